@@ -1,0 +1,47 @@
+"""Frozen dataclasses whose fields are NumPy arrays: read-only, comparable, hashable."""
+
+from dataclasses import fields
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+IntArray = NDArray[np.int64]
+
+
+def read_only(values: ArrayLike) -> IntArray:
+    """Copy integers into an int64 array that cannot be written.
+
+    Args:
+        values: Integers of any shape; the caller has checked that they are integers.
+
+    Returns:
+        A new array with ``writeable`` off.
+    """
+    array = np.array(values, dtype=np.int64)
+    array.flags.writeable = False
+    return array
+
+
+class FrozenArrays:
+    """Equality and hash by value for frozen dataclasses with array fields.
+
+    Use as ``@dataclass(frozen=True, eq=False) class X(FrozenArrays)``.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self  # nothing in it can change
+
+    def _key(self) -> tuple[Any, ...]:
+        values = (getattr(self, f.name) for f in fields(self) if f.compare)  # type: ignore[arg-type]
+        return tuple(
+            (v.shape, v.tobytes()) if isinstance(v, np.ndarray) else v for v in values
+        )

@@ -1,0 +1,100 @@
+"""One layer of a network, as crossbars see it."""
+
+from dataclasses import dataclass
+from typing import Literal, Self
+
+from lrmp.errors import NetworkError
+
+LayerKind = Literal["conv2d", "linear"]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A weight matrix and how often one inference multiplies by it. Topology only.
+
+    Attributes:
+        name: Unique within the network, such as ``"layer1.0.conv1"``.
+        kind: ``"conv2d"`` or ``"linear"``.
+        rows: K, inputs of the matrix: kernel height x kernel width x input channels.
+        columns: M, outputs of the matrix: output channels.
+        positions: P, output positions, that is matrix-vector multiplications per inference.
+        kernel_size: Side of the square kernel in elements; 1 for linear layers.
+        stride: In input elements; 1 for linear layers.
+
+    Raises:
+        NetworkError: If a size is not a positive integer.
+    """
+
+    name: str
+    kind: LayerKind
+    rows: int
+    columns: int
+    positions: int
+    kernel_size: int = 1
+    stride: int = 1
+
+    def __post_init__(self) -> None:
+        for field in ("rows", "columns", "positions", "kernel_size", "stride"):
+            value = getattr(self, field)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise NetworkError(
+                    f"Expected {field} of layer {self.name!r} to be an integer >= 1, got {value!r}."
+                )
+
+    @property
+    def weights(self) -> int:
+        """Number of weights, K x M."""
+        return self.rows * self.columns
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates per inference, K x M x P."""
+        return self.weights * self.positions
+
+    @classmethod
+    def conv2d(
+        cls,
+        name: str,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        input_size: int,
+        stride: int = 1,
+    ) -> Self:
+        """Describe a square 2-D convolution with "same" padding (``kernel_size // 2``).
+
+        Args:
+            name: Name of the layer.
+            in_channels: Input channels.
+            out_channels: Output channels.
+            kernel_size: Side of the kernel.
+            input_size: Side of the input feature map, in elements.
+            stride: Step of the kernel.
+
+        Returns:
+            The layer.
+        """
+        side = (input_size + 2 * (kernel_size // 2) - kernel_size) // stride + 1
+        return cls(
+            name=name,
+            kind="conv2d",
+            rows=kernel_size * kernel_size * in_channels,
+            columns=out_channels,
+            positions=side * side,
+            kernel_size=kernel_size,
+            stride=stride,
+        )
+
+    @classmethod
+    def linear(cls, name: str, in_features: int, out_features: int) -> Self:
+        """Describe a fully connected layer: one matrix-vector multiplication per inference.
+
+        Args:
+            name: Name of the layer.
+            in_features: Inputs.
+            out_features: Outputs.
+
+        Returns:
+            The layer.
+        """
+        return cls(name=name, kind="linear", rows=in_features, columns=out_features, positions=1)

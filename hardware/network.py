@@ -1,0 +1,61 @@
+"""A network: the layers whose weights sit in crossbars, in the order they run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from lrmp.errors import NetworkError
+from lrmp.hardware.frozen_arrays import IntArray, read_only
+from lrmp.hardware.layer import Layer
+
+
+@dataclass(frozen=True)
+class Network:
+    """Layers in network order. Pooling, normalisation and element-wise layers hold no crossbars.
+
+    Attributes:
+        name: Such as ``"resnet18"``.
+        layers: At least one; names are unique.
+
+    Raises:
+        NetworkError: If there is no layer, or two layers share a name.
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+
+    def __post_init__(self) -> None:
+        if not self.layers:
+            raise NetworkError(f"Expected network {self.name!r} to have at least one layer, got 0.")
+        names = [layer.name for layer in self.layers]
+        for name in names:
+            if names.count(name) > 1:
+                raise NetworkError(
+                    f"Expected unique layer names in network {self.name!r}, got {name!r} twice."
+                )
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    @cached_property
+    def rows(self) -> IntArray:
+        """K of every layer, shape (L,)."""
+        return read_only([layer.rows for layer in self.layers])
+
+    @cached_property
+    def columns(self) -> IntArray:
+        """M of every layer, shape (L,)."""
+        return read_only([layer.columns for layer in self.layers])
+
+    @cached_property
+    def positions(self) -> IntArray:
+        """P of every layer, shape (L,)."""
+        return read_only([layer.positions for layer in self.layers])
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates per inference."""
+        return sum(layer.macs for layer in self.layers)
+
+
+NetworkFactory = Callable[[], Network]

@@ -1,0 +1,58 @@
+"""Exact replication for latency: dynamic programming over the spare tiles."""
+
+import time
+
+import numpy as np
+
+from lrmp.errors import SolverError
+from lrmp.solvers.replication import Replication, ReplicationProblem
+
+
+def solve_dynamic_program(problem: ReplicationProblem) -> Replication:
+    """Minimise latency exactly.
+
+    ``best[b]`` is the least cycles of the layers so far with at most b spare tiles (those beyond
+    one copy of every layer); a layer with k copies spends ``(k - 1) * tiles`` of them. Among equal
+    choices the fewest copies win. Time is proportional to budget x layers x useful copy counts.
+
+    Args:
+        problem: Layers and budget; the objective must be latency.
+
+    Returns:
+        Optimal copies.
+
+    Raises:
+        SolverError: If the objective is not latency.
+    """
+    if problem.objective != "latency":
+        raise SolverError(
+            f"Expected objective latency for the dynamic program, got {problem.objective}. "
+            "Use solve_bisection."
+        )
+    start = time.perf_counter()
+    spare = problem.budget - int(problem.tiles.sum())
+    # No layer can use more than all of its useful copies: a larger budget changes nothing.
+    spare = min(spare, int(((problem.positions - 1) * problem.tiles).sum()))
+    choices = [problem.choices(layer) for layer in range(len(problem))]
+    best = np.zeros(spare + 1, dtype=np.int64)
+    chosen = np.zeros((len(problem), spare + 1), dtype=np.int32)
+    for layer, (copies, cycles) in enumerate(choices):
+        improved = best + cycles[0]
+        spent = (copies - 1) * problem.tiles[layer]
+        for index in range(1, len(copies)):
+            if spent[index] > spare:
+                break
+            candidate = best[: spare + 1 - spent[index]] + cycles[index]
+            target = improved[spent[index] :]
+            better = candidate < target
+            np.copyto(target, candidate, where=better)
+            np.copyto(chosen[layer, spent[index] :], index, where=better)
+        best = improved
+    result = np.ones(len(problem), dtype=np.int64)
+    left = spare
+    for layer in reversed(range(len(problem))):
+        result[layer] = choices[layer][0][chosen[layer, left]]
+        left -= int((result[layer] - 1) * problem.tiles[layer])
+    return Replication.checked(
+        problem, result, lower_bound=int(best[spare]), wall_time_s=time.perf_counter() - start
+    )

@@ -1,0 +1,35 @@
+"""The oracle: one call that solves the replication problem to proven optimality."""
+
+from typing import Literal
+
+from lrmp.errors import SolverError, unknown_name
+from lrmp.solvers.bisection import solve_bisection
+from lrmp.solvers.dynamic_program import solve_dynamic_program
+from lrmp.solvers.ilp import solve_ilp
+from lrmp.solvers.replication import Replication, ReplicationProblem
+
+SolverName = Literal["exact", "ilp"]
+
+
+def solve_replication(problem: ReplicationProblem, solver: SolverName = "exact") -> Replication:
+    """Find optimal copies.
+
+    Args:
+        problem: Layers, budget and objective.
+        solver: ``"exact"``, the dynamic program for latency and the bisection for throughput, or
+            ``"ilp"``, OR-Tools' CP-SAT on LRMP's formulation. Both reach the same objective value;
+            where several choices of copies reach it, they may return different ones.
+
+    Returns:
+        The copies and their proof.
+
+    Raises:
+        SolverError: If there is no such solver.
+    """
+    if solver == "ilp":
+        return solve_ilp(problem)
+    if solver != "exact":
+        raise SolverError(unknown_name("solver", solver, ("exact", "ilp")))
+    if problem.objective == "latency":
+        return solve_dynamic_program(problem)
+    return solve_bisection(problem)
