@@ -1,0 +1,1 @@
+"""How agents are trained and designs are searched: one file per algorithm."""

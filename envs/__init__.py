@@ -1,0 +1,19 @@
+"""The decision problem: tasks, rewards and Gymnasium environments."""
+
+from lrmp.envs.layerwise import LayerwiseEnv
+from lrmp.envs.outcome import Outcome, evaluate_bits
+from lrmp.envs.record import Claim, Record
+from lrmp.envs.registration import register_envs
+from lrmp.envs.task import TASKS, Task, load_task
+
+__all__ = [
+    "TASKS",
+    "Claim",
+    "LayerwiseEnv",
+    "Outcome",
+    "Record",
+    "Task",
+    "evaluate_bits",
+    "load_task",
+    "register_envs",
+]

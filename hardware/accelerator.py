@@ -79,7 +79,7 @@ class Accelerator:
     @property
     def adc_bits(self) -> int:
         """ADC resolution in bits that loses nothing: every sum of a column has its own code."""
-        levels = self.active_rows * (2**self.cell_bits - 1) * (2**self.dac_bits - 1)
+        levels: int = self.active_rows * (2**self.cell_bits - 1) * (2**self.dac_bits - 1)
         return levels.bit_length()
 
     @property

@@ -42,6 +42,4 @@ class FrozenArrays:
 
     def _key(self) -> tuple[Any, ...]:
         values = (getattr(self, f.name) for f in fields(self) if f.compare)  # type: ignore[arg-type]
-        return tuple(
-            (v.shape, v.tobytes()) if isinstance(v, np.ndarray) else v for v in values
-        )
+        return tuple((v.shape, v.tobytes()) if isinstance(v, np.ndarray) else v for v in values)

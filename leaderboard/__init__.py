@@ -1,0 +1,1 @@
+"""Who is best: records are validated, replayed, stored and ranked."""

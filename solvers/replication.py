@@ -26,11 +26,10 @@ def useful_copies(positions: int) -> IntArray:
         about ``2 * sqrt(P)`` of them.
     """
     # Every value of ceil(P/r) is either ceil(P/r) for some r <= sqrt(P), or at most sqrt(P) + 1.
-    root = int(positions**0.5) + 1
-    shares = np.concatenate(
-        [np.arange(1, root + 1), ceil_div(np.int64(positions), np.arange(1, root + 1))]
-    )
-    return read_only(np.unique(ceil_div(np.int64(positions), np.unique(shares))))
+    total = np.array([positions])
+    small = np.arange(1, int(positions**0.5) + 2)
+    shares = np.concatenate([small, ceil_div(total, small)])
+    return read_only(np.unique(ceil_div(total, shares)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,125 @@
+"""Accuracy from an additive table: microseconds per design, no images needed."""
+
+import hashlib
+import tomllib
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lrmp.envs.accuracy.model import AccuracyKind
+from lrmp.errors import AccuracyTableError, unknown_name
+from lrmp.hardware.design import BIT_WIDTHS, MIN_BITS
+from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.hardware.network import Network
+
+PUBLISHED = "published_ptq.toml"
+
+
+class TableAccuracy:
+    """Drop of a design as the sum of one entry per layer and operand.
+
+    Args:
+        weight_drop: Percentage points by layer and weight bits 2..8, shape (L, 7).
+        activation_drop: Percentage points by layer and activation bits 2..8, shape (L, 7).
+        provenance: Where the numbers come from, one line.
+        is_estimate: Whether they were not measured on the network itself.
+
+    Raises:
+        AccuracyTableError: If a shape is wrong or a number is not finite.
+    """
+
+    kind: AccuracyKind = "table"
+
+    def __init__(
+        self,
+        weight_drop: NDArray[np.float64],
+        activation_drop: NDArray[np.float64],
+        provenance: str,
+        *,
+        is_estimate: bool,
+    ) -> None:
+        for name, table in (("weight_drop", weight_drop), ("activation_drop", activation_drop)):
+            expected = (len(weight_drop), len(BIT_WIDTHS))
+            if table.shape != expected or not np.isfinite(table).all():
+                raise AccuracyTableError(
+                    f"Expected {name} to be finite and of shape {expected}, got shape "
+                    f"{table.shape} with {np.count_nonzero(~np.isfinite(table))} non-finite values."
+                )
+        self.weight_drop = weight_drop
+        self.activation_drop = activation_drop
+        self.provenance = provenance
+        self.is_estimate = is_estimate
+        self._layers = np.arange(len(weight_drop))
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the two tables, rounded to 1e-9 points."""
+        rounded = np.round(np.stack([self.weight_drop, self.activation_drop]) * 1e9)
+        return hashlib.sha256(rounded.astype("<i8").tobytes()).hexdigest()
+
+    def drop(self, weight_bits: IntArray, activation_bits: IntArray) -> float:
+        """Sum the entries of a design.
+
+        Args:
+            weight_bits: Shape (L,), each 2..8.
+            activation_bits: Shape (L,), each 2..8.
+
+        Returns:
+            Percentage points.
+        """
+        return float(
+            self.weight_drop[self._layers, weight_bits - MIN_BITS].sum()
+            + self.activation_drop[self._layers, activation_bits - MIN_BITS].sum()
+        )
+
+    def test_drop(self, weight_bits: IntArray, activation_bits: IntArray) -> None:
+        """Return None: a table holds no test images.
+
+        Args:
+            weight_bits: Shape (L,), each 2..8.
+            activation_bits: Shape (L,), each 2..8.
+        """
+        return
+
+
+@cache
+def read_published() -> dict[str, Any]:
+    """Read the published results and their fits.
+
+    Returns:
+        The parsed ``published_ptq.toml``.
+    """
+    text = resources.files("lrmp.envs.accuracy").joinpath(PUBLISHED).read_text("utf-8")
+    return tomllib.loads(text)
+
+
+def published_table(network: Network) -> TableAccuracy:
+    """Build the estimate for an ImageNet ResNet from published whole-network results.
+
+    Args:
+        network: One of the networks named in ``published_ptq.toml``.
+
+    Returns:
+        The table: every layer takes an equal share of the fitted drop at its own bits.
+
+    Raises:
+        AccuracyTableError: If the network is not in the file.
+    """
+    document = read_published()
+    if network.name not in document["networks"]:
+        raise AccuracyTableError(
+            unknown_name("network with published accuracies", network.name, document["networks"])
+        )
+    fit = document["fits"][document["networks"][network.name]]
+    steps = np.array(BIT_WIDTHS) - MIN_BITS
+    weights = fit["weight_scale"] * np.exp(-fit["weight_decay"] * steps) / len(network)
+    activations = fit["activation_scale"] * np.exp(-fit["activation_decay"] * steps) / len(network)
+    return TableAccuracy(
+        np.tile(weights, (len(network), 1)),
+        np.tile(activations, (len(network), 1)),
+        f"{document['title']} (fitted on {fit['fitted_on']})",
+        is_estimate=True,
+    )

@@ -1,0 +1,144 @@
+"""A task: everything that a Gymnasium id names."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cache, cached_property, partial
+from typing import Any
+
+from lrmp.envs.accuracy.model import AccuracyModel
+from lrmp.errors import TaskError, unknown_name
+from lrmp.hardware.accelerator import Accelerator, load_preset
+from lrmp.hardware.cost_model import CostModel
+from lrmp.hardware.cost_report import Objective
+from lrmp.hardware.network import Network
+from lrmp.hardware.networks import load_network
+
+AccuracyFactory = Callable[[Network], AccuracyModel]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Network, accelerator, budget, objective and accuracy: what agents are compared on.
+
+    Attributes:
+        id: Gymnasium id with version, such as ``"LRMP-ResNet18-v0"``.
+        network: L layers.
+        accelerator: The chip.
+        budget: Tiles on the chip.
+        objective: ``"latency"`` or ``"throughput"``.
+        accuracy_factory: Builds the accuracy model for the network when it is first needed.
+        allowed_drop: Percentage points of accuracy that cost nothing.
+    """
+
+    id: str
+    network: Network
+    accelerator: Accelerator
+    budget: int
+    objective: Objective
+    accuracy_factory: AccuracyFactory
+    allowed_drop: float = 1.0
+
+    @cached_property
+    def cost_model(self) -> CostModel:
+        """Cost of designs for this network on this accelerator."""
+        return CostModel(self.network, self.accelerator)
+
+    @cached_property
+    def accuracy(self) -> AccuracyModel:
+        """Accuracy drop of designs."""
+        return self.accuracy_factory(self.network)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the whole definition: equal fingerprints, equal scores."""
+        definition = {
+            "id": self.id,
+            "layers": [asdict(layer) for layer in self.network.layers],
+            "accelerator": self.accelerator.parameters,
+            "budget": self.budget,
+            "objective": self.objective,
+            "accuracy": self.accuracy.fingerprint,
+            "allowed_drop": self.allowed_drop,
+        }
+        return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Task):
+            return NotImplemented
+        return self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        # Registered tasks travel to worker processes by name and share one accuracy model there.
+        if self.id in TASKS and load_task(self.id) is self:
+            return (load_task, (self.id,))
+        return super().__reduce__()
+
+
+def _published_accuracy(network: Network) -> AccuracyModel:
+    from lrmp.envs.accuracy.table import published_table
+
+    return published_table(network)
+
+
+def _digits_accuracy(network: Network) -> AccuracyModel:
+    from lrmp.envs.accuracy.digits import DigitsAccuracy
+
+    return DigitsAccuracy()
+
+
+def _lrmp_task(
+    task_id: str, network_name: str, objective: Objective, accuracy_factory: AccuracyFactory
+) -> Task:
+    """Build a task on LRMP's chip with the area of the plain 8-bit design."""
+    network = load_network(network_name)
+    accelerator = load_preset("lrmp_frontiers_2024")
+    return Task(
+        id=task_id,
+        network=network,
+        accelerator=accelerator,
+        budget=CostModel(network, accelerator).baseline.tiles,
+        objective=objective,
+        accuracy_factory=accuracy_factory,
+    )
+
+
+_NETWORKS: tuple[tuple[str, str, AccuracyFactory], ...] = (
+    ("Digits", "digits_cnn", _digits_accuracy),
+    ("ResNet18", "resnet18", _published_accuracy),
+    ("ResNet34", "resnet34", _published_accuracy),
+    ("ResNet50", "resnet50", _published_accuracy),
+    ("ResNet101", "resnet101", _published_accuracy),
+)
+_OBJECTIVES: tuple[tuple[str, Objective], ...] = (("", "latency"), ("-Throughput", "throughput"))
+
+#: The registered tasks: id -> what builds it.
+TASKS: dict[str, Callable[[], Task]] = {
+    (task_id := f"LRMP-{label}{suffix}-v0"): partial(
+        _lrmp_task, task_id, network, objective, accuracy
+    )
+    for label, network, accuracy in _NETWORKS
+    for suffix, objective in _OBJECTIVES
+}
+
+
+@cache
+def load_task(task_id: str) -> Task:
+    """Look up a registered task.
+
+    Args:
+        task_id: Gymnasium id with version; a ``lrmp:`` prefix is not part of it.
+
+    Returns:
+        The task; the same object for the same id.
+
+    Raises:
+        TaskError: If there is no such task.
+    """
+    if task_id not in TASKS:
+        raise TaskError(unknown_name("task", task_id, TASKS))
+    return TASKS[task_id]()
