@@ -164,7 +164,11 @@ class Record:
         differences = []
         for name, recomputed in vars(claim).items():
             claimed = getattr(self.claim, name)
-            if not math.isclose(claimed, recomputed, rel_tol=1e-9, abs_tol=1e-9):
+            if isinstance(recomputed, int):
+                equal = claimed == recomputed
+            else:
+                equal = math.isclose(claimed, recomputed, rel_tol=1e-9, abs_tol=1e-9)
+            if not equal:
                 differences.append(f"expected {name} {recomputed}, got {claimed}")
         return differences
 

@@ -1,0 +1,300 @@
+"""DDPG with HAQ's settings: ``python -m lrmp.baselines.ddpg --env-id LRMP-ResNet18-v0 --seed 1``.
+
+Settings and procedure follow HAQ (Wang et al., CVPR 2019; repository mit-han-lab/haq): 600
+episodes, the first 20 at random; truncated-normal exploration that decays per episode; after every
+episode one update per transition; the final reward is given to every transition of an episode, less
+a moving average of batch rewards. What differs: one step chooses both bits of a layer (HAQ takes
+two steps), nothing changes the chosen bits afterwards, and no transition is stored that the
+environment did not make (HAQ adds one per episode).
+
+Writes a run directory: config.json, TensorBoard events, episodes.csv, policy.safetensors (the
+policy of the best episode), record.jsonl (its design, for the leaderboard). A run that was
+interrupted goes on from its last checkpoint and gives the same result.
+"""
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import torch
+import tyro
+from numpy.typing import NDArray
+from torch.nn import functional as F
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+import lrmp.envs  # registers the environments
+from lrmp.agents.actor_critic import Actor, Critic
+from lrmp.agents.replay_buffer import ReplayBuffer
+from lrmp.baselines.checkpoint import (
+    load_checkpoint,
+    optimizer_tensors,
+    restore_optimizer,
+    save_checkpoint,
+)
+from lrmp.baselines.run_directory import RunDirectory
+from lrmp.envs.layerwise import LayerwiseEnv
+from lrmp.envs.record import Record
+
+AGENT = "ddpg"
+
+
+@dataclass(frozen=True)
+class Args:
+    """DDPG with HAQ's settings."""
+
+    env_id: str = "LRMP-ResNet18-v0"
+    """id of the environment"""
+    seed: int = 1
+    """seed of the run: initial weights, exploration and replay"""
+    episodes: int = 600
+    """designs to try"""
+    runs_dir: Path = Path("runs")
+    """where the run directory is made: RUNS_DIR/ENV_ID__ddpg__SEED"""
+
+    # Algorithm specific arguments
+    actor_learning_rate: float = 1e-4
+    """Adam's learning rate of the actor"""
+    critic_learning_rate: float = 1e-3
+    """Adam's learning rate of the critic"""
+    gamma: float = 1.0
+    """discount"""
+    tau: float = 0.01
+    """share of the new weights in the target networks at every update"""
+    batch_size: int = 64
+    """transitions per update"""
+    buffer_episodes: int = 128
+    """episodes that the replay buffer holds"""
+    warmup_episodes: int = 20
+    """first episodes, with uniformly random actions and no learning"""
+    sigma: float = 0.5
+    """spread of the exploration after the warm-up"""
+    sigma_decay: float = 0.99
+    """factor on the spread per episode"""
+    baseline_decay: float = 0.5
+    """weight of the past in the moving average of batch rewards"""
+    checkpoint_every: int = 25
+    """episodes between checkpoints"""
+
+
+def truncated_normal(
+    mean: NDArray[np.float32], sigma: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Draw from normal distributions cut to 0..1.
+
+    Args:
+        mean: Centres, in 0..1.
+        sigma: Standard deviation before the cut.
+        rng: Source of randomness.
+
+    Returns:
+        Same shape as ``mean``.
+    """
+    center = torch.from_numpy(mean.astype(np.float64))
+    low, high = torch.special.ndtr(-center / sigma), torch.special.ndtr((1 - center) / sigma)
+    quantile = low + torch.from_numpy(rng.random(mean.shape)) * (high - low)
+    sample = center + sigma * torch.special.ndtri(quantile)
+    drawn: NDArray[np.float64] = sample.clamp(0, 1).numpy()
+    return drawn.astype(np.float32)
+
+
+def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  one algorithm, top to bottom
+    """Train one agent, or go on where an interrupted run of the same arguments stopped.
+
+    Args:
+        args: Settings.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The finished run directory; one that was finished before is returned as it is.
+
+    Raises:
+        RunError: If the directory holds a run of other settings.
+    """
+    config = {k: v for k, v in asdict(args).items() if k not in ("runs_dir", "checkpoint_every")}
+    run = RunDirectory.open(
+        args.runs_dir / f"{args.env_id}__{AGENT}__{args.seed}", {"agent": AGENT, **config}
+    )
+    if run.finished:
+        return run
+    started = time.perf_counter()
+
+    # Seeding: one generator for exploration and replay, torch's for the initial weights. One
+    # thread: faster for networks this small, and sums do not depend on the number of cores.
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(args.seed)
+    torch.manual_seed(args.seed)
+
+    env = gym.make(args.env_id)
+    layerwise = env.unwrapped
+    assert isinstance(layerwise, LayerwiseEnv)
+    steps_per_episode = len(layerwise.task.network)
+    observation, _ = env.reset(seed=args.seed)
+    observation_size, action_size = len(observation), 2
+
+    actor, critic = Actor(observation_size, action_size), Critic(observation_size, action_size)
+    target_actor = Actor(observation_size, action_size)
+    target_critic = Critic(observation_size, action_size)
+    target_actor.load_state_dict(actor.state_dict())
+    target_critic.load_state_dict(critic.state_dict())
+    actor_optimizer = torch.optim.Adam(actor.parameters(), lr=args.actor_learning_rate)
+    critic_optimizer = torch.optim.Adam(critic.parameters(), lr=args.critic_learning_rate)
+    buffer = ReplayBuffer(args.buffer_episodes * steps_per_episode, observation_size, action_size)
+    modules = {
+        "actor": actor,
+        "critic": critic,
+        "target_actor": target_actor,
+        "target_critic": target_critic,
+    }
+    optimizers = {"actor_optimizer": actor_optimizer, "critic_optimizer": critic_optimizer}
+    best_actor = Actor(observation_size, action_size)
+
+    episodes: list[tuple[float, float, float]] = []  # reward, speedup, drop
+    best_reward = -np.inf
+    best_bits: tuple[list[int], list[int]] | None = None
+    reward_baseline: float | None = None
+    seconds_before = 0.0
+
+    if run.checkpoint_path.exists():
+        tensors, state = load_checkpoint(run.checkpoint_path)
+        for name, module in (modules | {"best_actor": best_actor}).items():
+            module.load_state_dict(tensors[name])
+        for name, optimizer in optimizers.items():
+            restore_optimizer(optimizer, tensors.get(name, {}))
+        for name, array in buffer.arrays.items():
+            array[:] = tensors["buffer"][name].numpy()
+        buffer.added = state["added"]
+        rng.bit_generator.state = state["rng"]
+        episodes = [(r, s, d) for r, s, d in state["episodes"]]
+        best_reward = max(r for r, _, _ in episodes)
+        best_bits = state["best_bits"]
+        reward_baseline = state["reward_baseline"]
+        seconds_before = state["seconds"]
+
+    writer = SummaryWriter(str(run.path), purge_step=len(episodes))
+    bar = tqdm(
+        range(len(episodes), args.episodes),
+        initial=len(episodes),
+        total=args.episodes,
+        desc=f"{AGENT} {args.env_id} seed {args.seed}",
+        unit="episode",
+        disable=not progress,
+    )
+    for episode in bar:
+        # One episode: explore around the policy, or at random during the warm-up.
+        sigma = args.sigma * args.sigma_decay ** max(0, episode - args.warmup_episodes)
+        observation, _ = env.reset()
+        terminated = False
+        transitions = []
+        while not terminated:
+            if episode < args.warmup_episodes:
+                action = rng.random(action_size, dtype=np.float32)
+            else:
+                action = truncated_normal(actor.act(observation), sigma, rng)
+            next_observation, final_reward, terminated, _, info = env.step(action)
+            transitions.append((observation, action, next_observation, terminated))
+            observation = next_observation
+        reward = float(final_reward)
+        for seen, taken, following, ended in transitions:
+            buffer.add(seen, taken, reward, following, ended)
+
+        episodes.append((reward, info["speedup"], info["accuracy_drop"]))
+        if reward > best_reward:
+            best_reward = reward
+            design = info["design"]
+            best_bits = (design.weight_bits.tolist(), design.activation_bits.tolist())
+            best_actor.load_state_dict(actor.state_dict())
+
+        # Learning: one update per transition of the episode.
+        if episode >= args.warmup_episodes:
+            for _ in range(steps_per_episode):
+                batch = buffer.sample(rng, args.batch_size)
+                mean_reward = float(batch.reward.mean())
+                if reward_baseline is None:
+                    reward_baseline = mean_reward
+                else:
+                    reward_baseline += (1 - args.baseline_decay) * (mean_reward - reward_baseline)
+                with torch.no_grad():
+                    next_value = target_critic(
+                        batch.next_observation, target_actor(batch.next_observation)
+                    )
+                    target = (
+                        batch.reward
+                        - reward_baseline
+                        + args.gamma * (1 - batch.terminated) * next_value
+                    )
+                critic_loss = F.mse_loss(critic(batch.observation, batch.action), target)
+                critic_optimizer.zero_grad()
+                critic_loss.backward()  # type: ignore[no-untyped-call]
+                critic_optimizer.step()
+
+                actor_loss = -critic(batch.observation, actor(batch.observation)).mean()
+                actor_optimizer.zero_grad()
+                actor_loss.backward()
+                actor_optimizer.step()
+
+                with torch.no_grad():
+                    for module, target_module in (
+                        (actor, target_actor),
+                        (critic, target_critic),
+                    ):
+                        for new, old in zip(
+                            module.parameters(), target_module.parameters(), strict=True
+                        ):
+                            old.lerp_(new, args.tau)
+            writer.add_scalar("losses/critic_loss", critic_loss.item(), episode)
+            writer.add_scalar("losses/actor_loss", actor_loss.item(), episode)
+
+        # Logging and checkpoints.
+        writer.add_scalar("charts/episodic_return", reward, episode)
+        writer.add_scalar("charts/best_return", best_reward, episode)
+        writer.add_scalar("charts/speedup", info["speedup"], episode)
+        writer.add_scalar("charts/accuracy_drop", info["accuracy_drop"], episode)
+        bar.set_postfix(best=f"{best_reward:.3f}", last=f"{reward:.3f}")
+        if (episode + 1) % args.checkpoint_every == 0 and episode + 1 < args.episodes:
+            save_checkpoint(
+                run.checkpoint_path,
+                {name: m.state_dict() for name, m in modules.items()}
+                | {name: optimizer_tensors(o) for name, o in optimizers.items()}
+                | {
+                    "best_actor": best_actor.state_dict(),
+                    "buffer": {k: torch.from_numpy(a) for k, a in buffer.arrays.items()},
+                },
+                {
+                    "added": buffer.added,
+                    "rng": rng.bit_generator.state,
+                    "episodes": episodes,
+                    "best_bits": best_bits,
+                    "reward_baseline": reward_baseline,
+                    "seconds": seconds_before + time.perf_counter() - started,
+                },
+            )
+    writer.close()
+    env.close()
+
+    assert best_bits is not None
+    best_actor.save(run.policy_path)
+    run.finish(
+        Record.of(
+            lrmp.envs.evaluate_bits(layerwise.task, *best_bits),
+            agent=AGENT,
+            seed=args.seed,
+            evaluated_designs=args.episodes,
+            env_steps=args.episodes * steps_per_episode,
+            wall_time_s=seconds_before + time.perf_counter() - started,
+        ),
+        episodes,
+    )
+    return run
+
+
+def main() -> None:
+    """Train from the command line."""
+    run = train(tyro.cli(Args))
+    print(f"best design: {run.record_path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Random search: ``python -m lrmp.baselines.random_search --env-id LRMP-ResNet18-v0 --seed 1``.
+
+Bits of every layer drawn uniformly from 2..8, which is what uniformly random actions give.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lrmp.baselines.run_directory import RunDirectory
+from lrmp.baselines.search import search
+from lrmp.envs.task import load_task
+from lrmp.hardware.design import MAX_BITS, MIN_BITS
+
+AGENT = "random"
+
+
+@dataclass(frozen=True)
+class Args:
+    """Random search."""
+
+    env_id: str = "LRMP-ResNet18-v0"
+    """id of the environment"""
+    seed: int = 1
+    """seed of the run"""
+    episodes: int = 600
+    """designs to try"""
+    runs_dir: Path = Path("runs")
+    """where the run directory is made: RUNS_DIR/ENV_ID__random__SEED"""
+
+
+def train(args: Args, *, progress: bool = True) -> RunDirectory:
+    """Try random designs.
+
+    Args:
+        args: Settings.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The finished run directory.
+    """
+    run = RunDirectory.open(
+        args.runs_dir / f"{args.env_id}__{AGENT}__{args.seed}",
+        {"agent": AGENT, "env_id": args.env_id, "seed": args.seed, "episodes": args.episodes},
+    )
+    rng = np.random.default_rng(args.seed)
+    layers = len(load_task(args.env_id).network)
+    designs = (
+        tuple(rng.integers(MIN_BITS, MAX_BITS + 1, (2, layers))) for _ in range(args.episodes)
+    )
+    return search(run, args.env_id, AGENT, args.seed, designs, args.episodes, progress=progress)
+
+
+def main() -> None:
+    """Search from the command line."""
+    import tyro
+
+    run = train(tyro.cli(Args))
+    print(f"best design: {run.record_path}")
+
+
+if __name__ == "__main__":
+    main()

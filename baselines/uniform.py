@@ -1,0 +1,59 @@
+"""Uniform bits: ``python -m lrmp.baselines.uniform --env-id LRMP-ResNet18-v0``.
+
+Every layer gets the same bits. By default weights and activations share one width (7 designs);
+with ``--pairs`` each has its own (49 designs).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lrmp.baselines.run_directory import RunDirectory
+from lrmp.baselines.search import search
+from lrmp.envs.task import load_task
+from lrmp.hardware.design import BIT_WIDTHS
+
+
+@dataclass(frozen=True)
+class Args:
+    """Best uniform bit width."""
+
+    env_id: str = "LRMP-ResNet18-v0"
+    """id of the environment"""
+    pairs: bool = False
+    """let weights and activations have different widths"""
+    runs_dir: Path = Path("runs")
+    """where the run directory is made: RUNS_DIR/ENV_ID__uniform__0, or ...__uniform-pairs__0"""
+
+
+def train(args: Args, *, progress: bool = True) -> RunDirectory:
+    """Try every uniform design.
+
+    Args:
+        args: Settings.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The finished run directory.
+    """
+    agent = "uniform-pairs" if args.pairs else "uniform"
+    run = RunDirectory.open(
+        args.runs_dir / f"{args.env_id}__{agent}__0", {"agent": agent, "env_id": args.env_id}
+    )
+    layers = len(load_task(args.env_id).network)
+    widths = [(w, a) for w in BIT_WIDTHS for a in BIT_WIDTHS if args.pairs or w == a]
+    designs = ((np.full(layers, w), np.full(layers, a)) for w, a in widths)
+    return search(run, args.env_id, agent, 0, designs, len(widths), progress=progress)
+
+
+def main() -> None:
+    """Search from the command line."""
+    import tyro
+
+    run = train(tyro.cli(Args))
+    print(f"best design: {run.record_path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""Ranking: agents by the interquartile mean of their seeds' rewards, task by task."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from typing import Any
+
+from lrmp.baselines.statistics import interquartile_mean
+from lrmp.envs.record import TrainedOn
+from lrmp.envs.reward import PENALTY_PER_POINT
+from lrmp.leaderboard.replay import Replay
+from lrmp.leaderboard.store import Entry
+
+REWARD_FORMULA = (
+    f"reward = ln(speedup) - {PENALTY_PER_POINT:g} * max(0, accuracy drop - allowed drop)"
+)
+SCORE_FORMULA = "score = interquartile mean of the rewards of an agent's seeds"
+
+_TITLES: dict[TrainedOn, str] = {
+    "this-task": "search per instance (trained on this task)",
+    "other-tasks": "generalising (trained on other tasks)",
+}
+
+
+@dataclass(frozen=True)
+class RankedAgent:
+    """An agent's place on one task. Its best design is the one with the highest reward.
+
+    Attributes:
+        task: Task id.
+        trained_on: Searches per instance and generalising agents are ranked apart.
+        rank: From 1.
+        agent: Name.
+        score: Interquartile mean of the rewards over seeds.
+        seeds: How many.
+        best_reward: Reward of the best design.
+        best_speedup: Its baseline time / design time.
+        best_accuracy_drop: Its drop in percentage points, as searches see it.
+        best_test_accuracy_drop: Its drop on images no search has seen, or None without such.
+        evaluated_designs: Designs scored, the most of any seed. Self-reported.
+        accuracy: ``"network"``, ``"table"`` or ``"table (estimate)"``.
+        code: Address of the code of the best design, or None.
+        best_sha256: Content hash of the best design's record.
+    """
+
+    task: str
+    trained_on: TrainedOn
+    rank: int
+    agent: str
+    score: float
+    seeds: int
+    best_reward: float
+    best_speedup: float
+    best_accuracy_drop: float
+    best_test_accuracy_drop: float | None
+    evaluated_designs: int
+    accuracy: str
+    code: str | None
+    best_sha256: str
+
+
+def rank(entries: Sequence[Entry]) -> list[RankedAgent]:
+    """Rank agents by score, for every task and kind of training apart.
+
+    Of equal scores the one that was complete first, by the agent's last entry, ranks higher.
+
+    Args:
+        entries: What ``Store.entries`` returned.
+
+    Returns:
+        Agents by task, ``this-task`` before ``other-tasks``, then rank.
+    """
+    groups: dict[tuple[str, TrainedOn, str], list[Entry]] = {}
+    for entry in sorted(entries, key=lambda e: e.number):
+        record = entry.replay.record
+        groups.setdefault((record.task, record.trained_on, record.agent), []).append(entry)
+    boards: dict[tuple[str, TrainedOn], list[tuple[float, int, list[Entry]]]] = {}
+    for (task, trained_on, _), seeds in groups.items():
+        score = interquartile_mean([e.replay.claim.reward for e in seeds])
+        boards.setdefault((task, trained_on), []).append((-score, seeds[-1].number, seeds))
+    return [
+        _ranked(place, -negative_score, seeds)
+        for _, agents in sorted(boards.items(), key=lambda b: (b[0][0], b[0][1] != "this-task"))
+        for place, (negative_score, _, seeds) in enumerate(sorted(agents, key=lambda a: a[:2]), 1)
+    ]
+
+
+def format_ranking(ranked: Sequence[RankedAgent]) -> str:
+    """Write a ranking as text.
+
+    Args:
+        ranked: What ``rank`` returned.
+
+    Returns:
+        The formulas, then one table per task and kind of training; no newline at the end.
+    """
+    note = "accuracy drops in percentage points; the number of designs is self-reported"
+    blocks = [f"{REWARD_FORMULA}\n{SCORE_FORMULA}\n{note}"]
+    if not ranked:
+        blocks.append("No entries.")
+    for (task, trained_on), agents in groupby(ranked, key=lambda a: (a.task, a.trained_on)):
+        rows = [_HEADER, *(_cells(agent) for agent in agents)]
+        blocks.append(f"{task}: {_TITLES[trained_on]}\n" + "\n".join(_align(rows)))
+    return "\n\n".join(blocks)
+
+
+def to_json(ranked: Sequence[RankedAgent]) -> dict[str, Any]:
+    """Return a ranking as plain JSON values.
+
+    Args:
+        ranked: What ``rank`` returned.
+
+    Returns:
+        The formulas and a list of agents, in order.
+    """
+    return {
+        "reward": REWARD_FORMULA,
+        "score": SCORE_FORMULA,
+        "agents": [asdict(agent) for agent in ranked],
+    }
+
+
+def _ranked(place: int, score: float, seeds: Sequence[Entry]) -> RankedAgent:
+    best = max(seeds, key=lambda e: e.replay.claim.reward)  # the earliest of equals
+    replay, record = best.replay, best.replay.record
+    return RankedAgent(
+        task=record.task,
+        trained_on=record.trained_on,
+        rank=place,
+        agent=record.agent,
+        score=score,
+        seeds=len(seeds),
+        best_reward=replay.claim.reward,
+        best_speedup=replay.claim.speedup,
+        best_accuracy_drop=replay.claim.accuracy_drop,
+        best_test_accuracy_drop=replay.test_accuracy_drop,
+        evaluated_designs=max(e.replay.record.evaluated_designs for e in seeds),
+        accuracy=_accuracy_label(replay),
+        code=record.code,
+        best_sha256=best.sha256,
+    )
+
+
+def _accuracy_label(replay: Replay) -> str:
+    return replay.accuracy_kind + (" (estimate)" if replay.accuracy_is_estimate else "")
+
+
+_HEADER = (
+    "rank",
+    "agent",
+    "score",
+    "seeds",
+    "best reward",
+    "speedup",
+    "drop",
+    "test drop",
+    "designs",
+    "accuracy",
+    "code",
+)
+_TEXT_COLUMNS = ("agent", "accuracy", "code")
+
+
+def _cells(agent: RankedAgent) -> tuple[str, ...]:
+    test_drop = agent.best_test_accuracy_drop
+    return (
+        str(agent.rank),
+        agent.agent,
+        f"{agent.score:.4f}",
+        str(agent.seeds),
+        f"{agent.best_reward:.4f}",
+        f"{agent.best_speedup:.3f}x",
+        f"{agent.best_accuracy_drop:.2f}",
+        "-" if test_drop is None else f"{test_drop:.2f}",
+        str(agent.evaluated_designs),
+        agent.accuracy,
+        "yes" if agent.code else "-",
+    )
+
+
+def _align(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Pad the columns: text to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if name in _TEXT_COLUMNS else cell.rjust(width)
+            for name, cell, width in zip(_HEADER, row, widths, strict=True)
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return lines

@@ -1,0 +1,170 @@
+"""A submission: a file of records, read as what a stranger wrote."""
+
+import re
+import stat
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from lrmp.baselines.run_directory import RECORD
+from lrmp.envs.record import Claim, Record
+from lrmp.envs.task import TASKS, Task, load_task
+from lrmp.errors import RecordError, unknown_name
+from lrmp.hardware.design import Design
+from lrmp.leaderboard.record_schema import check_record_schema
+from lrmp.leaderboard.strict_json import parse_strict_json
+
+MAX_BYTES = 2**20
+MAX_RECORDS = 1000
+
+
+def read_submission(path: Path) -> list[Record]:
+    """Read and check the records of a submission; nothing is computed from them yet.
+
+    Args:
+        path: A run directory, or a file with one record per line.
+
+    Returns:
+        At least one record; every one fits its task, as this installation defines it.
+
+    Raises:
+        RecordError: If there is no regular file of at most 1 MiB, or any line is refused.
+    """
+    file = path / RECORD if path.is_dir() else path
+    records: list[Record] = []
+    lines: dict[tuple[str, str, int], int] = {}
+    for number, text in enumerate(_read_lines(file), start=1):
+        try:
+            record = parse_record(text)
+            check_definition(record)
+            key = (record.task, record.agent, record.seed)
+            first = lines.setdefault(key, number)
+            if first != number:
+                raise RecordError(
+                    f"expected one record per task, agent and seed, got {record.task}, "
+                    f"{record.agent}, seed {record.seed} again after line {first}. Delete one."
+                )
+        except RecordError as error:
+            raise RecordError(f"{file}, line {number}: {error}") from error
+        records.append(record)
+    return records
+
+
+def parse_record(text: str) -> Record:
+    """Parse one line.
+
+    Args:
+        text: JSON that the published schema describes.
+
+    Returns:
+        The record; whether it fits a task is not checked yet.
+
+    Raises:
+        RecordError: If the line is no JSON, violates the schema or gives no whole design.
+    """
+    document = parse_strict_json(text)
+    check_record_schema(document)
+    return _to_record(document)
+
+
+def check_definition(record: Record) -> Task:
+    """Check that a record speaks of a task as this installation defines it.
+
+    Args:
+        record: A record.
+
+    Returns:
+        The task.
+
+    Raises:
+        RecordError: If the task or its version is unknown, was defined differently where the
+            record was made, or has another number of layers.
+    """
+    if record.task not in TASKS:
+        raise RecordError(_unknown_task(record.task))
+    task = load_task(record.task)
+    if record.task_fingerprint != task.fingerprint:
+        raise RecordError(
+            f"expected task_fingerprint {task.fingerprint[:16]}..., {task.id} as lrmp "
+            f"{version('lrmp')} here defines it, got {record.task_fingerprint[:16]}..., recorded "
+            f"with lrmp {record.versions.get('lrmp', 'of unknown version')}. Repeat the run with "
+            "this lrmp, or replay the record with the lrmp that made it."
+        )
+    layers = len(task.network)
+    for name, values in record.design.to_json().items():
+        if len(values) != layers:
+            raise RecordError(
+                f"expected {layers} {name}, one per layer of {task.network.name}, "
+                f"got {len(values)}. Submit the whole design."
+            )
+    return task
+
+
+def _to_record(document: dict[str, Any]) -> Record:
+    """Rebuild a record from ``Record.to_json``."""
+    design = document["design"]
+    lengths = {name: len(values) for name, values in design.items()}
+    if len(set(lengths.values())) > 1:
+        raise RecordError(
+            "expected weight_bits, activation_bits and replication of the same length, one entry "
+            f"per layer, got {', '.join(f'{n} {name}' for name, n in lengths.items())}. "
+            "Submit the whole design."
+        )
+    claim = document["claim"]
+    reals = {name: float(claim[name]) for name in ("reward", "speedup", "accuracy_drop")}
+    fields = {name: value for name, value in document.items() if name != "schema_version"}
+    return Record(
+        **fields
+        | {
+            "design": Design(**design),
+            "claim": Claim(**claim | reals),
+            "wall_time_s": float(document["wall_time_s"]),
+        }
+    )
+
+
+def _unknown_task(task_id: str) -> str:
+    stem, _, _ = task_id.rpartition("-v")
+    versions = [known for known in TASKS if re.fullmatch(re.escape(stem) + r"-v\d+", known)]
+    if versions:
+        return (
+            f"expected a version of {stem} that lrmp {version('lrmp')} has "
+            f"({', '.join(sorted(versions))}), got {task_id}. Repeat the run on one of these, or "
+            "use the lrmp that has it."
+        )
+    return unknown_name("task", task_id, TASKS).replace("Expected", "expected", 1)
+
+
+def _read_lines(file: Path) -> list[str]:
+    """Read a small regular file; a link, a pipe or a huge file is never opened."""
+    advice = "Give a run directory or a file of records."
+    try:
+        info = file.lstat()
+        if not stat.S_ISREG(info.st_mode):
+            raise RecordError(f"Expected {file} to be a regular file, got none. {advice}")
+        size = info.st_size
+        if size <= MAX_BYTES:
+            with file.open("rb") as stream:
+                content = stream.read(MAX_BYTES + 1)
+            size = max(size, len(content))
+    except (OSError, ValueError) as error:
+        if isinstance(error, RecordError):
+            raise
+        raise RecordError(f"Expected records in {file}: {error}. {advice}") from error
+    if size > MAX_BYTES:
+        raise RecordError(
+            f"Expected {file} to have at most {MAX_BYTES} bytes, got {size}. "
+            "Submit one record per seed, in several files if need be."
+        )
+    lines = content.removesuffix(b"\n").split(b"\n")
+    if not content.strip():
+        raise RecordError(f"Expected {file} to hold at least one record, got an empty file.")
+    if len(lines) > MAX_RECORDS:
+        raise RecordError(
+            f"Expected {file} to hold at most {MAX_RECORDS} records, got {len(lines)} lines. "
+            "Split it."
+        )
+    try:
+        return [line.decode("utf-8") for line in lines]
+    except UnicodeDecodeError as error:
+        raise RecordError(f"Expected {file} to be UTF-8: {error}. {advice}") from error

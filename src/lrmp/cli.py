@@ -1,0 +1,364 @@
+"""The ``lrmp`` command: environments, training, evaluation, submission, leaderboard."""
+
+import argparse
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lrmp
+from lrmp.envs.outcome import Outcome, evaluate_bits
+from lrmp.envs.task import TASKS, Task, load_task
+from lrmp.errors import LRMPError, MissingExtraError, RecordError, RunError, unknown_name
+from lrmp.leaderboard.store import DEFAULT_STORE
+
+EXIT_OK, EXIT_REFUSED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+AGENTS = {
+    "ddpg": "lrmp.baselines.ddpg",
+    "random": "lrmp.baselines.random_search",
+    "uniform": "lrmp.baselines.uniform",
+}
+DESCRIPTION = """\
+Benchmark suite for hardware/DNN co-design on in-memory computing.
+
+A first session:
+  lrmp envs                                        what can be solved
+  lrmp train ddpg --env-id LRMP-ResNet18-v0        search bits, 600 designs
+  lrmp evaluate runs/LRMP-ResNet18-v0__ddpg__1     the design in numbers and as a picture
+  lrmp submit runs/LRMP-ResNet18-v0__ddpg__1       replay it, put it on the leaderboard
+  lrmp leaderboard                                 who is best
+or all of it at once:
+  lrmp demo
+"""
+EPILOG = "Exit codes: 0 done, 1 a record was refused, 2 bad input, 130 interrupted."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: Words after ``lrmp``; None takes them from the process.
+
+    Returns:
+        The exit code: 0 done, 1 a record was refused, 2 bad input, 130 interrupted.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        # `train AGENT` belongs to the baseline's own parser, its --help too.
+        if words[:1] == ["train"] and len(words) > 1 and not words[1].startswith("-"):
+            return _train(words[1], words[2:])
+        options = _parser().parse_args(words)
+        code: int = options.run(options)
+    except LRMPError as error:
+        print(f"lrmp: {error}", file=sys.stderr)
+        return EXIT_REFUSED if isinstance(error, RecordError) else EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print("lrmp: interrupted; the same command goes on from here", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lrmp",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"lrmp {lrmp.__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    envs = commands.add_parser("envs", help="list the environments", epilog=EPILOG)
+    _add_json(envs)
+    envs.set_defaults(run=_envs)
+
+    train = commands.add_parser(
+        "train",
+        help="train an agent or run a search",
+        epilog=f"`lrmp train AGENT --help` lists the agent's own options. {EPILOG}",
+    )
+    train.add_argument("agent", choices=sorted(AGENTS), help="who decides the bits")
+    train.add_argument("options", nargs="*", help="options of the agent, such as --env-id, --seed")
+    train.set_defaults(run=lambda options: _train(options.agent, options.options))
+
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="cost a design and draw it",
+        description="Cost the best design of a run, or of its saved policy, or uniform bits.",
+        epilog=EPILOG,
+    )
+    evaluate.add_argument("run_dir", nargs="?", type=Path, help="a finished run directory")
+    evaluate.add_argument(
+        "--policy", action="store_true", help="act with the run's saved policy instead"
+    )
+    evaluate.add_argument("--env-id", help="with --bits: the environment")
+    evaluate.add_argument("--bits", metavar="W/A", help="uniform bits instead of a run: 4/5")
+    evaluate.add_argument("--plot", type=Path, metavar="FILE", help="picture: .png, .svg or .pdf")
+    _add_json(evaluate)
+    evaluate.set_defaults(run=_evaluate)
+
+    submit = commands.add_parser(
+        "submit",
+        help="replay a run's record and store it on the leaderboard",
+        description="Validate, replay with a fresh cost model and OR-Tools, store. All or nothing.",
+        epilog=EPILOG,
+    )
+    submit.add_argument("run_dir", type=Path, help="a run directory, or a .jsonl file of records")
+    _add_store(submit)
+    _add_json(submit)
+    submit.set_defaults(run=_submit)
+
+    leaderboard = commands.add_parser("leaderboard", help="print the ranking", epilog=EPILOG)
+    leaderboard.add_argument("--task", metavar="ID", help="only this task")
+    _add_store(leaderboard)
+    _add_json(leaderboard)
+    leaderboard.set_defaults(run=_leaderboard)
+
+    demo = commands.add_parser(
+        "demo",
+        help="train, draw, submit and rank in one go",
+        description="DDPG and two simple baselines on one task, the picture, the leaderboard.",
+        epilog=EPILOG,
+    )
+    demo.add_argument("--env-id", default="LRMP-ResNet18-v0", help="default: %(default)s")
+    demo.add_argument("--seed", type=int, default=1, help="default: %(default)s")
+    demo.add_argument("--episodes", type=int, default=600, help="default: %(default)s")
+    demo.add_argument("--runs-dir", type=Path, default=Path("runs"), help="default: %(default)s")
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_store(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--store", type=Path, default=DEFAULT_STORE, metavar="FILE", help="default: %(default)s"
+    )
+
+
+def _print_json(document: Any) -> None:
+    print(json.dumps(document, indent=2, allow_nan=False))
+
+
+def _envs(options: argparse.Namespace) -> int:
+    rows = [_task_row(load_task(task_id)) for task_id in TASKS]
+    if options.json:
+        _print_json(rows)
+        return EXIT_OK
+    print(f"{'id':<30} {'network':<12} {'objective':<11} {'layers':>6} {'tiles':>6}  accuracy")
+    for row in rows:
+        print(
+            f"{row['id']:<30} {row['network']:<12} {row['objective']:<11} {row['layers']:>6} "
+            f"{row['budget_tiles']:>6}  {row['accuracy']}"
+        )
+    return EXIT_OK
+
+
+def _task_row(task: Task) -> dict[str, Any]:
+    return {
+        "id": task.id,
+        "network": task.network.name,
+        "accelerator": task.accelerator.name,
+        "objective": task.objective,
+        "layers": len(task.network),
+        "budget_tiles": task.budget,
+        "allowed_drop": task.allowed_drop,
+        "accuracy": task.accuracy.kind + (" (estimate)" if task.accuracy.is_estimate else ""),
+        "accuracy_source": task.accuracy.provenance,
+    }
+
+
+def _train(agent: str, words: list[str]) -> int:
+    if agent not in AGENTS:
+        raise RunError(unknown_name("agent", agent, AGENTS))
+    baseline, tyro = _baseline(agent), _extra("tyro")
+    args = tyro.cli(baseline.Args, args=words, prog=f"lrmp train {agent}")
+    run = baseline.train(args)
+    print(f"finished {run.path}; next: lrmp evaluate {run.path}")
+    return EXIT_OK
+
+
+def _baseline(agent: str) -> Any:
+    if agent == "ddpg":
+        _extra("torch")
+        _extra("tensorboard")
+    return importlib.import_module(AGENTS[agent])
+
+
+def _extra(module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(
+            f'Expected {module} for training; run pip install "lrmp[train]".'
+        ) from error
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    if (options.run_dir is None) == (options.bits is None):
+        raise RunError("Expected either a run directory or --env-id with --bits W/A.")
+    if options.bits is not None:
+        outcome = _uniform(options.env_id, options.bits)
+    else:
+        outcome = _of_run(options.run_dir, use_policy=options.policy)
+    if options.plot:
+        _draw(outcome, options.plot)
+    if options.json:
+        _print_json(_outcome_json(outcome))
+    else:
+        _print_outcome(outcome)
+        if options.plot:
+            print(f"picture: {options.plot}")
+    return EXIT_OK
+
+
+def _uniform(env_id: str | None, bits: str) -> Outcome:
+    if env_id is None:
+        raise RunError("Expected --env-id beside --bits.")
+    task = load_task(env_id)
+    weight, slash, activation = bits.partition("/")
+    if not (slash and weight.isdecimal() and activation.isdecimal()):
+        raise RunError(f"Expected --bits as W/A, such as 4/5; got {bits!r}.")
+    layers = len(task.network)
+    return evaluate_bits(task, [int(weight)] * layers, [int(activation)] * layers)
+
+
+def _of_run(run_dir: Path, *, use_policy: bool) -> Outcome:
+    from lrmp.leaderboard.submission import read_submission
+
+    record = read_submission(run_dir)[0]
+    task = load_task(record.task)
+    if not use_policy:
+        return evaluate_bits(task, record.design.weight_bits, record.design.activation_bits)
+    _extra("torch")
+    from lrmp.agents.actor_critic import Actor
+    from lrmp.baselines.evaluate import evaluate_policy
+    from lrmp.baselines.run_directory import RunDirectory
+
+    return evaluate_policy(Actor.load(RunDirectory(run_dir).policy_path), task.id)
+
+
+def _draw(outcome: Outcome, path: Path) -> None:
+    from lrmp.envs.design_plot import plot_design
+
+    figure = plot_design(outcome)
+    if not path.parent.is_dir():
+        raise RunError(f"Expected a folder for the picture at {path.parent}; make it first.")
+    try:
+        figure.savefig(path, dpi=150)
+    except ValueError as error:
+        raise RunError(f"Expected a picture format such as .png for {path}: {error}.") from error
+
+
+def _outcome_json(outcome: Outcome) -> dict[str, Any]:
+    report, baseline = outcome.report, outcome.task.cost_model.baseline
+    return {
+        "task": outcome.task.id,
+        "reward": outcome.reward(),
+        "speedup": outcome.speedup,
+        "accuracy_drop": outcome.accuracy_drop,
+        "accuracy": _task_row(outcome.task)["accuracy"],
+        "tiles": report.tiles,
+        "budget_tiles": outcome.task.budget,
+        "latency_cycles": report.latency_cycles,
+        "latency_s": report.latency_s,
+        "bottleneck_cycles": report.bottleneck_cycles,
+        "throughput_per_s": report.throughput_per_s,
+        "baseline_latency_s": baseline.latency_s,
+        "baseline_throughput_per_s": baseline.throughput_per_s,
+        "proven_optimal": outcome.replication.proven_optimal,
+        "design": outcome.design.to_json(),
+        "layer_cycles": report.layer_cycles.tolist(),
+        "baseline_layer_cycles": baseline.layer_cycles.tolist(),
+    }
+
+
+def _print_outcome(outcome: Outcome) -> None:
+    task, report, baseline = outcome.task, outcome.report, outcome.task.cost_model.baseline
+    design = outcome.design
+    before, after = baseline.layer_cycles, report.layer_cycles
+    print(f"{'layer':<24} {'W/A bits':>8} {'copies':>7} {'tiles':>6} {'cycles before':>14} after")
+    for index, layer in enumerate(task.network.layers):
+        bits = f"{design.weight_bits[index]}/{design.activation_bits[index]}"
+        print(
+            f"{layer.name:<24} {bits:>8} {design.replication[index]:>7} "
+            f"{report.layer_tiles[index]:>6} {before[index]:>14,} {after[index]:,}"
+        )
+    print(
+        f"\n{task.id} on {task.accelerator.name}\n"
+        f"  {task.objective} gain    {outcome.speedup:.3f}x\n"
+        f"  latency         {1e3 * baseline.latency_s:.3f} -> {1e3 * report.latency_s:.3f} ms\n"
+        f"  throughput      {baseline.throughput_per_s:.1f} -> {report.throughput_per_s:.1f} /s\n"
+        f"  accuracy drop   {outcome.accuracy_drop:.2f} points, {_task_row(task)['accuracy']}: "
+        f"{task.accuracy.provenance}\n"
+        f"  tiles           {report.tiles} of {task.budget}\n"
+        f"  reward          {outcome.reward():.4f}"
+    )
+
+
+def _submit(options: argparse.Namespace) -> int:
+    from lrmp.leaderboard.submit import submit
+
+    replays = submit(options.run_dir, options.store)
+    if options.json:
+        _print_json([vars(replay.claim) | {"task": replay.record.task} for replay in replays])
+        return EXIT_OK
+    for replay in replays:
+        print(
+            f"replayed and stored: {replay.record.task}, {replay.record.agent}, seed "
+            f"{replay.record.seed}, reward {replay.claim.reward:.4f}"
+        )
+    return EXIT_OK
+
+
+def _leaderboard(options: argparse.Namespace) -> int:
+    from lrmp.leaderboard import ranking
+    from lrmp.leaderboard.store import Store
+
+    if options.task is not None:
+        load_task(options.task)
+    ranked = ranking.rank(Store(options.store).entries(options.task))
+    if options.json:
+        _print_json(ranking.to_json(ranked))
+    else:
+        print(ranking.format_ranking(ranked))
+    return EXIT_OK
+
+
+def _demo(options: argparse.Namespace) -> int:
+    common = {"env_id": options.env_id, "runs_dir": options.runs_dir}
+    seeded = common | {"seed": options.seed, "episodes": options.episodes}
+    load_task(options.env_id)
+    runs = []
+    for agent, settings in (("uniform", common), ("random", seeded), ("ddpg", seeded)):
+        baseline = _baseline(agent)
+        runs.append(baseline.train(baseline.Args(**settings)))
+    picture = runs[-1].path / "design.png"
+    _evaluate(
+        argparse.Namespace(
+            run_dir=runs[-1].path, policy=False, env_id=None, bits=None, plot=picture, json=False
+        )
+    )
+    print()
+    store = options.runs_dir / DEFAULT_STORE.name
+    _submit_new(runs, store)
+    _leaderboard(argparse.Namespace(task=options.env_id, store=store, json=False))
+    return EXIT_OK
+
+
+def _submit_new(runs: Sequence[Any], store: Path) -> None:
+    """Submit the runs that are not on the leaderboard yet, so that a demo can be repeated."""
+    from lrmp.leaderboard.store import Store
+    from lrmp.leaderboard.submission import read_submission
+
+    entries = [entry.replay.record for entry in Store(store).entries()]
+    stored = {(r.task, r.agent, r.seed) for r in entries}
+    for run in runs:
+        record = read_submission(run.path)[0]
+        if (record.task, record.agent, record.seed) not in stored:
+            _submit(argparse.Namespace(run_dir=run.path, store=store, json=False))

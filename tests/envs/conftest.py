@@ -1,0 +1,66 @@
+"""Every registered environment, and how to play it."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import lrmp  # noqa: F401  registers the environments
+
+SPECS = [spec for spec in gym.registry.values() if spec.id.startswith("LRMP-")]
+
+
+@pytest.fixture(params=SPECS, ids=lambda spec: spec.id)
+def spec(request):
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def play():
+    """Play an episode: transitions (observation, reward, terminated, truncated, info)."""
+
+    def play(env, actions):
+        observation, info = env.reset(seed=0)
+        return [(observation, 0.0, False, False, info), *(env.step(action) for action in actions)]
+
+    return play
+
+
+@pytest.fixture(scope="session")
+def random_actions():
+    """Draw the actions of a whole episode."""
+
+    def random_actions(env, seed):
+        rng = np.random.default_rng(seed)
+        layers = len(env.unwrapped.task.network)
+        if env.unwrapped.discrete:
+            return rng.integers(0, 7, (layers, 2))
+        return rng.random((layers, 2), dtype=np.float32)
+
+    return random_actions
+
+
+@pytest.fixture(scope="session")
+def by_hand():
+    """Count a design's tiles and cycles by layer, in Python's integers, without the cost model."""
+
+    def by_hand(task, weight_bits, activation_bits, copies):
+        chip = task.accelerator
+        tiles, cycles = [], []
+        for layer, w, a, r in zip(
+            task.network.layers, weight_bits, activation_bits, copies, strict=True
+        ):
+            crossbars = ceil(layer.rows, chip.crossbar_rows) * ceil(
+                layer.columns, chip.crossbar_columns
+            )
+            tiles.append(crossbars * ceil(w, chip.cell_bits) * r)
+            reads = ceil(min(layer.rows, chip.crossbar_rows), chip.active_rows)
+            position = ceil(a, chip.dac_bits) * reads * chip.columns_per_adc
+            output = ceil(layer.positions * layer.columns, chip.output_elements_per_cycle)
+            cycles.append(ceil(layer.positions, r) * position + output)
+        return tiles, cycles
+
+    return by_hand
+
+
+def ceil(numerator, denominator):
+    return -(-int(numerator) // int(denominator))

@@ -1,0 +1,101 @@
+"""Chosen bits become a design, a cost, a drop and a score."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from lrmp.envs import evaluate_bits, load_task
+from lrmp.errors import DesignError, InfeasibleBudgetError, SolverError
+
+BITS = [[8, 4, 3, 4, 6], [8, 5, 4, 4, 7]]
+
+
+@pytest.fixture(params=["LRMP-Digits-v0", "LRMP-Digits-Throughput-v0"])
+def digits(request):
+    return load_task(request.param)
+
+
+@pytest.mark.parametrize("solver", ["exact", "ilp"])
+def test_digits_by_both_solvers(digits, solver, by_hand):
+    outcome = evaluate_bits(digits, *BITS, solver=solver)
+    assert outcome.task is digits
+    assert outcome.design.weight_bits.tolist() == BITS[0]
+    assert outcome.design.activation_bits.tolist() == BITS[1]
+    assert outcome.design.replication.tolist() == outcome.replication.copies.tolist()
+    tiles, cycles = by_hand(digits, *BITS, outcome.design.replication)
+    _, plain = by_hand(digits, [8] * 5, [8] * 5, [1] * 5)
+    assert outcome.report.layer_tiles.tolist() == tiles
+    assert outcome.report.layer_cycles.tolist() == cycles
+    assert sum(tiles) <= digits.budget
+    total = sum if digits.objective == "latency" else max
+    assert outcome.replication.objective_cycles == total(cycles)
+    assert outcome.replication.proven_optimal
+    assert outcome.speedup == pytest.approx(total(plain) / total(cycles), rel=1e-12)
+    # 438 of 449 search images are right in the end: pinned, both solvers must reach it.
+    assert total(cycles) == {"latency": 33674, "throughput": 15200}[digits.objective]
+
+
+def test_drop_is_measured_on_the_design(digits):
+    outcome = evaluate_bits(digits, *BITS)
+    assert outcome.accuracy_drop == digits.accuracy.drop(*np.array(BITS))
+
+
+def test_drop_already_known_is_taken_as_given(digits):
+    assert evaluate_bits(digits, *BITS, accuracy_drop=12.5).accuracy_drop == 12.5
+    assert evaluate_bits(digits, *BITS, accuracy_drop=0.0).accuracy_drop == 0.0
+
+
+def test_reward_by_name(digits):
+    outcome = evaluate_bits(digits, *BITS, accuracy_drop=3.0)
+    speedup = outcome.speedup
+    assert outcome.reward() == outcome.reward("lrmp") == pytest.approx(math.log(speedup) - 2)
+    assert outcome.reward("haq") == pytest.approx(-0.3)
+    assert outcome.reward("cim-aq") == pytest.approx(-20)
+    tolerant = dataclasses.replace(digits, id="Custom", allowed_drop=2.5)
+    assert evaluate_bits(tolerant, *BITS, accuracy_drop=3.0).reward() == pytest.approx(
+        math.log(speedup) - 0.5
+    )
+
+
+@pytest.mark.parametrize("solver", ["exact", "ilp"])
+def test_budget_below_one_copy_is_refused_with_both_numbers(digits, solver):
+    task = dataclasses.replace(digits, id="Custom", budget=55)
+    with pytest.raises(
+        InfeasibleBudgetError,
+        match=r"Expected a budget of at least 56 tiles for one copy of every layer, got 55\. "
+        r"Lower the weight bits or raise the budget\.",
+    ):
+        evaluate_bits(task, [8] * 5, [8] * 5, solver=solver)
+
+
+def test_larger_budget_is_never_slower(digits):
+    cycles = [
+        evaluate_bits(dataclasses.replace(digits, id="Custom", budget=budget), *BITS).report.cycles(
+            digits.objective
+        )
+        for budget in range(30, 90, 5)
+    ]
+    assert cycles == sorted(cycles, reverse=True)
+    assert cycles[0] > cycles[-1]
+
+
+@pytest.mark.parametrize(
+    ("weight_bits", "activation_bits", "message"),
+    [
+        ([8] * 4, [8] * 5, "Expected 5 weight_bits, one per layer, got 4"),
+        ([8] * 5, [8] * 6, "Expected 5 activation_bits, one per layer, got 6"),
+        ([9, 8, 8, 8, 8], [8] * 5, "Expected weight_bits between 2 and 8, got 9 for layer 0"),
+        ([8] * 5, [8, 8, 1, 8, 8], "Expected activation_bits between 2 and 8, got 1 for layer 2"),
+        ([8.0] * 5, [8] * 5, "Expected weight_bits to be integers of at most 64 bits, got float64"),
+    ],
+)
+def test_bits_of_no_design_are_refused(digits, weight_bits, activation_bits, message):
+    with pytest.raises(DesignError, match=message):
+        evaluate_bits(digits, weight_bits, activation_bits)
+
+
+def test_unknown_solver_is_refused(digits):
+    with pytest.raises(SolverError, match="Expected solver to be one of exact, ilp; got 'cplex'"):
+        evaluate_bits(digits, *BITS, solver="cplex")

@@ -1,0 +1,123 @@
+"""Tasks: identity, fingerprints and the way to worker processes."""
+
+import copy
+import dataclasses
+import pickle
+
+import numpy as np
+import pytest
+
+from lrmp.envs import TASKS, evaluate_bits, load_task
+from lrmp.envs.accuracy import TableAccuracy, published_table
+from lrmp.errors import SolverError, TaskError
+from lrmp.hardware import Layer, Network
+
+
+def flat_accuracy(network):
+    zeros = np.zeros((len(network), 7))
+    return TableAccuracy(zeros, zeros, "none", is_estimate=True)
+
+
+def renamed_and_longer(network):
+    first, *rest = network.layers
+    return Network(network.name, (dataclasses.replace(first, positions=1), *rest))
+
+
+def resnet18():
+    return load_task("LRMP-ResNet18-v0")
+
+
+CHANGES = {
+    "id": lambda task: {"id": "LRMP-ResNet18-v1"},
+    "network": lambda task: {"network": renamed_and_longer(task.network)},
+    "accelerator": lambda task: {
+        "accelerator": dataclasses.replace(task.accelerator, columns_per_adc=16)
+    },
+    "budget": lambda task: {"budget": task.budget + 1},
+    "objective": lambda task: {"objective": "throughput"},
+    "accuracy": lambda task: {"accuracy_factory": flat_accuracy},
+    "allowed drop": lambda task: {"allowed_drop": 2.0},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_every_part_of_the_definition_counts(change):
+    task = resnet18()
+    other = dataclasses.replace(task, **change(task))
+    assert other.fingerprint != task.fingerprint
+    assert other != task
+
+
+def test_equal_definitions_are_equal_tasks():
+    task = resnet18()
+    other = dataclasses.replace(task)
+    assert other is not task
+    assert other == task
+    assert hash(other) == hash(task)
+    assert other.fingerprint == task.fingerprint
+    assert task != "LRMP-ResNet18-v0"
+
+
+def test_fingerprints_of_the_registered_tasks_differ():
+    fingerprints = {load_task(task_id).fingerprint for task_id in TASKS}
+    assert len(fingerprints) == len(TASKS)
+    assert all(len(fingerprint) == 64 for fingerprint in fingerprints)
+
+
+def test_registered_task_is_loaded_once(spec):
+    assert load_task(spec.id) is load_task(spec.id)
+
+
+def test_registered_task_stays_one_object_through_pickle_and_copy(spec):
+    task = load_task(spec.id)
+    assert pickle.loads(pickle.dumps(task)) is task
+    assert copy.deepcopy(task) is task
+
+
+def test_pickled_registered_task_is_a_name(spec):
+    assert len(pickle.dumps(load_task(spec.id))) < 200
+
+
+@pytest.mark.parametrize("task_id", ["Custom", "LRMP-ResNet18-v0"])
+def test_custom_task_travels_whole(task_id):
+    task = dataclasses.replace(resnet18(), id=task_id, budget=1000)
+    for other in (pickle.loads(pickle.dumps(task)), copy.deepcopy(task)):
+        assert other == task
+        assert other.budget == 1000
+        bits = [4] * 21
+        assert evaluate_bits(other, bits, bits) == evaluate_bits(task, bits, bits)
+
+
+def test_custom_network_with_its_own_accuracy():
+    network = Network("two", (Layer.linear("a", 300, 10), Layer.linear("b", 10, 10)))
+    task = dataclasses.replace(
+        resnet18(), id="Custom", network=network, budget=24, accuracy_factory=flat_accuracy
+    )
+    assert evaluate_bits(task, [8, 8], [8, 8]).reward() == 0
+    assert evaluate_bits(task, [8, 8], [4, 4]).accuracy_drop == 0
+
+
+def test_unknown_objective_is_refused_at_once():
+    with pytest.raises((TaskError, SolverError), match="Expected objective .* got 'speed'"):
+        dataclasses.replace(resnet18(), id="Custom", objective="speed")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("LRMP-ResNet18", "LRMP-ResNet18-v0"),
+        ("lrmp:LRMP-ResNet50-v0", "LRMP-ResNet50-v0"),
+        ("LRMP-digits-v0", "LRMP-Digits-v0"),
+    ],
+)
+def test_unknown_task_is_refused_with_the_nearest(name, hint):
+    with pytest.raises(
+        TaskError,
+        match=rf"Expected task to be one of LRMP-Digits-Throughput-v0, .*; got '{name}'\. "
+        rf"Did you mean '{hint}'\?",
+    ):
+        load_task(name)
+
+
+def test_network_estimate_follows_the_network():
+    assert resnet18().accuracy.fingerprint == published_table(resnet18().network).fingerprint

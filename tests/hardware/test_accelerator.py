@@ -1,0 +1,179 @@
+import copy
+import pickle
+import re
+from dataclasses import replace
+
+import pytest
+
+from lrmp.errors import PresetError
+from lrmp.hardware import Accelerator
+from lrmp.hardware.accelerator import PARAMETERS
+
+CHIP = Accelerator(
+    name="chip",
+    crossbar_rows=64,
+    crossbar_columns=32,
+    cell_bits=2,
+    dac_bits=1,
+    active_rows=16,
+    columns_per_adc=4,
+    clock_mhz=100,
+    output_elements_per_cycle=2,
+)
+
+
+def preset(parameters=None, **changes):
+    """Write a preset: every parameter of CHIP, with some entries replaced or (None) left out."""
+    entries = {
+        key: f'{{value = {value}, status = "assumed", source = "test"}}'
+        for key, value in (parameters or CHIP.parameters).items()
+    }
+    entries |= changes
+    lines = [f"{key} = {entry}" for key, entry in entries.items() if entry is not None]
+    return "\n".join(["[parameters]", *lines, ""])
+
+
+def read(tmp_path, text):
+    path = tmp_path / "chip.toml"
+    path.write_text(text, encoding="utf-8")
+    return Accelerator.from_toml(path)
+
+
+@pytest.mark.parametrize(
+    ("active_rows", "cell_bits", "dac_bits", "adc_bits"),
+    [
+        (1, 1, 1, 1),  # sums 0..1
+        (7, 1, 1, 3),  # sums 0..7: eight codes
+        (8, 1, 1, 4),  # sums 0..8: nine codes
+        (9, 1, 1, 4),
+        (16, 2, 1, 6),  # 16 * 3 = 48
+        (2, 2, 2, 5),  # 2 * 3 * 3 = 18
+    ],
+)
+def test_adc_bits_tell_every_column_sum_apart(active_rows, cell_bits, dac_bits, adc_bits):
+    chip = replace(CHIP, active_rows=active_rows, cell_bits=cell_bits, dac_bits=dac_bits)
+    assert chip.adc_bits == adc_bits
+
+
+def test_clock_in_hertz():
+    assert CHIP.clock_hz == 100_000_000
+
+
+def test_accelerators_are_values():
+    twin = replace(CHIP)
+    assert twin == CHIP
+    assert hash(twin) == hash(CHIP)
+    assert pickle.loads(pickle.dumps(CHIP)) == CHIP
+    assert copy.deepcopy(CHIP) == CHIP
+
+
+@pytest.mark.parametrize("key", PARAMETERS)
+def test_every_parameter_counts_in_equality(key):
+    assert replace(CHIP, **{key: getattr(CHIP, key) + 1}) != CHIP
+
+
+@pytest.mark.parametrize("key", PARAMETERS)
+@pytest.mark.parametrize("value", [-1, 1.5, True, "8", None])
+def test_parameters_must_be_integers_in_range(key, value):
+    least = 0 if key == "output_elements_per_cycle" else 1
+    message = f"Expected {key} of accelerator 'chip' to be an integer >= {least}, got {value!r}."
+    with pytest.raises(PresetError, match=re.escape(message)):
+        replace(CHIP, **{key: value})
+
+
+def test_zero_is_allowed_only_for_the_output_path():
+    assert replace(CHIP, output_elements_per_cycle=0).output_elements_per_cycle == 0
+    with pytest.raises(PresetError, match=r"Expected clock_mhz .* >= 1, got 0\."):
+        replace(CHIP, clock_mhz=0)
+
+
+def test_more_active_rows_than_the_crossbar_has_are_refused():
+    assert replace(CHIP, active_rows=64).active_rows == 64
+    message = r"Expected active_rows of accelerator 'chip' to be at most its crossbar_rows \(64\), "
+    with pytest.raises(PresetError, match=message + r"got 65\."):
+        replace(CHIP, active_rows=65)
+
+
+def test_preset_file_is_read_with_its_provenance(tmp_path):
+    chip = read(tmp_path, 'title = "any"\n' + preset())
+    assert chip == CHIP
+    assert {(p.status, p.source) for p in chip.provenance.values()} == {("assumed", "test")}
+    assert list(chip.provenance) == list(PARAMETERS)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[parameters\n", r"Expected preset 'chip' to be valid TOML: "),
+        ("", r"Expected preset 'chip' to have a \[parameters\] table, got none\."),
+        ("parameters = 3", r"Expected preset 'chip' to have a \[parameters\] table"),
+        (preset(clock_mhz=None), r"Expected preset 'chip' to give .*; clock_mhz missing\."),
+        (
+            preset(clock_mhz=None, cell_bits=None),
+            r"Expected preset 'chip' to give .*; cell_bits, clock_mhz missing\.",
+        ),
+        (
+            preset(clock_ghz='{value = 1, status = "assumed", source = "test"}'),
+            r"Expected each parameter of preset 'chip' to be one of .*; got 'clock_ghz'\. "
+            r"Did you mean 'clock_mhz'\?",
+        ),
+        (
+            preset(cell_bits="2"),
+            r"Expected cell_bits of preset 'chip' to be a table with exactly value, status and "
+            r"source, got 2\.",
+        ),
+        (
+            preset(cell_bits='{value = 2, status = "assumed"}'),
+            r"Expected cell_bits of preset 'chip' to be a table with exactly value, status and "
+            r"source, got \{'value': 2, 'status': 'assumed'\}\.",
+        ),
+        (
+            preset(cell_bits='{value = 2, status = "assumed", source = "test", note = ""}'),
+            r"Expected cell_bits of preset 'chip' to be a table with exactly value",
+        ),
+        (
+            preset(cell_bits='{value = 2, status = "assumed", source = "  "}'),
+            r"Expected cell_bits of preset 'chip' to name its source, got '  '\.",
+        ),
+        (
+            preset(cell_bits='{value = 2, status = "assumed", source = 7}'),
+            r"Expected cell_bits of preset 'chip' to name its source, got 7\.",
+        ),
+        (
+            preset(cell_bits='{value = 2, status = "measurd", source = "test"}'),
+            r"Expected status of cell_bits in preset 'chip' to be one of assumed, calibrated, "
+            r"derived, published, second-hand; got 'measurd'\.",
+        ),
+        (
+            preset(cell_bits='{value = 2, status = "publish", source = "test"}'),
+            r"got 'publish'\. Did you mean 'published'\?",
+        ),
+        (
+            preset(cell_bits='{value = -2, status = "assumed", source = "test"}'),
+            r"Expected cell_bits of accelerator 'chip' to be an integer >= 1, got -2\.",
+        ),
+        (
+            preset(cell_bits='{value = 2.0, status = "assumed", source = "test"}'),
+            r"Expected cell_bits of accelerator 'chip' to be an integer >= 1, got 2\.0\.",
+        ),
+        (
+            preset(active_rows='{value = 65, status = "assumed", source = "test"}'),
+            r"Expected active_rows of accelerator 'chip' to be at most its crossbar_rows \(64\)",
+        ),
+    ],
+)
+def test_malformed_preset_file_is_refused(tmp_path, text, message):
+    with pytest.raises(PresetError, match=message):
+        read(tmp_path, text)
+
+
+def test_missing_preset_file_is_named(tmp_path):
+    with pytest.raises(PresetError, match=r"Expected a readable preset at .*absent\.toml: "):
+        Accelerator.from_toml(tmp_path / "absent.toml")
+
+
+def test_preset_file_that_is_no_text_is_refused(tmp_path):
+    path = tmp_path / "chip.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(PresetError, match=r"Expected a readable preset at .*chip\.toml: "):
+        Accelerator.from_toml(path)

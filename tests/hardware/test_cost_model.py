@@ -1,0 +1,223 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lrmp.errors import DesignError
+from lrmp.hardware import Accelerator, CostModel, Design, Layer, Network, load_network, load_preset
+
+# Every number of the first tests is worked out by hand from these few:
+#
+#   chip   crossbars of R x C = 4 x 4 cells of c = 2 bits, d = 2 input bits at a time,
+#          p = 2 rows at a time, X = 2 columns per ADC, V = 3 output elements per cycle, 100 MHz
+#   "a"    3 x 3 convolution, 1 -> 5 channels, 4 x 4 input:   K = 9, M = 5, P = 16
+#   "b"    1 x 1 convolution, 5 -> 3 channels, stride 2:      K = 5, M = 3, P = 2 * 2 = 4
+#   "c"    linear, 3 -> 2:                                    K = 3, M = 2, P = 1
+TOY_CHIP = Accelerator(
+    name="toy",
+    crossbar_rows=4,
+    crossbar_columns=4,
+    cell_bits=2,
+    dac_bits=2,
+    active_rows=2,
+    columns_per_adc=2,
+    clock_mhz=100,
+    output_elements_per_cycle=3,
+)
+TOY_NETWORK = Network(
+    "toy",
+    (
+        Layer.conv2d("a", 1, 5, kernel_size=3, input_size=4),
+        Layer.conv2d("b", 5, 3, kernel_size=1, input_size=4, stride=2),
+        Layer.linear("c", 3, 2),
+    ),
+)
+WEIGHT_BITS = [3, 4, 3]
+ACTIVATION_BITS = [5, 3, 8]
+
+
+@pytest.fixture
+def toy():
+    return CostModel(TOY_NETWORK, TOY_CHIP)
+
+
+@pytest.fixture
+def resnet18():
+    return CostModel(load_network("resnet18"), load_preset("lrmp_frontiers_2024"))
+
+
+def test_toy_shapes():
+    assert TOY_NETWORK.rows.tolist() == [9, 5, 3]
+    assert TOY_NETWORK.columns.tolist() == [5, 3, 2]
+    assert TOY_NETWORK.positions.tolist() == [16, 4, 1]
+
+
+def test_toy_tiles(toy):
+    # ceil(K/4) * ceil(M/4) * ceil(w/2):
+    #   a: ceil(9/4) * ceil(5/4) * ceil(3/2) = 3 * 2 * 2 = 12
+    #   b: ceil(5/4) * ceil(3/4) * ceil(4/2) = 2 * 1 * 2 = 4
+    #   c: ceil(3/4) * ceil(2/4) * ceil(3/2) = 1 * 1 * 2 = 2
+    assert toy.tiles_per_copy(WEIGHT_BITS).tolist() == [12, 4, 2]
+
+
+def test_toy_cycles_per_position(toy):
+    # ceil(a/2) * ceil(min(K,4)/2) * 2:
+    #   a: ceil(5/2) * ceil(4/2) * 2 = 3 * 2 * 2 = 12
+    #   b: ceil(3/2) * ceil(4/2) * 2 = 2 * 2 * 2 = 8
+    #   c: ceil(8/2) * ceil(3/2) * 2 = 4 * 2 * 2 = 16
+    assert toy.cycles_per_position(ACTIVATION_BITS).tolist() == [12, 8, 16]
+
+
+def test_toy_multiplication_cycles(toy):
+    # ceil(P/r) times the cycles per position.
+    # One copy each:           a: 16 * 12 = 192             b: 4 * 8 = 32        c: 1 * 16 = 16
+    assert toy.mvm_cycles(ACTIVATION_BITS, [1, 1, 1]).tolist() == [192, 32, 16]
+    # Copies 3, 3, 2:          a: ceil(16/3) = 6, 6*12 = 72  b: ceil(4/3) = 2, 16  c: ceil(1/2) = 1
+    assert toy.mvm_cycles(ACTIVATION_BITS, [3, 3, 2]).tolist() == [72, 16, 16]
+    # As many as positions:    a: 1 * 12                    b: 1 * 8             c: 1 * 16
+    assert toy.mvm_cycles(ACTIVATION_BITS, [16, 4, 1]).tolist() == [12, 8, 16]
+    # More change nothing.
+    assert toy.mvm_cycles(ACTIVATION_BITS, [99, 99, 99]).tolist() == [12, 8, 16]
+
+
+def test_toy_output_cycles(toy):
+    # ceil(P*M/3):   a: ceil(80/3) = 27   b: ceil(12/3) = 4   c: ceil(2/3) = 1
+    assert toy.output_cycles.tolist() == [27, 4, 1]
+
+
+def test_toy_without_output_path():
+    toy = CostModel(TOY_NETWORK, replace(TOY_CHIP, output_elements_per_cycle=0))
+    assert toy.output_cycles.tolist() == [0, 0, 0]
+
+
+def test_toy_design(toy):
+    report = toy.evaluate(Design(WEIGHT_BITS, ACTIVATION_BITS, [3, 3, 2]))
+    # Tiles: 3 * 12 + 3 * 4 + 2 * 2 = 36 + 12 + 4 = 52.
+    assert report.layer_tiles.tolist() == [36, 12, 4]
+    assert report.tiles == 52
+    # Multiplications 72, 16, 16 (above) and output 27, 4, 1 add up to 99, 20, 17.
+    assert report.mvm_cycles.tolist() == [72, 16, 16]
+    assert report.output_cycles.tolist() == [27, 4, 1]
+    assert report.layer_cycles.tolist() == [99, 20, 17]
+    # Latency 99 + 20 + 17 = 136 cycles of 10 ns; the slowest layer, a, sets the rate.
+    assert report.latency_cycles == 136
+    assert report.latency_s == 1.36e-6
+    assert report.bottleneck_cycles == 99
+    assert report.throughput_per_s == 100e6 / 99
+
+
+def test_toy_baseline(toy):
+    # 8 bits: ceil(8/2) = 4 slices and 4 input steps.
+    #   tiles  a: 3 * 2 * 4 = 24   b: 2 * 1 * 4 = 8   c: 1 * 1 * 4 = 4        sum 36
+    #   cycles a: 16 * (4 * 2 * 2) = 256, + 27 = 283
+    #          b:  4 * (4 * 2 * 2) =  64, +  4 =  68
+    #          c:  1 * (4 * 2 * 2) =  16, +  1 =  17                          sum 368
+    assert toy.baseline.layer_tiles.tolist() == [24, 8, 4]
+    assert toy.baseline.tiles == 36
+    assert toy.baseline.layer_cycles.tolist() == [283, 68, 17]
+    assert toy.baseline.latency_cycles == 368
+    assert toy.baseline.bottleneck_cycles == 283
+
+
+@pytest.mark.parametrize(
+    ("name", "tiles", "cycles"),
+    [
+        ("resnet18", 1608, 47_735_912),
+        ("resnet34", 2968, 69_543_656),
+        ("resnet50", 3376, 91_552_104),
+        ("resnet101", 5688, 115_222_632),
+    ],
+)
+def test_lrmp_baselines(name, tiles, cycles):
+    baseline = CostModel(load_network(name), load_preset("lrmp_frontiers_2024")).baseline
+    assert baseline.tiles == tiles
+    assert baseline.latency_cycles == cycles
+    assert baseline.latency_s == cycles / 192e6
+
+
+@pytest.mark.parametrize(("name", "cycles"), [("resnet18", 45_251_200), ("resnet101", 98_989_696)])
+def test_lrmp_baselines_without_output_path(name, cycles):
+    chip = replace(load_preset("lrmp_frontiers_2024"), output_elements_per_cycle=0)
+    assert CostModel(load_network(name), chip).baseline.latency_cycles == cycles
+
+
+def test_digits_baseline_tiles():
+    # Slices of 256 x 256: K = 9, 144, 288, 432, 192 need 1 + 1 + 2 + 2 + 1 = 7 crossbars; x 8 bits.
+    model = CostModel(load_network("digits_cnn"), load_preset("lrmp_frontiers_2024"))
+    assert model.baseline.tiles == 56
+
+
+def test_batches_of_any_shape_equal_single_evaluations(resnet18):
+    layers = len(resnet18.network)
+    rng = np.random.default_rng(0)
+    bits = rng.integers(2, 9, (3, 4, layers))
+    copies = rng.integers(1, 50, (3, 4, layers))
+    tiles = resnet18.tiles_per_copy(bits)
+    per_position = resnet18.cycles_per_position(bits)
+    cycles = resnet18.mvm_cycles(bits, copies)
+    assert tiles.shape == per_position.shape == cycles.shape == (3, 4, layers)
+    for index in np.ndindex(3, 4):
+        assert np.array_equal(tiles[index], resnet18.tiles_per_copy(bits[index]))
+        assert np.array_equal(per_position[index], resnet18.cycles_per_position(bits[index]))
+        assert np.array_equal(cycles[index], resnet18.mvm_cycles(bits[index], copies[index]))
+
+
+def test_one_replication_serves_a_batch_of_bits(resnet18):
+    layers = len(resnet18.network)
+    bits = np.random.default_rng(1).integers(2, 9, (5, layers))
+    copies = np.arange(1, layers + 1)
+    assert np.array_equal(
+        resnet18.mvm_cycles(bits, copies),
+        resnet18.mvm_cycles(bits, np.tile(copies, (5, 1))),
+    )
+
+
+def test_an_empty_batch_is_empty(resnet18):
+    none = np.empty((0, len(resnet18.network)), np.int64)
+    assert resnet18.tiles_per_copy(none).shape == none.shape
+
+
+def test_output_cycles_cannot_be_written(resnet18):
+    with pytest.raises(ValueError, match="read-only"):
+        resnet18.output_cycles[0] = 0
+
+
+@pytest.mark.parametrize(
+    ("method", "field"),
+    [("tiles_per_copy", "weight_bits"), ("cycles_per_position", "activation_bits")],
+)
+def test_bad_bits_are_refused_by_name(resnet18, method, field):
+    evaluate = getattr(resnet18, method)
+    layers = len(resnet18.network)
+    bits = np.full((2, layers), 8)
+    bits[1, 2] = 9
+    message = rf"Expected {field} between 2 and 8, got 9 for layer 2 \(layer1\.0\.conv2\)\."
+    with pytest.raises(DesignError, match=message):
+        evaluate(bits)
+    with pytest.raises(DesignError, match=rf"Expected 21 {field}, one per layer, got 20\."):
+        evaluate([8] * 20)
+    with pytest.raises(
+        DesignError, match=rf"Expected 21 {field}, one per layer, got a single numb"
+    ):
+        evaluate(8)
+    with pytest.raises(DesignError, match=rf"Expected {field} to be integers .* got float64 "):
+        evaluate(np.full(layers, 8.0))
+
+
+@pytest.mark.parametrize("copies", [0, -2])
+def test_copies_below_one_are_refused(resnet18, copies):
+    layers = len(resnet18.network)
+    replication = [1] * (layers - 1) + [copies]
+    with pytest.raises(DesignError, match=rf"Expected replication of at least 1, got {copies}\."):
+        resnet18.mvm_cycles([8] * layers, replication)
+
+
+def test_copies_of_another_shape_are_refused(resnet18):
+    with pytest.raises(DesignError, match=r"Expected .*replication.*, got"):
+        resnet18.mvm_cycles([8] * len(resnet18.network), [1, 2])
+
+
+def test_design_of_another_length_is_refused(resnet18):
+    message = r"Expected a design of 21 layers for resnet18, got 5\."
+    with pytest.raises(DesignError, match=message):
+        resnet18.evaluate(Design.uniform(5, 8, 8))

@@ -1,0 +1,65 @@
+import pytest
+
+from lrmp.errors import NetworkError
+from lrmp.hardware import Layer
+
+
+def test_convolution_becomes_a_matrix_of_unrolled_kernels():
+    # Kernel 3, padding 1, input 4: side (4 + 2 - 3) / 1 + 1 = 4, so 4 x 4 = 16 positions.
+    layer = Layer.conv2d("conv", in_channels=5, out_channels=7, kernel_size=3, input_size=4)
+    assert (layer.rows, layer.columns, layer.positions) == (3 * 3 * 5, 7, 16)
+    assert (layer.kind, layer.kernel_size, layer.stride) == ("conv2d", 3, 1)
+    assert layer.weights == 45 * 7
+    assert layer.macs == 45 * 7 * 16
+
+
+@pytest.mark.parametrize(
+    ("kernel_size", "input_size", "stride", "side"),
+    [
+        (7, 224, 2, 112),  # (224 + 6 - 7) // 2 + 1 = 111 + 1
+        (3, 56, 2, 28),  # (56 + 2 - 3) // 2 + 1 = 27 + 1
+        (1, 56, 2, 28),  # (56 + 0 - 1) // 2 + 1 = 27 + 1
+        (1, 7, 1, 7),
+        (3, 7, 2, 4),  # (7 + 2 - 3) // 2 + 1 = 3 + 1: an odd side rounds up
+        (5, 1, 1, 1),  # (1 + 4 - 5) // 1 + 1 = 1: the kernel may be larger than the input
+    ],
+)
+def test_convolution_positions_follow_same_padding(kernel_size, input_size, stride, side):
+    layer = Layer.conv2d("conv", 1, 1, kernel_size, input_size, stride)
+    assert layer.positions == side * side
+
+
+def test_linear_layer_multiplies_once():
+    layer = Layer.linear("fc", 512, 1000)
+    assert layer == Layer("fc", "linear", rows=512, columns=1000, positions=1)
+    assert layer.macs == 512_000
+
+
+@pytest.mark.parametrize("field", ["rows", "columns", "positions", "kernel_size", "stride"])
+@pytest.mark.parametrize("value", [0, -1, 2.0, True, "3", None])
+def test_sizes_must_be_positive_integers(field, value):
+    sizes = {"rows": 1, "columns": 1, "positions": 1, "kernel_size": 1, "stride": 1, field: value}
+    message = rf"Expected {field} of layer 'odd' to be an integer >= 1, got {value!r}\."
+    with pytest.raises(NetworkError, match=message):
+        Layer("odd", "conv2d", **sizes)
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"in_channels": 0},
+        {"out_channels": 0},
+        {"kernel_size": 0},
+        {"kernel_size": -3},
+        {"input_size": 0},
+        {"input_size": -3},  # the side is negative, its square is not
+        {"input_size": 8.0},
+        {"stride": 0},
+        {"stride": -1},
+    ],
+    ids=str,
+)
+def test_convolution_of_impossible_size_is_refused(sizes):
+    good = {"in_channels": 3, "out_channels": 4, "kernel_size": 3, "input_size": 8, "stride": 1}
+    with pytest.raises(NetworkError, match=r"of layer 'odd' to be an integer >= 1, got"):
+        Layer.conv2d("odd", **(good | sizes))

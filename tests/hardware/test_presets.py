@@ -1,0 +1,65 @@
+from importlib import resources
+from typing import get_args
+
+import pytest
+
+from lrmp.errors import PresetError
+from lrmp.hardware import Accelerator, list_presets, load_preset
+from lrmp.hardware.accelerator import PARAMETERS, Status
+
+
+def test_lrmp_is_shipped():
+    assert "lrmp_frontiers_2024" in list_presets()
+    assert list_presets() == sorted(list_presets())
+
+
+@pytest.mark.parametrize("name", list_presets())
+def test_every_parameter_has_a_source_and_a_status(name):
+    chip = load_preset(name)
+    assert chip.name == name
+    assert set(chip.provenance) == set(PARAMETERS) == set(chip.parameters)
+    for provenance in chip.provenance.values():
+        assert provenance.status in get_args(Status)
+        assert provenance.source.strip()
+
+
+@pytest.mark.parametrize("name", list_presets())
+def test_presets_read_the_same_from_a_file(name):
+    with resources.as_file(resources.files("lrmp.hardware.presets") / f"{name}.toml") as path:
+        assert Accelerator.from_toml(path) == load_preset(name)
+
+
+def test_the_same_name_gives_the_same_object():
+    assert load_preset("lrmp_frontiers_2024") is load_preset("lrmp_frontiers_2024")
+
+
+def test_lrmp_chip():
+    assert load_preset("lrmp_frontiers_2024").parameters == {
+        "crossbar_rows": 256,
+        "crossbar_columns": 256,
+        "cell_bits": 1,
+        "dac_bits": 1,
+        "active_rows": 9,
+        "columns_per_adc": 8,
+        "clock_mhz": 192,
+        "output_elements_per_cycle": 1,
+    }
+
+
+def test_lrmp_adc_resolution_is_derived_as_published():
+    # 9 one-bit cells under one-bit inputs sum to 0..9: ten codes, ceil(log2 10) = 4 bits.
+    assert load_preset("lrmp_frontiers_2024").adc_bits == 4
+
+
+def test_lrmp_calibrates_nothing_but_the_output_path():
+    provenance = load_preset("lrmp_frontiers_2024").provenance
+    calibrated = [key for key, entry in provenance.items() if entry.status == "calibrated"]
+    assert calibrated == ["output_elements_per_cycle"]
+
+
+def test_unknown_preset_names_the_nearest():
+    message = (
+        r"Expected preset to be one of .*; got 'lrmp_2024'\. Did you mean 'lrmp_frontiers_2024'"
+    )
+    with pytest.raises(PresetError, match=message):
+        load_preset("lrmp_2024")

@@ -1,0 +1,99 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from lrmp.envs import Record, evaluate_bits, load_task
+from lrmp.leaderboard import Store, replay, submit
+from lrmp.leaderboard.replay import Replay
+
+DIGITS_BITS = ([6, 5, 4, 5, 6], [6, 6, 5, 5, 8])
+
+
+def make_record(task_id, weight_bits, activation_bits, agent="tester", seed=0, **changes):
+    outcome = evaluate_bits(load_task(task_id), weight_bits, activation_bits)
+    record = Record.of(
+        outcome, agent=agent, seed=seed, evaluated_designs=100, env_steps=500, wall_time_s=1.5
+    )
+    return replace(record, **changes)
+
+
+@pytest.fixture(scope="session")
+def digits_record():
+    return make_record("LRMP-Digits-v0", *DIGITS_BITS)
+
+
+@pytest.fixture(scope="session")
+def resnet_record():
+    return make_record("LRMP-ResNet18-v0", [6] * 21, [6] * 21)
+
+
+@pytest.fixture(scope="session")
+def throughput_record():
+    return make_record("LRMP-ResNet18-Throughput-v0", [6] * 21, [6] * 21)
+
+
+@pytest.fixture(scope="session")
+def digits_replay(digits_record):
+    return replay(digits_record)
+
+
+@pytest.fixture
+def edit(digits_record):
+    """A line like the digits record's with some fields set, such as ``{"claim.reward": 9}``."""
+
+    def line(changes, record=digits_record):
+        document = json.loads(record.to_line())
+        for path, value in changes.items():
+            *parents, last = path.split(".")
+            target = document
+            for parent in parents:
+                target = target[parent]
+            target[last] = value
+        return json.dumps(document)
+
+    return line
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write lines, text or bytes to a file of records."""
+
+    def to_file(content, name="records.jsonl"):
+        if isinstance(content, list):
+            content = "".join(line.rstrip("\n") + "\n" for line in content)
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return to_file
+
+
+@pytest.fixture(scope="session")
+def store_bytes(tmp_path_factory, digits_replay):
+    path = tmp_path_factory.mktemp("store") / "leaderboard.sqlite"
+    Store(path).add([as_agent(digits_replay, "earlier")])
+    return path.read_bytes()
+
+
+def as_agent(replayed: Replay, agent, **changes) -> Replay:
+    return replace(replayed, record=replace(replayed.record, agent=agent, **changes))
+
+
+@pytest.fixture
+def refuse(tmp_path, write, store_bytes):
+    """Submit something that must be refused, once to no store and once to one with an entry."""
+
+    def submit_refused(content, match):
+        path = write(content) if isinstance(content, str | bytes | list) else content
+        absent, present = tmp_path / "absent" / "store.sqlite", tmp_path / "present.sqlite"
+        present.write_bytes(store_bytes)
+        for store in (absent, present):
+            with pytest.raises(Exception, match=match) as caught:
+                submit(path, store)
+            assert type(caught.value).__name__ == "RecordError"
+        assert not absent.parent.exists()
+        assert present.read_bytes() == store_bytes
+        assert [e.replay.record.agent for e in Store(present).entries()] == ["earlier"]
+
+    return submit_refused
