@@ -25,7 +25,6 @@ from torch.nn import functional as F
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-import lrmp.envs  # registers the environments
 from lrmp.agents.actor_critic import Actor, Critic
 from lrmp.agents.replay_buffer import ReplayBuffer
 from lrmp.baselines.checkpoint import (
@@ -35,8 +34,9 @@ from lrmp.baselines.checkpoint import (
     save_checkpoint,
 )
 from lrmp.baselines.run_directory import RunDirectory
-from lrmp.envs.layerwise import LayerwiseEnv
+from lrmp.envs.outcome import evaluate_bits
 from lrmp.envs.record import Record
+from lrmp.envs.task import load_task
 
 AGENT = "ddpg"
 
@@ -111,8 +111,10 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
         The finished run directory; one that was finished before is returned as it is.
 
     Raises:
+        TaskError: If there is no such task.
         RunError: If the directory holds a run of other settings.
     """
+    task = load_task(args.env_id)
     config = {k: v for k, v in asdict(args).items() if k not in ("runs_dir", "checkpoint_every")}
     run = RunDirectory.open(
         args.runs_dir / f"{args.env_id}__{AGENT}__{args.seed}", {"agent": AGENT, **config}
@@ -127,10 +129,8 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
     rng = np.random.default_rng(args.seed)
     torch.manual_seed(args.seed)
 
-    env = gym.make(args.env_id)
-    layerwise = env.unwrapped
-    assert isinstance(layerwise, LayerwiseEnv)
-    steps_per_episode = len(layerwise.task.network)
+    env = gym.make(task.id)
+    steps_per_episode = len(task.network)
     observation, _ = env.reset(seed=args.seed)
     observation_size, action_size = len(observation), 2
 
@@ -278,7 +278,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
     best_actor.save(run.policy_path)
     run.finish(
         Record.of(
-            lrmp.envs.evaluate_bits(layerwise.task, *best_bits),
+            evaluate_bits(task, *best_bits),
             agent=AGENT,
             seed=args.seed,
             evaluated_designs=args.episodes,

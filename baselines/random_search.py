@@ -40,12 +40,12 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     Returns:
         The finished run directory.
     """
+    layers = len(load_task(args.env_id).network)
     run = RunDirectory.open(
         args.runs_dir / f"{args.env_id}__{AGENT}__{args.seed}",
         {"agent": AGENT, "env_id": args.env_id, "seed": args.seed, "episodes": args.episodes},
     )
     rng = np.random.default_rng(args.seed)
-    layers = len(load_task(args.env_id).network)
     designs = (
         tuple(rng.integers(MIN_BITS, MAX_BITS + 1, (2, layers))) for _ in range(args.episodes)
     )

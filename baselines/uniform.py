@@ -38,10 +38,10 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         The finished run directory.
     """
     agent = "uniform-pairs" if args.pairs else "uniform"
+    layers = len(load_task(args.env_id).network)
     run = RunDirectory.open(
         args.runs_dir / f"{args.env_id}__{agent}__0", {"agent": agent, "env_id": args.env_id}
     )
-    layers = len(load_task(args.env_id).network)
     widths = [(w, a) for w in BIT_WIDTHS for a in BIT_WIDTHS if args.pairs or w == a]
     designs = ((np.full(layers, w), np.full(layers, a)) for w, a in widths)
     return search(run, args.env_id, agent, 0, designs, len(widths), progress=progress)

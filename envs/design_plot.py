@@ -6,7 +6,7 @@ import numpy as np
 
 from lrmp.envs.outcome import Outcome
 from lrmp.errors import MissingExtraError
-from lrmp.hardware.design import MAX_BITS
+from lrmp.hardware.design import BIT_WIDTHS, MAX_BITS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,7 +60,8 @@ def plot_design(outcome: Outcome) -> "Figure":
     bits.bar(x + 0.2, design.activation_bits, 0.4, color=ACTIVATIONS, label="activations")
     bits.axhline(MAX_BITS, color=BEFORE, linewidth=1, linestyle="--", label="baseline")
     bits.set_ylabel("bits")
-    bits.set_ylim(0, MAX_BITS + 1)
+    bits.set_ylim(0, MAX_BITS + 2.5)  # room for the legend
+    bits.set_yticks(BIT_WIDTHS)
 
     copies.bar(x, design.replication, 0.7, color=AFTER)
     copies.set_yscale("log", base=2)
