@@ -1,4 +1,4 @@
-"""Actor and critic of DDPG as in HAQ: two hidden layers of 300."""
+"""Actor and critic of DDPG as in HAQ: two hidden layers of 300, last layer started near zero."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,18 @@ from torch.nn import functional as F
 from lrmp.errors import PolicyError
 
 HIDDEN = 300
+LAST_LAYER = 3e-3  # half-width of its first weights and biases (Lillicrap et al., ICLR 2016)
 POLICY_KIND = "lrmp.actor/1"
+
+
+def start_near_zero(layer: nn.Linear) -> None:
+    """Draw the parameters of a last layer so that first actions and values are almost constant.
+
+    Args:
+        layer: Changed in place.
+    """
+    nn.init.uniform_(layer.weight, -LAST_LAYER, LAST_LAYER)
+    nn.init.uniform_(layer.bias, -LAST_LAYER, LAST_LAYER)
 
 
 class Actor(nn.Module):
@@ -37,6 +48,7 @@ class Actor(nn.Module):
         self.fc1 = nn.Linear(observation_size, hidden)
         self.fc2 = nn.Linear(hidden, hidden)
         self.fc3 = nn.Linear(hidden, action_size)
+        start_near_zero(self.fc3)
 
     def forward(self, observation: torch.Tensor) -> torch.Tensor:
         """Choose actions.
@@ -126,6 +138,7 @@ class Critic(nn.Module):
         self.action = nn.Linear(action_size, hidden)
         self.fc2 = nn.Linear(hidden, hidden)
         self.fc3 = nn.Linear(hidden, 1)
+        start_near_zero(self.fc3)
 
     def forward(self, observation: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
         """Value actions.

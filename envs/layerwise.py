@@ -13,7 +13,7 @@ from lrmp.envs.reward import RewardName, reward_function
 from lrmp.envs.task import Task, load_task
 from lrmp.errors import ActionError, TaskError
 from lrmp.hardware.design import BIT_WIDTHS, MAX_BITS, MIN_BITS
-from lrmp.solvers.oracle import SolverName
+from lrmp.solvers.oracle import SolverName, check_solver
 
 Action = NDArray[np.float32] | NDArray[np.int64]
 
@@ -130,6 +130,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         if render_mode not in (None, "ansi"):
             raise TaskError(f"Expected render_mode None or 'ansi', got {render_mode!r}.")
         reward_function(reward)
+        check_solver(solver)
         self.render_mode = render_mode
         self.discrete = discrete
         self._reward: RewardName = reward
@@ -192,24 +193,27 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
 
         Raises:
             ActionError: If the action is not in the action space.
+            InfeasibleBudgetError: If the finished design does not fit a budget smaller than the
+                registered ones; the episode stays where it was.
             gymnasium.error.ResetNeeded: If the episode has ended or not begun.
         """
         if self._step is None:
             raise gym.error.ResetNeeded("Expected reset() before step(): no episode is running.")
         layer = self._step
         weight_bits, activation_bits = self._decode(action)
-        self._weight_bits[layer] = weight_bits
-        self._activation_bits[layer] = activation_bits
-        self._tiles_used += self._tiles[layer][weight_bits - MIN_BITS] - self._tiles[layer][-1]
-        self._layer_cycles[layer] = self._cycles[layer][activation_bits - MIN_BITS]
-        self._drop = self.task.accuracy.drop(self._weight_bits, self._activation_bits)
+        all_weight_bits, all_activation_bits = (
+            self._weight_bits.copy(),
+            self._activation_bits.copy(),
+        )
+        all_weight_bits[layer], all_activation_bits[layer] = weight_bits, activation_bits
+        drop = self.task.accuracy.drop(all_weight_bits, all_activation_bits)
         info: dict[str, Any] = {"weight_bits": weight_bits, "activation_bits": activation_bits}
 
         terminated = layer + 1 == len(self.task.network)
         reward = 0.0
         if terminated:
             outcome = evaluate_bits(
-                self.task, self._weight_bits, self._activation_bits, self._solver, self._drop
+                self.task, all_weight_bits, all_activation_bits, self._solver, drop
             )
             reward = outcome.reward(self._reward)
             info |= {
@@ -221,6 +225,11 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
                 "proven_optimal": outcome.replication.proven_optimal,
             }
             self.outcome = outcome
+        # Nothing above has changed the episode: an error leaves it as it was.
+        self._weight_bits, self._activation_bits = all_weight_bits, all_activation_bits
+        self._drop = drop
+        self._tiles_used += self._tiles[layer][weight_bits - MIN_BITS] - self._tiles[layer][-1]
+        self._layer_cycles[layer] = self._cycles[layer][activation_bits - MIN_BITS]
         self._step = None if terminated else layer + 1
         shown = layer if terminated else layer + 1
         observation = self._observe(shown, (weight_bits, activation_bits))
@@ -250,7 +259,10 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
 
     def _decode(self, action: Action) -> tuple[int, int]:
         """Turn an action into bits, or say what is wrong with it."""
-        values: NDArray[Any] = np.asarray(action)
+        try:
+            values: NDArray[Any] = np.asarray(action)
+        except ValueError:  # ragged nesting
+            values = np.empty(0)
         kinds, most = ("iu", len(BIT_WIDTHS) - 1) if self.discrete else ("iuf", 1)
         if (
             values.shape != (2,)

@@ -93,7 +93,7 @@ def running_features(
         (weight_bits - MIN_BITS) / (MAX_BITS - MIN_BITS),
         (activation_bits - MIN_BITS) / (MAX_BITS - MIN_BITS),
         min(1.0, tiles / task.budget),
-        spent / (spent + task.allowed_drop),
+        spent / (spent + task.allowed_drop) if spent else 0.0,
         cycles / baseline.latency_cycles,
         bottleneck_cycles / baseline.bottleneck_cycles,
     )

@@ -141,7 +141,8 @@ class Record:
             "schema_version": SCHEMA_VERSION,
             **vars(self),
             "design": self.design.to_json(),
-            "claim": vars(self.claim),
+            "claim": dict(vars(self.claim)),
+            "versions": dict(self.versions),
         }
 
     def to_line(self) -> str:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property, partial
-from typing import Any
+from typing import Any, get_args
 
 from lrmp.envs.accuracy.model import AccuracyModel
 from lrmp.errors import TaskError, unknown_name
@@ -30,6 +30,9 @@ class Task:
         objective: ``"latency"`` or ``"throughput"``.
         accuracy_factory: Builds the accuracy model for the network when it is first needed.
         allowed_drop: Percentage points of accuracy that cost nothing.
+
+    Raises:
+        TaskError: If the objective is unknown, or budget or allowed drop out of range.
     """
 
     id: str
@@ -39,6 +42,23 @@ class Task:
     objective: Objective
     accuracy_factory: AccuracyFactory
     allowed_drop: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.objective not in get_args(Objective):
+            raise TaskError(
+                f"Expected objective of {self.id} to be one of {', '.join(get_args(Objective))}; "
+                f"got {self.objective!r}."
+            )
+        if not isinstance(self.budget, int) or self.budget < 1:
+            raise TaskError(
+                f"Expected budget of {self.id} to be a positive number of tiles, "
+                f"got {self.budget!r}."
+            )
+        if not 0 <= self.allowed_drop <= 100:  # False for NaN
+            raise TaskError(
+                f"Expected allowed_drop of {self.id} in percentage points, 0 to 100, "
+                f"got {self.allowed_drop!r}."
+            )
 
     @cached_property
     def cost_model(self) -> CostModel:

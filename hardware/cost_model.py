@@ -108,6 +108,11 @@ class CostModel:
             DesignError: If the bits or copies are out of range or of the wrong shape.
         """
         copies = as_integers("replication", replication)
+        if copies.ndim and copies.shape[-1] not in (1, len(self.network)):
+            raise DesignError(
+                f"Expected {len(self.network)} replication counts, one per layer, "
+                f"got {copies.shape[-1]}."
+            )
         if (copies < 1).any():
             raise DesignError(f"Expected replication of at least 1, got {copies.min()}.")
         return ceil_div(self.network.positions, copies) * self.cycles_per_position(activation_bits)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from lrmp.hardware.frozen_arrays import FrozenArrays, IntArray
+from lrmp.hardware.frozen_arrays import FrozenArrays, IntArray, read_only
 
 Objective = Literal["latency", "throughput"]
 
@@ -33,7 +33,7 @@ class CostReport(FrozenArrays):
     @cached_property
     def layer_cycles(self) -> IntArray:
         """Cycles of every layer, shape (L,): multiplications and output path."""
-        return self.mvm_cycles + self.output_cycles
+        return read_only(self.mvm_cycles + self.output_cycles)
 
     @cached_property
     def tiles(self) -> int:

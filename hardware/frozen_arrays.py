@@ -40,6 +40,12 @@ class FrozenArrays:
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self  # nothing in it can change
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for value in state.values():  # pickle does not keep the flag
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+        self.__dict__.update(state)
+
     def _key(self) -> tuple[Any, ...]:
         values = (getattr(self, f.name) for f in fields(self) if f.compare)  # type: ignore[arg-type]
         return tuple((v.shape, v.tobytes()) if isinstance(v, np.ndarray) else v for v in values)

@@ -73,7 +73,19 @@ class Layer:
 
         Returns:
             The layer.
+
+        Raises:
+            NetworkError: If a size is not positive.
         """
+        for field, value in (
+            ("kernel_size", kernel_size),
+            ("stride", stride),
+            ("input_size", input_size),
+        ):
+            if value < 1:
+                raise NetworkError(
+                    f"Expected {field} of layer {name!r} to be an integer >= 1, got {value!r}."
+                )
         side = (input_size + 2 * (kernel_size // 2) - kernel_size) // stride + 1
         return cls(
             name=name,

@@ -32,7 +32,9 @@ def solve_dynamic_program(problem: ReplicationProblem) -> Replication:
     start = time.perf_counter()
     spare = problem.budget - int(problem.tiles.sum())
     # No layer can use more than all of its useful copies: a larger budget changes nothing.
-    spare = min(spare, int(((problem.positions - 1) * problem.tiles).sum()))
+    # Python's integers: the product over all layers may exceed 64 bits.
+    most = zip(problem.positions.tolist(), problem.tiles.tolist(), strict=True)
+    spare = min(spare, sum((positions - 1) * tiles for positions, tiles in most))
     choices = [problem.choices(layer) for layer in range(len(problem))]
     best = np.zeros(spare + 1, dtype=np.int64)
     chosen = np.zeros((len(problem), spare + 1), dtype=np.int32)

@@ -94,10 +94,17 @@ def solve_ilp(
     for layers, (copies, _), count in zip(groups, choices, counts, strict=True):
         chosen = np.repeat(copies, [solver.value(n) for n in count])
         result[layers] = chosen[::-1] if latency else chosen[0]
+    # CP-SAT reports its bound as a float: where it says optimal, the exact value is the bound;
+    # otherwise the next float below is certainly none too high.
+    if status == cp_model.OPTIMAL:
+        lower_bound = problem.objective_cycles(result)
+    else:
+        bound = math.nextafter(solver.best_objective_bound - 1e-6, -math.inf)
+        lower_bound = constant + math.ceil(bound)
     return Replication.checked(
         problem,
         result,
-        lower_bound=constant + math.ceil(solver.best_objective_bound - 1e-6),
+        lower_bound=lower_bound,
         wall_time_s=time.perf_counter() - start,
     )
 

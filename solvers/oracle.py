@@ -1,6 +1,6 @@
 """The oracle: one call that solves the replication problem to proven optimality."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from lrmp.errors import SolverError, unknown_name
 from lrmp.solvers.bisection import solve_bisection
@@ -9,6 +9,19 @@ from lrmp.solvers.ilp import solve_ilp
 from lrmp.solvers.replication import Replication, ReplicationProblem
 
 SolverName = Literal["exact", "ilp"]
+
+
+def check_solver(solver: str) -> None:
+    """Refuse an unknown solver before anything is solved.
+
+    Args:
+        solver: A name for ``solve_replication``.
+
+    Raises:
+        SolverError: If there is no such solver.
+    """
+    if solver not in get_args(SolverName):
+        raise SolverError(unknown_name("solver", solver, get_args(SolverName)))
 
 
 def solve_replication(problem: ReplicationProblem, solver: SolverName = "exact") -> Replication:
@@ -26,10 +39,9 @@ def solve_replication(problem: ReplicationProblem, solver: SolverName = "exact")
     Raises:
         SolverError: If there is no such solver.
     """
+    check_solver(solver)
     if solver == "ilp":
         return solve_ilp(problem)
-    if solver != "exact":
-        raise SolverError(unknown_name("solver", solver, ("exact", "ilp")))
     if problem.objective == "latency":
         return solve_dynamic_program(problem)
     return solve_bisection(problem)

@@ -68,7 +68,7 @@ class ReplicationProblem(FrozenArrays):
             ("cycles_per_position", 1),
             ("output_cycles", 0),
         ):
-            values = as_integers(name, getattr(self, name))
+            values = as_integers(name, getattr(self, name), SolverError)
             if values.ndim != 1 or values.size == 0 or values.shape != np.shape(self.tiles):
                 raise SolverError(
                     f"Expected {name} to hold one integer per layer, got shape {values.shape}."
@@ -81,7 +81,10 @@ class ReplicationProblem(FrozenArrays):
                 f"Expected objective to be one of {', '.join(get_args(Objective))}; "
                 f"got {self.objective!r}."
             )
-        object.__setattr__(self, "budget", int(as_integers("budget", self.budget)))
+        budget = as_integers("budget", self.budget, SolverError)
+        if budget.ndim:
+            raise SolverError(f"Expected budget to be one integer, got shape {budget.shape}.")
+        object.__setattr__(self, "budget", int(budget))
         # Python's integers do not overflow: an honest check of what int64 will have to hold.
         cycles = sum(
             p * c + f
@@ -223,9 +226,14 @@ class Replication(FrozenArrays):
             SolverError: If the copies do not fit, or the bound lies above the objective: a fault
                 of the solver.
         """
+        if copies.shape != problem.tiles.shape or (copies < 1).any():
+            raise SolverError(
+                f"Expected at least one copy of each of {len(problem)} layers; the solver "
+                f"returned {copies}."
+            )
         objective = problem.objective_cycles(copies)
         used = int((copies * problem.tiles).sum())
-        if (copies < 1).any() or used > problem.budget or lower_bound > objective:
+        if used > problem.budget or lower_bound > objective:
             raise SolverError(
                 f"Expected copies within {problem.budget} tiles and a bound of at most "
                 f"{objective} cycles; the solver returned {used} tiles and bound {lower_bound}."

@@ -15,6 +15,8 @@ from typing import Literal
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load
 
 from lrmp.envs.accuracy.model import AccuracyKind
 from lrmp.errors import AccuracyTableError
@@ -191,9 +193,13 @@ def load_quantized_layers(network: Network) -> list[QuantizedLayer]:
     Raises:
         AccuracyTableError: If the file does not hold this network, or its sums could be inexact.
     """
-    from safetensors.numpy import load
-
-    tensors = load(resources.files("lrmp.envs.accuracy").joinpath(WEIGHTS).read_bytes())
+    data = resources.files("lrmp.envs.accuracy").joinpath(WEIGHTS).read_bytes()
+    try:
+        tensors = load(data)
+    except SafetensorError as error:
+        raise AccuracyTableError(
+            f"Expected {WEIGHTS} to be a whole safetensors file: {error}. Install lrmp again."
+        ) from error
     layers = []
     for layer in network.layers:
         bits = len(BIT_WIDTHS)

@@ -59,7 +59,7 @@ def main() -> None:
         misses = [abs(predict(fit, w, a) / (f - q) - 1) for w, a, f, q, _ in rows]
         print(f"[fits.{family}]  # largest residual {max(misses):.1%}")
         for name, value in fit.items():
-            print(f"{name} = {value:.5g}")
+            print(f"{name} = {value:.4f}" if name.endswith("scale") else f"{name} = {value:.5f}")
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"lrmp: {error}", file=sys.stderr)
         return EXIT_REFUSED if isinstance(error, RecordError) else EXIT_BAD_INPUT
     except KeyboardInterrupt:
-        print("lrmp: interrupted; the same command goes on from here", file=sys.stderr)
+        print("lrmp: interrupted; repeat the command to finish", file=sys.stderr)
         return EXIT_INTERRUPTED
     return code
 

@@ -88,3 +88,9 @@ def test_critic_adds_state_and_action_in_the_first_layer():
     expected = (second @ critic.fc3.weight.T + critic.fc3.bias)[:, 0]
     assert torch.allclose(critic(observation, action), expected)
     assert critic(observation, action).shape == (5,)
+
+
+def test_first_actions_are_in_the_middle(actor):
+    rng = np.random.default_rng(0)
+    actions = [actor.act(rng.random(16, dtype=np.float32)) for _ in range(20)]
+    assert np.abs(np.array(actions) - 0.5).max() < 0.02

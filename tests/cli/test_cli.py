@@ -1,0 +1,254 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import lrmp
+from lrmp.cli import main
+from lrmp.envs import TASKS
+
+TASK = "LRMP-ResNet18-v0"
+
+
+@pytest.fixture(scope="module")
+def uniform_run(tmp_path_factory):
+    runs = tmp_path_factory.mktemp("runs")
+    assert main(["train", "uniform", "--env-id", TASK, "--runs-dir", str(runs)]) == 0
+    return runs / f"{TASK}__uniform__0"
+
+
+def test_help_names_every_command(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["--help"])
+    text = capsys.readouterr().out
+    assert exit_.value.code == 0
+    for command in ("envs", "train", "evaluate", "submit", "leaderboard", "demo"):
+        assert f"lrmp {command}" in text
+    assert "Exit codes" in text
+
+
+@pytest.mark.parametrize("command", ["envs", "train", "evaluate", "submit", "leaderboard", "demo"])
+def test_help_of_every_command(capsys, command):
+    with pytest.raises(SystemExit) as exit_:
+        main([command, "--help"])
+    assert exit_.value.code == 0
+    assert f"usage: lrmp {command}" in capsys.readouterr().out
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"lrmp {lrmp.__version__}\n"
+
+
+@pytest.mark.parametrize("words", [[], ["nonsense"], ["submit"], ["envs", "--nonsense"], ["train"]])
+def test_bad_usage_exits_with_2(capsys, words):
+    with pytest.raises(SystemExit) as exit_:
+        main(words)
+    assert exit_.value.code == 2
+    assert "usage: lrmp" in capsys.readouterr().err
+
+
+def test_envs_lists_every_task(capsys):
+    assert main(["envs"]) == 0
+    text = capsys.readouterr().out
+    assert all(task_id in text for task_id in TASKS)
+    assert main(["envs", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["id"] for row in rows] == list(TASKS)
+    by_id = {row["id"]: row for row in rows}
+    assert by_id[TASK]["budget_tiles"] == 1608
+    assert by_id[TASK]["accuracy"] == "table (estimate)"
+    assert by_id["LRMP-Digits-v0"]["accuracy"] == "network"
+
+
+def test_unknown_agent(capsys):
+    assert main(["train", "dddpg"]) == 2
+    assert "Did you mean 'ddpg'?" in capsys.readouterr().err
+
+
+def test_options_of_an_agent_are_its_own(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["train", "random", "--help"])
+    assert exit_.value.code == 0
+    assert "--episodes" in capsys.readouterr().out
+
+
+def test_train_unknown_task(capsys, tmp_path):
+    words = ["train", "random", "--env-id", "LRMP-ResNet19-v0", "--runs-dir", str(tmp_path / "r")]
+    assert main(words) == 2
+    assert "Did you mean 'LRMP-ResNet1" in capsys.readouterr().err
+    assert not (tmp_path / "r").exists()
+
+
+def test_evaluate_a_run(capsys, uniform_run):
+    assert main(["evaluate", str(uniform_run)]) == 0
+    text = capsys.readouterr().out
+    assert "6.101x" in text
+    assert "table (estimate)" in text
+    assert "layer4.1.conv2" in text
+
+
+def test_evaluate_as_json(capsys, uniform_run):
+    assert main(["evaluate", str(uniform_run), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["design"]["weight_bits"] == [5] * 21
+    assert sum(document["layer_cycles"]) == document["latency_cycles"]
+    assert document["proven_optimal"] is True
+    assert sum(document["baseline_layer_cycles"]) == 47735912
+
+
+def test_evaluate_uniform_bits(capsys):
+    assert main(["evaluate", "--env-id", TASK, "--bits", "4/4"]) == 0
+    assert "8.618x" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("ending", "magic"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")]
+)
+def test_evaluate_draws(tmp_path, capsys, uniform_run, ending, magic):
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / f"design.{ending}"
+    assert main(["evaluate", str(uniform_run), "--plot", str(picture)]) == 0
+    assert picture.read_bytes().startswith(magic)
+    assert str(picture) in capsys.readouterr().out
+
+
+def test_evaluate_draws_a_deep_network(tmp_path):
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / "design.png"
+    words = ["evaluate", "--env-id", "LRMP-ResNet101-Throughput-v0", "--bits", "4/4"]
+    assert main([*words, "--plot", str(picture)]) == 0
+    assert picture.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "Expected either a run directory or --env-id"),
+        (["--bits", "4/4"], "Expected --env-id beside --bits"),
+        (["--env-id", TASK, "--bits", "4"], "Expected --bits as W/A"),
+        (["--env-id", TASK, "--bits", "4/x"], "Expected --bits as W/A"),
+        (["--env-id", TASK, "--bits", "4/9"], "between 2 and 8, got 9 for layer 0"),
+        (["--env-id", TASK, "--bits", "4/4", "--plot", "/no/folder/x.png"], "Expected a folder"),
+        (["--env-id", TASK, "--bits", "4/4", "--plot", "x.xyz"], "Expected a picture format"),
+    ],
+)
+def test_evaluate_bad_input(capsys, words, message):
+    assert main(["evaluate", *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_evaluate_a_missing_run(capsys, tmp_path):
+    assert main(["evaluate", str(tmp_path / "nothing")]) == 1
+    assert "nothing" in capsys.readouterr().err
+
+
+def test_submit_and_leaderboard(capsys, tmp_path, uniform_run):
+    store = ["--store", str(tmp_path / "board.sqlite")]
+    assert main(["leaderboard", *store]) == 0
+    capsys.readouterr()
+    assert not (tmp_path / "board.sqlite").exists()
+    assert main(["submit", str(uniform_run), *store]) == 0
+    assert "replayed and stored: LRMP-ResNet18-v0, uniform, seed 0" in capsys.readouterr().out
+    assert main(["submit", str(uniform_run), *store]) == 1
+    assert "expected a new record" in capsys.readouterr().err
+    assert main(["leaderboard", *store]) == 0
+    assert "6.101x" in capsys.readouterr().out
+    assert main(["leaderboard", "--json", "--task", TASK, *store]) == 0
+    assert "uniform" in json.dumps(json.loads(capsys.readouterr().out))
+    assert main(["leaderboard", "--task", "LRMP-ResNet18-v1", *store]) == 2
+
+
+def test_forged_record_exits_with_1(capsys, tmp_path, uniform_run):
+    forged = tmp_path / "record.jsonl"
+    record = json.loads((uniform_run / "record.jsonl").read_text())
+    record["claim"]["reward"] += 0.5
+    forged.write_text(json.dumps(record) + "\n")
+    store = tmp_path / "board.sqlite"
+    assert main(["submit", str(forged), "--store", str(store)]) == 1
+    assert "reward" in capsys.readouterr().err
+    assert main(["leaderboard", "--store", str(store), "--json"]) == 0
+    assert "uniform" not in capsys.readouterr().out
+
+
+def test_demo_goes_all_the_way_and_can_be_repeated(capsys, tmp_path):
+    pytest.importorskip("torch")
+    pytest.importorskip("matplotlib")
+    words = ["demo", "--env-id", "LRMP-Digits-v0", "--episodes", "22", "--runs-dir", str(tmp_path)]
+    assert main(words) == 0
+    first = capsys.readouterr().out
+    assert (tmp_path / "LRMP-Digits-v0__ddpg__1" / "design.png").stat().st_size > 10_000
+    assert (tmp_path / "leaderboard.sqlite").exists()
+    assert [first.count(f"and stored: LRMP-Digits-v0, {a}") for a in ("ddpg", "random")] == [1, 1]
+    assert main(words) == 0
+    second = capsys.readouterr().out
+    assert "and stored" not in second
+    assert second.splitlines()[-3:] == first.splitlines()[-3:]
+
+
+def test_evaluate_the_saved_policy(capsys, tmp_path):
+    pytest.importorskip("torch")
+    words = ["train", "ddpg", "--env-id", "LRMP-Digits-v0", "--episodes", "3"]
+    assert main([*words, "--runs-dir", str(tmp_path)]) == 0
+    run = tmp_path / "LRMP-Digits-v0__ddpg__1"
+    capsys.readouterr()
+    assert main(["evaluate", str(run), "--policy", "--json"]) == 0
+    # Untrained, the policy answers near 0.5 everywhere: 5 bits.
+    assert json.loads(capsys.readouterr().out)["design"]["weight_bits"] == [5] * 5
+    (run / "policy.safetensors").write_bytes(b"")
+    assert main(["evaluate", str(run), "--policy"]) == 2
+    assert "Expected a policy file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("hidden", "words", "extra"),
+    [
+        ("torch", ["train", "ddpg"], "lrmp[train]"),
+        ("tyro", ["train", "random"], "lrmp[train]"),
+        ("matplotlib", ["evaluate", "--env-id", TASK, "--bits", "4/4", "--plot", "x.png"], "plot"),
+    ],
+)
+def test_missing_extra_is_named(tmp_path, hidden, words, extra):
+    # None in sys.modules is how Python itself marks a module that must not be imported.
+    program = (
+        f"import sys; sys.modules[{hidden!r}] = None; from lrmp.cli import main; "
+        f"sys.exit(main({words!r}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert extra in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_interrupt_exits_with_130(tmp_path):
+    command = str(Path(sys.executable).with_name("lrmp"))
+    words = ["train", "random", "--env-id", "LRMP-ResNet101-v0", "--runs-dir", str(tmp_path)]
+    process = subprocess.Popen([command, *words], stderr=subprocess.PIPE, text=True)
+    config = tmp_path / "LRMP-ResNet101-v0__random__1" / "config.json"
+    while not config.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(0.2)
+    os.kill(process.pid, signal.SIGINT)
+    _, error = process.communicate()
+    assert process.returncode == 130
+    assert "Traceback" not in error
+    assert "interrupted" in error
+
+
+def test_python_m_lrmp_is_the_same_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "lrmp", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"lrmp {lrmp.__version__}\n"

@@ -1,0 +1,102 @@
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import metadata, version
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+needs_checkout = pytest.mark.skipif(
+    not (ROOT / "pyproject.toml").exists(), reason="the tests run outside the repository"
+)
+
+
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+
+@needs_checkout
+def test_every_package_folder_is_listed():
+    setuptools = project()["tool"]["setuptools"]
+    folders = {"lrmp": "src/lrmp"} | setuptools["package-dir"]
+    found = set()
+    for package, folder in folders.items():
+        if package == "lrmp":
+            found.add("lrmp")
+            continue
+        for init in (ROOT / folder).rglob("__init__.py"):
+            below = init.parent.relative_to(ROOT / folder).parts
+            found.add(".".join([package, *below]))
+    assert found == set(setuptools["packages"])
+
+
+@needs_checkout
+def test_every_data_file_is_covered_by_package_data():
+    setuptools = project()["tool"]["setuptools"]
+    covered = {"py.typed"}
+    for package, patterns in setuptools["package-data"].items():
+        top, *below = package.removeprefix("lrmp.").split(".")
+        folder = ROOT / ("src/lrmp" if package == "lrmp" else top)
+        for pattern in patterns:
+            covered |= {f.name for f in folder.joinpath(*below).glob(pattern)}
+    folders = [ROOT / f for f in setuptools["package-dir"].values()]
+    data = {
+        f.name
+        for folder in folders
+        for f in folder.rglob("*")
+        if f.is_file() and f.suffix not in (".py", ".pyc")
+    }
+    assert data <= covered
+
+
+def test_data_files_are_installed():
+    from importlib import resources
+
+    for package, name in (
+        ("lrmp", "py.typed"),
+        ("lrmp.hardware.presets", "lrmp_frontiers_2024.toml"),
+        ("lrmp.envs.accuracy", "digits_cnn.safetensors"),
+        ("lrmp.envs.accuracy", "published_ptq.toml"),
+        ("lrmp.leaderboard", "record.schema.json"),
+    ):
+        assert resources.files(package).joinpath(name).is_file(), f"{package}/{name}"
+
+
+def test_version_and_licence_of_the_installed_package():
+    import lrmp
+
+    assert lrmp.__version__ == version("lrmp")
+    assert metadata("lrmp")["License-Expression"] == "Apache-2.0"
+
+
+@pytest.mark.parametrize("stray", ["envs", "agents", "hardware", "solvers", "baselines", "tests"])
+def test_no_stray_module_is_installed(tmp_path, stray):
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {stray}"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert f"No module named '{stray}'" in done.stderr
+
+
+@needs_checkout
+def test_readme_has_two_commands_and_a_working_snippet():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    commands = [line for line in readme.splitlines() if line.startswith("python3 -m venv")]
+    assert len(commands) == 2
+    assert "lrmp demo" in commands[0]
+    assert ".ci/check" in commands[1]
+    snippet = readme.split("```python\n")[1].split("```")[0]
+    done = subprocess.run([sys.executable, "-c", snippet], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "speedup" in done.stdout
+
+
+@needs_checkout
+def test_pictures_and_links_of_the_documents_exist():
+    import re
+
+    for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        text = document.read_text("utf-8")
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
