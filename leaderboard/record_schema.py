@@ -111,7 +111,8 @@ def _wanted(schema: Any) -> str:
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     words = {
         "null": "null",
-        "object": f"an object of at most {schema.get('maxProperties', 100)} fields",
+        "object": "an object"
+        + (f" of at most {schema['maxProperties']} fields" if "maxProperties" in schema else ""),
         "array": f"a list of {schema.get('minItems')} to {schema.get('maxItems')} items",
         "integer": f"an integer from {schema.get('minimum')} to {schema.get('maximum')}",
         "number": f"a number from {schema.get('minimum')} to {schema.get('maximum')}",

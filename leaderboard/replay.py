@@ -97,31 +97,41 @@ def _replay(record: Record, deterministic_limit: float) -> Replay:
 
 def _prove_optimum(task: Task, record: Record, deterministic_limit: float) -> Replication:
     """Solve LRMP's integer program for the record's bits."""
-    design = record.design
-    advice = (
-        f"The bits cannot be ranked unless the optimum is proven; replay {task.id} with a higher "
-        "limit."
-    )
+    bits = record.design.weight_bits, record.design.activation_bits
     try:
-        problem = ReplicationProblem.of(
-            task.cost_model, design.weight_bits, design.activation_bits, task.budget, task.objective
-        )
-        optimum = solve_ilp(problem, deterministic_limit)
+        problem = ReplicationProblem.of(task.cost_model, *bits, task.budget, task.objective)
     except InfeasibleBudgetError as error:
-        tiles = int(task.cost_model.tiles_per_copy(design.weight_bits).sum())
+        tiles = int(task.cost_model.tiles_per_copy(record.design.weight_bits).sum())
         raise RecordError(
             f"expected one copy of every layer within {task.budget} tiles, the budget of "
             f"{task.id}, got {tiles} tiles. Lower the weight bits."
         ) from error
+    try:
+        optimum = solve_ilp(problem, deterministic_limit)
     except SolverError as error:
-        raise RecordError(
-            f"expected the ILP to prove an optimum within {deterministic_limit:g} deterministic "
-            f"seconds, got none. {advice}"
-        ) from error
-    if not optimum.proven_optimal:
-        raise RecordError(
-            f"expected the ILP to prove an optimum within {deterministic_limit:g} deterministic "
-            f"seconds, got {optimum.objective_cycles} cycles above a bound of "
-            f"{optimum.lower_bound}. {advice}"
-        )
+        raise RecordError(_unproven(deterministic_limit, "no copies at all")) from error
+    check_proof(optimum, deterministic_limit)
     return optimum
+
+
+def check_proof(optimum: Replication, deterministic_limit: float) -> None:
+    """Check that the ILP ended with a proof; its best copies so far are no yardstick.
+
+    Args:
+        optimum: The ILP's answer.
+        deterministic_limit: Its limit, for the message.
+
+    Raises:
+        RecordError: If its bound does not meet its objective.
+    """
+    if not optimum.proven_optimal:
+        found = f"{optimum.objective_cycles} cycles and a bound of {optimum.lower_bound}"
+        raise RecordError(_unproven(deterministic_limit, found))
+
+
+def _unproven(deterministic_limit: float, found: str) -> str:
+    return (
+        "expected the ILP to prove an optimum for these bits within "
+        f"{deterministic_limit:g} deterministic seconds, got {found}. Without a proof the record "
+        "is not ranked: replay it with a higher deterministic_limit."
+    )

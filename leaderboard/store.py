@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ APPLICATION_ID = int.from_bytes(b"LRMP", "big")
 STORE_VERSION = 1
 BUSY_TIMEOUT_S = 30.0
 
+_SQLITE_HEADER = b"SQLite format 3\0"
 _CLAIM = tuple(f.name for f in fields(Claim))
 _REPLAYED = ("test_accuracy_drop", "accuracy_kind", "accuracy_is_estimate", "lower_bound")
 
@@ -169,7 +171,7 @@ class Store:
             RecordError: If the file is no leaderboard store of this version, or an entry does not
                 match its hash and claim.
         """
-        if not self.path.exists():
+        if not os.path.exists(self.path):  # Path.exists raises for some names
             return []
         with self._connect("rw") as connection:
             if self._is_new(connection):
@@ -183,6 +185,12 @@ class Store:
         """Open the file; SQLite's errors name it, and an unfinished transaction is undone."""
         connection = None
         try:
+            if os.path.isfile(self.path):
+                with self.path.open("rb") as file:
+                    header = file.read(len(_SQLITE_HEADER))
+                # SQLite takes a file of a few bytes for an empty database and overwrites it.
+                if header not in (b"", _SQLITE_HEADER):
+                    raise sqlite3.DatabaseError("file is not a database")
             connection = sqlite3.connect(
                 f"{self.path.absolute().as_uri()}?mode={mode}",
                 uri=True,
@@ -191,7 +199,7 @@ class Store:
             )
             connection.row_factory = sqlite3.Row
             yield connection
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             busy = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
             advice = "Another process is adding; try again." if busy else "Choose another --store."
             raise RecordError(

@@ -1,5 +1,6 @@
 """A submission: a file of records, read as what a stranger wrote."""
 
+import os
 import re
 import stat
 from importlib.metadata import version
@@ -30,7 +31,7 @@ def read_submission(path: Path) -> list[Record]:
     Raises:
         RecordError: If there is no regular file of at most 1 MiB, or any line is refused.
     """
-    file = path / RECORD if path.is_dir() else path
+    file = path / RECORD if os.path.isdir(path) else path  # Path.is_dir raises for some names
     records: list[Record] = []
     lines: dict[tuple[str, str, int], int] = {}
     for number, text in enumerate(_read_lines(file), start=1):

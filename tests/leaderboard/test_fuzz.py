@@ -1,0 +1,92 @@
+"""Random damage to a valid line: it is refused by RecordError, or its numbers are true."""
+
+import json
+
+import numpy as np
+import pytest
+
+from lrmp.envs import evaluate_bits, load_task
+from lrmp.errors import RecordError
+from lrmp.leaderboard import Store, submit
+
+MUTATIONS = 40
+VALUES = (
+    None, True, False, 0, 1, -1, 2, 8, 9, 1.0, 0.5, -0.0, 1e-9, 1e308, 2**31, 2**63, 10**19, "",
+    "x", "\n", "\x00", "\ud800", "LRMP-ResNet18-v0", "LRMP-Digits-v1", [], [8], [8] * 5, {},
+    {"a": 1}, [[8]],
+)  # fmt: skip
+
+
+def places(value, path=()):
+    yield path
+    if isinstance(value, dict | list):
+        for key, child in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from places(child, (*path, key))
+
+
+def change_value(line, rng):
+    document = json.loads(line)
+    spots = list(places(document))[1:]
+    *parents, last = spots[rng.integers(len(spots))]
+    target = document
+    for key in parents:
+        target = target[key]
+    old = target[last]
+    match rng.integers(5):
+        case 0:
+            del target[last]
+        case 1 if isinstance(old, int | float):
+            target[last] = old + int(rng.integers(-2, 3))
+        case 2 if isinstance(old, float):
+            target[last] = old * (1 + 10.0 ** -int(rng.integers(1, 16)))
+        case 3 if isinstance(target, list):
+            target.insert(last, old)
+        case _:
+            target[last] = VALUES[rng.integers(len(VALUES))]
+    return json.dumps(document).encode()
+
+
+def change_bytes(line, rng):
+    content = bytearray(line.encode())
+    for _ in range(rng.integers(1, 4)):
+        position = int(rng.integers(len(content)))
+        match rng.integers(4):
+            case 0:
+                content[position] = int(rng.integers(256))
+            case 1:
+                del content[position : position + int(rng.integers(1, 40))]
+            case 2:
+                content[position:position] = rng.bytes(int(rng.integers(1, 5)))
+            case _:
+                content[position] = int(rng.choice(list(b'0123456789"{}[],:-+eE.\n ')))
+    return bytes(content)
+
+
+@pytest.mark.parametrize("change", [change_value, change_bytes])
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("name", ["digits_record", "resnet_record"])
+def test_damaged_records_are_refused_or_true(request, tmp_path, write, name, change, seed):
+    record = request.getfixturevalue(name)
+    rng = np.random.default_rng(seed)
+    refused = 0
+    for number in range(MUTATIONS):
+        content = change(record.to_line(), rng)
+        store = tmp_path / f"{number}.sqlite"
+        try:
+            submit(write(content), store)
+        except RecordError:
+            assert not store.exists(), content
+            refused += 1
+            continue
+        for entry in Store(store).entries():
+            stored = entry.replay.record
+            task = load_task(stored.task)
+            best = evaluate_bits(task, stored.design.weight_bits, stored.design.activation_bits)
+            assert stored.claim.reward == pytest.approx(best.reward(), rel=1e-9, abs=1e-9), content
+            assert stored.claim.speedup == pytest.approx(best.speedup, rel=1e-9), content
+            assert stored.claim.accuracy_drop == pytest.approx(best.accuracy_drop, abs=1e-9)
+            report = task.cost_model.evaluate(stored.design)
+            assert stored.claim.latency_cycles == report.latency_cycles
+            assert stored.claim.bottleneck_cycles == report.bottleneck_cycles
+            assert stored.claim.tiles == report.tiles <= task.budget
+    assert refused > MUTATIONS // 2

@@ -1,0 +1,28 @@
+import re
+from pathlib import Path
+
+import lrmp.leaderboard
+from lrmp.leaderboard import Store, rank
+from lrmp.leaderboard.ranking import REWARD_FORMULA
+from lrmp.leaderboard.store import DEFAULT_STORE
+
+PAGE = Path(__file__).parents[2] / "docs" / "leaderboard.md"
+
+
+def test_the_example_runs_and_is_ranked(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    exec(example, {})
+    assert [a.agent for a in rank(Store(DEFAULT_STORE).entries())] == ["by-hand"]
+
+
+def test_the_page_gives_formula_store_and_schema():
+    page = PAGE.read_text("utf-8")
+    assert REWARD_FORMULA in page
+    assert f"The default store is `{DEFAULT_STORE.as_posix()}`" in page
+    assert (PAGE.parent / "../leaderboard/record.schema.json").is_file()
+    assert "(../leaderboard/record.schema.json)" in page
+
+
+def test_every_public_name_exists():
+    assert all(hasattr(lrmp.leaderboard, name) for name in lrmp.leaderboard.__all__)

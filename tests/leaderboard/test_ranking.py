@@ -1,0 +1,169 @@
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from lrmp.envs.reward import PENALTY_PER_POINT, lrmp_reward
+from lrmp.leaderboard import Entry, Store, format_ranking, rank, to_json
+
+
+@pytest.fixture
+def entry(digits_replay):
+    def make(number, reward, agent="a", seed=None, designs=100, speedup=2.0, **changes):
+        record = replace(
+            digits_replay.record,
+            agent=agent,
+            seed=number if seed is None else seed,
+            evaluated_designs=designs,
+            **changes,
+        )
+        claim = replace(digits_replay.claim, reward=reward, speedup=speedup)
+        replayed = replace(digits_replay, record=record, claim=claim)
+        return Entry(number, replayed, f"hash-{number}", "2025-01-01T00:00:00+00:00", "0.1.0")
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("rewards", "score"),
+    [
+        ([0.5], 0.5),
+        ([0.5, 0.7], 0.6),
+        ([0.1, 0.2, 0.9], 0.4),
+        ([10.0, 0.2, 0.3, -5.0], 0.25),  # without the best and the worst
+        ([1.0, 2.0, 3.0, 4.0, 100.0], 3.0),
+        ([8.0, 1.0, 2.0, 7.0, 3.0, 6.0, 4.0, 5.0], 4.5),  # the middle four: 3, 4, 5, 6
+    ],
+)
+def test_the_score_is_the_interquartile_mean_of_the_seeds(entry, rewards, score):
+    ranked = rank([entry(i, reward) for i, reward in enumerate(rewards, 1)])
+    assert len(ranked) == 1
+    assert ranked[0].score == pytest.approx(score, abs=1e-15)
+    assert ranked[0].seeds == len(rewards)
+    assert ranked[0].best_reward == max(rewards)
+
+
+def test_agents_are_ranked_by_score_not_by_best_reward(entry):
+    lucky = [entry(i, r, "lucky") for i, r in enumerate([9.0, 0.1, 0.1, 0.1], 1)]
+    steady = [entry(i, r, "steady") for i, r in enumerate([0.5, 0.5, 0.5, 0.5], 5)]
+    ranked = rank(lucky + steady)
+    assert [(a.rank, a.agent, a.score, a.best_reward) for a in ranked] == [
+        (1, "steady", 0.5, 0.5),
+        (2, "lucky", pytest.approx(0.1), 9.0),
+    ]
+
+
+def test_negative_rewards_rank_below_the_baseline(entry):
+    entries = [entry(1, -0.5, "worse"), entry(2, 0.0, "baseline"), entry(3, 0.5, "better")]
+    assert [a.agent for a in rank(entries)] == ["better", "baseline", "worse"]
+
+
+def test_of_equal_scores_the_one_complete_first_ranks_higher(entry):
+    entries = [
+        entry(1, 0.4, "late", seed=0),
+        entry(2, 0.5, "early", seed=0),
+        entry(3, 0.6, "late", seed=1),
+    ]
+    assert [a.score for a in rank(entries)] == [0.5, 0.5]
+    assert [a.agent for a in rank(entries)] == ["early", "late"]
+    assert rank(entries[::-1]) == rank(entries)
+
+
+def test_the_row_describes_the_best_design(entry, digits_replay):
+    entries = [
+        entry(1, 0.2, speedup=9.0, designs=700, code="https://example.org/old"),
+        entry(2, 0.8, speedup=3.0, designs=200, code="https://example.org/new"),
+        entry(3, 0.8, speedup=4.0, designs=100),
+    ]
+    agent = rank(entries)[0]
+    assert (agent.best_reward, agent.best_speedup, agent.best_sha256) == (0.8, 3.0, "hash-2")
+    assert agent.best_accuracy_drop == digits_replay.claim.accuracy_drop
+    assert agent.best_test_accuracy_drop == digits_replay.test_accuracy_drop
+    assert agent.evaluated_designs == 700
+    assert agent.code == "https://example.org/new"
+
+
+def test_tasks_and_kinds_of_training_are_ranked_apart(entry):
+    entries = [
+        entry(1, 0.1, "x", trained_on="other-tasks"),
+        entry(2, 0.9, "y"),
+        entry(3, 0.3, "x", task="LRMP-ResNet18-v0"),
+        entry(4, 0.2, "z", trained_on="other-tasks"),
+        entry(5, 0.5, "x"),
+    ]
+    assert [(a.task, a.trained_on, a.rank, a.agent) for a in rank(entries)] == [
+        ("LRMP-Digits-v0", "this-task", 1, "y"),
+        ("LRMP-Digits-v0", "this-task", 2, "x"),
+        ("LRMP-Digits-v0", "other-tasks", 1, "z"),
+        ("LRMP-Digits-v0", "other-tasks", 2, "x"),
+        ("LRMP-ResNet18-v0", "this-task", 1, "x"),
+    ]
+
+
+def test_the_recomputed_reward_ranks(entry):
+    honest = entry(1, 0.5)
+    claims_more = replace(honest.replay.record, claim=replace(honest.replay.claim, reward=9.0))
+    tampered = replace(honest, replay=replace(honest.replay, record=claims_more))
+    assert rank([tampered])[0].score == 0.5
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_estimate", "label"),
+    [("network", False, "network"), ("table", True, "table (estimate)"), ("table", False, "table")],
+)
+def test_an_estimate_is_labelled(entry, kind, is_estimate, label):
+    e = entry(1, 0.5)
+    e = replace(e, replay=replace(e.replay, accuracy_kind=kind, accuracy_is_estimate=is_estimate))
+    ranked = rank([e])
+    assert ranked[0].accuracy == label
+    assert label in format_ranking(ranked)
+
+
+def test_the_text_shows_formula_heading_and_aligned_columns(entry):
+    e = entry(3, 0.25, "generalist", trained_on="other-tasks", designs=12345)
+    e = replace(e, replay=replace(e.replay, test_accuracy_drop=None))
+    text = format_ranking(rank([entry(1, 0.5, "searcher", code="https://a.org"), e]))
+    assert text.startswith("reward = ln(speedup) - 1 * max(0, accuracy drop - allowed drop)\n")
+    first, second = text.split("\n\n")[1:]
+    title, header, row = first.splitlines()
+    assert title == "LRMP-Digits-v0: search per instance (trained on this task)"
+    assert " ".join(header.split()) == (
+        "rank agent score seeds best reward speedup drop test drop designs accuracy code"
+    )
+    assert row.split()[:6] == ["1", "searcher", "0.5000", "1", "0.5000", "2.000x"]
+    assert row.split()[-3:] == ["100", "network", "yes"]
+    assert row.index("searcher") == header.index("agent")
+    assert row.index("100") + 3 == header.index("designs") + 7
+    assert "LRMP-Digits-v0: generalising (trained on other tasks)" in second
+    assert second.splitlines()[2].split()[-4:] == ["-", "12345", "network", "-"]
+
+
+def test_the_formula_shown_is_the_formula_computed():
+    speedup, drop, allowed = 5.0, 3.5, 1.0
+    shown = f"reward = ln(speedup) - {PENALTY_PER_POINT:g} * max(0, accuracy drop - allowed drop)"
+    assert to_json([])["reward"] == shown
+    expected = math.log(speedup) - PENALTY_PER_POINT * max(0, drop - allowed)
+    assert lrmp_reward(speedup, drop, allowed) == expected
+
+
+def test_the_json_form_holds_every_row(entry):
+    ranked = rank([entry(1, 0.5, "a"), entry(2, 0.7, "b")])
+    document = json.loads(json.dumps(to_json(ranked), allow_nan=False))
+    assert [a["agent"] for a in document["agents"]] == ["b", "a"]
+    assert document["agents"][0] == vars(ranked[0])
+    assert "interquartile mean" in document["score"]
+
+
+def test_no_entries_give_no_table():
+    assert rank([]) == []
+    assert format_ranking([]).endswith("\n\nNo entries.")
+
+
+def test_stored_records_are_ranked(tmp_path, digits_replay):
+    store = Store(tmp_path / "store.sqlite")
+    store.add([digits_replay])
+    agent = rank(store.entries())[0]
+    assert agent.agent == digits_replay.record.agent
+    assert agent.score == agent.best_reward == digits_replay.claim.reward
+    assert agent.best_sha256 == store.entries()[0].sha256

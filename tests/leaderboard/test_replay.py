@@ -1,0 +1,245 @@
+from dataclasses import replace
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from lrmp.envs import TASKS, Claim, Outcome, Record, evaluate_bits, load_task
+from lrmp.envs.reward import lrmp_reward
+from lrmp.envs.task import Task
+from lrmp.errors import RecordError
+from lrmp.hardware import CostModel, Design, load_preset
+from lrmp.leaderboard import replay
+from lrmp.leaderboard.replay import check_proof
+from lrmp.solvers import Replication, ReplicationProblem, solve_ilp
+
+
+def honest(task_id, weight_bits, activation_bits, copies):
+    """A record whose every number is right for copies that the oracle need not have chosen."""
+    task = load_task(task_id)
+    best = evaluate_bits(task, weight_bits, activation_bits)
+    design = Design(best.design.weight_bits, best.design.activation_bits, copies(best))
+    outcome = Outcome(
+        task, design, best.replication, task.cost_model.evaluate(design), best.accuracy_drop
+    )
+    return Record.of(
+        outcome, agent="tester", seed=0, evaluated_designs=1, env_steps=0, wall_time_s=0
+    )
+
+
+@pytest.mark.parametrize("name", ["digits_record", "resnet_record", "throughput_record"])
+def test_a_true_record_replays_to_its_own_claim(name, request):
+    record = request.getfixturevalue(name)
+    replayed = replay(record)
+    assert replayed.record is record
+    assert replayed.claim == record.claim
+    task = load_task(record.task)
+    objective = "latency_cycles" if task.objective == "latency" else "bottleneck_cycles"
+    assert replayed.lower_bound == getattr(record.claim, objective)
+    assert replayed.wall_time_s > 0
+
+
+def test_the_accuracy_of_a_measured_network_comes_with_its_test_drop(digits_record):
+    replayed = replay(digits_record)
+    accuracy = load_task("LRMP-Digits-v0").accuracy
+    design = digits_record.design
+    assert (replayed.accuracy_kind, replayed.accuracy_is_estimate) == ("network", False)
+    assert replayed.test_accuracy_drop == accuracy.test_drop(
+        design.weight_bits, design.activation_bits
+    )
+
+
+def test_an_estimate_is_called_one(resnet_record):
+    replayed = replay(resnet_record)
+    assert (replayed.accuracy_kind, replayed.accuracy_is_estimate) == ("table", True)
+    assert replayed.test_accuracy_drop is None
+
+
+def test_the_reward_is_the_return_of_the_formula(resnet_record):
+    claim = replay(resnet_record).claim
+    baseline = load_task(resnet_record.task).cost_model.baseline.latency_cycles
+    assert claim.speedup == baseline / claim.latency_cycles
+    assert claim.reward == lrmp_reward(claim.speedup, claim.accuracy_drop, 1.0)
+
+
+def test_the_reward_is_the_return_of_the_environment(digits_record):
+    env = gym.make("LRMP-Digits-v0", discrete=True)
+    env.reset(seed=0)
+    design = digits_record.design
+    rewards = [
+        env.step(np.array(bits) - 2)[1]
+        for bits in zip(design.weight_bits, design.activation_bits, strict=True)
+    ]
+    assert sum(rewards) == replay(digits_record).claim.reward
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"claim.reward": 9.5}, r"expected reward 1\.\d+, got 9\.5"),
+        ({"claim.speedup": 100.0}, r"expected speedup \d+\.\d+, got 100\.0"),
+        ({"claim.accuracy_drop": 0.5}, r"expected accuracy_drop -?\d+\.\d+, got 0\.5"),
+        ({"claim.tiles": 1}, r"expected tiles \d+, got 1\."),
+    ],
+)
+def test_a_forged_number_is_refused_by_name(refuse, edit, resnet_record, changes, message):
+    line = edit(changes, resnet_record)
+    refuse([line], rf"LRMP-ResNet18-v0, agent tester, seed 0: {message}.* Claims are replayed")
+
+
+@pytest.mark.parametrize("name", ["latency_cycles", "bottleneck_cycles", "tiles"])
+@pytest.mark.parametrize("off", [-1, 1])
+def test_an_integer_forged_by_one_is_refused(refuse, edit, resnet_record, name, off):
+    true = getattr(resnet_record.claim, name)
+    line = edit({f"claim.{name}": true + off}, resnet_record)
+    refuse([line], f"expected {name} {true}, got {true + off}")
+
+
+def test_a_reward_forged_in_the_eighth_digit_is_refused(refuse, edit, resnet_record):
+    line = edit({"claim.reward": resnet_record.claim.reward + 1e-8}, resnet_record)
+    refuse([line], "expected reward")
+
+
+def test_the_recomputed_numbers_are_kept_not_the_claimed_ones(resnet_record):
+    true = resnet_record.claim
+    rounded = replace(resnet_record, claim=replace(true, reward=true.reward + 1e-12))
+    assert rounded.claim != true
+    assert replay(rounded).claim == true
+
+
+def test_all_forged_numbers_are_named(refuse, edit, resnet_record):
+    line = edit({"claim.reward": 9, "claim.tiles": 9}, resnet_record)
+    refuse([line], r"expected reward .*, got 9\.0; expected tiles \d+, got 9\.")
+
+
+def test_bits_that_do_not_belong_to_the_claim_are_refused(refuse, edit, digits_record):
+    bits = digits_record.design.weight_bits.tolist()
+    refuse([edit({"design.weight_bits": [bits[0] + 1, *bits[1:]]})], "agent tester, seed 0: expect")
+
+
+def test_a_design_over_the_budget_is_refused(refuse):
+    record = honest("LRMP-ResNet18-v0", [6] * 21, [6] * 21, lambda b: 2 * b.design.replication)
+    assert record.claim.tiles == 3216
+    refuse(
+        [record.to_line()],
+        "expected a design of at most 1608 tiles, the budget of LRMP-ResNet18-v0, got 3216 tiles.",
+    )
+
+
+def test_a_single_tile_over_the_budget_is_refused(refuse):
+    def one_more(best):  # of 8-bit layers the plain chip holds one copy each and nothing else
+        copies = best.design.replication.copy()
+        copies[0] += 1
+        return copies
+
+    record = honest("LRMP-Digits-v0", [8] * 5, [8] * 5, one_more)
+    refuse([record.to_line()], f"at most 56 tiles, .*, got {record.claim.tiles} tiles. Take the")
+
+
+def test_one_copy_over_the_budget_is_refused(monkeypatch):
+    network = load_task("LRMP-ResNet18-v0").network
+    accelerator = load_preset("lrmp_frontiers_2024")
+    known = load_task("LRMP-ResNet18-v0")
+    tight = Task("LRMP-Tight-v0", network, accelerator, 1000, "latency", known.accuracy_factory)
+    monkeypatch.setitem(TASKS, tight.id, lambda: tight)
+    model = CostModel(network, accelerator)
+    design = Design.uniform(21, 8, 8)
+    record = Record(
+        task=tight.id,
+        task_fingerprint=tight.fingerprint,
+        agent="tester",
+        seed=0,
+        design=design,
+        claim=Claim(0.0, 1.0, 0.0, 1, 1, model.evaluate(design).tiles),
+        evaluated_designs=1,
+        env_steps=0,
+        wall_time_s=0.0,
+        trained_on="this-task",
+        code=None,
+        versions={},
+    )
+    with pytest.raises(
+        RecordError,
+        match=r"expected one copy of every layer within 1000 tiles, the budget of LRMP-Tight-v0, "
+        "got 1608 tiles. Lower the weight bits",
+    ):
+        replay(record)
+
+
+def test_copies_that_are_not_optimal_are_refused(refuse):
+    record = honest("LRMP-ResNet18-v0", [6] * 21, [6] * 21, lambda b: [1] * 21)
+    best = evaluate_bits(load_task("LRMP-ResNet18-v0"), [6] * 21, [6] * 21).report.latency_cycles
+    refuse(
+        [record.to_line()],
+        f"expected the optimal copies for these bits, {best} cycles of latency, got copies with "
+        f"{record.claim.latency_cycles} cycles. Copies come from the oracle",
+    )
+
+
+def test_one_copy_too_few_is_refused(refuse):
+    def one_fewer(best):
+        copies = best.design.replication.copy()
+        copies[copies.argmax()] -= 1
+        return copies
+
+    record = honest("LRMP-Digits-v0", [5] * 5, [6] * 5, one_fewer)
+    refuse([record.to_line()], "expected the optimal copies for these bits")
+
+
+def test_other_copies_of_the_same_optimum_are_accepted(throughput_record):
+    task = load_task(throughput_record.task)
+    problem = ReplicationProblem.of(
+        task.cost_model, [6] * 21, [6] * 21, task.budget, task.objective
+    )
+    ilp = solve_ilp(problem).copies
+    assert (ilp != throughput_record.design.replication).any()
+    other = honest(throughput_record.task, [6] * 21, [6] * 21, lambda b: ilp)
+    assert replay(other).claim.reward == replay(throughput_record).claim.reward
+    assert other.claim.tiles != throughput_record.claim.tiles
+
+
+def test_an_optimum_that_is_not_found_in_time_is_refused(resnet_record):
+    with pytest.raises(
+        RecordError,
+        match=r"LRMP-ResNet18-v0, agent tester, seed 0: expected the ILP to prove an optimum for "
+        r"these bits within 1e-09 deterministic seconds, got no copies at all\. Without a proof",
+    ):
+        replay(resnet_record, deterministic_limit=1e-9)
+
+
+def test_copies_without_a_proof_are_refused():
+    task = load_task("LRMP-ResNet18-v0")
+    problem = ReplicationProblem.of(
+        task.cost_model, [6] * 21, [6] * 21, task.budget, task.objective
+    )
+    copies = np.ones(21, dtype=np.int64)
+    cycles = problem.objective_cycles(copies)
+    check_proof(Replication.checked(problem, copies, cycles, 0.0), 300.0)
+    with pytest.raises(
+        RecordError, match=f"within 300 .* got {cycles} cycles and a bound of {cycles - 1}. Without"
+    ):
+        check_proof(Replication.checked(problem, copies, cycles - 1, 0.0), 300.0)
+
+
+def test_a_replay_trusts_nothing_that_a_search_remembered(digits_record):
+    design = digits_record.design
+    accuracy = load_task("LRMP-Digits-v0").accuracy
+    accuracy.drop(design.weight_bits, design.activation_bits)
+    key = bytes(design.weight_bits.tolist()) + bytes(design.activation_bits.tolist())
+    remembered = accuracy._remembered[key]
+    accuracy._remembered[key] = remembered - 50
+    try:
+        assert replay(digits_record).claim.accuracy_drop == remembered
+    finally:
+        accuracy._remembered[key] = remembered
+
+
+def test_a_record_of_another_definition_is_refused_without_a_file(digits_record):
+    with pytest.raises(RecordError, match="LRMP-Digits-v0, agent tester, seed 0: expected task_f"):
+        replay(replace(digits_record, task_fingerprint="0" * 64))
+
+
+def test_the_baseline_design_has_reward_zero():
+    record = honest("LRMP-ResNet18-v0", [8] * 21, [8] * 21, lambda b: b.design.replication)
+    assert replay(record).claim.reward == 0.0
+    assert record.claim.tiles == 1608
