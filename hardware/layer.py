@@ -1,7 +1,7 @@
 """One layer of a network, as crossbars see it."""
 
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from lrmp.errors import NetworkError
 
@@ -35,11 +35,17 @@ class Layer:
 
     def __post_init__(self) -> None:
         for field in ("rows", "columns", "positions", "kernel_size", "stride"):
-            value = getattr(self, field)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise NetworkError(
-                    f"Expected {field} of layer {self.name!r} to be an integer >= 1, got {value!r}."
-                )
+            _check_size(self.name, field, getattr(self, field))
+        if self.kind not in get_args(LayerKind):
+            raise NetworkError(
+                f"Expected kind of layer {self.name!r} to be one of "
+                f"{', '.join(get_args(LayerKind))}; got {self.kind!r}."
+            )
+        if self.macs >= 2**62:
+            raise NetworkError(
+                f"Expected layer {self.name!r} to have fewer than 2**62 multiply-accumulates, so "
+                f"that 64-bit integers are exact, got {self.macs}."
+            )
 
     @property
     def weights(self) -> int:
@@ -82,10 +88,7 @@ class Layer:
             ("stride", stride),
             ("input_size", input_size),
         ):
-            if value < 1:
-                raise NetworkError(
-                    f"Expected {field} of layer {name!r} to be an integer >= 1, got {value!r}."
-                )
+            _check_size(name, field, value)
         side = (input_size + 2 * (kernel_size // 2) - kernel_size) // stride + 1
         return cls(
             name=name,
@@ -110,3 +113,10 @@ class Layer:
             The layer.
         """
         return cls(name=name, kind="linear", rows=in_features, columns=out_features, positions=1)
+
+
+def _check_size(layer: str, field: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise NetworkError(
+            f"Expected {field} of layer {layer!r} to be an integer >= 1, got {value!r}."
+        )

@@ -7,6 +7,8 @@ import numpy as np
 from lrmp.errors import SolverError
 from lrmp.solvers.replication import Replication, ReplicationProblem
 
+MOST_CELLS = 2**28  # of the table of decisions: 1 GiB
+
 
 def solve_dynamic_program(problem: ReplicationProblem) -> Replication:
     """Minimise latency exactly.
@@ -22,7 +24,7 @@ def solve_dynamic_program(problem: ReplicationProblem) -> Replication:
         Optimal copies.
 
     Raises:
-        SolverError: If the objective is not latency.
+        SolverError: If the objective is not latency, or the table would not fit in memory.
     """
     if problem.objective != "latency":
         raise SolverError(
@@ -35,15 +37,21 @@ def solve_dynamic_program(problem: ReplicationProblem) -> Replication:
     # Python's integers: the product over all layers may exceed 64 bits.
     most = zip(problem.positions.tolist(), problem.tiles.tolist(), strict=True)
     spare = min(spare, sum((positions - 1) * tiles for positions, tiles in most))
+    # Only multiples of the tiles' common divisor can be spent.
+    unit = int(np.gcd.reduce(problem.tiles))
+    spare //= unit
+    if len(problem) * (spare + 1) > MOST_CELLS:
+        raise SolverError(
+            f"Expected layers x spare tiles of at most {MOST_CELLS} for the dynamic program, got "
+            f"{len(problem)} x {spare + 1}. Use solve_ilp."
+        )
     choices = [problem.choices(layer) for layer in range(len(problem))]
     best = np.zeros(spare + 1, dtype=np.int64)
     chosen = np.zeros((len(problem), spare + 1), dtype=np.int32)
     for layer, (copies, cycles) in enumerate(choices):
         improved = best + cycles[0]
-        spent = (copies - 1) * problem.tiles[layer]
+        spent = (copies - 1) * problem.tiles[layer] // unit
         for index in range(1, len(copies)):
-            if spent[index] > spare:
-                break
             candidate = best[: spare + 1 - spent[index]] + cycles[index]
             target = improved[spent[index] :]
             better = candidate < target
@@ -54,7 +62,7 @@ def solve_dynamic_program(problem: ReplicationProblem) -> Replication:
     left = spare
     for layer in reversed(range(len(problem))):
         result[layer] = choices[layer][0][chosen[layer, left]]
-        left -= int((result[layer] - 1) * problem.tiles[layer])
+        left -= int((result[layer] - 1) * problem.tiles[layer]) // unit
     return Replication.checked(
         problem, result, lower_bound=int(best[spare]), wall_time_s=time.perf_counter() - start
     )

@@ -22,11 +22,11 @@ CHIP = Accelerator(
 )
 
 
-def preset(parameters=None, **changes):
+def preset(**changes):
     """Write a preset: every parameter of CHIP, with some entries replaced or (None) left out."""
     entries = {
         key: f'{{value = {value}, status = "assumed", source = "test"}}'
-        for key, value in (parameters or CHIP.parameters).items()
+        for key, value in CHIP.parameters.items()
     }
     entries |= changes
     lines = [f"{key} = {entry}" for key, entry in entries.items() if entry is not None]
@@ -114,18 +114,24 @@ def test_preset_file_is_read_with_its_provenance(tmp_path):
         ),
         (
             preset(clock_ghz='{value = 1, status = "assumed", source = "test"}'),
-            r"Expected each parameter of preset 'chip' to be one of .*; got 'clock_ghz'\. "
-            r"Did you mean 'clock_mhz'\?",
+            (
+                r"Expected each parameter of preset 'chip' to be one of .*; got 'clock_ghz'\. "
+                r"Did you mean 'clock_mhz'\?"
+            ),
         ),
         (
             preset(cell_bits="2"),
-            r"Expected cell_bits of preset 'chip' to be a table with exactly value, status and "
-            r"source, got 2\.",
+            (
+                r"Expected cell_bits of preset 'chip' to be a table with exactly value, status and "
+                r"source, got 2\."
+            ),
         ),
         (
             preset(cell_bits='{value = 2, status = "assumed"}'),
-            r"Expected cell_bits of preset 'chip' to be a table with exactly value, status and "
-            r"source, got \{'value': 2, 'status': 'assumed'\}\.",
+            (
+                r"Expected cell_bits of preset 'chip' to be a table with exactly value, status and "
+                r"source, got \{'value': 2, 'status': 'assumed'\}\."
+            ),
         ),
         (
             preset(cell_bits='{value = 2, status = "assumed", source = "test", note = ""}'),
@@ -141,8 +147,10 @@ def test_preset_file_is_read_with_its_provenance(tmp_path):
         ),
         (
             preset(cell_bits='{value = 2, status = "measurd", source = "test"}'),
-            r"Expected status of cell_bits in preset 'chip' to be one of assumed, calibrated, "
-            r"derived, published, second-hand; got 'measurd'\.",
+            (
+                r"Expected status of cell_bits in preset 'chip' to be one of assumed, calibrated, "
+                r"derived, published, second-hand; got 'measurd'\."
+            ),
         ),
         (
             preset(cell_bits='{value = 2, status = "publish", source = "test"}'),
@@ -160,6 +168,24 @@ def test_preset_file_is_read_with_its_provenance(tmp_path):
             preset(active_rows='{value = 65, status = "assumed", source = "test"}'),
             r"Expected active_rows of accelerator 'chip' to be at most its crossbar_rows \(64\)",
         ),
+    ],
+    ids=[
+        "no TOML",
+        "empty",
+        "parameters no table",
+        "missing key",
+        "two missing keys",
+        "unknown key",
+        "bare value",
+        "no source",
+        "one entry too many",
+        "blank source",
+        "source no text",
+        "bad status",
+        "misspelt status",
+        "negative value",
+        "float value",
+        "more active rows than rows",
     ],
 )
 def test_malformed_preset_file_is_refused(tmp_path, text, message):

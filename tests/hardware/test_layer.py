@@ -63,3 +63,13 @@ def test_convolution_of_impossible_size_is_refused(sizes):
     good = {"in_channels": 3, "out_channels": 4, "kernel_size": 3, "input_size": 8, "stride": 1}
     with pytest.raises(NetworkError, match=r"of layer 'odd' to be an integer >= 1, got"):
         Layer.conv2d("odd", **(good | sizes))
+
+
+def test_unknown_kind_is_refused():
+    with pytest.raises(NetworkError, match="Expected kind of layer 'odd' to be one of conv2d, lin"):
+        Layer(name="odd", kind="conv3d", rows=1, columns=1, positions=1)
+
+
+def test_layer_too_large_for_64_bits_is_refused():
+    with pytest.raises(NetworkError, match=r"fewer than 2\*\*62 multiply-accumulates"):
+        Layer(name="odd", kind="linear", rows=2**30, columns=2**30, positions=4)

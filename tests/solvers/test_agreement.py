@@ -1,0 +1,160 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lrmp.hardware import CostModel, Design, load_network, load_preset
+from lrmp.solvers import ReplicationProblem, solve_ilp, solve_replication
+
+reproducible = settings(derandomize=True, deadline=None, max_examples=150)
+objectives = st.sampled_from(["latency", "throughput"])
+
+
+@st.composite
+def problems(draw, max_layers=8):
+    layers = draw(st.integers(1, max_layers))
+
+    def each(least, most):
+        return draw(st.lists(st.integers(least, most), min_size=layers, max_size=layers))
+
+    tiles = each(1, 20)
+    return ReplicationProblem(
+        tiles,
+        each(1, 400),
+        each(1, 60),
+        each(0, 500),
+        sum(tiles) + draw(st.integers(0, 300)),
+        draw(objectives),
+    )
+
+
+def with_budget(problem, budget):
+    return ReplicationProblem(
+        problem.tiles,
+        problem.positions,
+        problem.cycles_per_position,
+        problem.output_cycles,
+        budget,
+        problem.objective,
+    )
+
+
+@pytest.mark.parametrize("objective", ["latency", "throughput"])
+@pytest.mark.parametrize("layers", [10, 13, 17, 20, 24, 28, 32, 36, 40])
+def test_both_solvers_agree_on_larger_problems(layers, objective):
+    rng = np.random.default_rng(layers)
+    tiles = rng.integers(1, 40, layers)
+    problem = ReplicationProblem(
+        tiles,
+        rng.integers(1, 600, layers),
+        rng.integers(1, 50, layers),
+        rng.integers(0, 500, layers),
+        int(tiles.sum() + rng.integers(50, 800)),
+        objective,
+    )
+    exact, ilp = solve_replication(problem), solve_ilp(problem)
+    assert exact.objective_cycles == ilp.objective_cycles
+    assert exact.proven_optimal
+    assert ilp.proven_optimal
+
+
+@pytest.mark.parametrize("objective", ["latency", "throughput"])
+@pytest.mark.parametrize("network", ["digits_cnn", "resnet18", "resnet50"])
+@pytest.mark.parametrize("seed", range(2))
+def test_both_solvers_agree_on_mixed_designs(network, seed, objective):
+    model = CostModel(load_network(network), load_preset("lrmp_frontiers_2024"))
+    bits = np.random.default_rng(seed).integers(2, 9, (2, len(model.network)))
+    problem = ReplicationProblem.of(model, *bits, model.baseline.tiles, objective)
+    exact, ilp = solve_replication(problem), solve_ilp(problem)
+    assert exact.objective_cycles == ilp.objective_cycles
+    assert exact.proven_optimal
+    assert ilp.proven_optimal
+
+
+@pytest.mark.parametrize("objective", ["latency", "throughput"])
+@pytest.mark.parametrize("bits", [2, 6])
+def test_both_solvers_agree_on_a_network_of_many_alike_layers(bits, objective):
+    model = CostModel(load_network("resnet101"), load_preset("lrmp_frontiers_2024"))
+    uniform = [bits] * len(model.network)
+    problem = ReplicationProblem.of(model, uniform, uniform, model.baseline.tiles, objective)
+    exact, ilp = solve_replication(problem), solve_ilp(problem)
+    assert exact.objective_cycles == ilp.objective_cycles
+    assert ilp.proven_optimal
+
+
+@pytest.mark.parametrize("objective", ["latency", "throughput"])
+@pytest.mark.parametrize("seed", range(10))
+def test_both_solvers_agree_on_layers_alike_but_for_their_output(seed, objective):
+    rng = np.random.default_rng(seed)
+    kinds = rng.integers(0, 3, 15)
+    tiles = rng.integers(1, 20, 3)[kinds]
+    problem = ReplicationProblem(
+        tiles,
+        rng.integers(1, 200, 3)[kinds],
+        rng.integers(1, 30, 3)[kinds],
+        rng.integers(0, 3, 15) * 50,
+        int(tiles.sum() + rng.integers(0, 200)),
+        objective,
+    )
+    exact, ilp = solve_replication(problem), solve_ilp(problem)
+    assert exact.objective_cycles == ilp.objective_cycles
+    assert ilp.proven_optimal
+
+
+@given(problems(max_layers=4), st.integers(0, 100))
+@reproducible
+def test_both_solvers_agree_on_any_budget(problem, more):
+    problem = with_budget(problem, problem.budget + more)
+    assert solve_replication(problem).objective_cycles == solve_ilp(problem).objective_cycles
+
+
+@given(problems(), st.integers(1, 200))
+@reproducible
+def test_a_larger_budget_never_hurts(problem, more):
+    larger = with_budget(problem, problem.budget + more)
+    assert solve_replication(larger).objective_cycles <= solve_replication(problem).objective_cycles
+
+
+@given(problems(), st.data())
+@reproducible
+def test_no_copies_that_fit_are_faster(problem, data):
+    spare = problem.budget - int(problem.tiles.sum())
+    copies = np.ones(len(problem), np.int64)
+    for layer in data.draw(st.permutations(range(len(problem)))):
+        more = data.draw(st.integers(0, spare // int(problem.tiles[layer])))
+        copies[layer] += more
+        spare -= more * int(problem.tiles[layer])
+    assert solve_replication(problem).objective_cycles <= problem.objective_cycles(copies)
+
+
+@given(problems(), st.randoms(use_true_random=False))
+@reproducible
+def test_the_order_of_the_layers_does_not_matter(problem, random):
+    order = list(range(len(problem)))
+    random.shuffle(order)
+    shuffled = ReplicationProblem(
+        problem.tiles[order],
+        problem.positions[order],
+        problem.cycles_per_position[order],
+        problem.output_cycles[order],
+        problem.budget,
+        problem.objective,
+    )
+    assert (
+        solve_replication(shuffled).objective_cycles == solve_replication(problem).objective_cycles
+    )
+
+
+@given(st.sampled_from(["digits_cnn", "resnet18", "resnet34"]), st.data(), objectives)
+@settings(reproducible, max_examples=60)
+def test_cost_model_confirms_the_solver(network, data, objective):
+    model = CostModel(load_network(network), load_preset("lrmp_frontiers_2024"))
+    layers = len(model.network)
+    bits = st.lists(st.integers(2, 8), min_size=layers, max_size=layers)
+    weight_bits, activation_bits = data.draw(bits), data.draw(bits)
+    budget = model.baseline.tiles
+    problem = ReplicationProblem.of(model, weight_bits, activation_bits, budget, objective)
+    answer = solve_replication(problem)
+    report = model.evaluate(Design(weight_bits, activation_bits, answer.copies))
+    assert report.cycles(objective) == answer.objective_cycles
+    assert report.tiles <= budget

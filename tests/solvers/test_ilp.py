@@ -1,0 +1,103 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from lrmp.errors import SolverError
+from lrmp.hardware import CostModel, load_network, load_preset
+from lrmp.solvers import ReplicationProblem, solve_ilp, solve_replication
+
+objectives = pytest.mark.parametrize("objective", ["latency", "throughput"])
+
+
+def mixed_resnet18(seed, objective):
+    model = CostModel(load_network("resnet18"), load_preset("lrmp_frontiers_2024"))
+    rng = np.random.default_rng(seed)
+    bits = rng.integers(2, 9, (2, len(model.network)))
+    return ReplicationProblem.of(model, *bits, model.baseline.tiles, objective)
+
+
+def hard_problem(objective):
+    """Twenty layers for which finding copies and proving them optimal take CP-SAT unlike time."""
+    rng = np.random.default_rng(0)
+    tiles = rng.integers(50, 100, 20)
+    return ReplicationProblem(
+        tiles,
+        rng.integers(50, 400, 20),
+        rng.integers(10**6, 2 * 10**6, 20),
+        [0] * 20,
+        6 * int(tiles.sum()),
+        objective,
+    )
+
+
+@objectives
+@pytest.mark.parametrize("seed", range(2))
+def test_the_same_problem_gives_the_same_copies(objective, seed):
+    problem = mixed_resnet18(seed, objective)
+    assert solve_ilp(problem) == solve_ilp(problem)
+
+
+@objectives
+def test_an_equal_problem_with_many_optima_gives_the_same_copies(objective):
+    def tied():
+        return ReplicationProblem([2] * 8, [12] * 8, [5] * 8, [0] * 8, 22, objective)
+
+    assert solve_ilp(tied()) == solve_ilp(tied())
+
+
+@objectives
+def test_a_limit_too_short_for_any_copies_says_so(objective):
+    message = (
+        r"Expected CP-SAT to find copies within 1e-09 deterministic seconds, got UNKNOWN\. "
+        r"Raise deterministic_limit\."
+    )
+    with pytest.raises(SolverError, match=message):
+        solve_ilp(mixed_resnet18(0, objective), deterministic_limit=1e-9)
+
+
+@objectives
+def test_whatever_the_limit_nothing_false_is_claimed(objective):
+    problem = hard_problem(objective)
+    optimum = solve_replication(problem).objective_cycles
+    outcomes = []
+    limit = 0.004  # too short; in steps of a tenth up to a proof, past answers without one
+    while "proven" not in outcomes:
+        try:
+            answer = solve_ilp(problem, deterministic_limit=limit)
+        except SolverError:
+            outcomes.append("none")
+        else:
+            assert answer.lower_bound <= optimum <= answer.objective_cycles
+            assert answer.objective_cycles == problem.objective_cycles(answer.copies)
+            assert answer.proven_optimal == (answer.lower_bound == answer.objective_cycles)
+            outcomes.append("proven" if answer.proven_optimal else "unproven")
+        limit *= 1.1
+        assert limit < 10
+    assert set(outcomes) == {"none", "unproven", "proven"}
+
+
+@objectives
+def test_bounds_beyond_the_precision_of_floats_stay_exact(objective):
+    # The optimum lies above 2**53, where floats skip integers; problems allow up to 2**62.
+    problem = ReplicationProblem(
+        [1, 1], [7, 5], [2**57 + 12345, 2**56 + 999], [3, 2**58 + 1], 9, objective
+    )
+    answer = solve_ilp(problem)
+    optimum = solve_replication(problem).objective_cycles
+    assert (answer.objective_cycles, answer.lower_bound) == (optimum, optimum)
+    assert answer.proven_optimal
+
+
+def test_ortools_is_loaded_by_the_first_ilp_only():
+    code = """
+import sys
+from lrmp.solvers import ReplicationProblem, solve_replication
+problem = ReplicationProblem([1], [4], [1], [0], 3, "latency")
+solve_replication(problem)
+assert "ortools.sat.python.cp_model" not in sys.modules
+solve_replication(problem, "ilp")
+assert "ortools.sat.python.cp_model" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
