@@ -3,7 +3,7 @@
 Settings and procedure follow HAQ (Wang et al., CVPR 2019; repository mit-han-lab/haq): 600
 episodes, the first 20 at random; truncated-normal exploration that decays per episode; after every
 episode one update per transition; the final reward is given to every transition of an episode, less
-a moving average of batch rewards. What differs: one step chooses both bits of a layer (HAQ takes
+a moving average of batch rewards, in tenths. What differs: one step chooses both bits of a layer (HAQ takes
 two steps), nothing changes the chosen bits afterwards, and no transition is stored that the
 environment did not make (HAQ adds one per episode).
 
@@ -73,6 +73,8 @@ class Args:
     """spread of the exploration after the warm-up"""
     sigma_decay: float = 0.99
     """factor on the spread per episode"""
+    reward_scale: float = 0.1
+    """factor on the rewards that are learned from; HAQ's reward has it built in"""
     baseline_decay: float = 0.5
     """weight of the past in the moving average of batch rewards"""
     checkpoint_every: int = 25
@@ -198,7 +200,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
             observation = next_observation
         reward = float(final_reward)
         for seen, taken, following, ended in transitions:
-            buffer.add(seen, taken, reward, following, ended)
+            buffer.add(seen, taken, args.reward_scale * reward, following, ended)
 
         episodes.append((reward, info["speedup"], info["accuracy_drop"]))
         if reward > best_reward:

@@ -196,9 +196,7 @@ def cim_aq_formula(speedup, drop):
     [("lrmp", lrmp_formula), ("haq", haq_formula), ("cim-aq", cim_aq_formula)],
 )
 @pytest.mark.parametrize("most_bits", [3, 8])  # beyond the allowed drop, and within it
-def test_info_of_the_last_step_gives_cost_and_reward(
-    spec, name, formula, most_bits, play, by_hand
-):
+def test_info_of_the_last_step_gives_cost_and_reward(spec, name, formula, most_bits, play, by_hand):
     env = gym.make(spec, discrete=True, reward=name)
     task = env.unwrapped.task
     layers = len(task.network)

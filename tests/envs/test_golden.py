@@ -6,18 +6,31 @@ import pytest
 from lrmp.envs import load_task
 
 # Layer l is given 2 + l % 7 weight bits and 2 + (3 l + 2) % 7 activation bits.
-# id: (fingerprint begins, budget, reward, latency cycles, bottleneck cycles, tiles)
+# id: (budget, reward, latency cycles, bottleneck cycles, tiles)
 GOLDEN = {
-    "LRMP-Digits-v0": ("d4b56c3e3bf366fd", 56, -6.227220100506076, 26090, 11904, 56),
-    "LRMP-Digits-Throughput-v0": ("1ea73d46f3bce61e", 56, -5.871219832146355, 26538, 11008, 55),
-    "LRMP-ResNet18-v0": ("1075ab024fff6f58", 1608, -0.5470027429643569, 7260664, 1099840, 1608),
-    "LRMP-ResNet18-Throughput-v0": ("9f3c37b3ad614fba", 1608, 0.3907914867829674, 8689216, 860480, 1607),
-    "LRMP-ResNet34-v0": ("82392d886f0cd5c2", 2968, -0.7030636120084675, 12255816, 1055776, 2968),
-    "LRMP-ResNet34-Throughput-v0": ("c7b456c3b0b4ac0b", 2968, 0.4095503910718987, 15375144, 837088, 2963),
-    "LRMP-ResNet50-v0": ("b749efa9e8500064", 3376, -1.2686731444235868, 20871744, 1046528, 3376),
-    "LRMP-ResNet50-Throughput-v0": ("46d3e2ff0fbf44f1", 3376, 0.09168211470894905, 25983472, 845248, 3375),
-    "LRMP-ResNet101-v0": ("f9c149d23625cbf0", 5688, -1.366074762455023, 32995080, 1046528, 5688),
-    "LRMP-ResNet101-Throughput-v0": ("e6a822731b9fd606", 5688, 0.24770545044451664, 42094120, 824032, 5676),
+    "LRMP-Digits-v0": (56, -6.227220100506076, 26090, 11904, 56),
+    "LRMP-Digits-Throughput-v0": (56, -5.871219832146355, 26538, 11008, 55),
+    "LRMP-ResNet18-v0": (1608, -0.5470027429643569, 7260664, 1099840, 1608),
+    "LRMP-ResNet18-Throughput-v0": (1608, 0.3907914867829674, 8689216, 860480, 1607),
+    "LRMP-ResNet34-v0": (2968, -0.7030636120084675, 12255816, 1055776, 2968),
+    "LRMP-ResNet34-Throughput-v0": (2968, 0.4095503910718987, 15375144, 837088, 2963),
+    "LRMP-ResNet50-v0": (3376, -1.2686731444235868, 20871744, 1046528, 3376),
+    "LRMP-ResNet50-Throughput-v0": (3376, 0.09168211470894905, 25983472, 845248, 3375),
+    "LRMP-ResNet101-v0": (5688, -1.366074762455023, 32995080, 1046528, 5688),
+    "LRMP-ResNet101-Throughput-v0": (5688, 0.24770545044451664, 42094120, 824032, 5676),
+}
+# id: first quarter of the task's fingerprint, which records carry
+FINGERPRINTS = {
+    "LRMP-Digits-v0": "d4b56c3e3bf366fd",
+    "LRMP-Digits-Throughput-v0": "1ea73d46f3bce61e",
+    "LRMP-ResNet18-v0": "1075ab024fff6f58",
+    "LRMP-ResNet18-Throughput-v0": "9f3c37b3ad614fba",
+    "LRMP-ResNet34-v0": "82392d886f0cd5c2",
+    "LRMP-ResNet34-Throughput-v0": "c7b456c3b0b4ac0b",
+    "LRMP-ResNet50-v0": "b749efa9e8500064",
+    "LRMP-ResNet50-Throughput-v0": "46d3e2ff0fbf44f1",
+    "LRMP-ResNet101-v0": "f9c149d23625cbf0",
+    "LRMP-ResNet101-Throughput-v0": "e6a822731b9fd606",
 }
 
 
@@ -28,24 +41,29 @@ def actions(spec):
 
 
 def test_return_is_the_pinned_one(spec, actions, play):
-    fingerprint, budget, expected, latency, bottleneck, tiles = GOLDEN[spec.id]
+    budget, expected, latency, bottleneck, tiles = GOLDEN[spec.id]
     env = gym.make(spec, discrete=True)
     *_, (_, reward, _, _, info) = play(env, actions)
     assert env.unwrapped.task.budget == budget
     assert reward == pytest.approx(expected, rel=1e-12)
     report = info["report"]
-    assert (report.latency_cycles, report.bottleneck_cycles, report.tiles) == (latency, bottleneck, tiles)
+    assert report.latency_cycles == latency
+    assert report.bottleneck_cycles == bottleneck
+    assert report.tiles == tiles
 
 
 def test_fingerprint_is_the_pinned_one(spec):
-    assert load_task(spec.id).fingerprint.startswith(GOLDEN[spec.id][0])
+    assert load_task(spec.id).fingerprint.startswith(FINGERPRINTS[spec.id])
 
 
 def test_integer_program_gives_the_same_reward(spec, actions, play):
+    _, expected, latency, bottleneck, _ = GOLDEN[spec.id]
     env = gym.make(spec, discrete=True, solver="ilp")
     *_, (_, reward, _, _, info) = play(env, actions)
     assert info["proven_optimal"] is True
-    assert reward == pytest.approx(GOLDEN[spec.id][2], rel=1e-12)
-    objective = "bottleneck" if "Throughput" in spec.id else "latency"
-    cycles = getattr(info["report"], f"{objective}_cycles")
-    assert cycles == GOLDEN[spec.id][3 if objective == "latency" else 4]
+    assert reward == pytest.approx(expected, rel=1e-12)
+    # The copies may differ where several choices are optimal; the objective may not.
+    if "Throughput" in spec.id:
+        assert info["report"].bottleneck_cycles == bottleneck
+    else:
+        assert info["report"].latency_cycles == latency

@@ -68,3 +68,12 @@ def test_features_of_the_episode_so_far(episode, by_hand):
         assert tuple(expected) == RUNNING_FEATURES
         shown = dict(zip(FEATURES, observation.tolist(), strict=True))
         assert {name: shown[name] for name in expected} == pytest.approx(expected, abs=1e-6)
+
+
+def test_accuracy_spent_may_fall_again(play):
+    env = gym.make("LRMP-Digits-v0", discrete=True)
+    number = FEATURES.index("accuracy_spent")
+    transitions = play(env, [[0, 0], [5, 3], [4, 4], [4, 0], [3, 1]])
+    drops = [100 * images / 449 for images in (0, 41, 38, 38, 38, 44)]
+    spent = [observation[number] for observation, *_ in transitions]
+    assert spent == pytest.approx([drop / (drop + 1) for drop in drops], abs=1e-6)

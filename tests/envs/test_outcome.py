@@ -1,6 +1,7 @@
 """Chosen bits become a design, a cost, a drop and a score."""
 
 import dataclasses
+import itertools
 import math
 
 import numpy as np
@@ -33,8 +34,15 @@ def test_digits_by_both_solvers(digits, solver, by_hand):
     assert outcome.replication.objective_cycles == total(cycles)
     assert outcome.replication.proven_optimal
     assert outcome.speedup == pytest.approx(total(plain) / total(cycles), rel=1e-12)
-    # 438 of 449 search images are right in the end: pinned, both solvers must reach it.
-    assert total(cycles) == {"latency": 33674, "throughput": 15200}[digits.objective]
+
+    one_copy, _ = by_hand(digits, *BITS, [1] * 5)
+    spare = digits.budget - sum(one_copy)
+    best = min(
+        total(by_hand(digits, *BITS, copies)[1])
+        for copies in itertools.product(*(range(1, 2 + spare // t) for t in one_copy))
+        if sum(by_hand(digits, *BITS, copies)[0]) <= digits.budget
+    )
+    assert total(cycles) == best
 
 
 def test_drop_is_measured_on_the_design(digits):
@@ -43,8 +51,10 @@ def test_drop_is_measured_on_the_design(digits):
 
 
 def test_drop_already_known_is_taken_as_given(digits):
-    assert evaluate_bits(digits, *BITS, accuracy_drop=12.5).accuracy_drop == 12.5
-    assert evaluate_bits(digits, *BITS, accuracy_drop=0.0).accuracy_drop == 0.0
+    rough = [2] * 5, [2] * 5
+    assert evaluate_bits(digits, *rough).accuracy_drop > 20
+    assert evaluate_bits(digits, *rough, accuracy_drop=12.5).accuracy_drop == 12.5
+    assert evaluate_bits(digits, *rough, accuracy_drop=0.0).accuracy_drop == 0.0
 
 
 def test_reward_by_name(digits):
@@ -71,12 +81,11 @@ def test_budget_below_one_copy_is_refused_with_both_numbers(digits, solver):
 
 
 def test_larger_budget_is_never_slower(digits):
-    cycles = [
-        evaluate_bits(dataclasses.replace(digits, id="Custom", budget=budget), *BITS).report.cycles(
-            digits.objective
-        )
-        for budget in range(30, 90, 5)
-    ]
+    cycles = []
+    for budget in range(32, 92, 5):
+        task = dataclasses.replace(digits, id="Custom", budget=budget)
+        outcome = evaluate_bits(task, *BITS, accuracy_drop=0.0)
+        cycles.append(outcome.report.cycles(digits.objective))
     assert cycles == sorted(cycles, reverse=True)
     assert cycles[0] > cycles[-1]
 

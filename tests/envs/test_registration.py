@@ -111,6 +111,19 @@ print(sorted({"torch", "matplotlib"} & set(sys.modules)))
     assert run_python(code, tmp_path) == "[]\n[]\n"
 
 
+def test_integer_program_is_loaded_by_the_solver_that_asks_for_it(tmp_path):
+    code = """
+import gymnasium as gym, sys
+for solver in ("exact", "ilp"):
+    env = gym.make("lrmp:LRMP-ResNet18-v0", solver=solver)
+    env.reset(seed=0)
+    while not env.step([0.5, 0.5])[2]:
+        pass
+    print(solver, "ortools" in sys.modules)
+"""
+    assert run_python(code, tmp_path) == "exact False\nilp True\n"
+
+
 def test_prefixed_id_needs_no_import(tmp_path):
     code = """
 import gymnasium as gym
@@ -175,4 +188,3 @@ def test_spawned_vector_env_equals_the_sync_one(task_id):
     finally:
         spawned.close()
         sync.close()
-

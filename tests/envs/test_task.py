@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import math
 import pickle
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from lrmp.envs import TASKS, evaluate_bits, load_task
 from lrmp.envs.accuracy import TableAccuracy, published_table
-from lrmp.errors import SolverError, TaskError
+from lrmp.errors import TaskError
 from lrmp.hardware import Layer, Network
 
 
@@ -18,7 +19,7 @@ def flat_accuracy(network):
     return TableAccuracy(zeros, zeros, "none", is_estimate=True)
 
 
-def renamed_and_longer(network):
+def with_smaller_maps(network):
     first, *rest = network.layers
     return Network(network.name, (dataclasses.replace(first, positions=1), *rest))
 
@@ -29,7 +30,7 @@ def resnet18():
 
 CHANGES = {
     "id": lambda task: {"id": "LRMP-ResNet18-v1"},
-    "network": lambda task: {"network": renamed_and_longer(task.network)},
+    "network": lambda task: {"network": with_smaller_maps(task.network)},
     "accelerator": lambda task: {
         "accelerator": dataclasses.replace(task.accelerator, columns_per_adc=16)
     },
@@ -97,9 +98,23 @@ def test_custom_network_with_its_own_accuracy():
     assert evaluate_bits(task, [8, 8], [4, 4]).accuracy_drop == 0
 
 
-def test_unknown_objective_is_refused_at_once():
-    with pytest.raises((TaskError, SolverError), match="Expected objective .* got 'speed'"):
-        dataclasses.replace(resnet18(), id="Custom", objective="speed")
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"objective": "speed"},
+            "Expected objective of Custom to be one of latency, throughput; got 'speed'",
+        ),
+        ({"budget": 0}, "Expected budget of Custom to be a positive number of tiles, got 0"),
+        ({"budget": 10.5}, "Expected budget of Custom to be a positive number of tiles, got 10.5"),
+        ({"allowed_drop": -0.1}, "Expected allowed_drop of Custom .* 0 to 100, got -0.1"),
+        ({"allowed_drop": 100.5}, "Expected allowed_drop of Custom .* 0 to 100, got 100.5"),
+        ({"allowed_drop": math.nan}, "Expected allowed_drop of Custom .* 0 to 100, got nan"),
+    ],
+)
+def test_part_out_of_range_is_refused_at_once(change, message):
+    with pytest.raises(TaskError, match=message):
+        dataclasses.replace(resnet18(), id="Custom", **change)
 
 
 @pytest.mark.parametrize(
