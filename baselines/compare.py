@@ -2,7 +2,8 @@
 
 ``python -m lrmp.baselines.compare --env-id LRMP-ResNet18-v0`` trains what is missing under
 ``--runs-dir`` (finished runs are taken as they are, interrupted ones resumed), prints a table and
-writes ``comparison.json`` and ``comparison.png`` to ``--out``.
+writes ``comparison.json``, ``comparison.png`` and ``comparison.md``, the page that shows both, to
+``--out``.
 """
 
 import json
@@ -20,6 +21,7 @@ from lrmp.baselines import ddpg, random_search, uniform
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.baselines.statistics import bootstrap_interval, interquartile_mean
 from lrmp.envs.design_plot import new_figure
+from lrmp.envs.record import library_versions
 from lrmp.envs.task import load_task
 
 COLORS = {"ddpg": "#1f6f8b", "random": "#e08e45", "uniform": "#555555", "uniform-pairs": "#b8b8b8"}
@@ -38,22 +40,24 @@ class Args:
     runs_dir: Path = Path("runs")
     """where the run directories are"""
     out: Path = Path("runs")
-    """where comparison.json and comparison.png go"""
+    """where comparison.json, .png and .md go"""
     workers: int = 2
     """processes"""
 
 
-def compare(args: Args) -> dict[str, Any]:
-    """Run what is missing and summarise.
+def compare(args: Args) -> str:
+    """Run what is missing, summarise, and write the page.
 
     Args:
         args: Settings.
 
     Returns:
-        By agent: best reward, speedup and drop of every seed, the interquartile mean of the
-        rewards and of the speedups, each with its 95 % bootstrap interval.
+        The table: by agent, the interquartile means of the best designs with their intervals.
+
+    Raises:
+        TaskError: If there is no such task.
     """
-    load_task(args.env_id)  # an unknown id is refused before any process starts
+    load_task(args.env_id)  # before any process starts
     common: dict[str, Any] = {"env_id": args.env_id, "runs_dir": args.runs_dir}
     jobs: list[tuple[str, Any, Any]] = [
         ("uniform", uniform.train, uniform.Args(**common)),
@@ -75,11 +79,18 @@ def compare(args: Args) -> dict[str, Any]:
         finished.sort(key=lambda run: run.path.name)
 
     summary = {agent: summarise(finished) for agent, finished in runs.items()}
+    table = format_table(summary)
     args.out.mkdir(parents=True, exist_ok=True)
-    document = {"env_id": args.env_id, "episodes": args.episodes, "agents": summary}
+    document = {
+        "env_id": args.env_id,
+        "episodes": args.episodes,
+        "versions": library_versions(),
+        "agents": summary,
+    }
     (args.out / "comparison.json").write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+    (args.out / "comparison.md").write_text(format_page(args, table), "utf-8")
     plot_comparison(args.env_id, runs, args.out / "comparison.png")
-    return summary
+    return table
 
 
 def summarise(runs: list[RunDirectory]) -> dict[str, Any]:
@@ -92,7 +103,10 @@ def summarise(runs: list[RunDirectory]) -> dict[str, Any]:
         Values of every seed, interquartile means and intervals.
     """
     records = [json.loads(run.record_path.read_text("utf-8")) for run in runs]
-    summary: dict[str, Any] = {"seeds": len(runs)}
+    summary: dict[str, Any] = {
+        "seeds": len(runs),
+        "evaluated_designs": max(record["evaluated_designs"] for record in records),
+    }
     for name in ("reward", "speedup", "accuracy_drop"):
         values = [record["claim"][name] for record in records]
         low, high = bootstrap_interval(values)
@@ -103,6 +117,64 @@ def summarise(runs: list[RunDirectory]) -> dict[str, Any]:
         }
     summary["wall_time_s"] = [record["wall_time_s"] for record in records]
     return summary
+
+
+def format_table(summary: dict[str, dict[str, Any]]) -> str:
+    """Write the summary as a Markdown table.
+
+    Args:
+        summary: What ``summarise`` returned, by agent.
+
+    Returns:
+        One row per agent, the best first; no newline at the end.
+    """
+    lines = [
+        "| agent | seeds | designs | best reward | speedup | accuracy drop (points) |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for agent, row in sorted(summary.items(), key=lambda item: -item[1]["reward"]["iqm"]):
+        cells = [agent, str(row["seeds"]), str(row["evaluated_designs"])]
+        for name, digits in (("reward", 3), ("speedup", 2), ("accuracy_drop", 2)):
+            low, high = row[name]["interval_95"]
+            interval = f" [{low:.{digits}f}, {high:.{digits}f}]" if row["seeds"] > 1 else ""
+            cells.append(f"{row[name]['iqm']:.{digits}f}{interval}")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def format_page(args: Args, table: str) -> str:
+    """Write the page of a comparison.
+
+    Args:
+        args: Settings.
+        table: What ``format_table`` returned.
+
+    Returns:
+        Markdown.
+    """
+    task = load_task(args.env_id)
+    estimate = " (an estimate)" if task.accuracy.is_estimate else ""
+    return f"""\
+# Baselines on {args.env_id}
+
+The best design of each run: interquartile mean over the seeds [95 % bootstrap interval]. `uniform`
+gives all weights and activations of all layers one width, `uniform-pairs` one width to the weights
+and one to the activations. Accuracy drop{estimate}: {task.accuracy.provenance}.
+
+{table}
+
+![Best reward so far against evaluated designs](comparison.png)
+
+Made by
+
+```sh
+python -m lrmp.baselines.compare --env-id {args.env_id} --seeds {args.seeds} \\
+  --episodes {args.episodes}
+```
+
+which trains what is missing; every seed's values and the versions are in
+[comparison.json](comparison.json).
+"""
 
 
 def plot_comparison(env_id: str, runs: dict[str, list[RunDirectory]], path: Path) -> None:
@@ -149,16 +221,8 @@ def main() -> None:
     import tyro
 
     args = tyro.cli(Args)
-    summary = compare(args)
-    print(f"{'agent':<14} {'seeds':>5}  reward: IQM [95 %]         speedup: IQM [95 %]")
-    for agent, row in summary.items():
-        cells = [
-            f"{row[name]['iqm']:.3f} [{row[name]['interval_95'][0]:.3f}, "
-            f"{row[name]['interval_95'][1]:.3f}]"
-            for name in ("reward", "speedup")
-        ]
-        print(f"{agent:<14} {row['seeds']:>5}  {cells[0]:<26} {cells[1]}")
-    print(f"wrote {args.out / 'comparison.json'} and {args.out / 'comparison.png'}")
+    print(compare(args))
+    print(f"page: {args.out / 'comparison.md'}")
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
 Settings and procedure follow HAQ (Wang et al., CVPR 2019; repository mit-han-lab/haq): 600
 episodes, the first 20 at random; truncated-normal exploration that decays per episode; after every
-episode one update per transition; the final reward is given to every transition of an episode, less
-a moving average of batch rewards, in tenths. What differs: one step chooses both bits of a layer (HAQ takes
-two steps), nothing changes the chosen bits afterwards, and no transition is stored that the
-environment did not make (HAQ adds one per episode).
+episode one update per transition; a tenth of the final reward is given to every transition of an
+episode, less a moving average of batch rewards. The last layers start near zero as in DDPG's paper.
+What differs: one step chooses both bits of a layer (HAQ takes two steps), nothing changes the
+chosen bits afterwards, and no transition is stored that the environment did not make (HAQ adds one
+per episode).
 
 Writes a run directory: config.json, TensorBoard events, episodes.csv, policy.safetensors (the
 policy of the best episode), record.jsonl (its design, for the leaderboard). A run that was

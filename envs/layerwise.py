@@ -126,7 +126,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         solver: SolverName = "exact",
         render_mode: str | None = None,
     ) -> None:
-        self.task = load_task(task) if isinstance(task, str) else task
+        self.task = task if isinstance(task, Task) else load_task(task)
         if render_mode not in (None, "ansi"):
             raise TaskError(f"Expected render_mode None or 'ansi', got {render_mode!r}.")
         reward_function(reward)
@@ -171,7 +171,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         """
         super().reset(seed=seed)
         if options:
-            raise TaskError(f"Expected no reset options, got {sorted(options)}.")
+            raise TaskError(f"Expected no reset options, got {sorted(map(str, options))}.")
         count = len(self.task.network)
         self._weight_bits = np.full(count, MAX_BITS)
         self._activation_bits = np.full(count, MAX_BITS)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cache, cached_property, partial
 from typing import Any, get_args
 
@@ -92,11 +92,12 @@ class Task:
     def __hash__(self) -> int:
         return hash(self.id)
 
-    def __reduce__(self) -> str | tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Any, ...]:
         # Registered tasks travel to worker processes by name and share one accuracy model there.
         if self.id in TASKS and load_task(self.id) is self:
             return (load_task, (self.id,))
-        return super().__reduce__()
+        # Others by their definition; cost and accuracy models are built again where they are used.
+        return (Task, tuple(getattr(self, field.name) for field in fields(self)))
 
 
 def _published_accuracy(network: Network) -> AccuracyModel:
@@ -108,7 +109,7 @@ def _published_accuracy(network: Network) -> AccuracyModel:
 def _digits_accuracy(network: Network) -> AccuracyModel:
     from lrmp.envs.accuracy.digits import DigitsAccuracy
 
-    return DigitsAccuracy()
+    return DigitsAccuracy(network)
 
 
 def _lrmp_task(

@@ -122,9 +122,8 @@ class Accelerator:
             raise PresetError(f"Expected preset {name!r} to be valid TOML: {error}.") from error
         entries = document.get("parameters")
         if not isinstance(entries, dict):
-            raise PresetError(
-                f"Expected preset {name!r} to have a [parameters] table, got {'none' if entries is None else repr(entries)}."
-            )
+            got = "none" if entries is None else repr(entries)
+            raise PresetError(f"Expected preset {name!r} to have a [parameters] table, got {got}.")
         if missing := sorted(set(PARAMETERS) - set(entries)):
             raise PresetError(
                 f"Expected preset {name!r} to give {', '.join(PARAMETERS)}; "

@@ -235,14 +235,25 @@ class DigitsAccuracy:
     Searches see the 449 search images, the leaderboard the 449 test images; weights and quantiser
     steps were fixed on the training images alone. One image is 0.22 points. The latest 4096
     designs are remembered, and a design that begins like the one before starts where they part.
+
+    Args:
+        network: The digits network; None means just that.
+
+    Raises:
+        AccuracyTableError: If it is another network, or the weight file is damaged.
     """
 
     kind: AccuracyKind = "network"
     is_estimate = False
     provenance = "quantised digits_cnn on scikit-learn's handwritten digits, integer arithmetic"
 
-    def __init__(self) -> None:
-        self._layers = load_quantized_layers(load_network("digits_cnn"))
+    def __init__(self, network: Network | None = None) -> None:
+        network = network or load_network("digits_cnn")
+        if network != load_network("digits_cnn"):
+            raise AccuracyTableError(
+                f"Expected network digits_cnn, the one with trained weights, got {network.name}."
+            )
+        self._layers = load_quantized_layers(network)
         self._remembered: OrderedDict[bytes, float] = OrderedDict()
         self._prefix: list[tuple[tuple[int, int], Floats]] = []
 

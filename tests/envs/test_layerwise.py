@@ -208,3 +208,9 @@ def test_documented_configurations_are_the_registered_ids(spec):
     text = LayerwiseEnv.__doc__.partition("## Registered Configurations")[2]
     labels = re.search(r"LRMP-\{(.*?)\}-v0", text).group(1).split(",")
     assert spec.id in {f"LRMP-{x}{end}-v0" for x in labels for end in ("", "-Throughput")}
+
+
+@pytest.mark.parametrize("task", [None, 18])
+def test_something_that_is_no_task_is_refused(task):
+    with pytest.raises(TaskError, match="Expected task to be one of"):
+        LayerwiseEnv(task)

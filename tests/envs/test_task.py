@@ -10,7 +10,7 @@ import pytest
 
 from lrmp.envs import TASKS, evaluate_bits, load_task
 from lrmp.envs.accuracy import TableAccuracy, published_table
-from lrmp.errors import TaskError
+from lrmp.errors import AccuracyTableError, TaskError
 from lrmp.hardware import Layer, Network
 
 
@@ -136,3 +136,18 @@ def test_unknown_task_is_refused_with_the_nearest(name, hint):
 
 def test_network_estimate_follows_the_network():
     assert resnet18().accuracy.fingerprint == published_table(resnet18().network).fingerprint
+
+
+def test_digits_accuracy_of_another_network_is_refused():
+    digits = load_task("LRMP-Digits-v0")
+    other = dataclasses.replace(digits, id="Custom", network=load_task("LRMP-ResNet18-v0").network)
+    with pytest.raises(AccuracyTableError, match=r"Expected network digits_cnn, .* got resnet18"):
+        other.accuracy.drop([8] * 21, [8] * 21)
+
+
+def test_custom_task_travels_without_its_models():
+    custom = dataclasses.replace(load_task("LRMP-Digits-v0"), id="Custom", budget=60)
+    custom.accuracy.drop(np.full(5, 8), np.full(5, 8))
+    data = pickle.dumps(custom)
+    assert len(data) < 10_000
+    assert pickle.loads(data) == custom

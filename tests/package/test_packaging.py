@@ -80,16 +80,20 @@ def test_no_stray_module_is_installed(tmp_path, stray):
 
 
 @needs_checkout
-def test_readme_has_two_commands_and_a_working_snippet():
+def test_readme_has_two_commands_and_working_snippets():
     readme = (ROOT / "README.md").read_text("utf-8")
     commands = [line for line in readme.splitlines() if line.startswith("python3 -m venv")]
     assert len(commands) == 2
     assert "lrmp demo" in commands[0]
     assert ".ci/check" in commands[1]
-    snippet = readme.split("```python\n")[1].split("```")[0]
-    done = subprocess.run([sys.executable, "-c", snippet], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "speedup" in done.stdout
+    snippets = [part.split("```")[0] for part in readme.split("```python\n")[1:]]
+    outputs = []
+    for snippet in snippets:
+        done = subprocess.run([sys.executable, "-c", snippet], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        outputs.append(done.stdout)
+    assert "speedup" in outputs[0]
+    assert "proven_optimal=True" in outputs[1]
 
 
 @needs_checkout
