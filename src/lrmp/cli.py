@@ -96,7 +96,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument("--env-id", help="with --bits: the environment")
     evaluate.add_argument("--bits", metavar="W/A", help="uniform bits instead of a run: 4/5")
-    evaluate.add_argument("--plot", type=Path, metavar="FILE", help="picture: .png, .svg or .pdf")
+    evaluate.add_argument(
+        "--plot",
+        type=Path,
+        metavar="FILE",
+        help="picture: .png, .svg or .pdf; default: design.png in the run directory",
+    )
     _add_json(evaluate)
     evaluate.set_defaults(run=_evaluate)
 
@@ -206,15 +211,30 @@ def _evaluate(options: argparse.Namespace) -> int:
         outcome = _uniform(options.env_id, options.bits)
     else:
         outcome = _of_run(options.run_dir, use_policy=options.policy)
-    if options.plot:
-        _draw(outcome, options.plot)
+    picture = _picture(outcome, options.plot, options.run_dir)
     if options.json:
         _print_json(_outcome_json(outcome))
     else:
         _print_outcome(outcome)
-        if options.plot:
-            print(f"picture: {options.plot}")
+    if picture is not None:
+        print(f"picture: {picture}", file=sys.stderr if options.json else sys.stdout)
     return EXIT_OK
+
+
+def _picture(outcome: Outcome, plot: Path | None, run_dir: Path | None) -> Path | None:
+    """Draw where asked, else in the run directory; there, doing without matplotlib is fine."""
+    if plot is not None:
+        _draw(outcome, plot)
+        return plot
+    if run_dir is None or not run_dir.is_dir():
+        return None
+    picture = run_dir / "design.png"
+    try:
+        _draw(outcome, picture)
+    except MissingExtraError as error:
+        print(f"lrmp: no picture: {error}", file=sys.stderr)
+        return None
+    return picture
 
 
 def _uniform(env_id: str | None, bits: str) -> Outcome:
@@ -253,6 +273,8 @@ def _draw(outcome: Outcome, path: Path) -> None:
         figure.savefig(path, dpi=150)
     except ValueError as error:
         raise RunError(f"Expected a picture format such as .png for {path}: {error}.") from error
+    except OSError as error:
+        raise RunError(f"Expected to write a picture to {path}: {error}.") from error
 
 
 def _outcome_json(outcome: Outcome) -> dict[str, Any]:
@@ -338,10 +360,9 @@ def _demo(options: argparse.Namespace) -> int:
     for agent, settings in (("uniform", common), ("random", seeded), ("ddpg", seeded)):
         baseline = _baseline(agent)
         runs.append(baseline.train(baseline.Args(**settings)))
-    picture = runs[-1].path / "design.png"
     _evaluate(
         argparse.Namespace(
-            run_dir=runs[-1].path, policy=False, env_id=None, bits=None, plot=picture, json=False
+            run_dir=runs[-1].path, policy=False, env_id=None, bits=None, plot=None, json=False
         )
     )
     print()

@@ -92,6 +92,21 @@ def test_evaluate_a_run(capsys, uniform_run):
     assert "6.101x" in text
     assert "table (estimate)" in text
     assert "layer4.1.conv2" in text
+    assert (uniform_run / "design.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_evaluate_without_matplotlib_does_without_the_picture(uniform_run):
+    # None in sys.modules is how Python itself marks a module that must not be imported.
+    program = (
+        "import sys; sys.modules['matplotlib'] = None; from lrmp.cli import main; "
+        f"sys.exit(main(['evaluate', {str(uniform_run)!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "6.101x" in done.stdout
+    assert 'no picture: Expected matplotlib to draw a picture; run pip install "lrmp[plot]"' in (
+        done.stderr
+    )
 
 
 def test_evaluate_as_json(capsys, uniform_run):
