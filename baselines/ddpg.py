@@ -8,8 +8,10 @@ What differs: one step chooses both bits of a layer (HAQ takes two steps), nothi
 chosen bits afterwards, and no transition is stored that the environment did not make (HAQ adds one
 per episode).
 
-Writes a run directory: config.json, TensorBoard events, episodes.csv, policy.safetensors (the
-policy of the best episode), record.jsonl (its design, for the leaderboard). A run that was
+Near-zero last layers make the untrained policy answer 0.5, that is 5 bits everywhere.
+
+Writes a run directory: config.json, TensorBoard events, episodes.csv, record.jsonl (the best
+design, for the leaderboard) and policy.safetensors (the policy that explored to it). A run that was
 interrupted goes on from its last checkpoint and gives the same result.
 """
 
@@ -20,7 +22,6 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 import torch
-import tyro
 from numpy.typing import NDArray
 from torch.nn import functional as F
 from torch.utils.tensorboard import SummaryWriter
@@ -34,10 +35,12 @@ from lrmp.baselines.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
+from lrmp.baselines.command import check_counts, run_command
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.outcome import evaluate_bits
 from lrmp.envs.record import Record
 from lrmp.envs.task import load_task
+from lrmp.errors import RunError
 
 AGENT = "ddpg"
 
@@ -80,6 +83,17 @@ class Args:
     """weight of the past in the moving average of batch rewards"""
     checkpoint_every: int = 25
     """episodes between checkpoints"""
+
+    def __post_init__(self) -> None:
+        check_counts(
+            self.seed,
+            episodes=self.episodes,
+            batch_size=self.batch_size,
+            buffer_episodes=self.buffer_episodes,
+            checkpoint_every=self.checkpoint_every,
+        )
+        if not self.sigma > 0:
+            raise RunError(f"Expected sigma above 0, got {self.sigma}.")
 
 
 def truncated_normal(
@@ -295,8 +309,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
 
 def main() -> None:
     """Train from the command line."""
-    run = train(tyro.cli(Args))
-    print(f"best design: {run.record_path}")
+    run_command(Args, train)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lrmp.baselines.command import check_counts, run_command
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.baselines.search import search
 from lrmp.envs.task import load_task
@@ -28,6 +29,9 @@ class Args:
     """designs to try"""
     runs_dir: Path = Path("runs")
     """where the run directory is made: RUNS_DIR/ENV_ID__random__SEED"""
+
+    def __post_init__(self) -> None:
+        check_counts(self.seed, episodes=self.episodes)
 
 
 def train(args: Args, *, progress: bool = True) -> RunDirectory:
@@ -54,10 +58,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
 
 def main() -> None:
     """Search from the command line."""
-    import tyro
-
-    run = train(tyro.cli(Args))
-    print(f"best design: {run.record_path}")
+    run_command(Args, train)
 
 
 if __name__ == "__main__":

@@ -60,7 +60,11 @@ class RunDirectory:
                     )
             return run
         path.mkdir(parents=True, exist_ok=True)
-        document = {"config": dict(config), "versions": library_versions(), "commit": _commit()}
+        document = {
+            "config": dict(config),
+            "versions": library_versions(),
+            "working_directory_commit": _commit(),
+        }
         _write(run.config_path, json.dumps(document, indent=2) + "\n")
         return run
 
@@ -81,7 +85,7 @@ class RunDirectory:
 
     @property
     def policy_path(self) -> Path:
-        """The policy of the best design, if the agent has one."""
+        """The policy that explored to the best design, if the agent has one."""
         return self.path / POLICY
 
     @property

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lrmp.baselines.command import run_command
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.baselines.search import search
 from lrmp.envs.task import load_task
@@ -49,10 +50,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
 
 def main() -> None:
     """Search from the command line."""
-    import tyro
-
-    run = train(tyro.cli(Args))
-    print(f"best design: {run.record_path}")
+    run_command(Args, train)
 
 
 if __name__ == "__main__":

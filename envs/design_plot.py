@@ -94,9 +94,8 @@ def plot_design(outcome: Outcome) -> "Figure":
         time.set_xticks(x, names, rotation=90, fontsize="small")
     else:
         time.set_xlabel("layer")
-    estimate = " (estimate)" if task.accuracy.is_estimate else ""
     figure.suptitle(
         f"{task.id}: {outcome.speedup:.2f}x {task.objective}, accuracy drop "
-        f"{outcome.accuracy_drop:.2f} points{estimate}"
+        f"{outcome.accuracy_drop:.2f} points, {task.accuracy_label}"
     )
     return figure

@@ -45,7 +45,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     | Num | Observation | Meaning | Normalisation |
     | --- | --- | --- | --- |
     | 0 | depth | index of the layer | min-max |
-    | 1 | linear | 1 for a fully connected layer | none |
+    | 1 | linear | 1 for a fully connected layer | min-max |
     | 2 | rows | K, inputs of the weight matrix | log2, min-max |
     | 3 | columns | M, outputs of the weight matrix | log2, min-max |
     | 4 | positions | P, matrix-vector products per inference | log2, min-max |
@@ -240,9 +240,14 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
 
         Returns:
             One line per layer, and the totals; None if ``render_mode`` is None.
+
+        Raises:
+            gymnasium.error.ResetNeeded: If no episode has begun.
         """
         if self.render_mode is None:
             return None
+        if self._step is None and self.outcome is None:
+            raise gym.error.ResetNeeded("Expected reset() before render(): no episode has begun.")
         decided = len(self.task.network) if self._step is None else self._step
         lines = [f"{self.task.id}: {decided} of {len(self.task.network)} layers decided"]
         for index, layer in enumerate(self.task.network.layers[:decided]):

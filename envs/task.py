@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from functools import cache, cached_property, partial
 from typing import Any, get_args
 
-from lrmp.envs.accuracy.model import AccuracyModel
+from lrmp.envs.accuracy.model import AccuracyModel, accuracy_label
 from lrmp.errors import TaskError, unknown_name
 from lrmp.hardware.accelerator import Accelerator, load_preset
 from lrmp.hardware.cost_model import CostModel
@@ -70,9 +70,17 @@ class Task:
         """Accuracy drop of designs."""
         return self.accuracy_factory(self.network)
 
+    @property
+    def accuracy_label(self) -> str:
+        """``"network"``, ``"table"`` or ``"table (estimate)"``, as shown beside every drop."""
+        return accuracy_label(self.accuracy.kind, self.accuracy.is_estimate)
+
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the whole definition: equal fingerprints, equal scores."""
+        """SHA-256 of the definition: id, layers, chip, budget, objective, accuracy, allowed drop.
+
+        The formulas themselves are held by the version in the id and the golden tests.
+        """
         definition = {
             "id": self.id,
             "layers": [asdict(layer) for layer in self.network.layers],
@@ -87,17 +95,20 @@ class Task:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Task):
             return NotImplemented
-        return self.fingerprint == other.fingerprint
+        return self._values() == other._values()
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+    def _values(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, field.name) for field in fields(self))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Registered tasks travel to worker processes by name and share one accuracy model there.
         if self.id in TASKS and load_task(self.id) is self:
             return (load_task, (self.id,))
         # Others by their definition; cost and accuracy models are built again where they are used.
-        return (Task, tuple(getattr(self, field.name) for field in fields(self)))
+        return (Task, self._values())
 
 
 def _published_accuracy(network: Network) -> AccuracyModel:

@@ -66,8 +66,9 @@ class Layer:
         kernel_size: int,
         input_size: int,
         stride: int = 1,
+        padding: int | None = None,
     ) -> Self:
-        """Describe a square 2-D convolution with "same" padding (``kernel_size // 2``).
+        """Describe a square 2-D convolution.
 
         Args:
             name: Name of the layer.
@@ -76,12 +77,14 @@ class Layer:
             kernel_size: Side of the kernel.
             input_size: Side of the input feature map, in elements.
             stride: Step of the kernel.
+            padding: Elements added on every side; None for ``(kernel_size - 1) // 2``, which
+                keeps the size under odd kernels of stride 1.
 
         Returns:
             The layer.
 
         Raises:
-            NetworkError: If a size is not positive.
+            NetworkError: If a size is not positive, or the kernel does not fit the padded input.
         """
         for field, value in (
             ("kernel_size", kernel_size),
@@ -89,7 +92,14 @@ class Layer:
             ("input_size", input_size),
         ):
             _check_size(name, field, value)
-        side = (input_size + 2 * (kernel_size // 2) - kernel_size) // stride + 1
+        if padding is None:
+            padding = (kernel_size - 1) // 2
+        if padding < 0 or input_size + 2 * padding < kernel_size:
+            raise NetworkError(
+                f"Expected kernel_size of layer {name!r} to fit its input of {input_size} with "
+                f"padding {padding} on every side, got {kernel_size}."
+            )
+        side = (input_size + 2 * padding - kernel_size) // stride + 1
         return cls(
             name=name,
             kind="conv2d",

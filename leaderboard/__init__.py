@@ -1,5 +1,6 @@
 """Who is best: records are validated, replayed, stored and ranked."""
 
+from lrmp.envs.record import Claim, Record
 from lrmp.leaderboard.ranking import RankedAgent, format_ranking, rank, to_json
 from lrmp.leaderboard.replay import Replay, replay
 from lrmp.leaderboard.store import DEFAULT_STORE, Entry, Store
@@ -8,8 +9,10 @@ from lrmp.leaderboard.submit import submit
 
 __all__ = [
     "DEFAULT_STORE",
+    "Claim",
     "Entry",
     "RankedAgent",
+    "Record",
     "Replay",
     "Store",
     "format_ranking",

@@ -8,7 +8,6 @@ from typing import Any
 from lrmp.baselines.statistics import interquartile_mean
 from lrmp.envs.record import TrainedOn
 from lrmp.envs.reward import PENALTY_PER_POINT
-from lrmp.leaderboard.replay import Replay
 from lrmp.leaderboard.store import Entry
 
 REWARD_FORMULA = (
@@ -135,14 +134,10 @@ def _ranked(place: int, score: float, seeds: Sequence[Entry]) -> RankedAgent:
         best_accuracy_drop=replay.claim.accuracy_drop,
         best_test_accuracy_drop=replay.test_accuracy_drop,
         evaluated_designs=max(e.replay.record.evaluated_designs for e in seeds),
-        accuracy=_accuracy_label(replay),
+        accuracy=replay.accuracy_label,
         code=record.code,
         best_sha256=best.sha256,
     )
-
-
-def _accuracy_label(replay: Replay) -> str:
-    return replay.accuracy_kind + (" (estimate)" if replay.accuracy_is_estimate else "")
 
 
 _HEADER = (

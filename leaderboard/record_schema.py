@@ -8,15 +8,13 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from lrmp.errors import RecordError
-from lrmp.leaderboard.strict_json import shown
+from lrmp.leaderboard.strict_json import ADVICE, shown
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
     from jsonschema.protocols import Validator
 
 SCHEMA = "record.schema.json"
-
-_ADVICE = "Write the line with lrmp.envs.Record.to_line."
 
 
 @cache
@@ -41,7 +39,7 @@ def check_record_schema(document: Any) -> None:
         RecordError: For the first violation, naming the field.
     """
     for error in _validator().iter_errors(document):
-        raise RecordError(f"{_sentence(error)} {_ADVICE}")
+        raise RecordError(f"{_sentence(error)} {ADVICE}")
 
 
 @cache

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass, field, replace
 
-from lrmp.envs.accuracy.model import AccuracyKind
+from lrmp.envs.accuracy.model import AccuracyKind, accuracy_label
 from lrmp.envs.outcome import Outcome
 from lrmp.envs.record import Claim, Record
 from lrmp.envs.task import Task
@@ -35,6 +35,11 @@ class Replay:
     accuracy_is_estimate: bool
     lower_bound: int
     wall_time_s: float = field(compare=False)
+
+    @property
+    def accuracy_label(self) -> str:
+        """What the accuracy drop is worth: ``"network"``, ``"table"``, ``"table (estimate)"``."""
+        return accuracy_label(self.accuracy_kind, self.accuracy_is_estimate)
 
 
 def replay(record: Record, deterministic_limit: float = DETERMINISTIC_LIMIT) -> Replay:

@@ -10,7 +10,7 @@ MAX_DEPTH = 8  # a record has three levels
 MAX_DIGITS = 20  # 64 bits and a sign
 MAX_SHOWN = 80
 
-_ADVICE = "Write the line with lrmp.envs.Record.to_line."
+ADVICE = "Write the line with lrmp.envs.Record.to_line."
 
 
 def parse_strict_json(text: str) -> Any:
@@ -36,7 +36,7 @@ def parse_strict_json(text: str) -> Any:
         )
     except json.JSONDecodeError as error:
         raise RecordError(
-            f"expected one JSON object, got {error.msg!r} at column {error.colno}. {_ADVICE}"
+            f"expected one JSON object, got {error.msg!r} at column {error.colno}. {ADVICE}"
         ) from error
     except RecursionError as error:
         raise RecordError(_too_deep()) from error
@@ -65,19 +65,19 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     mapping: dict[str, Any] = {}
     for key, value in pairs:
         if key in mapping:
-            raise RecordError(f"expected every key once, got {shown(key)} twice. {_ADVICE}")
+            raise RecordError(f"expected every key once, got {shown(key)} twice. {ADVICE}")
         mapping[key] = value
     return mapping
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise RecordError(f"expected finite numbers, got {name}. {_ADVICE}")
+    raise RecordError(f"expected finite numbers, got {name}. {ADVICE}")
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise RecordError(f"expected finite numbers, got {text[:MAX_SHOWN]}. {_ADVICE}")
+        raise RecordError(f"expected finite numbers, got {text[:MAX_SHOWN]}. {ADVICE}")
     return number
 
 
@@ -85,7 +85,7 @@ def _short_integer(text: str) -> int:
     # Also keeps clear of the length at which int() itself raises.
     if len(text) > MAX_DIGITS:
         raise RecordError(
-            f"expected integers of at most {MAX_DIGITS} digits, got {len(text)} digits. {_ADVICE}"
+            f"expected integers of at most {MAX_DIGITS} digits, got {len(text)} digits. {ADVICE}"
         )
     return int(text)
 
@@ -97,4 +97,4 @@ def _children(value: Any) -> list[Any]:
 
 
 def _too_deep() -> str:
-    return f"expected at most {MAX_DEPTH} nested levels, got more. {_ADVICE}"
+    return f"expected at most {MAX_DEPTH} nested levels, got more. {ADVICE}"

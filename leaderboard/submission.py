@@ -31,7 +31,14 @@ def read_submission(path: Path) -> list[Record]:
     Raises:
         RecordError: If there is no regular file of at most 1 MiB, or any line is refused.
     """
-    file = path / RECORD if os.path.isdir(path) else path  # Path.is_dir raises for some names
+    file = path
+    if os.path.isdir(path):  # Path.is_dir raises for some names
+        file = path / RECORD
+        if not os.path.lexists(file):
+            raise RecordError(
+                f"Expected a finished run in {path}, got a directory without {RECORD}. Repeat the "
+                "command that trained it."
+            )
     records: list[Record] = []
     lines: dict[tuple[str, str, int], int] = {}
     for number, text in enumerate(_read_lines(file), start=1):

@@ -14,8 +14,9 @@ def solve_dynamic_program(problem: ReplicationProblem) -> Replication:
     """Minimise latency exactly.
 
     ``best[b]`` is the least cycles of the layers so far with at most b spare tiles (those beyond
-    one copy of every layer); a layer with k copies spends ``(k - 1) * tiles`` of them. Among equal
-    choices the fewest copies win. Time is proportional to budget x layers x useful copy counts.
+    one copy of every layer); a layer with k copies spends ``(k - 1) * tiles`` of them. Where a
+    layer has equal choices, the fewest copies win. Time is proportional to budget x layers x useful
+    copy counts.
 
     Args:
         problem: Layers and budget; the objective must be latency.

@@ -53,3 +53,16 @@ class AccuracyModel(Protocol):
             Percentage points, or None where the model has no test images.
         """
         ...
+
+
+def accuracy_label(kind: AccuracyKind, is_estimate: bool) -> str:
+    """Say in a word or two what a drop is worth; shown beside it everywhere.
+
+    Args:
+        kind: Of the accuracy model.
+        is_estimate: Of the accuracy model.
+
+    Returns:
+        ``"network"``, ``"table"`` or ``"table (estimate)"``.
+    """
+    return kind + (" (estimate)" if is_estimate else "")

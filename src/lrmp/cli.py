@@ -3,18 +3,22 @@
 import argparse
 import importlib
 import json
+import os
 import sys
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import lrmp
 from lrmp.envs.outcome import Outcome, evaluate_bits
+from lrmp.envs.record import Claim, Record
 from lrmp.envs.task import TASKS, Task, load_task
 from lrmp.errors import LRMPError, MissingExtraError, RecordError, RunError, unknown_name
 from lrmp.leaderboard.store import DEFAULT_STORE
 
-EXIT_OK, EXIT_REFUSED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
+EXIT_OK, EXIT_REFUSED, EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 0, 1, 2, 130, 141
 
 AGENTS = {
     "ddpg": "lrmp.baselines.ddpg",
@@ -25,11 +29,11 @@ DESCRIPTION = """\
 Benchmark suite for hardware/DNN co-design on in-memory computing.
 
 A first session:
-  lrmp envs                                        what can be solved
-  lrmp train ddpg --env-id LRMP-ResNet18-v0        search bits, 600 designs
-  lrmp evaluate runs/LRMP-ResNet18-v0__ddpg__1     the design in numbers and as a picture
-  lrmp submit runs/LRMP-ResNet18-v0__ddpg__1       replay it, put it on the leaderboard
-  lrmp leaderboard                                 who is best
+  lrmp envs                                              what can be solved
+  lrmp train ddpg --env-id LRMP-ResNet18-v0 --seed 2     search bits, 600 designs
+  lrmp evaluate runs/LRMP-ResNet18-v0__ddpg__2           the design in numbers and as a picture
+  lrmp submit runs/LRMP-ResNet18-v0__ddpg__2             replay it, put it on the leaderboard
+  lrmp leaderboard                                       who is best
 or all of it at once:
   lrmp demo
 """
@@ -52,9 +56,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _train(words[1], words[2:])
         options = _parser().parse_args(words)
         code: int = options.run(options)
+        sys.stdout.flush()
     except LRMPError as error:
         print(f"lrmp: {error}", file=sys.stderr)
-        return EXIT_REFUSED if isinstance(error, RecordError) else EXIT_BAD_INPUT
+        refused = isinstance(error, RecordError) and words[0] in ("submit", "demo")
+        return EXIT_REFUSED if refused else EXIT_BAD_INPUT
+    except BrokenPipeError:  # as in `lrmp envs | head -1`; nothing is left to be told
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  until Python exits
+        return EXIT_BROKEN_PIPE
+    except OSError as error:
+        print(f"lrmp: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         print("lrmp: interrupted; repeat the command to finish", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -78,11 +90,11 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser(
         "train",
         help="train an agent or run a search",
+        usage="lrmp train [-h] AGENT [options of the agent, such as --env-id and --seed]",
         epilog=f"`lrmp train AGENT --help` lists the agent's own options. {EPILOG}",
     )
     train.add_argument("agent", choices=sorted(AGENTS), help="who decides the bits")
-    train.add_argument("options", nargs="*", help="options of the agent, such as --env-id, --seed")
-    train.set_defaults(run=lambda options: _train(options.agent, options.options))
+    train.set_defaults(run=lambda options: _train(options.agent, []))
 
     evaluate = commands.add_parser(
         "evaluate",
@@ -173,7 +185,7 @@ def _task_row(task: Task) -> dict[str, Any]:
         "layers": len(task.network),
         "budget_tiles": task.budget,
         "allowed_drop": task.allowed_drop,
-        "accuracy": task.accuracy.kind + (" (estimate)" if task.accuracy.is_estimate else ""),
+        "accuracy": task.accuracy_label,
         "accuracy_source": task.accuracy.provenance,
     }
 
@@ -183,8 +195,10 @@ def _train(agent: str, words: list[str]) -> int:
         raise RunError(unknown_name("agent", agent, AGENTS))
     baseline, tyro = _baseline(agent), _extra("tyro")
     args = tyro.cli(baseline.Args, args=words, prog=f"lrmp train {agent}")
+    started = time.time()
     run = baseline.train(args)
-    print(f"finished {run.path}; next: lrmp evaluate {run.path}")
+    earlier = run.record_path.stat().st_mtime < started
+    print(f"finished{' earlier' if earlier else ''}: {run.path}; next: lrmp evaluate {run.path}")
     return EXIT_OK
 
 
@@ -208,33 +222,38 @@ def _evaluate(options: argparse.Namespace) -> int:
     if (options.run_dir is None) == (options.bits is None):
         raise RunError("Expected either a run directory or --env-id with --bits W/A.")
     if options.bits is not None:
-        outcome = _uniform(options.env_id, options.bits)
+        if options.policy:
+            raise RunError("Expected --policy beside a run directory, got it beside --bits.")
+        outcome, default_picture = _uniform(options.env_id, options.bits), None
     else:
-        outcome = _of_run(options.run_dir, use_policy=options.policy)
-    picture = _picture(outcome, options.plot, options.run_dir)
+        if options.env_id is not None:
+            raise RunError("Expected --env-id beside --bits; a run directory has its own task.")
+        outcome, default_picture = _of_run(options.run_dir, use_policy=options.policy)
+    picture = _picture(outcome, options.plot, default_picture)
     if options.json:
         _print_json(_outcome_json(outcome))
     else:
         _print_outcome(outcome)
+        if options.policy:
+            print("  (the run's saved policy without exploration, not its record)")
     if picture is not None:
         print(f"picture: {picture}", file=sys.stderr if options.json else sys.stdout)
     return EXIT_OK
 
 
-def _picture(outcome: Outcome, plot: Path | None, run_dir: Path | None) -> Path | None:
+def _picture(outcome: Outcome, plot: Path | None, default: Path | None) -> Path | None:
     """Draw where asked, else in the run directory; there, doing without matplotlib is fine."""
     if plot is not None:
         _draw(outcome, plot)
         return plot
-    if run_dir is None or not run_dir.is_dir():
+    if default is None:
         return None
-    picture = run_dir / "design.png"
     try:
-        _draw(outcome, picture)
+        _draw(outcome, default)
     except MissingExtraError as error:
         print(f"lrmp: no picture: {error}", file=sys.stderr)
         return None
-    return picture
+    return default
 
 
 def _uniform(env_id: str | None, bits: str) -> Outcome:
@@ -248,25 +267,47 @@ def _uniform(env_id: str | None, bits: str) -> Outcome:
     return evaluate_bits(task, [int(weight)] * layers, [int(activation)] * layers)
 
 
-def _of_run(run_dir: Path, *, use_policy: bool) -> Outcome:
+def _of_run(run: Path, *, use_policy: bool) -> tuple[Outcome, Path | None]:
+    """Cost the record of a run or its policy's design; say where its picture goes by default."""
     from lrmp.leaderboard.submission import read_submission
 
-    record = read_submission(run_dir)[0]
-    task = load_task(record.task)
+    records = read_submission(run)
+    if len(records) > 1:
+        raise RunError(f"Expected one record in {run}, got {len(records)}.")
+    record, folder = records[0], run if run.is_dir() else None
     if not use_policy:
-        return evaluate_bits(task, record.design.weight_bits, record.design.activation_bits)
+        return _recorded(record), folder and folder / "design.png"
+    if folder is None:
+        raise RunError(f"Expected --policy beside a run directory, got {run}.")
     _extra("torch")
     from lrmp.agents.actor_critic import Actor
     from lrmp.baselines.evaluate import evaluate_policy
     from lrmp.baselines.run_directory import RunDirectory
 
-    return evaluate_policy(Actor.load(RunDirectory(run_dir).policy_path), task.id)
+    policy = Actor.load(RunDirectory(folder).policy_path)
+    return evaluate_policy(policy, record.task), folder / "policy.png"
+
+
+def _recorded(record: Record) -> Outcome:
+    """Cost the recorded design, copies and all; its claim must hold."""
+    task = load_task(record.task)
+    best = evaluate_bits(task, record.design.weight_bits, record.design.activation_bits)
+    outcome = replace(best, design=record.design, report=task.cost_model.evaluate(record.design))
+    if outcome.report.tiles > task.budget:
+        raise RecordError(
+            f"Expected a design within {task.budget} tiles, got {outcome.report.tiles}."
+        )
+    if differences := record.agrees_with(Claim.of(outcome)):
+        raise RecordError(f"The record claims what its design does not do: {differences[0]}.")
+    return outcome
 
 
 def _draw(outcome: Outcome, path: Path) -> None:
     from lrmp.envs.design_plot import plot_design
 
     figure = plot_design(outcome)
+    if not path.suffix:
+        raise RunError(f"Expected a picture format such as .png for {path}, got no ending.")
     if not path.parent.is_dir():
         raise RunError(f"Expected a folder for the picture at {path.parent}; make it first.")
     try:
@@ -284,7 +325,7 @@ def _outcome_json(outcome: Outcome) -> dict[str, Any]:
         "reward": outcome.reward(),
         "speedup": outcome.speedup,
         "accuracy_drop": outcome.accuracy_drop,
-        "accuracy": _task_row(outcome.task)["accuracy"],
+        "accuracy": outcome.task.accuracy_label,
         "tiles": report.tiles,
         "budget_tiles": outcome.task.budget,
         "latency_cycles": report.latency_cycles,
@@ -316,7 +357,7 @@ def _print_outcome(outcome: Outcome) -> None:
         f"  {task.objective} gain    {outcome.speedup:.3f}x\n"
         f"  latency         {1e3 * baseline.latency_s:.3f} -> {1e3 * report.latency_s:.3f} ms\n"
         f"  throughput      {baseline.throughput_per_s:.1f} -> {report.throughput_per_s:.1f} /s\n"
-        f"  accuracy drop   {outcome.accuracy_drop:.2f} points, {_task_row(task)['accuracy']}: "
+        f"  accuracy drop   {outcome.accuracy_drop:.2f} points, {task.accuracy_label}: "
         f"{task.accuracy.provenance}\n"
         f"  tiles           {report.tiles} of {task.budget}\n"
         f"  reward          {outcome.reward():.4f}"
@@ -324,32 +365,40 @@ def _print_outcome(outcome: Outcome) -> None:
 
 
 def _submit(options: argparse.Namespace) -> int:
+    _submit_run(options.run_dir, options.store, as_json=options.json)
+    return EXIT_OK
+
+
+def _submit_run(run: Path, store: Path, *, as_json: bool) -> None:
     from lrmp.leaderboard.submit import submit
 
-    replays = submit(options.run_dir, options.store)
-    if options.json:
+    replays = submit(run, store)
+    if as_json:
         _print_json([vars(replay.claim) | {"task": replay.record.task} for replay in replays])
-        return EXIT_OK
+        return
     for replay in replays:
         print(
             f"replayed and stored: {replay.record.task}, {replay.record.agent}, seed "
             f"{replay.record.seed}, reward {replay.claim.reward:.4f}"
         )
-    return EXIT_OK
 
 
 def _leaderboard(options: argparse.Namespace) -> int:
+    if options.task is not None:
+        load_task(options.task)
+    _print_ranking(options.store, options.task, as_json=options.json)
+    return EXIT_OK
+
+
+def _print_ranking(store: Path, task_id: str | None, *, as_json: bool) -> None:
     from lrmp.leaderboard import ranking
     from lrmp.leaderboard.store import Store
 
-    if options.task is not None:
-        load_task(options.task)
-    ranked = ranking.rank(Store(options.store).entries(options.task))
-    if options.json:
+    ranked = ranking.rank(Store(store).entries(task_id))
+    if as_json:
         _print_json(ranking.to_json(ranked))
     else:
         print(ranking.format_ranking(ranked))
-    return EXIT_OK
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -360,19 +409,19 @@ def _demo(options: argparse.Namespace) -> int:
     for agent, settings in (("uniform", common), ("random", seeded), ("ddpg", seeded)):
         baseline = _baseline(agent)
         runs.append(baseline.train(baseline.Args(**settings)))
-    _evaluate(
-        argparse.Namespace(
-            run_dir=runs[-1].path, policy=False, env_id=None, bits=None, plot=None, json=False
-        )
-    )
+    outcome, default_picture = _of_run(runs[-1].path, use_policy=False)
+    picture = _picture(outcome, None, default_picture)
+    _print_outcome(outcome)
+    if picture is not None:
+        print(f"picture: {picture}")
     print()
     store = options.runs_dir / DEFAULT_STORE.name
-    _submit_new(runs, store)
-    _leaderboard(argparse.Namespace(task=options.env_id, store=store, json=False))
+    _submit_new([run.path for run in runs], store)
+    _print_ranking(store, options.env_id, as_json=False)
     return EXIT_OK
 
 
-def _submit_new(runs: Sequence[Any], store: Path) -> None:
+def _submit_new(runs: Sequence[Path], store: Path) -> None:
     """Submit the runs that are not on the leaderboard yet, so that a demo can be repeated."""
     from lrmp.leaderboard.store import Store
     from lrmp.leaderboard.submission import read_submission
@@ -380,6 +429,6 @@ def _submit_new(runs: Sequence[Any], store: Path) -> None:
     entries = [entry.replay.record for entry in Store(store).entries()]
     stored = {(r.task, r.agent, r.seed) for r in entries}
     for run in runs:
-        record = read_submission(run.path)[0]
+        record = read_submission(run)[0]
         if (record.task, record.agent, record.seed) not in stored:
-            _submit(argparse.Namespace(run_dir=run.path, store=store, json=False))
+            _submit_run(run, store, as_json=False)

@@ -152,6 +152,9 @@ def test_evaluate_draws_a_deep_network(tmp_path):
         (["--env-id", TASK, "--bits", "4/9"], "between 2 and 8, got 9 for layer 0"),
         (["--env-id", TASK, "--bits", "4/4", "--plot", "/no/folder/x.png"], "Expected a folder"),
         (["--env-id", TASK, "--bits", "4/4", "--plot", "x.xyz"], "Expected a picture format"),
+        (["--env-id", TASK, "--bits", "4/4", "--plot", "x"], "got no ending"),
+        (["--env-id", TASK, "--bits", "4/4", "--policy"], "Expected --policy beside a run"),
+        (["some_run", "--env-id", TASK], "Expected --env-id beside --bits"),
     ],
 )
 def test_evaluate_bad_input(capsys, words, message):
@@ -162,7 +165,7 @@ def test_evaluate_bad_input(capsys, words, message):
 
 
 def test_evaluate_a_missing_run(capsys, tmp_path):
-    assert main(["evaluate", str(tmp_path / "nothing")]) == 1
+    assert main(["evaluate", str(tmp_path / "nothing")]) == 2
     assert "nothing" in capsys.readouterr().err
 
 
@@ -218,6 +221,8 @@ def test_evaluate_the_saved_policy(capsys, tmp_path):
     assert main(["evaluate", str(run), "--policy", "--json"]) == 0
     # Untrained, the policy answers near 0.5 everywhere: 5 bits.
     assert json.loads(capsys.readouterr().out)["design"]["weight_bits"] == [5] * 5
+    assert (run / "policy.png").exists()
+    assert not (run / "design.png").exists()
     (run / "policy.safetensors").write_bytes(b"")
     assert main(["evaluate", str(run), "--policy"]) == 2
     assert "Expected a policy file" in capsys.readouterr().err
@@ -267,3 +272,81 @@ def test_python_m_lrmp_is_the_same_command():
         [sys.executable, "-m", "lrmp", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout == f"lrmp {lrmp.__version__}\n"
+
+
+def test_evaluate_refuses_what_submit_would_refuse(capsys, tmp_path, uniform_run):
+    record = json.loads((uniform_run / "record.jsonl").read_text())
+    record["design"]["replication"] = [1] * 21
+    (tmp_path / "record.jsonl").write_text(json.dumps(record) + "\n")
+    assert main(["evaluate", str(tmp_path)]) == 2
+    assert "claims what its design does not do: expected reward" in capsys.readouterr().err
+    record["design"]["replication"] = [100] * 21
+    (tmp_path / "record.jsonl").write_text(json.dumps(record) + "\n")
+    assert main(["evaluate", str(tmp_path)]) == 2
+    assert "Expected a design within 1608 tiles, got 100500" in capsys.readouterr().err
+
+
+def test_evaluate_takes_one_record(capsys, tmp_path, uniform_run):
+    record = json.loads((uniform_run / "record.jsonl").read_text())
+    lines = [json.dumps(record | {"seed": seed}) for seed in (1, 2)]
+    (tmp_path / "two.jsonl").write_text("\n".join(lines) + "\n")
+    assert main(["evaluate", str(tmp_path / "two.jsonl")]) == 2
+    assert "Expected one record in" in capsys.readouterr().err
+
+
+def test_evaluate_an_unfinished_run(capsys, tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    assert main(["evaluate", str(tmp_path)]) == 2
+    assert "got a directory without record.jsonl" in capsys.readouterr().err
+
+
+def test_finished_run_says_so(capsys, uniform_run):
+    capsys.readouterr()
+    words = ["train", "uniform", "--env-id", TASK, "--runs-dir", str(uniform_run.parent)]
+    assert main(words) == 0
+    assert capsys.readouterr().out.startswith("finished earlier: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["random", "--episodes", "0"], "Expected episodes of at least 1, got 0"),
+        (["ddpg", "--episodes", "-3"], "Expected episodes of at least 1, got -3"),
+        (["ddpg", "--checkpoint-every", "0"], "Expected checkpoint_every of at least 1, got 0"),
+        (["ddpg", "--sigma", "0"], "Expected sigma above 0"),
+        (["random", "--seed", "-1"], "Expected seed from 0 to 4294967295, got -1"),
+        (["ddpg", "--seed", "5000000000"], "Expected seed from 0 to 4294967295"),
+    ],
+)
+def test_settings_no_run_can_have_leave_nothing_behind(capsys, tmp_path, words, message):
+    assert main(["train", *words, "--runs-dir", str(tmp_path / "runs")]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_folder_that_cannot_be_made(capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    words = ["train", "random", "--runs-dir", str(tmp_path / "file" / "runs")]
+    assert main(words) == 2
+    assert "file" in capsys.readouterr().err
+
+
+def test_closed_pipe_is_no_traceback(tmp_path):
+    command = Path(sys.executable).with_name("lrmp")
+    done = subprocess.run(
+        f"'{command}' envs --json | head -c 1", shell=True, capture_output=True, text=True
+    )
+    assert done.stdout == "["
+    assert done.stderr == ""
+
+
+def test_baseline_as_a_module_words_its_errors(tmp_path):
+    words = ["--env-id", "LRMP-ResNet19-v0", "--runs-dir", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "lrmp.baselines.random_search", *words],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "Did you mean" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,6 +1,7 @@
 """The digits network: exact integers, pinned counts, and a test split that no search sees."""
 
 import dataclasses
+import hashlib
 from collections import Counter
 
 import numpy as np
@@ -369,3 +370,13 @@ def test_layer_whose_sums_float32_could_not_hold_is_refused(other_file, rows, ex
             rf"got up to {519 * 255 * 127}\.",
         ):
             load_quantized_layers(network)
+
+
+def test_images_are_the_ones_the_results_were_made_with():
+    # Pinned, since scikit-learn ships them and a changed image changes the task.
+    digest = hashlib.sha256()
+    for split in ("train", "search", "test"):
+        images = load_digits_split(split)
+        digest.update((images.pixels * 16).astype(np.uint8).tobytes())
+        digest.update(images.labels.astype(np.uint8).tobytes())
+    assert digest.hexdigest() == "52c81b5530c3a10946c46cfdfa718a8556b8cce818da85779d3bebdbea480186"

@@ -73,3 +73,25 @@ def test_unknown_kind_is_refused():
 def test_layer_too_large_for_64_bits_is_refused():
     with pytest.raises(NetworkError, match=r"fewer than 2\*\*62 multiply-accumulates"):
         Layer(name="odd", kind="linear", rows=2**30, columns=2**30, positions=4)
+
+
+@pytest.mark.parametrize(
+    ("kernel_size", "stride", "padding", "input_size", "side"),
+    [
+        (16, 16, 0, 224, 14),  # ViT's patches
+        (4, 4, 0, 224, 56),  # ConvNeXt's stem
+        (2, 2, None, 56, 28),
+        (3, 1, 0, 8, 6),
+        (5, 1, None, 32, 32),
+        (7, 2, 3, 224, 112),
+    ],
+)
+def test_positions_follow_padding(kernel_size, stride, padding, input_size, side):
+    layer = Layer.conv2d("c", 3, 8, kernel_size, input_size, stride, padding)
+    assert layer.positions == side * side
+
+
+@pytest.mark.parametrize(("padding", "kernel_size"), [(0, 9), (-1, 7)])
+def test_kernel_that_does_not_fit_is_refused(padding, kernel_size):
+    with pytest.raises(NetworkError, match="Expected kernel_size of layer 'c' to fit its input"):
+        Layer.conv2d("c", 3, 8, kernel_size, input_size=8, padding=padding)

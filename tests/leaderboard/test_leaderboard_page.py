@@ -1,12 +1,17 @@
 import re
 from pathlib import Path
 
+import pytest
+
 import lrmp.leaderboard
 from lrmp.leaderboard import Store, rank
 from lrmp.leaderboard.ranking import REWARD_FORMULA
+from lrmp.leaderboard.record_schema import load_record_schema
 from lrmp.leaderboard.store import DEFAULT_STORE
 
 PAGE = Path(__file__).parents[2] / "docs" / "leaderboard.md"
+
+pytestmark = pytest.mark.skipif(not PAGE.exists(), reason="the tests run outside the repository")
 
 
 def test_the_example_runs_and_is_ranked(tmp_path, monkeypatch):
@@ -14,6 +19,21 @@ def test_the_example_runs_and_is_ranked(tmp_path, monkeypatch):
     (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     exec(example, {})
     assert [a.agent for a in rank(Store(DEFAULT_STORE).entries())] == ["by-hand"]
+
+
+def test_the_page_describes_every_field_as_the_schema_does():
+    page = PAGE.read_text("utf-8")
+
+    def fields(properties, prefix=""):
+        for name, schema in properties.items():
+            if "properties" in schema:
+                yield from fields(schema["properties"], f"{prefix}{name}.")
+            else:
+                yield f"| `{prefix}{name}` | {schema['description']} |"
+
+    rows = list(fields(load_record_schema()["properties"]))
+    assert len(rows) == 20
+    assert "\n".join(rows) in page
 
 
 def test_the_page_gives_formula_store_and_schema():

@@ -1,0 +1,51 @@
+"""The command line of a baseline: its Args as options, errors as one line, exit codes."""
+
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+from lrmp.baselines.run_directory import RunDirectory
+from lrmp.errors import LRMPError, RunError
+
+ArgsT = TypeVar("ArgsT")
+
+MAX_SEED = 2**32 - 1  # as in the leaderboard's records
+
+
+def run_command(args_class: type[ArgsT], train: Callable[[ArgsT], RunDirectory]) -> None:
+    """Train from the command line: ``python -m lrmp.baselines.NAME``.
+
+    Exits with 2 on bad input and 130 when interrupted.
+
+    Args:
+        args_class: Dataclass whose fields are the options.
+        train: What to run with them.
+    """
+    import tyro
+
+    try:
+        run = train(tyro.cli(args_class))
+    except LRMPError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; repeat the command to finish", file=sys.stderr)
+        sys.exit(130)
+    print(f"best design: {run.record_path}")
+
+
+def check_counts(seed: int, **counts: int) -> None:
+    """Refuse settings that no run can have, before anything is written.
+
+    Args:
+        seed: Seed of the run.
+        **counts: Settings that must be at least 1, by name.
+
+    Raises:
+        RunError: For the first one that is out of range.
+    """
+    if not 0 <= seed <= MAX_SEED:
+        raise RunError(f"Expected seed from 0 to {MAX_SEED}, got {seed}.")
+    for name, value in counts.items():
+        if value < 1:
+            raise RunError(f"Expected {name} of at least 1, got {value}.")
