@@ -405,10 +405,11 @@ def _demo(options: argparse.Namespace) -> int:
     common = {"env_id": options.env_id, "runs_dir": options.runs_dir}
     seeded = common | {"seed": options.seed, "episodes": options.episodes}
     load_task(options.env_id)
-    runs = []
-    for agent, settings in (("uniform", common), ("random", seeded), ("ddpg", seeded)):
-        baseline = _baseline(agent)
-        runs.append(baseline.train(baseline.Args(**settings)))
+    plan = [("uniform", common), ("random", seeded), ("ddpg", seeded)]
+    baselines = [(_baseline(agent), settings) for agent, settings in plan]
+    # All settings are checked before the first run starts.
+    jobs = [(baseline.train, baseline.Args(**settings)) for baseline, settings in baselines]
+    runs = [train(args) for train, args in jobs]
     outcome, default_picture = _of_run(runs[-1].path, use_policy=False)
     picture = _picture(outcome, None, default_picture)
     _print_outcome(outcome)

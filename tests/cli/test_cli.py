@@ -319,8 +319,17 @@ def test_finished_run_says_so(capsys, uniform_run):
     ],
 )
 def test_settings_no_run_can_have_leave_nothing_behind(capsys, tmp_path, words, message):
-    assert main(["train", *words, "--runs-dir", str(tmp_path / "runs")]) == 2
+    with pytest.raises(SystemExit) as exit_:  # the agent's own parser words it
+        main(["train", *words, "--runs-dir", str(tmp_path / "runs")])
+    assert exit_.value.code == 2
     assert message in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_demo_without_episodes_is_refused(capsys, tmp_path):
+    words = ["demo", "--env-id", "LRMP-Digits-v0", "--runs-dir", str(tmp_path / "runs")]
+    assert main([*words, "--episodes", "0"]) == 2
+    assert "Expected episodes of at least 1, got 0" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
 

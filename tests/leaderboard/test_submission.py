@@ -80,7 +80,9 @@ def test_a_missing_path_is_refused(refuse, tmp_path):
 
 def test_a_directory_without_record_is_refused(refuse, tmp_path):
     (tmp_path / "run").mkdir()
-    refuse(tmp_path / "run", "Expected records in .*record.jsonl: .*No such file")
+    refuse(
+        tmp_path / "run", r"Expected a finished run in .*run, got a directory without record\.jsonl"
+    )
 
 
 def test_a_path_that_no_file_can_have_is_refused(refuse, tmp_path):
