@@ -210,7 +210,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         info: dict[str, Any] = {"weight_bits": weight_bits, "activation_bits": activation_bits}
 
         terminated = layer + 1 == len(self.task.network)
-        reward = 0.0
+        reward, outcome = 0.0, None
         if terminated:
             outcome = evaluate_bits(
                 self.task, all_weight_bits, all_activation_bits, self._solver, drop
@@ -224,10 +224,9 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
                 "accuracy_is_estimate": self.task.accuracy.is_estimate,
                 "proven_optimal": outcome.replication.proven_optimal,
             }
-            self.outcome = outcome
         # Nothing above has changed the episode: an error leaves it as it was.
         self._weight_bits, self._activation_bits = all_weight_bits, all_activation_bits
-        self._drop = drop
+        self._drop, self.outcome = drop, outcome
         self._tiles_used += self._tiles[layer][weight_bits - MIN_BITS] - self._tiles[layer][-1]
         self._layer_cycles[layer] = self._cycles[layer][activation_bits - MIN_BITS]
         self._step = None if terminated else layer + 1
