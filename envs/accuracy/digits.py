@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from lrmp.envs.accuracy.model import AccuracyKind
+from lrmp.envs.accuracy.model import AccuracyKind, bit_index
 from lrmp.errors import AccuracyTableError
 from lrmp.hardware.design import BIT_WIDTHS, MIN_BITS
 from lrmp.hardware.frozen_arrays import IntArray
@@ -288,10 +288,13 @@ class DigitsAccuracy:
 
         Returns:
             Number of images.
+
+        Raises:
+            DesignError: If the bits are out of range or not one per layer.
         """
         images = load_digits_split(split)
         maps = images.pixels
-        bits = list(zip(weight_bits.tolist(), activation_bits.tolist(), strict=True))
+        bits = self._bits(weight_bits, activation_bits)
         prefix = self._prefix if split == "search" else []
         kept = 0
         while kept < len(prefix) and prefix[kept][0] == bits[kept]:
@@ -313,7 +316,8 @@ class DigitsAccuracy:
         Returns:
             Percentage points against the float network.
         """
-        key = bytes(weight_bits.tolist()) + bytes(activation_bits.tolist())
+        bits = self._bits(weight_bits, activation_bits)
+        key = bytes(weight for weight, _ in bits) + bytes(activation for _, activation in bits)
         if key not in self._remembered:
             if len(self._remembered) >= REMEMBERED_DESIGNS:
                 self._remembered.popitem(last=False)
@@ -333,6 +337,13 @@ class DigitsAccuracy:
         """
         correct = self.correct(weight_bits, activation_bits, "test")
         return _points(self.float_correct("test") - correct, "test")
+
+    def _bits(self, weight_bits: IntArray, activation_bits: IntArray) -> list[tuple[int, int]]:
+        """Check the bits and pair them layer by layer."""
+        count = len(self._layers)
+        weights = bit_index("weight_bits", weight_bits, count) + MIN_BITS
+        activations = bit_index("activation_bits", activation_bits, count) + MIN_BITS
+        return list(zip(weights.tolist(), activations.tolist(), strict=True))
 
     @cached_property
     def _float_search_correct(self) -> int:

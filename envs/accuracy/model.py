@@ -2,6 +2,10 @@
 
 from typing import Literal, Protocol
 
+import numpy as np
+
+from lrmp.errors import DesignError
+from lrmp.hardware.design import MAX_BITS, MIN_BITS
 from lrmp.hardware.frozen_arrays import IntArray
 
 AccuracyKind = Literal["table", "network"]
@@ -66,3 +70,26 @@ def accuracy_label(kind: AccuracyKind, is_estimate: bool) -> str:
         ``"network"``, ``"table"`` or ``"table (estimate)"``.
     """
     return kind + (" (estimate)" if is_estimate else "")
+
+
+def bit_index(name: str, bits: IntArray, layers: int) -> IntArray:
+    """Turn bits into places in a table over the widths 2..8.
+
+    Args:
+        name: ``"weight_bits"`` or ``"activation_bits"``.
+        bits: Shape (L,).
+        layers: L.
+
+    Returns:
+        Indices 0..6, shape (L,).
+
+    Raises:
+        DesignError: If there is not one width of 2..8 per layer.
+    """
+    index: IntArray = np.asarray(bits) - MIN_BITS
+    # As unsigned numbers the negative ones are huge: one comparison, in every step of an episode.
+    if index.shape != (layers,) or (index.astype(np.uint64) > MAX_BITS - MIN_BITS).any():
+        raise DesignError(
+            f"Expected {layers} {name} between {MIN_BITS} and {MAX_BITS}, got {bits}."
+        )
+    return index

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lrmp.envs.accuracy.model import AccuracyKind
+from lrmp.envs.accuracy.model import AccuracyKind, bit_index
 from lrmp.errors import AccuracyTableError, unknown_name
 from lrmp.hardware.design import BIT_WIDTHS, MIN_BITS
 from lrmp.hardware.frozen_arrays import IntArray
@@ -69,10 +69,16 @@ class TableAccuracy:
 
         Returns:
             Percentage points.
+
+        Raises:
+            DesignError: If the bits are out of range or not one per layer.
         """
+        count = len(self._layers)
+        weights = bit_index("weight_bits", weight_bits, count)
+        activations = bit_index("activation_bits", activation_bits, count)
         return float(
-            self.weight_drop[self._layers, weight_bits - MIN_BITS].sum()
-            + self.activation_drop[self._layers, activation_bits - MIN_BITS].sum()
+            self.weight_drop[self._layers, weights].sum()
+            + self.activation_drop[self._layers, activations].sum()
         )
 
     def test_drop(self, weight_bits: IntArray, activation_bits: IntArray) -> None:
