@@ -78,8 +78,12 @@ def compare(args: Args) -> str:
             (agent, pool.submit(train, options, progress=False)) for agent, train, options in jobs
         ]
         finished = as_completed(future for _, future in futures)
-        for future in tqdm(finished, total=len(jobs), desc="runs", unit="run"):
-            future.result()  # a failure ends the comparison at once
+        try:
+            for future in tqdm(finished, total=len(jobs), desc="runs", unit="run"):
+                future.result()
+        except BaseException:  # a failure, or Ctrl-C: the runs that have not begun never do
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
         for agent, future in futures:  # by seed
             runs[agent].append(future.result())
 

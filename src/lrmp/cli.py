@@ -17,6 +17,7 @@ from lrmp.envs.record import Claim, Record
 from lrmp.envs.task import TASKS, Task, load_task
 from lrmp.errors import LRMPError, MissingExtraError, RecordError, RunError, unknown_name
 from lrmp.leaderboard.store import DEFAULT_STORE
+from lrmp.solvers.replication import Replication, ReplicationProblem
 
 EXIT_OK, EXIT_REFUSED, EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 0, 1, 2, 130, 141
 
@@ -299,7 +300,15 @@ def _recorded(record: Record) -> Outcome:
         )
     if differences := record.agrees_with(Claim.of(outcome)):
         raise RecordError(f"The record claims what its design does not do: {differences[0]}.")
-    return outcome
+    problem = ReplicationProblem.of(
+        task.cost_model,
+        record.design.weight_bits,
+        record.design.activation_bits,
+        task.budget,
+        task.objective,
+    )
+    copies, bound = record.design.replication, best.replication.lower_bound
+    return replace(outcome, replication=Replication.checked(problem, copies, bound, 0.0))
 
 
 def _draw(outcome: Outcome, path: Path) -> None:

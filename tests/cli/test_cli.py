@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import signal
 import subprocess
@@ -10,7 +11,8 @@ import pytest
 
 import lrmp
 from lrmp.cli import main
-from lrmp.envs import TASKS
+from lrmp.envs import TASKS, load_task
+from lrmp.hardware import Design
 
 TASK = "LRMP-ResNet18-v0"
 
@@ -359,3 +361,22 @@ def test_baseline_as_a_module_words_its_errors(tmp_path):
     assert done.returncode == 2
     assert "Did you mean" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_evaluate_does_not_call_other_copies_optimal(capsys, tmp_path, uniform_run):
+    record = json.loads((uniform_run / "record.jsonl").read_text())
+    task = load_task(TASK)
+    design = Design.uniform(21, 5, 5)
+    report = task.cost_model.evaluate(design)
+    speedup = 47735912 / report.latency_cycles
+    record["design"] = design.to_json()
+    record["claim"] |= {
+        "reward": math.log(speedup),
+        "speedup": speedup,
+        "latency_cycles": report.latency_cycles,
+        "bottleneck_cycles": report.bottleneck_cycles,
+        "tiles": report.tiles,
+    }
+    (tmp_path / "record.jsonl").write_text(json.dumps(record) + "\n")
+    assert main(["evaluate", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["proven_optimal"] is False
