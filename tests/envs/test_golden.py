@@ -21,16 +21,16 @@ GOLDEN = {
 }
 # id: first quarter of the task's fingerprint, which records carry
 FINGERPRINTS = {
-    "LRMP-Digits-v0": "d4b56c3e3bf366fd",
-    "LRMP-Digits-Throughput-v0": "1ea73d46f3bce61e",
-    "LRMP-ResNet18-v0": "1075ab024fff6f58",
-    "LRMP-ResNet18-Throughput-v0": "9f3c37b3ad614fba",
-    "LRMP-ResNet34-v0": "82392d886f0cd5c2",
-    "LRMP-ResNet34-Throughput-v0": "c7b456c3b0b4ac0b",
-    "LRMP-ResNet50-v0": "b749efa9e8500064",
-    "LRMP-ResNet50-Throughput-v0": "46d3e2ff0fbf44f1",
-    "LRMP-ResNet101-v0": "f9c149d23625cbf0",
-    "LRMP-ResNet101-Throughput-v0": "e6a822731b9fd606",
+    "LRMP-Digits-v0": "9a9d0571782e6191",
+    "LRMP-Digits-Throughput-v0": "96370a4c0bf4678a",
+    "LRMP-ResNet18-v0": "23c3204d0c023152",
+    "LRMP-ResNet18-Throughput-v0": "d72ef1892f64def5",
+    "LRMP-ResNet34-v0": "47c418421122d144",
+    "LRMP-ResNet34-Throughput-v0": "b8977dbb31e37f2a",
+    "LRMP-ResNet50-v0": "f955fe2b3aadaa84",
+    "LRMP-ResNet50-Throughput-v0": "2ef79f41aa110410",
+    "LRMP-ResNet101-v0": "59d4a6c91e105c8e",
+    "LRMP-ResNet101-Throughput-v0": "fab4ab9cd4167be4",
 }
 
 
