@@ -147,7 +147,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         count = len(self.task.network)
         every_width = np.repeat(np.array(BIT_WIDTHS)[:, None], count, axis=1)
         model = self.task.cost_model
-        cycles = model.mvm_cycles(every_width, np.ones(count, np.int64)) + model.output_cycles
+        cycles = model.layer_cycles(every_width, every_width, 1)
         self._tiles: list[list[int]] = model.tiles_per_copy(every_width).T.tolist()
         self._cycles: list[list[int]] = cycles.T.tolist()
         self._static = static_features(self.task)

@@ -57,7 +57,7 @@ def speedup(task: Task, report: CostReport) -> float:
     Returns:
         Baseline cycles / design cycles, of latency or of the bottleneck.
     """
-    return task.cost_model.baseline.cycles(task.objective) / report.cycles(task.objective)
+    return task.cost_model.baseline.cost(task.objective) / report.cost(task.objective)
 
 
 def evaluate_bits(

@@ -9,11 +9,12 @@ from typing import Any, get_args
 
 from lrmp.envs.accuracy.model import AccuracyModel, accuracy_label
 from lrmp.errors import TaskError, unknown_name
-from lrmp.hardware.accelerator import Accelerator, load_preset
+from lrmp.hardware.accelerator import Accelerator
 from lrmp.hardware.cost_model import CostModel
 from lrmp.hardware.cost_report import Objective
 from lrmp.hardware.network import Network
 from lrmp.hardware.networks import load_network
+from lrmp.hardware.preset import load_preset
 
 AccuracyFactory = Callable[[Network], AccuracyModel]
 
@@ -84,7 +85,7 @@ class Task:
         definition = {
             "id": self.id,
             "layers": [asdict(layer) for layer in self.network.layers],
-            "accelerator": self.accelerator.parameters,
+            "accelerator": self.accelerator.definition,
             "budget": self.budget,
             "objective": self.objective,
             "accuracy": self.accuracy.fingerprint,

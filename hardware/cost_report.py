@@ -1,39 +1,56 @@
-"""What a design costs, layer by layer."""
+"""What a design costs, layer by layer and component by component."""
 
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from lrmp.errors import DesignError, PresetError
+from lrmp.hardware.energy import ENERGY_COMPONENTS
 from lrmp.hardware.frozen_arrays import FrozenArrays, IntArray, read_only
+from lrmp.hardware.latency import CYCLE_COMPONENTS
 
-Objective = Literal["latency", "throughput"]
+Objective = Literal["latency", "throughput", "energy", "edp"]
 
 
 @dataclass(frozen=True, eq=False)
 class CostReport(FrozenArrays):
     """Exact cost of a design.
 
-    The layers of one image run one after the other, so the latency is the sum over layers. With
-    an image in every layer (a pipeline in steady state) the slowest layer sets the rate, so the
-    throughput is the clock divided by its cycles. Nothing else overlaps: within a layer the
-    multiplications and the output path add up.
+    Two schedules. *Layer by layer*: the layers of one image run one after the other, so the latency
+    is the sum over layers. *Pipelined*: every layer works on an image of its own and hands it on
+    when it is done and the next layer is free, so that the first result comes after the latency
+    and one more every ``bottleneck_cycles``, those of the slowest layer. What overlaps within a
+    layer is said in `Latency`. The layers of a time-multiplexed chip take turns on its tiles, so
+    nothing can be pipelined.
 
     Attributes:
         layer_tiles: Tiles held by all copies of a layer, shape (L,).
-        mvm_cycles: Cycles of a layer's multiplications, divided among its copies, shape (L,).
-        output_cycles: Cycles of a layer's output path, shared by its copies, shape (L,).
+        component_cycles: Cycles by component (``CYCLE_COMPONENTS``) and layer, shape (8, L).
+        component_energy_fj: Femtojoules of one inference by component (``ENERGY_COMPONENTS``) and
+            layer, shape (12, L); None without known energies.
         clock_hz: Clock in Hz.
+        pipelined: Whether images can follow each other layer by layer.
     """
 
     layer_tiles: IntArray
-    mvm_cycles: IntArray
-    output_cycles: IntArray
+    component_cycles: IntArray
+    component_energy_fj: IntArray | None
     clock_hz: int
+    pipelined: bool = True
 
     @cached_property
     def layer_cycles(self) -> IntArray:
-        """Cycles of every layer, shape (L,): multiplications and output path."""
-        return read_only(self.mvm_cycles + self.output_cycles)
+        """Cycles of every layer, shape (L,)."""
+        return read_only(self.component_cycles.sum(axis=0))
+
+    @cached_property
+    def layer_energy_fj(self) -> IntArray:
+        """Femtojoules of every layer, shape (L,).
+
+        Raises:
+            PresetError: If the accelerator gives no energies.
+        """
+        return read_only(self._energy().sum(axis=0))
 
     @cached_property
     def tiles(self) -> int:
@@ -47,8 +64,31 @@ class CostReport(FrozenArrays):
 
     @cached_property
     def bottleneck_cycles(self) -> int:
-        """Cycles of the slowest layer, between two images of a full pipeline."""
-        return int(self.layer_cycles.max())
+        """Cycles between two images of a full pipeline: those of the slowest layer."""
+        return int(self.layer_cycles.max()) if self.pipelined else self.latency_cycles
+
+    @property
+    def fill_cycles(self) -> int:
+        """Cycles to fill the pipeline: n images take these and n times ``bottleneck_cycles``."""
+        return self.latency_cycles - self.bottleneck_cycles
+
+    @cached_property
+    def energy_fj(self) -> int:
+        """Femtojoules of one inference.
+
+        Raises:
+            PresetError: If the accelerator gives no energies.
+        """
+        return int(self.layer_energy_fj.sum())
+
+    @property
+    def edp(self) -> int:
+        """Energy-delay product of one inference in femtojoule-cycles.
+
+        Raises:
+            PresetError: If the accelerator gives no energies.
+        """
+        return self.energy_fj * self.latency_cycles
 
     @property
     def latency_s(self) -> float:
@@ -60,13 +100,76 @@ class CostReport(FrozenArrays):
         """Inferences per second of a full pipeline."""
         return self.clock_hz / self.bottleneck_cycles
 
-    def cycles(self, objective: Objective) -> int:
+    @property
+    def energy_j(self) -> float:
+        """Joules of one inference.
+
+        Raises:
+            PresetError: If the accelerator gives no energies.
+        """
+        return self.energy_fj * 1e-15
+
+    @property
+    def cycle_breakdown(self) -> dict[str, int]:
+        """Cycles of one inference by component; they sum to ``latency_cycles``."""
+        totals = self.component_cycles.sum(axis=1).tolist()
+        return dict(zip(CYCLE_COMPONENTS, totals, strict=True))
+
+    @property
+    def energy_breakdown_fj(self) -> dict[str, int]:
+        """Femtojoules of one inference by component; they sum to ``energy_fj``.
+
+        Raises:
+            PresetError: If the accelerator gives no energies.
+        """
+        totals = self._energy().sum(axis=1).tolist()
+        return dict(zip(ENERGY_COMPONENTS, totals, strict=True))
+
+    def interval_cycles(self, images_in_flight: int | None = None) -> int:
+        """Count the cycles between two results in steady state.
+
+        Args:
+            images_in_flight: Images that buffers allow on the chip at the same time; None for as
+                many as there are layers. 1 is the layer-by-layer schedule.
+
+        Returns:
+            ``max(bottleneck_cycles, ceil(latency_cycles / images_in_flight))``.
+
+        Raises:
+            DesignError: If the number is not positive.
+        """
+        if images_in_flight is None:
+            return self.bottleneck_cycles
+        if images_in_flight < 1:
+            raise DesignError(f"Expected at least 1 image in flight, got {images_in_flight}.")
+        return max(self.bottleneck_cycles, -(-self.latency_cycles // images_in_flight))
+
+    def cost(self, objective: Objective) -> int:
         """Return what the objective minimises.
 
         Args:
-            objective: ``"latency"`` or ``"throughput"``.
+            objective: ``"latency"``, ``"throughput"``, ``"energy"`` or ``"edp"``.
 
         Returns:
-            ``latency_cycles`` or ``bottleneck_cycles``.
+            ``latency_cycles``, ``bottleneck_cycles``, ``energy_fj`` or ``edp``.
+
+        Raises:
+            PresetError: If the accelerator gives no energies and the objective needs them.
         """
-        return self.latency_cycles if objective == "latency" else self.bottleneck_cycles
+        match objective:
+            case "latency":
+                return self.latency_cycles
+            case "throughput":
+                return self.bottleneck_cycles
+            case "energy":
+                return self.energy_fj
+            case "edp":
+                return self.edp
+
+    def _energy(self) -> IntArray:
+        if self.component_energy_fj is None:
+            raise PresetError(
+                "Expected an accelerator that gives the energy of its events, got none. Take "
+                "another preset, or add an [energy] table to your own."
+            )
+        return self.component_energy_fj

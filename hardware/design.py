@@ -44,29 +44,30 @@ def as_integers(
     )
 
 
-def check_bits(name: str, bits: ArrayLike, layers: Sequence[str]) -> IntArray:
+def check_bits(name: str, bits: ArrayLike, layers: Sequence[str], most: int = MAX_BITS) -> IntArray:
     """Check bit widths, one per layer in the last axis.
 
     Args:
         name: ``"weight_bits"`` or ``"activation_bits"``.
         bits: Integers of shape (..., L).
         layers: Names of the L layers.
+        most: Widest allowed.
 
     Returns:
         The bits as int64, shape (..., L).
 
     Raises:
-        DesignError: If the shape is wrong or a value is outside 2..8.
+        DesignError: If the shape is wrong or a value is outside 2..most.
     """
     array = as_integers(name, bits)
     if array.ndim == 0 or array.shape[-1] != len(layers):
         got = "a single number" if array.ndim == 0 else str(array.shape[-1])
         raise DesignError(f"Expected {len(layers)} {name}, one per layer, got {got}.")
-    wrong = (array < MIN_BITS) | (array > MAX_BITS)
+    wrong = (array < MIN_BITS) | (array > most)
     if wrong.any():
         where = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise DesignError(
-            f"Expected {name} between {MIN_BITS} and {MAX_BITS}, got {array[where]} for layer "
+            f"Expected {name} between {MIN_BITS} and {most}, got {array[where]} for layer "
             f"{where[-1]} ({layers[where[-1]]})."
         )
     return array

@@ -54,7 +54,7 @@ class Layer:
     stride: int = 1
     groups: int = 1
     time_steps: int = 1
-    input_elements: int | None = None
+    input_elements: int = None  # type: ignore[assignment]  # __post_init__ replaces None
     vector_ops: int = 0
 
     def __post_init__(self) -> None:

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lrmp.errors import NetworkError
 from lrmp.hardware.frozen_arrays import IntArray, read_only
 from lrmp.hardware.layer import Layer
@@ -51,6 +54,38 @@ class Network:
     def positions(self) -> IntArray:
         """P of every layer, shape (L,)."""
         return read_only([layer.positions for layer in self.layers])
+
+    @cached_property
+    def groups(self) -> IntArray:
+        """Groups of every layer, shape (L,)."""
+        return read_only([layer.groups for layer in self.layers])
+
+    @cached_property
+    def time_steps(self) -> IntArray:
+        """Positions of every layer that run one after another, shape (L,)."""
+        return read_only([layer.time_steps for layer in self.layers])
+
+    @cached_property
+    def input_elements(self) -> IntArray:
+        """Distinct inputs of every layer, shape (L,)."""
+        return read_only([layer.input_elements for layer in self.layers])
+
+    @cached_property
+    def vector_ops(self) -> IntArray:
+        """Element-wise operations after every layer, shape (L,)."""
+        return read_only([layer.vector_ops for layer in self.layers])
+
+    @cached_property
+    def macs_by_layer(self) -> IntArray:
+        """Multiply-accumulates of every layer, shape (L,)."""
+        return read_only([layer.macs for layer in self.layers])
+
+    @cached_property
+    def is_matmul(self) -> NDArray[np.bool_]:
+        """Whether a layer multiplies two activations, shape (L,)."""
+        array = np.array([layer.kind == "matmul" for layer in self.layers])
+        array.flags.writeable = False
+        return array
 
     @property
     def macs(self) -> int:

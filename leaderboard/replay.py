@@ -74,7 +74,7 @@ def _replay(record: Record, deterministic_limit: float) -> Replay:
             f"expected a design of at most {task.budget} tiles, the budget of {task.id}, got "
             f"{report.tiles} tiles. Take the copies from the oracle."
         )
-    cycles = report.cycles(task.objective)
+    cycles = report.cost(task.objective)
     if cycles != optimum.objective_cycles:
         raise RecordError(
             f"expected the optimal copies for these bits, {optimum.objective_cycles} cycles of "

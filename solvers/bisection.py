@@ -5,8 +5,8 @@ import time
 import numpy as np
 
 from lrmp.errors import SolverError
-from lrmp.hardware.cost_model import ceil_div
 from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.hardware.mapping import ceil_div
 from lrmp.solvers.replication import Replication, ReplicationProblem
 
 

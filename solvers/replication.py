@@ -2,16 +2,19 @@
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Self, get_args
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from lrmp.errors import InfeasibleBudgetError, SolverError
-from lrmp.hardware.cost_model import CostModel, ceil_div
+from lrmp.hardware.cost_model import CostModel
 from lrmp.hardware.cost_report import Objective
 from lrmp.hardware.design import as_integers
 from lrmp.hardware.frozen_arrays import FrozenArrays, IntArray, read_only
+from lrmp.hardware.mapping import ceil_div
+
+_OBJECTIVES = ("latency", "throughput")
 
 
 @lru_cache(maxsize=4096)
@@ -76,9 +79,9 @@ class ReplicationProblem(FrozenArrays):
             if (values < least).any():
                 raise SolverError(f"Expected {name} of at least {least}, got {values.min()}.")
             object.__setattr__(self, name, read_only(values))
-        if self.objective not in get_args(Objective):
+        if self.objective not in _OBJECTIVES:
             raise SolverError(
-                f"Expected objective to be one of {', '.join(get_args(Objective))}; "
+                f"Expected objective to be one of {', '.join(_OBJECTIVES)}; "
                 f"got {self.objective!r}."
             )
         budget = as_integers("budget", self.budget, SolverError)
@@ -138,9 +141,9 @@ class ReplicationProblem(FrozenArrays):
         """
         return cls(
             tiles=cost_model.tiles_per_copy(weight_bits),
-            positions=cost_model.network.positions,
-            cycles_per_position=cost_model.cycles_per_position(activation_bits),
-            output_cycles=cost_model.output_cycles,
+            positions=cost_model.units,
+            cycles_per_position=cost_model.cycles_per_unit(activation_bits),
+            output_cycles=cost_model.fixed_cycles(activation_bits),
             budget=budget,
             objective=objective,
         )

@@ -21,16 +21,16 @@ GOLDEN = {
 }
 # id: first quarter of the task's fingerprint, which records carry
 FINGERPRINTS = {
-    "LRMP-Digits-v0": "9a9d0571782e6191",
-    "LRMP-Digits-Throughput-v0": "96370a4c0bf4678a",
-    "LRMP-ResNet18-v0": "23c3204d0c023152",
-    "LRMP-ResNet18-Throughput-v0": "d72ef1892f64def5",
-    "LRMP-ResNet34-v0": "47c418421122d144",
-    "LRMP-ResNet34-Throughput-v0": "b8977dbb31e37f2a",
-    "LRMP-ResNet50-v0": "f955fe2b3aadaa84",
-    "LRMP-ResNet50-Throughput-v0": "2ef79f41aa110410",
-    "LRMP-ResNet101-v0": "59d4a6c91e105c8e",
-    "LRMP-ResNet101-Throughput-v0": "fab4ab9cd4167be4",
+    "LRMP-Digits-v0": "c09e49c2032e5b41",
+    "LRMP-Digits-Throughput-v0": "4e51c31fb7b04998",
+    "LRMP-ResNet18-v0": "bd66f94ec5f54d9a",
+    "LRMP-ResNet18-Throughput-v0": "cd9ce826dd4c5549",
+    "LRMP-ResNet34-v0": "6cb66307e7a6137d",
+    "LRMP-ResNet34-Throughput-v0": "7ac6ce6fe3fcabad",
+    "LRMP-ResNet50-v0": "6bb9c16e982cf09b",
+    "LRMP-ResNet50-Throughput-v0": "79d8b200edaa7723",
+    "LRMP-ResNet101-v0": "9a9100ab4a8edb54",
+    "LRMP-ResNet101-Throughput-v0": "c10efc04a3629045",
 }
 
 

@@ -85,7 +85,7 @@ def test_larger_budget_is_never_slower(digits):
     for budget in range(32, 92, 5):
         task = dataclasses.replace(digits, id="Custom", budget=budget)
         outcome = evaluate_bits(task, *BITS, accuracy_drop=0.0)
-        cycles.append(outcome.report.cycles(digits.objective))
+        cycles.append(outcome.report.cost(digits.objective))
     assert cycles == sorted(cycles, reverse=True)
     assert cycles[0] > cycles[-1]
 

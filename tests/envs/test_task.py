@@ -103,7 +103,7 @@ def test_custom_network_with_its_own_accuracy():
     [
         (
             {"objective": "speed"},
-            "Expected objective of Custom to be one of latency, throughput; got 'speed'",
+            "Expected objective of Custom to be one of latency, throughput, energy, edp; got",
         ),
         ({"budget": 0}, "Expected budget of Custom to be a positive number of tiles, got 0"),
         ({"budget": 10.5}, "Expected budget of Custom to be a positive number of tiles, got 10.5"),

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from lrmp.errors import DesignError
-from lrmp.hardware import Accelerator, CostModel, Design, Layer, Network, load_network, load_preset
+from lrmp.hardware import (
+    CYCLE_COMPONENTS,
+    Accelerator,
+    CostModel,
+    Design,
+    Layer,
+    Network,
+    load_network,
+    load_preset,
+)
 
 # Every number of the first tests is worked out by hand from these few:
 #
@@ -60,34 +69,39 @@ def test_toy_tiles(toy):
     assert toy.tiles_per_copy(WEIGHT_BITS).tolist() == [12, 4, 2]
 
 
-def test_toy_cycles_per_position(toy):
-    # ceil(a/2) * ceil(min(K,4)/2) * 2:
+def test_toy_cycles_per_unit(toy):
+    # A unit is a position, and takes ceil(a/2) * ceil(min(K,4)/2) * 2 cycles:
     #   a: ceil(5/2) * ceil(4/2) * 2 = 3 * 2 * 2 = 12
     #   b: ceil(3/2) * ceil(4/2) * 2 = 2 * 2 * 2 = 8
     #   c: ceil(8/2) * ceil(3/2) * 2 = 4 * 2 * 2 = 16
-    assert toy.cycles_per_position(ACTIVATION_BITS).tolist() == [12, 8, 16]
+    assert toy.units.tolist() == [16, 4, 1]
+    assert toy.cycles_per_unit(ACTIVATION_BITS).tolist() == [12, 8, 16]
 
 
-def test_toy_multiplication_cycles(toy):
-    # ceil(P/r) times the cycles per position.
+def test_toy_fixed_cycles(toy):
+    # The output path: ceil(P*M/3):   a: ceil(80/3) = 27   b: ceil(12/3) = 4   c: ceil(2/3) = 1
+    assert toy.fixed_cycles(ACTIVATION_BITS).tolist() == [27, 4, 1]
+
+
+def test_toy_layer_cycles(toy):
+    # ceil(P/r) times the cycles per unit, and the output path's 27, 4 and 1.
     # One copy each:           a: 16 * 12 = 192             b: 4 * 8 = 32        c: 1 * 16 = 16
-    assert toy.mvm_cycles(ACTIVATION_BITS, [1, 1, 1]).tolist() == [192, 32, 16]
+    def layer_cycles(copies):
+        return toy.layer_cycles(WEIGHT_BITS, ACTIVATION_BITS, copies).tolist()
+
+    assert layer_cycles([1, 1, 1]) == [219, 36, 17]
+    assert layer_cycles(1) == [219, 36, 17]
     # Copies 3, 3, 2:          a: ceil(16/3) = 6, 6*12 = 72  b: ceil(4/3) = 2, 16  c: ceil(1/2) = 1
-    assert toy.mvm_cycles(ACTIVATION_BITS, [3, 3, 2]).tolist() == [72, 16, 16]
+    assert layer_cycles([3, 3, 2]) == [99, 20, 17]
     # As many as positions:    a: 1 * 12                    b: 1 * 8             c: 1 * 16
-    assert toy.mvm_cycles(ACTIVATION_BITS, [16, 4, 1]).tolist() == [12, 8, 16]
+    assert layer_cycles([16, 4, 1]) == [39, 12, 17]
     # More change nothing.
-    assert toy.mvm_cycles(ACTIVATION_BITS, [99, 99, 99]).tolist() == [12, 8, 16]
-
-
-def test_toy_output_cycles(toy):
-    # ceil(P*M/3):   a: ceil(80/3) = 27   b: ceil(12/3) = 4   c: ceil(2/3) = 1
-    assert toy.output_cycles.tolist() == [27, 4, 1]
+    assert layer_cycles([99, 99, 99]) == [39, 12, 17]
 
 
 def test_toy_without_output_path():
     toy = CostModel(TOY_NETWORK, replace(TOY_CHIP, output_elements_per_cycle=0))
-    assert toy.output_cycles.tolist() == [0, 0, 0]
+    assert toy.fixed_cycles(ACTIVATION_BITS).tolist() == [0, 0, 0]
 
 
 def test_toy_design(toy):
@@ -96,8 +110,11 @@ def test_toy_design(toy):
     assert report.layer_tiles.tolist() == [36, 12, 4]
     assert report.tiles == 52
     # Multiplications 72, 16, 16 (above) and output 27, 4, 1 add up to 99, 20, 17.
-    assert report.mvm_cycles.tolist() == [72, 16, 16]
-    assert report.output_cycles.tolist() == [27, 4, 1]
+    cycles = dict(zip(CYCLE_COMPONENTS, report.component_cycles.tolist(), strict=True))
+    assert cycles.pop("mvm") == [72, 16, 16]
+    assert cycles.pop("output") == [27, 4, 1]
+    assert set(map(tuple, cycles.values())) == {(0, 0, 0)}
+    assert report.cycle_breakdown == dict.fromkeys(cycles, 0) | {"mvm": 104, "output": 32}
     assert report.layer_cycles.tolist() == [99, 20, 17]
     # Latency 99 + 20 + 17 = 136 cycles of 10 ns; the slowest layer, a, sets the rate.
     assert report.latency_cycles == 136
@@ -147,19 +164,21 @@ def test_digits_baseline_tiles():
     assert model.baseline.tiles == 56
 
 
-def test_batches_of_any_shape_equal_single_evaluations(resnet18):
+def test_bits_and_copies_of_any_shape_equal_single_layers(resnet18):
     layers = len(resnet18.network)
     rng = np.random.default_rng(0)
     bits = rng.integers(2, 9, (3, 4, layers))
     copies = rng.integers(1, 50, (3, 4, layers))
     tiles = resnet18.tiles_per_copy(bits)
-    per_position = resnet18.cycles_per_position(bits)
-    cycles = resnet18.mvm_cycles(bits, copies)
-    assert tiles.shape == per_position.shape == cycles.shape == (3, 4, layers)
-    for index in np.ndindex(3, 4):
-        assert np.array_equal(tiles[index], resnet18.tiles_per_copy(bits[index]))
-        assert np.array_equal(per_position[index], resnet18.cycles_per_position(bits[index]))
-        assert np.array_equal(cycles[index], resnet18.mvm_cycles(bits[index], copies[index]))
+    per_unit = resnet18.cycles_per_unit(bits)
+    fixed = resnet18.fixed_cycles(bits)
+    cycles = resnet18.layer_cycles(bits, bits, copies)
+    assert tiles.shape == per_unit.shape == fixed.shape == cycles.shape == (3, 4, layers)
+    for i in np.ndindex(3, 4):
+        assert np.array_equal(tiles[i], resnet18.tiles_per_copy(bits[i]))
+        assert np.array_equal(per_unit[i], resnet18.cycles_per_unit(bits[i]))
+        assert np.array_equal(fixed[i], resnet18.fixed_cycles(bits[i]))
+        assert np.array_equal(cycles[i], resnet18.layer_cycles(bits[i], bits[i], copies[i]))
 
 
 def test_one_replication_serves_a_batch_of_bits(resnet18):
@@ -167,24 +186,37 @@ def test_one_replication_serves_a_batch_of_bits(resnet18):
     bits = np.random.default_rng(1).integers(2, 9, (5, layers))
     copies = np.arange(1, layers + 1)
     assert np.array_equal(
-        resnet18.mvm_cycles(bits, copies),
-        resnet18.mvm_cycles(bits, np.tile(copies, (5, 1))),
+        resnet18.layer_cycles(bits, bits, copies),
+        resnet18.layer_cycles(bits, bits, np.tile(copies, (5, 1))),
     )
 
 
 def test_an_empty_batch_is_empty(resnet18):
     none = np.empty((0, len(resnet18.network)), np.int64)
     assert resnet18.tiles_per_copy(none).shape == none.shape
+    batch = resnet18.evaluate_batch(none, none, none, with_energy=True)
+    totals = (batch.tiles, batch.latency_cycles, batch.bottleneck_cycles, batch.energy_fj)
+    assert [total.shape for total in totals] == [(0,)] * 4
 
 
-def test_output_cycles_cannot_be_written(resnet18):
-    with pytest.raises(ValueError, match="read-only"):
-        resnet18.output_cycles[0] = 0
+def test_tables_of_the_model_cannot_be_written(resnet18):
+    mapping, latency, energy = resnet18.mapping, resnet18.latency, resnet18.energy
+    arrays = [mapping.tiles, mapping.cells, mapping.columns, mapping.driven_rows]
+    arrays += [mapping.row_tiles, mapping.row_groups, mapping.conversions_per_column]
+    arrays += [mapping.inputs_per_tile, mapping.on_crossbars, resnet18.units, latency.parts]
+    arrays += [latency.unit_cycles, latency.fixed_cycles, latency.round_cycles, energy.base_fj]
+    for array in arrays:
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0
 
 
 @pytest.mark.parametrize(
     ("method", "field"),
-    [("tiles_per_copy", "weight_bits"), ("cycles_per_position", "activation_bits")],
+    [
+        ("tiles_per_copy", "weight_bits"),
+        ("cycles_per_unit", "activation_bits"),
+        ("fixed_cycles", "activation_bits"),
+    ],
 )
 def test_bad_bits_are_refused_by_name(resnet18, method, field):
     evaluate = getattr(resnet18, method)
@@ -209,12 +241,14 @@ def test_copies_below_one_are_refused(resnet18, copies):
     layers = len(resnet18.network)
     replication = [1] * (layers - 1) + [copies]
     with pytest.raises(DesignError, match=rf"Expected replication of at least 1, got {copies}\."):
-        resnet18.mvm_cycles([8] * layers, replication)
+        resnet18.layer_cycles([8] * layers, [8] * layers, replication)
 
 
 def test_copies_of_another_shape_are_refused(resnet18):
-    with pytest.raises(DesignError, match=r"Expected .*replication.*, got"):
-        resnet18.mvm_cycles([8] * len(resnet18.network), [1, 2])
+    with pytest.raises(
+        DesignError, match=r"Expected 21 replication counts, one per layer, got 2\."
+    ):
+        resnet18.layer_cycles([8] * 21, [8] * 21, [1, 2])
 
 
 def test_design_of_another_length_is_refused(resnet18):

@@ -4,22 +4,22 @@ from math import ceil
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrmp.hardware import Accelerator, CostModel, Design, Layer, Network
+from lrmp.hardware import CYCLE_COMPONENTS, Accelerator, CostModel, Design, Layer, Network
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=200)
 
 
 @st.composite
 def chips(draw):
-    rows = draw(st.integers(1, 300))
+    rows, columns = draw(st.integers(1, 300)), draw(st.integers(1, 300))
     return Accelerator(
         name="any",
         crossbar_rows=rows,
-        crossbar_columns=draw(st.integers(1, 300)),
+        crossbar_columns=columns,
         cell_bits=draw(st.integers(1, 4)),
         dac_bits=draw(st.integers(1, 3)),
         active_rows=draw(st.integers(1, rows)),
-        columns_per_adc=draw(st.integers(1, 16)),
+        columns_per_adc=draw(st.integers(1, min(16, columns))),
         clock_mhz=draw(st.integers(1, 2000)),
         output_elements_per_cycle=draw(st.integers(0, 5)),
     )
@@ -65,8 +65,11 @@ def test_cost_follows_the_formulas_in_exact_fractions(case):
         rate = chip.output_elements_per_cycle
         output = ceil(Fraction(layer.positions * layer.columns, rate)) if rate else 0
         assert report.layer_tiles[index] == crossbars * slices * copies
-        assert report.mvm_cycles[index] == share * steps * groups * chip.columns_per_adc
-        assert report.output_cycles[index] == output
+        cycles = dict(
+            zip(CYCLE_COMPONENTS, report.component_cycles[:, index].tolist(), strict=True)
+        )
+        assert cycles["mvm"] == share * steps * groups * chip.columns_per_adc
+        assert cycles["output"] == output
     assert report.latency_cycles == sum(report.layer_cycles.tolist())
     assert report.bottleneck_cycles == max(report.layer_cycles.tolist())
     assert report.bottleneck_cycles <= report.latency_cycles

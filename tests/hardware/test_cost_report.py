@@ -8,8 +8,10 @@ from lrmp.hardware import CostReport
 def report():
     return CostReport(
         layer_tiles=np.array([4, 2, 1]),
-        mvm_cycles=np.array([30, 100, 7]),
-        output_cycles=np.array([10, 20, 3]),
+        component_cycles=np.array(
+            [[0] * 3, [30, 100, 7], [0] * 3, [10, 20, 3], [0] * 3, [0] * 3, [0] * 3, [0] * 3]
+        ),
+        component_energy_fj=None,
         clock_hz=1_000_000,
     )
 
@@ -27,8 +29,8 @@ def test_seconds(report):
 
 
 def test_objective_selects_its_cycles(report):
-    assert report.cycles("latency") == 170
-    assert report.cycles("throughput") == 120
+    assert report.cost("latency") == 170
+    assert report.cost("throughput") == 120
 
 
 def test_totals_are_plain_integers(report):

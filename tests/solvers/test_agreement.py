@@ -156,5 +156,5 @@ def test_cost_model_confirms_the_solver(network, data, objective):
     problem = ReplicationProblem.of(model, weight_bits, activation_bits, budget, objective)
     answer = solve_replication(problem)
     report = model.evaluate(Design(weight_bits, activation_bits, answer.copies))
-    assert report.cycles(objective) == answer.objective_cycles
+    assert report.cost(objective) == answer.objective_cycles
     assert report.tiles <= budget

@@ -98,9 +98,9 @@ def test_problem_of_a_design_reads_the_cost_model():
     problem = ReplicationProblem.of(model, weight_bits, activation_bits, 56, "throughput")
     assert problem.tiles.tolist() == model.tiles_per_copy(weight_bits).tolist()
     assert problem.positions.tolist() == [64, 64, 16, 4, 1]
-    cycles = model.cycles_per_position(activation_bits)
+    cycles = model.cycles_per_unit(activation_bits)
     assert problem.cycles_per_position.tolist() == cycles.tolist()
-    assert problem.output_cycles.tolist() == model.output_cycles.tolist()
+    assert problem.output_cycles.tolist() == model.fixed_cycles(activation_bits).tolist()
     assert (problem.budget, problem.objective, len(problem)) == (56, "throughput", 5)
 
 
