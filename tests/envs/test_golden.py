@@ -21,16 +21,16 @@ GOLDEN = {
 }
 # id: first quarter of the task's fingerprint, which records carry
 FINGERPRINTS = {
-    "LRMP-Digits-v0": "9a9d0571782e6191",
-    "LRMP-Digits-Throughput-v0": "96370a4c0bf4678a",
-    "LRMP-ResNet18-v0": "23c3204d0c023152",
-    "LRMP-ResNet18-Throughput-v0": "d72ef1892f64def5",
-    "LRMP-ResNet34-v0": "47c418421122d144",
-    "LRMP-ResNet34-Throughput-v0": "b8977dbb31e37f2a",
-    "LRMP-ResNet50-v0": "f955fe2b3aadaa84",
-    "LRMP-ResNet50-Throughput-v0": "2ef79f41aa110410",
-    "LRMP-ResNet101-v0": "59d4a6c91e105c8e",
-    "LRMP-ResNet101-Throughput-v0": "fab4ab9cd4167be4",
+    "LRMP-Digits-v0": "6aec128fec1e5171",
+    "LRMP-Digits-Throughput-v0": "a8ebc3c796dbb202",
+    "LRMP-ResNet18-v0": "fc66a8fdf20904ce",
+    "LRMP-ResNet18-Throughput-v0": "1fd8eaed7688dd59",
+    "LRMP-ResNet34-v0": "8c0ef3d67829270b",
+    "LRMP-ResNet34-Throughput-v0": "5810e6ff88cd9429",
+    "LRMP-ResNet50-v0": "672f67acc37063e4",
+    "LRMP-ResNet50-Throughput-v0": "0a196f603acf9ba5",
+    "LRMP-ResNet101-v0": "27a4936247b4842d",
+    "LRMP-ResNet101-Throughput-v0": "cd35fb608fa5fb57",
 }
 
 
