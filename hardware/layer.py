@@ -93,6 +93,11 @@ class Layer:
         return self.weights * self.positions
 
     @property
+    def outputs(self) -> int:
+        """Output elements per inference, M x P."""
+        return self.columns * self.positions
+
+    @property
     def inputs_per_position(self) -> int:
         """Inputs of one position: K of every group."""
         return self.rows * self.groups

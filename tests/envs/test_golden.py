@@ -21,16 +21,16 @@ GOLDEN = {
 }
 # id: first quarter of the task's fingerprint, which records carry
 FINGERPRINTS = {
-    "LRMP-Digits-v0": "c09e49c2032e5b41",
-    "LRMP-Digits-Throughput-v0": "4e51c31fb7b04998",
-    "LRMP-ResNet18-v0": "bd66f94ec5f54d9a",
-    "LRMP-ResNet18-Throughput-v0": "cd9ce826dd4c5549",
-    "LRMP-ResNet34-v0": "6cb66307e7a6137d",
-    "LRMP-ResNet34-Throughput-v0": "7ac6ce6fe3fcabad",
-    "LRMP-ResNet50-v0": "6bb9c16e982cf09b",
-    "LRMP-ResNet50-Throughput-v0": "79d8b200edaa7723",
-    "LRMP-ResNet101-v0": "9a9100ab4a8edb54",
-    "LRMP-ResNet101-Throughput-v0": "c10efc04a3629045",
+    "LRMP-Digits-v0": "00aa1fe1b6d0db1a",
+    "LRMP-Digits-Throughput-v0": "6add36ba38397592",
+    "LRMP-ResNet18-v0": "a58ecfdd0a14e5ae",
+    "LRMP-ResNet18-Throughput-v0": "523381935c689d53",
+    "LRMP-ResNet34-v0": "41103956f9690d93",
+    "LRMP-ResNet34-Throughput-v0": "3bc229b54e7b8313",
+    "LRMP-ResNet50-v0": "65c76d44a43bc772",
+    "LRMP-ResNet50-Throughput-v0": "2a4998a353fac4db",
+    "LRMP-ResNet101-v0": "425aa7d941eb2d96",
+    "LRMP-ResNet101-Throughput-v0": "8922221b02fcb681",
 }
 
 
