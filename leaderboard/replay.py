@@ -75,9 +75,9 @@ def _replay(record: Record, deterministic_limit: float) -> Replay:
             f"{report.tiles} tiles. Take the copies from the oracle."
         )
     cycles = report.cycles(task.objective)
-    if cycles != optimum.objective_cycles:
+    if cycles != optimum.objective_value:
         raise RecordError(
-            f"expected the optimal copies for these bits, {optimum.objective_cycles} cycles of "
+            f"expected the optimal copies for these bits, {optimum.objective_value} cycles of "
             f"{task.objective}, got copies with {cycles} cycles. Copies come from the oracle: take "
             "those of lrmp.envs.evaluate_bits."
         )
@@ -112,7 +112,7 @@ def _prove_optimum(task: Task, record: Record, deterministic_limit: float) -> Re
             f"{task.id}, got {tiles} tiles. Lower the weight bits."
         ) from error
     try:
-        optimum = solve_ilp(problem, deterministic_limit)
+        optimum = solve_ilp(problem, deterministic_limit, canonical=False)
     except SolverError as error:
         raise RecordError(_unproven(deterministic_limit, "no copies at all")) from error
     check_proof(optimum, deterministic_limit)
@@ -130,7 +130,7 @@ def check_proof(optimum: Replication, deterministic_limit: float) -> None:
         RecordError: If its bound does not meet its objective.
     """
     if not optimum.proven_optimal:
-        found = f"{optimum.objective_cycles} cycles and a bound of {optimum.lower_bound}"
+        found = f"{optimum.objective_value} cycles and a bound of {optimum.lower_bound}"
         raise RecordError(_unproven(deterministic_limit, found))
 
 
