@@ -108,8 +108,10 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
 
     ## Registered Configurations
     `LRMP-{Digits,ResNet18,ResNet34,ResNet50,ResNet101}-v0` minimise latency,
-    `LRMP-{...}-Throughput-v0` maximise throughput. On Digits the drop is that of the quantised
-    network itself on real images; on the ResNets it is an estimate from published results.
+    `LRMP-{...}-Throughput-v0` maximise throughput, `LRMP-{...}-Energy-v0` minimise the energy and
+    `LRMP-{...}-EDP-v0` the energy-delay product of one inference. On Digits the drop is that of
+    the quantised network itself on real images; on the ResNets it is an estimate from published
+    results.
 
     ## Version History
     - v0: first release.

@@ -28,7 +28,7 @@ class Task:
         network: L layers.
         accelerator: The chip.
         budget: Tiles on the chip.
-        objective: ``"latency"`` or ``"throughput"``.
+        objective: ``"latency"``, ``"throughput"``, ``"energy"`` or ``"edp"``.
         accuracy_factory: Builds the accuracy model for the network when it is first needed.
         allowed_drop: Percentage points of accuracy that cost nothing.
 
@@ -147,7 +147,12 @@ _NETWORKS: tuple[tuple[str, str, AccuracyFactory], ...] = (
     ("ResNet50", "resnet50", _published_accuracy),
     ("ResNet101", "resnet101", _published_accuracy),
 )
-_OBJECTIVES: tuple[tuple[str, Objective], ...] = (("", "latency"), ("-Throughput", "throughput"))
+_OBJECTIVES: tuple[tuple[str, Objective], ...] = (
+    ("", "latency"),
+    ("-Throughput", "throughput"),
+    ("-Energy", "energy"),
+    ("-EDP", "edp"),
+)
 
 #: The registered tasks: id -> what builds it.
 TASKS: dict[str, Callable[[], Task]] = {

@@ -10,6 +10,12 @@ from lrmp.hardware.frozen_arrays import FrozenArrays, IntArray, read_only
 from lrmp.hardware.latency import CYCLE_COMPONENTS
 
 Objective = Literal["latency", "throughput", "energy", "edp"]
+COST_UNITS: dict[Objective, str] = {
+    "latency": "cycles",
+    "throughput": "cycles",
+    "energy": "fJ",
+    "edp": "fJ cycles",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +113,7 @@ class CostReport(FrozenArrays):
         Raises:
             PresetError: If the accelerator gives no energies.
         """
-        return self.energy_fj * 1e-15
+        return self.energy_fj / 1e15
 
     @property
     def cycle_breakdown(self) -> dict[str, int]:

@@ -8,6 +8,7 @@ from lrmp.envs.outcome import Outcome
 from lrmp.envs.record import Claim, Record
 from lrmp.envs.task import Task
 from lrmp.errors import InfeasibleBudgetError, RecordError, SolverError
+from lrmp.hardware.cost_report import COST_UNITS
 from lrmp.leaderboard.submission import check_definition
 from lrmp.solvers.ilp import DETERMINISTIC_LIMIT, solve_ilp
 from lrmp.solvers.replication import Replication, ReplicationProblem
@@ -74,11 +75,12 @@ def _replay(record: Record, deterministic_limit: float) -> Replay:
             f"expected a design of at most {task.budget} tiles, the budget of {task.id}, got "
             f"{report.tiles} tiles. Take the copies from the oracle."
         )
-    cycles = report.cost(task.objective)
-    if cycles != optimum.objective_cycles:
+    cost = report.cost(task.objective)
+    if cost != optimum.objective_value:
+        unit = COST_UNITS[task.objective]
         raise RecordError(
-            f"expected the optimal copies for these bits, {optimum.objective_cycles} cycles of "
-            f"{task.objective}, got copies with {cycles} cycles. Copies come from the oracle: take "
+            f"expected the optimal copies for these bits, {optimum.objective_value} {unit} of "
+            f"{task.objective}, got copies with {cost} {unit}. Copies come from the oracle: take "
             "those of lrmp.envs.evaluate_bits."
         )
     bits = record.design.weight_bits, record.design.activation_bits
@@ -112,7 +114,7 @@ def _prove_optimum(task: Task, record: Record, deterministic_limit: float) -> Re
             f"{task.id}, got {tiles} tiles. Lower the weight bits."
         ) from error
     try:
-        optimum = solve_ilp(problem, deterministic_limit)
+        optimum = solve_ilp(problem, deterministic_limit, canonical=False)
     except SolverError as error:
         raise RecordError(_unproven(deterministic_limit, "no copies at all")) from error
     check_proof(optimum, deterministic_limit)
@@ -130,7 +132,7 @@ def check_proof(optimum: Replication, deterministic_limit: float) -> None:
         RecordError: If its bound does not meet its objective.
     """
     if not optimum.proven_optimal:
-        found = f"{optimum.objective_cycles} cycles and a bound of {optimum.lower_bound}"
+        found = f"{optimum.objective_value} cycles and a bound of {optimum.lower_bound}"
         raise RecordError(_unproven(deterministic_limit, found))
 
 

@@ -1,17 +1,22 @@
 """The best replicas for given bits."""
 
-from lrmp.solvers.bisection import solve_bisection
-from lrmp.solvers.dynamic_program import solve_dynamic_program
+from lrmp.solvers.exact import solve_exact
 from lrmp.solvers.ilp import solve_ilp
 from lrmp.solvers.oracle import SolverName, solve_replication
-from lrmp.solvers.replication import Replication, ReplicationProblem
+from lrmp.solvers.replication import (
+    Replication,
+    ReplicationObjective,
+    ReplicationProblem,
+    useful_copies,
+)
 
 __all__ = [
     "Replication",
+    "ReplicationObjective",
     "ReplicationProblem",
     "SolverName",
-    "solve_bisection",
-    "solve_dynamic_program",
+    "solve_exact",
     "solve_ilp",
     "solve_replication",
+    "useful_copies",
 ]

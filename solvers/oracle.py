@@ -3,8 +3,7 @@
 from typing import Literal, get_args
 
 from lrmp.errors import SolverError, unknown_name
-from lrmp.solvers.bisection import solve_bisection
-from lrmp.solvers.dynamic_program import solve_dynamic_program
+from lrmp.solvers.exact import solve_exact
 from lrmp.solvers.ilp import solve_ilp
 from lrmp.solvers.replication import Replication, ReplicationProblem
 
@@ -29,9 +28,9 @@ def solve_replication(problem: ReplicationProblem, solver: SolverName = "exact")
 
     Args:
         problem: Layers, budget and objective.
-        solver: ``"exact"``, the dynamic program for latency and the bisection for throughput, or
-            ``"ilp"``, OR-Tools' CP-SAT on LRMP's formulation. Both reach the same objective value;
-            where several choices of copies reach it, they may return different ones.
+        solver: ``"exact"``, the fast exact method, or ``"ilp"``, OR-Tools' CP-SAT on LRMP's
+            formulation. Where several choices of copies are optimal, both return the same ones,
+            the canonical ones of ``solve_exact``.
 
     Returns:
         The copies and their proof.
@@ -40,8 +39,4 @@ def solve_replication(problem: ReplicationProblem, solver: SolverName = "exact")
         SolverError: If there is no such solver.
     """
     check_solver(solver)
-    if solver == "ilp":
-        return solve_ilp(problem)
-    if problem.objective == "latency":
-        return solve_dynamic_program(problem)
-    return solve_bisection(problem)
+    return solve_ilp(problem) if solver == "ilp" else solve_exact(problem)

@@ -1,36 +1,37 @@
 """The replication problem and its answer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Self
+from functools import cached_property, lru_cache
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from lrmp.errors import InfeasibleBudgetError, SolverError
 from lrmp.hardware.cost_model import CostModel
-from lrmp.hardware.cost_report import Objective
 from lrmp.hardware.design import as_integers
 from lrmp.hardware.frozen_arrays import FrozenArrays, IntArray, read_only
 from lrmp.hardware.mapping import ceil_div
 
-_OBJECTIVES = ("latency", "throughput")
+ReplicationObjective = Literal["latency", "throughput", "throughput_then_latency", "energy", "edp"]
+EXACT_LIMIT = 2**62  # sums below it, and their differences, are exact in 64 bits
 
 
 @lru_cache(maxsize=4096)
-def useful_copies(positions: int) -> IntArray:
+def useful_copies(units: int) -> IntArray:
     """List the copy counts that shorten a layer; any other equals one of them in cycles.
 
     Args:
-        positions: P, output positions that the copies share.
+        units: U, units of work that the copies share.
 
     Returns:
-        Ascending counts r, from 1 to P, each the smallest with its value of ``ceil(P/r)``;
-        about ``2 * sqrt(P)`` of them.
+        Ascending counts r, from 1 to U, each the smallest with its value of ``ceil(U/r)``;
+        about ``2 * sqrt(U)`` of them.
     """
-    # Every value of ceil(P/r) is either ceil(P/r) for some r <= sqrt(P), or at most sqrt(P) + 1.
-    total = np.array([positions])
-    small = np.arange(1, int(positions**0.5) + 2)
+    # Every value of ceil(U/r) is either ceil(U/r) for some r <= sqrt(U), or at most sqrt(U) + 1.
+    total = np.array([units])
+    small = np.arange(1, int(units**0.5) + 2)
     shares = np.concatenate([small, ceil_div(total, small)])
     return read_only(np.unique(ceil_div(total, shares)))
 
@@ -39,77 +40,77 @@ def useful_copies(positions: int) -> IntArray:
 class ReplicationProblem(FrozenArrays):
     """Choose the copies of every layer so that they fit the budget and the objective is least.
 
-    With r copies layer l takes ``ceil(positions/r) * cycles_per_position + output_cycles`` cycles
-    and ``r * tiles`` tiles. The latency is the sum over layers, the throughput is set by the
-    largest.
+    With r copies layer l takes ``ceil(units/r) * cycles_per_unit + fixed_cycles`` cycles and
+    ``r * tiles`` tiles. What is minimised, always an integer:
+
+    - ``"latency"``: the sum of the layers' cycles;
+    - ``"throughput"``: the largest of them, the cycles between two images of a full pipeline;
+    - ``"throughput_then_latency"``: the largest and, among equals, the sum;
+    - ``"energy"``: the sum of the layers' energies, in femtojoules;
+    - ``"edp"``: the energy-delay product, sum of energies times sum of cycles.
 
     Attributes:
-        tiles: Tiles of one copy, shape (L,), each at least 1.
-        positions: Output positions, shape (L,), each at least 1.
-        cycles_per_position: Shape (L,), each at least 1.
-        output_cycles: Cycles that copies do not shorten, shape (L,), each at least 0.
+        tiles: Tiles of one copy, shape (L,), each at least 1; 0 for a layer computed off the
+            crossbars, which has 1 unit and 1 copy.
+        units: Units of work that the copies share, such as output positions, shape (L,), each at
+            least 1.
+        cycles_per_unit: Shape (L,), each at least 1.
+        fixed_cycles: Cycles that copies do not shorten, shape (L,), each at least 0.
         budget: Tiles on the chip.
-        objective: ``"latency"`` or ``"throughput"``.
+        objective: What is minimised.
+        energy_fj: For the objectives energy and edp, else None: for each layer its energy with
+            each of ``useful_copies(units)``, in femtojoules, at least 0. Copies beyond the next
+            useful count below are idle and cost nothing.
+        most_copies: Copies that every layer may have at most, shape (L,), each at least 1; None
+            for no limits.
+        max_layer_cycles: Cycles that every layer may take at most, which is a floor on the
+            throughput; None for no floor. Only for the objective latency, energy or edp.
+        tied: Layers of the same number have the same copies, shape (L,); None if none are tied.
 
     Raises:
-        SolverError: If the arrays differ in shape, hold values out of range, or the cycles or
-            tiles overflow 64 bits.
-        InfeasibleBudgetError: If one copy of every layer does not fit.
+        SolverError: If the arrays differ in shape, hold values out of range, sums overflow 64
+            bits, or no copies bring every layer within ``max_layer_cycles``.
+        InfeasibleBudgetError: If the fewest copies that are allowed do not fit.
     """
 
     tiles: IntArray
-    positions: IntArray
-    cycles_per_position: IntArray
-    output_cycles: IntArray
+    units: IntArray
+    cycles_per_unit: IntArray
+    fixed_cycles: IntArray
     budget: int
-    objective: Objective
+    objective: ReplicationObjective
+    energy_fj: tuple[IntArray, ...] | None = None
+    most_copies: IntArray | None = None
+    max_layer_cycles: int | None = None
+    tied: IntArray | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (
-            ("tiles", 1),
-            ("positions", 1),
-            ("cycles_per_position", 1),
-            ("output_cycles", 0),
-        ):
-            values = as_integers(name, getattr(self, name), SolverError)
-            if values.ndim != 1 or values.size == 0 or values.shape != np.shape(self.tiles):
-                raise SolverError(
-                    f"Expected {name} to hold one integer per layer, got shape {values.shape}."
-                )
-            if (values < least).any():
-                raise SolverError(f"Expected {name} of at least {least}, got {values.min()}.")
-            object.__setattr__(self, name, read_only(values))
-        if self.objective not in _OBJECTIVES:
+        if self.objective not in get_args(ReplicationObjective):
             raise SolverError(
-                f"Expected objective to be one of {', '.join(_OBJECTIVES)}; "
+                f"Expected objective to be one of {', '.join(get_args(ReplicationObjective))}; "
                 f"got {self.objective!r}."
             )
-        budget = as_integers("budget", self.budget, SolverError)
-        if budget.ndim:
-            raise SolverError(f"Expected budget to be one integer, got shape {budget.shape}.")
-        object.__setattr__(self, "budget", int(budget))
-        # Python's integers do not overflow: an honest check of what int64 will have to hold.
-        cycles = sum(
-            p * c + f
-            for p, c, f in zip(
-                self.positions.tolist(),
-                self.cycles_per_position.tolist(),
-                self.output_cycles.tolist(),
-                strict=True,
-            )
-        )
-        needed = sum(self.tiles.tolist())
-        most = max(t * p for t, p in zip(self.tiles.tolist(), self.positions.tolist(), strict=True))
-        if max(cycles, needed, most) >= 2**62:
+        arrays: list[tuple[str, int | None]] = [
+            ("tiles", 0),
+            ("units", 1),
+            ("cycles_per_unit", 1),
+            ("fixed_cycles", 0),
+        ]
+        arrays += [] if self.most_copies is None else [("most_copies", 1)]
+        arrays += [] if self.tied is None else [("tied", None)]
+        for name, least in arrays:
+            object.__setattr__(self, name, self._per_layer(name, least))
+        if (self.units > 1)[self.tiles == 0].any():
             raise SolverError(
-                "Expected total cycles and tiles below 2**62 so that 64-bit sums are exact, "
-                f"got {max(cycles, needed, most)}."
+                "Expected tiles of at least 1 for a layer of more than one unit, got 0. Give a "
+                "layer that is computed off the crossbars one unit."
             )
-        if needed > self.budget:
-            raise InfeasibleBudgetError(
-                f"Expected a budget of at least {needed} tiles for one copy of every layer, "
-                f"got {self.budget}. Lower the weight bits or raise the budget."
-            )
+        object.__setattr__(self, "budget", _integer("budget", self.budget))
+        if self.max_layer_cycles is not None:
+            self._check_floor()
+        self._check_energy()
+        self._check_exactness()
+        self._check_feasible()
 
     def __len__(self) -> int:
         return len(self.tiles)
@@ -121,7 +122,7 @@ class ReplicationProblem(FrozenArrays):
         weight_bits: ArrayLike,
         activation_bits: ArrayLike,
         budget: int,
-        objective: Objective,
+        objective: ReplicationObjective,
     ) -> Self:
         """Pose the problem that remains once the bits are chosen.
 
@@ -130,7 +131,7 @@ class ReplicationProblem(FrozenArrays):
             weight_bits: Shape (L,), each 2..8.
             activation_bits: Shape (L,), each 2..8.
             budget: Tiles on the chip.
-            objective: ``"latency"`` or ``"throughput"``.
+            objective: What is minimised.
 
         Returns:
             The problem.
@@ -138,15 +139,53 @@ class ReplicationProblem(FrozenArrays):
         Raises:
             DesignError: If the bits are out of range or of the wrong shape.
             InfeasibleBudgetError: If one copy of every layer does not fit.
+            PresetError: If the objective needs energies that the accelerator does not give.
+            SolverError: If the layers take turns on the chip, so that they share no budget.
         """
+        if cost_model.latency.rounds is not None:
+            raise SolverError(
+                "Expected a chip whose weights are stationary, got the time-multiplexed "
+                f"{cost_model.accelerator.name!r}, where no layer's copies are at another's "
+                "expense. Give every layer as many copies as fit."
+            )
+        energy_fj = None
+        if objective in ("energy", "edp"):
+            copies = [useful_copies(units) for units in cost_model.units.tolist()]
+            energy_fj = cost_model.copies_energy_fj(weight_bits, activation_bits, copies)
         return cls(
             tiles=cost_model.tiles_per_copy(weight_bits),
-            positions=cost_model.units,
-            cycles_per_position=cost_model.cycles_per_unit(activation_bits),
-            output_cycles=cost_model.fixed_cycles(activation_bits),
+            units=cost_model.units,
+            cycles_per_unit=cost_model.cycles_per_unit(activation_bits),
+            fixed_cycles=cost_model.fixed_cycles(activation_bits),
             budget=budget,
             objective=objective,
+            energy_fj=energy_fj,
         )
+
+    @cached_property
+    def blocks(self) -> tuple[tuple[int, ...], ...]:
+        """Layers that are tied together, in the order of their first layers."""
+        if self.tied is None:
+            return tuple((layer,) for layer in range(len(self)))
+        members: dict[int, list[int]] = {}
+        for layer, label in enumerate(self.tied.tolist()):
+            members.setdefault(label, []).append(layer)
+        return tuple(map(tuple, members.values()))
+
+    @cached_property
+    def most_useful_copies(self) -> IntArray:
+        """The most copies of every layer that are allowed and not all idle, shape (L,)."""
+        if self.tied is None:
+            if self.most_copies is None:
+                return self.units
+            return read_only(np.minimum(self.units, self.most_copies))
+        copies = np.empty(len(self), dtype=np.int64)
+        for block in map(list, self.blocks):
+            limit = self.units[block].max()
+            if self.most_copies is not None:
+                limit = min(limit, self.most_copies[block].min())
+            copies[block] = limit
+        return read_only(copies)
 
     def layer_cycles(self, copies: IntArray) -> IntArray:
         """Count the cycles of every layer.
@@ -157,39 +196,215 @@ class ReplicationProblem(FrozenArrays):
         Returns:
             Cycles, shape (L,).
         """
-        return ceil_div(self.positions, copies) * self.cycles_per_position + self.output_cycles
+        return ceil_div(self.units, copies) * self.cycles_per_unit + self.fixed_cycles
 
-    def objective_cycles(self, copies: IntArray) -> int:
+    def energy_of(self, copies: IntArray) -> int:
+        """Add up the energies of the layers.
+
+        Args:
+            copies: Shape (L,), each at least 1.
+
+        Returns:
+            Femtojoules.
+
+        Raises:
+            SolverError: If the problem has no energies.
+        """
+        if self.energy_fj is None:
+            raise SolverError("Expected energy_fj in the problem, got None. Pose it with energies.")
+        return sum(
+            int(energies[np.searchsorted(useful_copies(units), count, side="right") - 1])
+            for energies, units, count in zip(
+                self.energy_fj, self.units.tolist(), copies.tolist(), strict=True
+            )
+        )
+
+    def cycles_and_energy(self, copies: IntArray) -> tuple[int, int]:
+        """Return the two factors of the energy-delay product.
+
+        Args:
+            copies: Shape (L,), each at least 1.
+
+        Returns:
+            Cycles and femtojoules of all layers.
+
+        Raises:
+            SolverError: If the problem has no energies.
+        """
+        return int(self.layer_cycles(copies).sum()), self.energy_of(copies)
+
+    def objective_value(self, copies: IntArray) -> int:
         """Return what is minimised.
 
         Args:
             copies: Shape (L,), each at least 1.
 
         Returns:
-            The sum of the layers' cycles for latency, the largest for throughput.
+            Cycles, femtojoules or, for edp, their product. For throughput_then_latency the two
+            in one number, ``largest * (latency with one copy each + 1) + latency``.
         """
+        if self.objective == "energy":
+            return self.energy_of(copies)
         cycles = self.layer_cycles(copies)
-        return int(cycles.sum() if self.objective == "latency" else cycles.max())
+        latency = int(cycles.sum())
+        if self.objective == "latency":
+            return latency
+        if self.objective == "edp":
+            return self.energy_of(copies) * latency
+        slowest = int(cycles.max())
+        return slowest if self.objective == "throughput" else self.combine(slowest, latency)
 
-    def choices(self, layer: int) -> tuple[IntArray, IntArray]:
-        """List the copy counts worth trying for one layer.
+    def combine(self, slowest: int, latency: int) -> int:
+        """Put the two parts of throughput_then_latency into one number of the same order.
 
         Args:
-            layer: Index of the layer.
+            slowest: Cycles of the slowest layer.
+            latency: Cycles of all layers.
 
         Returns:
-            Copies that fit beside one copy of every other layer, ascending, and the cycles of the
-            layer with each.
+            ``slowest * (latency with one copy each + 1) + latency``.
         """
-        spare = self.budget - int(self.tiles.sum())
-        most = 1 + spare // int(self.tiles[layer])
-        copies = useful_copies(int(self.positions[layer]))
-        copies = copies[: np.searchsorted(copies, most, side="right")]
-        cycles = (
-            ceil_div(self.positions[layer], copies) * self.cycles_per_position[layer]
-            + self.output_cycles[layer]
+        ones = np.ones(len(self), dtype=np.int64)
+        return slowest * (int(self.layer_cycles(ones).sum()) + 1) + latency
+
+    def fewest_copies(self, max_layer_cycles: int | None) -> list[int]:
+        """Find the fewest copies with which no layer takes longer than a limit.
+
+        Tied layers get what the neediest of them needs. Limits on copies are not looked at.
+
+        Args:
+            max_layer_cycles: Cycles of the limit, enough for a layer's last unit; or None.
+
+        Returns:
+            Copies of every layer, as Python integers: for a limit far too tight their tiles may
+            exceed 64 bits.
+        """
+        if max_layer_cycles is None:
+            return [1] * len(self)
+        units_per_copy = (max_layer_cycles - self.fixed_cycles) // self.cycles_per_unit
+        copies: list[int] = ceil_div(self.units, units_per_copy).tolist()
+        if self.tied is not None:
+            for block in self.blocks:
+                most = max(copies[layer] for layer in block)
+                for layer in block:
+                    copies[layer] = most
+        return copies
+
+    def tiles_of(self, copies: Sequence[int]) -> int:
+        """Add up the tiles of all copies.
+
+        Args:
+            copies: One integer per layer.
+
+        Returns:
+            Tiles, exact whatever their size.
+        """
+        return sum(t * int(r) for t, r in zip(self.tiles.tolist(), copies, strict=True))
+
+    def _key(self) -> tuple[Any, ...]:
+        energy = None if self.energy_fj is None else tuple(e.tobytes() for e in self.energy_fj)
+        return tuple(energy if value is self.energy_fj else value for value in super()._key())
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for energies in self.energy_fj or ():
+            energies.flags.writeable = False
+
+    def _per_layer(self, name: str, least: int | None) -> IntArray:
+        values = as_integers(name, getattr(self, name), SolverError)
+        if values.ndim != 1 or values.size == 0 or values.shape != np.shape(self.tiles):
+            raise SolverError(
+                f"Expected {name} to hold one integer per layer, got shape {values.shape}."
+            )
+        if least is not None and (values < least).any():
+            raise SolverError(f"Expected {name} of at least {least}, got {values.min()}.")
+        return read_only(values)
+
+    def _check_floor(self) -> None:
+        object.__setattr__(
+            self, "max_layer_cycles", _integer("max_layer_cycles", self.max_layer_cycles)
         )
-        return copies, cycles
+        if self.objective in ("throughput", "throughput_then_latency"):
+            raise SolverError(
+                f"Expected no max_layer_cycles beside objective {self.objective}, got "
+                f"{self.max_layer_cycles}. The objective minimises them itself."
+            )
+
+    def _check_energy(self) -> None:
+        if (self.energy_fj is not None) != (self.objective in ("energy", "edp")):
+            got = "none" if self.energy_fj is None else "some"
+            raise SolverError(
+                f"Expected energy_fj for the objectives energy and edp alone, got {got} for "
+                f"{self.objective}."
+            )
+        if self.energy_fj is None:
+            return
+        if len(self.energy_fj) != len(self):
+            raise SolverError(
+                f"Expected energy_fj of {len(self)} layers, got {len(self.energy_fj)}."
+            )
+        checked = []
+        for layer, (given, units) in enumerate(
+            zip(self.energy_fj, self.units.tolist(), strict=True)
+        ):
+            energies = as_integers(f"energy_fj of layer {layer}", given, SolverError)
+            if energies.shape != useful_copies(units).shape:
+                raise SolverError(
+                    f"Expected energy_fj of layer {layer} for {len(useful_copies(units))} useful "
+                    f"copy counts, got shape {energies.shape}."
+                )
+            if (energies < 0).any():
+                raise SolverError(f"Expected energy_fj of at least 0, got {energies.min()}.")
+            checked.append(read_only(energies))
+        object.__setattr__(self, "energy_fj", tuple(checked))
+        total = sum(int(energies.max()) for energies in checked)
+        if total >= EXACT_LIMIT:
+            raise SolverError(
+                "Expected a total energy below 2**62 femtojoules so that 64-bit sums are exact, "
+                f"got {total}."
+            )
+
+    def _check_exactness(self) -> None:
+        # Python's integers do not overflow: an honest check of what int64 will have to hold.
+        tiles, units = self.tiles.tolist(), self.units.tolist()
+        per_unit, fixed = self.cycles_per_unit.tolist(), self.fixed_cycles.tolist()
+        cycles = sum(u * c + f for u, c, f in zip(units, per_unit, fixed, strict=True))
+        most = max(
+            sum(tiles[layer] for layer in block) * max(units[layer] for layer in block)
+            for block in self.blocks
+        )
+        if max(cycles, sum(tiles), most) >= EXACT_LIMIT:
+            raise SolverError(
+                "Expected total cycles and tiles below 2**62 so that 64-bit sums are exact, "
+                f"got {max(cycles, sum(tiles), most)}."
+            )
+
+    def _check_feasible(self) -> None:
+        if self.max_layer_cycles is not None:
+            reachable = int(self.layer_cycles(self.most_useful_copies).max())
+            if self.max_layer_cycles < reachable:
+                raise SolverError(
+                    f"Expected max_layer_cycles of at least {reachable}, which the most copies "
+                    f"reach, got {self.max_layer_cycles}."
+                )
+        needed = self.tiles_of(self.fewest_copies(self.max_layer_cycles))
+        if needed > self.budget:
+            wanted = (
+                "one copy of every layer"
+                if self.max_layer_cycles is None
+                else f"layers of at most {self.max_layer_cycles} cycles"
+            )
+            raise InfeasibleBudgetError(
+                f"Expected a budget of at least {needed} tiles for {wanted}, got {self.budget}. "
+                "Lower the weight bits or raise the budget."
+            )
+
+
+def _integer(name: str, value: Any) -> int:
+    number = as_integers(name, value, SolverError)
+    if number.ndim:
+        raise SolverError(f"Expected {name} to be one integer, got shape {number.shape}.")
+    return int(number)
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,15 +412,15 @@ class Replication(FrozenArrays):
     """Copies of every layer, with a proof of how good they are.
 
     Attributes:
-        copies: Shape (L,), each at least 1; they fit the budget.
-        objective_cycles: Cycles that the objective minimises.
-        lower_bound: No choice of copies takes fewer cycles than this.
+        copies: Shape (L,), each at least 1; they fit the budget and the side constraints.
+        objective_value: What the objective minimises: cycles, femtojoules or their product.
+        lower_bound: No choice of copies has a smaller objective value than this.
         proven_optimal: Whether the bound is met.
         wall_time_s: Seconds the solver took; not part of equality.
     """
 
     copies: IntArray
-    objective_cycles: int
+    objective_value: int
     lower_bound: int
     proven_optimal: bool
     wall_time_s: float = field(compare=False)
@@ -219,32 +434,46 @@ class Replication(FrozenArrays):
         Args:
             problem: The problem that was solved.
             copies: Shape (L,).
-            lower_bound: The solver's bound on the objective, in cycles.
+            lower_bound: The solver's bound on the objective value.
             wall_time_s: Seconds the solver took.
 
         Returns:
-            The answer, its objective recomputed.
+            The answer, its objective value recomputed.
 
         Raises:
-            SolverError: If the copies do not fit, or the bound lies above the objective: a fault
-                of the solver.
+            SolverError: If the copies do not fit or break a side constraint, or the bound lies
+                above the objective value: a fault of the solver.
         """
         if copies.shape != problem.tiles.shape or (copies < 1).any():
             raise SolverError(
                 f"Expected at least one copy of each of {len(problem)} layers; the solver "
                 f"returned {copies}."
             )
-        objective = problem.objective_cycles(copies)
-        used = int((copies * problem.tiles).sum())
-        if used > problem.budget or lower_bound > objective:
+        value = problem.objective_value(copies)
+        used = problem.tiles_of(copies.tolist())
+        if used > problem.budget or lower_bound > value:
             raise SolverError(
                 f"Expected copies within {problem.budget} tiles and a bound of at most "
-                f"{objective} cycles; the solver returned {used} tiles and bound {lower_bound}."
+                f"{value}; the solver returned {used} tiles and bound {lower_bound}."
             )
+        if broken := _broken_constraint(problem, copies):
+            raise SolverError(f"Expected {broken}; the solver returned {copies}.")
         return cls(
             copies=read_only(copies),
-            objective_cycles=objective,
+            objective_value=value,
             lower_bound=lower_bound,
-            proven_optimal=lower_bound == objective,
+            proven_optimal=lower_bound == value,
             wall_time_s=wall_time_s,
         )
+
+
+def _broken_constraint(problem: ReplicationProblem, copies: IntArray) -> str | None:
+    """Name the side constraint that the copies break, if any."""
+    if problem.most_copies is not None and (copies > problem.most_copies).any():
+        return f"at most {problem.most_copies} copies"
+    limit = problem.max_layer_cycles
+    if limit is not None and (problem.layer_cycles(copies) > limit).any():
+        return f"layers of at most {limit} cycles"
+    if problem.tied is not None and any(len(set(copies[list(b)])) > 1 for b in problem.blocks):
+        return "tied layers to have the same copies"
+    return None

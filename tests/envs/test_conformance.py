@@ -226,8 +226,15 @@ def test_info_of_the_last_step_gives_cost_and_reward(spec, name, formula, most_b
 
     plain_tiles, plain_cycles = by_hand(task, [8] * layers, [8] * layers, [1] * layers)
     assert task.budget == sum(plain_tiles)
-    total = max if "Throughput" in spec.id else sum
-    assert info["speedup"] == pytest.approx(total(plain_cycles) / total(cycles), rel=1e-12)
+    energy = [task.cost_model.baseline.energy_fj, report.energy_fj]
+    assert all(type(femtojoules) is int and femtojoules > 0 for femtojoules in energy)
+    before, after = {
+        "latency": (sum(plain_cycles), sum(cycles)),
+        "throughput": (max(plain_cycles), max(cycles)),
+        "energy": energy,
+        "edp": (energy[0] * sum(plain_cycles), energy[1] * sum(cycles)),
+    }[task.objective]
+    assert info["speedup"] == pytest.approx(before / after, rel=1e-12)
     drop = task.accuracy.drop(design.weight_bits, design.activation_bits)
     assert info["accuracy_drop"] == drop
     assert (drop > 1.0) == (most_bits == 3)

@@ -10,27 +10,47 @@ from lrmp.envs import load_task
 GOLDEN = {
     "LRMP-Digits-v0": (56, -6.227220100506076, 26090, 11904, 56),
     "LRMP-Digits-Throughput-v0": (56, -5.871219832146355, 26538, 11008, 55),
+    "LRMP-Digits-Energy-v0": (56, -6.450893370132906, 80490, 59392, 29),
+    "LRMP-Digits-EDP-v0": (56, -5.069649123631098, 26090, 11904, 56),
     "LRMP-ResNet18-v0": (1608, -0.5470027429643569, 7260664, 1099840, 1608),
     "LRMP-ResNet18-Throughput-v0": (1608, 0.3907914867829674, 8689216, 860480, 1607),
+    "LRMP-ResNet18-Energy-v0": (1608, -1.4211471168764078, 28079072, 7626752, 1070),
+    "LRMP-ResNet18-EDP-v0": (1608, 0.3880306165778511, 7271088, 1128128, 1608),
     "LRMP-ResNet34-v0": (2968, -0.7030636120084675, 12255816, 1055776, 2968),
     "LRMP-ResNet34-Throughput-v0": (2968, 0.4095503910718987, 15375144, 837088, 2963),
+    "LRMP-ResNet34-Energy-v0": (2968, -1.5749367913650625, 44309208, 7626752, 1880),
+    "LRMP-ResNet34-EDP-v0": (2968, 0.10131198939597885, 12264632, 1087328, 2968),
     "LRMP-ResNet50-v0": (3376, -1.2686731444235868, 20871744, 1046528, 3376),
     "LRMP-ResNet50-Throughput-v0": (3376, 0.09168211470894905, 25983472, 845248, 3375),
+    "LRMP-ResNet50-Energy-v0": (3376, -1.8422243226416417, 58367128, 7626752, 2168),
+    "LRMP-ResNet50-EDP-v0": (3376, -0.4460941930740612, 20978720, 1144448, 3376),
     "LRMP-ResNet101-v0": (5688, -1.366074762455023, 32995080, 1046528, 5688),
     "LRMP-ResNet101-Throughput-v0": (5688, 0.24770545044451664, 42094120, 824032, 5676),
+    "LRMP-ResNet101-Energy-v0": (5688, -1.7221666755949778, 75013624, 7626752, 3752),
+    "LRMP-ResNet101-EDP-v0": (5688, -0.5302915457331778, 33094056, 1128128, 5688),
 }
 # id: first quarter of the task's fingerprint, which records carry
 FINGERPRINTS = {
     "LRMP-Digits-v0": "00aa1fe1b6d0db1a",
     "LRMP-Digits-Throughput-v0": "6add36ba38397592",
+    "LRMP-Digits-Energy-v0": "e25ecf8690c13da1",
+    "LRMP-Digits-EDP-v0": "f43f5ff974dea2e0",
     "LRMP-ResNet18-v0": "a58ecfdd0a14e5ae",
     "LRMP-ResNet18-Throughput-v0": "523381935c689d53",
+    "LRMP-ResNet18-Energy-v0": "8e0b6239fa75d0df",
+    "LRMP-ResNet18-EDP-v0": "f525b1762e642d34",
     "LRMP-ResNet34-v0": "41103956f9690d93",
     "LRMP-ResNet34-Throughput-v0": "3bc229b54e7b8313",
+    "LRMP-ResNet34-Energy-v0": "1f27cf4ab1681cde",
+    "LRMP-ResNet34-EDP-v0": "37c953e75500ea21",
     "LRMP-ResNet50-v0": "65c76d44a43bc772",
     "LRMP-ResNet50-Throughput-v0": "2a4998a353fac4db",
+    "LRMP-ResNet50-Energy-v0": "3847aabb6f0042d6",
+    "LRMP-ResNet50-EDP-v0": "4d754796227a4d26",
     "LRMP-ResNet101-v0": "425aa7d941eb2d96",
     "LRMP-ResNet101-Throughput-v0": "8922221b02fcb681",
+    "LRMP-ResNet101-Energy-v0": "ee6298ef7d2d90c2",
+    "LRMP-ResNet101-EDP-v0": "ad3b354dfbf1abe5",
 }
 
 
@@ -60,10 +80,14 @@ def test_integer_program_gives_the_same_reward(spec, actions, play):
     _, expected, latency, bottleneck, _ = GOLDEN[spec.id]
     env = gym.make(spec, discrete=True, solver="ilp")
     *_, (_, reward, _, _, info) = play(env, actions)
-    assert info["proven_optimal"] is True
+    if spec.id.endswith("-EDP-v0"):  # weighted sums too long for 64 bits leave a gap now and then
+        answer = env.unwrapped.outcome.replication
+        assert answer.lower_bound >= answer.objective_value * (1 - 1e-5)
+    else:
+        assert info["proven_optimal"] is True
     assert reward == pytest.approx(expected, rel=1e-12)
     # The copies may differ where several choices are optimal; the objective may not.
-    if "Throughput" in spec.id:
+    if spec.id.endswith("-Throughput-v0"):
         assert info["report"].bottleneck_cycles == bottleneck
-    else:
+    elif not spec.id.endswith(("-Energy-v0", "-EDP-v0")):
         assert info["report"].latency_cycles == latency

@@ -207,7 +207,9 @@ def test_documented_arguments_are_the_constructors(spec):
 def test_documented_configurations_are_the_registered_ids(spec):
     text = LayerwiseEnv.__doc__.partition("## Registered Configurations")[2]
     labels = re.search(r"LRMP-\{(.*?)\}-v0", text).group(1).split(",")
-    assert spec.id in {f"LRMP-{x}{end}-v0" for x in labels for end in ("", "-Throughput")}
+    ends = ["", *re.findall(r"`LRMP-\{\.\.\.\}(-\w+)-v0`", text)]
+    assert ends == ["", "-Throughput", "-Energy", "-EDP"]
+    assert spec.id in {f"LRMP-{label}{end}-v0" for label in labels for end in ends}
 
 
 @pytest.mark.parametrize("task", [None, 18])

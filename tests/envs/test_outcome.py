@@ -31,7 +31,7 @@ def test_digits_by_both_solvers(digits, solver, by_hand):
     assert outcome.report.layer_cycles.tolist() == cycles
     assert sum(tiles) <= digits.budget
     total = sum if digits.objective == "latency" else max
-    assert outcome.replication.objective_cycles == total(cycles)
+    assert outcome.replication.objective_value == total(cycles)
     assert outcome.replication.proven_optimal
     assert outcome.speedup == pytest.approx(total(plain) / total(cycles), rel=1e-12)
 

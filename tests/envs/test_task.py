@@ -128,7 +128,7 @@ def test_part_out_of_range_is_refused_at_once(change, message):
 def test_unknown_task_is_refused_with_the_nearest(name, hint):
     with pytest.raises(
         TaskError,
-        match=rf"Expected task to be one of LRMP-Digits-Throughput-v0, .*; got '{name}'\. "
+        match=rf"Expected task to be one of LRMP-Digits-EDP-v0, .*; got '{name}'\. "
         rf"Did you mean '{hint}'\?",
     ):
         load_task(name)

@@ -21,14 +21,14 @@ from lrmp.solvers import ReplicationProblem, solve_ilp, solve_replication
 #   a: 16 * 12 + 27 = 219      b: 4 * 8 + 4 = 36      c: 1 * 16 + 1 = 17
 #
 # A second copy of c never helps (P = 1). Every other choice:
-#   a (12 tiles each)  1: 16 positions, 219 | 2: 8, 123 | 3: 6, 99 | 4: 4, 75
-#   b ( 4 tiles each)  1:  4 positions,  36 | 2: 2,  20 | 3: 2, 20 | 4: 1, 12
+#   a (12 tiles each)  1: 16 units, 219 | 2: 8, 123 | 3: 6, 99 | 4: 4, 75
+#   b ( 4 tiles each)  1:  4 units,  36 | 2: 2,  20 | 3: 2, 20 | 4: 1, 12
 BITS = ([3, 4, 3], [5, 3, 8])
 PROBLEM = {
     "tiles": [12, 4, 2],
-    "positions": [16, 4, 1],
-    "cycles_per_position": [12, 8, 16],
-    "output_cycles": [27, 4, 1],
+    "units": [16, 4, 1],
+    "cycles_per_unit": [12, 8, 16],
+    "fixed_cycles": [27, 4, 1],
 }
 
 
@@ -85,7 +85,7 @@ def test_problem_of_the_toy_design(toy):
 def test_toy_latency(toy, solver, budget, copies, cycles):
     problem = ReplicationProblem.of(toy, *BITS, budget=budget, objective="latency")
     answer = solve_replication(problem, solver)
-    assert (answer.objective_cycles, answer.lower_bound) == (cycles, cycles)
+    assert (answer.objective_value, answer.lower_bound) == (cycles, cycles)
     assert answer.proven_optimal
     if copies is not None:
         assert answer.copies.tolist() == copies
@@ -111,7 +111,7 @@ def test_toy_throughput(toy, budget, copies, cycles):
     problem = ReplicationProblem.of(toy, *BITS, budget=budget, objective="throughput")
     answer = solve_replication(problem)
     assert answer.copies.tolist() == copies
-    assert (answer.objective_cycles, answer.lower_bound) == (cycles, cycles)
+    assert (answer.objective_value, answer.lower_bound) == (cycles, cycles)
     assert answer.proven_optimal
     ilp = solve_ilp(problem)
-    assert (ilp.objective_cycles, ilp.lower_bound) == (cycles, cycles)
+    assert (ilp.objective_value, ilp.lower_bound) == (cycles, cycles)

@@ -3,8 +3,7 @@ import pytest
 from lrmp.errors import SolverError
 from lrmp.solvers import (
     ReplicationProblem,
-    solve_bisection,
-    solve_dynamic_program,
+    solve_exact,
     solve_ilp,
     solve_replication,
 )
@@ -16,7 +15,7 @@ def problem(objective):
 
 @pytest.mark.parametrize(
     ("objective", "method"),
-    [("latency", solve_dynamic_program), ("throughput", solve_bisection)],
+    [("latency", solve_exact), ("throughput", solve_exact)],
 )
 def test_exact_is_the_default_and_fits_the_objective(objective, method):
     expected = method(problem(objective))

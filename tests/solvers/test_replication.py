@@ -19,13 +19,15 @@ reproducible = settings(derandomize=True, deadline=None, max_examples=300)
 
 GOOD = {
     "tiles": [3, 1],
-    "positions": [10, 4],
-    "cycles_per_position": [5, 7],
-    "output_cycles": [2, 0],
+    "units": [10, 4],
+    "cycles_per_unit": [5, 7],
+    "fixed_cycles": [2, 0],
     "budget": 12,
     "objective": "latency",
 }
-ARRAYS = ("tiles", "positions", "cycles_per_position", "output_cycles")
+ENERGY = ([6, 5, 4, 3, 2, 1], [3, 2, 1])  # of 1, 2, 3, 4, 5, 10 copies; of 1, 2, 4
+EDP = {"objective": "edp"}
+ARRAYS = ("tiles", "units", "cycles_per_unit", "fixed_cycles")
 
 
 def ceil_div(numerator, denominator):
@@ -38,33 +40,33 @@ def problem():
 
 
 def test_useful_copies_are_the_fewest_for_each_share():
-    for positions in range(1, 601):
+    for units in range(1, 601):
         fewest = {}
-        for copies in range(1, positions + 1):
-            fewest.setdefault(ceil_div(positions, copies), copies)
-        assert useful_copies(positions).tolist() == list(fewest.values()), positions
+        for copies in range(1, units + 1):
+            fewest.setdefault(ceil_div(units, copies), copies)
+        assert useful_copies(units).tolist() == list(fewest.values()), units
 
 
 @given(st.integers(1, 10**7))
 @reproducible
-def test_useful_copies_skip_no_share_and_repeat_none(positions):
-    copies = useful_copies(positions).tolist()
+def test_useful_copies_skip_no_share_and_repeat_none(units):
+    copies = useful_copies(units).tolist()
     assert copies[0] == 1
-    assert copies[-1] == positions
+    assert copies[-1] == units
     for fewer, more in pairwise(copies):
         # Everything between two useful counts is as slow as the smaller one.
-        assert ceil_div(positions, more - 1) == ceil_div(positions, fewer)
-        assert ceil_div(positions, more) < ceil_div(positions, fewer)
-    assert len(copies) <= 2 * isqrt(positions) + 1
+        assert ceil_div(units, more - 1) == ceil_div(units, fewer)
+        assert ceil_div(units, more) < ceil_div(units, fewer)
+    assert len(copies) <= 2 * isqrt(units) + 1
 
 
 @given(st.integers(1, 10**6), st.data())
 @reproducible
-def test_any_copy_count_is_dominated_by_a_useful_one(positions, data):
-    copies = data.draw(st.integers(1, 2 * positions))
-    useful = useful_copies(positions)
+def test_any_copy_count_is_dominated_by_a_useful_one(units, data):
+    copies = data.draw(st.integers(1, 2 * units))
+    useful = useful_copies(units)
     dominating = int(useful[useful <= copies].max())
-    assert ceil_div(positions, dominating) == ceil_div(positions, min(copies, positions))
+    assert ceil_div(units, dominating) == ceil_div(units, min(copies, units))
 
 
 def test_useful_copies_cannot_be_written():
@@ -72,24 +74,12 @@ def test_useful_copies_cannot_be_written():
         useful_copies(12)[0] = 5
 
 
-def test_choices_fit_beside_one_copy_of_every_other_layer(problem):
-    # 12 - (3 + 1) = 8 spare tiles: up to 1 + 8 // 3 = 3 copies of layer 0, 1 + 8 of layer 1.
-    # Layer 0: ceil(10/r) = 10, 5, 4 positions of 5 cycles, and 2 of output.
-    copies, cycles = problem.choices(0)
-    assert copies.tolist() == [1, 2, 3]
-    assert cycles.tolist() == [52, 27, 22]
-    # Layer 1: ceil(4/r) = 4, 2, 2, 1; three copies are as slow as two.
-    copies, cycles = problem.choices(1)
-    assert copies.tolist() == [1, 2, 4]
-    assert cycles.tolist() == [28, 14, 7]
-
-
 def test_objective_is_the_sum_or_the_largest(problem):
     copies = np.array([3, 3])
     assert problem.layer_cycles(copies).tolist() == [22, 14]
-    assert problem.objective_cycles(copies) == 36
+    assert problem.objective_value(copies) == 36
     throughput = ReplicationProblem(**(GOOD | {"objective": "throughput"}))
-    assert throughput.objective_cycles(copies) == 22
+    assert throughput.objective_value(copies) == 22
 
 
 def test_problem_of_a_design_reads_the_cost_model():
@@ -97,10 +87,10 @@ def test_problem_of_a_design_reads_the_cost_model():
     weight_bits, activation_bits = [2, 3, 4, 5, 6], [8, 7, 6, 5, 4]
     problem = ReplicationProblem.of(model, weight_bits, activation_bits, 56, "throughput")
     assert problem.tiles.tolist() == model.tiles_per_copy(weight_bits).tolist()
-    assert problem.positions.tolist() == [64, 64, 16, 4, 1]
+    assert problem.units.tolist() == [64, 64, 16, 4, 1]
     cycles = model.cycles_per_unit(activation_bits)
-    assert problem.cycles_per_position.tolist() == cycles.tolist()
-    assert problem.output_cycles.tolist() == model.fixed_cycles(activation_bits).tolist()
+    assert problem.cycles_per_unit.tolist() == cycles.tolist()
+    assert problem.fixed_cycles.tolist() == model.fixed_cycles(activation_bits).tolist()
     assert (problem.budget, problem.objective, len(problem)) == (56, "throughput", 5)
 
 
@@ -142,22 +132,52 @@ def test_budget_below_an_eight_bit_network_is_infeasible():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"positions": [10, 4, 1]}, r"positions to hold one integer per layer, got shape \(3,\)"),
-        ({"output_cycles": [2]}, r"output_cycles to hold one integer per layer, got shape \(1,\)"),
+        ({"units": [10, 4, 1]}, r"units to hold one integer per layer, got shape \(3,\)"),
+        ({"fixed_cycles": [2]}, r"fixed_cycles to hold one integer per layer, got shape \(1,\)"),
         ({"tiles": 3}, r"tiles to hold one integer per layer, got shape \(\)"),
-        ({"cycles_per_position": 5}, r"cycles_per_position to hold one .*, got shape \(\)"),
+        ({"cycles_per_unit": 5}, r"cycles_per_unit to hold one .*, got shape \(\)"),
         ({"tiles": [[3, 1]]}, r"tiles to hold one integer per layer, got shape \(1, 2\)"),
         (
             {name: np.empty(0, np.int64) for name in ARRAYS},
             r"tiles to hold one integer per layer, got shape \(0,\)",
         ),
-        ({"tiles": [3, 0]}, r"tiles of at least 1, got 0\."),
-        ({"tiles": [-3, 1]}, r"tiles of at least 1, got -3\."),
-        ({"positions": [0, 4]}, r"positions of at least 1, got 0\."),
-        ({"cycles_per_position": [5, 0]}, r"cycles_per_position of at least 1, got 0\."),
-        ({"output_cycles": [2, -1]}, r"output_cycles of at least 0, got -1\."),
-        ({"objective": "energy"}, r"objective to be one of latency, throughput; got 'energy'\."),
-        ({"objective": None}, r"objective to be one of latency, throughput; got None\."),
+        ({"tiles": [3, 0]}, r"tiles of at least 1 for a layer of more than one unit, got 0\."),
+        ({"tiles": [-3, 1]}, r"tiles of at least 0, got -3\."),
+        ({"units": [0, 4]}, r"units of at least 1, got 0\."),
+        ({"cycles_per_unit": [5, 0]}, r"cycles_per_unit of at least 1, got 0\."),
+        ({"fixed_cycles": [2, -1]}, r"fixed_cycles of at least 0, got -1\."),
+        ({"objective": "area"}, r"objective to be one of latency, .*, edp; got 'area'\."),
+        ({"objective": None}, r"objective to be one of latency, .*, edp; got None\."),
+        ({"objective": "energy"}, r"energy_fj for the objectives .*, got none for energy\."),
+        ({"energy_fj": ENERGY}, r"energy_fj for the objectives .*, got some for latency\."),
+        (EDP | {"energy_fj": ENERGY[:1]}, r"energy_fj of 2 layers, got 1\."),
+        (
+            EDP | {"energy_fj": ([1], [2])},
+            r"energy_fj of layer 0 for 6 useful copy counts, got shape \(1,\)\.",
+        ),
+        (EDP | {"energy_fj": (ENERGY[0], [3, -2, 1])}, r"energy_fj of at least 0, got -2\."),
+        (EDP | {"energy_fj": (ENERGY[0], [3.0, 2, 1])}, r"energy_fj of layer 1 to be integers"),
+        (
+            EDP | {"energy_fj": (ENERGY[0], [2**62, 2, 1])},
+            r"a total energy below 2\*\*62 femtojoules .*, got 4611686018427387910\.",
+        ),
+        ({"most_copies": [1]}, r"most_copies to hold one integer per layer, got shape \(1,\)"),
+        ({"most_copies": [1, 0]}, r"most_copies of at least 1, got 0\."),
+        ({"tied": [0, 0, 1]}, r"tied to hold one integer per layer, got shape \(3,\)"),
+        ({"max_layer_cycles": 1.5}, r"max_layer_cycles to be integers"),
+        ({"max_layer_cycles": [9, 9]}, r"max_layer_cycles to be one integer, got shape \(2,\)"),
+        (
+            {"max_layer_cycles": 6},
+            r"max_layer_cycles of at least 7, which the most copies reach, got 6\.",
+        ),
+        (
+            {"max_layer_cycles": 11, "most_copies": [4, 4]},
+            r"max_layer_cycles of at least 17, which the most copies reach, got 11\.",
+        ),
+        (
+            {"max_layer_cycles": 90, "objective": "throughput"},
+            r"no max_layer_cycles beside objective throughput, got 90\.",
+        ),
     ],
     ids=[
         "one layer too many",
@@ -168,11 +188,26 @@ def test_budget_below_an_eight_bit_network_is_infeasible():
         "no layer",
         "zero tiles",
         "negative tiles",
-        "zero positions",
+        "zero units",
         "zero cycles",
         "negative output cycles",
         "unknown objective",
         "no objective",
+        "no energies",
+        "energies for latency",
+        "energies of too few layers",
+        "energies of too few counts",
+        "negative energy",
+        "fractional energy",
+        "too much energy",
+        "limits of too few layers",
+        "limit of zero copies",
+        "ties of too many layers",
+        "fractional limit on cycles",
+        "limits on cycles by layer",
+        "limit below the last unit",
+        "limit below the most copies",
+        "limit on what is minimised",
     ],
 )
 def test_malformed_problem_is_refused(changes, message):
@@ -200,11 +235,11 @@ def test_budget_that_is_no_integer_is_refused(budget):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"positions": [2**31, 1], "cycles_per_position": [2**31, 1]},
-        {"output_cycles": [2**62, 0]},
-        {"output_cycles": [2**61, 2**61]},
+        {"units": [2**31, 1], "cycles_per_unit": [2**31, 1]},
+        {"fixed_cycles": [2**62, 0]},
+        {"fixed_cycles": [2**61, 2**61]},
         {"tiles": [2**61, 2**61], "budget": 2**62},
-        {"tiles": [2**31, 1], "positions": [2**31, 1], "budget": 2**40},
+        {"tiles": [2**31, 1], "units": [2**31, 1], "budget": 2**40},
     ],
     ids=["product", "output", "sum of cycles", "sum of tiles", "tiles of all copies"],
 )
@@ -218,8 +253,8 @@ def test_numbers_beyond_exact_sums_are_refused(changes):
 def test_largest_exact_cycles_are_accepted():
     # 10 * 5 + 4 * 7 + output = 2**62 - 1
     output = [2**62 - 1 - 50 - 28, 0]
-    problem = ReplicationProblem(**(GOOD | {"output_cycles": output}))
-    assert problem.objective_cycles(np.array([1, 1])) == 2**62 - 1
+    problem = ReplicationProblem(**(GOOD | {"fixed_cycles": output}))
+    assert problem.objective_value(np.array([1, 1])) == 2**62 - 1
 
 
 def test_problems_are_values(problem):
@@ -242,7 +277,7 @@ def test_one_other_number_makes_another_problem(problem, name):
 def replication(**changes):
     values = {
         "copies": np.array([3, 2]),
-        "objective_cycles": 36,
+        "objective_value": 36,
         "lower_bound": 36,
         "proven_optimal": True,
         "wall_time_s": 0.5,
@@ -259,7 +294,7 @@ def test_answers_are_values_whatever_time_they_took():
     "changes",
     [
         {"copies": np.array([2, 3])},
-        {"objective_cycles": 37},
+        {"objective_value": 37},
         {"lower_bound": 35},
         {"proven_optimal": False},
     ],
@@ -316,7 +351,7 @@ def test_checked_answer_is_recomputed_from_the_problem(problem):
     answer = checked(problem)
     # ceil(10/3) * 5 + 2 = 22 and ceil(4/2) * 7 = 14 make 36: above the bound of 30.
     assert answer.copies.tolist() == [3, 2]
-    assert answer.objective_cycles == 36
+    assert answer.objective_value == 36
     assert answer.lower_bound == 30
     assert not answer.proven_optimal
     met = Replication.checked(problem, np.array([3, 2]), lower_bound=36, wall_time_s=0.0)
@@ -331,7 +366,7 @@ def test_checked_answer_is_recomputed_from_the_problem(problem):
             0,
             r"Expected copies within 12 tiles and .*; the solver returned 13 tiles and bound 0\.",
         ),
-        ([3, 2], 37, r"a bound of at most 36 cycles; the solver returned 11 tiles and bound 37\."),
+        ([3, 2], 37, r"a bound of at most 36; the solver returned 11 tiles and bound 37\."),
         ([0, 4], 0, r"Expected at least one copy of each of 2 layers; the solver returned \[0 4\]"),
         ([-1, 4], 0, r"Expected at least one copy of each of 2 layers; .* \[-1  4\]\."),
         ([1, 1, 1], 0, r"Expected at least one copy of each of 2 layers; .* \[1 1 1\]\."),
@@ -349,3 +384,63 @@ def test_checked_answer_is_recomputed_from_the_problem(problem):
 def test_faulty_answer_is_refused(problem, copies, bound, message):
     with pytest.raises(SolverError, match=message):
         Replication.checked(problem, np.array(copies), lower_bound=bound, wall_time_s=0.0)
+
+
+def test_throughput_floor_beyond_the_budget_is_infeasible():
+    # 10 units of 5 cycles and 2 more in 12 cycles: 5 copies of 3 tiles; 4 units of 7 in 12: 4.
+    message = r"a budget of at least 19 tiles for layers of at most 12 cycles, got 12\."
+    with pytest.raises(InfeasibleBudgetError, match=message):
+        ReplicationProblem(**(GOOD | {"max_layer_cycles": 12}))
+
+
+def test_energy_is_that_of_the_next_useful_count_below():
+    values = GOOD | {"objective": "energy", "energy_fj": ENERGY}
+    # Useful counts are 1, 2, 3, 4, 5, 10 of ten units and 1, 2, 4 of four.
+    values["energy_fj"] = ([60, 50, 40, 30, 20, 10], [3, 2, 1])
+    problem = ReplicationProblem(**values)
+    for copies, energy in (([1, 1], 63), ([9, 3], 22), ([10, 4], 11), ([12, 9], 11)):
+        assert problem.objective_value(np.array(copies)) == energy
+    product = ReplicationProblem(**(values | EDP))
+    # 9 copies: ceil(10/9) * 5 + 2 = 12 cycles; 3 copies: ceil(4/3) * 7 = 14.
+    assert product.objective_value(np.array([9, 3])) == 22 * 26
+
+
+def test_energy_without_energies_is_refused(problem):
+    with pytest.raises(SolverError, match=r"Expected energy_fj in the problem, got None"):
+        problem.energy_of(np.array([1, 1]))
+
+
+def test_problems_of_other_energies_differ():
+    values = GOOD | {"objective": "energy", "energy_fj": ([6, 5, 4, 3, 2, 1], [3, 2, 1])}
+    problem = ReplicationProblem(**values)
+    assert problem == ReplicationProblem(**values)
+    assert hash(problem) == hash(ReplicationProblem(**values))
+    assert problem != ReplicationProblem(
+        **(values | {"energy_fj": ([6, 5, 4, 3, 2, 1], [3, 2, 0])})
+    )
+    twin = pickle.loads(pickle.dumps(problem))
+    assert twin == problem
+    with pytest.raises(ValueError, match="read-only"):
+        twin.energy_fj[0][0] = 9
+
+
+def test_throughput_then_latency_is_one_number_in_the_same_order():
+    problem = ReplicationProblem(**(GOOD | {"objective": "throughput_then_latency"}))
+    # One copy each takes 52 + 28 = 80 cycles: the slowest layer counts in steps of 81.
+    assert problem.objective_value(np.array([1, 1])) == 52 * 81 + 80
+    assert problem.objective_value(np.array([2, 1])) == 28 * 81 + 27 + 28
+
+
+@pytest.mark.parametrize(
+    ("constraint", "copies", "message"),
+    [
+        ({"most_copies": [2, 9]}, [3, 2], r"Expected at most \[2 9\] copies; the solver"),
+        ({"max_layer_cycles": 30}, [1, 2], r"Expected layers of at most 30 cycles; the solver"),
+        ({"tied": [4, 4]}, [3, 2], r"Expected tied layers to have the same copies; the solver"),
+    ],
+    ids=["limit on copies", "limit on cycles", "tie"],
+)
+def test_answer_that_breaks_a_side_constraint_is_refused(constraint, copies, message):
+    problem = ReplicationProblem(**(GOOD | constraint))
+    with pytest.raises(SolverError, match=message):
+        Replication.checked(problem, np.array(copies), lower_bound=0, wall_time_s=0.0)

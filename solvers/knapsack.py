@@ -1,0 +1,259 @@
+"""The multiple-choice knapsack: one option per block, within a capacity, at the least cost.
+
+Exact, in the way of Sinha and Zoltners (Operations Research 27(3), 1979) and Pisinger (European
+Journal of Operational Research 83(2), 1995): the linear relaxation is solved on the convex hulls;
+its multiplier gives every option a reduced cost; options that cost more than the gap to a solution
+at hand are in no better one; what is left, the core, is enumerated with dominance.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lrmp.errors import SolverError
+from lrmp.hardware.frozen_arrays import IntArray
+
+EXACT = 2.0**61  # 64-bit sums below it are exact, with room for a difference
+DOMINANCE_FROM = 48  # states; looking for dominated ones among fewer takes longer than it saves
+MOST_STATES = 2**26  # of one step of the enumeration: 1 GiB
+
+Integers = NDArray[Any]  # int64, or Python's integers where 64 bits would not do
+
+
+@dataclass(frozen=True)
+class Knapsack:
+    """Blocks of options, in one flat list of N options.
+
+    Attributes:
+        start: Options of block b are ``start[b] .. start[b + 1] - 1``; shape (B + 1,).
+        block: Block of every option, shape (N,).
+        weights: Strictly ascending in every block, at least 0, shape (N,).
+        costs: Shape (N,).
+        capacity: At least the weight of the first options together.
+        steps: ``hull_steps`` of the blocks, one after the other; None to have them computed.
+    """
+
+    start: IntArray
+    block: IntArray
+    weights: Integers
+    costs: Integers
+    capacity: int
+    steps: IntArray | None = None
+
+
+def solve_knapsack(knapsack: Knapsack, kinds: Callable[[], Sequence[object]]) -> IntArray:
+    """Choose one option per block at the least cost.
+
+    Among the cheapest choices the canonical one is returned: it has the least weight and then
+    comes first in lexicographic order of its options, reading the blocks kind by kind, kinds in
+    the order in which they first appear.
+
+    Args:
+        knapsack: Blocks and capacity.
+        kinds: Called if needed; returns a label per block, equal for blocks that are alike.
+
+    Returns:
+        The chosen options, shape (B,).
+
+    Raises:
+        SolverError: If the enumeration would not fit in memory.
+    """
+    first = knapsack.start[:-1]
+    weights = knapsack.weights - knapsack.weights[first][knapsack.block]
+    capacity = knapsack.capacity - sum(knapsack.weights[first].tolist())
+    costs = knapsack.costs
+    steps = knapsack.steps if knapsack.steps is not None else _all_steps(knapsack)
+    heaviest = float(weights[knapsack.start[1:] - 1].astype(float).sum())
+    if heaviest >= EXACT:
+        weights = weights.astype(object)
+
+    # The linear relaxation: steps along the hulls, the best gain per weight first.
+    step_weights = weights[steps[1]] - weights[steps[0]]
+    step_gains = costs[steps[0]] - costs[steps[1]]
+    order = np.argsort((-step_gains / step_weights).astype(float), kind="stable")
+    filled = np.cumsum(step_weights[order])
+    whole = int(np.searchsorted(filled, capacity, side="right"))
+    options = first.copy()
+    taken = steps[1][order[:whole]]
+    options[knapsack.block[taken]] = taken  # the last step of a block wins
+    if whole == len(order):
+        return options
+    broken = order[whole]
+    gain, weight = int(step_gains[broken]), int(step_weights[broken])
+
+    # The multiplier is gain / weight. Any other is valid too, so precision gives way to 64 bits.
+    most_cost = float(np.abs(costs).max()) * len(first)
+    most_weight = heaviest + capacity
+    total = weight * most_cost + gain * most_weight
+    if total >= EXACT:
+        scaled = max(1, int(weight / total * EXACT))
+        gain, weight = gain * scaled // weight, scaled
+        if weight * most_cost + gain * most_weight >= EXACT:
+            costs, weights = costs.astype(object), weights.astype(object)
+    reduced = weight * costs + gain * weights
+    least = np.minimum.reduceat(reduced, first)
+    reduced -= least[knapsack.block]
+    bound = sum(least.tolist()) - gain * capacity
+    incumbent = _round(
+        replace(knapsack, weights=weights, costs=costs), options, capacity, steps[:, broken]
+    )
+    slack = weight * incumbent - bound
+
+    kept = np.flatnonzero(reduced <= slack)
+    return _enumerate(
+        blocks=knapsack.block[kept],
+        options=kept,
+        weights=weights[kept],
+        reduced=reduced[kept],
+        capacity=capacity,
+        gain=gain,
+        slack=slack,
+        kinds=kinds,
+    )
+
+
+def _round(knapsack: Knapsack, options: IntArray, capacity: int, step: IntArray) -> int:
+    """Turn the linear relaxation into a solution, by the best single change; return its cost.
+
+    Once from the whole steps alone, which leaves capacity unused, and once from one step more,
+    which needs too much.
+    """
+    block, weights, costs = knapsack.block, knapsack.weights, knapsack.costs
+    best: int | None = None
+    for start in (options, _with(options, block, step[1])):
+        left = capacity - sum(weights[start].tolist())
+        cost: int = sum(costs[start].tolist())
+        fits = weights - weights[start][block] <= left
+        changes = (costs - costs[start][block])[fits]
+        if changes.size:
+            value = cost + int(changes.min())
+            best = value if best is None else min(best, value)
+    assert best is not None
+    return best
+
+
+def _with(options: IntArray, block: IntArray, option: int) -> IntArray:
+    changed = options.copy()
+    changed[block[option]] = option
+    return changed
+
+
+def _enumerate(
+    blocks: IntArray,
+    options: IntArray,
+    weights: Integers,
+    reduced: Integers,
+    capacity: int,
+    gain: int,
+    slack: int,
+    kinds: Callable[[], Sequence[object]],
+) -> IntArray:
+    """Try all choices whose reduced costs stay within the slack, in lexicographic order.
+
+    States are kept in that order, so that the first of equal ones is the canonical one. A state
+    of weight w and reduced cost z costs ``(z - gain * w) / weight`` more than a constant: one
+    that is no lighter and no cheaper than another is dropped.
+    """
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(blocks)) + 1, [len(blocks)]])
+    result = options[starts[:-1]].copy()
+    core = np.flatnonzero(np.diff(starts) > 1).tolist()
+    fixed = np.diff(starts) == 1
+    base = sum(weights[starts[:-1][fixed]].tolist())
+    if len(core) > 1:
+        core = reading_order(core, kinds())
+    lightest = [int(weights[starts[b]]) for b in core]
+    heaviest = [int(weights[starts[b + 1] - 1]) for b in core]
+    rest_least, rest_most = sum(lightest), sum(heaviest)
+
+    w = np.array([base], dtype=weights.dtype)
+    z = np.zeros(1, dtype=reduced.dtype)
+    origins = []
+    for b, low, high in zip(core, lightest, heaviest, strict=True):
+        rest_least -= low
+        rest_most -= high
+        mine = slice(starts[b], starts[b + 1])
+        count = int(starts[b + 1] - starts[b])
+        if len(w) * count > MOST_STATES:
+            raise SolverError(
+                f"Expected at most {MOST_STATES} states in the enumeration, got "
+                f"{len(w) * count}. Use solve_ilp with canonical=False."
+            )
+        w = (w[:, None] + weights[mine]).ravel()
+        z = (z[:, None] + reduced[mine]).ravel()
+        # Weight left over at the end counts with the multiplier.
+        unused = np.maximum(capacity - rest_most - w, 0)
+        alive = np.flatnonzero((w <= capacity - rest_least) & (z + gain * unused <= slack))
+        w, z = w[alive], z[alive]
+        if len(w) > DOMINANCE_FROM:
+            best = _undominated(w, z - gain * w)
+            alive, w, z = alive[best], w[best], z[best]
+        origins.append((alive, count))
+    state = int(np.lexsort((w, z - gain * w))[0])
+    for b, (alive, count) in zip(reversed(core), reversed(origins), strict=True):
+        state, choice = divmod(int(alive[state]), count)
+        result[b] = options[starts[b] + choice]
+    return result
+
+
+def reading_order(blocks: Iterable[int], kinds: Sequence[object]) -> list[int]:
+    """Sort blocks kind by kind, kinds in the order in which they first appear.
+
+    Args:
+        blocks: Ascending.
+        kinds: Label of every block.
+
+    Returns:
+        The blocks in the order in which canonical solutions compare them.
+    """
+    members: dict[object, list[int]] = {}
+    for block in blocks:
+        members.setdefault(kinds[block], []).append(block)
+    return [block for alike in members.values() for block in alike]
+
+
+def _undominated(weights: Integers, costs: Integers) -> IntArray:
+    """Find the states that no lighter or equal one beats or equals; of equal ones the first."""
+    order = np.lexsort((costs, weights))
+    ordered = costs[order]
+    lower = np.ones(len(order), dtype=bool)
+    lower[1:] = ordered[1:] < np.minimum.accumulate(ordered)[:-1]
+    undominated: IntArray = order[lower]
+    undominated.sort()
+    return undominated
+
+
+def hull_steps(weights: Integers, costs: Integers) -> IntArray:
+    """Walk the lower convex hull of a block, down to its cheapest option (monotone chain).
+
+    Args:
+        weights: Strictly ascending, shape (K,).
+        costs: Shape (K,).
+
+    Returns:
+        Steps from one vertex to the next, shape (2, H): option before, option after. The gain per
+        weight falls strictly from step to step.
+    """
+    hull: list[tuple[int, int, int]] = []
+    for index, (w, c) in enumerate(zip(weights.tolist(), costs.tolist(), strict=True)):
+        if hull and c >= hull[-1][1]:
+            continue
+        while len(hull) > 1:
+            (w0, c0, _), (w1, c1, _) = hull[-2:]
+            if (c0 - c1) * (w - w1) > (c1 - c) * (w1 - w0):
+                break
+            hull.pop()
+        hull.append((w, c, index))
+    vertices = np.array([index for *_, index in hull], dtype=np.int64)
+    return np.stack([vertices[:-1], vertices[1:]])
+
+
+def _all_steps(knapsack: Knapsack) -> IntArray:
+    limits = knapsack.start.tolist()
+    return np.concatenate(
+        [a + hull_steps(knapsack.weights[a:b], knapsack.costs[a:b]) for a, b in pairwise(limits)],
+        axis=1,
+    )
