@@ -18,7 +18,7 @@ from lrmp.errors import SolverError
 from lrmp.hardware.frozen_arrays import IntArray
 
 EXACT = 2.0**61  # 64-bit sums below it are exact, with room for a difference
-DOMINANCE_FROM = 48  # states; looking for dominated ones among fewer takes longer than it saves
+FEW_STATES = 48  # looking for needless ones among fewer takes longer than it saves
 MOST_STATES = 2**26  # of one step of the enumeration: 1 GiB
 
 Integers = NDArray[Any]  # int64, or Python's integers where 64 bits would not do
@@ -158,11 +158,11 @@ def _enumerate(
     of weight w and reduced cost z costs ``(z - gain * w) / weight`` more than a constant: one
     that is no lighter and no cheaper than another is dropped.
     """
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(blocks)) + 1, [len(blocks)]])
-    result = options[starts[:-1]].copy()
-    core = np.flatnonzero(np.diff(starts) > 1).tolist()
-    fixed = np.diff(starts) == 1
-    base = sum(weights[starts[:-1][fixed]].tolist())
+    firsts = np.searchsorted(blocks, np.arange(blocks[-1] + 1))
+    starts: list[int] = [*firsts.tolist(), len(blocks)]
+    result: IntArray = options[firsts]
+    core = [b for b, (a, end) in enumerate(pairwise(starts)) if end - a > 1]
+    base = sum(weights[firsts].tolist()) - sum(int(weights[starts[b]]) for b in core)
     if len(core) > 1:
         core = reading_order(core, kinds())
     lightest = [int(weights[starts[b]]) for b in core]
@@ -176,7 +176,7 @@ def _enumerate(
         rest_least -= low
         rest_most -= high
         mine = slice(starts[b], starts[b + 1])
-        count = int(starts[b + 1] - starts[b])
+        count = starts[b + 1] - starts[b]
         if len(w) * count > MOST_STATES:
             raise SolverError(
                 f"Expected at most {MOST_STATES} states in the enumeration, got "
@@ -184,17 +184,20 @@ def _enumerate(
             )
         w = (w[:, None] + weights[mine]).ravel()
         z = (z[:, None] + reduced[mine]).ravel()
-        # Weight left over at the end counts with the multiplier.
-        unused = np.maximum(capacity - rest_most - w, 0)
-        alive = np.flatnonzero((w <= capacity - rest_least) & (z + gain * unused <= slack))
-        w, z = w[alive], z[alive]
-        if len(w) > DOMINANCE_FROM:
+        alive = None
+        if len(w) > FEW_STATES or b == core[-1]:
+            # Weight left over at the end counts with the multiplier.
+            unused = np.maximum(capacity - rest_most - w, 0)
+            alive = ((w <= capacity - rest_least) & (z + gain * unused <= slack)).nonzero()[0]
+            w, z = w[alive], z[alive]
+        if alive is not None and len(w) > FEW_STATES:
             best = _undominated(w, z - gain * w)
             alive, w, z = alive[best], w[best], z[best]
         origins.append((alive, count))
     state = int(np.lexsort((w, z - gain * w))[0])
     for b, (alive, count) in zip(reversed(core), reversed(origins), strict=True):
-        state, choice = divmod(int(alive[state]), count)
+        flat = state if alive is None else int(alive[state])
+        state, choice = divmod(flat, count)
         result[b] = options[starts[b] + choice]
     return result
 
