@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from lrmp.errors import InfeasibleBudgetError
-from lrmp.hardware.cost_model import ceil_div
 from lrmp.hardware.design import BIT_WIDTHS, MIN_BITS
+from lrmp.hardware.mapping import ceil_div
 from lrmp.solvers.joint_problem import Bits, JointProblem, uniform_problems
 from lrmp.solvers.knapsack import Knapsack, solve_knapsack
 
