@@ -41,6 +41,9 @@ class Network:
     def __len__(self) -> int:
         return len(self.layers)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Network, (self.name, self.layers))  # without the arrays below
+
     @cached_property
     def rows(self) -> IntArray:
         """K of every layer, shape (L,)."""
