@@ -26,7 +26,15 @@ from lrmp.hardware.aten_operators import (
     TRANSPOSE,
 )
 from lrmp.hardware.network import Network
-from lrmp.hardware.trace import Shape, Trace, Value, check_batch, transposed, unsupported
+from lrmp.hardware.trace import (
+    Shape,
+    Trace,
+    Value,
+    check_batch,
+    dotted,
+    transposed,
+    unsupported,
+)
 
 Arguments = dict[str, Any]
 
@@ -306,28 +314,25 @@ class _Reader:
             strides=stride if isinstance(stride, tuple | list) else (stride,),
             groups=a["groups"],
             channels_axis=len(shape) - len(weight.shape) + 1,
-            where=where or name,
+            where=where,
         )
         return self.biased(value, a.get("bias"))
 
     op_conv1d = op_convolution = op_conv2d
 
     def op_linear(self, a: Arguments, shape: Shape, where: str, name: str) -> Value:
-        value = self.trace.matmul(
-            a["input"], a["weight"], shape, where=where or name, transposed=True
-        )
+        value = self.trace.matmul(a["input"], a["weight"], shape, where=where, transposed=True)
         return self.biased(value, a.get("bias"))
 
     def op_matmul(self, a: Arguments, shape: Shape, where: str, name: str) -> Value:
         other = next(a[key] for key in ("mat2", "other", "vec", "tensor") if key in a)
-        return self.trace.matmul(a["self"], other, shape, where=_dotted(where, "matmul"))
+        return self.trace.matmul(a["self"], other, shape, where=where)
 
     op_mm = op_bmm = op_mv = op_dot = op_matmul
 
     def op_addmm(self, a: Arguments, shape: Shape, where: str, name: str) -> Value:
         left, right = (a["batch1"], a["batch2"]) if "batch1" in a else (a["mat1"], a["mat2"])
-        place = where if left.constant or right.constant else _dotted(where, "matmul")
-        value = self.trace.matmul(left, right, shape, where=place or name)
+        value = self.trace.matmul(left, right, shape, where=where)
         return self.biased(value, a["self"])
 
     op_baddbmm = op_addmm
@@ -339,9 +344,7 @@ class _Reader:
         inputs, out = equation.split("->")
         left, right = inputs.split(",")
         terms = (left, right, out)
-        return self.trace.contract(
-            operands[0], operands[1], terms, shape, where=_dotted(where, "matmul")
-        )
+        return self.trace.contract(operands[0], operands[1], terms, shape, where=where)
 
     def op_tensordot(self, a: Arguments, shape: Shape, where: str, name: str) -> Value:
         left, right = a["self"], a["other"]
@@ -351,7 +354,7 @@ class _Reader:
             b_terms[j] = a_terms[i]
         out = [t for t in a_terms + b_terms if (t in a_terms) != (t in b_terms)]
         terms = ("".join(a_terms), "".join(b_terms), "".join(out))
-        return self.trace.contract(left, right, terms, shape, where=_dotted(where, "matmul"))
+        return self.trace.contract(left, right, terms, shape, where=where)
 
     def op_lstm(self, a: Arguments, shape: Shape, where: str, name: str) -> Value:
         if "data" in a:
@@ -382,7 +385,7 @@ class _Reader:
                         steps=steps,
                         batch=batch_size,
                         state=hidden,
-                        where=_dotted(where, f"l{layer}" + "_reverse" * direction),
+                        where=dotted(where, f"l{layer}" + "_reverse" * direction),
                         shape=(*x.shape[:-1], size),
                     )
                 )
@@ -406,7 +409,7 @@ class _Reader:
             steps=1,
             batch=prod(x.shape[:-1]),
             state=states,
-            where=where or name,
+            where=where,
             shape=shape,
         )
 
@@ -515,10 +518,6 @@ def _is_constant(value: Any) -> bool:
 
 def _shape(tensor: Any) -> Shape:
     return tuple(int(size) for size in tensor.shape)
-
-
-def _dotted(*parts: str) -> str:
-    return ".".join(part for part in parts if part)
 
 
 def _path(node: Node) -> str:

@@ -1,8 +1,9 @@
 """A network: the layers whose weights sit in crossbars, in the order they run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -139,6 +140,48 @@ class Network:
                 'Expected torch to read a torch module; run pip install "lrmp[train]".'
             ) from error
         return network_from_torch(module, example_input, name, batch_dimension)
+
+    @classmethod
+    def from_onnx(
+        cls,
+        path: "str | PathLike[str]",
+        *,
+        input_shapes: Mapping[str, Sequence[int]] | None = None,
+        name: str | None = None,
+        batch_dimension: int | None = 0,
+    ) -> "Network":
+        """Read the layers of an ONNX file.
+
+        Shapes are inferred node by node; weights are not read, so files of external data may be
+        missing. Names, batch and repeated weights are as in ``from_torch``. Where an exporter has
+        replaced a weight by one with a name of its own making, as torch does when it folds batch
+        norm or transposes, the layer is named after the module in the node's metadata or name,
+        else after the node.
+
+        Args:
+            path: The file.
+            input_shapes: Shapes by name of the inputs whose sizes the file leaves open, such as
+                ``{"x": (1, 3, 224, 224)}``.
+            name: Name of the network; None for the file's stem.
+            batch_dimension: Dimension of the first input that must be 1; None for inputs without a
+                batch. An LSTM's input has its batch in dimension 1.
+
+        Returns:
+            The network.
+
+        Raises:
+            MissingExtraError: If onnx is not installed.
+            NetworkError: If the file is missing, damaged, leaves a size open or does not fit
+                ``input_shapes``, its batch is not 1, it has no layer, or it holds an operator that
+                computes and is not known.
+        """
+        try:
+            from lrmp.hardware.from_onnx import network_from_onnx
+        except ImportError as error:
+            raise MissingExtraError(
+                'Expected onnx to read an ONNX file; run pip install "lrmp[onnx]".'
+            ) from error
+        return network_from_onnx(path, input_shapes, name, batch_dimension)
 
 
 NetworkFactory = Callable[[], Network]

@@ -6,7 +6,7 @@ from math import prod
 from typing import NoReturn
 
 from lrmp.errors import NetworkError
-from lrmp.hardware.layer import GRU_VECTOR_OPS, LSTM_VECTOR_OPS, Layer
+from lrmp.hardware.layer import GRU_VECTOR_OPS, LSTM_VECTOR_OPS, Layer, LayerKind
 from lrmp.hardware.network import Network
 from lrmp.hardware.vector_operations import (
     layer_norm_ops,
@@ -34,6 +34,8 @@ class Value:
         looked_up: Whether the function of ``root`` has been counted.
         columns: Axis of the layer's columns, while constants per column fold into the layer.
         distinct: Elements that are no padding and no copies; None for all.
+        scores: The product of activations that this one holds, maybe scaled and masked.
+        weights: Whether it holds the softmax of such a product.
         base: The tensor whose memory this one is a view of; None for its own.
         written: What was last written into the memory.
     """
@@ -46,6 +48,8 @@ class Value:
     looked_up: bool = False
     columns: int | None = None
     distinct: int | None = None
+    scores: "_Call | None" = None
+    weights: bool = False
     base: "Value | None" = None
     written: "Value | None" = None
 
@@ -80,6 +84,7 @@ class _Call:
     layer: Layer
     key: Hashable | None
     output: Value
+    where: str
     vector_ops: int = 0
 
 
@@ -138,6 +143,8 @@ class Trace:
                 looked_up=x.looked_up,
                 columns=x.columns,
                 distinct=x.distinct,
+                scores=x.scores,
+                weights=x.weights,
             )
         )
 
@@ -156,6 +163,8 @@ class Trace:
             The result.
         """
         value = Value(tuple(shape), parents=tuple(inputs))
+        if len(inputs) == 1:
+            value.scores, value.weights = inputs[0].scores, inputs[0].weights
         if keeps_elements:
             value.distinct = inputs[0].size if inputs[0].distinct is None else inputs[0].distinct
         return self._new(value)
@@ -215,7 +224,9 @@ class Trace:
                     distinct=x.distinct,
                 )
             )
-        return self.count(operands, shape, prod(shape))
+        value = self.count(operands, shape, prod(shape))
+        value.scores = x.scores  # a mask may be added to them
+        return value
 
     def pool(self, x: Value, shape: Sequence[int], window: int) -> Value:
         """Count a maximum or average pooling.
@@ -237,8 +248,12 @@ class Trace:
         return self.count([x], shape, passes * x.size)
 
     def softmax(self, x: Value) -> Value:
-        """Count a softmax or log-softmax."""
-        return self.count([x], x.shape, softmax_ops(x.size))
+        """Count a softmax or log-softmax; behind a product of activations it is an attention."""
+        value = self.count([x], x.shape, softmax_ops(x.size))
+        if x.scores is not None:
+            x.scores.layer = replace(x.scores.layer, name=dotted(x.scores.where, "qk"))
+            value.weights = True
+        return value
 
     def layer_norm(self, x: Value, rows: int, *, affine: bool) -> Value:
         """Count a layer, group or instance norm with this many statistics."""
@@ -276,9 +291,17 @@ class Trace:
             The result.
         """
         kernel = weight.shape[2:]
+        kind: LayerKind = "conv1d" if len(kernel) == 1 else "conv2d"
+        name = self._layer_name(weight, where or kind)
+        channels = x.shape[len(x.shape) - len(kernel) - 1]
+        if channels != weight.shape[1] * groups:
+            raise NetworkError(
+                f"Expected {weight.shape[1] * groups} input channels of layer {name!r}, "
+                f"got {channels}. Check the shape of the network's input."
+            )
         layer = Layer(
-            name=self._layer_name(weight, where),
-            kind="conv1d" if len(kernel) == 1 else "conv2d",
+            name=name,
+            kind=kind,
             rows=prod(weight.shape[1:]),
             columns=weight.shape[0],
             positions=_without(shape, channels_axis),
@@ -331,7 +354,9 @@ class Trace:
         groups = elements(in_a & in_b & out)
         free = elements((in_b - in_a) & out)
         layer = Layer(
-            name=self._layer_name(matrix, where) if matrix.constant else where,
+            name=self._layer_name(matrix, where or "linear")
+            if matrix.constant
+            else dotted(where, "av" if stream.weights else "matmul"),
             kind="linear" if matrix.constant else "matmul",
             rows=elements((set(a) & set(b)) - out),
             columns=groups * free,
@@ -340,7 +365,10 @@ class Trace:
         )
         outer = [label for label in b if label in in_b - in_a and label in out]
         axis = terms[2].index(outer[0]) if len(outer) == 1 and groups == 1 else None
-        value = self._call(layer, matrix if matrix.constant else None, (left, right), shape, axis)
+        weight = matrix if matrix.constant else None
+        value = self._call(layer, weight, (left, right), shape, axis, where)
+        if weight is None:
+            value.scores = self._calls[-1]
         if len(b) == 2 and b[-1] in out:  # kept apart from uses of the transposed matrix
             self._calls[-1].key = transposed(self._calls[-1].key)
         return value
@@ -408,7 +436,7 @@ class Trace:
         """
         gates, ops = CELLS[cell]
         layer = Layer(
-            name=self._layer_name(weights, where),
+            name=self._layer_name(weights, where or cell),
             kind="recurrent",
             rows=input_size + hidden_size,
             columns=gates * hidden_size,
@@ -442,12 +470,11 @@ class Trace:
         Returns:
             The result.
         """
-        prefix = f"{where}." if where else ""
         heads, tokens = prod(key.shape[:-2]), key.shape[-2]
         rows = prod(query.shape[:-1])
         layers = [
-            Layer.matmul(f"{prefix}qk", query.shape[-1], tokens, rows // heads, heads=heads),
-            Layer.matmul(f"{prefix}av", tokens, value.shape[-1], rows // heads, heads=heads),
+            Layer.matmul(dotted(where, "qk"), query.shape[-1], tokens, rows // heads, heads=heads),
+            Layer.matmul(dotted(where, "av"), tokens, value.shape[-1], rows // heads, heads=heads),
         ]
         scores = self._call(layers[0], None, (query, key), (*query.shape[:-1], tokens), None)
         if masked:
@@ -456,7 +483,7 @@ class Trace:
 
     def _layer_name(self, weight: Value, where: str) -> str:
         name = f".{weight.parameter or 'weight'}"  # torch numbers an LSTM's layers in its weights
-        for ending in (".weight", "_weight", ".weight_ih"):
+        for ending in ("_quantized", ".weight", "_weight", ".weight_ih"):
             name = name.removesuffix(ending)
         return name.replace(".weight_ih_l", ".l").removeprefix(".") or where
 
@@ -467,9 +494,10 @@ class Trace:
         inputs: Sequence[Value],
         shape: Sequence[int],
         columns: int | None,
+        where: str = "",
     ) -> Value:
         output = self._new(Value(tuple(shape), parents=tuple(inputs), columns=columns))
-        self._calls.append(_Call(layer, None if weight is None else weight.key, output))
+        self._calls.append(_Call(layer, None if weight is None else weight.key, output, where))
         return output
 
     # -- the network -----------------------------------------------------------------------
@@ -540,6 +568,18 @@ class Trace:
         return max(chain[output] for output in own)
 
 
+def dotted(*parts: str) -> str:
+    """Join the parts of a name that are not empty.
+
+    Args:
+        *parts: Names of modules, one inside the other.
+
+    Returns:
+        The name.
+    """
+    return ".".join(part for part in parts if part)
+
+
 def transposed(key: Hashable | None) -> Hashable | None:
     """Name the transposed matrix; twice gives the matrix again.
 
@@ -567,10 +607,10 @@ def unsupported(operator: str, where: str) -> NoReturn:
     Raises:
         NetworkError: Always.
     """
+    place = f" in {where!r}" if where else ""
     raise NetworkError(
-        f"Expected operators that crossbars or the vector unit compute, got {operator} in "
-        f"{where!r}. Replace it, leave it out of the network, or describe the network by Layer "
-        "objects."
+        f"Expected operators that crossbars or the vector unit compute, got {operator}{place}. "
+        "Replace it, leave it out of the network, or describe the network by Layer objects."
     )
 
 

@@ -12,7 +12,8 @@ torch = pytest.importorskip("torch")
 nn, F = torch.nn, torch.nn.functional
 
 # Networks that differ from another one here in their size alone are left out.
-SINGLE = sorted(set(NETWORKS) - {"bert_base", "llama_7b", "vit_b_32", "lstm_ptb_large", "resnet32"})
+TWINS = {"lstm_ptb_large", "resnet32", "resnet56"}
+SINGLE = sorted(set(NETWORKS) - {"bert_base", "llama_7b", "vit_b_32"} - TWINS)
 BLOCKS = {"bert_base": bert_base, "llama_7b": llama_7b, "vit_b_32": vit_b_32}
 
 
@@ -225,11 +226,8 @@ def test_multihead_attention_by_hand():
         Layer.linear("attn.out_proj", 32, 32, 10),
     )
     # The unfused form multiplies by hand, and averages the weights over the heads behind out_proj.
-    names = ("attn.in_proj", "attn.matmul", "attn.matmul.1", "attn.out_proj")
     *unfused, last = layers(True)
-    assert [*unfused, replace(last, vector_ops=last.vector_ops - 400)] == [
-        replace(layer, name=name) for layer, name in zip(layers(False), names, strict=True)
-    ]
+    assert (*unfused, replace(last, vector_ops=last.vector_ops - 400)) == layers(False)
 
 
 def test_cross_attention_slices_the_packed_projection():
@@ -262,6 +260,18 @@ def test_transformer_encoder_layer_by_hand():
             Layer.linear(f"{prefix}.linear1", 32, 64, 10, vector_ops=640),
             Layer.linear(f"{prefix}.linear2", 64, 32, 10, vector_ops=320 + norm),
         )
+
+
+def test_masked_attention_by_hand_equals_the_fused_one():
+    def by_hand(m, q, k, v):
+        scores = (q / 4) @ k.mT + torch.full((10, 10), -1e9).triu(1)
+        return F.softmax(scores, dim=-1) @ v
+
+    def fused(m, q, k, v):
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+    shapes = ((1, 2, 10, 16),) * 3
+    assert read(by_hand, *shapes) == read(fused, *shapes)
 
 
 def test_grouped_queries_share_keys():
@@ -507,12 +517,12 @@ def test_flags_are_restored_after_an_error():
         (
             Function(lambda m, x: torch.sort(x)[0]),
             torch.zeros(1, 4),
-            r"got aten\.sort\.\w+ in ''",
+            r"got aten\.sort\.\w+\. Replace it",
         ),
         (
             Function(lambda m, x: torch.linalg.inv(x)),
             torch.eye(4)[None],
-            r"got aten\.linalg_inv\S* in ''",
+            r"got aten\.linalg_inv\S* Replace it",
         ),
         (
             Function(lambda m, x: F.conv2d(x, x)),
