@@ -72,8 +72,9 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     - `"cim-aq"`: `-10 * (drop - allowed)` above the allowed drop, else
       `100 * (speedup - 1) + 0.1 * (allowed - drop)`.
 
-    `speedup` is baseline cycles / design cycles: of one inference for latency tasks, of the
-    slowest layer for throughput tasks.
+    `speedup` is baseline / design, of what the task minimises: the cycles of one inference
+    (latency), those of the slowest layer (throughput), the energy of one inference, or its
+    energy times its cycles (EDP).
 
     ## Starting State
     The first layer, nothing decided. There is no randomness: every reset gives the same state,

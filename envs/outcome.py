@@ -32,7 +32,7 @@ class Outcome:
 
     @property
     def speedup(self) -> float:
-        """Baseline time / design time, for the task's objective."""
+        """Baseline / design, of what the task minimises: time, energy, or energy times delay."""
         return speedup(self.task, self.report)
 
     def reward(self, name: RewardName = "lrmp") -> float:

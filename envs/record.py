@@ -21,7 +21,7 @@ class Claim:
 
     Attributes:
         reward: The ranked reward, ``ln(speedup) - max(0, drop - allowed)``.
-        speedup: Baseline time / design time, for the task's objective.
+        speedup: Baseline / design, of what the task minimises.
         accuracy_drop: Percentage points against the float network, as searches see it.
         latency_cycles: Cycles of one inference.
         bottleneck_cycles: Cycles of the slowest layer.

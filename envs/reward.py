@@ -19,7 +19,7 @@ def lrmp_reward(speedup: float, drop: float, allowed_drop: float) -> float:
     Zero for the 8-bit baseline. One point too many costs as much as a factor e of speed.
 
     Args:
-        speedup: Baseline time / design time.
+        speedup: Baseline / design, of what the task minimises.
         drop: Accuracy drop in percentage points.
         allowed_drop: Percentage points that cost nothing.
 
@@ -53,7 +53,7 @@ def cim_aq_reward(speedup: float, drop: float, allowed_drop: float) -> float:
     ``100 * (speedup - 1) + 0.1 * (allowed - drop)``.
 
     Args:
-        speedup: Baseline time / design time.
+        speedup: Baseline / design, of what the task minimises.
         drop: Accuracy drop in percentage points.
         allowed_drop: Percentage points allowed.
 
