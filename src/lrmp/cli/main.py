@@ -2,16 +2,30 @@
 
 import argparse
 import importlib
-import json
 import os
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lrmp
+from lrmp.cli import hardware
+from lrmp.cli.exit_codes import (
+    EPILOG,
+    EXIT_BAD_INPUT,
+    EXIT_BROKEN_PIPE,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_REFUSED,
+)
+from lrmp.cli.output import add_json, print_json
+from lrmp.cli.picture import save_picture
+from lrmp.envs.cost_plot import plot_cost
+from lrmp.envs.design_plot import plot_design
+from lrmp.envs.floor_plan import plot_floor_plan
 from lrmp.envs.outcome import Outcome, evaluate_bits
 from lrmp.envs.record import Claim, Record
 from lrmp.envs.task import TASKS, Task, load_task
@@ -19,8 +33,8 @@ from lrmp.errors import LRMPError, MissingExtraError, RecordError, RunError, unk
 from lrmp.leaderboard.store import DEFAULT_STORE
 from lrmp.solvers.replication import Replication, ReplicationProblem
 
-EXIT_OK, EXIT_REFUSED, EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 0, 1, 2, 130, 141
-
+#: Command groups with a file of their own: their ``add_commands`` extends the parser.
+GROUPS = (hardware,)
 AGENTS = {
     "ddpg": "lrmp.baselines.ddpg",
     "random": "lrmp.baselines.random_search",
@@ -35,10 +49,10 @@ A first session:
   lrmp evaluate runs/LRMP-ResNet18-v0__ddpg__2           the design in numbers and as a picture
   lrmp submit runs/LRMP-ResNet18-v0__ddpg__2             replay it, put it on the leaderboard
   lrmp leaderboard                                       who is best
+  lrmp hardware cost resnet18                            what a network costs on a chip
 or all of it at once:
   lrmp demo
 """
-EPILOG = "Exit codes: 0 done, 1 a record was refused, 2 bad input, 130 interrupted."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Words after ``lrmp``; None takes them from the process.
 
     Returns:
-        The exit code: 0 done, 1 a record was refused, 2 bad input, 130 interrupted.
+        The exit code, as in ``EPILOG``.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -85,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     envs = commands.add_parser("envs", help="list the environments", epilog=EPILOG)
-    _add_json(envs)
+    add_json(envs)
     envs.set_defaults(run=_envs)
 
     train = commands.add_parser(
@@ -115,7 +129,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="picture: .png, .svg or .pdf; default: design.png in the run directory",
     )
-    _add_json(evaluate)
+    evaluate.add_argument(
+        "--cost-plot", type=Path, metavar="FILE", help="picture of the cost by component"
+    )
+    evaluate.add_argument(
+        "--floor-plan", type=Path, metavar="FILE", help="picture of the tiles and what they hold"
+    )
+    add_json(evaluate)
     evaluate.set_defaults(run=_evaluate)
 
     submit = commands.add_parser(
@@ -126,13 +146,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     submit.add_argument("run_dir", type=Path, help="a run directory, or a .jsonl file of records")
     _add_store(submit)
-    _add_json(submit)
+    add_json(submit)
     submit.set_defaults(run=_submit)
 
     leaderboard = commands.add_parser("leaderboard", help="print the ranking", epilog=EPILOG)
     leaderboard.add_argument("--task", metavar="ID", help="only this task")
     _add_store(leaderboard)
-    _add_json(leaderboard)
+    add_json(leaderboard)
     leaderboard.set_defaults(run=_leaderboard)
 
     demo = commands.add_parser(
@@ -146,11 +166,10 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--episodes", type=int, default=600, help="default: %(default)s")
     demo.add_argument("--runs-dir", type=Path, default=Path("runs"), help="default: %(default)s")
     demo.set_defaults(run=_demo)
+
+    for group in GROUPS:
+        group.add_commands(commands)
     return parser
-
-
-def _add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_store(parser: argparse.ArgumentParser) -> None:
@@ -159,14 +178,10 @@ def _add_store(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _print_json(document: Any) -> None:
-    print(json.dumps(document, indent=2, allow_nan=False))
-
-
 def _envs(options: argparse.Namespace) -> int:
     rows = [_task_row(load_task(task_id)) for task_id in TASKS]
     if options.json:
-        _print_json(rows)
+        print_json(rows)
         return EXIT_OK
     print(f"{'id':<30} {'network':<12} {'objective':<11} {'layers':>6} {'tiles':>6}  accuracy")
     for row in rows:
@@ -231,26 +246,36 @@ def _evaluate(options: argparse.Namespace) -> int:
             raise RunError("Expected --env-id beside --bits; a run directory has its own task.")
         outcome, default_picture = _of_run(options.run_dir, use_policy=options.policy)
     picture = _picture(outcome, options.plot, default_picture)
+    _more_pictures(outcome, options.cost_plot, options.floor_plan)
     if options.json:
-        _print_json(_outcome_json(outcome))
+        print_json(_outcome_json(outcome))
     else:
         _print_outcome(outcome)
         if options.policy:
             print("  (the run's saved policy without exploration, not its record)")
-    if picture is not None:
-        print(f"picture: {picture}", file=sys.stderr if options.json else sys.stdout)
+    for path in (picture, options.cost_plot, options.floor_plan):
+        if path is not None:
+            print(f"picture: {path}", file=sys.stderr if options.json else sys.stdout)
     return EXIT_OK
+
+
+def _more_pictures(outcome: Outcome, cost: Path | None, floor_plan: Path | None) -> None:
+    model, design, budget = outcome.task.cost_model, outcome.design, outcome.task.budget
+    if cost is not None:
+        save_picture(partial(plot_cost, model, design, budget), cost)
+    if floor_plan is not None:
+        save_picture(partial(plot_floor_plan, model, design, budget), floor_plan)
 
 
 def _picture(outcome: Outcome, plot: Path | None, default: Path | None) -> Path | None:
     """Draw where asked, else in the run directory; there, doing without matplotlib is fine."""
     if plot is not None:
-        _draw(outcome, plot)
+        save_picture(partial(plot_design, outcome), plot)
         return plot
     if default is None:
         return None
     try:
-        _draw(outcome, default)
+        save_picture(partial(plot_design, outcome), default)
     except MissingExtraError as error:
         print(f"lrmp: no picture: {error}", file=sys.stderr)
         return None
@@ -311,22 +336,6 @@ def _recorded(record: Record) -> Outcome:
     return replace(outcome, replication=Replication.checked(problem, copies, bound, 0.0))
 
 
-def _draw(outcome: Outcome, path: Path) -> None:
-    from lrmp.envs.design_plot import plot_design
-
-    figure = plot_design(outcome)
-    if not path.suffix:
-        raise RunError(f"Expected a picture format such as .png for {path}, got no ending.")
-    if not path.parent.is_dir():
-        raise RunError(f"Expected a folder for the picture at {path.parent}; make it first.")
-    try:
-        figure.savefig(path, dpi=150)
-    except ValueError as error:
-        raise RunError(f"Expected a picture format such as .png for {path}: {error}.") from error
-    except OSError as error:
-        raise RunError(f"Expected to write a picture to {path}: {error}.") from error
-
-
 def _outcome_json(outcome: Outcome) -> dict[str, Any]:
     report, baseline = outcome.report, outcome.task.cost_model.baseline
     return {
@@ -383,7 +392,7 @@ def _submit_run(run: Path, store: Path, *, as_json: bool) -> None:
 
     replays = submit(run, store)
     if as_json:
-        _print_json([vars(replay.claim) | {"task": replay.record.task} for replay in replays])
+        print_json([vars(replay.claim) | {"task": replay.record.task} for replay in replays])
         return
     for replay in replays:
         print(
@@ -405,7 +414,7 @@ def _print_ranking(store: Path, task_id: str | None, *, as_json: bool) -> None:
 
     ranked = ranking.rank(Store(store).entries(task_id))
     if as_json:
-        _print_json(ranking.to_json(ranked))
+        print_json(ranking.to_json(ranked))
     else:
         print(ranking.format_ranking(ranked))
 

@@ -1,0 +1,204 @@
+"""The data sheet of a chip: every number with unit, status and source, and what follows from it."""
+
+import shutil
+import textwrap
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from lrmp.envs.si_prefix import format_number, format_quantity
+from lrmp.hardware.accelerator import Accelerator
+from lrmp.hardware.design import MAX_BITS
+from lrmp.hardware.peak import peak_ops_per_s
+
+#: Units of the parameters that have one; the others are counts or names.
+_UNITS = {
+    "cell_bits": "bits",
+    "dac_bits": "bits",
+    "clock_mhz": "MHz",
+    "output_elements_per_cycle": "1/cycle",
+    "technology_nm": "nm",
+    "adc_resolution_bits": "bits",
+    "read_cycles": "cycles",
+    "conversion_cycles": "cycles",
+    "conversions_per_cycle": "1/cycle",
+    "input_bits_per_cycle": "bits/cycle",
+    "accumulation_cycles": "cycles",
+    "vector_lanes": "1/cycle",
+    "noc_bits_per_cycle": "bits/cycle",
+    "noc_hop_cycles": "cycles",
+    "write_cycles": "cycles",
+    "digital_macs_per_cycle": "1/cycle",
+    "partial_sum_bits": "bits",
+}
+_ENERGY_UNITS = {
+    "buffer_fj_per_bit": "fJ/bit",
+    "bus_fj_per_bit": "fJ/bit",
+    "noc_fj_per_bit_hop": "fJ/(bit hop)",
+}
+_LEAST_WIDTH, _LEAST_SOURCE = 100, 40  # characters of a line, and of its last column
+
+
+def chip_json(chip: Accelerator) -> dict[str, Any]:
+    """Collect everything that is known of a chip.
+
+    Args:
+        chip: Read from a preset, with provenance.
+
+    Returns:
+        Plain data: ``parameters``, ``energy`` and ``components`` with unit, status and source of
+        every number, and ``derived``.
+    """
+
+    def entry(key: str, value: Any, unit: str, where: str = "") -> dict[str, Any]:
+        origin = chip.provenance[where + key]
+        return {"value": value, "unit": unit, "status": origin.status, "source": origin.source}
+
+    parameters = {k: entry(k, v, _UNITS.get(k, "")) for k, v in chip.parameters.items()}
+    energy = None
+    if chip.energy is not None:
+        energy = {
+            k: entry(k, v, _ENERGY_UNITS.get(k, "fJ"), "energy.")
+            for k, v in asdict(chip.energy).items()
+        }
+    components = {
+        c.name: asdict(c) | asdict(chip.provenance[f"components.{c.name}"]) for c in chip.components
+    }
+    return {
+        "accelerator": chip.name,
+        "parameters": parameters,
+        "energy": energy,
+        "components": components,
+        "derived": _derived(chip),
+    }
+
+
+def _derived(chip: Accelerator) -> dict[str, Any]:
+    steps = -(-MAX_BITS // chip.dac_bits)
+    groups = -(-chip.crossbar_rows // chip.active_rows)
+    peak = peak_ops_per_s(chip, MAX_BITS, MAX_BITS, tiles=1)
+    derived: dict[str, Any] = {
+        "adc_bits": chip.adc_bits,
+        "lossless_adc_bits": chip.lossless_adc_bits,
+        "adc_is_lossy": chip.adc_is_lossy,
+        "read_and_convert_cycles": chip.read_and_convert_cycles,
+        "row_groups_per_crossbar": groups,
+        "mvm_cycles_8_bit": steps * groups * chip.read_and_convert_cycles,
+        "noc_hops": chip.noc_hops,
+        "peak_tile_ops_per_s_8_bit": peak,
+        "peak_chip_ops_per_s_8_bit": peak * chip.tiles if chip.tiles else None,
+        "tile_area_um2": None,
+        "chip_area_mm2": None,
+        "tile_leakage_uw": None,
+        "chip_leakage_uw": None,
+        "peak_power_w": None,
+    }
+    if chip.components:
+        derived["tile_area_um2"] = sum(chip.per_tile(c) * c.area_um2 for c in chip.components)
+        derived["tile_leakage_uw"] = chip.tile_leakage_uw
+    if chip.components and chip.tiles:
+        derived["chip_area_mm2"] = sum(chip.area_um2(chip.tiles).values()) * 1e-6
+        leakage = chip.tiles * chip.tile_leakage_uw + chip.chip_leakage_uw
+        derived["chip_leakage_uw"] = leakage
+        if all(c.peak_power_uw is not None for c in chip.components):
+            derived["peak_power_w"] = sum(chip.peak_power_uw(chip.tiles).values()) * 1e-6
+    return derived
+
+
+def format_chip(chip: Accelerator, title: str = "") -> str:
+    """Write the data sheet of a chip.
+
+    Args:
+        chip: Read from a preset, with provenance.
+        title: One line that describes it.
+
+    Returns:
+        Tables as wide as the terminal.
+    """
+    sheet = chip_json(chip)
+    sections = [("parameter", _entries(sheet["parameters"]))]
+    if sheet["energy"] is not None:
+        sections.append(("energy of one event", _entries(sheet["energy"])))
+    if sheet["components"]:
+        sections.append(("component", _components(sheet["components"])))
+    blocks = [f"{chip.name}: {title}" if title else chip.name]
+    blocks += [_format_sources(name, rows) for name, rows in sections]
+    gaps = {"energy": chip.energy is None, "area and leakage": not chip.components}
+    blocks += [f"{gap} not known" for gap, missing in gaps.items() if missing]
+    lines = [f"  {name:<38}  {value}" for name, value in _derived_lines(chip, sheet["derived"])]
+    return "\n\n".join([*blocks, "\n".join(["derived", *lines])])
+
+
+def _entries(entries: dict[str, dict[str, Any]]) -> list[tuple[str, str, str, str]]:
+    return [
+        (
+            key,
+            f"{_plain(entry['value'])} {entry['unit']}".rstrip(),
+            entry["status"],
+            entry["source"],
+        )
+        for key, entry in entries.items()
+    ]
+
+
+def _plain(value: Any) -> str:
+    """Write a value as it was given, large numbers with commas."""
+    return value if isinstance(value, str) else f"{value:,.10g}"
+
+
+def _components(components: dict[str, dict[str, Any]]) -> list[tuple[str, str, str, str]]:
+    rows = []
+    for name, c in components.items():
+        value = f"{_plain(c['count'])} per {c['per']}, {_plain(c['area_um2'])} µm²"
+        for key, what in (("leakage_uw", "leaks"), ("peak_power_uw", "peak")):
+            if c[key]:
+                value += f", {what} {_plain(c[key])} µW"
+        rows.append((f"{name} ({c['part']})", value, c["status"], c["source"]))
+    return rows
+
+
+def _format_sources(name: str, rows: Sequence[tuple[str, str, str, str]]) -> str:
+    """Align name, value and status, and wrap the source beside them."""
+    table = [(name, "value", "status", "source"), *rows]
+    widths = [max(len(row[column]) for row in table) for column in range(3)]
+    before = sum(widths) + 2 * len(widths)
+    terminal = max(_LEAST_WIDTH, shutil.get_terminal_size().columns)
+    room = max(_LEAST_SOURCE, terminal - before)
+    lines = []
+    for row in table:
+        first, *more = textwrap.wrap(row[3], room) or [""]
+        cells = [cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)]
+        lines.append("  ".join([*cells, first]))
+        lines += [" " * before + line for line in more]
+    return "\n".join(lines)
+
+
+def _derived_lines(chip: Accelerator, derived: dict[str, Any]) -> list[tuple[str, str]]:
+    needed = f"{derived['lossless_adc_bits']} bits lose nothing"
+    kind = f"lossy: {needed}" if derived["adc_is_lossy"] else f"lossless: {needed}"
+    lines = [
+        ("ADC resolution", f"{derived['adc_bits']} bits, {kind}"),
+        ("read and conversions of a row group", f"{derived['read_and_convert_cycles']} cycles"),
+        ("row groups of a full crossbar", str(derived["row_groups_per_crossbar"])),
+        ("full crossbar times 8-bit inputs", f"{derived['mvm_cycles_8_bit']:,} cycles"),
+        ("hops between two layers", str(derived["noc_hops"])),
+        (
+            "peak of one tile, 8/8 bits",
+            format_quantity(derived["peak_tile_ops_per_s_8_bit"], "OPS"),
+        ),
+    ]
+    quantities = (
+        (f"peak of {chip.tiles:,} tiles, 8/8 bits", "peak_chip_ops_per_s_8_bit", 1, "OPS"),
+        ("leakage of a tile", "tile_leakage_uw", 1e-6, "W"),
+        (f"leakage of {chip.tiles:,} tiles", "chip_leakage_uw", 1e-6, "W"),
+        (f"peak power of {chip.tiles:,} tiles", "peak_power_w", 1, "W"),
+    )
+    for name, key, factor, unit in quantities:
+        if derived[key] is not None:
+            lines.append((name, format_quantity(derived[key] * factor, unit)))
+    if derived["tile_area_um2"] is not None:
+        lines.append(("area of a tile", f"{format_number(derived['tile_area_um2'])} µm²"))
+    if derived["chip_area_mm2"] is not None:
+        area = f"{format_number(derived['chip_area_mm2'])} mm²"
+        lines.append((f"area of {chip.tiles:,} tiles", area))
+    return lines

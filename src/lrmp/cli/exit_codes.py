@@ -1,0 +1,8 @@
+"""What the command line tells the shell."""
+
+EXIT_OK, EXIT_REFUSED, EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 0, 1, 2, 130, 141
+
+EPILOG = (
+    "Exit codes: 0 done, 1 a record was refused or a validation case failed, 2 bad input, "
+    "130 interrupted."
+)

@@ -1,0 +1,270 @@
+"""The ``lrmp hardware`` commands: chips, and what a network costs on them."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+from lrmp.cli.chip_cost import ChipCost, CostOptions, cost_network
+from lrmp.cli.chip_sheet import chip_json, format_chip
+from lrmp.cli.cost_tables import chips_json, format_chips, format_layers, layers_json
+from lrmp.cli.exit_codes import EPILOG, EXIT_OK, EXIT_REFUSED
+from lrmp.cli.network_argument import HELP, SHAPE_HELP, InputShape, read_network
+from lrmp.cli.output import add_json, format_table, print_json
+from lrmp.cli.picture import save_picture
+from lrmp.cli.preset_argument import ALL, load_chip, load_chips
+from lrmp.envs.cost_plot import plot_cost
+from lrmp.envs.floor_plan import plot_floor_plan
+from lrmp.envs.si_prefix import format_quantity
+from lrmp.errors import LRMPError, RunError
+from lrmp.hardware.accelerator import Accelerator
+from lrmp.hardware.cost_report import Objective
+from lrmp.hardware.design import MAX_BITS
+from lrmp.hardware.network import Network
+from lrmp.hardware.networks import NETWORKS
+from lrmp.hardware.preset import list_presets, load_preset, preset_title
+
+DEFAULT_PRESET = "lrmp_frontiers_2024"
+
+
+def add_commands(commands: Any) -> None:
+    """Add ``lrmp hardware``.
+
+    Args:
+        commands: The subparsers of ``lrmp``.
+    """
+    parser = commands.add_parser(
+        "hardware",
+        help="chips, and what a network costs on them",
+        description="Presets of published chips, your own, and what a network costs on them.",
+        epilog=EPILOG,
+    )
+    actions = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def add(
+        name: str, help_: str, run: Callable[[argparse.Namespace], int]
+    ) -> argparse.ArgumentParser:
+        action: argparse.ArgumentParser = actions.add_parser(
+            name, help=help_, description=f"{help_[0].upper()}{help_[1:]}.", epilog=EPILOG
+        )
+        add_json(action)
+        action.set_defaults(run=run)
+        return action
+
+    add("list", "list the presets", _list)
+    show = add("show", "print every number of a chip with its source", _show)
+    show.add_argument("chip", metavar="PRESET|FILE.toml")
+
+    compare = add("compare", "cost a network on several chips, one copy of every layer", _compare)
+    compare.add_argument("presets", nargs="*", metavar="PRESET", help="or file.toml; default: all")
+    compare.add_argument(
+        "--network", default="resnet18", help=f"{HELP}; default: %(default)s", metavar="NETWORK"
+    )
+    _add_network_options(compare)
+
+    cost = add("cost", "cost a network on a chip, with the best copies that fit it", _cost)
+    cost.add_argument("network", metavar="NETWORK", help=HELP)
+    cost.add_argument(
+        "--preset",
+        action="append",
+        metavar="NAME|FILE.toml|all",
+        help=f"the chip; repeat it for several; default: {DEFAULT_PRESET}",
+    )
+    _add_network_options(cost)
+    room = cost.add_mutually_exclusive_group()
+    room.add_argument(
+        "--budget", type=_count, metavar="TILES", help="for all copies; default: the chip's own"
+    )
+    room.add_argument("--one-copy", action="store_true", help="of every layer, whatever room is")
+    cost.add_argument(
+        "--time-multiplexed",
+        action="store_true",
+        help="let layers take turns on the tiles, writing their weights in every inference",
+    )
+    cost.add_argument(
+        "--objective",
+        choices=get_args(Objective),
+        default="latency",
+        help="what the copies are for; default: %(default)s",
+    )
+    cost.add_argument(
+        "--picture", type=Path, metavar="FILE", help="draw the cost: .png, .svg or .pdf"
+    )
+    cost.add_argument(
+        "--floor-plan", type=Path, metavar="FILE", help="draw which tiles hold what: .png, .svg"
+    )
+    add("validate", "compare the cost model with published chips and simulators", _validate)
+
+
+def _add_network_options(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = f"Built-in networks: {', '.join(sorted(NETWORKS))}. {EPILOG}"
+    for what in ("weight", "activation"):
+        parser.add_argument(
+            f"--{what}-bits", type=int, default=MAX_BITS, metavar="N", help="2..8; default: 8"
+        )
+    parser.add_argument("--input-shape", action="append", metavar="SIZES", help=SHAPE_HELP)
+
+
+def _count(word: str) -> int:
+    if not word.isdecimal() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"expected a positive number of tiles, got {word!r}")
+    return int(word)
+
+
+def _list(options: argparse.Namespace) -> int:
+    chips = [load_preset(name) for name in list_presets()]
+    if options.json:
+        print_json([_summary(chip) for chip in chips])
+        return EXIT_OK
+    header = ["preset", "energy, area", "node", "crossbar", "cell", "ADC", "rows at once", "tiles"]
+    rows = []
+    for chip in chips:
+        known = [name for name, there in _known(chip).items() if there]
+        rows.append(
+            [
+                chip.name,
+                ", ".join(known) or "-",
+                f"{chip.technology_nm} nm" if chip.technology_nm else "-",
+                f"{chip.crossbar_rows} x {chip.crossbar_columns}",
+                f"{chip.cell_bits} b",
+                f"{chip.adc_bits} b",
+                str(chip.active_rows),
+                f"{chip.tiles:,}" if chip.tiles else "-",
+            ]
+        )
+    lines = format_table(header, rows, left=2).splitlines()
+    width = max(map(len, lines))
+    titles = ["title", *(preset_title(chip.name) for chip in chips)]
+    for line, title in zip(lines, titles, strict=True):
+        print(f"{line:<{width}}  {title}")
+    return EXIT_OK
+
+
+def _known(chip: Accelerator) -> dict[str, bool]:
+    return {"energy": chip.energy is not None, "area": bool(chip.components)}
+
+
+def _summary(chip: Accelerator) -> dict[str, Any]:
+    return {
+        "preset": chip.name,
+        "title": preset_title(chip.name),
+        "technology_nm": chip.technology_nm or None,
+        "crossbar_rows": chip.crossbar_rows,
+        "crossbar_columns": chip.crossbar_columns,
+        "cell_bits": chip.cell_bits,
+        "adc_bits": chip.adc_bits,
+        "active_rows": chip.active_rows,
+        "tiles": chip.tiles or None,
+        "known": _known(chip),
+    }
+
+
+def _show(options: argparse.Namespace) -> int:
+    chip = load_chip(options.chip)
+    title = preset_title(chip.name) if options.chip in list_presets() else ""
+    if options.json:
+        print_json(chip_json(chip) | {"title": title})
+    else:
+        print(format_chip(chip, title))
+    return EXIT_OK
+
+
+def _compare(options: argparse.Namespace) -> int:
+    network = _network(options)
+    costs = _costs(network, load_chips(options.presets or [ALL]), _bits(options, one_copy=True))
+    return _print_chips(network, costs, options, "one copy of every layer")
+
+
+def _cost(options: argparse.Namespace) -> int:
+    chips = load_chips(options.preset or [DEFAULT_PRESET])
+    pictures = options.picture, options.floor_plan
+    if len(chips) > 1 and any(pictures):
+        raise RunError(f"Expected one --preset for a picture, got {len(chips)}.")
+    network = _network(options)
+    how = _bits(
+        options,
+        budget=options.budget,
+        one_copy=options.one_copy,
+        time_multiplexed=options.time_multiplexed,
+        objective=options.objective,
+    )
+    if len(chips) > 1:
+        best = f"best copies that fit for {options.objective}"
+        copies = "one copy of every layer" if options.one_copy else best
+        return _print_chips(network, _costs(network, chips, how), options, copies)
+    cost = cost_network(network, chips[0], how)
+    drawn = _draw(cost, *pictures)
+    if options.json:
+        print_json(chips_json({chips[0].name: cost})[0] | {"layers": layers_json(cost)})
+    else:
+        print(format_layers(cost))
+    for path in drawn:
+        print(f"picture: {path}", file=sys.stderr if options.json else sys.stdout)
+    return EXIT_OK
+
+
+def _network(options: argparse.Namespace) -> Network:
+    shapes = [InputShape.parse(word) for word in options.input_shape or ()]
+    return read_network(options.network, shapes)
+
+
+def _bits(options: argparse.Namespace, **others: Any) -> CostOptions:
+    return CostOptions(options.weight_bits, options.activation_bits, **others)
+
+
+def _costs(
+    network: Network, chips: list[Accelerator], options: CostOptions
+) -> dict[str, ChipCost | LRMPError]:
+    """Cost the network on every chip; one that cannot run it does not stop the others."""
+    costs: dict[str, ChipCost | LRMPError] = {}
+    for chip in chips:
+        try:
+            costs[chip.name] = cost_network(network, chip, options)
+        except LRMPError as error:
+            costs[chip.name] = error
+    errors = [cost for cost in costs.values() if isinstance(cost, LRMPError)]
+    if len(errors) == len(costs):
+        raise errors[0]
+    return costs
+
+
+def _print_chips(
+    network: Network,
+    costs: dict[str, ChipCost | LRMPError],
+    options: argparse.Namespace,
+    copies: str,
+) -> int:
+    if options.json:
+        print_json(chips_json(costs))
+        return EXIT_OK
+    print(
+        f"{network.name}: {len(network)} layers, {format_quantity(network.macs, 'MAC')}; "
+        f"{options.weight_bits}-bit weights, {options.activation_bits}-bit activations, {copies}\n"
+    )
+    print(format_chips(costs))
+    return EXIT_OK
+
+
+def _draw(cost: ChipCost, picture: Path | None, floor_plan: Path | None) -> list[Path]:
+    """Draw what was asked for."""
+    what = cost.model, cost.design, cost.budget
+    if picture is not None:
+        save_picture(partial(plot_cost, *what), picture)
+    if floor_plan is not None:
+        save_picture(partial(plot_floor_plan, *what), floor_plan)
+    return [path for path in (picture, floor_plan) if path is not None]
+
+
+def _validate(options: argparse.Namespace) -> int:
+    from lrmp.baselines.validation import format_table as format_cases
+    from lrmp.baselines.validation import run_validation
+
+    cases = run_validation()
+    if options.json:
+        print_json([asdict(c) | {"ratios": c.ratios, "holds": c.holds} for c in cases])
+    else:
+        print(format_cases(cases))
+    return EXIT_REFUSED if any(case.holds is False for case in cases) else EXIT_OK

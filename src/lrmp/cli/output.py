@@ -1,0 +1,68 @@
+"""What commands print: JSON or text tables."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from math import exp, log
+from typing import Any
+
+from lrmp.envs.si_prefix import format_number, si_prefix
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Offer ``--json``.
+
+    Args:
+        parser: Of a command.
+    """
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def print_json(document: Any) -> None:
+    """Print a document.
+
+    Args:
+        document: Plain lists, mappings, strings and finite numbers.
+    """
+    print(json.dumps(document, indent=2, allow_nan=False))
+
+
+def format_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Align columns.
+
+    Args:
+        header: One title per column.
+        rows: As many cells each.
+        left: How many columns are aligned to the left; the others to the right.
+
+    Returns:
+        Lines without trailing blanks.
+    """
+    table = [header, *rows]
+    widths = [max(len(row[column]) for row in table) for column in range(len(header))]
+    lines = []
+    for row in table:
+        cells = [
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def format_column(name: str, values: Sequence[float | None], unit: str) -> tuple[str, list[str]]:
+    """Write a column of quantities with one unit for all.
+
+    Args:
+        name: What they are.
+        values: In the unit without prefix; None for what is not known.
+        unit: Such as ``"s"``.
+
+    Returns:
+        The title with the unit, and the cells; ``"-"`` for None.
+    """
+    known = [value for value in values if value]
+    middle = exp(sum(map(log, known)) / len(known)) if known else 0.0
+    factor, prefix = si_prefix(middle)
+    cells = ["-" if value is None else format_number(value / factor) for value in values]
+    return f"{name} ({prefix}{unit})", cells
