@@ -3,7 +3,7 @@
 import itertools
 import operator
 import warnings
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from math import prod
 from typing import Any
@@ -78,7 +78,7 @@ def network_from_torch(
 
 
 def _arguments(example_input: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    if isinstance(example_input, dict):
+    if isinstance(example_input, Mapping):
         return (), dict(example_input)
     if isinstance(example_input, tuple | list):
         return tuple(example_input), {}
@@ -88,11 +88,50 @@ def _arguments(example_input: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
 def _tensors(tree: Any) -> Iterator[torch.Tensor]:
     if isinstance(tree, torch.Tensor):
         yield tree
-    elif isinstance(tree, dict):
+    elif isinstance(tree, Mapping):
         yield from _tensors(list(tree.values()))
     elif isinstance(tree, tuple | list):
         for branch in tree:
             yield from _tensors(branch)
+
+
+class _TensorsOf(nn.Module):
+    """Returns the tensors in what a module returns, which torch.export need not know the type of.
+
+    Args:
+        module: The module, of which nothing is changed.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, *args: Any, **kwargs: Any) -> tuple[torch.Tensor, ...]:
+        """Run the module.
+
+        Args:
+            *args: Its positional arguments.
+            **kwargs: Its keyword arguments.
+
+        Returns:
+            The tensors of its result, also those held by objects such as a cache of keys.
+        """
+        result = self.module(*args, **kwargs)
+        found, seen, todo = list[torch.Tensor](), set[int](), [result]
+        while todo:
+            item = todo.pop()
+            if id(item) in seen or isinstance(item, nn.Module | type):
+                continue
+            seen.add(id(item))
+            if isinstance(item, torch.Tensor):
+                found.append(item)
+            elif isinstance(item, Mapping):
+                todo += item.values()
+            elif isinstance(item, tuple | list | set):
+                todo += item
+            elif hasattr(item, "__dict__"):
+                todo += vars(item).values()
+        return tuple(found)
 
 
 @contextmanager
@@ -117,7 +156,7 @@ def _evaluation_mode(module: nn.Module) -> Iterator[None]:
 def _export(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ExportedProgram:
     with _evaluation_mode(module):
         try:
-            return export(module, args, kwargs, strict=False)
+            return export(_TensorsOf(module), args, kwargs, strict=False)
         except Exception as error:  # whatever the module's own code raises, too
             reason = (str(error).strip().splitlines() or ["no message"])[0]
             raise NetworkError(
@@ -149,7 +188,13 @@ class _Reader:
 
     def read_program(self, program: ExportedProgram) -> None:
         signature = program.graph_signature
-        sources = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+        sources = {
+            place: name.removeprefix("module.")
+            for place, name in (
+                *signature.inputs_to_parameters.items(),
+                *signature.inputs_to_buffers.items(),
+            )
+        }
         constants = signature.inputs_to_lifted_tensor_constants
         for node in program.graph.find_nodes(op="placeholder"):
             value = node.meta.get("val")
@@ -524,4 +569,4 @@ def _path(node: Node) -> str:
     """Name the module that runs a node, as in ``named_modules``."""
     stack: Iterable[tuple[str, Any]] = (node.meta.get("nn_module_stack") or {}).values()
     *_, last = ("", *(name for name, _ in stack))
-    return last
+    return last.removeprefix("module").removeprefix(".")  # of _TensorsOf

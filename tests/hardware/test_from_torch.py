@@ -372,6 +372,16 @@ def test_keyword_inputs():
     assert Network.from_torch(Two(), torch.zeros(1, 4)).layers[0].vector_ops == 0
 
 
+def test_results_of_any_type_are_followed():
+    class Cache:
+        def __init__(self, keys):
+            self.keys = {"layer": [keys]}
+            self.owner = self
+
+    layers = read(lambda m, x: Cache(m.key(x)), (1, 4), key=nn.Linear(4, 2))
+    assert layers == (Layer.linear("key", 4, 2),)
+
+
 # -- vector operations -------------------------------------------------------------------
 
 N = 3 * 8  # elements behind the linear layer
