@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
-from lrmp.errors import NetworkError
+from lrmp.errors import MissingExtraError, NetworkError
 from lrmp.hardware.frozen_arrays import IntArray, read_only
 from lrmp.hardware.layer import Layer
 
@@ -56,6 +57,50 @@ class Network:
     def macs(self) -> int:
         """Multiply-accumulates per inference."""
         return sum(layer.macs for layer in self.layers)
+
+    @classmethod
+    def from_torch(
+        cls,
+        module: Any,
+        example_input: Any,
+        *,
+        name: str | None = None,
+        batch_dimension: int | None = 0,
+    ) -> "Network":
+        """Read the layers of a torch module by running ``torch.export`` on an example input.
+
+        One call of the module is one inference: whatever precedes the features of a linear layer
+        multiplies its positions. The module is left as it was; its weights are not read, so it
+        may live on the ``meta`` device. A layer is named after its weight: ``layer1.0.conv1`` for
+        ``layer1.0.conv1.weight``, ``attn.in_proj`` for ``attn.in_proj_weight``, ``lstm.l0`` for
+        ``lstm.weight_ih_l0``; a product of two activations after its module, as in ``attn.qk``
+        and ``attn.av`` of an attention, else ``attn.matmul``. Weights used several times are one
+        layer, and equal names get a number.
+
+        Args:
+            module: A ``torch.nn.Module``, traced in evaluation mode. Its control flow may depend
+                on shapes, not on values.
+            example_input: A tensor, a tuple of positional or a dictionary of keyword arguments,
+                with the shapes of one inference.
+            name: Name of the network; None for the module's class.
+            batch_dimension: Dimension of the first tensor that must be 1; None for inputs without
+                a batch. An LSTM that is not ``batch_first`` has its batch in dimension 1.
+
+        Returns:
+            The network.
+
+        Raises:
+            MissingExtraError: If torch is not installed.
+            NetworkError: If the module cannot be traced on this input, its batch is not 1, it
+                has no layer, or it runs an operator that computes and is not known.
+        """
+        try:
+            from lrmp.hardware.from_torch import network_from_torch
+        except ImportError as error:
+            raise MissingExtraError(
+                'Expected torch to read a torch module; run pip install "lrmp[train]".'
+            ) from error
+        return network_from_torch(module, example_input, name, batch_dimension)
 
 
 NetworkFactory = Callable[[], Network]

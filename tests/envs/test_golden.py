@@ -21,16 +21,16 @@ GOLDEN = {
 }
 # id: first quarter of the task's fingerprint, which records carry
 FINGERPRINTS = {
-    "LRMP-Digits-v0": "d4b56c3e3bf366fd",
-    "LRMP-Digits-Throughput-v0": "1ea73d46f3bce61e",
-    "LRMP-ResNet18-v0": "1075ab024fff6f58",
-    "LRMP-ResNet18-Throughput-v0": "9f3c37b3ad614fba",
-    "LRMP-ResNet34-v0": "82392d886f0cd5c2",
-    "LRMP-ResNet34-Throughput-v0": "c7b456c3b0b4ac0b",
-    "LRMP-ResNet50-v0": "b749efa9e8500064",
-    "LRMP-ResNet50-Throughput-v0": "46d3e2ff0fbf44f1",
-    "LRMP-ResNet101-v0": "f9c149d23625cbf0",
-    "LRMP-ResNet101-Throughput-v0": "e6a822731b9fd606",
+    "LRMP-Digits-v0": "6aec128fec1e5171",
+    "LRMP-Digits-Throughput-v0": "a8ebc3c796dbb202",
+    "LRMP-ResNet18-v0": "fc66a8fdf20904ce",
+    "LRMP-ResNet18-Throughput-v0": "1fd8eaed7688dd59",
+    "LRMP-ResNet34-v0": "8c0ef3d67829270b",
+    "LRMP-ResNet34-Throughput-v0": "5810e6ff88cd9429",
+    "LRMP-ResNet50-v0": "672f67acc37063e4",
+    "LRMP-ResNet50-Throughput-v0": "0a196f603acf9ba5",
+    "LRMP-ResNet101-v0": "27a4936247b4842d",
+    "LRMP-ResNet101-Throughput-v0": "cd35fb608fa5fb57",
 }
 
 

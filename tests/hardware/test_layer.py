@@ -66,7 +66,9 @@ def test_convolution_of_impossible_size_is_refused(sizes):
 
 
 def test_unknown_kind_is_refused():
-    with pytest.raises(NetworkError, match="Expected kind of layer 'odd' to be one of conv2d, lin"):
+    with pytest.raises(
+        NetworkError, match="Expected kind of layer 'odd' to be one of conv2d, conv1d"
+    ):
         Layer(name="odd", kind="conv3d", rows=1, columns=1, positions=1)
 
 
@@ -95,3 +97,61 @@ def test_positions_follow_padding(kernel_size, stride, padding, input_size, side
 def test_kernel_that_does_not_fit_is_refused(padding, kernel_size):
     with pytest.raises(NetworkError, match="Expected kernel_size of layer 'c' to fit its input"):
         Layer.conv2d("c", 3, 8, kernel_size, input_size=8, padding=padding)
+
+
+def test_depthwise_convolution_sums_over_its_own_channel():
+    layer = Layer.conv2d("dw", 8, 8, kernel_size=3, input_size=4, groups=8)
+    assert (layer.rows, layer.columns, layer.groups, layer.positions) == (9, 8, 8, 16)
+    assert layer.inputs_per_position == 72
+    assert layer.macs == 9 * 8 * 16
+    assert layer.input_elements == 8 * 4 * 4
+
+
+def test_one_dimensional_convolution_unrolls_its_kernel():
+    # (10 + 2 - 3) // 2 + 1 = 5 positions
+    layer = Layer.conv1d("conv", 4, 6, kernel_size=3, input_size=10, stride=2, groups=2)
+    assert (layer.kind, layer.rows, layer.columns, layer.positions) == ("conv1d", 6, 6, 5)
+    assert layer.input_elements == 40
+
+
+def test_strided_pointwise_convolution_reads_only_the_inputs_it_uses():
+    # Every second element of both sides: 4 of 16 per channel.
+    layer = Layer.conv2d("downsample", 3, 5, kernel_size=1, input_size=4, stride=2)
+    assert layer.input_elements == 3 * 4
+
+
+@pytest.mark.parametrize(("make", "gates", "ops"), [(Layer.lstm, 4, 9), (Layer.gru, 3, 8)])
+def test_recurrent_layer_has_a_sequential_position_per_time_step(make, gates, ops):
+    layer = make("rnn", input_size=10, hidden_size=20, time_steps=35)
+    assert (layer.kind, layer.rows, layer.columns) == ("recurrent", 30, gates * 20)
+    assert (layer.positions, layer.time_steps) == (35, 35)
+    assert layer.vector_ops == ops * 20 * 35
+
+
+def test_matmul_of_heads_is_grouped():
+    # 12 heads of Q.K^T with 64 numbers per head over 50 tokens
+    layer = Layer.matmul("attention.qk", inner=64, outputs=50, positions=50, heads=12)
+    assert (layer.kind, layer.rows, layer.columns, layer.groups) == ("matmul", 64, 600, 12)
+    assert layer.macs == 12 * 64 * 50 * 50
+    assert layer.input_elements == 12 * 64 * 50
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"columns": 6, "groups": 4}, "Expected groups of layer 'odd' to divide its columns"),
+        ({"positions": 6, "time_steps": 4}, "Expected time_steps of layer 'odd' to divide its pos"),
+        ({"vector_ops": -1}, "Expected vector_ops of layer 'odd' to be an integer >= 0, got -1"),
+        ({"input_elements": 0}, "Expected input_elements of layer 'odd' to be an integer >= 1"),
+    ],
+    ids=str,
+)
+def test_inconsistent_sizes_are_refused(sizes, message):
+    good = {"rows": 1, "columns": 1, "positions": 1}
+    with pytest.raises(NetworkError, match=message):
+        Layer("odd", "conv2d", **good | sizes)
+
+
+def test_groups_that_do_not_divide_the_input_channels_are_refused():
+    with pytest.raises(NetworkError, match=r"divide its in_channels \(6\), got 4"):
+        Layer.conv2d("odd", 6, 8, kernel_size=3, input_size=4, groups=4)

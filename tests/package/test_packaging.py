@@ -79,6 +79,32 @@ def test_no_stray_module_is_installed(tmp_path, stray):
     assert f"No module named '{stray}'" in done.stderr
 
 
+def test_describing_chips_and_networks_loads_no_framework():
+    code = """
+import sys
+import lrmp.hardware
+lrmp.hardware.load_network("llama_7b")
+print(sorted({"torch", "onnx", "ortools", "matplotlib", "sklearn"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_reading_a_torch_module_without_torch_says_what_to_install():
+    code = """
+import sys
+sys.modules["torch"] = None  # how Python itself marks a module that must not be imported
+from lrmp.hardware import Network
+try:
+    Network.from_torch(None, None)
+except ImportError as error:
+    print(type(error).__name__, error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.startswith("MissingExtraError Expected torch to read a torch module; run ")
+    assert '"lrmp[train]"' in done.stdout
+
+
 @needs_checkout
 def test_readme_has_two_commands_and_working_snippets():
     readme = (ROOT / "README.md").read_text("utf-8")

@@ -1,0 +1,473 @@
+"""Plain torch models, written from the papers, to compare the built-in networks with."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class ResidualBlock(nn.Module):
+    def __init__(self, channels, width, stride, bottleneck):
+        super().__init__()
+        out = width * (4 if bottleneck else 1)
+        sizes = [(1, 1), (3, stride), (1, 1)] if bottleneck else [(3, stride), (3, 1)]
+        self.depth = len(sizes)
+        before = channels
+        for place, (kernel, step) in enumerate(sizes, 1):
+            after = out if place == self.depth else width
+            conv = nn.Conv2d(before, after, kernel, step, kernel // 2, bias=False)
+            self.add_module(f"conv{place}", conv)
+            self.add_module(f"bn{place}", nn.BatchNorm2d(after))
+            before = after
+        self.downsample = None
+        if stride > 1 or channels != out:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out)
+            )
+
+    def forward(self, x):
+        y = x
+        for place in range(1, self.depth + 1):
+            y = self.get_submodule(f"bn{place}")(self.get_submodule(f"conv{place}")(y))
+            if place < self.depth:
+                y = F.relu(y, inplace=True)
+        y += x if self.downsample is None else self.downsample(x)
+        return F.relu(y, inplace=True)
+
+
+class ResNet(nn.Module):
+    def __init__(self, blocks, bottleneck):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        channels = 64
+        for stage, count in enumerate(blocks):
+            stage_blocks = []
+            for block in range(count):
+                stride = 2 if stage and not block else 1
+                stage_blocks.append(ResidualBlock(channels, 64 << stage, stride, bottleneck))
+                channels = (64 << stage) * (4 if bottleneck else 1)
+            self.add_module(f"layer{stage + 1}", nn.Sequential(*stage_blocks))
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(channels, 1000)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
+        for stage in range(1, 5):
+            x = self.get_submodule(f"layer{stage}")(x)
+        return self.fc(torch.flatten(self.avgpool(x), 1))
+
+
+class CifarBlock(nn.Module):
+    def __init__(self, channels, width, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, width, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.stride, self.margin = stride, (width - channels) // 2
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        x = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.margin, self.margin))
+        return F.relu(y + x)
+
+
+class CifarResNet(nn.Module):
+    def __init__(self, depth):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(16)
+        channels = 16
+        for stage, width in enumerate((16, 32, 64)):
+            blocks = []
+            for block in range((depth - 2) // 6):
+                blocks.append(CifarBlock(channels, width, 2 if stage and not block else 1))
+                channels = width
+            self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
+        self.linear = nn.Linear(64, 10)
+
+    def forward(self, x):
+        x = F.relu(self.bn1(self.conv1(x)))
+        x = self.layer3(self.layer2(self.layer1(x)))
+        x = F.avg_pool2d(x, x.size(3))
+        return self.linear(x.view(x.size(0), -1))
+
+
+class TinyBlock(nn.Module):
+    def __init__(self, channels, width, stride):
+        super().__init__()
+        self.padding = (0, 1, 0, 1) if stride == 2 else (1, 1, 1, 1)
+        self.conv1 = nn.Conv2d(channels, width, 3, stride)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        self.shortcut = nn.Conv2d(channels, width, 1, stride) if stride == 2 else None
+
+    def forward(self, x):
+        y = self.conv2(F.relu(self.conv1(F.pad(x, self.padding))))
+        return F.relu(y + (x if self.shortcut is None else self.shortcut(x)))
+
+
+class ResNet8(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 16, 3, padding=1)
+        self.layer1 = TinyBlock(16, 16, 1)
+        self.layer2 = TinyBlock(16, 32, 2)
+        self.layer3 = TinyBlock(32, 64, 2)
+        self.fc = nn.Linear(64, 10)
+
+    def forward(self, x):
+        x = self.layer3(self.layer2(self.layer1(F.relu(self.conv1(x)))))
+        return self.fc(x.mean((2, 3)))
+
+
+class VGG(nn.Module):
+    def __init__(self, blocks, size, units):
+        super().__init__()
+        features, channels = [], 3
+        for block in blocks:
+            for width in block:
+                features += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(inplace=True)]
+                channels = width
+            features.append(nn.MaxPool2d(2))
+        self.features = nn.Sequential(*features)
+        self.avgpool = nn.AdaptiveAvgPool2d(size)
+        classifier, inputs = [], channels * size**2
+        for width in units[:-1]:
+            classifier += [nn.Linear(inputs, width), nn.ReLU(inplace=True)]
+            classifier += [nn.Dropout()] * (len(blocks) == 5)  # none in NeuroSim's VGG-8
+            inputs = width
+        self.classifier = nn.Sequential(*classifier, nn.Linear(inputs, units[-1]))
+
+    def forward(self, x):
+        return self.classifier(torch.flatten(self.avgpool(self.features(x)), 1))
+
+
+class LeNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 20, 5), nn.Conv2d(20, 50, 5)
+        self.fc1, self.fc2 = nn.Linear(800, 500), nn.Linear(500, 10)
+
+    def forward(self, x):
+        x = F.max_pool2d(self.conv2(F.max_pool2d(self.conv1(x), 2)), 2)
+        return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+
+class MLP(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1, self.fc2, self.fc3 = nn.Linear(784, 512), nn.Linear(512, 512), nn.Linear(512, 10)
+
+    def forward(self, x):
+        return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x.flatten(1))))))
+
+
+class Fire(nn.Module):
+    def __init__(self, channels, squeezed, expanded):
+        super().__init__()
+        self.squeeze = nn.Conv2d(channels, squeezed, 1)
+        self.expand1x1 = nn.Conv2d(squeezed, expanded, 1)
+        self.expand3x3 = nn.Conv2d(squeezed, expanded, 3, padding=1)
+
+    def forward(self, x):
+        x = F.relu(self.squeeze(x))
+        return torch.cat([F.relu(self.expand1x1(x)), F.relu(self.expand3x3(x))], 1)
+
+
+class SqueezeNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+
+        def pool():
+            return nn.MaxPool2d(3, 2, ceil_mode=True)
+
+        fires = [Fire(64, 16, 64), Fire(128, 16, 64), pool(), Fire(128, 32, 128)]
+        fires += [Fire(256, 32, 128), pool(), Fire(256, 48, 192), Fire(384, 48, 192)]
+        fires += [Fire(384, 64, 256), Fire(512, 64, 256)]
+        self.features = nn.Sequential(nn.Conv2d(3, 64, 3, 2), nn.ReLU(), pool(), *fires)
+        self.classifier = nn.Sequential(
+            nn.Dropout(), nn.Conv2d(512, 1000, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1)
+        )
+
+    def forward(self, x):
+        return torch.flatten(self.classifier(self.features(x)), 1)
+
+
+class InvertedResidual(nn.Module):
+    def __init__(self, channels, width, stride, expansion):
+        super().__init__()
+        inner = channels * expansion
+        expand = [conv_bn_relu6(channels, inner, 1)] if expansion > 1 else []
+        self.conv = nn.Sequential(
+            *expand,
+            conv_bn_relu6(inner, inner, 3, stride, inner),
+            nn.Conv2d(inner, width, 1, bias=False),
+            nn.BatchNorm2d(width),
+        )
+        self.adds_input = stride == 1 and channels == width
+
+    def forward(self, x):
+        return x + self.conv(x) if self.adds_input else self.conv(x)
+
+
+def conv_bn_relu6(channels, width, kernel, stride=1, groups=1):
+    return nn.Sequential(
+        nn.Conv2d(channels, width, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU6(inplace=True),
+    )
+
+
+class MobileNetV2(nn.Module):
+    def __init__(self):
+        super().__init__()
+        features, channels = [conv_bn_relu6(3, 32, 3, 2)], 32
+        for expansion, width, repeats, stride in (
+            (1, 16, 1, 1),
+            (6, 24, 2, 2),
+            (6, 32, 3, 2),
+            (6, 64, 4, 2),
+            (6, 96, 3, 1),
+            (6, 160, 3, 2),
+            (6, 320, 1, 1),
+        ):
+            for place in range(repeats):
+                step = 1 if place else stride
+                features.append(InvertedResidual(channels, width, step, expansion))
+                channels = width
+        self.features = nn.Sequential(*features, conv_bn_relu6(320, 1280, 1))
+        self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(1280, 1000))
+
+    def forward(self, x):
+        x = F.adaptive_avg_pool2d(self.features(x), (1, 1))
+        return self.classifier(torch.flatten(x, 1))
+
+
+class EncoderBlock(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.ln_1 = nn.LayerNorm(768)
+        self.self_attention = nn.MultiheadAttention(768, 12, batch_first=True)
+        self.ln_2 = nn.LayerNorm(768)
+        self.mlp = nn.Sequential(
+            nn.Linear(768, 3072), nn.GELU(), nn.Dropout(), nn.Linear(3072, 768), nn.Dropout()
+        )
+
+    def forward(self, x):
+        y = self.ln_1(x)
+        y, _ = self.self_attention(y, y, y, need_weights=False)
+        x = x + y
+        return x + self.mlp(self.ln_2(x))
+
+
+class ViT(nn.Module):
+    def __init__(self, blocks=12):
+        super().__init__()
+        self.conv_proj = nn.Conv2d(3, 768, 32, 32)
+        self.class_token = nn.Parameter(torch.zeros(1, 1, 768))
+        self.encoder = nn.Module()
+        self.encoder.pos_embedding = nn.Parameter(torch.zeros(1, 50, 768))
+        self.encoder.layers = nn.ModuleDict(
+            {f"encoder_layer_{i}": EncoderBlock() for i in range(blocks)}
+        )
+        self.encoder.ln = nn.LayerNorm(768)
+        self.heads = nn.Module()
+        self.heads.head = nn.Linear(768, 1000)
+
+    def forward(self, x):
+        n = x.shape[0]
+        x = self.conv_proj(x).reshape(n, 768, 49).permute(0, 2, 1)
+        x = torch.cat([self.class_token.expand(n, -1, -1), x], dim=1)
+        x = x + self.encoder.pos_embedding
+        for block in self.encoder.layers.values():
+            x = block(x)
+        return self.heads.head(self.encoder.ln(x)[:, 0])
+
+
+class BertLayer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention = nn.Module()
+        self.attention.self = BertAttention()
+        self.attention.output = BertOutput(768)
+        self.intermediate = nn.Module()
+        self.intermediate.dense = nn.Linear(768, 3072)
+        self.output = BertOutput(3072)
+
+    def forward(self, x):
+        x = self.attention.output(self.attention.self(x), x)
+        return self.output(F.gelu(self.intermediate.dense(x)), x)
+
+
+class BertAttention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.query, self.key, self.value = (nn.Linear(768, 768) for _ in range(3))
+
+    def forward(self, x):
+        q, k, v = (
+            part(x).view(*x.shape[:2], 12, 64).transpose(1, 2)
+            for part in (self.query, self.key, self.value)
+        )
+        x = F.scaled_dot_product_attention(q, k, v)
+        return x.transpose(1, 2).flatten(2)
+
+
+class BertOutput(nn.Module):
+    def __init__(self, inner):
+        super().__init__()
+        self.dense = nn.Linear(inner, 768)
+        self.norm = nn.LayerNorm(768)
+
+    def forward(self, x, around):
+        return self.norm(self.dense(x) + around)
+
+
+class Bert(nn.Module):
+    def __init__(self, blocks=12):
+        super().__init__()
+        self.words = nn.Embedding(30522, 768)
+        self.places = nn.Embedding(512, 768)
+        self.segments = nn.Embedding(2, 768)
+        self.norm = nn.LayerNorm(768)
+        self.encoder = nn.Module()
+        self.encoder.layer = nn.ModuleList([BertLayer() for _ in range(blocks)])
+        self.pooler = nn.Module()
+        self.pooler.dense = nn.Linear(768, 768)
+
+    def forward(self, tokens, segments):
+        places = torch.arange(tokens.shape[1], device=tokens.device)[None]
+        x = self.norm(self.words(tokens) + self.segments(segments) + self.places(places))
+        for layer in self.encoder.layer:
+            x = layer(x)
+        return torch.tanh(self.pooler.dense(x[:, 0]))
+
+
+class RMSNorm(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(width))
+
+    def forward(self, x):
+        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.scale
+
+
+class LlamaBlock(nn.Module):
+    def __init__(self, width, heads, inner):
+        super().__init__()
+        self.input_norm, self.inner_norm = RMSNorm(width), RMSNorm(width)
+        self.self_attn = LlamaAttention(width, heads)
+        self.mlp = nn.Module()
+        self.mlp.gate_proj = nn.Linear(width, inner, bias=False)
+        self.mlp.up_proj = nn.Linear(width, inner, bias=False)
+        self.mlp.down_proj = nn.Linear(inner, width, bias=False)
+
+    def forward(self, x, cos, sin):
+        x = x + self.self_attn(self.input_norm(x), cos, sin)
+        y = self.inner_norm(x)
+        return x + self.mlp.down_proj(F.silu(self.mlp.gate_proj(y)) * self.mlp.up_proj(y))
+
+
+class LlamaAttention(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        for part in "qkvo":
+            self.add_module(f"{part}_proj", nn.Linear(width, width, bias=False))
+
+    def forward(self, x, cos, sin):
+        n, tokens, width = x.shape
+        q, k, v = (
+            part(x).view(n, tokens, self.heads, -1).transpose(1, 2)
+            for part in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        q, k = (t * cos + rotate_half(t) * sin for t in (q, k))
+        x = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return self.o_proj(x.transpose(1, 2).reshape(n, tokens, width))
+
+
+def rotate_half(x):
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat((-second, first), dim=-1)
+
+
+class Llama(nn.Module):
+    def __init__(self, blocks=32):
+        super().__init__()
+        self.model = nn.Module()
+        self.model.embed_tokens = nn.Embedding(32000, 4096)
+        self.model.layers = nn.ModuleList([LlamaBlock(4096, 32, 11008) for _ in range(blocks)])
+        self.model.norm = RMSNorm(4096)
+        self.lm_head = nn.Linear(4096, 32000, bias=False)
+
+    def forward(self, tokens):
+        x = self.model.embed_tokens(tokens)
+        places = torch.arange(tokens.shape[1], device=tokens.device).float()
+        steps = 10_000 ** (-torch.arange(0, 128, 2, device=tokens.device) / 128)
+        angles = torch.cat([torch.outer(places, steps)] * 2, dim=-1)
+        for layer in self.model.layers:
+            x = layer(x, angles.cos(), angles.sin())
+        return self.lm_head(self.model.norm(x)[:, -1])
+
+
+class LanguageModel(nn.Module):
+    def __init__(self, hidden):
+        super().__init__()
+        self.encoder = nn.Embedding(10_000, hidden)
+        self.rnn = nn.LSTM(hidden, hidden, 2, dropout=0.5, batch_first=True)
+        self.decoder = nn.Linear(hidden, 10_000)
+
+    def forward(self, words):
+        return self.decoder(self.rnn(self.encoder(words))[0])
+
+
+class DigitsCNN(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 16, 3, padding=1)
+        self.conv2 = nn.Conv2d(16, 32, 3, padding=1)
+        self.conv3 = nn.Conv2d(32, 48, 3, 2, 1)
+        self.conv4 = nn.Conv2d(48, 48, 3, 2, 1)
+        self.fc = nn.Linear(192, 10)
+
+    def forward(self, x):
+        for layer in (self.conv1, self.conv2, self.conv3, self.conv4):
+            x = F.relu(layer(x))
+        return self.fc(x.flatten(1))
+
+
+def image(channels, size):
+    return lambda: (torch.empty(1, channels, size, size),)
+
+
+def words(count, inputs=1):
+    return lambda: tuple(torch.zeros(1, count, dtype=torch.long) for _ in range(inputs))
+
+
+MODELS = {
+    "bert_base": (Bert, words(128, 2)),
+    "digits_cnn": (DigitsCNN, image(1, 8)),
+    "lenet": (LeNet, image(1, 28)),
+    "llama_7b": (Llama, words(128)),
+    "lstm_ptb_large": (lambda: LanguageModel(1500), words(35)),
+    "lstm_ptb_medium": (lambda: LanguageModel(650), words(35)),
+    "mlp": (MLP, image(1, 28)),
+    "mobilenet_v2": (MobileNetV2, image(3, 224)),
+    "resnet8": (ResNet8, image(3, 32)),
+    "resnet18": (lambda: ResNet((2, 2, 2, 2), False), image(3, 224)),
+    "resnet20": (lambda: CifarResNet(20), image(3, 32)),
+    "resnet32": (lambda: CifarResNet(32), image(3, 32)),
+    "resnet34": (lambda: ResNet((3, 4, 6, 3), False), image(3, 224)),
+    "resnet50": (lambda: ResNet((3, 4, 6, 3), True), image(3, 224)),
+    "resnet56": (lambda: CifarResNet(56), image(3, 32)),
+    "resnet101": (lambda: ResNet((3, 4, 23, 3), True), image(3, 224)),
+    "squeezenet1_1": (SqueezeNet, image(3, 224)),
+    "vgg8": (lambda: VGG(((128,) * 2, (256,) * 2, (512,) * 2), 4, (1024, 10)), image(3, 32)),
+    "vgg16": (
+        lambda: VGG(
+            ((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 3, (512,) * 3), 7, (4096, 4096, 1000)
+        ),
+        image(3, 224),
+    ),
+    "vit_b_32": (ViT, image(3, 224)),
+}
