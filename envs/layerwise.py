@@ -7,6 +7,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from lrmp.envs.accuracy.model import AccuracyKind
 from lrmp.envs.observation import FEATURES, Observation, running_features, static_features
 from lrmp.envs.outcome import Outcome, evaluate_bits
 from lrmp.envs.reward import RewardName, reward_function
@@ -96,6 +97,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     | `discrete` | `bool` | `False` | actions as bit indices |
     | `reward` | `str` | `"lrmp"` | `"lrmp"`, `"haq"` or `"cim-aq"` |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
+    | `accuracy` | `str` or `None` | the task's own | `"table"`, or `"network"`: run it on images |
     | `render_mode` | `str` or `None` | `None` | `"ansi"`: the decisions so far, as text |
 
     >>> import gymnasium as gym
@@ -124,9 +126,12 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         discrete: bool = False,
         reward: RewardName = "lrmp",
         solver: SolverName = "exact",
+        accuracy: AccuracyKind | None = None,
         render_mode: str | None = None,
     ) -> None:
         self.task = task if isinstance(task, Task) else load_task(task)
+        if accuracy is not None:
+            self.task = self.task.with_accuracy(accuracy)
         if render_mode not in (None, "ansi"):
             raise TaskError(f"Expected render_mode None or 'ansi', got {render_mode!r}.")
         reward_function(reward)

@@ -1,7 +1,5 @@
 """Measuring a network's sensitivities, and designs that judge them; resumable, in processes."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
@@ -14,13 +12,13 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from lrmp.envs.accuracy.evaluator import OPERANDS, DesignResult, NetworkEvaluator
+from lrmp.envs.accuracy.design_result import design_bits, design_text
+from lrmp.envs.accuracy.evaluator import OPERANDS, NetworkEvaluator
 from lrmp.envs.accuracy.measurement_log import MeasurementLog
-from lrmp.envs.accuracy.protocol import Protocol
+from lrmp.envs.accuracy.protocol import Protocol, identity
 from lrmp.envs.accuracy.random_designs import draw_designs
 from lrmp.hardware.design import BIT_WIDTHS, MIN_BITS
 
-Bits = tuple[list[int], list[int]]
 SplitToRun = Literal["search", "test"]
 
 #: Seeds of the random designs: those a map is fitted to are others than those it is judged on.
@@ -120,7 +118,10 @@ class Measurement:
         Returns:
             All of them, as they stand in the log.
         """
-        designs = draw_designs(*self.tables(), count, seed)
+        # Judged designs are held out: none that the map was fitted to.
+        fitted = {r["design"] for r in self.log.results if r.get("split") == "search"}
+        exclude = fitted if split == "test" else frozenset()
+        designs = draw_designs(*self.tables(), count, seed, exclude)
         done = {r["design"] for r in self.log.results if r.get("split") == split and "design" in r}
         wanted = [design_text(bits) for bits in designs]
         jobs = [(text, split) for text in wanted if text not in done]
@@ -148,59 +149,6 @@ class Measurement:
                     yield future.result()
             finally:
                 pool.shutdown(cancel_futures=True)
-
-
-def identity(protocol: Protocol) -> str:
-    """Hash what a measurement depends on.
-
-    Args:
-        protocol: Of the network.
-
-    Returns:
-        SHA-256 of weights, images and recipe.
-    """
-    values = asdict(protocol)
-    parts = ("sha256", "preprocessing", "calibration", "search", "test", "recipe")
-    text = json.dumps({name: values[name] for name in (*parts, "sensitivity_images")})
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def design_text(bits: NDArray[np.int64]) -> str:
-    """Write a design as two words of digits, weights and activations.
-
-    Args:
-        bits: Shape (2, L), each 2..8.
-
-    Returns:
-        Such as ``"8654/8888"``.
-    """
-    return "/".join("".join(map(str, row)) for row in bits.tolist())
-
-
-def design_bits(text: str) -> Bits:
-    """Read a design back.
-
-    Args:
-        text: As ``design_text`` writes it.
-
-    Returns:
-        Weight and activation bits.
-    """
-    weights, _, activations = text.partition("/")
-    return [int(digit) for digit in weights], [int(digit) for digit in activations]
-
-
-def design_result(entry: dict[str, Any]) -> DesignResult:
-    """Read the result of a design back.
-
-    Args:
-        entry: A line of the log.
-
-    Returns:
-        The result.
-    """
-    names = ("divergence", "images", "float_correct", "lost", "gained")
-    return DesignResult(**{name: entry[name] for name in names})
 
 
 def _run_design(evaluator: NetworkEvaluator, text: str, split: SplitToRun) -> dict[str, Any]:

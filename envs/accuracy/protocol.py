@@ -1,8 +1,9 @@
 """The accuracy-check protocol of a network: weights, images, recipe. See docs/protocol.md."""
 
 import hashlib
+import json
 import tomllib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -158,6 +159,21 @@ class Protocol:
         return scaled
 
 
+def identity(protocol: Protocol) -> str:
+    """Hash what the accuracy of a design depends on.
+
+    Args:
+        protocol: Of the network.
+
+    Returns:
+        SHA-256 of weights, images and recipe.
+    """
+    values = asdict(protocol)
+    parts = ("sha256", "preprocessing", "calibration", "search", "test", "recipe")
+    text = json.dumps({name: values[name] for name in (*parts, "sensitivity_images")})
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def check_sha256(path: Path, expected: str) -> None:
     """Check that a file is the one that a protocol names.
 
@@ -168,17 +184,32 @@ def check_sha256(path: Path, expected: str) -> None:
     Raises:
         AccuracyDataError: If it is missing or another.
     """
-    if not path.is_file():
-        raise AccuracyDataError(
-            f"Expected weights at {path}, got no such file. Name the data folder with --data or "
-            "the environment variable LRMP_DATA."
-        )
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    found = file_sha256(path)
     if found != expected:
         raise AccuracyDataError(
             f"Expected {path} to have SHA-256 {expected}, got {found}. Fetch the weights that "
             "docs/protocol.md names."
         )
+
+
+def file_sha256(path: Path) -> str:
+    """Hash a file of weights.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Hexadecimal digits.
+
+    Raises:
+        AccuracyDataError: If there is no such file.
+    """
+    if not path.is_file():
+        raise AccuracyDataError(
+            f"Expected weights at {path}, got no such file. Name the data folder with --data or "
+            "the environment variable LRMP_DATA."
+        )
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @cache

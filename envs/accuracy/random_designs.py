@@ -1,8 +1,11 @@
 """Random designs that a table is fitted to and judged on."""
 
+from collections.abc import Set
+
 import numpy as np
 from numpy.typing import NDArray
 
+from lrmp.envs.accuracy.design_result import design_text
 from lrmp.hardware.design import MAX_BITS, MIN_BITS
 
 #: Summed divergence of the designs, in nats: from hardly changed to broken.
@@ -15,6 +18,7 @@ def draw_designs(
     activation_table: NDArray[np.float64],
     count: int,
     seed: int,
+    exclude: Set[str] = frozenset(),
 ) -> NDArray[np.int64]:
     """Draw designs whose summed divergences are spread evenly, on a logarithmic scale.
 
@@ -27,6 +31,7 @@ def draw_designs(
         activation_table: The same for activations, shape (L, 7).
         count: Number of designs.
         seed: Of the draw.
+        exclude: Designs as text that are not wanted.
 
     Returns:
         Weight and activation bits, shape (count, 2, L).
@@ -45,7 +50,10 @@ def draw_designs(
     low = max(np.log(LEAST), logs.min())
     high = min(np.log(MOST), logs.max())
     chosen: list[int] = []
-    left = np.ones(pool, bool)
+    # Small networks have few designs: none is taken twice.
+    texts = [design_text(design) for design in bits]
+    first = {text: index for index, text in reversed(list(enumerate(texts)))}
+    left = np.array([first[text] == i and text not in exclude for i, text in enumerate(texts)])
     for target in np.linspace(low, high, count):
         nearest = int(np.argmin(np.where(left, np.abs(logs - target), np.inf)))
         left[nearest] = False

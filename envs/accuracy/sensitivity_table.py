@@ -186,6 +186,21 @@ def load_table(network: str) -> SensitivityTable:
     return SensitivityTable.from_text(file.read_text("utf-8"))
 
 
+def load_designs(network: str) -> list[dict[str, Any]]:
+    """Load the designs that a shipped table was fitted to and judged on.
+
+    Args:
+        network: Its name.
+
+    Returns:
+        Results as ``lrmp accuracy measure`` wrote them; none for a predicted table.
+    """
+    file = resources.files(FOLDER).joinpath(f"{network}.designs.jsonl")
+    if not file.is_file():
+        return []
+    return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+
+
 def shipped_accuracy(network: Network) -> TableAccuracy:
     """Build the accuracy model of a network from its shipped table.
 

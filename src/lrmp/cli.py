@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import lrmp
+from lrmp import cli_accuracy
 from lrmp.envs.outcome import Outcome, evaluate_bits
 from lrmp.envs.record import Claim, Record
 from lrmp.envs.task import TASKS, Task, load_task
@@ -134,6 +135,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_store(leaderboard)
     _add_json(leaderboard)
     leaderboard.set_defaults(run=_leaderboard)
+
+    cli_accuracy.add_parser(commands, EPILOG)
 
     demo = commands.add_parser(
         "demo",

@@ -18,6 +18,10 @@ GOLDEN = {
     "LRMP-ResNet50-Throughput-v0": (3376, 0.09168211470894905, 25983472, 845248, 3375),
     "LRMP-ResNet101-v0": (5688, -1.366074762455023, 32995080, 1046528, 5688),
     "LRMP-ResNet101-Throughput-v0": (5688, 0.24770545044451664, 42094120, 824032, 5676),
+    "LRMP-MLP-v0": (112, -10.928200147599375, 4282, 2136, 36),
+    "LRMP-MLP-Throughput-v0": (112, -11.258041794939073, 4282, 2136, 36),
+    "LRMP-ResNet20-v0": (288, -14.460476990582857, 2643290, 305152, 288),
+    "LRMP-ResNet20-Throughput-v0": (288, -14.283802716711804, 2831818, 235264, 283),
 }
 # id: first quarter of the task's fingerprint, which records carry
 FINGERPRINTS = {
@@ -31,6 +35,10 @@ FINGERPRINTS = {
     "LRMP-ResNet50-Throughput-v0": "0a196f603acf9ba5",
     "LRMP-ResNet101-v0": "27a4936247b4842d",
     "LRMP-ResNet101-Throughput-v0": "cd35fb608fa5fb57",
+    "LRMP-MLP-v0": "2a1d23e64fa0c9ed",
+    "LRMP-MLP-Throughput-v0": "2cce1b9baa02ff81",
+    "LRMP-ResNet20-v0": "abec465433a7a0b1",
+    "LRMP-ResNet20-Throughput-v0": "795a4d75830b0510",
 }
 
 

@@ -14,7 +14,8 @@ from lrmp.envs.accuracy.quantization.recipe import Recipe, load_recipe
 from lrmp.errors import AccuracyDataError
 from lrmp.hardware.frozen_arrays import IntArray
 
-CALIBRATION_BATCH = 16
+#: Part of the recipes: which values are sampled depends on it.
+CALIBRATION_BATCH = 8
 
 
 class QuantizedNetwork:
