@@ -7,6 +7,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from lrmp.envs.accuracy.model import AccuracyKind
 from lrmp.envs.observation import FEATURES, Observation, running_features, static_features
 from lrmp.envs.outcome import Outcome, evaluate_bits
 from lrmp.envs.reward import RewardName, reward_function
@@ -97,6 +98,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     | `discrete` | `bool` | `False` | actions as bit indices |
     | `reward` | `str` | `"lrmp"` | `"lrmp"`, `"haq"` or `"cim-aq"` |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
+    | `accuracy` | `str` or `None` | the task's own | `"table"`, or `"network"`: run it on images |
     | `render_mode` | `str` or `None` | `None` | `"ansi"`: the decisions so far, as text |
 
     >>> import gymnasium as gym
@@ -108,11 +110,11 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     (6.101, True)
 
     ## Registered Configurations
-    `LRMP-{Digits,ResNet18,ResNet34,ResNet50,ResNet101}-v0` minimise latency,
+    `LRMP-{Digits,MLP,ResNet20,ResNet18,ResNet34,ResNet50,ResNet101}-v0` minimise latency,
     `LRMP-{...}-Throughput-v0` maximise throughput, `LRMP-{...}-Energy-v0` minimise the energy and
     `LRMP-{...}-EDP-v0` the energy-delay product of one inference. On Digits the drop is that of
-    the quantised network itself on real images; on the ResNets it is an estimate from published
-    results.
+    the quantised network itself on real images; on MLP and ResNet20 it comes from a table
+    measured on the network; on the others it is an estimate from published results.
 
     ## Version History
     - v0: first release.
@@ -127,9 +129,12 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         discrete: bool = False,
         reward: RewardName = "lrmp",
         solver: SolverName = "exact",
+        accuracy: AccuracyKind | None = None,
         render_mode: str | None = None,
     ) -> None:
         self.task = task if isinstance(task, Task) else load_task(task)
+        if accuracy is not None:
+            self.task = self.task.with_accuracy(accuracy)
         if render_mode not in (None, "ansi"):
             raise TaskError(f"Expected render_mode None or 'ansi', got {render_mode!r}.")
         reward_function(reward)

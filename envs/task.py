@@ -3,11 +3,18 @@
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache, cached_property, partial
 from typing import Any, get_args
 
-from lrmp.envs.accuracy.model import AccuracyModel, accuracy_label
+from lrmp.envs.accuracy.factories import (
+    check_kind,
+    digits_accuracy,
+    network_accuracy,
+    published_accuracy,
+    table_accuracy,
+)
+from lrmp.envs.accuracy.model import AccuracyKind, AccuracyModel, accuracy_label
 from lrmp.errors import TaskError, unknown_name
 from lrmp.hardware.accelerator import Accelerator
 from lrmp.hardware.cost_model import CostModel
@@ -76,6 +83,28 @@ class Task:
         """``"network"``, ``"table"`` or ``"table (estimate)"``, as shown beside every drop."""
         return accuracy_label(self.accuracy.kind, self.accuracy.is_estimate)
 
+    def with_accuracy(self, kind: AccuracyKind) -> "Task":
+        """Return the task with the accuracy model of a kind.
+
+        Args:
+            kind: ``"table"`` or ``"network"``.
+
+        Returns:
+            This task, if that is its own kind; else a task of the same name and another
+            fingerprint, which the leaderboard does not rank.
+
+        Raises:
+            AccuracyTableError: If there is no such kind, or no table for the network.
+            AccuracyDataError: If the network has no protocol.
+        """
+        check_kind(kind)
+        if kind == self.accuracy.kind:
+            return self
+        factory = table_accuracy if kind == "table" else network_accuracy
+        other = replace(self, accuracy_factory=factory)
+        other.accuracy  # noqa: B018  say at once if there is none
+        return other
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the definition: id, layers, chip, budget, objective, accuracy, allowed drop.
@@ -112,18 +141,6 @@ class Task:
         return (Task, self._values())
 
 
-def _published_accuracy(network: Network) -> AccuracyModel:
-    from lrmp.envs.accuracy.table import published_table
-
-    return published_table(network)
-
-
-def _digits_accuracy(network: Network) -> AccuracyModel:
-    from lrmp.envs.accuracy.digits import DigitsAccuracy
-
-    return DigitsAccuracy(network)
-
-
 def _lrmp_task(
     task_id: str, network_name: str, objective: Objective, accuracy_factory: AccuracyFactory
 ) -> Task:
@@ -140,12 +157,15 @@ def _lrmp_task(
     )
 
 
-_NETWORKS: tuple[tuple[str, str, AccuracyFactory], ...] = (
-    ("Digits", "digits_cnn", _digits_accuracy),
-    ("ResNet18", "resnet18", _published_accuracy),
-    ("ResNet34", "resnet34", _published_accuracy),
-    ("ResNet50", "resnet50", _published_accuracy),
-    ("ResNet101", "resnet101", _published_accuracy),
+#: Label, network, versions with their accuracy models. A new model is a new version.
+_NETWORKS: tuple[tuple[str, str, tuple[AccuracyFactory, ...]], ...] = (
+    ("Digits", "digits_cnn", (digits_accuracy,)),
+    ("ResNet18", "resnet18", (published_accuracy,)),
+    ("ResNet34", "resnet34", (published_accuracy,)),
+    ("ResNet50", "resnet50", (published_accuracy,)),
+    ("ResNet101", "resnet101", (published_accuracy,)),
+    ("MLP", "mlp", (table_accuracy,)),
+    ("ResNet20", "resnet20", (table_accuracy,)),
 )
 _OBJECTIVES: tuple[tuple[str, Objective], ...] = (
     ("", "latency"),
@@ -156,10 +176,11 @@ _OBJECTIVES: tuple[tuple[str, Objective], ...] = (
 
 #: The registered tasks: id -> what builds it.
 TASKS: dict[str, Callable[[], Task]] = {
-    (task_id := f"LRMP-{label}{suffix}-v0"): partial(
+    (task_id := f"LRMP-{label}{suffix}-v{version}"): partial(
         _lrmp_task, task_id, network, objective, accuracy
     )
-    for label, network, accuracy in _NETWORKS
+    for label, network, versions in _NETWORKS
+    for version, accuracy in enumerate(versions)
     for suffix, objective in _OBJECTIVES
 }
 

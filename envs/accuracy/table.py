@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lrmp.envs.accuracy.drop_map import DropMap, IdentityMap
 from lrmp.envs.accuracy.model import AccuracyKind, bit_index
 from lrmp.errors import AccuracyTableError, unknown_name
 from lrmp.hardware.design import BIT_WIDTHS, MIN_BITS
@@ -19,13 +20,17 @@ PUBLISHED = "published_ptq.toml"
 
 
 class TableAccuracy:
-    """Drop of a design as the sum of one entry per layer and operand.
+    """Drop of a design from the sum of one entry per layer and operand, through a monotone map.
+
+    ``drop = drop_map(sum over layers of weight_table[l, bits] + activation_table[l, bits])``, where
+    the map never decreases: the least drop for some cost is the least sum.
 
     Args:
-        weight_drop: Percentage points by layer and weight bits 2..8, shape (L, 7).
-        activation_drop: Percentage points by layer and activation bits 2..8, shape (L, 7).
+        weight_table: Entries by layer and weight bits 2..8, shape (L, 7).
+        activation_table: Entries by layer and activation bits 2..8, shape (L, 7).
         provenance: Where the numbers come from, one line.
         is_estimate: Whether they were not measured on the network itself.
+        drop_map: From the sum to percentage points; None if the entries are points already.
 
     Raises:
         AccuracyTableError: If a shape is wrong or a number is not finite.
@@ -35,33 +40,64 @@ class TableAccuracy:
 
     def __init__(
         self,
-        weight_drop: NDArray[np.float64],
-        activation_drop: NDArray[np.float64],
+        weight_table: NDArray[np.float64],
+        activation_table: NDArray[np.float64],
         provenance: str,
         *,
         is_estimate: bool,
+        drop_map: DropMap | None = None,
     ) -> None:
-        for name, table in (("weight_drop", weight_drop), ("activation_drop", activation_drop)):
-            expected = (len(weight_drop), len(BIT_WIDTHS))
+        for name, table in (
+            ("weight_table", weight_table),
+            ("activation_table", activation_table),
+        ):
+            expected = (len(weight_table), len(BIT_WIDTHS))
             if table.shape != expected or not np.isfinite(table).all():
                 raise AccuracyTableError(
                     f"Expected {name} to be finite and of shape {expected}, got shape "
                     f"{table.shape} with {np.count_nonzero(~np.isfinite(table))} non-finite values."
                 )
-        self.weight_drop = weight_drop
-        self.activation_drop = activation_drop
+        self.weight_table = weight_table
+        self.activation_table = activation_table
         self.provenance = provenance
         self.is_estimate = is_estimate
-        self._layers = np.arange(len(weight_drop))
+        self.drop_map = drop_map or IdentityMap()
+        self._layers = np.arange(len(weight_table))
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the two tables, rounded to 1e-9 points."""
-        rounded = np.round(np.stack([self.weight_drop, self.activation_drop]) * 1e9)
-        return hashlib.sha256(rounded.astype("<i8").tobytes()).hexdigest()
+        """SHA-256 of the two tables, rounded to 1e-9, and of the map's knots."""
+        rounded = np.round(np.stack([self.weight_table, self.activation_table]) * 1e9)
+        digest = hashlib.sha256(rounded.astype("<i8").tobytes())
+        if isinstance(self.drop_map, DropMap):
+            knots = np.round(np.stack([self.drop_map.sums, self.drop_map.drops]) * 1e9)
+            digest.update(knots.astype("<i8").tobytes())
+            digest.update(f"{self.drop_map.ceiling:.9f}".encode())
+        return digest.hexdigest()
+
+    def table_sum(self, weight_bits: IntArray, activation_bits: IntArray) -> float:
+        """Sum the entries of a design.
+
+        Args:
+            weight_bits: Shape (L,), each 2..8.
+            activation_bits: Shape (L,), each 2..8.
+
+        Returns:
+            In the unit of the tables.
+
+        Raises:
+            DesignError: If the bits are out of range or not one per layer.
+        """
+        count = len(self._layers)
+        weights = bit_index("weight_bits", weight_bits, count)
+        activations = bit_index("activation_bits", activation_bits, count)
+        return float(
+            self.weight_table[self._layers, weights].sum()
+            + self.activation_table[self._layers, activations].sum()
+        )
 
     def drop(self, weight_bits: IntArray, activation_bits: IntArray) -> float:
-        """Sum the entries of a design.
+        """Map the sum of a design's entries to its drop.
 
         Args:
             weight_bits: Shape (L,), each 2..8.
@@ -73,13 +109,7 @@ class TableAccuracy:
         Raises:
             DesignError: If the bits are out of range or not one per layer.
         """
-        count = len(self._layers)
-        weights = bit_index("weight_bits", weight_bits, count)
-        activations = bit_index("activation_bits", activation_bits, count)
-        return float(
-            self.weight_drop[self._layers, weights].sum()
-            + self.activation_drop[self._layers, activations].sum()
-        )
+        return float(self.drop_map(self.table_sum(weight_bits, activation_bits)))
 
     def test_drop(self, weight_bits: IntArray, activation_bits: IntArray) -> None:
         """Return None: a table holds no test images.

@@ -40,6 +40,10 @@ class AccuracyTableError(LRMPError, ValueError):
     """A malformed accuracy table or weight file."""
 
 
+class AccuracyDataError(LRMPError, ValueError):
+    """Images or weights that are missing, damaged, or not those a protocol names."""
+
+
 class ActionError(LRMPError, ValueError):
     """An action outside the action space."""
 

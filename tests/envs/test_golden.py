@@ -28,6 +28,14 @@ GOLDEN = {
     "LRMP-ResNet101-Throughput-v0": (5688, 0.24770545044451664, 42094120, 824032, 5676),
     "LRMP-ResNet101-Energy-v0": (5688, -1.7221666755949778, 75013624, 7626752, 3752),
     "LRMP-ResNet101-EDP-v0": (5688, -0.5302915457331778, 33094056, 1128128, 5688),
+    "LRMP-MLP-v0": (112, -10.928200147599375, 4282, 2136, 36),
+    "LRMP-MLP-Throughput-v0": (112, -11.258041794939073, 4282, 2136, 36),
+    "LRMP-MLP-Energy-v0": (112, -9.792063453794952, 4282, 2136, 36),
+    "LRMP-MLP-EDP-v0": (112, -9.359111010531443, 4282, 2136, 36),
+    "LRMP-ResNet20-v0": (288, -14.460476990582857, 2643290, 305152, 288),
+    "LRMP-ResNet20-Throughput-v0": (288, -14.283802716711804, 2831818, 235264, 283),
+    "LRMP-ResNet20-Energy-v0": (288, -14.84162416264766, 6292810, 1064960, 170),
+    "LRMP-ResNet20-EDP-v0": (288, -13.535167733915177, 2643290, 305152, 288),
 }
 # id: first quarter of the task's fingerprint, which records carry
 FINGERPRINTS = {
@@ -51,6 +59,14 @@ FINGERPRINTS = {
     "LRMP-ResNet101-Throughput-v0": "8922221b02fcb681",
     "LRMP-ResNet101-Energy-v0": "ee6298ef7d2d90c2",
     "LRMP-ResNet101-EDP-v0": "ad3b354dfbf1abe5",
+    "LRMP-MLP-v0": "1d6f6735a4f9511f",
+    "LRMP-MLP-Throughput-v0": "95efeae239352c11",
+    "LRMP-MLP-Energy-v0": "7140c11d79d2f259",
+    "LRMP-MLP-EDP-v0": "ab23890e1876d6f1",
+    "LRMP-ResNet20-v0": "2b3dbf6a499110d2",
+    "LRMP-ResNet20-Throughput-v0": "c3bb6b071a6668ad",
+    "LRMP-ResNet20-Energy-v0": "02c1a34f5745e579",
+    "LRMP-ResNet20-EDP-v0": "15e5685e60bc688f",
 }
 
 

@@ -15,7 +15,7 @@ from gymnasium.vector.utils import CloudpickleWrapper
 from lrmp.envs import TASKS, register_envs
 
 OBJECTIVES = {"": "latency", "-Throughput": "throughput", "-Energy": "energy", "-EDP": "edp"}
-LABELS = ("Digits", "ResNet18", "ResNet34", "ResNet50", "ResNet101")
+LABELS = ("Digits", "ResNet18", "ResNet34", "ResNet50", "ResNet101", "MLP", "ResNet20")
 IDS = {
     f"LRMP-{label}{suffix}-v0": objective
     for label in LABELS
@@ -39,6 +39,8 @@ def test_id_makes_its_own_task(spec):
         env.unwrapped.task.network.name
         == {
             "Digits": "digits_cnn",
+            "MLP": "mlp",
+            "ResNet20": "resnet20",
             "ResNet18": "resnet18",
             "ResNet34": "resnet34",
             "ResNet50": "resnet50",
@@ -92,16 +94,17 @@ if before or len(after) != COUNT or heavy:
     assert run_python(code.replace("COUNT", str(len(IDS))), tmp_path) == ""
 
 
-def test_episode_loads_neither_torch_nor_matplotlib(tmp_path):
-    code = """
+@pytest.mark.parametrize("env_id", ["LRMP-ResNet18-v0", "LRMP-ResNet20-v0"])
+def test_episode_loads_neither_torch_nor_matplotlib(env_id, tmp_path):
+    code = f"""
 import gymnasium as gym, sys
 import lrmp
-env = gym.make("LRMP-ResNet18-v0")
+env = gym.make("{env_id}")
 env.reset(seed=0)
-print(sorted({"torch", "matplotlib"} & set(sys.modules)))
+print(sorted({{"torch", "matplotlib"}} & set(sys.modules)))
 while not env.step([0.5, 0.5])[2]:
     pass
-print(sorted({"torch", "matplotlib"} & set(sys.modules)))
+print(sorted({{"torch", "matplotlib"}} & set(sys.modules)))
 """
     assert run_python(code, tmp_path) == "[]\n[]\n"
 

@@ -72,12 +72,16 @@ INFINITE[0, :2] = math.inf
 @pytest.mark.parametrize(
     ("weight_drop", "activation_drop", "message"),
     [
-        (np.zeros((2, 6)), np.zeros((2, 7)), r"weight_drop .* \(2, 7\), got shape \(2, 6\) with 0"),
-        (np.zeros(7), np.zeros((2, 7)), r"weight_drop .* \(7, 7\), got shape \(7,\) with 0"),
-        (np.zeros((2, 7)), np.zeros((3, 7)), r"activation_drop .* got shape \(3, 7\) with 0"),
-        (np.zeros((2, 7)), np.zeros((2, 7, 1)), r"activation_drop .* got shape \(2, 7, 1\)"),
-        (NAN, np.zeros((2, 7)), r"weight_drop .* got shape \(2, 7\) with 1 non-finite"),
-        (np.zeros((2, 7)), INFINITE, r"activation_drop .* got shape \(2, 7\) with 2 non-finite"),
+        (
+            np.zeros((2, 6)),
+            np.zeros((2, 7)),
+            r"weight_table .* \(2, 7\), got shape \(2, 6\) with 0",
+        ),
+        (np.zeros(7), np.zeros((2, 7)), r"weight_table .* \(7, 7\), got shape \(7,\) with 0"),
+        (np.zeros((2, 7)), np.zeros((3, 7)), r"activation_table .* got shape \(3, 7\) with 0"),
+        (np.zeros((2, 7)), np.zeros((2, 7, 1)), r"activation_table .* got shape \(2, 7, 1\)"),
+        (NAN, np.zeros((2, 7)), r"weight_table .* got shape \(2, 7\) with 1 non-finite"),
+        (np.zeros((2, 7)), INFINITE, r"activation_table .* got shape \(2, 7\) with 2 non-finite"),
     ],
 )
 def test_malformed_table_is_refused(weight_drop, activation_drop, message):
@@ -105,7 +109,7 @@ def test_published_drop_is_an_equal_share_per_layer(name):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_published_drop_shrinks_with_every_bit(name):
     accuracy = published_table(load_network(name))
-    for entries in (accuracy.weight_drop, accuracy.activation_drop):
+    for entries in (accuracy.weight_table, accuracy.activation_table):
         assert (entries > 0).all()
         assert (np.diff(entries, axis=1) < 0).all()
 

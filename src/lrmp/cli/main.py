@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import lrmp
-from lrmp.cli import hardware
+from lrmp.cli import accuracy, hardware
 from lrmp.cli.exit_codes import (
     EPILOG,
     EXIT_BAD_INPUT,
@@ -34,7 +34,7 @@ from lrmp.leaderboard.store import DEFAULT_STORE
 from lrmp.solvers.replication import Replication, ReplicationProblem
 
 #: Command groups with a file of their own: their ``add_commands`` extends the parser.
-GROUPS = (hardware,)
+GROUPS = (accuracy, hardware)
 AGENTS = {
     "ddpg": "lrmp.baselines.ddpg",
     "random": "lrmp.baselines.random_search",

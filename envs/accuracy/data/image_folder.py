@@ -1,0 +1,99 @@
+"""A folder of images with one folder per class, as ImageNet's validation set is often kept."""
+
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from lrmp.envs.accuracy.data.image_set import ImageSet, Pixels
+from lrmp.errors import AccuracyDataError
+
+ENDINGS = (".jpeg", ".jpg", ".png")
+
+
+def read_image_folder(
+    root: Path,
+    classes: Sequence[str],
+    *,
+    short_side: int = 256,
+    side: int = 224,
+    limit: int | None = None,
+    processes: int = 1,
+) -> ImageSet:
+    """Read ``root/CLASS/*.jpeg``, resized and cropped as torchvision's weights are tested.
+
+    Args:
+        root: The folder.
+        classes: Name of the folder of class 0, 1, and so on.
+        short_side: Images are resized to this short side, bilinear, with antialiasing.
+        side: A square of this side is cut from the middle.
+        limit: Images per class, the first by name; None for all.
+        processes: Worker processes that decode.
+
+    Returns:
+        The images, by class and name.
+
+    Raises:
+        AccuracyDataError: If a class folder is missing or empty, or an image is damaged.
+    """
+    if not root.is_dir():
+        raise AccuracyDataError(f"Expected a folder of images at {root}, got no such folder.")
+    missing = [name for name in classes if not (root / name).is_dir()]
+    if missing:
+        raise AccuracyDataError(
+            f"Expected a folder for each of {len(classes)} classes in {root}, got none for "
+            f"{len(missing)}: {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}."
+        )
+    files, labels = [], []
+    for label, name in enumerate(classes):
+        found = sorted(p for p in (root / name).iterdir() if p.suffix.lower() in ENDINGS)[:limit]
+        if not found:
+            raise AccuracyDataError(
+                f"Expected images ({', '.join(ENDINGS)}) in {root / name}, got none."
+            )
+        files += found
+        labels += [label] * len(found)
+    jobs = [(path, short_side, side) for path in files]
+    if processes > 1:
+        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+            decoded = pool.map(read_image, jobs, chunksize=32)
+            pixels = list(tqdm(decoded, "reading images", len(jobs), leave=False))
+    else:
+        pixels = [read_image(job) for job in tqdm(jobs, "reading images", leave=False)]
+    return ImageSet(np.stack(pixels), np.array(labels, dtype=np.int64))
+
+
+def read_image(job: tuple[Path, int, int]) -> Pixels:
+    """Read, resize and crop one image.
+
+    Args:
+        job: File, short side, side of the crop.
+
+    Returns:
+        Shape (side, side, 3).
+
+    Raises:
+        AccuracyDataError: If the file is no whole image.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    path, short_side, side = job
+    try:
+        with path.open("rb") as file:
+            image = Image.open(file).convert("RGB")
+    except (UnidentifiedImageError, OSError) as error:
+        raise AccuracyDataError(
+            f"Expected {path} to be a whole image: {error}. Fetch it again."
+        ) from error
+    width, height = image.size
+    # torchvision truncates the long side and rounds the corner of the crop.
+    if width <= height:
+        size = (short_side, int(short_side * height / width))
+    else:
+        size = (int(short_side * width / height), short_side)
+    image = image.resize(size, Image.Resampling.BILINEAR)
+    left, top = round((size[0] - side) / 2), round((size[1] - side) / 2)
+    return np.asarray(image.crop((left, top, left + side, top + side)))

@@ -1,0 +1,91 @@
+"""What all models have in common: a forward pass in stages, and layers with names."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+Stage = Callable[[Tensor], Tensor]
+
+#: Modules whose weights sit in crossbars.
+WEIGHTED = (nn.Conv2d, nn.Linear, nn.LSTM)
+
+
+class StagedModel(nn.Module):
+    """A network that runs as a chain of stages, each a function of the one before alone.
+
+    A measurement that changes a layer may start at that layer's stage from kept inputs. Residual
+    connections therefore never reach out of a stage.
+
+    Attributes:
+        batch_norms: The batch norm that follows a convolution, by module names. Folding them is
+            exact, because nothing stands between the two.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batch_norms: dict[str, str] = {}
+
+    def stages(self) -> list[Stage]:
+        """Return the stages in the order in which they run.
+
+        Returns:
+            Callables; their composition is ``forward``.
+        """
+        raise NotImplementedError
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Classify images.
+
+        Args:
+            images: Shape (N, channels, height, width), preprocessed as the weights expect.
+
+        Returns:
+            Scores before the softmax, shape (N, classes).
+        """
+        for stage in self.stages():
+            images = stage(images)
+        return images
+
+
+def layer_name(module_name: str) -> str:
+    """Name a layer as ``lrmp.hardware`` does.
+
+    Args:
+        module_name: Of a weighted module, such as ``"layer2.0.downsample.0"``.
+
+    Returns:
+        The same without the index of a convolution inside ``downsample``.
+    """
+    return module_name.removesuffix(".0") if module_name.endswith("downsample.0") else module_name
+
+
+def weighted_modules(model: nn.Module) -> dict[str, nn.Module]:
+    """Find the modules whose weights sit in crossbars.
+
+    Args:
+        model: Any module.
+
+    Returns:
+        Modules by layer name, in order of definition, which in all models here is the order in
+        which they run.
+    """
+    return {
+        layer_name(name): module
+        for name, module in model.named_modules()
+        if isinstance(module, WEIGHTED)
+    }
+
+
+def pad_channels(maps: Tensor, channels: int) -> Tensor:
+    """Add channels of zeros, half before and half after.
+
+    Args:
+        maps: Shape (N, C, height, width).
+        channels: Wanted number, at least C.
+
+    Returns:
+        Shape (N, channels, height, width).
+    """
+    margin = (channels - maps.shape[1]) // 2
+    return torch.nn.functional.pad(maps, (0, 0, 0, 0, margin, channels - maps.shape[1] - margin))

@@ -1,0 +1,82 @@
+"""From a measurement to the files that are shipped: a table, and the designs behind it."""
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from lrmp.envs.accuracy.design_result import design_bits, design_result
+from lrmp.envs.accuracy.drop_map import DropMap
+from lrmp.envs.accuracy.measurement import FIT_DESIGNS, FIT_SEED, JUDGE_SEED, Measurement
+from lrmp.envs.accuracy.sensitivity_table import SensitivityTable
+
+
+def build_table(
+    measurement: Measurement, command: str, fit_designs: int = FIT_DESIGNS
+) -> SensitivityTable:
+    """Measure what is missing, on the calibration and search images alone, and fit the map.
+
+    Args:
+        measurement: Of the network.
+        command: What was called, for the provenance.
+        fit_designs: Random designs that the map is fitted to.
+
+    Returns:
+        The table.
+    """
+    measurement.measure_divergences()
+    results = measurement.measure_designs("search", fit_designs, FIT_SEED)
+    weight, activation = measurement.tables()
+    protocol, evaluator = measurement.protocol, measurement.evaluator
+    float_top1 = round(evaluator.float_top1("search"), 2)
+    fitted = SensitivityTable(
+        network=protocol.network,
+        kind="measured",
+        layers=tuple(evaluator.layers),
+        weight=weight,
+        activation=activation,
+        drop_map=DropMap([0.0, 1.0], [0.0, 0.0], float_top1),
+        provenance={
+            "weights": protocol.about,
+            "sha256": protocol.sha256,
+            "preprocessing": protocol.preprocessing,
+            "recipe": protocol.recipe,
+            "calibration": str(protocol.calibration),
+            "search": str(protocol.search),
+            "sensitivity_images": protocol.sensitivity_images,
+            "fit_designs": fit_designs,
+            "fit_seed": FIT_SEED,
+            "judge_seed": JUDGE_SEED,
+            "search_float_top1": float_top1,
+            "command": command,
+            "lrmp": version("lrmp"),
+            "torch": version("torch"),
+        },
+    )
+    bits = np.array([design_bits(result["design"]) for result in results])
+    drops = np.array([design_result(result).drop for result in results])
+    sums = fitted.sums(bits[:, 0], bits[:, 1])
+    return SensitivityTable(**{**vars(fitted), "drop_map": DropMap.fit(sums, drops, float_top1)})
+
+
+def write_table(table: SensitivityTable, measurement: Measurement, folder: Path) -> Path:
+    """Write ``NETWORK.json`` and ``NETWORK.designs.jsonl``.
+
+    Args:
+        table: The table.
+        measurement: Whose log holds the designs.
+        folder: Made if it is not there.
+
+    Returns:
+        The table's file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{table.network}.json"
+    path.write_text(table.to_text(), "utf-8")
+    designs = [result for result in measurement.log.results if "design" in result]
+    fitted = {result["design"] for result in designs if result["split"] == "search"}
+    kept = [r for r in designs if r["split"] == "search" or r["design"] not in fitted]
+    lines = (json.dumps(result, separators=(",", ":")) + "\n" for result in kept)
+    (folder / f"{table.network}.designs.jsonl").write_text("".join(lines), "utf-8")
+    return path

@@ -1,0 +1,241 @@
+"""The ``lrmp accuracy`` commands: measure a table, check a design, report the fidelity."""
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lrmp.cli.exit_codes import EPILOG
+from lrmp.envs.accuracy.data import data_root
+from lrmp.envs.accuracy.design_result import DesignResult, design_bits, design_text
+from lrmp.envs.accuracy.protocol import Protocol, load_protocol, read_protocols
+from lrmp.envs.accuracy.sensitivity_table import load_table, shipped_networks
+from lrmp.envs.task import Task, load_task
+from lrmp.errors import AccuracyDataError, MissingExtraError, RunError
+
+TABLES = Path("runs") / "accuracy"
+
+
+def add_commands(commands: Any) -> None:
+    """Add ``lrmp accuracy``.
+
+    Args:
+        commands: The subparsers of ``lrmp``.
+    """
+    accuracy = commands.add_parser(
+        "accuracy",
+        help="measure sensitivities, check designs on real images",
+        description="Accuracy from real quantised networks; docs/protocol.md explains it.",
+        epilog=EPILOG,
+    )
+    parts = accuracy.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    measure = parts.add_parser(
+        "measure",
+        help="measure a network's sensitivity table",
+        description="Divergences layer by layer, then random designs, on the search images. "
+        "Interrupted, it goes on where it stopped.",
+        epilog=EPILOG,
+    )
+    measure.add_argument(
+        "--network", required=True, choices=sorted(read_protocols()), help="which network"
+    )
+    measure.add_argument("--weights", type=Path, help="other weights of that network, safetensors")
+    measure.add_argument("--images", help="other calibration and search images, a known image set")
+    measure.add_argument("--designs", type=int, default=64, help="that the map is fitted to")
+    measure.add_argument(
+        "--judge",
+        type=int,
+        default=0,
+        metavar="N",
+        help="also run N held-out designs on the test images, for the fidelity report",
+    )
+    measure.add_argument("--processes", type=int, default=1, help="worker processes")
+    measure.add_argument(
+        "--out", type=Path, default=TABLES, help="folder of table and log; default: %(default)s"
+    )
+    _add_data(measure)
+    measure.set_defaults(run=_measure)
+
+    check = parts.add_parser(
+        "check",
+        help="run a design on the test images, beside its table",
+        description="Table drop and network drop of a design, side by side.",
+        epilog=EPILOG,
+    )
+    check.add_argument("run_dir", nargs="?", type=Path, help="a finished run directory")
+    check.add_argument("--env-id", help="with --bits: the environment")
+    check.add_argument(
+        "--bits",
+        metavar="W/A",
+        help="uniform bits such as 6/6, or a digit per layer such as 8654/8888",
+    )
+    check.add_argument("--json", action="store_true", help="print JSON")
+    _add_data(check)
+    check.set_defaults(run=_check)
+
+    report = parts.add_parser(
+        "report",
+        help="write the fidelity page and picture",
+        description="Judge the shipped tables by the held-out designs that are shipped with them.",
+        epilog=EPILOG,
+    )
+    report.add_argument(
+        "--out", type=Path, default=Path("docs") / "accuracy", help="default: %(default)s"
+    )
+    report.set_defaults(run=_report)
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help="folder of data sets and weights; default: LRMP_DATA, else ../shared/data",
+    )
+    parser.add_argument("--device", default="cpu", help="where torch computes; default: cpu")
+
+
+def _measure(options: argparse.Namespace) -> int:
+    _need_torch()
+    from lrmp.envs.accuracy.measurement import JUDGE_SEED, Measurement
+    from lrmp.envs.accuracy.table_build import build_table, write_table
+
+    protocol = _protocol(options)
+    log = options.out / f"{protocol.network}.log.jsonl"
+    root = data_root(options.data)
+    measurement = Measurement(protocol, root, log, options.device, options.processes)
+    command = f"lrmp accuracy measure --network {protocol.network} --designs {options.designs}"
+    table = build_table(measurement, command, options.designs)
+    if options.judge:
+        measurement.measure_designs("test", options.judge, JUDGE_SEED)
+    path = write_table(table, measurement, options.out)
+    print(f"wrote {path}; one point of drop is {table.drop_map.threshold(1.0):.4f} nats")
+    return 0
+
+
+def _protocol(options: argparse.Namespace) -> Protocol:
+    """Return the network's protocol, with the user's weights and images where given."""
+    protocol = load_protocol(options.network)
+    if options.weights is not None:
+        from lrmp.envs.accuracy.protocol import file_sha256
+
+        path = options.weights.resolve()
+        protocol = replace(
+            protocol, weights=str(path), sha256=file_sha256(path), about=f"user's {path.name}"
+        )
+    if options.images is not None:
+        protocol = replace(
+            protocol,
+            calibration=replace(protocol.calibration, source=options.images),
+            search=replace(protocol.search, source=options.images),
+        )
+        if options.images == protocol.test.source:
+            raise AccuracyDataError(
+                f"Expected images other than the test images, got {options.images}. "
+                "A search never sees the test split."
+            )
+    return protocol
+
+
+def _check(options: argparse.Namespace) -> int:
+    task, weights, activations = _design(options)
+    name = task.network.name
+    table = load_table(name) if name in shipped_networks() else None
+    _need_torch()
+    from lrmp.envs.accuracy.evaluator import NetworkEvaluator
+
+    evaluator = NetworkEvaluator(load_protocol(name), data_root(options.data), options.device)
+    results = {split: evaluator.evaluate(weights, activations, split) for split in _SPLITS}
+    found: dict[str, Any] = {
+        "task": task.id,
+        "design": design_text(np.array([weights, activations])),
+        "table_drop": task.accuracy.drop(np.array(weights), np.array(activations)),
+        "table": task.accuracy_label,
+        "table_sum_nats": float(table.sums(weights, activations)) if table else None,
+        "recipe": evaluator.protocol.recipe,
+        **{f"network_{split}": _result_json(result) for split, result in results.items()},
+    }
+    if options.json:
+        print(json.dumps(found, indent=2, allow_nan=False))
+        return 0
+    print(f"{task.id}, {evaluator.protocol.recipe}\n  design          {found['design']}")
+    print(f"  table drop      {found['table_drop']:.2f} points, {found['table']}")
+    for split, result in results.items():
+        low, high = result.interval()
+        print(
+            f"  network drop    {result.drop:.2f} points [{low:.2f}, {high:.2f}], {split} split: "
+            f"top-1 {100 * result.float_correct / result.images:.2f} -> {result.top1:.2f} %, "
+            f"{result.images} images, 95 % paired bootstrap"
+        )
+    if table is not None:
+        print(
+            f"  divergence      table's sum {found['table_sum_nats']:.4f} nats, network "
+            f"{results['test'].divergence:.4f} nats (test split)"
+        )
+    return 0
+
+
+_SPLITS: tuple[Any, ...] = ("search", "test")
+
+
+def _result_json(result: DesignResult) -> dict[str, Any]:
+    return {**vars(result), "drop": result.drop, "top1": result.top1, "interval": result.interval()}
+
+
+def _design(options: argparse.Namespace) -> tuple[Task, list[int], list[int]]:
+    """Read the design from a run directory or from the command line."""
+    if (options.run_dir is None) == (options.bits is None):
+        raise RunError("Expected either a run directory or --env-id with --bits.")
+    if options.run_dir is not None:
+        from lrmp.leaderboard.submission import read_submission
+
+        records = read_submission(options.run_dir)
+        if len(records) != 1:
+            raise RunError(f"Expected one record in {options.run_dir}, got {len(records)}.")
+        design = records[0].design
+        return (
+            load_task(records[0].task),
+            design.weight_bits.tolist(),
+            design.activation_bits.tolist(),
+        )
+    if options.env_id is None:
+        raise RunError("Expected --env-id beside --bits.")
+    task = load_task(options.env_id)
+    words = options.bits.split("/")
+    if len(words) != 2 or not all(word.isdecimal() for word in words):
+        raise RunError(f"Expected --bits as W/A in digits, such as 6/6; got {options.bits!r}.")
+    layers = len(task.network)
+    weights, activations = design_bits(options.bits)
+    weights, activations = (
+        bits * layers if len(bits) == 1 else bits for bits in (weights, activations)
+    )
+    return task, weights, activations
+
+
+def _report(options: argparse.Namespace) -> int:
+    try:
+        import matplotlib  # noqa: F401  the picture needs it
+        import scipy  # noqa: F401  so do ranks
+    except ImportError as error:
+        raise MissingExtraError(
+            f'Expected {error.name} for the report; run pip install "lrmp[accuracy,plot]".'
+        ) from error
+    from lrmp.envs.accuracy.fidelity_report import write_report
+
+    print(f"wrote {write_report(options.out)}")
+    return 0
+
+
+def _need_torch() -> None:
+    try:
+        import scipy  # noqa: F401  maps are fitted with it
+        import torch  # noqa: F401  networks run on it
+        from PIL import Image  # noqa: F401  images are decoded with it
+    except ImportError as error:
+        raise MissingExtraError(
+            f"Expected {error.name} for accuracies of the network itself; run pip install "
+            '"lrmp[accuracy]".'
+        ) from error
