@@ -140,18 +140,40 @@ AFFINE = frozenset(
         "rsub",
         "sub",
         "subtract",
+        "true_divide",
     ]
 )
-#: Element-wise operators that torch does not tag as such.
+#: Element-wise operators that not every version of torch tags as such.
 POINTWISE = frozenset(
     [
         "bucketize",
+        "celu",
+        "divide",
+        "elu",
         "floor_divide",
+        "hardshrink",
+        "hardsigmoid",
         "hardswish",
+        "hardtanh",
+        "ldexp",
+        "leaky_relu",
         "log_sigmoid",
+        "masked_fill",
+        "mish",
+        "multiply",
+        "negative",
         "polar",
         "prelu",
+        "relu6",
+        "rrelu",
+        "rsub",
+        "selu",
+        "softplus",
+        "softshrink",
         "special_expit",
+        "subtract",
+        "threshold",
+        "true_divide",
         "where",
     ]
 )

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.export import ExportedProgram, export
-from torch.fx import GraphModule, Node
+from torch.fx import Graph, GraphModule, Node
 
 from lrmp.errors import NetworkError
 from lrmp.hardware.aten_operators import (
@@ -210,7 +210,10 @@ class _Reader:
         self.read_graph(program.graph_module)
 
     def read_graph(self, graph_module: GraphModule) -> Any:
+        used = _used(graph_module.graph)
         for node in graph_module.graph.nodes:
+            if node not in used:
+                continue
             if node.op == "get_attr":
                 target = getattr(graph_module, str(node.target))
                 if isinstance(target, torch.Tensor):
@@ -338,7 +341,7 @@ class _Reader:
             return trace.count(inputs, shape, INTERPOLATE[name] * prod(shape))
         if name in POINTWISE or torch.Tag.pointwise in node.target.tags:  # type: ignore[union-attr]
             affine = name in AFFINE and a.get("rounding_mode") is None
-            if name in ("div", "divide") and not _is_constant(a["other"]):
+            if name in ("div", "divide", "true_divide") and not _is_constant(a["other"]):
                 affine = False
             return trace.pointwise(tensors, shape, affine=affine)
         return unsupported(overload, _path(node))
@@ -563,6 +566,17 @@ def _is_constant(value: Any) -> bool:
 
 def _shape(tensor: Any) -> Shape:
     return tuple(int(size) for size in tensor.shape)
+
+
+def _used(graph: Graph) -> set[Node]:
+    """Find the nodes that the results depend on, and those that write into memory."""
+    used: set[Node] = set()
+    for node in reversed(graph.nodes):
+        schema = getattr(node.target, "_schema", None)
+        writes = schema is not None and schema.is_mutable
+        if node.op == "output" or writes or node in used:
+            used.update((node, *node.all_input_nodes))
+    return used
 
 
 def _path(node: Node) -> str:
