@@ -38,7 +38,7 @@ from lrmp.solvers.joint_problem import Bits, Floats, JointProblem, uniform_probl
 MARGIN = 1e-9  # relative; sums of a few hundred floats are good to 1e-13
 MOST_PARTIAL_DESIGNS = 400_000  # kept after each layer; more are cut off, and the bound says so
 FIRST_TARGET = 2e-5  # above the Lagrangian bound, relative; then twice as far, and so on
-LAST_TARGET = 0.05
+LAST_TARGET = 1e6
 FEW_PARTIAL_DESIGNS = 2_000  # looking for dominated ones among fewer is not worth it
 LEVELS = 24  # of terms, in the search for dominated partial designs
 GOLDEN = (math.sqrt(5) - 1) / 2
@@ -142,7 +142,7 @@ class SumSearch:
         if needed > problem.budget:
             raise InfeasibleBudgetError(
                 f"Expected a budget of at least {needed:.0f} tiles for one copy of every layer at "
-                f"2 bits, got {problem.budget}. Raise the budget."
+                f"2 bits, got {problem.budget} tiles. Raise the budget."
             )
         self._least_terms = float(options.least(options.terms).sum())
         self._most_terms = -float(options.least(-options.terms).sum())
@@ -186,7 +186,7 @@ class SumSearch:
             distance *= 2
         if best is None:
             raise SolverError(
-                f"Expected a design within {LAST_TARGET:.0%} of the Lagrangian bound, got none."
+                f"Expected a design within {LAST_TARGET:g} times the Lagrangian bound, got none."
             )
         return best[1], math.log(problem.baseline / proven)
 
@@ -236,13 +236,17 @@ class SumSearch:
         Beyond the allowance the slack grows with the price of accuracy while the penalty shrinks
         what a design may cost. Other prices show that designs far beyond are no better.
         """
-        low, high = self._allowance, self._most_terms
-        while high - low > 1e-6 * (self._most_terms - self._allowance):
-            middle = (low + high) / 2
+
+        def excluded(low: float, high: float) -> bool:
             bound = self._find_prices(high).bound * (1 - MARGIN)
-            if bound * math.exp(min(self._problem.penalty(middle), 700.0)) < target:
-                break
-            high = middle
+            return bound * math.exp(min(self._problem.penalty(low), 700.0)) >= target
+
+        low, high = self._allowance, self._most_terms
+        least = 1e-6 * (high - low)
+        if excluded(low + least, high):  # at once, where the penalty is steep
+            return low + least
+        while high - low > least and excluded((low + high) / 2, high):
+            high = (low + high) / 2
         return high
 
     def _enumerate(self, target: float) -> tuple[tuple[float, Bits] | None, bool, int]:

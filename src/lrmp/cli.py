@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import lrmp
+from lrmp.envs.optimum import stored_optimum
 from lrmp.envs.outcome import Outcome, evaluate_bits
 from lrmp.envs.record import Claim, Record
 from lrmp.envs.task import TASKS, Task, load_task
@@ -35,6 +36,7 @@ A first session:
   lrmp evaluate runs/LRMP-ResNet18-v0__ddpg__2           the design in numbers and as a picture
   lrmp submit runs/LRMP-ResNet18-v0__ddpg__2             replay it, put it on the leaderboard
   lrmp leaderboard                                       who is best
+  lrmp optimum LRMP-ResNet18-v0                          how good a design can be, proven
 or all of it at once:
   lrmp demo
 """
@@ -117,6 +119,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_json(evaluate)
     evaluate.set_defaults(run=_evaluate)
+
+    optimum = commands.add_parser(
+        "optimum",
+        help="show the proven optimum of a task",
+        description="The best design known for a task, and a proven bound on all designs. "
+        "`python -m lrmp.baselines.optimum --out FOLDER` computes all of them again.",
+        epilog=EPILOG,
+    )
+    optimum.add_argument("env_id", help="the environment")
+    optimum.add_argument(
+        "--solve", action="store_true", help="find and prove it now instead of reading it"
+    )
+    optimum.add_argument(
+        "--plot", type=Path, metavar="FILE", help="picture of the design: .png, .svg or .pdf"
+    )
+    _add_json(optimum)
+    optimum.set_defaults(run=_optimum)
 
     submit = commands.add_parser(
         "submit",
@@ -371,6 +390,36 @@ def _print_outcome(outcome: Outcome) -> None:
         f"  tiles           {report.tiles} of {task.budget}\n"
         f"  reward          {outcome.reward():.4f}"
     )
+
+
+def _optimum(options: argparse.Namespace) -> int:
+    task = load_task(options.env_id)
+    known = stored_optimum(task.id)
+    if options.solve:
+        from lrmp.baselines.optimum import find_optimum
+
+        known = find_optimum(task, lambda line: print(line, file=sys.stderr))
+    if known is None or known.task_fingerprint != task.fingerprint:
+        found = "none" if known is None else "one for an earlier definition of the task"
+        raise RunError(f"Expected a stored optimum of {task.id}, got {found}. Add --solve.")
+    outcome = evaluate_bits(task, known.design.weight_bits, known.design.activation_bits)
+    if options.plot is not None:
+        _draw(outcome, options.plot)
+    if options.json:
+        extra = {"bound": known.bound, "gap": known.gap, "method": known.method}
+        _print_json(_outcome_json(outcome) | extra | {"log": known.log})
+        return EXIT_OK
+    _print_outcome(outcome)
+    print(
+        f"  bound           {known.bound:.4f}: no design has a higher reward\n"
+        f"  gap             {known.gap:.2e} of the {task.objective}\n"
+        f"  method          {known.method}"
+    )
+    for line in known.log:
+        print(f"    {line}")
+    if options.plot is not None:
+        print(f"picture: {options.plot}")
+    return EXIT_OK
 
 
 def _submit(options: argparse.Namespace) -> int:

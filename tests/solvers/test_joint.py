@@ -1,0 +1,167 @@
+"""The joint optimum against every design of small tasks, tried."""
+
+import math
+from itertools import product
+
+import numpy as np
+import pytest
+
+from lrmp.envs import load_task
+from lrmp.errors import InfeasibleBudgetError, SolverError
+from lrmp.hardware import Accelerator, CostModel, Layer, Network
+from lrmp.solvers import ReplicationBatch, ReplicationProblem, solve_batch, solve_exact
+from lrmp.solvers.joint import solve_joint
+from lrmp.solvers.joint_problem import JointProblem, evaluate_joint
+
+PENALTIES = {
+    "points": lambda s: max(0.0, s - 1.0),
+    "saturating": lambda s: max(0.0, 20 * -math.expm1(-max(s, 0.0) / 10) - 1.0),
+    "steps": lambda s: float(max(0, math.floor(4 * s) - 3)) / 2,
+    "steep": lambda s: 50 * max(0.0, s - 0.8),
+    "nothing": lambda s: 0.0,
+    "everything": lambda s: 0.3 + max(0.0, s),
+}
+
+
+def small_model(seed, layers):
+    rng = np.random.default_rng(seed)
+    chip = Accelerator(
+        name="small",
+        crossbar_rows=32,
+        crossbar_columns=32,
+        cell_bits=int(rng.integers(1, 3)),
+        dac_bits=1,
+        active_rows=8,
+        columns_per_adc=4,
+        clock_mhz=100,
+        output_elements_per_cycle=int(rng.integers(0, 3)),
+    )
+    return CostModel(
+        Network(
+            "small",
+            tuple(
+                Layer.conv2d(
+                    str(n),
+                    int(rng.integers(1, 12)),
+                    int(rng.integers(1, 80)),
+                    kernel_size=int(rng.choice([1, 3])),
+                    input_size=int(rng.integers(3, 12)),
+                )
+                for n in range(layers)
+            ),
+        ),
+        chip,
+    )
+
+
+def small_problem(seed, layers, objective, penalty):
+    model = small_model(seed, layers)
+    rng = np.random.default_rng([seed, 1])
+    falling = np.sort(rng.gamma(0.5, 1.0, (2, layers, 7)), axis=2)[:, :, ::-1]
+    return JointProblem(
+        cost_model=model,
+        budget=model.baseline.tiles,
+        objective=objective,
+        baseline=model.baseline.cycles(objective),
+        weight_terms=falling[0],
+        activation_terms=falling[1],
+        penalty=PENALTIES[penalty],
+    )
+
+
+def best_of_all(problem):
+    model, layers = problem.cost_model, len(problem.cost_model.network)
+    bits = np.array(list(product(range(2, 9), repeat=2 * layers))).reshape(-1, 2, layers)
+    tiles = model.tiles_per_copy(bits[:, 0])
+    fits = tiles.sum(axis=1) <= problem.budget
+    bits, tiles = bits[fits], tiles[fits]
+    batch = ReplicationBatch(
+        tiles,
+        model.network.positions,
+        model.cycles_per_position(bits[:, 1]),
+        np.broadcast_to(model.output_cycles, tiles.shape),
+        problem.budget,
+        problem.objective,
+    )
+    values = batch.objective_values(solve_batch(batch))
+    rows = np.arange(layers)
+    terms = (
+        problem.weight_terms[rows, bits[:, 0] - 2] + problem.activation_terms[rows, bits[:, 1] - 2]
+    )
+    penalties = np.array([problem.penalty(s) for s in terms.sum(axis=1).tolist()])
+    return float((np.log(problem.baseline / values) - penalties).max())
+
+
+@pytest.mark.parametrize("objective", ["latency", "throughput"])
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("seed", range(4))
+def test_two_layers_reach_the_best_of_all_designs(seed, penalty, objective):
+    problem = small_problem(seed, 2, objective, penalty)
+    optimum = solve_joint(problem)
+    best = best_of_all(problem)
+    assert optimum.value == pytest.approx(best, abs=1e-9)
+    assert best <= optimum.bound <= best + 1e-6
+
+
+@pytest.mark.parametrize("objective", ["latency", "throughput"])
+def test_three_layers_reach_the_best_of_all_designs(objective):
+    problem = small_problem(7, 3, objective, "points")
+    optimum = solve_joint(problem)
+    best = best_of_all(problem)
+    assert optimum.value == pytest.approx(best, abs=1e-9)
+    assert best <= optimum.bound <= best + 1e-6
+
+
+@pytest.mark.parametrize("task_id", ["LRMP-ResNet18-v0", "LRMP-ResNet18-Throughput-v0"])
+def test_no_neighbour_of_an_optimum_is_better(task_id):
+    from lrmp.baselines.optimum import joint_problem
+    from lrmp.envs import stored_optimum
+
+    problem, optimum = joint_problem(load_task(task_id)), stored_optimum(task_id)
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        bits = np.stack([optimum.design.weight_bits, optimum.design.activation_bits])
+        for _ in range(int(rng.integers(1, 4))):
+            bits[rng.integers(0, 2), rng.integers(0, bits.shape[1])] = rng.integers(2, 9)
+        try:
+            value, _ = evaluate_joint(problem, *bits)
+        except InfeasibleBudgetError:
+            continue
+        assert value <= optimum.bound
+
+
+def test_the_design_and_its_value_belong_together():
+    problem = small_problem(1, 3, "latency", "points")
+    optimum = solve_joint(problem)
+    design = optimum.design
+    assert evaluate_joint(problem, design.weight_bits, design.activation_bits)[0] == optimum.value
+    posed = ReplicationProblem.of(
+        problem.cost_model,
+        design.weight_bits,
+        design.activation_bits,
+        problem.budget,
+        "latency",
+    )
+    assert solve_exact(posed).copies.tolist() == design.replication.tolist()
+    assert optimum.gap == pytest.approx(math.expm1(optimum.bound - optimum.value))
+
+
+def test_the_log_is_told_line_by_line():
+    told = []
+    optimum = solve_joint(small_problem(0, 2, "latency", "points"), told.append)
+    assert tuple(told) == optimum.log
+    assert "Lagrangian bound" in optimum.log[1]
+
+
+@pytest.mark.parametrize("objective", ["latency", "throughput"])
+def test_a_budget_for_nothing_is_infeasible(objective):
+    problem = small_problem(0, 2, objective, "points")
+    fields = vars(problem) | {"budget": 1}
+    with pytest.raises(InfeasibleBudgetError, match=r"Expected a budget .* at 2 bits, got 1 tiles"):
+        solve_joint(JointProblem(**fields))
+
+
+def test_an_objective_that_is_no_sum_is_refused():
+    fields = vars(small_problem(0, 2, "latency", "points")) | {"objective": "edp"}
+    with pytest.raises(SolverError, match=r"latency, energy or throughput, got edp\."):
+        solve_joint(JointProblem(**fields))
