@@ -14,6 +14,7 @@ from lrmp.envs.task import TASKS, Task, load_task
 from lrmp.errors import RunError
 from lrmp.solvers.joint import solve_joint
 from lrmp.solvers.joint_problem import JointProblem
+from lrmp.solvers.replication import ReplicationProblem
 
 PAGE = """\
 # The proven optimum of every task
@@ -110,7 +111,9 @@ def joint_problem(task: Task) -> JointProblem:
     if not isinstance(accuracy, TableAccuracy):
         raise RunError(f"Expected an additive accuracy table for {task.id}, got {accuracy.kind}.")
     return JointProblem(
-        cost_model=task.cost_model,
+        pose=lambda weights, activations, budget: ReplicationProblem.of(
+            task.cost_model, weights, activations, budget, task.objective
+        ),
         budget=task.budget,
         objective=task.objective,
         baseline=task.cost_model.baseline.cycles(task.objective),

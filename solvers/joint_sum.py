@@ -1,4 +1,4 @@
-"""The joint optimum where the objective is a sum over layers: latency or energy.
+"""The joint optimum where the objective is a sum over layers: latency, energy, or a mixture.
 
 Every layer l chooses weight bits w, activation bits a and copies r. Its tiles t, its cost c (cycles
 or energy) and its accuracy terms s depend on its own choice alone, and the return of a design is
@@ -30,10 +30,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.errors import InfeasibleBudgetError, SolverError
-from lrmp.hardware.design import MIN_BITS
+from lrmp.hardware.design import MIN_BITS, Design
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.choices import Choices
-from lrmp.solvers.joint_problem import Bits, Floats, JointProblem, uniform_problems
+from lrmp.solvers.joint_problem import Floats, JointProblem, uniform_problems
 
 MARGIN = 1e-9  # relative; sums of a few hundred floats are good to 1e-13
 MOST_PARTIAL_DESIGNS = 400_000  # kept after each layer; more are cut off, and the bound says so
@@ -62,7 +62,7 @@ class _Options:
     terms: Floats
 
     @classmethod
-    def of(cls, problem: JointProblem) -> "_Options":
+    def of(cls, problem: JointProblem, cycle_weight: float, energy_weight: float) -> "_Options":
         """List every (w, a, r) that could fit the budget by itself."""
         columns: list[tuple[NDArray[Any], ...]] = []
         for weight, activation, posed in uniform_problems(problem):
@@ -70,7 +70,9 @@ class _Options:
             fits = choices.tiles <= problem.budget
             layer = choices.block[fits]
             cycles = choices.cycles[fits] + posed.fixed_cycles[layer]
-            cost = cycles if choices.energy_fj is None else choices.energy_fj[fits]
+            cost = cycle_weight * cycles.astype(float)
+            if choices.energy_fj is not None:
+                cost += energy_weight * choices.energy_fj[fits]
             terms = problem.weight_terms[:, weight - MIN_BITS]
             terms = terms + problem.activation_terms[:, activation - MIN_BITS]
             columns.append(
@@ -80,7 +82,7 @@ class _Options:
                     np.full(len(layer), activation),
                     choices.copies[fits],
                     choices.tiles[fits].astype(float),
-                    cost.astype(float),
+                    cost,
                     terms[layer],
                 )
             )
@@ -127,17 +129,25 @@ class SumSearch:
     """The search for one task.
 
     Args:
-        problem: The task; its objective is latency or energy.
+        problem: The task.
         log: Called with every line of the log.
+        cycle_weight: What is minimised is this many times the cycles
+        energy_weight: plus this many times the energy, times the exponential of the penalty.
 
     Raises:
         InfeasibleBudgetError: If one copy of every layer does not fit at 2 bits.
     """
 
-    def __init__(self, problem: JointProblem, log: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        problem: JointProblem,
+        log: Callable[[str], None],
+        cycle_weight: float,
+        energy_weight: float,
+    ) -> None:
         self._problem = problem
         self._log = log
-        self._options = options = _Options.of(problem)
+        self._options = options = _Options.of(problem, cycle_weight, energy_weight)
         needed = options.least(options.tiles).sum()
         if needed > problem.budget:
             raise InfeasibleBudgetError(
@@ -150,9 +160,9 @@ class SumSearch:
         self._known_prices: dict[float, _Prices] = {}
         self._prices = self._find_prices(self._allowance)
 
-    def run(self) -> tuple[Bits, float]:
-        """Return the best bits found and an upper bound on the return of all designs."""
-        problem, prices = self._problem, self._prices
+    def run(self) -> tuple[Design, float]:
+        """Return the best design found and a lower bound on the penalised cost of all designs."""
+        prices = self._prices
         self._log(
             f"{len(self._options.layer)} choices of {len(self._options.first)} layers; accuracy "
             f"terms up to {self._allowance:.6g} cost nothing"
@@ -162,7 +172,7 @@ class SumSearch:
             f"{prices.accuracy:.6g} per unit of accuracy"
         )
         proven = prices.bound * (1 - MARGIN)  # penalised costs below this are impossible
-        best: tuple[float, Bits] | None = None
+        best: tuple[float, Design] | None = None
         distance = FIRST_TARGET
         while distance < LAST_TARGET:
             target = prices.bound * (1 + distance)
@@ -188,7 +198,7 @@ class SumSearch:
             raise SolverError(
                 f"Expected a design within {LAST_TARGET:g} times the Lagrangian bound, got none."
             )
-        return best[1], math.log(problem.baseline / proven)
+        return best[1], proven
 
     def _largest_free_sum(self) -> float:
         """Find the largest sum of terms without a penalty, by bisection."""
@@ -249,7 +259,7 @@ class SumSearch:
             high = (low + high) / 2
         return high
 
-    def _enumerate(self, target: float) -> tuple[tuple[float, Bits] | None, bool, int]:
+    def _enumerate(self, target: float) -> tuple[tuple[float, Design] | None, bool, int]:
         """List the designs whose penalised cost, cost * exp(penalty), is below a target.
 
         Returns:
@@ -309,8 +319,10 @@ class SumSearch:
         for layer, (alive, count) in zip(reversed(order), reversed(path), strict=True):
             state, choice = divmod(int(alive[state]), count)
             chosen[layer] = ends[layer] + choice
-        bits = options.weight_bits[chosen], options.activation_bits[chosen]
-        return (best, bits), whole, most
+        design = Design(
+            options.weight_bits[chosen], options.activation_bits[chosen], options.copies[chosen]
+        )
+        return (best, design), whole, most
 
 
 class _Slack:
