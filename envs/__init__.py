@@ -1,6 +1,7 @@
 """The decision problem: tasks, rewards and Gymnasium environments."""
 
 from lrmp.envs.layerwise import LayerwiseEnv
+from lrmp.envs.optimum import Optimum, stored_optimum
 from lrmp.envs.outcome import Outcome, evaluate_bits
 from lrmp.envs.record import Claim, Record
 from lrmp.envs.registration import register_envs
@@ -10,10 +11,12 @@ __all__ = [
     "TASKS",
     "Claim",
     "LayerwiseEnv",
+    "Optimum",
     "Outcome",
     "Record",
     "Task",
     "evaluate_bits",
     "load_task",
     "register_envs",
+    "stored_optimum",
 ]

@@ -1,5 +1,6 @@
 """The best replicas for given bits."""
 
+from lrmp.solvers.batch import ReplicationBatch, solve_batch
 from lrmp.solvers.exact import solve_exact
 from lrmp.solvers.ilp import solve_ilp
 from lrmp.solvers.oracle import SolverName, solve_replication
@@ -12,9 +13,11 @@ from lrmp.solvers.replication import (
 
 __all__ = [
     "Replication",
+    "ReplicationBatch",
     "ReplicationObjective",
     "ReplicationProblem",
     "SolverName",
+    "solve_batch",
     "solve_exact",
     "solve_ilp",
     "solve_replication",

@@ -65,7 +65,7 @@ class Choices:
 
     @classmethod
     def _untied(cls, problem: ReplicationProblem) -> "Choices":
-        table = _table(tuple(problem.units.tolist()))
+        table = copy_table(tuple(problem.units.tolist()))
         return cls(
             problem=problem,
             start=table.start,
@@ -201,24 +201,46 @@ class Choices:
 
 
 @dataclass(frozen=True)
-class _Table:
-    """The options of layers with given units: what does not depend on bits and chip."""
+class CopyTable:
+    """The useful copies of layers with given units: what does not depend on bits and chip.
+
+    Attributes:
+        start: Options of layer l are ``start[l] .. start[l + 1] - 1``; shape (L + 1,).
+        layer: Layer of every option, shape (N,).
+        copies: Shape (N,).
+        shares: Units in the busiest copy, shape (N,).
+        steps: ``hull_steps`` of shares over copies, layer by layer, shape (2, H).
+        stepped: Layers that have steps, those of more than one unit.
+        step_start: Their first steps.
+    """
 
     start: IntArray
     layer: IntArray
     copies: IntArray
-    shares: IntArray  # units in the busiest copy
+    shares: IntArray
     steps: IntArray
+    stepped: IntArray
+    step_start: IntArray
 
 
 @lru_cache(maxsize=64)
-def _table(units: tuple[int, ...]) -> _Table:
+def copy_table(units: tuple[int, ...]) -> CopyTable:
+    """List the useful copies of layers.
+
+    Args:
+        units: Units of every layer.
+
+    Returns:
+        The table; the same object for the same units.
+    """
     copies = [useful_copies(u) for u in units]
     sizes = [len(c) for c in copies]
     start = read_only(np.concatenate([[0], np.cumsum(sizes)]))
     # Tiles and cycles are multiples of copies and shares, so the hull is the same for all bits.
     steps = [first + _share_steps(u) for first, u in zip(start[:-1], units, strict=True)]
-    return _Table(
+    counts = np.array([s.shape[1] for s in steps])
+    stepped = np.flatnonzero(counts)
+    return CopyTable(
         start=start,
         layer=read_only(np.repeat(np.arange(len(units)), sizes)),
         copies=read_only(np.concatenate(copies)),
@@ -226,6 +248,8 @@ def _table(units: tuple[int, ...]) -> _Table:
             np.concatenate([ceil_div(np.array(u), c) for u, c in zip(units, copies, strict=True)])
         ),
         steps=read_only(np.concatenate(steps, axis=1)),
+        stepped=read_only(stepped),
+        step_start=read_only(np.cumsum(counts) - counts)[stepped],
     )
 
 

@@ -1,9 +1,11 @@
 """Bits and copies at once: the best return of a whole task, with a proof of how good it is."""
 
+import math
 from collections.abc import Callable
 
 from lrmp.errors import SolverError
 from lrmp.solvers.joint_problem import JointOptimum, JointProblem, evaluate_joint
+from lrmp.solvers.joint_product import search_product
 from lrmp.solvers.joint_sum import SumSearch
 from lrmp.solvers.joint_throughput import search_throughput
 
@@ -30,13 +32,19 @@ def solve_joint(problem: JointProblem, log: Callable[[str], None] | None = None)
             log(line)
 
     if problem.objective == "throughput":
-        bits, bound = search_throughput(problem, write)
-    elif problem.objective in ("latency", "energy"):
-        bits, bound = SumSearch(problem, write).run()
+        (weight_bits, activation_bits), bound = search_throughput(problem, write)
     else:
-        raise SolverError(
-            f"Expected objective latency, energy or throughput, got {problem.objective}."
-        )
-    value, design = evaluate_joint(problem, *bits)
+        if problem.objective == "edp":
+            found, least = search_product(problem, write)
+        elif problem.objective in ("latency", "energy"):
+            weights = (1.0, 0.0) if problem.objective == "latency" else (0.0, 1.0)
+            found, least = SumSearch(problem, write, *weights).run()
+        else:
+            raise SolverError(
+                f"Expected objective latency, throughput, energy or edp, got {problem.objective}."
+            )
+        weight_bits, activation_bits = found.weight_bits, found.activation_bits
+        bound = math.log(problem.baseline / least)
+    value, design = evaluate_joint(problem, weight_bits, activation_bits)
     write(f"best return {value:.9f}, bound {bound:.9f}")
     return JointOptimum(design, value, max(bound, value), tuple(lines))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lrmp.hardware.cost_model import CostModel
 from lrmp.hardware.design import BIT_WIDTHS, MIN_BITS, Design
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.exact import solve_exact
@@ -22,16 +21,18 @@ class JointProblem:
     """A task, as far as its optimum is concerned.
 
     Attributes:
-        cost_model: Network of L layers and chip.
+        pose: Poses the replication problem of weight bits, activation bits, each of shape (L,), and
+            a budget.
         budget: Tiles on the chip.
-        objective: ``"latency"``, ``"energy"`` or ``"throughput"``.
-        baseline: What the plain 8-bit chip has for the objective: cycles or femtojoules.
+        objective: ``"latency"``, ``"throughput"``, ``"energy"`` or ``"edp"``.
+        baseline: What the plain 8-bit chip has for the objective: cycles, femtojoules or their
+            product.
         weight_terms: Accuracy terms by layer and weight bits 2..8, shape (L, 7).
         activation_terms: Accuracy terms by layer and activation bits 2..8, shape (L, 7).
         penalty: What a sum of terms costs in the return: at least 0 and never falling.
     """
 
-    cost_model: CostModel
+    pose: Callable[[IntArray, IntArray, int], ReplicationProblem]
     budget: int
     objective: ReplicationObjective
     baseline: int
@@ -75,18 +76,27 @@ def evaluate_joint(
     Returns:
         Return and design.
     """
-    posed = ReplicationProblem.of(
-        problem.cost_model, weight_bits, activation_bits, problem.budget, problem.objective
-    )
-    answer = solve_exact(posed)
-    layers = np.arange(len(weight_bits))
-    terms = (
-        problem.weight_terms[layers, weight_bits - MIN_BITS]
-        + problem.activation_terms[layers, activation_bits - MIN_BITS]
-    )
+    answer = solve_exact(problem.pose(weight_bits, activation_bits, problem.budget))
     value = math.log(problem.baseline / answer.objective_value)
     design = Design(weight_bits, activation_bits, answer.copies)
-    return value - problem.penalty(float(terms.sum())), design
+    return value - problem.penalty(sum_of_terms(problem, weight_bits, activation_bits)), design
+
+
+def sum_of_terms(problem: JointProblem, weight_bits: IntArray, activation_bits: IntArray) -> float:
+    """Add up the accuracy terms of a design.
+
+    Args:
+        problem: The task.
+        weight_bits: Shape (L,).
+        activation_bits: Shape (L,).
+
+    Returns:
+        What the penalty is a function of.
+    """
+    layers = np.arange(len(weight_bits))
+    weights = problem.weight_terms[layers, weight_bits - MIN_BITS]
+    activations = problem.activation_terms[layers, activation_bits - MIN_BITS]
+    return float(weights.sum() + activations.sum())
 
 
 def uniform_problems(problem: JointProblem) -> list[tuple[int, int, ReplicationProblem]]:
@@ -101,19 +111,9 @@ def uniform_problems(problem: JointProblem) -> list[tuple[int, int, ReplicationP
     Returns:
         Weight bits, activation bits and problem; its budget plays no part.
     """
-    layers = len(problem.cost_model.network)
+    layers = len(problem.weight_terms)
     return [
-        (
-            weight,
-            activation,
-            ReplicationProblem.of(
-                problem.cost_model,
-                np.full(layers, weight),
-                np.full(layers, activation),
-                2**62,
-                problem.objective,
-            ),
-        )
-        for weight in BIT_WIDTHS
-        for activation in BIT_WIDTHS
+        (w, a, problem.pose(np.full(layers, w), np.full(layers, a), 2**62))
+        for w in BIT_WIDTHS
+        for a in BIT_WIDTHS
     ]

@@ -1,4 +1,4 @@
-"""The joint optimum where the objective is a sum over layers: latency or energy.
+"""The joint optimum where the objective is a sum over layers: latency, energy, or a mixture.
 
 Every layer l chooses weight bits w, activation bits a and copies r. Its tiles t, its cost c (cycles
 or energy) and its accuracy terms s depend on its own choice alone, and the return of a design is
@@ -30,15 +30,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.errors import InfeasibleBudgetError, SolverError
-from lrmp.hardware.design import MIN_BITS
+from lrmp.hardware.design import MIN_BITS, Design
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.choices import Choices
-from lrmp.solvers.joint_problem import Bits, Floats, JointProblem, uniform_problems
+from lrmp.solvers.joint_problem import Floats, JointProblem, uniform_problems
 
 MARGIN = 1e-9  # relative; sums of a few hundred floats are good to 1e-13
 MOST_PARTIAL_DESIGNS = 400_000  # kept after each layer; more are cut off, and the bound says so
 FIRST_TARGET = 2e-5  # above the Lagrangian bound, relative; then twice as far, and so on
-LAST_TARGET = 0.05
+LAST_TARGET = 1e6
 FEW_PARTIAL_DESIGNS = 2_000  # looking for dominated ones among fewer is not worth it
 LEVELS = 24  # of terms, in the search for dominated partial designs
 GOLDEN = (math.sqrt(5) - 1) / 2
@@ -62,7 +62,7 @@ class _Options:
     terms: Floats
 
     @classmethod
-    def of(cls, problem: JointProblem) -> "_Options":
+    def of(cls, problem: JointProblem, cycle_weight: float, energy_weight: float) -> "_Options":
         """List every (w, a, r) that could fit the budget by itself."""
         columns: list[tuple[NDArray[Any], ...]] = []
         for weight, activation, posed in uniform_problems(problem):
@@ -70,7 +70,9 @@ class _Options:
             fits = choices.tiles <= problem.budget
             layer = choices.block[fits]
             cycles = choices.cycles[fits] + posed.fixed_cycles[layer]
-            cost = cycles if choices.energy_fj is None else choices.energy_fj[fits]
+            cost = cycle_weight * cycles.astype(float)
+            if choices.energy_fj is not None:
+                cost += energy_weight * choices.energy_fj[fits]
             terms = problem.weight_terms[:, weight - MIN_BITS]
             terms = terms + problem.activation_terms[:, activation - MIN_BITS]
             columns.append(
@@ -80,7 +82,7 @@ class _Options:
                     np.full(len(layer), activation),
                     choices.copies[fits],
                     choices.tiles[fits].astype(float),
-                    cost.astype(float),
+                    cost,
                     terms[layer],
                 )
             )
@@ -127,22 +129,30 @@ class SumSearch:
     """The search for one task.
 
     Args:
-        problem: The task; its objective is latency or energy.
+        problem: The task.
         log: Called with every line of the log.
+        cycle_weight: What is minimised is this many times the cycles
+        energy_weight: plus this many times the energy, times the exponential of the penalty.
 
     Raises:
         InfeasibleBudgetError: If one copy of every layer does not fit at 2 bits.
     """
 
-    def __init__(self, problem: JointProblem, log: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        problem: JointProblem,
+        log: Callable[[str], None],
+        cycle_weight: float,
+        energy_weight: float,
+    ) -> None:
         self._problem = problem
         self._log = log
-        self._options = options = _Options.of(problem)
+        self._options = options = _Options.of(problem, cycle_weight, energy_weight)
         needed = options.least(options.tiles).sum()
         if needed > problem.budget:
             raise InfeasibleBudgetError(
                 f"Expected a budget of at least {needed:.0f} tiles for one copy of every layer at "
-                f"2 bits, got {problem.budget}. Raise the budget."
+                f"2 bits, got {problem.budget} tiles. Raise the budget."
             )
         self._least_terms = float(options.least(options.terms).sum())
         self._most_terms = -float(options.least(-options.terms).sum())
@@ -150,9 +160,9 @@ class SumSearch:
         self._known_prices: dict[float, _Prices] = {}
         self._prices = self._find_prices(self._allowance)
 
-    def run(self) -> tuple[Bits, float]:
-        """Return the best bits found and an upper bound on the return of all designs."""
-        problem, prices = self._problem, self._prices
+    def run(self) -> tuple[Design, float]:
+        """Return the best design found and a lower bound on the penalised cost of all designs."""
+        prices = self._prices
         self._log(
             f"{len(self._options.layer)} choices of {len(self._options.first)} layers; accuracy "
             f"terms up to {self._allowance:.6g} cost nothing"
@@ -162,7 +172,7 @@ class SumSearch:
             f"{prices.accuracy:.6g} per unit of accuracy"
         )
         proven = prices.bound * (1 - MARGIN)  # penalised costs below this are impossible
-        best: tuple[float, Bits] | None = None
+        best: tuple[float, Design] | None = None
         distance = FIRST_TARGET
         while distance < LAST_TARGET:
             target = prices.bound * (1 + distance)
@@ -186,9 +196,9 @@ class SumSearch:
             distance *= 2
         if best is None:
             raise SolverError(
-                f"Expected a design within {LAST_TARGET:.0%} of the Lagrangian bound, got none."
+                f"Expected a design within {LAST_TARGET:g} times the Lagrangian bound, got none."
             )
-        return best[1], math.log(problem.baseline / proven)
+        return best[1], proven
 
     def _largest_free_sum(self) -> float:
         """Find the largest sum of terms without a penalty, by bisection."""
@@ -236,16 +246,20 @@ class SumSearch:
         Beyond the allowance the slack grows with the price of accuracy while the penalty shrinks
         what a design may cost. Other prices show that designs far beyond are no better.
         """
-        low, high = self._allowance, self._most_terms
-        while high - low > 1e-6 * (self._most_terms - self._allowance):
-            middle = (low + high) / 2
+
+        def excluded(low: float, high: float) -> bool:
             bound = self._find_prices(high).bound * (1 - MARGIN)
-            if bound * math.exp(min(self._problem.penalty(middle), 700.0)) < target:
-                break
-            high = middle
+            return bound * math.exp(min(self._problem.penalty(low), 700.0)) >= target
+
+        low, high = self._allowance, self._most_terms
+        least = 1e-6 * (high - low)
+        if excluded(low + least, high):  # at once, where the penalty is steep
+            return low + least
+        while high - low > least and excluded((low + high) / 2, high):
+            high = (low + high) / 2
         return high
 
-    def _enumerate(self, target: float) -> tuple[tuple[float, Bits] | None, bool, int]:
+    def _enumerate(self, target: float) -> tuple[tuple[float, Design] | None, bool, int]:
         """List the designs whose penalised cost, cost * exp(penalty), is below a target.
 
         Returns:
@@ -305,8 +319,10 @@ class SumSearch:
         for layer, (alive, count) in zip(reversed(order), reversed(path), strict=True):
             state, choice = divmod(int(alive[state]), count)
             chosen[layer] = ends[layer] + choice
-        bits = options.weight_bits[chosen], options.activation_bits[chosen]
-        return (best, bits), whole, most
+        design = Design(
+            options.weight_bits[chosen], options.activation_bits[chosen], options.copies[chosen]
+        )
+        return (best, design), whole, most
 
 
 class _Slack:

@@ -7,7 +7,7 @@ at hand are in no better one; what is left, the core, is enumerated with dominan
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -98,13 +98,11 @@ def solve_knapsack(knapsack: Knapsack, kinds: Callable[[], Sequence[object]]) ->
     least = np.minimum.reduceat(reduced, first)
     reduced -= least[knapsack.block]
     bound = sum(least.tolist()) - gain * capacity
-    incumbent = _round(
-        replace(knapsack, weights=weights, costs=costs), options, capacity, steps[:, broken]
-    )
+    incumbent = _round(knapsack, weights, costs, capacity, options, steps[:, broken])
     slack = weight * incumbent - bound
 
     kept = np.flatnonzero(reduced <= slack)
-    return _enumerate(
+    return enumerate_core(
         blocks=knapsack.block[kept],
         options=kept,
         weights=weights[kept],
@@ -116,33 +114,37 @@ def solve_knapsack(knapsack: Knapsack, kinds: Callable[[], Sequence[object]]) ->
     )
 
 
-def _round(knapsack: Knapsack, options: IntArray, capacity: int, step: IntArray) -> int:
+def _round(
+    knapsack: Knapsack,
+    weights: Integers,
+    costs: Integers,
+    capacity: int,
+    options: IntArray,
+    step: IntArray,
+) -> int:
     """Turn the linear relaxation into a solution, by the best single change; return its cost.
 
     Once from the whole steps alone, which leaves capacity unused, and once from one step more,
     which needs too much.
     """
-    block, weights, costs = knapsack.block, knapsack.weights, knapsack.costs
-    best: int | None = None
-    for start in (options, _with(options, block, step[1])):
-        left = capacity - sum(weights[start].tolist())
-        cost: int = sum(costs[start].tolist())
-        fits = weights - weights[start][block] <= left
-        changes = (costs - costs[start][block])[fits]
-        if changes.size:
-            value = cost + int(changes.min())
-            best = value if best is None else min(best, value)
-    assert best is not None
-    return best
+    block, after = knapsack.block, int(step[1])
+    changed = int(block[after])
+    chosen_weights, chosen_costs = weights[options], costs[options]
+    left = capacity - sum(chosen_weights.tolist())
+    more_weight = weights - chosen_weights[block]
+    more_cost = costs - chosen_costs[block]
+    best = int(more_cost[more_weight <= left].min())  # no change at all is among them
+    # The block of the step has been changed already.
+    more_weight[knapsack.start[changed] : knapsack.start[changed + 1]] = capacity + 1
+    left -= int(weights[after] - chosen_weights[changed])
+    repairing = more_cost[more_weight <= left]
+    if repairing.size:
+        best = min(best, int(costs[after] - chosen_costs[changed]) + int(repairing.min()))
+    total: int = sum(chosen_costs.tolist())
+    return total + best
 
 
-def _with(options: IntArray, block: IntArray, option: int) -> IntArray:
-    changed = options.copy()
-    changed[block[option]] = option
-    return changed
-
-
-def _enumerate(
+def enumerate_core(
     blocks: IntArray,
     options: IntArray,
     weights: Integers,
@@ -154,9 +156,26 @@ def _enumerate(
 ) -> IntArray:
     """Try all choices whose reduced costs stay within the slack, in lexicographic order.
 
-    States are kept in that order, so that the first of equal ones is the canonical one. A state
-    of weight w and reduced cost z costs ``(z - gain * w) / weight`` more than a constant: one
-    that is no lighter and no cheaper than another is dropped.
+    States are kept in that order, so that the first of equal ones is the canonical one. With the
+    multiplier ``gain / weight`` a state of weight w and reduced cost z costs
+    ``(z - gain * w) / weight`` more than a constant: one that is no lighter and no cheaper than
+    another is dropped.
+
+    Args:
+        blocks: Block of every option that is left, ascending, shape (n,).
+        options: What the options are called in the answer, shape (n,).
+        weights: Beyond those of the first options of all blocks, shape (n,).
+        reduced: Reduced costs, beyond the least of the block, shape (n,).
+        capacity: For these weights.
+        gain: Reduced cost of a unit of weight left over.
+        slack: What reduced costs may add up to; some choice stays within it.
+        kinds: Called if needed; returns a label per block, equal for blocks that are alike.
+
+    Returns:
+        The canonical cheapest choice, one option per block.
+
+    Raises:
+        SolverError: If the states would not fit in memory.
     """
     firsts = np.searchsorted(blocks, np.arange(blocks[-1] + 1))
     starts: list[int] = [*firsts.tolist(), len(blocks)]

@@ -14,15 +14,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import count
+from typing import Generic, TypeVar
 
 from lrmp.errors import SolverError
-from lrmp.hardware.frozen_arrays import IntArray
 
 ROUNDED_BITS = 52  # of a weighted sum along a rounded direction: leaves room for multipliers
 
-#: Minimises a*C + b*E: returns copies and a bound on the sum, or None where the numbers are too
+Solution = TypeVar("Solution")
+
+#: Minimises a*C + b*E: returns a solution and a bound on the sum, or None where the numbers are too
 #: large for the solver.
-WeightedSolver = Callable[[int, int], tuple[IntArray, int] | None]
+WeightedSolver = Callable[[int, int], tuple[Solution, int] | None]
 
 
 @dataclass(frozen=True)
@@ -61,20 +63,20 @@ class Line:
 
 
 def least_product(
-    solve: WeightedSolver,
-    sums: Callable[[IntArray], tuple[int, int]],
+    solve: WeightedSolver[Solution],
+    sums: Callable[[Solution], tuple[int, int]],
     largest: tuple[int, int],
-) -> tuple[list[IntArray], int]:
+) -> tuple[list[Solution], int]:
     """Minimise C * E.
 
     Args:
         solve: Minimises a weighted sum, a and b not negative and not both 0.
-        sums: C and E of copies.
+        sums: C and E of a solution.
         largest: About the largest C and E. Directions that would lead to huge numbers are rounded
             first, and solved as they are only where that leaves a doubt.
 
     Returns:
-        For every best pair (C, E) the copies that the solver prefers, and a lower bound on the
+        For every best pair (C, E) the solution that the solver prefers, and a lower bound on the
         product: the least product itself if all weighted sums were proven optimal.
     """
     hull = _Hull(solve, sums, largest)
@@ -110,19 +112,19 @@ class _Region:
         return min(corners, default=Fraction(self.left.product + self.right.product))
 
 
-class _Hull:
+class _Hull(Generic[Solution]):
     """The lower left of the convex hull, as far as it has been explored."""
 
     def __init__(
         self,
-        solve: WeightedSolver,
-        sums: Callable[[IntArray], tuple[int, int]],
+        solve: WeightedSolver[Solution],
+        sums: Callable[[Solution], tuple[int, int]],
         largest: tuple[int, int],
     ) -> None:
         self._solve = solve
         self._sums = sums
         self._largest = largest
-        self.found: dict[Point, IntArray] = {}
+        self.found: dict[Point, Solution] = {}
         self.least = 0  # product of the points found
 
     def explore(self) -> int:

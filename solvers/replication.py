@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from operator import mul
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -299,7 +300,7 @@ class ReplicationProblem(FrozenArrays):
         Returns:
             Tiles, exact whatever their size.
         """
-        return sum(t * int(r) for t, r in zip(self.tiles.tolist(), copies, strict=True))
+        return sum(map(mul, self.tiles.tolist(), map(int, copies)))
 
     def _key(self) -> tuple[Any, ...]:
         energy = None if self.energy_fj is None else tuple(e.tobytes() for e in self.energy_fj)

@@ -29,12 +29,14 @@ def test_help_names_every_command(capsys):
         main(["--help"])
     text = capsys.readouterr().out
     assert exit_.value.code == 0
-    for command in ("envs", "train", "evaluate", "submit", "leaderboard", "demo"):
+    for command in ("envs", "train", "evaluate", "optimum", "submit", "leaderboard", "demo"):
         assert f"lrmp {command}" in text
     assert "Exit codes" in text
 
 
-@pytest.mark.parametrize("command", ["envs", "train", "evaluate", "submit", "leaderboard", "demo"])
+@pytest.mark.parametrize(
+    "command", ["envs", "train", "evaluate", "optimum", "submit", "leaderboard", "demo"]
+)
 def test_help_of_every_command(capsys, command):
     with pytest.raises(SystemExit) as exit_:
         main([command, "--help"])

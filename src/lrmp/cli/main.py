@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import lrmp
-from lrmp.cli import accuracy, hardware
+from lrmp.cli import accuracy, hardware, optimum
 from lrmp.cli.exit_codes import (
     EPILOG,
     EXIT_BAD_INPUT,
@@ -21,6 +21,7 @@ from lrmp.cli.exit_codes import (
     EXIT_OK,
     EXIT_REFUSED,
 )
+from lrmp.cli.outcome_text import outcome_json, print_outcome
 from lrmp.cli.output import add_json, print_json
 from lrmp.cli.picture import save_picture
 from lrmp.envs.cost_plot import plot_cost
@@ -34,7 +35,7 @@ from lrmp.leaderboard.store import DEFAULT_STORE
 from lrmp.solvers.replication import Replication, ReplicationProblem
 
 #: Command groups with a file of their own: their ``add_commands`` extends the parser.
-GROUPS = (accuracy, hardware)
+GROUPS = (optimum, accuracy, hardware)
 AGENTS = {
     "ddpg": "lrmp.baselines.ddpg",
     "random": "lrmp.baselines.random_search",
@@ -49,6 +50,7 @@ A first session:
   lrmp evaluate runs/LRMP-ResNet18-v0__ddpg__2           the design in numbers and as a picture
   lrmp submit runs/LRMP-ResNet18-v0__ddpg__2             replay it, put it on the leaderboard
   lrmp leaderboard                                       who is best
+  lrmp optimum LRMP-ResNet18-v0                          how good a design can be, proven
   lrmp hardware cost resnet18                            what a network costs on a chip
 or all of it at once:
   lrmp demo
@@ -248,9 +250,9 @@ def _evaluate(options: argparse.Namespace) -> int:
     picture = _picture(outcome, options.plot, default_picture)
     _more_pictures(outcome, options.cost_plot, options.floor_plan)
     if options.json:
-        print_json(_outcome_json(outcome))
+        print_json(outcome_json(outcome))
     else:
-        _print_outcome(outcome)
+        print_outcome(outcome)
         if options.policy:
             print("  (the run's saved policy without exploration, not its record)")
     for path in (picture, options.cost_plot, options.floor_plan):
@@ -336,52 +338,6 @@ def _recorded(record: Record) -> Outcome:
     return replace(outcome, replication=Replication.checked(problem, copies, bound, 0.0))
 
 
-def _outcome_json(outcome: Outcome) -> dict[str, Any]:
-    report, baseline = outcome.report, outcome.task.cost_model.baseline
-    return {
-        "task": outcome.task.id,
-        "reward": outcome.reward(),
-        "speedup": outcome.speedup,
-        "accuracy_drop": outcome.accuracy_drop,
-        "accuracy": outcome.task.accuracy_label,
-        "tiles": report.tiles,
-        "budget_tiles": outcome.task.budget,
-        "latency_cycles": report.latency_cycles,
-        "latency_s": report.latency_s,
-        "bottleneck_cycles": report.bottleneck_cycles,
-        "throughput_per_s": report.throughput_per_s,
-        "baseline_latency_s": baseline.latency_s,
-        "baseline_throughput_per_s": baseline.throughput_per_s,
-        "proven_optimal": outcome.replication.proven_optimal,
-        "design": outcome.design.to_json(),
-        "layer_cycles": report.layer_cycles.tolist(),
-        "baseline_layer_cycles": baseline.layer_cycles.tolist(),
-    }
-
-
-def _print_outcome(outcome: Outcome) -> None:
-    task, report, baseline = outcome.task, outcome.report, outcome.task.cost_model.baseline
-    design = outcome.design
-    before, after = baseline.layer_cycles, report.layer_cycles
-    print(f"{'layer':<24} {'W/A bits':>8} {'copies':>7} {'tiles':>6} {'cycles before':>14} after")
-    for index, layer in enumerate(task.network.layers):
-        bits = f"{design.weight_bits[index]}/{design.activation_bits[index]}"
-        print(
-            f"{layer.name:<24} {bits:>8} {design.replication[index]:>7} "
-            f"{report.layer_tiles[index]:>6} {before[index]:>14,} {after[index]:,}"
-        )
-    print(
-        f"\n{task.id} on {task.accelerator.name}\n"
-        f"  {task.objective} gain    {outcome.speedup:.3f}x\n"
-        f"  latency         {1e3 * baseline.latency_s:.3f} -> {1e3 * report.latency_s:.3f} ms\n"
-        f"  throughput      {baseline.throughput_per_s:.1f} -> {report.throughput_per_s:.1f} /s\n"
-        f"  accuracy drop   {outcome.accuracy_drop:.2f} points, {task.accuracy_label}: "
-        f"{task.accuracy.provenance}\n"
-        f"  tiles           {report.tiles} of {task.budget}\n"
-        f"  reward          {outcome.reward():.4f}"
-    )
-
-
 def _submit(options: argparse.Namespace) -> int:
     _submit_run(options.run_dir, options.store, as_json=options.json)
     return EXIT_OK
@@ -430,7 +386,7 @@ def _demo(options: argparse.Namespace) -> int:
     runs = [train(args) for train, args in jobs]
     outcome, default_picture = _of_run(runs[-1].path, use_policy=False)
     picture = _picture(outcome, None, default_picture)
-    _print_outcome(outcome)
+    print_outcome(outcome)
     if picture is not None:
         print(f"picture: {picture}")
     print()

@@ -1,0 +1,243 @@
+"""The proven front of speed against accuracy: ``python -m lrmp.baselines.front``."""
+
+import json
+import math
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from lrmp.baselines.optimum import joint_problem
+from lrmp.envs.design_plot import new_figure
+from lrmp.envs.optimum import stored_optimum
+from lrmp.envs.outcome import evaluate_bits
+from lrmp.envs.record import library_versions
+from lrmp.envs.task import Task, load_task
+from lrmp.hardware.cost_report import Objective
+from lrmp.hardware.design import BIT_WIDTHS
+from lrmp.solvers.exact import solve_exact
+from lrmp.solvers.joint import solve_joint
+from lrmp.solvers.replication import ReplicationProblem
+
+ALLOWANCES = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0)  # points
+FORBIDDEN = 100.0  # penalty of a design beyond the allowance: a factor of e^100 in time
+TRADE_OFF_POINTS = 25
+#: Gains at less than one point of loss over five networks: abstract of LRMP, Frontiers in AI
+#: 7:1268317, 2024. The paper's designs are not public, so that no point can be drawn.
+PUBLISHED: dict[Objective, tuple[float, float]] = {"latency": (2.6, 9.3), "throughput": (8.0, 18.0)}
+
+
+@dataclass
+class Args:
+    """Which task, and where the front is written."""
+
+    env_id: str
+    """a task with an accuracy table"""
+    out: Path
+    """folder for front.json and front.png"""
+    agents: Path | None = None
+    """comparison.json of `lrmp.baselines.compare` for the same task, to draw its designs too"""
+
+
+def front(task: Task) -> list[dict[str, float]]:
+    """Find the fastest design within every allowance.
+
+    Args:
+        task: A task with an accuracy table.
+
+    Returns:
+        For every allowance in percentage points: speedup and drop of the fastest design within
+        it, and a speedup that no design within it exceeds.
+    """
+    points = []
+    for allowance in tqdm(ALLOWANCES, desc=task.id, unit="point"):
+        limited = replace(joint_problem(task), penalty=partial(_beyond, allowance))
+        answer = solve_joint(limited)
+        if answer.value < -FORBIDDEN / 2:
+            continue  # no design is so accurate
+        design = answer.design
+        points.append(
+            {
+                "allowance": allowance,
+                "accuracy_drop": task.accuracy.drop(design.weight_bits, design.activation_bits),
+                "speedup": math.exp(answer.value),
+                "speedup_bound": math.exp(answer.bound),
+            }
+        )
+    return points
+
+
+def _beyond(allowance: float, drop: float) -> float:
+    return FORBIDDEN if drop > allowance else 0.0
+
+
+def uniform_pairs(task: Task) -> list[dict[str, float]]:
+    """Evaluate one width for all weights and one for all activations.
+
+    Args:
+        task: What is solved.
+
+    Returns:
+        Bits, speedup and drop of the 49 designs that fit.
+    """
+    layers = len(task.network)
+    rows = []
+    for weight in BIT_WIDTHS:
+        for activation in BIT_WIDTHS:
+            outcome = evaluate_bits(task, [weight] * layers, [activation] * layers)
+            rows.append(
+                {
+                    "weight_bits": weight,
+                    "activation_bits": activation,
+                    "speedup": outcome.speedup,
+                    "accuracy_drop": outcome.accuracy_drop,
+                }
+            )
+    return rows
+
+
+def latency_against_throughput(task: Task) -> list[dict[str, float]]:
+    """Trade latency for throughput by the copies alone, at the bits of the stored optimum.
+
+    Args:
+        task: A task with a stored optimum.
+
+    Returns:
+        Proven least latency for limits on the slowest layer, from the highest throughput to where
+        the limit no longer binds; both as gains over the plain 8-bit chip.
+    """
+    optimum = stored_optimum(task.id)
+    if optimum is None:
+        return []
+    bits = optimum.design.weight_bits, optimum.design.activation_bits
+    model = task.cost_model
+
+    def posed(objective: Objective) -> ReplicationProblem:
+        return ReplicationProblem.of(model, *bits, task.budget, objective)
+
+    free = posed("latency")
+    least = solve_exact(posed("throughput")).objective_value
+    most = int(free.layer_cycles(solve_exact(free).copies).max())
+    rows = []
+    for limit in np.unique(np.geomspace(least, most, TRADE_OFF_POINTS).astype(np.int64)).tolist():
+        answer = solve_exact(replace(free, max_layer_cycles=max(limit, least)))
+        slowest = int(free.layer_cycles(answer.copies).max())
+        rows.append(
+            {
+                "latency_gain": model.baseline.latency_cycles / answer.objective_value,
+                "throughput_gain": model.baseline.bottleneck_cycles / slowest,
+            }
+        )
+    return rows
+
+
+def compute(args: Args) -> dict[str, Any]:
+    """Compute the front, write its numbers and draw it.
+
+    Args:
+        args: Settings.
+
+    Returns:
+        What is written to front.json.
+    """
+    task = load_task(args.env_id)
+    document = {
+        "task": task.id,
+        "task_fingerprint": task.fingerprint,
+        "accuracy": task.accuracy_label,
+        "versions": library_versions(),
+        "front": front(task),
+        "uniform_pairs": uniform_pairs(task),
+        "latency_against_throughput": latency_against_throughput(task),
+        "agents": {} if args.agents is None else _agents(args.agents),
+    }
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / "front.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    plot(task, document, args.out / "front.png")
+    return document
+
+
+def _agents(comparison: Path) -> dict[str, dict[str, list[float]]]:
+    """Read the best designs of agents from a comparison."""
+    agents = json.loads(comparison.read_text("utf-8"))["agents"]
+    return {
+        name: {key: row[key]["values"] for key in ("speedup", "accuracy_drop")}
+        for name, row in agents.items()
+    }
+
+
+def plot(task: Task, document: dict[str, Any], path: Path) -> None:
+    """Draw the front, and the trade-off between latency and throughput beside it.
+
+    Args:
+        task: For labels.
+        document: What ``compute`` collected.
+        path: Picture to write.
+    """
+    figure = new_figure(12, 5)
+    axes, trade = figure.subplots(1, 2, width_ratios=(3, 2))
+    points = document["front"]
+    drops = [point["accuracy_drop"] for point in points]
+    allowances = [point["allowance"] for point in points]
+    bounds = [point["speedup_bound"] for point in points]
+    # Between two allowances the bound of the larger one holds.
+    axes.plot(allowances, bounds, color="#c44", drawstyle="steps-pre", label="proven bound")
+    speedups = [point["speedup"] for point in points]
+    axes.plot(drops, speedups, "o", color="#1f6f8b", label="fastest design within the drop")
+    pairs = document["uniform_pairs"]
+    axes.plot(
+        [row["accuracy_drop"] for row in pairs],
+        [row["speedup"] for row in pairs],
+        ".",
+        color="#999",
+        label="uniform pairs of bits",
+    )
+    for name, values in document["agents"].items():
+        if name not in ("uniform", "uniform-pairs"):
+            axes.plot(values["accuracy_drop"], values["speedup"], "x", label=f"{name}, best of run")
+    low, high = PUBLISHED[task.objective]
+    axes.fill_between(
+        [min(drops), 1.0],
+        low,
+        high,
+        color="#e08e45",
+        alpha=0.2,
+        label="LRMP's published range, five DNNs",
+    )
+    axes.axvline(task.allowed_drop, color="#999", linewidth=1, linestyle="--")
+    axes.set_xscale("log")
+    axes.set_xlim(min(drops) / 1.2, max(drops) * 1.2)
+    axes.set_ylim(0, 1.1 * max(bounds))
+    axes.set_xlabel(f"accuracy drop in points, {task.accuracy_label}")
+    axes.set_ylabel(f"{task.objective} gain over the 8-bit chip")
+    axes.legend(fontsize="small", loc="upper left")
+    rows = document["latency_against_throughput"]
+    trade.plot(
+        [row["throughput_gain"] for row in rows],
+        [row["latency_gain"] for row in rows],
+        ".-",
+        color="#1f6f8b",
+    )
+    trade.set_xlabel("throughput gain")
+    trade.set_ylabel("latency gain")
+    trade.set_title("copies alone, at the bits of the optimum", fontsize="medium")
+    for panel in (axes, trade):
+        panel.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(task.id)
+    figure.savefig(path, dpi=150)
+
+
+def main() -> None:
+    """Compute from the command line."""
+    import tyro
+
+    args = tyro.cli(Args)
+    compute(args)
+    print(args.out / "front.json")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""Find the optimum of tasks and store it as text: ``python -m lrmp.baselines.optimum``."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lrmp.baselines.tree_search import search_tree
+from lrmp.envs.accuracy.table import TableAccuracy
+from lrmp.envs.optimum import Optimum
+from lrmp.envs.outcome import evaluate_bits
+from lrmp.envs.reward import PENALTY_PER_POINT
+from lrmp.envs.task import TASKS, Task, load_task
+from lrmp.errors import RunError
+from lrmp.solvers.joint import solve_joint
+from lrmp.solvers.joint_problem import JointProblem
+from lrmp.solvers.replication import ReplicationProblem
+
+PAGE = """\
+# The proven optimum of every task
+
+The return that every agent is measured against: the `reward_threshold` of the environment and 1 on
+the scale of `lrmp.envs.Optimum.normalised`, with 0 for the plain 8-bit chip. `lrmp optimum
+LRMP-ResNet18-v0` prints a design with its bound and the solver's log, `--plot` draws it, `--solve`
+finds and proves it anew.
+
+| task | best return | bound | gap | speedup | drop (points) |
+| --- | --- | --- | --- | --- | --- |
+{rows}
+
+No design has a higher return than the bound; the gap is what time could at most still be saved. It
+is not exactly zero where sums of floats stand behind it, which give way by 1e-9.
+
+**How.** A layer's tiles, time and accuracy terms depend on its own bits and copies alone, so a task
+with an additive accuracy table is a knapsack with two budgets, tiles and accuracy
+(`lrmp.solvers.joint_sum`). Prices for both give a bound on all designs; every design better than a
+target stays within a slack of that bound, and all designs within the slack are enumerated. For
+throughput the least loss of accuracy is found for every limit on the slowest layer
+(`lrmp.solvers.joint_throughput`). The accuracy of Digits is that of the quantised network itself,
+which no table describes: there all bits are searched as a tree, leaving out what is too slow
+whatever its accuracy (`lrmp.baselines.tree_search`).
+
+An optimum is that of the task's model: on the ResNets the accuracy is an estimate, and so is how
+good the optimal design would be on a real network.
+
+Made by `python -m lrmp.baselines.optimum --out envs/optima --page docs/optimum.md`, which computes
+what is missing or belongs to an earlier definition of its task.
+"""
+
+
+@dataclass
+class Args:
+    """Which optima to compute, and where to write them."""
+
+    out: Path
+    """folder for one JSON file per task; lrmp keeps its own in envs/optima"""
+    env_ids: tuple[str, ...] = field(default_factory=lambda: tuple(TASKS))
+    """tasks; all registered ones by default"""
+    page: Path | None = None
+    """also write a Markdown table of all stored optima to this file"""
+
+
+def find_optimum(task: Task, log: Callable[[str], None] = print) -> Optimum:
+    """Find the best design of a task and a bound on all designs.
+
+    Tasks with an additive accuracy table are solved by ``lrmp.solvers.joint``; tasks whose
+    accuracy is that of a small network are searched through.
+
+    Args:
+        task: What is solved.
+        log: Called with every line of the solver's log.
+
+    Returns:
+        The optimum; its value and design are those of ``evaluate_bits``.
+    """
+    if task.accuracy.kind == "table":
+        method = "joint knapsack of bits and copies over the additive accuracy table"
+        answer = solve_joint(joint_problem(task), log)
+        bits, bound = (answer.design.weight_bits, answer.design.activation_bits), answer.bound
+        lines = answer.log
+    else:
+        method = "tree search over all bits with the quantised network itself"
+        bits, bound, lines = search_tree(task, log)
+    outcome = evaluate_bits(task, *bits)
+    value = outcome.reward()
+    return Optimum(
+        task=task.id,
+        task_fingerprint=task.fingerprint,
+        design=outcome.design,
+        value=value,
+        bound=max(bound, value),
+        method=method,
+        log=lines,
+    )
+
+
+def joint_problem(task: Task) -> JointProblem:
+    """Pose a task with an additive accuracy table for ``solve_joint``.
+
+    Args:
+        task: What is solved.
+
+    Returns:
+        The joint problem: the table's map turns the sum of its entries into the drop, and what
+        exceeds the allowed drop is paid for as in the default reward.
+
+    Raises:
+        RunError: If the accuracy of the task is no such table.
+    """
+    accuracy = task.accuracy
+    if not isinstance(accuracy, TableAccuracy):
+        raise RunError(f"Expected an additive accuracy table for {task.id}, got {accuracy.kind}.")
+    return JointProblem(
+        pose=lambda weights, activations, budget: ReplicationProblem.of(
+            task.cost_model, weights, activations, budget, task.objective
+        ),
+        budget=task.budget,
+        objective=task.objective,
+        baseline=task.cost_model.baseline.cost(task.objective),
+        weight_terms=accuracy.weight_table,
+        activation_terms=accuracy.activation_table,
+        penalty=lambda total: (
+            PENALTY_PER_POINT * max(0.0, float(accuracy.drop_map(total)) - task.allowed_drop)
+        ),
+    )
+
+
+def compute(args: Args) -> None:
+    """Compute optima that are missing or belong to an earlier definition of their task.
+
+    Args:
+        args: Settings.
+    """
+    args.out.mkdir(parents=True, exist_ok=True)
+    for task_id in args.env_ids:
+        task, path = load_task(task_id), args.out / f"{task_id}.json"
+        if path.exists():
+            earlier = Optimum.from_json(path.read_text("utf-8"))
+            if earlier.task_fingerprint == task.fingerprint:
+                print(f"{task_id}: {path} is up to date")
+                continue
+        print(f"{task_id}:", flush=True)
+        optimum = find_optimum(task, lambda line: print(f"  {line}", flush=True))
+        path.write_text(optimum.to_json(), "utf-8")
+        print(f"  {optimum.value:.6f}, gap {optimum.gap:.1e}: {path}", flush=True)
+    if args.page is not None:
+        files = (args.out / f"{task_id}.json" for task_id in TASKS)
+        optima = [Optimum.from_json(f.read_text("utf-8")) for f in files if f.exists()]
+        args.page.write_text(format_page(optima), "utf-8")
+
+
+def format_page(optima: list[Optimum]) -> str:
+    """Write the page of optima.
+
+    Args:
+        optima: One per task.
+
+    Returns:
+        Markdown.
+    """
+    rows = []
+    for optimum in optima:
+        design = optimum.design
+        outcome = evaluate_bits(load_task(optimum.task), design.weight_bits, design.activation_bits)
+        rows.append(
+            f"| `{optimum.task}` | {optimum.value:.6f} | {optimum.bound:.6f} | "
+            f"{100 * optimum.gap:.1e} % | {outcome.speedup:.3f}x | {outcome.accuracy_drop:.3f} |"
+        )
+    return PAGE.format(rows="\n".join(rows))
+
+
+def main() -> None:
+    """Compute from the command line."""
+    import tyro
+
+    try:
+        compute(tyro.cli(Args))
+    except KeyboardInterrupt:
+        print("interrupted; repeat the command to finish", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

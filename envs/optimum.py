@@ -1,0 +1,101 @@
+"""The proven optimum of a task: the return that every agent is measured against."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any, Self
+
+import numpy as np
+
+from lrmp.hardware.design import Design
+
+FOLDER = "optima"  # one JSON file per task, beside this module
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The best design known for a task, and a bound on all designs.
+
+    Attributes:
+        task: Id of the task.
+        task_fingerprint: SHA-256 of the task's definition when the optimum was computed.
+        design: Bits and copies.
+        value: The design's return under the default reward.
+        bound: No design has a higher return.
+        method: How it was found and proven, in a few words.
+        log: What the solver reported, line by line.
+    """
+
+    task: str
+    task_fingerprint: str
+    design: Design
+    value: float
+    bound: float
+    method: str
+    log: tuple[str, ...]
+
+    @property
+    def gap(self) -> float:
+        """By how much the objective could at most be better at the same accuracy; relative."""
+        return float(np.expm1(self.bound - self.value))
+
+    def normalised(self, value: float) -> float:
+        """Scale a return: 0 for the plain 8-bit chip, 1 for the optimum.
+
+        Args:
+            value: Return of an episode under the default reward.
+
+        Returns:
+            Its share of the best return known.
+        """
+        return value / self.value
+
+    def to_json(self) -> str:
+        """Write the file's text.
+
+        Returns:
+            JSON, one key per line, ending in a newline.
+        """
+        document = {
+            "task": self.task,
+            "task_fingerprint": self.task_fingerprint,
+            "value": self.value,
+            "bound": self.bound,
+            "method": self.method,
+            "design": self.design.to_json(),
+            "log": list(self.log),
+        }
+        lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in document.items()]
+        return "{\n" + ",\n".join(lines) + "\n}\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what ``to_json`` wrote.
+
+        Args:
+            text: JSON.
+
+        Returns:
+            The optimum.
+        """
+        document: dict[str, Any] = json.loads(text)
+        design = document.pop("design")
+        log: Sequence[str] = document.pop("log")
+        return cls(**document, design=Design(**design), log=tuple(log))
+
+
+@cache
+def stored_optimum(task_id: str) -> Optimum | None:
+    """Read the optimum that ships with lrmp.
+
+    Args:
+        task_id: Id of a registered task.
+
+    Returns:
+        The optimum, or None if the task has none. ``python -m lrmp.baselines.optimum`` computes
+        them again.
+    """
+    file = resources.files("lrmp.envs").joinpath(FOLDER, f"{task_id}.json")
+    return Optimum.from_json(file.read_text("utf-8")) if file.is_file() else None

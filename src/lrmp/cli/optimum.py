@@ -1,0 +1,71 @@
+"""The ``lrmp optimum`` command: the proven optimum of a task."""
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lrmp.cli.exit_codes import EPILOG, EXIT_OK
+from lrmp.cli.outcome_text import outcome_json, print_outcome
+from lrmp.cli.output import add_json, print_json
+from lrmp.cli.picture import save_picture
+from lrmp.envs.design_plot import plot_design
+from lrmp.envs.optimum import stored_optimum
+from lrmp.envs.outcome import evaluate_bits
+from lrmp.envs.task import load_task
+from lrmp.errors import RunError
+
+
+def add_commands(commands: Any) -> None:
+    """Add ``lrmp optimum``.
+
+    Args:
+        commands: The subparsers of ``lrmp``.
+    """
+    parser = commands.add_parser(
+        "optimum",
+        help="show the proven optimum of a task",
+        description="The best design known for a task, and a proven bound on all designs. "
+        "`python -m lrmp.baselines.optimum --out FOLDER` computes all of them again.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("env_id", help="the environment")
+    parser.add_argument(
+        "--solve", action="store_true", help="find and prove it now instead of reading it"
+    )
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="picture of the design: .png, .svg or .pdf"
+    )
+    add_json(parser)
+    parser.set_defaults(run=_optimum)
+
+
+def _optimum(options: argparse.Namespace) -> int:
+    task = load_task(options.env_id)
+    known = stored_optimum(task.id)
+    if options.solve:
+        from lrmp.baselines.optimum import find_optimum
+
+        known = find_optimum(task, lambda line: print(line, file=sys.stderr))
+    if known is None or known.task_fingerprint != task.fingerprint:
+        found = "none" if known is None else "one for an earlier definition of the task"
+        raise RunError(f"Expected a stored optimum of {task.id}, got {found}. Add --solve.")
+    outcome = evaluate_bits(task, known.design.weight_bits, known.design.activation_bits)
+    if options.plot is not None:
+        save_picture(partial(plot_design, outcome), options.plot)
+    if options.json:
+        extra = {"bound": known.bound, "gap": known.gap, "method": known.method}
+        print_json(outcome_json(outcome) | extra | {"log": known.log})
+        return EXIT_OK
+    print_outcome(outcome)
+    print(
+        f"  bound           {known.bound:.4f}: no design has a higher reward\n"
+        f"  gap             {known.gap:.2e} of the {task.objective}\n"
+        f"  method          {known.method}"
+    )
+    for line in known.log:
+        print(f"    {line}")
+    if options.plot is not None:
+        print(f"picture: {options.plot}")
+    return EXIT_OK

@@ -1,0 +1,61 @@
+import json
+
+import pytest
+
+from lrmp.baselines import front
+from lrmp.envs import load_task, stored_optimum
+from lrmp.errors import RunError
+
+TASK = "LRMP-ResNet18-v0"
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory):
+    out = tmp_path_factory.mktemp("front")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(front, "ALLOWANCES", (0.2, 1.0))
+        front.compute(front.Args(env_id=TASK, out=out))
+    return json.loads((out / "front.json").read_text("utf-8")), out / "front.png"
+
+
+def test_points_keep_their_allowance_and_their_bound(document):
+    points = document[0]["front"]
+    assert [point["allowance"] for point in points] == [0.2, 1.0]
+    for point in points:
+        assert point["accuracy_drop"] <= point["allowance"]
+        assert point["speedup"] <= point["speedup_bound"] <= 1.001 * point["speedup"]
+    assert points[0]["speedup"] < points[1]["speedup"]
+
+
+def test_the_point_at_the_allowed_drop_is_the_optimum(document):
+    # The optimum of this task pays no penalty, so that the limit alone decides.
+    optimum = stored_optimum(TASK)
+    design = optimum.design
+    drop = load_task(TASK).accuracy.drop(design.weight_bits, design.activation_bits)
+    assert drop <= 1.0
+    point = document[0]["front"][1]
+    assert point["accuracy_drop"] == pytest.approx(drop)
+
+
+def test_no_uniform_pair_is_above_the_bound(document):
+    for row in document[0]["uniform_pairs"]:
+        for point in document[0]["front"]:
+            if row["accuracy_drop"] <= point["allowance"]:
+                assert row["speedup"] <= point["speedup_bound"]
+
+
+def test_latency_falls_as_throughput_rises(document):
+    rows = document[0]["latency_against_throughput"]
+    assert len(rows) > 10
+    ordered = sorted(rows, key=lambda row: row["throughput_gain"])
+    latencies = [row["latency_gain"] for row in ordered]
+    assert latencies == sorted(latencies, reverse=True)
+
+
+def test_the_picture_is_drawn(document):
+    assert document[1].read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_task_without_a_table_is_refused(tmp_path):
+    with pytest.raises(RunError, match=r"an additive accuracy table for LRMP-Digits-v0, got netw"):
+        front.compute(front.Args(env_id="LRMP-Digits-v0", out=tmp_path))
