@@ -31,6 +31,7 @@ Split = Literal["train", "search", "test"]
 
 WEIGHTS = "digits_cnn.safetensors"
 REMEMBERED_DESIGNS = 4096
+BLOCK = 128
 
 
 @dataclass(frozen=True)
@@ -142,12 +143,20 @@ class QuantizedLayer:
         weights = self.integer_weights[weight_bits - MIN_BITS]
         weight_step = self.weight_steps[weight_bits - MIN_BITS]
         step = self.activation_steps[activation_bits - MIN_BITS]
-        inputs = patches(quantize_activations(maps, step, activation_bits), self.layer)
-        # Integers in float32: exact, in whatever order they are added, because the largest sum,
-        # 432 rows x 255 x 127, is below 2**24. `load_quantized_layers` checks that.
-        sums = inputs @ weights
-        outputs: Floats = sums * (weight_step * step) + self.bias
-        return outputs
+        count, positions = len(maps), self.layer.positions
+        outputs = np.empty((count * positions, self.layer.columns), np.float32)
+        # Blocks of images with one product each take three quarters of the time of
+        # one product per image.
+        for start in range(0, count, BLOCK):
+            block = quantize_activations(maps[start : start + BLOCK], step, activation_bits)
+            inputs = patches(block, self.layer).reshape(-1, self.layer.rows)
+            # Integers in float32: exact, in whatever order they are added, because the largest
+            # sum, 432 rows x 255 x 127, is below 2**24. `load_quantized_layers` checks that.
+            rows = slice(start * positions, start * positions + len(inputs))
+            np.matmul(inputs, weights, out=outputs[rows])
+        outputs *= weight_step * step
+        outputs += self.bias
+        return outputs.reshape(count, positions, -1)
 
 
 def quantize_weights(weight: Floats, step: Floats, bits: int) -> Floats:

@@ -107,25 +107,31 @@ class Measurement:
                 ]
         return tables[0], tables[1]
 
-    def measure_designs(self, split: SplitToRun, count: int, seed: int) -> list[dict[str, Any]]:
+    def measure_designs(
+        self, split: SplitToRun, count: int, seed: int, limit: int | None = None
+    ) -> list[dict[str, Any]]:
         """Run random designs that the log does not hold yet.
 
         Args:
             split: Which images.
             count: How many designs.
             seed: Of the draw.
+            limit: Run the first of them alone; they come in random order, so they are spread as
+                widely. None runs all.
 
         Returns:
-            All of them, as they stand in the log.
+            Those that were run, as they stand in the log.
         """
         # Judged designs are held out: none that the map was fitted to.
         fitted = {r["design"] for r in self.log.results if r.get("split") == "search"}
         exclude = fitted if split == "test" else frozenset()
         designs = draw_designs(*self.tables(), count, seed, exclude)
         done = {r["design"] for r in self.log.results if r.get("split") == split and "design" in r}
-        wanted = [design_text(bits) for bits in designs]
+        wanted = [design_text(bits) for bits in designs][:limit]
         jobs = [(text, split) for text in wanted if text not in done]
-        with tqdm(total=count, initial=count - len(jobs), desc=f"{split} designs") as bar:
+        with tqdm(
+            total=len(wanted), initial=len(wanted) - len(jobs), desc=f"{split} designs"
+        ) as bar:
             if self.processes > 1:
                 results = self._map(_result_of_design, jobs)
             else:

@@ -13,20 +13,24 @@ from lrmp.envs.accuracy.sensitivity_table import SensitivityTable
 
 
 def build_table(
-    measurement: Measurement, command: str, fit_designs: int = FIT_DESIGNS
+    measurement: Measurement,
+    command: str,
+    fit_designs: int = FIT_DESIGNS,
+    limit: int | None = None,
 ) -> SensitivityTable:
     """Measure what is missing, on the calibration and search images alone, and fit the map.
 
     Args:
         measurement: Of the network.
         command: What was called, for the provenance.
-        fit_designs: Random designs that the map is fitted to.
+        fit_designs: Random designs that are drawn for the fit of the map.
+        limit: How many of them are run; None for all.
 
     Returns:
         The table.
     """
     measurement.measure_divergences()
-    results = measurement.measure_designs("search", fit_designs, FIT_SEED)
+    results = measurement.measure_designs("search", fit_designs, FIT_SEED, limit)
     weight, activation = measurement.tables()
     protocol, evaluator = measurement.protocol, measurement.evaluator
     float_top1 = round(evaluator.float_top1("search"), 2)
@@ -45,7 +49,7 @@ def build_table(
             "calibration": str(protocol.calibration),
             "search": str(protocol.search),
             "sensitivity_images": protocol.sensitivity_images,
-            "fit_designs": fit_designs,
+            "fit_designs": len(results),
             "fit_seed": FIT_SEED,
             "judge_seed": JUDGE_SEED,
             "search_float_top1": float_top1,

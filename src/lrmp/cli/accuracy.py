@@ -45,7 +45,8 @@ def add_commands(commands: Any) -> None:
     )
     measure.add_argument("--weights", type=Path, help="other weights of that network, safetensors")
     measure.add_argument("--images", help="other calibration and search images, a known image set")
-    measure.add_argument("--designs", type=int, default=64, help="that the map is fitted to")
+    measure.add_argument("--designs", type=int, default=64, help="drawn to fit the map to")
+    measure.add_argument("--limit", type=int, metavar="N", help="run only the first N of them")
     measure.add_argument(
         "--judge",
         type=int,
@@ -108,7 +109,9 @@ def _measure(options: argparse.Namespace) -> int:
     root = data_root(options.data)
     measurement = Measurement(protocol, root, log, options.device, options.processes)
     command = f"lrmp accuracy measure --network {protocol.network} --designs {options.designs}"
-    table = build_table(measurement, command, options.designs)
+    if options.limit is not None:
+        command += f" --limit {options.limit}"
+    table = build_table(measurement, command, options.designs, options.limit)
     if options.judge:
         measurement.measure_designs("test", options.judge, JUDGE_SEED)
     path = write_table(table, measurement, options.out)

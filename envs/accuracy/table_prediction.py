@@ -1,0 +1,213 @@
+"""Tables of networks without weights, predicted from layers of measured networks.
+
+``python -m lrmp.envs.accuracy.table_prediction`` writes the shipped predictions and prints the
+leave-one-network-out error.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lrmp.envs.accuracy.design_result import design_bits, design_result
+from lrmp.envs.accuracy.fidelity import SMALL_DROP, spearman
+from lrmp.envs.accuracy.sensitivity_table import (
+    SensitivityTable,
+    load_designs,
+    load_table,
+    shipped_networks,
+)
+from lrmp.hardware.design import BIT_WIDTHS
+from lrmp.hardware.network import Network
+from lrmp.hardware.networks import load_network
+
+#: Predicted network -> measured one whose map from divergence to drop it borrows.
+PREDICTED = {"resnet34": "resnet18", "resnet50": "resnet18", "resnet101": "resnet18"}
+RIDGE = 10.0  # the least leave-one-network-out error among 0.03 to 10
+FLOOR = 1e-8  # nats; below it a divergence is rounding
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """How well a network's table is predicted by the others.
+
+    Attributes:
+        network: Its name.
+        factor: Geometric mean of the ratio, whichever way, of predicted and measured divergence.
+        spearman: Rank correlation of the predicted sum and the true divergence of its designs.
+        mean_error: Of the drop where the true drop is small, with the other networks' maps.
+    """
+
+    network: str
+    factor: float
+    spearman: float
+    mean_error: float
+
+
+def layer_features(network: Network) -> NDArray[np.float64]:
+    """Describe layers by their topology.
+
+    Args:
+        network: L layers.
+
+    Returns:
+        Shape (L, 8): logarithms of rows, columns, positions and kernel side, depth, whether the
+        layer is the first, the last, and the logarithm of L.
+    """
+    count = len(network)
+    depth = np.arange(count)
+    return np.column_stack(
+        [
+            np.log2(network.rows),
+            np.log2(network.columns),
+            np.log2(network.positions),
+            np.log2([layer.kernel_size for layer in network.layers]),
+            depth / max(1, count - 1),
+            depth == 0,
+            depth == count - 1,
+            np.full(count, np.log2(count)),
+        ]
+    )
+
+
+def fit_and_predict(
+    tables: Sequence[SensitivityTable], network: Network
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Predict divergences by ridge regression of their logarithms, per operand and bit width.
+
+    Args:
+        tables: Measured ones.
+        network: The network to predict.
+
+    Returns:
+        Weight and activation tables, shape (L, 7) each; they never grow with bits.
+    """
+    rows = np.concatenate([layer_features(load_network(table.network)) for table in tables])
+    # Every network counts alike, however many layers it has.
+    weights = np.concatenate([np.full(len(t.layers), 1 / len(t.layers)) for t in tables])
+    center = np.average(rows, axis=0, weights=weights)
+    scale = np.sqrt(np.average((rows - center) ** 2, axis=0, weights=weights)) + 1e-9
+    inputs = (rows - center) / scale
+    wanted = (layer_features(network) - center) / scale
+    predicted = []
+    for operand in ("weight", "activation"):
+        targets = np.log(
+            np.maximum(np.concatenate([getattr(table, operand) for table in tables]), FLOOR)
+        )
+        mean = np.average(targets, axis=0, weights=weights)
+        gram = inputs.T @ (weights[:, None] * inputs) + RIDGE * np.eye(inputs.shape[1])
+        slopes = np.linalg.solve(gram, inputs.T @ (weights[:, None] * (targets - mean)))
+        logs = wanted @ slopes + mean
+        predicted.append(np.exp(np.minimum.accumulate(logs, axis=1)))
+    return predicted[0], predicted[1]
+
+
+def leave_one_out(tables: Sequence[SensitivityTable]) -> list[LeftOut]:
+    """Predict every measured network from the others.
+
+    Args:
+        tables: At least two measured ones.
+
+    Returns:
+        One result per network.
+    """
+    results = []
+    for table in tables:
+        others = [other for other in tables if other is not table]
+        weight, activation = fit_and_predict(others, load_network(table.network))
+        logs = [
+            np.log(np.maximum(predicted, FLOOR) / np.maximum(measured, FLOOR))
+            for predicted, measured in ((weight, table.weight), (activation, table.activation))
+        ]
+        lines = load_designs(table.network)
+        judged = [x for x in lines if x["split"] == "test"] or lines
+        bits = np.array([design_bits(line["design"]) for line in judged])
+        outcomes = [design_result(line) for line in judged]
+        place = np.arange(len(table.layers))
+        least = BIT_WIDTHS[0]
+        sums = weight[place, bits[:, 0] - least].sum(1)
+        sums = sums + activation[place, bits[:, 1] - least].sum(1)
+        drops = np.array([outcome.drop for outcome in outcomes])
+        guesses = np.median([other.drop_map(sums) for other in others], axis=0)
+        small = drops <= SMALL_DROP
+        results.append(
+            LeftOut(
+                table.network,
+                float(np.exp(np.abs(np.stack(logs)).mean())),
+                spearman(sums, np.array([outcome.divergence for outcome in outcomes])),
+                float(np.abs(guesses - drops)[small].mean()),
+            )
+        )
+    return results
+
+
+def predict_table(network: str, tables: Sequence[SensitivityTable]) -> SensitivityTable:
+    """Predict the table of a network.
+
+    Args:
+        network: A key of ``PREDICTED``.
+        tables: Measured ones.
+
+    Returns:
+        The table.
+    """
+    weight, activation = fit_and_predict(tables, load_network(network))
+    borrowed = next(table for table in tables if table.network == PREDICTED[network])
+    return SensitivityTable(
+        network,
+        "predicted",
+        tuple(layer.name for layer in load_network(network).layers),
+        weight,
+        activation,
+        borrowed.drop_map,
+        {
+            "recipe": borrowed.provenance["recipe"],
+            "fitted_on": [table.network for table in tables],
+            "drop_map_of": borrowed.network,
+            "leave_one_network_out": [
+                {
+                    "network": result.network,
+                    "divergence_factor": round(result.factor, 2),
+                    "spearman": round(result.spearman, 3),
+                    "mean_error": round(result.mean_error, 2),
+                }
+                for result in leave_one_out(tables)
+            ],
+            "command": "python -m lrmp.envs.accuracy.table_prediction",
+        },
+    )
+
+
+def measured_tables() -> list[SensitivityTable]:
+    """Load the shipped tables of convolutional networks that were measured.
+
+    Returns:
+        In order of the networks' names.
+    """
+    tables = [load_table(name) for name in shipped_networks()]
+    return [
+        table
+        for table in tables
+        if table.kind == "measured"
+        and any(layer.kind == "conv2d" for layer in load_network(table.network).layers)
+    ]
+
+
+def main() -> None:
+    """Write the predicted tables beside the measured ones."""
+    tables = measured_tables()
+    known = {table.network for table in tables}
+    for network in PREDICTED:
+        if network not in known:
+            path = Path(__file__).resolve().parent / "tables" / f"{network}.json"
+            path.write_text(predict_table(network, tables).to_text(), "utf-8")
+            print(f"wrote {path}")
+    for result in leave_one_out(tables):
+        print(json.dumps(vars(result)))
+
+
+if __name__ == "__main__":
+    main()
