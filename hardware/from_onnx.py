@@ -258,6 +258,13 @@ class _Reader:
             unsupported(f"the operator {operator}", self.label)
         if any(a.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS) for a in node.attribute):
             unsupported(f"the operator {node.op_type}", self.label)
+        ranks = {len(_sizes(self.types[e]) or ()) for e in given[:2]}
+        if node.op_type == "Conv" and len(ranks) > 1:
+            # Shape inference of onnx up to 1.19 at least crashes on this.
+            raise NetworkError(
+                f"Expected input and weight of Conv {self.label!r} to have as many dimensions, "
+                f"got {[_sizes(self.types[entry]) for entry in given[:2]]}."
+            )
         try:
             types = shape_inference.infer_node_outputs(
                 schema,
@@ -267,12 +274,14 @@ class _Reader:
                 opset_imports=list(self.model.opset_import),
                 ir_version=self.model.ir_version,
             )
-        except shape_inference.InferenceError as error:
+        except (shape_inference.InferenceError, onnx.checker.ValidationError) as error:
             raise NetworkError(
                 f"Expected inputs that fit {node.op_type} {self.label!r}, got "
                 f"{[_sizes(self.types[entry]) for entry in given]}: "
                 f"{str(error).splitlines()[0]}."
             ) from error
+        if node.op_type in NORMALISE:  # onnx infers no shape for some of them
+            types = {node.output[0]: self.types[given[0]]}
         self.types.update(types)
         shapes = {}
         for output in node.output:
