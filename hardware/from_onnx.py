@@ -44,6 +44,9 @@ Operands = list[Any]
 #: Constants of at most this many elements are computed, since they may be shapes.
 MAX_COMPUTED = 65_536
 
+#: What onnx and Python raise on fields with senseless content.
+DAMAGE = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
 #: Names that exporters make up for tensors; they say nothing about the layer.
 _MADE_UP = re.compile(r"^(onnx::.*|val_\d+|_?\d+|.*_output_\d+|Constant.*|.*/Constant.*)$")
 
@@ -70,19 +73,30 @@ def network_from_onnx(
     Raises:
         NetworkError: If the file cannot be read.
     """
-    model = _load(Path(fspath(path)))
-    shapes = _input_shapes(model.graph, input_shapes or {})
-    first, shape = next(iter(shapes.items()))
-    check_batch(
-        shape,
-        batch_dimension,
-        f"input {first!r}",
-        f"Pass input_shapes={{{first!r}: {_with_batch(shape, batch_dimension)}}}, or another "
-        "batch_dimension; None if there is none.",
-    )
-    trace = Trace(Path(fspath(path)).stem if name is None else name)
-    _Reader(trace, model, shapes).read()
-    return trace.build()
+    file = Path(fspath(path))
+    model = _load(file)
+    reader = None
+    try:
+        shapes = _input_shapes(model.graph, input_shapes or {})
+        first, shape = next(iter(shapes.items()))
+        check_batch(
+            shape,
+            batch_dimension,
+            f"input {first!r}",
+            f"Pass input_shapes={{{first!r}: {_with_batch(shape, batch_dimension)}}}, or another "
+            "batch_dimension; None if there is none.",
+        )
+        reader = _Reader(Trace(file.stem if name is None else name), model, shapes)
+        reader.read()
+    except NetworkError:
+        raise
+    except DAMAGE as error:
+        place = f" at {reader.label!r}" if reader is not None and reader.label else ""
+        raise NetworkError(
+            f"Expected {file} to be a whole ONNX file, got {type(error).__name__}{place}: "
+            f"{error}. Export or fetch it again."
+        ) from error
+    return reader.trace.build()
 
 
 def _load(path: Path) -> ModelProto:

@@ -603,6 +603,41 @@ def test_damaged_and_missing_files_are_refused(write, tmp_path):
         Network.from_onnx(tmp_path)
 
 
+def test_changed_bytes_are_read_or_refused(write):
+    path = write(
+        [
+            node("Conv", "x,conv.weight", "c", strides=[2, 2], pads=[1, 1, 1, 1]),
+            node("Relu", "c", "r"),
+            node("Shape", "r", "s"),
+            node("Slice", "s,zero,one", "n"),
+            node("Concat", "n,rest", "t", axis=0),
+            node("Reshape", "r,t", "f"),
+            node("Gemm", "f,fc.weight", transB=1),
+        ],
+        {"x": (1, 3, 8, 8)},
+        [
+            constant("conv.weight", 4, 3, 3, 3),
+            constant("fc.weight", 10, 64),
+            integers("zero", 0),
+            integers("one", 1),
+            integers("rest", -1),
+        ],
+    )
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    header = len(whole.split(b"conv.weight")[0])  # the weights' own bytes change nothing
+    refused = 0
+    for _ in range(300):
+        content = bytearray(whole)
+        for place in rng.integers(0, header, rng.integers(1, 5)):
+            content[place] = rng.integers(0, 256)
+        path.write_bytes(bytes(content))
+        try:
+            Network.from_onnx(path)
+        except NetworkError:
+            refused += 1
+    assert refused > 100
+
+
 def test_onnx_is_loaded_when_a_file_is_read(write):
     path = write([node("MatMul", "x,w")], {"x": (1, 4)}, [constant("w", 4, 4)])
     code = f"""
