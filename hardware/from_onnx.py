@@ -44,6 +44,9 @@ Operands = list[Any]
 #: Constants of at most this many elements are computed, since they may be shapes.
 MAX_COMPUTED = 65_536
 
+#: What onnx and Python raise on fields with senseless content.
+DAMAGE = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
 #: Names that exporters make up for tensors; they say nothing about the layer.
 _MADE_UP = re.compile(r"^(onnx::.*|val_\d+|_?\d+|.*_output_\d+|Constant.*|.*/Constant.*)$")
 
@@ -70,19 +73,30 @@ def network_from_onnx(
     Raises:
         NetworkError: If the file cannot be read.
     """
-    model = _load(Path(fspath(path)))
-    shapes = _input_shapes(model.graph, input_shapes or {})
-    first, shape = next(iter(shapes.items()))
-    check_batch(
-        shape,
-        batch_dimension,
-        f"input {first!r}",
-        f"Pass input_shapes={{{first!r}: {_with_batch(shape, batch_dimension)}}}, or another "
-        "batch_dimension; None if there is none.",
-    )
-    trace = Trace(Path(fspath(path)).stem if name is None else name)
-    _Reader(trace, model, shapes).read()
-    return trace.build()
+    file = Path(fspath(path))
+    model = _load(file)
+    reader = None
+    try:
+        shapes = _input_shapes(model.graph, input_shapes or {})
+        first, shape = next(iter(shapes.items()))
+        check_batch(
+            shape,
+            batch_dimension,
+            f"input {first!r}",
+            f"Pass input_shapes={{{first!r}: {_with_batch(shape, batch_dimension)}}}, or another "
+            "batch_dimension; None if there is none.",
+        )
+        reader = _Reader(Trace(file.stem if name is None else name), model, shapes)
+        reader.read()
+    except NetworkError:
+        raise
+    except DAMAGE as error:
+        place = f" at {reader.label!r}" if reader is not None and reader.label else ""
+        raise NetworkError(
+            f"Expected {file} to be a whole ONNX file, got {type(error).__name__}{place}: "
+            f"{error}. Export or fetch it again."
+        ) from error
+    return reader.trace.build()
 
 
 def _load(path: Path) -> ModelProto:
@@ -258,6 +272,13 @@ class _Reader:
             unsupported(f"the operator {operator}", self.label)
         if any(a.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS) for a in node.attribute):
             unsupported(f"the operator {node.op_type}", self.label)
+        ranks = {len(_sizes(self.types[e]) or ()) for e in given[:2]}
+        if node.op_type == "Conv" and len(ranks) > 1:
+            # Shape inference of onnx up to 1.19 at least crashes on this.
+            raise NetworkError(
+                f"Expected input and weight of Conv {self.label!r} to have as many dimensions, "
+                f"got {[_sizes(self.types[entry]) for entry in given[:2]]}."
+            )
         try:
             types = shape_inference.infer_node_outputs(
                 schema,
@@ -267,12 +288,14 @@ class _Reader:
                 opset_imports=list(self.model.opset_import),
                 ir_version=self.model.ir_version,
             )
-        except shape_inference.InferenceError as error:
+        except (shape_inference.InferenceError, onnx.checker.ValidationError) as error:
             raise NetworkError(
                 f"Expected inputs that fit {node.op_type} {self.label!r}, got "
                 f"{[_sizes(self.types[entry]) for entry in given]}: "
                 f"{str(error).splitlines()[0]}."
             ) from error
+        if node.op_type in NORMALISE:  # onnx infers no shape for some of them
+            types = {node.output[0]: self.types[given[0]]}
         self.types.update(types)
         shapes = {}
         for output in node.output:

@@ -255,6 +255,25 @@ def test_quantised_networks_read_like_their_float_ones(read):
     )
 
 
+def test_integer_layers(read):
+    layers = read(
+        [
+            helper.make_node("DynamicQuantizeLinear", ["x"], ["xq", "xs", "xz"]),
+            node("ConvInteger", "xq,conv.weight,xz", "c"),
+            node("Cast", "c", "f", to=TensorProto.FLOAT),
+            node("Flatten", "f", "g"),
+            helper.make_node("DynamicQuantizeLinear", ["g"], ["gq", "gs", "gz"]),
+            node("MatMulInteger", "gq,fc.weight"),
+        ],
+        {"x": (1, 2, 4, 4)},
+        [
+            constant("conv.weight", 3, 2, 3, 3, dtype=np.uint8),
+            constant("fc.weight", 12, 5, dtype=np.uint8),
+        ],
+    )
+    assert layers == (Layer.conv2d("conv", 2, 3, 3, 4, padding=0), Layer.linear("fc", 12, 5))
+
+
 def test_weights_used_twice_are_one_layer(read):
     (layer,) = read(
         [node("MatMul", "x,w", "a"), node("MatMul", "a,w")], {"x": (1, 4)}, [constant("w", 4, 4)]
@@ -387,6 +406,7 @@ N = 3 * 8
             rms_norm_ops(N, 3),
         ),
         ([node("InstanceNormalization", "h,three,three")], 7 * N + 3),
+        ([node("MeanVarianceNormalization", "h", axes=[2])], 5 * N),
         ([node("LRN", "h", size=5)], 8 * N),
         ([node("MaxPool", "h", kernel_shape=[3])], 3 * 6 * 3),
         ([node("AveragePool", "h", kernel_shape=[1])], 0),
@@ -487,7 +507,7 @@ def test_open_sizes_are_filled_by_input_shapes(write):
         (("N", 3, 8, 8), {"x": (0, 3, 8, 8)}, r"input_shapes\['x'\] to be integers >= 1, got \(0"),
         ((2, 3, 8, 8), None, r"input 'x' to have a batch of 1 in dimension 0, got shape \(2, 3"),
         ((1, 2, 8, 8), None, r"Expected 3 input channels of layer 'c', got 2\. Check the shape"),
-        ((1, 3, 8), None, r"Expected inputs that fit Conv 'Conv-node', got \[\(1, 3, 8\), \(4, "),
+        ((1, 3, 8), None, r"Conv 'Conv-node' to have as many dimensions, got \[\(1, 3, 8\), \(4"),
         ((1, 3, 2, 2), None, r"positions of layer 'c' to be an integer >= 1, got 0"),
     ],
 )
@@ -503,6 +523,20 @@ def test_inputs_that_do_not_fit_are_refused(shape, given, message, write):
         ([node("ConvTranspose", "x,w")], r"the operator ConvTranspose in 'ConvTranspose-node'\. R"),
         ([node("Det", "x")], r"got the operator Det in 'Det-node'"),
         ([helper.make_node("TopK", ["x", "k"], ["y", "i"])], r"got the operator TopK in 'TopK_1'"),
+        (
+            [node("MatMul", "x,k5")],
+            r"Expected inputs that fit MatMul 'MatMul-node', got \[\(1, 4, ",
+        ),
+        ([node("LSTM", "s,s,s", hidden_size=4)], r"got the operator LSTM with computed weights"),
+        (
+            [node("LSTM", "s,lw,lr,,,,,peep", hidden_size=4)],
+            r"got the operator LSTM with peepholes in 'LSTM-node'",
+        ),
+        (
+            [node("DynamicQuantizeLinear", "x")],
+            r"that fit DynamicQuantizeLinear .*output size 1 not",
+        ),
+        ([node("Conv", "v,w5")], r"got the operator Conv in 3-D in 'Conv-node'"),
         ([node("Conv", "x,x")], r"got the operator Conv with a computed kernel in 'Conv-node'"),
         ([node("NonZero", "x")], r"NonZero 'NonZero-node' to have an output whose shape is known"),
         (
@@ -522,8 +556,11 @@ def test_inputs_that_do_not_fit_are_refused(shape, given, message, write):
     ],
 )
 def test_operators_that_cannot_be_read_are_refused(nodes, message, write):
-    constants = [constant("w", 4, 4, 4, 4), integers("k", 1)]
-    path = write(nodes, {"x": (1, 4, 4, 4)}, constants, domains=["com.microsoft"])
+    constants = [constant("w", 4, 4, 4, 4), integers("k", 1), constant("k5", 5, 5)]
+    constants += [constant("lw", 1, 16, 4), constant("lr", 1, 16, 4), constant("peep", 1, 12)]
+    constants += [constant("w5", 4, 4, 1, 1, 1)]
+    inputs = {"x": (1, 4, 4, 4), "s": (1, 1, 4), "v": (1, 4, 4, 4, 4)}
+    path = write(nodes, inputs, constants, domains=["com.microsoft"])
     with pytest.raises(NetworkError, match=message):
         Network.from_onnx(path)
 
@@ -564,6 +601,41 @@ def test_damaged_and_missing_files_are_refused(write, tmp_path):
         Network.from_onnx(tmp_path / "no.onnx")
     with pytest.raises(NetworkError, match=r"Expected a readable ONNX file at "):
         Network.from_onnx(tmp_path)
+
+
+def test_changed_bytes_are_read_or_refused(write):
+    path = write(
+        [
+            node("Conv", "x,conv.weight", "c", strides=[2, 2], pads=[1, 1, 1, 1]),
+            node("Relu", "c", "r"),
+            node("Shape", "r", "s"),
+            node("Slice", "s,zero,one", "n"),
+            node("Concat", "n,rest", "t", axis=0),
+            node("Reshape", "r,t", "f"),
+            node("Gemm", "f,fc.weight", transB=1),
+        ],
+        {"x": (1, 3, 8, 8)},
+        [
+            constant("conv.weight", 4, 3, 3, 3),
+            constant("fc.weight", 10, 64),
+            integers("zero", 0),
+            integers("one", 1),
+            integers("rest", -1),
+        ],
+    )
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    header = len(whole.split(b"conv.weight")[0])  # the weights' own bytes change nothing
+    refused = 0
+    for _ in range(300):
+        content = bytearray(whole)
+        for place in rng.integers(0, header, rng.integers(1, 5)):
+            content[place] = rng.integers(0, 256)
+        path.write_bytes(bytes(content))
+        try:
+            Network.from_onnx(path)
+        except NetworkError:
+            refused += 1
+    assert refused > 100
 
 
 def test_onnx_is_loaded_when_a_file_is_read(write):

@@ -191,3 +191,23 @@ def test_unknown_network_names_the_known_and_the_nearest(name, hint):
         NetworkError, match=rf"network to be one of bert_base, digits_cnn, .*{hint}"
     ):
         load_network(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "cell_bits", "crossbars"),
+    [
+        ("resnet18", 4, 727),
+        ("resnet18", 2, 1454),
+        ("resnet18", 1, 2906),
+        ("vgg16", 4, 8456),
+        ("vit_b_32", 4, 5664),  # 288 of them hold Q.K^T and A.V, a head each
+    ],
+)
+def test_crossbars_of_cim_aq(name, cell_bits, crossbars):
+    """CIM-AQ (arXiv 2601.21737): 8 bits on 256 x 256, slices packed, differential columns."""
+
+    def tiles(layer):
+        columns = layer.columns // layer.groups * 2 * -(-8 // cell_bits)
+        return layer.groups * -(-layer.rows // 256) * -(-columns // 256)
+
+    assert sum(map(tiles, load_network(name).layers)) == crossbars

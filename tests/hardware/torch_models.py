@@ -89,7 +89,7 @@ class CifarResNet(nn.Module):
     def forward(self, x):
         x = F.relu(self.bn1(self.conv1(x)))
         x = self.layer3(self.layer2(self.layer1(x)))
-        x = F.avg_pool2d(x, x.size(3))
+        x = F.avg_pool2d(x, int(x.size(3)))
         return self.linear(x.view(x.size(0), -1))
 
 
