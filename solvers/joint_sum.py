@@ -36,7 +36,8 @@ from lrmp.solvers.choices import Choices
 from lrmp.solvers.joint_problem import Floats, JointProblem, uniform_problems
 
 MARGIN = 1e-9  # relative; sums of a few hundred floats are good to 1e-13
-MOST_PARTIAL_DESIGNS = 400_000  # kept after each layer; more are cut off, and the bound says so
+MOST_PARTIAL_DESIGNS = 200_000  # kept after each layer; more are cut off, and the bound says so
+MOST_EXTENDED = 2**24  # partial designs times choices of the next layer, at a time
 FIRST_TARGET = 2e-5  # above the Lagrangian bound, relative; then twice as far, and so on
 LAST_TARGET = 1e6
 FEW_PARTIAL_DESIGNS = 2_000  # looking for dominated ones among fewer is not worth it
@@ -63,16 +64,20 @@ class _Options:
 
     @classmethod
     def of(cls, problem: JointProblem, cycle_weight: float, energy_weight: float) -> "_Options":
-        """List every (w, a, r) that could fit the budget by itself."""
+        """List every (w, a, r) that fits the budget and costs less than with fewer copies."""
         columns: list[tuple[NDArray[Any], ...]] = []
         for weight, activation, posed in uniform_problems(problem):
             choices = Choices.of(posed)
-            fits = choices.tiles <= problem.budget
-            layer = choices.block[fits]
-            cycles = choices.cycles[fits] + posed.fixed_cycles[layer]
-            cost = cycle_weight * cycles.astype(float)
+            cost = cycle_weight * (choices.cycles + posed.fixed_cycles[choices.block]).astype(float)
             if choices.energy_fj is not None:
-                cost += energy_weight * choices.energy_fj[fits]
+                cost += energy_weight * choices.energy_fj
+            # With the same bits, copies that do not cost less than fewer ones are of no use.
+            useful = [
+                np.append(True, mine[1:] < np.minimum.accumulate(mine)[:-1])
+                for mine in np.split(cost, choices.start[1:-1])
+            ]
+            fits = np.concatenate(useful) & (choices.tiles <= problem.budget)
+            layer, cost = choices.block[fits], cost[fits]
             terms = problem.weight_terms[:, weight - MIN_BITS]
             terms = terms + problem.activation_terms[:, activation - MIN_BITS]
             columns.append(
@@ -292,6 +297,11 @@ class SumSearch:
             ]
             mine = slice(ends[layer], ends[layer + 1])
             count = int(ends[layer + 1] - ends[layer])
+            if len(tiles) * count > MOST_EXTENDED:
+                whole = False
+                few = np.sort(np.argsort(spent, kind="stable")[: MOST_EXTENDED // count])
+                tiles, terms, spent = tiles[few], terms[few], spent[few]
+                path[-1] = (path[-1][0][few], path[-1][1])
             tiles = (tiles[:, None] + options.tiles[mine]).ravel()
             terms = (terms[:, None] + options.terms[mine]).ravel()
             spent = (spent[:, None] + reduced[mine]).ravel()

@@ -1,0 +1,82 @@
+"""The stored optima belong to the tasks as they are, and are what they claim to be."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from lrmp.envs import TASKS, Optimum, evaluate_bits, load_task, stored_optimum
+
+# Its tree search takes a quarter of an hour; until it has run the task has no threshold.
+WITHOUT = {"LRMP-Digits-Throughput-v0"}
+WITH = [task_id for task_id in TASKS if stored_optimum(task_id) is not None]
+every_task = pytest.mark.parametrize("task_id", WITH)
+
+
+def test_no_other_task_is_without_an_optimum():
+    assert set(TASKS) - set(WITH) <= WITHOUT
+    for task_id in set(TASKS) - set(WITH):
+        assert gym.spec(task_id).reward_threshold is None
+
+
+@every_task
+def test_the_optimum_is_that_of_the_present_definition(task_id):
+    optimum = stored_optimum(task_id)
+    assert optimum.task == task_id
+    assert optimum.task_fingerprint == load_task(task_id).fingerprint, (
+        "the task has changed: run python -m lrmp.baselines.optimum --out envs/optima"
+    )
+
+
+@every_task
+def test_the_stored_design_has_the_stored_return(task_id):
+    optimum = stored_optimum(task_id)
+    design = optimum.design
+    outcome = evaluate_bits(load_task(task_id), design.weight_bits, design.activation_bits)
+    assert outcome.reward() == optimum.value
+    assert outcome.design == design
+    assert outcome.replication.proven_optimal
+
+
+@every_task
+def test_the_proven_gap_is_at_most_a_tenth_of_a_percent(task_id):
+    optimum = stored_optimum(task_id)
+    assert 0 <= optimum.gap <= 1e-3
+
+
+@every_task
+def test_the_optimum_is_the_reward_threshold(task_id):
+    optimum = stored_optimum(task_id)
+    assert gym.spec(task_id).reward_threshold == optimum.value
+    env = gym.make(task_id, discrete=True)
+    env.reset(seed=0)
+    for bits in zip(optimum.design.weight_bits, optimum.design.activation_bits, strict=True):
+        reward, terminated = env.step(np.array(bits) - 2)[1:3]
+    assert terminated
+    assert reward == optimum.value
+
+
+@every_task
+def test_no_random_or_uniform_design_exceeds_the_bound(task_id):
+    task, bound = load_task(task_id), stored_optimum(task_id).bound
+    layers = len(task.network)
+    rng = np.random.default_rng(0)
+    designs = [rng.integers(2, 9, (2, layers)) for _ in range(20)]
+    designs += [np.full((2, layers), bits) for bits in range(2, 9)]
+    for bits in designs:
+        if task.cost_model.tiles_per_copy(bits[0]).sum() <= task.budget:
+            assert evaluate_bits(task, *bits).reward() <= bound
+
+
+def test_text_and_optimum_are_the_same():
+    optimum = stored_optimum("LRMP-Digits-v0")
+    assert Optimum.from_json(optimum.to_json()) == optimum
+
+
+def test_a_task_without_an_optimum_has_none():
+    assert stored_optimum("LRMP-Nothing-v0") is None
+
+
+def test_normalised_score_is_1_at_the_optimum_and_0_at_the_baseline():
+    optimum = stored_optimum("LRMP-ResNet18-v0")
+    assert optimum.normalised(optimum.value) == 1
+    assert optimum.normalised(0.0) == 0
