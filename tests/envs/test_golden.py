@@ -22,6 +22,20 @@ GOLDEN = {
     "LRMP-MLP-Throughput-v0": (112, -11.258041794939073, 4282, 2136, 36),
     "LRMP-ResNet20-v0": (288, -14.460476990582857, 2643290, 305152, 288),
     "LRMP-ResNet20-Throughput-v0": (288, -14.283802716711804, 2831818, 235264, 283),
+    "LRMP-ResNet18-v1": (1608, -74.97678729796394, 7260664, 1099840, 1608),
+    "LRMP-ResNet18-Throughput-v1": (1608, -74.03899306821661, 8689216, 860480, 1607),
+    "LRMP-ResNet34-v1": (2968, -53.03751798008676, 12255816, 1055776, 2968),
+    "LRMP-ResNet34-Throughput-v1": (2968, -51.924903977006394, 15375144, 837088, 2963),
+    "LRMP-ResNet50-v1": (3376, -69.17703214141429, 20871744, 1046528, 3376),
+    "LRMP-ResNet50-Throughput-v1": (3376, -67.81667688228174, 25983472, 845248, 3375),
+    "LRMP-ResNet101-v1": (5688, -75.60949227214252, 32995080, 1046528, 5688),
+    "LRMP-ResNet101-Throughput-v1": (5688, -73.99571205924298, 42094120, 824032, 5676),
+    "LRMP-LeNet-v0": (104, 1.8698348642228266, 38278, 19488, 104),
+    "LRMP-LeNet-Throughput-v0": (104, 1.8376058573534737, 40470, 19440, 100),
+    "LRMP-ResNet8-v0": (112, -56.903157655274846, 717194, 148096, 112),
+    "LRMP-ResNet8-Throughput-v0": (112, -56.33391088284306, 815050, 126976, 103),
+    "LRMP-SqueezeNet-v0": (352, -62.93495815204962, 7684008, 985728, 352),
+    "LRMP-SqueezeNet-Throughput-v0": (352, -62.71325828555104, 9539144, 822432, 352),
 }
 # id: first quarter of the task's fingerprint, which records carry
 FINGERPRINTS = {
@@ -39,6 +53,20 @@ FINGERPRINTS = {
     "LRMP-MLP-Throughput-v0": "2cce1b9baa02ff81",
     "LRMP-ResNet20-v0": "abec465433a7a0b1",
     "LRMP-ResNet20-Throughput-v0": "795a4d75830b0510",
+    "LRMP-ResNet18-v1": "d4a391df41fa19ed",
+    "LRMP-ResNet18-Throughput-v1": "68c1e7bc9426ae3c",
+    "LRMP-ResNet34-v1": "458e9e3db571361b",
+    "LRMP-ResNet34-Throughput-v1": "e3ccf6f33f35c20b",
+    "LRMP-ResNet50-v1": "f6225e23e7d40512",
+    "LRMP-ResNet50-Throughput-v1": "b054836ae0dcee54",
+    "LRMP-ResNet101-v1": "ac61a4529f91633f",
+    "LRMP-ResNet101-Throughput-v1": "e37f515f9100d9c5",
+    "LRMP-LeNet-v0": "31f3b4f2d0a63368",
+    "LRMP-LeNet-Throughput-v0": "01ede4a69a28dbb1",
+    "LRMP-ResNet8-v0": "33ebe72e7b6a5ba2",
+    "LRMP-ResNet8-Throughput-v0": "a6f326d588d116c9",
+    "LRMP-SqueezeNet-v0": "3e91aefded84d8ad",
+    "LRMP-SqueezeNet-Throughput-v0": "735641a7e3b00d3c",
 }
 
 

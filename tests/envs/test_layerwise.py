@@ -206,8 +206,13 @@ def test_documented_arguments_are_the_constructors(spec):
 
 def test_documented_configurations_are_the_registered_ids(spec):
     text = LayerwiseEnv.__doc__.partition("## Registered Configurations")[2]
-    labels = re.search(r"LRMP-\{(.*?)\}-v0", text).group(1).split(",")
-    assert spec.id in {f"LRMP-{x}{end}-v0" for x in labels for end in ("", "-Throughput")}
+    documented = {
+        f"LRMP-{label}{end}-v{version}"
+        for labels, version in re.findall(r"LRMP-\{(\w[\w,]*)\}-v(\d)", text)
+        for label in labels.split(",")
+        for end in ("", "-Throughput")
+    }
+    assert spec.id in documented
 
 
 @pytest.mark.parametrize("task", [None, 18])

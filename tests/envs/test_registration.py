@@ -29,6 +29,20 @@ IDS = {
     "LRMP-MLP-Throughput-v0",
     "LRMP-ResNet20-v0",
     "LRMP-ResNet20-Throughput-v0",
+    "LRMP-LeNet-v0",
+    "LRMP-LeNet-Throughput-v0",
+    "LRMP-ResNet8-v0",
+    "LRMP-ResNet8-Throughput-v0",
+    "LRMP-SqueezeNet-v0",
+    "LRMP-SqueezeNet-Throughput-v0",
+    "LRMP-ResNet18-v1",
+    "LRMP-ResNet18-Throughput-v1",
+    "LRMP-ResNet34-v1",
+    "LRMP-ResNet34-Throughput-v1",
+    "LRMP-ResNet50-v1",
+    "LRMP-ResNet50-Throughput-v1",
+    "LRMP-ResNet101-v1",
+    "LRMP-ResNet101-Throughput-v1",
 }
 
 
@@ -49,7 +63,10 @@ def test_id_makes_its_own_task(spec):
         == {
             "Digits": "digits_cnn",
             "MLP": "mlp",
+            "LeNet": "lenet",
+            "ResNet8": "resnet8",
             "ResNet20": "resnet20",
+            "SqueezeNet": "squeezenet1_1",
             "ResNet18": "resnet18",
             "ResNet34": "resnet34",
             "ResNet50": "resnet50",
@@ -104,7 +121,7 @@ print(len(after))
     assert run_python(code, tmp_path) == f"{len(IDS)}\n"
 
 
-@pytest.mark.parametrize("env_id", ["LRMP-ResNet18-v0", "LRMP-ResNet20-v0"])
+@pytest.mark.parametrize("env_id", ["LRMP-ResNet18-v1", "LRMP-ResNet20-v0"])
 def test_episode_loads_neither_torch_nor_matplotlib(env_id, tmp_path):
     code = f"""
 import gymnasium as gym, sys
@@ -123,7 +140,7 @@ def test_integer_program_is_loaded_by_the_solver_that_asks_for_it(tmp_path):
     code = """
 import gymnasium as gym, sys
 for solver in ("exact", "ilp"):
-    env = gym.make("lrmp:LRMP-ResNet18-v0", solver=solver)
+    env = gym.make("lrmp:LRMP-ResNet18-v1", solver=solver)
     env.reset(seed=0)
     while not env.step([0.5, 0.5])[2]:
         pass
@@ -135,11 +152,11 @@ for solver in ("exact", "ilp"):
 def test_prefixed_id_needs_no_import(tmp_path):
     code = """
 import gymnasium as gym
-env = gym.make("lrmp:LRMP-ResNet18-v0")
+env = gym.make("lrmp:LRMP-ResNet18-v1")
 env.reset(seed=0)
 print(env.spec.id, env.unwrapped.task.id)
 """
-    assert run_python(code, tmp_path) == "LRMP-ResNet18-v0 LRMP-ResNet18-v0\n"
+    assert run_python(code, tmp_path) == "LRMP-ResNet18-v1 LRMP-ResNet18-v1\n"
 
 
 @pytest.fixture(scope="module")
