@@ -110,13 +110,16 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     (6.101, True)
 
     ## Registered Configurations
-    `LRMP-{Digits,MLP,ResNet20,ResNet18,ResNet34,ResNet50,ResNet101}-v0` minimise latency,
-    `LRMP-{...}-Throughput-v0` maximise throughput, `LRMP-{...}-Energy-v0` minimise the energy and
-    `LRMP-{...}-EDP-v0` the energy-delay product of one inference. On Digits the drop is that of
-    the quantised network itself on real images; on MLP and ResNet20 it comes from a table
-    measured on the network; on the others it is an estimate from published results.
+    `LRMP-{Digits,MLP,LeNet,ResNet8,ResNet20,SqueezeNet,ResNet18,ResNet34,ResNet50,ResNet101}-v0`
+    minimise latency, as do `LRMP-{ResNet18,ResNet34,ResNet50,ResNet101}-v1`. In both versions
+    `LRMP-{...}-Throughput` maximise throughput, `LRMP-{...}-Energy` minimise the energy and
+    `LRMP-{...}-EDP` the energy-delay product of one inference. On Digits the drop is that of the
+    quantised network itself on real images. The others have a table: measured on the network, but
+    predicted for ResNet-34, -50 and -101 (`-v1`), and an estimate from published results for the
+    `-v0` ResNets of ImageNet.
 
     ## Version History
+    - v1 (ResNets of ImageNet): tables of the network, or predicted, in place of the estimate.
     - v0: first release.
     """
 

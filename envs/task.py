@@ -160,12 +160,15 @@ def _lrmp_task(
 #: Label, network, versions with their accuracy models. A new model is a new version.
 _NETWORKS: tuple[tuple[str, str, tuple[AccuracyFactory, ...]], ...] = (
     ("Digits", "digits_cnn", (digits_accuracy,)),
-    ("ResNet18", "resnet18", (published_accuracy,)),
-    ("ResNet34", "resnet34", (published_accuracy,)),
-    ("ResNet50", "resnet50", (published_accuracy,)),
-    ("ResNet101", "resnet101", (published_accuracy,)),
+    ("ResNet18", "resnet18", (published_accuracy, table_accuracy)),
+    ("ResNet34", "resnet34", (published_accuracy, table_accuracy)),
+    ("ResNet50", "resnet50", (published_accuracy, table_accuracy)),
+    ("ResNet101", "resnet101", (published_accuracy, table_accuracy)),
     ("MLP", "mlp", (table_accuracy,)),
+    ("LeNet", "lenet", (table_accuracy,)),
+    ("ResNet8", "resnet8", (table_accuracy,)),
     ("ResNet20", "resnet20", (table_accuracy,)),
+    ("SqueezeNet", "squeezenet1_1", (table_accuracy,)),
 )
 _OBJECTIVES: tuple[tuple[str, Objective], ...] = (
     ("", "latency"),

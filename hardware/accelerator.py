@@ -78,8 +78,8 @@ class Accelerator:
             cycle; 0 leaves the transfer out.
         noc_hop_cycles: Cycles of one hop of the first flit.
         overlap: ``"none"``: a copy finishes a position before it starts the next. ``"positions"``:
-            input transfer, multiplication, output path and vector unit of successive positions
-            overlap, so that the slowest of them counts.
+            input transfer, multiplication and, where every copy has its own, output path and vector
+            unit of successive positions overlap, so that the slowest of them sets the pace.
         write_cycles: Writing one crossbar; those of a round are written at the same time.
         digital_macs_per_cycle: Multiply-accumulates of the digital unit; 0 where there is none.
         partial_sum_bits: Width of a partial sum on the bus.
@@ -401,7 +401,7 @@ def _check_parameter(accelerator: str, key: str, value: object) -> None:
         return
     least, most = 0 if key in _MAY_BE_ZERO else 1, _MOST.get(key, 2**31 - 1)
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        limits = f"from {least} to {most}" if key in _MOST else f">= {least}"
+        limits = f"from {least} to {most}" if key in _MOST else f">= {least} and < 2**31"
         raise PresetError(
             f"Expected {key} of accelerator {accelerator!r} to be an integer {limits}, "
             f"got {value!r}."

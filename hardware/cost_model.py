@@ -19,7 +19,9 @@ from lrmp.hardware.mapping import TileMapping, ceil_div
 from lrmp.hardware.network import Network
 
 _COPY_ROWS = slice(-len(COPY_COMPONENTS), None)
-_BLOCK = 256  # designs of a batch costed at a time, so that intermediate arrays stay in the cache
+# Numbers in the arrays of a batch costed at a time. They stay in the cache, and below the 128 KiB
+# above which memory comes from the system anew, which takes longer than the arithmetic.
+_BLOCK = 8192
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +61,8 @@ class CostModel:
 
     `TileMapping` places the weights, `Latency` counts cycles and `Energy` femtojoules; this class
     looks their tables up. A layer with r copies takes ``ceil(units / r) * cycles_per_unit +
-    fixed_cycles`` cycles and ``r * tiles_per_copy`` tiles.
+    fixed_cycles`` cycles and ``r * tiles_per_copy`` tiles; in a time-multiplexed chip rounds and
+    writes come on top.
 
     Args:
         network: L layers.
@@ -81,9 +84,13 @@ class CostModel:
         self.accelerator = accelerator
         self._max_bits = max_bits
         self._layer_names = [layer.name for layer in network.layers]
-        self._layers = np.arange(len(network))
         self.mapping = TileMapping(network, accelerator, tuple(range(MIN_BITS, max_bits + 1)))
         self.latency = Latency(network, accelerator, self.mapping)
+        # Tables are read flat, which is faster: entry (width - MIN_BITS) * L + layer.
+        layers = np.arange(len(network))
+        self._entry_of_zero_bits = layers - MIN_BITS * len(network)
+        self._entries_before_layer = layers * len(self.mapping.widths)
+        self._parts = self.latency.parts.reshape(*self.latency.parts.shape[:2], -1)
 
     @cached_property
     def energy(self) -> Energy:
@@ -111,7 +118,7 @@ class CostModel:
         Raises:
             DesignError: If the bits are out of range or of the wrong shape.
         """
-        return self.mapping.tiles[self._index("weight_bits", weight_bits), self._layers]
+        return self.mapping.tiles.take(self._entries("weight_bits", weight_bits))
 
     def cycles_per_unit(self, activation_bits: ArrayLike) -> IntArray:
         """Count the cycles of one unit of work of every layer.
@@ -125,8 +132,7 @@ class CostModel:
         Raises:
             DesignError: If the bits are out of range or of the wrong shape.
         """
-        index = self._index("activation_bits", activation_bits)
-        return self.latency.unit_cycles[index, self._layers]
+        return self.latency.unit_cycles.take(self._entries("activation_bits", activation_bits))
 
     def fixed_cycles(self, activation_bits: ArrayLike) -> IntArray:
         """Count the cycles of every layer that copies do not shorten.
@@ -140,8 +146,7 @@ class CostModel:
         Raises:
             DesignError: If the bits are out of range or of the wrong shape.
         """
-        index = self._index("activation_bits", activation_bits)
-        return self.latency.fixed_cycles[index, self._layers]
+        return self.latency.fixed_cycles.take(self._entries("activation_bits", activation_bits))
 
     def layer_cycles(
         self, weight_bits: ArrayLike, activation_bits: ArrayLike, replication: ArrayLike
@@ -159,10 +164,10 @@ class CostModel:
         Raises:
             DesignError: If the bits or copies are out of range or of the wrong shape.
         """
-        weight_index = self._index("weight_bits", weight_bits)
-        activation_index = self._index("activation_bits", activation_bits)
+        w = self._entries("weight_bits", weight_bits)
+        a = self._entries("activation_bits", activation_bits)
         copies = self._copies(replication)
-        shapes = (weight_index.shape, activation_index.shape, copies.shape)
+        shapes = (w.shape, a.shape, copies.shape)
         try:
             shape = np.broadcast_shapes(*shapes)
         except ValueError as error:
@@ -170,8 +175,7 @@ class CostModel:
                 "Expected weight_bits, activation_bits and replication of shapes that broadcast, "
                 f"got {', '.join(map(str, shapes))}."
             ) from error
-        cycles = self._cycles(weight_index, activation_index, copies, self._layers)
-        return np.broadcast_to(cycles, shape)
+        return np.broadcast_to(self._cycles(w, a, copies, self.units), shape)
 
     def copies_energy_fj(
         self,
@@ -194,27 +198,28 @@ class CostModel:
                 time-multiplexed chip.
             PresetError: If the accelerator gives no energies.
         """
-        weights = self._index("weight_bits", weight_bits)
-        activations = self._index("activation_bits", activation_bits)
-        if not weights.shape == activations.shape == (len(copies),):
+        w = self._entries("weight_bits", weight_bits)
+        a = self._entries("activation_bits", activation_bits)
+        if not w.shape == a.shape == (len(copies),):
             raise DesignError(
                 "Expected weight_bits and activation_bits of shape "
-                f"({len(self.network)},) and as many lists of copies, got {weights.shape}, "
-                f"{activations.shape} and {len(copies)}."
+                f"({len(self.network)},) and as many lists of copies, got {w.shape}, "
+                f"{a.shape} and {len(copies)}."
             )
+        tiles, cells = self.mapping.tiles.take(w), self.mapping.cells.take(w)
+        base_fj = self._base_fj(w, a).sum(axis=0)
+        bits = a // len(self.network) + MIN_BITS
         energies = []
         for layer, counts in enumerate(copies):
-            w, a = int(weights[layer]), int(activations[layer])
             of_copies = self.energy.of_copies(
-                np.array(a + MIN_BITS),
-                self.mapping.tiles[w, layer],
-                self.mapping.cells[w, layer],
+                bits[layer],
+                tiles[layer],
+                cells[layer],
                 counts,
-                self._cycles(w, a, counts, layer),
+                self._cycles(w[layer], a[layer], counts, self.units[layer]),
                 layer,
             )
-            base = self.energy.base_fj[:, w, a, layer].sum()
-            energies.append(read_only(base + of_copies.sum(axis=0)))
+            energies.append(read_only(base_fj[layer] + of_copies.sum(axis=0)))
         return tuple(energies)
 
     def evaluate(self, design: Design) -> CostReport:
@@ -230,40 +235,39 @@ class CostModel:
             DesignError: If the design has another number of layers than the network, or copies
                 that a time-multiplexed chip cannot hold.
         """
-        if len(design) != len(self.network):
+        layers = len(self.network)
+        if len(design) != layers:
             raise DesignError(
-                f"Expected a design of {len(self.network)} layers for {self.network.name}, "
-                f"got {len(design)}."
+                f"Expected a design of {layers} layers for {self.network.name}, got {len(design)}."
             )
-        w, a, copies = (
-            design.weight_bits - MIN_BITS,
-            design.activation_bits - MIN_BITS,
-            design.replication,
-        )
-        latency, layers = self.latency, self._layers
-        tiles = self.mapping.tiles[w, layers]
-        per_unit, per_round, fixed = latency.parts[:, :, a, layers]
-        parts = ceil_div(latency.units, copies) * per_unit
+        latency, copies = self.latency, design.replication
+        w = design.weight_bits * layers + self._entry_of_zero_bits
+        a = design.activation_bits * layers + self._entry_of_zero_bits
+        tiles = self.mapping.tiles.take(w)
+        per_unit, per_round, fixed = self._parts.take(a, axis=2)
+        cycles = ceil_div(latency.units, copies) * per_unit
         if latency.rounds is not None:
-            self._check_rounds(tiles, copies, layers)
-            parts = (parts + per_round) * latency.rounds[w, layers]
-        parts += fixed
+            self._check_rounds(w, copies)
+            cycles += per_round
+            cycles *= latency.rounds.take(w)
+        cycles += fixed
         energy_fj = None
         if self.accelerator.energy is not None:
-            energy_fj = self.energy.base_fj[:, w, a, layers]
+            energy_fj = self._base_fj(w, a)
             energy_fj[_COPY_ROWS] += self.energy.of_copies(
                 design.activation_bits,
                 tiles,
-                self.mapping.cells[w, layers],
+                self.mapping.cells.take(w),
                 copies,
-                parts.sum(axis=0),
+                cycles.sum(axis=0),
             )
-            energy_fj.flags.writeable = False
-        layer_tiles = tiles * copies
-        layer_tiles.flags.writeable = parts.flags.writeable = False
+            energy_fj.setflags(write=False)
+        tiles *= copies
+        for array in (tiles, cycles):
+            array.setflags(write=False)
         return CostReport(
-            layer_tiles=layer_tiles,
-            component_cycles=parts,
+            layer_tiles=tiles,
+            component_cycles=cycles,
             component_energy_fj=energy_fj,
             clock_hz=self.accelerator.clock_hz,
             pipelined=latency.rounds is None,
@@ -292,32 +296,38 @@ class CostModel:
             DesignError: If the arrays differ in shape or a value is out of range.
             PresetError: If energies are asked for that the accelerator does not give.
         """
-        w = self._index("weight_bits", weight_bits)
-        a = self._index("activation_bits", activation_bits)
-        copies = self._copies(replication)
-        if not w.ndim == a.ndim == copies.ndim == 2 or not w.shape == a.shape == copies.shape:
+        all_weights = as_integers("weight_bits", weight_bits)
+        all_activations = as_integers("activation_bits", activation_bits)
+        all_copies = as_integers("replication", replication)
+        count, layers = len(np.atleast_1d(all_weights)), len(self.network)
+        shapes = (all_weights.shape, all_activations.shape, all_copies.shape)
+        if shapes != ((count, layers),) * 3:
             raise DesignError(
                 "Expected weight_bits, activation_bits and replication of one shape "
-                f"(designs, {len(self.network)}), got {w.shape}, {a.shape} and {copies.shape}."
+                f"(designs, {layers}), got {shapes[0]}, {shapes[1]} and {shapes[2]}."
             )
-        count = len(w)
         tiles, latency, bottleneck, energy = (np.empty(count, np.int64) for _ in range(4))
         base_fj = self.energy.base_fj.sum(axis=0) if with_energy else None
-        for start in range(0, count, _BLOCK):
-            block = slice(start, start + _BLOCK)
-            wb, ab, rb = w[block], a[block], copies[block]
-            layer_tiles = self.mapping.tiles[wb, self._layers]
-            cycles = self._cycles(wb, ab, rb, self._layers)
-            tiles[block] = (layer_tiles * rb).sum(axis=1)
+        step = max(1, _BLOCK // layers)
+        for start in range(0, count, step):
+            block = slice(start, start + step)
+            w = self._entries("weight_bits", all_weights[block])
+            a = self._entries("activation_bits", all_activations[block])
+            copies = self._copies(all_copies[block])
+            layer_tiles = self.mapping.tiles.take(w)
+            cycles = self._cycles(w, a, copies, self.units)
+            tiles[block] = (layer_tiles * copies).sum(axis=1)
             latency[block] = cycles.sum(axis=1)
             bottleneck[block] = (
                 cycles.max(axis=1) if self.latency.rounds is None else latency[block]
             )
             if base_fj is not None:
-                cells = self.mapping.cells[wb, self._layers]
-                of_copies = self.energy.of_copies(ab + MIN_BITS, layer_tiles, cells, rb, cycles)
-                fixed = base_fj[wb, ab, self._layers]
-                energy[block] = fixed.sum(axis=1) + of_copies.sum(axis=(0, 2))
+                cells = self.mapping.cells.take(w)
+                of_copies = self.energy.of_copies(
+                    all_activations[block], layer_tiles, cells, copies, cycles
+                )
+                energy[block] = base_fj.take(self._pairs(w, a)).sum(axis=1)
+                energy[block] += of_copies.sum(axis=(0, 2))
         return BatchCost(tiles, latency, bottleneck, energy if with_energy else None)
 
     def table(self, replication: ArrayLike = 1) -> CostTable:
@@ -338,16 +348,20 @@ class CostModel:
             raise DesignError(
                 f"Expected one replication count per layer or for all, got shape {copies.shape}."
             )
-        widths = np.arange(shape[0])
-        w, a = widths[:, None, None], widths[None, :, None]
-        cycles = np.broadcast_to(self._cycles(w, a, copies, self._layers), shape)
+        entries = np.arange(shape[1] * shape[2]).reshape(shape[1:])
+        w, a = entries[:, None], entries[None, :]
+        cycles = np.broadcast_to(self._cycles(w, a, copies, self.units), shape)
         tiles = self.mapping.tiles[:, None, :]
         energy_fj = None
         if self.accelerator.energy is not None:
             of_copies = self.energy.of_copies(
-                a + MIN_BITS, tiles, self.mapping.cells[:, None, :], copies, cycles
+                np.broadcast_to(np.array(self.mapping.widths)[:, None], shape),
+                tiles,
+                self.mapping.cells[:, None, :],
+                copies,
+                cycles,
             )
-            energy_fj = self.energy.base_fj.sum(axis=0) + of_copies.sum(axis=0)
+            energy_fj = read_only(self.energy.base_fj.sum(axis=0) + of_copies.sum(axis=0))
         return CostTable(np.broadcast_to(tiles * copies, shape), cycles, energy_fj)
 
     def utilisation(self, weight_bits: ArrayLike) -> NDArray[np.float64]:
@@ -362,10 +376,10 @@ class CostModel:
         Raises:
             DesignError: If the bits are out of range or of the wrong shape.
         """
-        index = self._index("weight_bits", weight_bits)
+        w = self._entries("weight_bits", weight_bits)
         per_tile = self.accelerator.crossbar_rows * self.accelerator.crossbar_columns
-        paid = np.maximum(1, self.mapping.tiles[index, self._layers]) * per_tile
-        used: NDArray[np.float64] = self.mapping.cells[index, self._layers] / paid
+        paid = np.maximum(1, self.mapping.tiles.take(w)) * per_tile
+        used: NDArray[np.float64] = self.mapping.cells.take(w) / paid
         return used
 
     @cached_property
@@ -376,31 +390,39 @@ class CostModel:
     def __reduce__(self) -> tuple[Any, ...]:
         return (CostModel, (self.network, self.accelerator, self._max_bits))
 
-    def _cycles(
-        self, w: IntArray | int, a: IntArray | int, copies: IntArray, layers: IntArray | int
-    ) -> IntArray:
-        """Count the cycles of layers from indices into the widths."""
+    def _cycles(self, w: IntArray, a: IntArray, copies: IntArray, units: IntArray) -> IntArray:
+        """Count the cycles of layers from their entries in the tables."""
         latency = self.latency
-        cycles: IntArray = ceil_div(latency.units[layers], copies) * latency.unit_cycles[a, layers]
+        cycles = ceil_div(units, copies) * latency.unit_cycles.take(a)
         if latency.rounds is not None:
-            self._check_rounds(self.mapping.tiles[w, layers], copies, layers)
-            cycles = (cycles + latency.round_cycles[a, layers]) * latency.rounds[w, layers]
-        cycles += latency.fixed_cycles[a, layers]
-        return cycles
+            self._check_rounds(w, copies)
+            cycles = (cycles + latency.round_cycles.take(a)) * latency.rounds.take(w)
+        return cycles + latency.fixed_cycles.take(a)
 
-    def _check_rounds(self, tiles: IntArray, copies: IntArray, layers: IntArray | int) -> None:
+    def _check_rounds(self, w: IntArray, copies: IntArray) -> None:
         """Refuse copies that do not sit on a time-multiplexed chip at the same time."""
-        too_many = (copies > 1) & (copies * tiles > self.accelerator.tiles)
+        too_many = (copies > 1) & (copies * self.mapping.tiles.take(w) > self.accelerator.tiles)
         if too_many.any():
-            layer = int(np.broadcast_to(layers, too_many.shape)[too_many][0])
+            layer = int(np.broadcast_to(w, too_many.shape)[too_many][0]) % len(self.network)
             raise DesignError(
                 f"Expected all copies of layer {layer} ({self._layer_names[layer]}) to fit the "
                 f"{self.accelerator.tiles} tiles of the time-multiplexed chip "
                 f"{self.accelerator.name!r}. Take fewer copies."
             )
 
-    def _index(self, name: str, bits: ArrayLike) -> IntArray:
-        return check_bits(name, bits, self._layer_names, self._max_bits) - MIN_BITS
+    def _entries(self, name: str, bits: ArrayLike) -> IntArray:
+        """Return where the layers stand in a flattened table of widths and layers."""
+        checked = check_bits(name, bits, self._layer_names, self._max_bits)
+        return checked * len(self.network) + self._entry_of_zero_bits
+
+    def _pairs(self, w: IntArray, a: IntArray) -> IntArray:
+        """Return where they stand in one of weight widths, activation widths and layers."""
+        return w * len(self.mapping.widths) - self._entries_before_layer + a
+
+    def _base_fj(self, w: IntArray, a: IntArray) -> IntArray:
+        """Return the energy that does not depend on the copies, shape (12, L)."""
+        base_fj = self.energy.base_fj
+        return base_fj.reshape(len(base_fj), -1).take(self._pairs(w, a), axis=1)
 
     def _copies(self, replication: ArrayLike) -> IntArray:
         copies = as_integers("replication", replication)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from lrmp.errors import DesignError, PresetError
 from lrmp.hardware.energy import ENERGY_COMPONENTS
-from lrmp.hardware.frozen_arrays import FrozenArrays, IntArray, read_only
+from lrmp.hardware.frozen_arrays import FrozenArrays, IntArray
 from lrmp.hardware.latency import CYCLE_COMPONENTS
 
 Objective = Literal["latency", "throughput", "energy", "edp"]
@@ -47,7 +47,7 @@ class CostReport(FrozenArrays):
     @cached_property
     def layer_cycles(self) -> IntArray:
         """Cycles of every layer, shape (L,)."""
-        return read_only(self.component_cycles.sum(axis=0))
+        return _sum_by_layer(self.component_cycles)
 
     @cached_property
     def layer_energy_fj(self) -> IntArray:
@@ -56,7 +56,7 @@ class CostReport(FrozenArrays):
         Raises:
             PresetError: If the accelerator gives no energies.
         """
-        return read_only(self._energy().sum(axis=0))
+        return _sum_by_layer(self._energy())
 
     @cached_property
     def tiles(self) -> int:
@@ -85,7 +85,7 @@ class CostReport(FrozenArrays):
         Raises:
             PresetError: If the accelerator gives no energies.
         """
-        return int(self.layer_energy_fj.sum())
+        return int(self._energy().sum())
 
     @property
     def edp(self) -> int:
@@ -179,3 +179,9 @@ class CostReport(FrozenArrays):
                 "another preset, or add an [energy] table to your own."
             )
         return self.component_energy_fj
+
+
+def _sum_by_layer(components: IntArray) -> IntArray:
+    total: IntArray = components.sum(axis=0)
+    total.setflags(write=False)
+    return total

@@ -1,9 +1,11 @@
 """Energy: the femtojoules of every layer, component by component."""
 
+from dataclasses import asdict
+
 import numpy as np
 from numpy.typing import NDArray
 
-from lrmp.errors import PresetError
+from lrmp.errors import NetworkError, PresetError
 from lrmp.hardware.accelerator import Accelerator
 from lrmp.hardware.event_energies import EventEnergies
 from lrmp.hardware.frozen_arrays import IntArray, read_only
@@ -27,6 +29,7 @@ ENERGY_COMPONENTS = (
 )
 #: The last ones depend on the copies.
 COPY_COMPONENTS = ENERGY_COMPONENTS[-4:]
+_MOST_FJ = 2.0**62  # what depends on the copies and what does not add up to at most twice that
 
 
 class Energy:
@@ -57,8 +60,8 @@ class Energy:
     *Delivery*: r copies need the layer's inputs in r buffers, ``min(r * distinct inputs, windows)``
     elements in all (a copy needs no more than its own windows), which buffer and noc carry.
     *Writing*: every copy is written. *Leakage*: with gated idle tiles, the tiles of a layer leak
-    while it runs, at most those of the chip if it is time-multiplexed, so copies that do not shorten
-    its time in proportion cost energy; with leaking idle tiles, all tiles of the chip leak all the
+    while it runs (in a time-multiplexed chip those of a round), so copies that do not shorten its
+    time in proportion cost energy; with leaking idle tiles, all tiles of the chip leak all the
     time, so copies save energy. What the whole chip shares leaks all the time. Times are those of
     the layer-by-layer schedule.
 
@@ -73,6 +76,7 @@ class Energy:
 
     Raises:
         PresetError: If the accelerator gives no energies.
+        NetworkError: If an inference takes kilojoules, which do not fit.
     """
 
     def __init__(self, network: Network, accelerator: Accelerator, mapping: TileMapping) -> None:
@@ -84,15 +88,18 @@ class Energy:
         self._chip = accelerator
         self._network = network
         self._mapping = mapping
-        self._per_event: EventEnergies = accelerator.energy
+        # As floats, which cannot overflow.
+        energies = {key: float(value) for key, value in asdict(accelerator.energy).items()}
+        self._per_event = EventEnergies(**energies)
         on = mapping.on_crossbars
         multiplexed = accelerator.weight_loading == "time-multiplexed"
         written = on & (network.is_matmul | multiplexed)
-        self._write_fj = written * accelerator.energy.cell_write_fj
+        self._write_fj = written * self._per_event.cell_write_fj
         self._any_written = bool(written.any())
-        self._leaking_tiles = accelerator.tiles if accelerator.idle_power == "leaking" else 0
-        self._most_tiles = accelerator.tiles if multiplexed else np.iinfo(np.int64).max
-        self._noc_fj_per_bit = accelerator.noc_hops * accelerator.energy.noc_fj_per_bit_hop
+        self._leaking_tiles: int = accelerator.tiles if accelerator.idle_power == "leaking" else 0
+        self._most_tiles = accelerator.tiles if multiplexed else None
+        noc_fj_per_bit = accelerator.noc_hops * self._per_event.noc_fj_per_bit_hop
+        self._fj_per_bit = np.array([self._per_event.buffer_fj_per_bit, noc_fj_per_bit, 0, 0])
         fj_per_uw_and_cycle = 1000 / accelerator.clock_mhz  # uW * us = 1000 fJ
         self._tile_leakage_fj = accelerator.tile_leakage_uw * fj_per_uw_and_cycle
         self._chip_leakage_fj = accelerator.chip_leakage_uw * fj_per_uw_and_cycle
@@ -101,7 +108,7 @@ class Energy:
 
     def _base(self) -> IntArray:
         network, mapping, fj = self._network, self._mapping, self._per_event
-        # Axes: weight width, activation width, layer. As floats, which cannot overflow.
+        # Axes: weight width, activation width, layer.
         width = np.array(mapping.widths, dtype=np.float64)[None, :, None]
         reads = network.positions * np.ceil(width / self._chip.dac_bits)
         tiles, columns, cells, driven_rows = (
@@ -127,10 +134,10 @@ class Energy:
             "digital": network.macs_by_layer * ~on * fj.digital_mac_fj,
         }
         shape = (len(ENERGY_COMPONENTS), len(mapping.widths), len(mapping.widths), len(network))
-        base = np.zeros(shape, dtype=np.int64)
+        base = np.zeros(shape)
         for name, energy in parts.items():
-            base[ENERGY_COMPONENTS.index(name)] = _whole(energy)
-        return base
+            base[ENERGY_COMPONENTS.index(name)] = energy
+        return self._whole(base, (0, -1))
 
     def of_copies(
         self,
@@ -144,7 +151,7 @@ class Energy:
         """Return the energy that depends on the copies.
 
         Args:
-            activation_bits: Shape (..., L).
+            activation_bits: Shape (..., L); the others are broadcast to it.
             tiles: Tiles of one copy, shape (..., L).
             cells: Cells of one copy, shape (..., L).
             copies: Shape (..., L).
@@ -153,22 +160,34 @@ class Energy:
 
         Returns:
             Femtojoules by component of ``COPY_COMPONENTS``, shape (4, ..., L).
+
+        Raises:
+            NetworkError: If an inference takes kilojoules, which do not fit.
         """
-        bits = activation_bits * np.minimum(
+        delivered = np.minimum(
             copies * self._network.input_elements[layers], self._window_inputs[layers]
         )
-        powered = self._leaking_tiles or np.minimum(copies * tiles, self._most_tiles)
-        leakage = cycles * (powered * self._tile_leakage_fj + self._chip_leakage_fj)
-        energy = np.zeros((len(COPY_COMPONENTS), *np.broadcast(bits, leakage).shape))
-        energy[0] = bits * self._per_event.buffer_fj_per_bit
-        energy[1] = bits * self._noc_fj_per_bit
+        energy = np.multiply.outer(self._fj_per_bit, activation_bits * delivered)
         if self._any_written:
             energy[2] = copies * cells * self._write_fj[layers]
-        energy[3] = leakage
-        return _whole(energy)
+        powered = self._leaking_tiles or copies * tiles
+        if self._most_tiles:
+            powered = np.minimum(powered, self._most_tiles)
+        energy[3] = cycles * (powered * self._tile_leakage_fj + self._chip_leakage_fj)
+        return self._whole(energy, (0,) if isinstance(layers, int) else (0, -1))
 
+    def _whole(self, energy_fj: NDArray[np.float64], one_inference: tuple[int, ...]) -> IntArray:
+        """Round to whole femtojoules; the axes of one inference must add up to 64 bits."""
+        if energy_fj.sum() >= _MOST_FJ:  # all inferences together, which is fast
+            self._check_inferences(energy_fj.sum(axis=one_inference).max())
+        whole: IntArray = np.rint(energy_fj, out=energy_fj).astype(np.int64)
+        return whole
 
-def _whole(energy_fj: NDArray[np.floating]) -> IntArray:
-    """Round to whole femtojoules; 9 kJ fit."""
-    whole: IntArray = np.rint(energy_fj).astype(np.int64)
-    return whole
+    def _check_inferences(self, most: np.float64) -> None:
+        if most >= _MOST_FJ:
+            raise NetworkError(
+                f"Expected an inference of {self._network.name} on accelerator {self._chip.name!r} "
+                f"to take less than {_MOST_FJ * 1e-18:.1f} kJ, so that femtojoules fit 64-bit "
+                f"integers, got {most * 1e-18:.1f} kJ. Check the units of the energies, or gate "
+                "idle tiles."
+            )

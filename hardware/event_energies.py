@@ -14,7 +14,7 @@ class EventEnergies:
         cell_read_fj: One mapped cell in one input step, on average over the stored values.
         row_drive_fj: One row driven for one input step.
         tile_read_fj: One tile in one input step, for designs published as a whole macro; then the
-            four entries that it covers are 0.
+            entries that it covers, from conversions to registers, are 0.
         shift_add_fj: One addition of a conversion to its partial sum, or of two partial sums.
         input_register_fj: One tile's input register in one input step.
         output_register_fj: One column's partial sum in the output register, per position.

@@ -76,10 +76,10 @@ class Layer:
                     f"Expected {part} of layer {self.name!r} to divide its {whole} "
                     f"({getattr(self, whole)}), got {getattr(self, part)}."
                 )
-        if self.macs >= 2**62:
+        if self.macs >= 2**53:
             raise NetworkError(
-                f"Expected layer {self.name!r} to have fewer than 2**62 multiply-accumulates, so "
-                f"that 64-bit integers are exact, got {self.macs}."
+                f"Expected layer {self.name!r} to have fewer than 2**53 multiply-accumulates, so "
+                f"that all that is counted from them is exact, got {self.macs}."
             )
 
     @property

@@ -75,7 +75,6 @@ class TileMapping:
         self.widths = widths
         self.on_crossbars = ~digital
         self.on_crossbars.flags.writeable = False
-        self.on_crossbars.flags.writeable = False
 
         row_factor = 2 if chip.weight_encoding == "differential-rows" else 1
         column_factor = 2 if chip.weight_encoding == "differential-columns" else 1

@@ -107,7 +107,7 @@ class DropMap:
             sums: Table sums of the designs, shape (N,), positive.
             drops: Their measured drops in points, shape (N,).
             ceiling: Largest drop that the map returns.
-            knots: Segments of the map.
+            knots: Most segments of the map.
 
         Returns:
             The map.
@@ -117,6 +117,7 @@ class DropMap:
         # A drop above the ceiling is a broken network below chance; it teaches nothing.
         drops = np.minimum(drops, ceiling)
         # Even steps of the logarithm, as the designs of `draw_designs` lie.
+        knots = max(3, min(knots, len(sums) // 4))  # each needs a few designs
         places = np.concatenate([[0.0], np.geomspace(sums.min(), sums.max(), knots)])
         # Column j is a ramp from knot j to knot j + 1: weights that are not negative give a
         # function that does not decrease.

@@ -186,7 +186,7 @@ def test_submit_and_leaderboard(capsys, tmp_path, uniform_run):
     assert "6.101x" in capsys.readouterr().out
     assert main(["leaderboard", "--json", "--task", TASK, *store]) == 0
     assert "uniform" in json.dumps(json.loads(capsys.readouterr().out))
-    assert main(["leaderboard", "--task", "LRMP-ResNet18-v1", *store]) == 2
+    assert main(["leaderboard", "--task", "LRMP-ResNet18-v9", *store]) == 2
 
 
 def test_forged_record_exits_with_1(capsys, tmp_path, uniform_run):

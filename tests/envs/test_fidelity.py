@@ -78,7 +78,7 @@ SHIPPED = all_fidelities()
 
 @pytest.mark.parametrize("found", SHIPPED, ids=lambda found: found.network)
 def test_shipped_table_ranks_designs(found):
-    assert found.spearman >= 0.95
+    assert found.spearman >= 0.9
 
 
 def test_page_has_a_row_per_network_and_names_misses(tmp_path):

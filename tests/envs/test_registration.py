@@ -15,10 +15,14 @@ from gymnasium.vector.utils import CloudpickleWrapper
 from lrmp.envs import TASKS, register_envs
 
 OBJECTIVES = {"": "latency", "-Throughput": "throughput", "-Energy": "energy", "-EDP": "edp"}
-LABELS = ("Digits", "ResNet18", "ResNet34", "ResNet50", "ResNet101", "MLP", "ResNet20")
+LABELS = (
+    *("Digits", "MLP", "LeNet", "ResNet8", "ResNet20", "SqueezeNet"),
+    *("ResNet18", "ResNet34", "ResNet50", "ResNet101"),
+)
 IDS = {
-    f"LRMP-{label}{suffix}-v0": objective
+    f"LRMP-{label}{suffix}-v{version}": objective
     for label in LABELS
+    for version in range(2 if label in LABELS[-4:] else 1)
     for suffix, objective in OBJECTIVES.items()
 }
 
@@ -40,7 +44,10 @@ def test_id_makes_its_own_task(spec):
         == {
             "Digits": "digits_cnn",
             "MLP": "mlp",
+            "LeNet": "lenet",
+            "ResNet8": "resnet8",
             "ResNet20": "resnet20",
+            "SqueezeNet": "squeezenet1_1",
             "ResNet18": "resnet18",
             "ResNet34": "resnet34",
             "ResNet50": "resnet50",
@@ -94,7 +101,7 @@ if before or len(after) != COUNT or heavy:
     assert run_python(code.replace("COUNT", str(len(IDS))), tmp_path) == ""
 
 
-@pytest.mark.parametrize("env_id", ["LRMP-ResNet18-v0", "LRMP-ResNet20-v0"])
+@pytest.mark.parametrize("env_id", ["LRMP-ResNet18-v1", "LRMP-ResNet20-v0"])
 def test_episode_loads_neither_torch_nor_matplotlib(env_id, tmp_path):
     code = f"""
 import gymnasium as gym, sys
@@ -113,7 +120,7 @@ def test_integer_program_is_loaded_by_the_solver_that_asks_for_it(tmp_path):
     code = """
 import gymnasium as gym, sys
 for solver in ("exact", "ilp"):
-    env = gym.make("lrmp:LRMP-ResNet18-v0", solver=solver)
+    env = gym.make("lrmp:LRMP-ResNet18-v1", solver=solver)
     env.reset(seed=0)
     while not env.step([0.5, 0.5])[2]:
         pass
@@ -125,11 +132,11 @@ for solver in ("exact", "ilp"):
 def test_prefixed_id_needs_no_import(tmp_path):
     code = """
 import gymnasium as gym
-env = gym.make("lrmp:LRMP-ResNet18-v0")
+env = gym.make("lrmp:LRMP-ResNet18-v1")
 env.reset(seed=0)
 print(env.spec.id, env.unwrapped.task.id)
 """
-    assert run_python(code, tmp_path) == "LRMP-ResNet18-v0 LRMP-ResNet18-v0\n"
+    assert run_python(code, tmp_path) == "LRMP-ResNet18-v1 LRMP-ResNet18-v1\n"
 
 
 @pytest.fixture(scope="module")

@@ -1,3 +1,5 @@
+import copy
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -203,7 +205,13 @@ def test_tables_of_the_model_cannot_be_written(resnet18):
     mapping, latency, energy = resnet18.mapping, resnet18.latency, resnet18.energy
     arrays = [mapping.tiles, mapping.cells, mapping.columns, mapping.driven_rows]
     arrays += [mapping.row_tiles, mapping.row_groups, mapping.conversions_per_column]
-    arrays += [mapping.inputs_per_tile, mapping.on_crossbars, resnet18.units, latency.parts]
+    arrays += [
+        mapping.inputs_per_tile,
+        mapping.inputs_per_row_group,
+        mapping.on_crossbars,
+        resnet18.units,
+        latency.parts,
+    ]
     arrays += [latency.unit_cycles, latency.fixed_cycles, latency.round_cycles, energy.base_fj]
     for array in arrays:
         with pytest.raises(ValueError, match="read-only"):
@@ -255,3 +263,123 @@ def test_design_of_another_length_is_refused(resnet18):
     message = r"Expected a design of 21 layers for resnet18, got 5\."
     with pytest.raises(DesignError, match=message):
         resnet18.evaluate(Design.uniform(5, 8, 8))
+
+
+def test_bits_and_copies_must_broadcast(resnet18):
+    bits = [[8] * 21] * 2
+    message = r"Expected weight_bits, activation_bits and replication of shapes that broadcast, got"
+    with pytest.raises(DesignError, match=message + r" \(2, 21\), \(21,\), \(3, 21\)\."):
+        resnet18.layer_cycles(bits, bits[0], [[1] * 21] * 3)
+    assert resnet18.layer_cycles(bits, bits[0], 1).shape == (2, 21)
+    assert resnet18.layer_cycles(bits[0], bits, [1]).shape == (2, 21)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        (((3, 21), (2, 21), (3, 21)), r"got \(3, 21\), \(2, 21\) and \(3, 21\)\."),
+        (((3, 21), (3, 21), (1, 21)), r"got \(3, 21\), \(3, 21\) and \(1, 21\)\."),
+        (((3, 21), (3, 21), (3, 1)), r"got \(3, 21\), \(3, 21\) and \(3, 1\)\."),
+        (((3, 21), (3, 21), ()), r"got \(3, 21\), \(3, 21\) and \(\)\."),
+        (((21,), (21,), (21,)), r"got \(21,\), \(21,\) and \(21,\)\."),
+        (((1, 3, 21), (1, 3, 21), (1, 3, 21)), r"got \(1, 3, 21\)"),
+        (((3, 20), (3, 20), (3, 20)), r"got \(3, 20\), \(3, 20\) and \(3, 20\)\."),
+        (((), (), ()), r"got \(\), \(\) and \(\)\."),
+    ],
+)
+def test_batches_of_other_shapes_are_refused(resnet18, shapes, message):
+    arrays = [np.full(shape, 2) for shape in shapes]
+    start = r"Expected weight_bits, activation_bits and replication of one shape \(designs, 21\), "
+    with pytest.raises(DesignError, match=start + message):
+        resnet18.evaluate_batch(*arrays)
+
+
+def test_batch_with_a_bad_value_is_refused(resnet18):
+    good = np.full((600, 21), 4)
+    for field, value, message in [
+        (0, 9, r"Expected weight_bits between 2 and 8, got 9 for layer 3 \(layer1\.1\.conv1\)\."),
+        (1, 1, r"Expected activation_bits between 2 and 8, got 1 for layer 3"),
+        (2, 0, r"Expected replication of at least 1, got 0\."),
+    ]:
+        arrays = [good, good, good]
+        arrays[field] = good.copy()
+        arrays[field][599, 3] = value
+        with pytest.raises(DesignError, match=message):
+            resnet18.evaluate_batch(*arrays)
+
+
+def test_table_takes_one_number_of_copies_for_all_or_one_per_layer(resnet18):
+    assert np.array_equal(resnet18.table(3).cycles, resnet18.table([3] * 21).cycles)
+    assert np.array_equal(resnet18.table().tiles, resnet18.table(1).tiles)
+    message = r"Expected one replication count per layer or for all, got shape \(2, 21\)\."
+    with pytest.raises(DesignError, match=message):
+        resnet18.table([[1] * 21] * 2)
+    with pytest.raises(DesignError, match=r"Expected 21 replication counts, .* got 3\."):
+        resnet18.table([1, 2, 3])
+    with pytest.raises(DesignError, match=r"Expected replication of at least 1, got 0\."):
+        resnet18.table(0)
+
+
+def test_tables_cannot_be_written(resnet18):
+    table = resnet18.table()
+    for array in (table.tiles, table.cycles, table.energy_fj):
+        assert array.shape == (7, 7, 21)
+        with pytest.raises(ValueError, match="read-only"):
+            array[0, 0, 0] = 1
+
+
+def test_energies_of_copies_need_the_bits_and_counts_of_every_layer(resnet18):
+    bits, counts = [8] * 21, [np.array([1])] * 21
+    message = r"Expected weight_bits and activation_bits of shape \(21,\) and as many lists of cop"
+    for arguments in ((bits, bits, counts[:20]), (bits, [bits], counts), ([bits], bits, counts)):
+        with pytest.raises(DesignError, match=message):
+            resnet18.copies_energy_fj(*arguments)
+
+
+def test_wider_numbers_than_those_of_designs_can_be_tabulated():
+    # As above, with 16 bits: 8 slices and 8 input steps.
+    toy = CostModel(TOY_NETWORK, TOY_CHIP, max_bits=16)
+    assert toy.tiles_per_copy([16] * 3).tolist() == [3 * 2 * 8, 2 * 1 * 8, 1 * 1 * 8]
+    assert toy.cycles_per_unit([16] * 3).tolist() == [8 * 2 * 2] * 3
+    assert toy.table().tiles.shape == (15, 15, 3)
+    assert toy.baseline == CostModel(TOY_NETWORK, TOY_CHIP).baseline
+    with pytest.raises(DesignError, match=r"Expected weight_bits between 2 and 16, got 17"):
+        toy.tiles_per_copy([16, 17, 16])
+
+
+@pytest.mark.parametrize("max_bits", [7, 1, 0, -1])
+def test_tables_reach_the_bits_of_designs(max_bits):
+    with pytest.raises(DesignError, match=rf"Expected max_bits of at least 8, got {max_bits}\."):
+        CostModel(TOY_NETWORK, TOY_CHIP, max_bits)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_copies_of_the_model_cost_the_same(copied):
+    model = CostModel(load_network("digits_cnn"), load_preset("lrmp_frontiers_2024"), max_bits=9)
+    twin = copied(model)
+    assert (twin.network, twin.accelerator) == (model.network, model.accelerator)
+    assert twin.accelerator.provenance == model.accelerator.provenance
+    assert twin.baseline == model.baseline
+    assert twin.tiles_per_copy([9] * 5).tolist() == model.tiles_per_copy([9] * 5).tolist()
+
+
+def test_results_do_not_share_memory_with_the_model(resnet18):
+    bits = np.full(21, 8)
+    for name in ("tiles_per_copy", "cycles_per_unit", "fixed_cycles"):
+        method = getattr(resnet18, name)
+        before = method(bits).tolist()
+        method(bits)[:] = 0
+        assert method(bits).tolist() == before
+    report = resnet18.evaluate(Design(bits, bits, bits))
+    for array in (report.layer_tiles, report.component_cycles, report.component_energy_fj):
+        assert not np.shares_memory(array, resnet18.latency.parts)
+        assert not np.shares_memory(array, resnet18.energy.base_fj)
+
+
+def test_evaluation_changes_nothing(resnet18):
+    bits = np.full(21, 8)
+    design = Design(bits, bits, bits)
+    first = resnet18.evaluate(design)
+    resnet18.evaluate_batch([bits], [bits], [bits], with_energy=True)
+    resnet18.table(5)
+    assert resnet18.evaluate(design) == first

@@ -387,6 +387,14 @@ def test_digital_matmul_on_a_time_multiplexed_chip_is_not_written():
     assert cycles(layer, **TURNS, tiles=1, digital_macs_per_cycle=120) == {"digital": 1}
 
 
+def test_stationary_weights_have_no_rounds():
+    layer = replace(LAYER, kind="matmul")
+    model = model_of(layer, dynamic_matmul="rewrite", write_cycles=50)
+    assert model.latency.rounds is None
+    assert model.latency.round_cycles[ACTIVATION_BITS - 2].tolist() == [0]
+    assert model.fixed_cycles([ACTIVATION_BITS]).tolist() == [50]
+
+
 def test_parts_are_those_of_the_components():
     model = model_of(LAYER, **TURNS, tiles=3, output_elements_per_cycle=4)
     unit_, round_, fixed = (

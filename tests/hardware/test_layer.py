@@ -73,8 +73,11 @@ def test_unknown_kind_is_refused():
 
 
 def test_layer_too_large_for_64_bits_is_refused():
-    with pytest.raises(NetworkError, match=r"fewer than 2\*\*62 multiply-accumulates"):
-        Layer(name="odd", kind="linear", rows=2**30, columns=2**30, positions=4)
+    assert Layer("large", "linear", rows=2**26, columns=2**26 - 1, positions=2).macs < 2**53
+    with pytest.raises(
+        NetworkError, match=r"fewer than 2\*\*53 multiply-accumulates.* got 9007199"
+    ):
+        Layer("odd", "linear", rows=2**26, columns=2**26, positions=2)
 
 
 @pytest.mark.parametrize(

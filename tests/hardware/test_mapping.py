@@ -170,6 +170,17 @@ def test_groups_share_crossbars_as_rows_and_columns_allow(layer, tiles, why):
     assert place(layer, weight_bits=6)["tiles"] == 3 * tiles
 
 
+def test_a_crossbar_holds_no_more_groups_than_there_are():
+    # 8 blocks of 1 x 1 would fit; the row groups and inputs are those of 2.
+    where = place(grouped(1, 2, 2), weight_bits=2, active_rows=1)
+    assert (where["row_groups"], where["inputs_per_tile"], where["inputs_per_row_group"]) == (
+        2,
+        2,
+        1,
+    )
+    assert place(grouped(1, 2, 2), weight_bits=2)["inputs_per_row_group"] == 2
+
+
 def test_packed_slices_leave_room_for_fewer_groups():
     # 4 blocks of 2 x 1 with 2 bits, one slice: 4 on the diagonal. With 6 bits 2 x 3: 8 // 3 = 2.
     layer = grouped(2, 4, 4)

@@ -1,3 +1,4 @@
+import copy
 import pickle
 
 import pytest
@@ -6,7 +7,7 @@ from lrmp.errors import NetworkError
 from lrmp.hardware import Layer, Network
 
 A = Layer.conv2d("a", 3, 5, kernel_size=3, input_size=4)
-B = Layer.linear("b", 80, 10)
+B = Layer.linear("b", 80, 10, vector_ops=7)
 
 
 def test_arrays_list_the_layers_in_network_order():
@@ -15,14 +16,50 @@ def test_arrays_list_the_layers_in_network_order():
     assert network.rows.tolist() == [27, 80]
     assert network.columns.tolist() == [5, 10]
     assert network.positions.tolist() == [16, 1]
+    assert network.groups.tolist() == [1, 1]
+    assert network.time_steps.tolist() == [1, 1]
+    assert network.input_elements.tolist() == [48, 80]
+    assert network.vector_ops.tolist() == [0, 7]
+    assert network.macs_by_layer.tolist() == [27 * 5 * 16, 800]
+    assert network.is_matmul.tolist() == [False, False]
     assert network.macs == 27 * 5 * 16 + 800
 
 
-@pytest.mark.parametrize("array", ["rows", "columns", "positions"])
-def test_arrays_are_read_only(array):
+def test_arrays_list_what_special_layers_have():
+    layers = (
+        Layer.lstm("lstm", input_size=4, hidden_size=6, time_steps=7),
+        Layer.matmul("qk", inner=10, outputs=3, positions=4, heads=2),
+    )
+    network = Network("special", layers)
+    assert network.groups.tolist() == [1, 2]
+    assert network.time_steps.tolist() == [7, 1]
+    assert network.is_matmul.tolist() == [False, True]
+
+
+ARRAYS = (
+    "rows",
+    "columns",
+    "positions",
+    "groups",
+    "time_steps",
+    "input_elements",
+    "vector_ops",
+    "macs_by_layer",
+    "is_matmul",
+)
+
+
+@pytest.mark.parametrize("array", ARRAYS)
+@pytest.mark.parametrize(
+    "copied",
+    [lambda n: n, copy.copy, copy.deepcopy, lambda n: pickle.loads(pickle.dumps(n))],
+    ids=["itself", "copy", "deepcopy", "pickle"],
+)
+def test_arrays_are_read_only(array, copied):
     network = Network("two", (A, B))
+    getattr(network, array)  # cached from now on
     with pytest.raises(ValueError, match="read-only"):
-        getattr(network, array)[0] = 1
+        getattr(copied(network), array)[0] = 1
 
 
 def test_networks_are_values():

@@ -4,9 +4,10 @@ from typing import get_args
 import pytest
 
 from lrmp.errors import PresetError
-from lrmp.hardware import list_presets, load_preset, read_preset
+from lrmp.hardware import CostModel, list_presets, load_network, load_preset, read_preset
 from lrmp.hardware.accelerator import PARAMETERS, Status
 from lrmp.hardware.event_energies import EVENTS
+from lrmp.hardware.preset import preset_title
 
 
 def test_lrmp_is_shipped():
@@ -25,6 +26,28 @@ def test_every_number_has_a_source_and_a_status(name):
     for provenance in chip.provenance.values():
         assert provenance.status in get_args(Status)
         assert provenance.source.strip()
+
+
+@pytest.mark.parametrize("name", list_presets())
+def test_every_preset_has_a_title_of_one_line(name):
+    title = preset_title(name)
+    assert title.strip() == title != ""
+    assert "\n" not in title
+
+
+def test_title_of_an_unknown_preset_is_refused():
+    with pytest.raises(PresetError, match=r"Did you mean 'lrmp_frontiers_2024'\?"):
+        preset_title("lrmp_frontiers")
+
+
+@pytest.mark.parametrize("name", list_presets())
+def test_every_preset_costs_a_network(name):
+    model = CostModel(load_network("digits_cnn"), load_preset(name))
+    report = model.baseline
+    assert sum(report.cycle_breakdown.values()) == report.latency_cycles > 0
+    if model.accelerator.energy:
+        assert min(report.energy_breakdown_fj.values()) >= 0
+        assert sum(report.energy_breakdown_fj.values()) == report.energy_fj > 0
 
 
 @pytest.mark.parametrize("name", list_presets())
