@@ -36,7 +36,7 @@ from lrmp.solvers.choices import Choices
 from lrmp.solvers.joint_problem import Floats, JointProblem, uniform_problems
 
 MARGIN = 1e-9  # relative; sums of a few hundred floats are good to 1e-13
-MOST_PARTIAL_DESIGNS = 200_000  # kept after each layer; more are cut off, and the bound says so
+MOST_PARTIAL_DESIGNS = 100_000  # kept after each layer; more are cut off, and the bound says so
 MOST_EXTENDED = 2**24  # partial designs times choices of the next layer, at a time
 FIRST_TARGET = 2e-5  # above the Lagrangian bound, relative; then twice as far, and so on
 LAST_TARGET = 1e6
@@ -308,6 +308,10 @@ class SumSearch:
             unused = np.maximum(problem.budget - rest[1] - tiles, 0)
             room = slack(terms + rest[2], terms + rest[3]) - spent - prices.tile * unused
             alive = np.flatnonzero((tiles + rest[0] <= problem.budget) & (room >= 0))
+            if len(alive) > 4 * MOST_PARTIAL_DESIGNS:  # more would not fit in memory side by side
+                whole = False
+                roomiest = np.argpartition(-room[alive], 4 * MOST_PARTIAL_DESIGNS)
+                alive = np.sort(alive[roomiest[: 4 * MOST_PARTIAL_DESIGNS]])
             if len(alive) > FEW_PARTIAL_DESIGNS:
                 cost = spent - prices.tile * tiles - prices.accuracy * terms
                 alive = alive[_undominated(tiles[alive], terms[alive], cost[alive])]
