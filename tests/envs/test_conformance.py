@@ -9,8 +9,14 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env, data_equivalence
 
+from lrmp.envs.observation import FEATURES
 from lrmp.errors import ActionError
 
+# Published estimates, and tables predicted from other networks'.
+ESTIMATES = {
+    *("ResNet18-v0", "ResNet34-v0", "ResNet50-v0", "ResNet101-v0"),
+    *("ResNet34-v1", "ResNet50-v1", "ResNet101-v1"),
+}
 DISCRETE = pytest.mark.parametrize("discrete", [False, True], ids=["box", "discrete"])
 
 
@@ -48,7 +54,7 @@ def test_episode_is_the_same_whether_or_not_others_ran_before(spec, play, random
     fresh, used = gym.make(spec), gym.make(spec)
     actions = random_actions(fresh, 2)
     play(used, random_actions(used, 3))
-    play(used, random_actions(used, 4)[:3])  # and one that is abandoned
+    play(used, random_actions(used, 4)[:2])  # and one that is abandoned
     with pytest.raises(ActionError):
         used.unwrapped.step([2.0, 2.0])
     expected = play(fresh, actions)
@@ -140,7 +146,18 @@ def test_observations_are_finite_fresh_and_in_their_space(spec, discrete, play, 
 def test_no_feature_is_constant_over_an_episode(spec, play, random_actions):
     env = gym.make(spec)
     observations = np.stack([step[0] for step in play(env, random_actions(env, 11))])
-    assert np.ptp(observations, axis=0).all()
+    constant = {
+        name
+        for name, spread in zip(FEATURES, np.ptp(observations, axis=0), strict=True)
+        if not spread
+    }
+    # What all layers of a network have in common: a perceptron has no kernels.
+    layers = env.unwrapped.task.network.layers
+    assert constant == {
+        name
+        for name in ("kernel_size", "stride", "positions", "columns", "rows")
+        if len({getattr(layer, name) for layer in layers}) == 1
+    } | ({"linear"} if len({layer.kind for layer in layers}) == 1 else set())
 
 
 def test_later_steps_leave_earlier_observations_and_infos_alone(spec, random_actions):
@@ -237,8 +254,8 @@ def test_info_of_the_last_step_gives_cost_and_reward(spec, name, formula, most_b
     assert info["speedup"] == pytest.approx(before / after, rel=1e-12)
     drop = task.accuracy.drop(design.weight_bits, design.activation_bits)
     assert info["accuracy_drop"] == drop
-    assert (drop > 1.0) == (most_bits == 3)
-    assert info["accuracy_is_estimate"] is ("Digits" not in spec.id)
+    assert (drop > 1.0) == (most_bits == 3 and "LeNet" not in spec.id)  # 3 bits do for LeNet
+    assert info["accuracy_is_estimate"] is (spec.id.split("-")[1] + spec.id[-3:] in ESTIMATES)
     assert info["proven_optimal"] is True
     assert reward == pytest.approx(formula(info["speedup"], drop), rel=1e-12)
     assert reward == env.unwrapped.outcome.reward(name)
