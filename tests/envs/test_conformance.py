@@ -48,7 +48,7 @@ def test_episode_is_the_same_whether_or_not_others_ran_before(spec, play, random
     fresh, used = gym.make(spec), gym.make(spec)
     actions = random_actions(fresh, 2)
     play(used, random_actions(used, 3))
-    play(used, random_actions(used, 4)[:3])  # and one that is abandoned
+    play(used, random_actions(used, 4)[:2])  # and one that is abandoned
     with pytest.raises(ActionError):
         used.unwrapped.step([2.0, 2.0])
     expected = play(fresh, actions)
@@ -137,10 +137,26 @@ def test_observations_are_finite_fresh_and_in_their_space(spec, discrete, play, 
         assert not any(np.shares_memory(observation, other) for other in observations[:i])
 
 
-def test_no_feature_is_constant_over_an_episode(spec, play, random_actions):
+ESTIMATED = ("ResNet18-v0", "ResNet18-Throughput-v0")
+
+
+def test_no_feature_is_constant_over_episodes(spec, play, random_actions):
     env = gym.make(spec)
-    observations = np.stack([step[0] for step in play(env, random_actions(env, 11))])
-    assert np.ptp(observations, axis=0).all()
+    # One of few bits too: of many layers that are equally slow, one may well keep 8 bits.
+    actions = random_actions(env, 11)
+    episodes = [play(env, actions), play(env, np.zeros_like(actions))]
+    observations = np.stack([step[0] for episode in episodes for step in episode])
+    constant = set(np.flatnonzero(np.ptp(observations, axis=0) == 0).tolist())
+    # A feature of the layers is constant where all layers of the network are alike in it.
+    layers = env.unwrapped.task.network.layers
+    alike = {
+        index
+        for index, value in enumerate(
+            [None, "kind", "rows", "columns", "positions", "kernel_size", "stride", "weights"]
+        )
+        if value and len({getattr(layer, value) for layer in layers}) == 1
+    }
+    assert constant <= alike
 
 
 def test_later_steps_leave_earlier_observations_and_infos_alone(spec, random_actions):
@@ -230,8 +246,15 @@ def test_info_of_the_last_step_gives_cost_and_reward(spec, name, formula, most_b
     assert info["speedup"] == pytest.approx(total(plain_cycles) / total(cycles), rel=1e-12)
     drop = task.accuracy.drop(design.weight_bits, design.activation_bits)
     assert info["accuracy_drop"] == drop
-    assert (drop > 1.0) == (most_bits == 3)
-    assert info["accuracy_is_estimate"] is ("Digits" not in spec.id)
+    if most_bits == 8:
+        assert drop <= 1.0
+    elif task.network.name not in ("mlp", "lenet"):  # those hold 3 bits
+        assert drop > 1.0
+    assert info["accuracy_is_estimate"] is task.accuracy.is_estimate
+    measured = ("Digits", "MLP", "LeNet", "ResNet8-", "ResNet20", "SqueezeNet", "ResNet18")
+    assert task.accuracy.is_estimate is not (
+        any(name in spec.id for name in measured) and spec.id[5:] not in ESTIMATED
+    )
     assert info["proven_optimal"] is True
     assert reward == pytest.approx(formula(info["speedup"], drop), rel=1e-12)
     assert reward == env.unwrapped.outcome.reward(name)
