@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env, data_equivalence
 
-from lrmp.envs.observation import FEATURES
 from lrmp.errors import ActionError
 
 # Published estimates, and tables predicted from other networks'.
@@ -143,21 +142,23 @@ def test_observations_are_finite_fresh_and_in_their_space(spec, discrete, play, 
         assert not any(np.shares_memory(observation, other) for other in observations[:i])
 
 
-def test_no_feature_is_constant_over_an_episode(spec, play, random_actions):
+def test_no_feature_is_constant_over_episodes(spec, play, random_actions):
     env = gym.make(spec)
-    observations = np.stack([step[0] for step in play(env, random_actions(env, 11))])
-    constant = {
-        name
-        for name, spread in zip(FEATURES, np.ptp(observations, axis=0), strict=True)
-        if not spread
-    }
-    # What all layers of a network have in common: a perceptron has no kernels.
+    # One of few bits too: of many layers that are equally slow, one may well keep 8 bits.
+    actions = random_actions(env, 11)
+    episodes = [play(env, actions), play(env, np.zeros_like(actions))]
+    observations = np.stack([step[0] for episode in episodes for step in episode])
+    constant = set(np.flatnonzero(np.ptp(observations, axis=0) == 0).tolist())
+    # A feature of the layers is constant where all layers of the network are alike in it.
     layers = env.unwrapped.task.network.layers
-    assert constant == {
-        name
-        for name in ("kernel_size", "stride", "positions", "columns", "rows")
-        if len({getattr(layer, name) for layer in layers}) == 1
-    } | ({"linear"} if len({layer.kind for layer in layers}) == 1 else set())
+    alike = {
+        index
+        for index, value in enumerate(
+            [None, "kind", "rows", "columns", "positions", "kernel_size", "stride", "weights"]
+        )
+        if value and len({getattr(layer, value) for layer in layers}) == 1
+    }
+    assert constant <= alike
 
 
 def test_later_steps_leave_earlier_observations_and_infos_alone(spec, random_actions):
@@ -254,7 +255,10 @@ def test_info_of_the_last_step_gives_cost_and_reward(spec, name, formula, most_b
     assert info["speedup"] == pytest.approx(before / after, rel=1e-12)
     drop = task.accuracy.drop(design.weight_bits, design.activation_bits)
     assert info["accuracy_drop"] == drop
-    assert (drop > 1.0) == (most_bits == 3 and "LeNet" not in spec.id)  # 3 bits do for LeNet
+    if most_bits == 8:
+        assert drop <= 1.0
+    elif task.network.name not in ("mlp", "lenet"):  # those hold 3 bits
+        assert drop > 1.0
     assert info["accuracy_is_estimate"] is (spec.id.split("-")[1] + spec.id[-3:] in ESTIMATES)
     assert info["proven_optimal"] is True
     assert reward == pytest.approx(formula(info["speedup"], drop), rel=1e-12)
