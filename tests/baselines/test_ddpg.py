@@ -81,7 +81,7 @@ def test_other_settings_in_the_same_directory_are_refused(short_run):
 
 
 def test_unknown_task_is_refused_and_leaves_nothing(tmp_path):
-    with pytest.raises(TaskError, match=r"Did you mean 'LRMP-ResNet18-v0'"):
+    with pytest.raises(TaskError, match=r"Did you mean 'LRMP-ResNet8-v0'"):
         ddpg.train(settings(tmp_path, env_id="LRMP-ResNet81-v0"), progress=False)
     assert list(tmp_path.iterdir()) == []
 

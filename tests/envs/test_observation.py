@@ -17,7 +17,7 @@ def episode(spec, play, random_actions):
 
 def min_max(values):
     low, high = min(values), max(values)
-    return [(value - low) / (high - low) for value in values]
+    return [(value - low) / ((high - low) or 1) for value in values]
 
 
 def test_features_of_the_layer_to_decide(episode, by_hand):
@@ -27,7 +27,7 @@ def test_features_of_the_layer_to_decide(episode, by_hand):
     tiles, cycles = by_hand(task, plain, plain, [1] * len(layers))
     expected = {
         "depth": [index / (len(layers) - 1) for index in range(len(layers))],
-        "linear": [float(layer.kind == "linear") for layer in layers],
+        "linear": min_max([float(layer.kind == "linear") for layer in layers]),
         "rows": min_max([math.log2(layer.rows) for layer in layers]),
         "columns": min_max([math.log2(layer.columns) for layer in layers]),
         "positions": min_max([math.log2(layer.positions) for layer in layers]),

@@ -120,7 +120,7 @@ def test_part_out_of_range_is_refused_at_once(change, message):
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("LRMP-ResNet18", "LRMP-ResNet18-v0"),
+        ("LRMP-ResNet18", "LRMP-ResNet18-v1"),
         ("lrmp:LRMP-ResNet50-v0", "LRMP-ResNet50-v0"),
         ("LRMP-digits-v0", "LRMP-Digits-v0"),
     ],

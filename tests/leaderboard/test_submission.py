@@ -139,7 +139,8 @@ def test_the_same_run_twice_in_a_file_is_refused(refuse, edit):
 def test_an_unknown_version_names_those_that_exist(refuse, edit):
     refuse(
         [edit({"task": "LRMP-ResNet18-v9"})],
-        r"line 1: expected a version of LRMP-ResNet18 that lrmp .* has \(LRMP-ResNet18-v0\), "
+        r"line 1: expected a version of LRMP-ResNet18 that lrmp .* has "
+        r"\(LRMP-ResNet18-v0, LRMP-ResNet18-v1\), "
         "got LRMP-ResNet18-v9",
     )
 
