@@ -39,6 +39,13 @@ def test_a_true_record_replays_to_its_own_claim(name, request):
     assert replayed.wall_time_s > 0
 
 
+def test_energy_delay_product_is_proven_where_weighted_sums_are_too_long_for_cp_sat():
+    layers = np.arange(54)
+    bits = 2 + layers % 7, 2 + (3 * layers + 2) % 7
+    record = honest("LRMP-ResNet50-EDP-v0", *bits, lambda best: best.design.replication)
+    assert replay(record).claim.reward == record.claim.reward
+
+
 def test_the_accuracy_of_a_measured_network_comes_with_its_test_drop(digits_record):
     replayed = replay(digits_record)
     accuracy = load_task("LRMP-Digits-v0").accuracy
