@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from math import isqrt
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 from lrmp.errors import PresetError
@@ -198,9 +199,7 @@ class Accelerator:
         ``2 (n**2 - 1) / (3 n)`` for n x n routers, rounded up; at least 1.
         """
         cores = -(-self.tiles // self.tiles_per_core)
-        side = 1
-        while side * side < cores:
-            side += 1
+        side = isqrt(max(cores, 1) - 1) + 1
         return max(1, -(-2 * (side * side - 1) // (3 * side)))
 
     @property

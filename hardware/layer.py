@@ -235,15 +235,7 @@ class Layer:
         Returns:
             The layer.
         """
-        return cls(
-            name,
-            "recurrent",
-            rows=input_size + hidden_size,
-            columns=4 * hidden_size,
-            positions=time_steps,
-            time_steps=time_steps,
-            vector_ops=LSTM_VECTOR_OPS * hidden_size * time_steps,
-        )
+        return cls._recurrent(name, input_size, hidden_size, time_steps, 4, LSTM_VECTOR_OPS)
 
     @classmethod
     def gru(cls, name: str, input_size: int, hidden_size: int, time_steps: int) -> Self:
@@ -258,14 +250,26 @@ class Layer:
         Returns:
             The layer.
         """
+        return cls._recurrent(name, input_size, hidden_size, time_steps, 3, GRU_VECTOR_OPS)
+
+    @classmethod
+    def _recurrent(
+        cls,
+        name: str,
+        input_size: int,
+        hidden_size: int,
+        time_steps: int,
+        gates: int,
+        vector_ops_per_unit: int,
+    ) -> Self:
         return cls(
             name,
             "recurrent",
             rows=input_size + hidden_size,
-            columns=3 * hidden_size,
+            columns=gates * hidden_size,
             positions=time_steps,
             time_steps=time_steps,
-            vector_ops=GRU_VECTOR_OPS * hidden_size * time_steps,
+            vector_ops=vector_ops_per_unit * hidden_size * time_steps,
         )
 
     @classmethod

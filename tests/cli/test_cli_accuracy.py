@@ -1,22 +1,10 @@
 """The lrmp accuracy commands."""
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 
 from lrmp.cli import main
-
-
-@pytest.fixture(scope="module")
-def data():
-    """Return the folder of data sets and weights, or skip; LRMP_DATA names it."""
-    named = os.environ.get("LRMP_DATA")
-    root = Path(named) if named else Path(__file__).parents[3] / "shared" / "data"
-    if not (root / "README.md").is_file():
-        pytest.skip(f"no data sets at {root}; LRMP_DATA names another folder")
-    return root
 
 
 def test_check_shows_table_and_network_side_by_side(data, capsys):

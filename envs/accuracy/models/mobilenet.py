@@ -4,17 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from lrmp.envs.accuracy.models.staged import Stage, StagedModel
-
-#: Expansion, output channels, repeats, stride of the first (table 2 of the paper).
-BLOCKS = (
-    (1, 16, 1, 1),
-    (6, 24, 2, 2),
-    (6, 32, 3, 2),
-    (6, 64, 4, 2),
-    (6, 96, 3, 1),
-    (6, 160, 3, 2),
-    (6, 320, 1, 1),
-)
+from lrmp.hardware.networks.mobilenet import BLOCKS
 
 
 def convolution(

@@ -1,5 +1,6 @@
 """What all models have in common: a forward pass in stages, and layers with names."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import torch
@@ -11,7 +12,7 @@ Stage = Callable[[Tensor], Tensor]
 WEIGHTED = (nn.Conv2d, nn.Linear, nn.LSTM)
 
 
-class StagedModel(nn.Module):
+class StagedModel(nn.Module, ABC):
     """A network that runs as a chain of stages, each a function of the one before alone.
 
     A measurement that changes a layer may start at that layer's stage from kept inputs. Residual
@@ -26,13 +27,13 @@ class StagedModel(nn.Module):
         super().__init__()
         self.batch_norms: dict[str, str] = {}
 
+    @abstractmethod
     def stages(self) -> list[Stage]:
         """Return the stages in the order in which they run.
 
         Returns:
             Callables; their composition is ``forward``.
         """
-        raise NotImplementedError
 
     def forward(self, images: Tensor) -> Tensor:
         """Classify images.

@@ -1,6 +1,7 @@
 """Layers that round their weights and inputs."""
 
 import copy
+from abc import ABC, abstractmethod
 from typing import Literal
 
 import torch
@@ -20,7 +21,7 @@ from lrmp.hardware.design import BIT_WIDTHS, MIN_BITS
 Mode = Literal["run", "observe"]
 
 
-class QuantizedLayer(nn.Module):
+class QuantizedLayer(nn.Module, ABC):
     """Base of the quantised layers: bits, steps, and what calibration has seen.
 
     Attributes:
@@ -33,7 +34,10 @@ class QuantizedLayer(nn.Module):
         bias_corrections: Shape (7, M), added to the bias.
         samples_per_batch: Input values that are kept of every calibration batch.
         runs: Counts up whenever the layer runs.
+        float_weight: The weights as they were, of the shape of the kind of layer.
     """
+
+    float_weight: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,7 +101,7 @@ class QuantizedLayer(nn.Module):
         self.activation_steps = activation_steps(
             sample, recipe.activation_clip_ratios, signed=self.signed
         ).tolist()
-        self.weight_steps = self._find_weight_steps(recipe)
+        self.weight_steps = weight_steps(self.float_weight, recipe.weight_clip_ratios)
         self._finish_bias(recipe)
 
     def _observe(self, inputs: Tensor) -> None:
@@ -115,11 +119,9 @@ class QuantizedLayer(nn.Module):
         step = self.activation_steps[self.activation_bits - MIN_BITS]
         return quantize_activation(inputs, step, self.activation_bits, signed=self.signed)
 
+    @abstractmethod
     def _use_weights(self, bits: int | None) -> None:
-        raise NotImplementedError
-
-    def _find_weight_steps(self, recipe: Recipe) -> Tensor:
-        raise NotImplementedError
+        """Run with weights of so many bits from now on; None for the float ones."""
 
     def _finish_bias(self, recipe: Recipe) -> None:
         """Correct the bias, where the kind of layer can."""
@@ -189,9 +191,6 @@ class QuantizedProduct(QuantizedLayer):
                 bias = correction if bias is None else bias + correction
         self.module.weight = nn.Parameter(weight, requires_grad=False)
         self.module.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
-
-    def _find_weight_steps(self, recipe: Recipe) -> Tensor:
-        return weight_steps(self.float_weight, recipe.weight_clip_ratios)
 
     def _observe_patches(self, inputs: Tensor) -> None:
         """Average the inputs that every weight is multiplied by, over images and positions.
@@ -305,9 +304,6 @@ class QuantizedLSTM(QuantizedLayer):
             return
         assert self.weight_steps is not None
         self._weight = quantize_weight(self.float_weight, self.weight_steps[bits - MIN_BITS], bits)
-
-    def _find_weight_steps(self, recipe: Recipe) -> Tensor:
-        return weight_steps(self.float_weight, recipe.weight_clip_ratios)
 
 
 def quantized(module: nn.Module) -> QuantizedLayer:

@@ -1,7 +1,6 @@
 """The ``lrmp accuracy`` commands: measure a table, check a design, report the fidelity."""
 
 import argparse
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lrmp.cli.exit_codes import EPILOG
+from lrmp.cli.output import add_json, print_json
 from lrmp.envs.accuracy.data import data_root
 from lrmp.envs.accuracy.design_result import DesignResult, design_bits, design_text
 from lrmp.envs.accuracy.protocol import Protocol, load_protocol, read_protocols
@@ -74,7 +74,7 @@ def add_commands(commands: Any) -> None:
         metavar="W/A",
         help="uniform bits such as 6/6, or a digit per layer such as 8654/8888",
     )
-    check.add_argument("--json", action="store_true", help="print JSON")
+    add_json(check)
     _add_data(check)
     check.set_defaults(run=_check)
 
@@ -162,7 +162,7 @@ def _check(options: argparse.Namespace) -> int:
         **{f"network_{split}": _result_json(result) for split, result in results.items()},
     }
     if options.json:
-        print(json.dumps(found, indent=2, allow_nan=False))
+        print_json(found)
         return 0
     print(f"{task.id}, {evaluator.protocol.recipe}\n  design          {found['design']}")
     print(f"  table drop      {found['table_drop']:.2f} points, {found['table']}")
