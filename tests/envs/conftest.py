@@ -6,11 +6,20 @@ import pytest
 
 import lrmp  # noqa: F401  registers the environments
 
-SPECS = [spec for spec in gym.registry.values() if spec.id.startswith("LRMP-")]
+ALL_SPECS = [spec for spec in gym.registry.values() if spec.id.startswith("LRMP-")]
+SPECS = [spec for spec in ALL_SPECS if spec.entry_point.endswith("LayerwiseEnv")]
+FORM_SPECS = [spec for spec in ALL_SPECS if spec not in SPECS]
 
 
 @pytest.fixture(params=SPECS, ids=lambda spec: spec.id)
 def spec(request):
+    """Every layer-wise environment."""
+    return request.param
+
+
+@pytest.fixture(params=FORM_SPECS, ids=lambda spec: spec.id)
+def form_spec(request):
+    """Every environment of another form."""
     return request.param
 
 
