@@ -12,6 +12,12 @@ FORMS = {
     "Refine": ("refine", "Refine"),
 }
 
+#: The family of random tasks.
+PROCEDURAL = {
+    "LRMP-Procedural-v0": "ProceduralEnv",
+    "LRMP-Procedural-OneShot-v0": "ProceduralOneShotEnv",
+}
+
 
 def environment_id(task_id: str, form: str = "") -> str:
     """Name the environment of a task in a form.
@@ -41,3 +47,6 @@ def register_envs() -> None:
                     reward_threshold=None if optimum is None else optimum.value,
                     kwargs={"task": task_id},
                 )
+    for env_id, name in PROCEDURAL.items():
+        if env_id not in gym.registry:
+            gym.register(id=env_id, entry_point=f"lrmp.envs.procedural.environment:{name}")
