@@ -38,6 +38,7 @@ from lrmp.solvers.replication import Replication, ReplicationProblem
 GROUPS = (optimum, accuracy, hardware)
 AGENTS = {
     "ddpg": "lrmp.baselines.ddpg",
+    "policy-gradient": "lrmp.baselines.policy_gradient",
     "ppo": "lrmp.baselines.ppo",
     "random": "lrmp.baselines.random_search",
     "uniform": "lrmp.baselines.uniform",
