@@ -162,6 +162,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         self._tiles: list[list[int]] = model.tiles_per_copy(every_width).T.tolist()
         self._cycles: list[list[int]] = cycles.T.tolist()
         self._static = static_features(self.task)
+        self.feature_names: tuple[str, ...] = FEATURES
         self._step: int | None = None  # None: reset needed
         self.outcome: Outcome | None = None  # of the last finished episode
 
