@@ -8,6 +8,8 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from lrmp.envs.accuracy.model import AccuracyKind
+from lrmp.envs.episode_frame import EpisodeFrame, Frame
+from lrmp.envs.episode_view import RENDER_MODES, EpisodeView, check_render_mode
 from lrmp.envs.observation import FEATURES, Observation, running_features, static_features
 from lrmp.envs.outcome import Outcome, evaluate_bits
 from lrmp.envs.reward import RewardName, reward_function
@@ -99,7 +101,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     | `reward` | `str` | `"lrmp"` | `"lrmp"`, `"haq"` or `"cim-aq"` |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `accuracy` | `str` or `None` | the task's own | `"table"`, or `"network"`: run it on images |
-    | `render_mode` | `str` or `None` | `None` | `"ansi"`: the decisions so far, as text |
+    | `render_mode` | `str` or `None` | `None` | `"ansi"` (text) or `"rgb_array"` |
 
     >>> import gymnasium as gym
     >>> env = gym.make("lrmp:LRMP-ResNet18-v0", discrete=True)
@@ -123,7 +125,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     - v0: first release.
     """
 
-    metadata = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012  Gymnasium's own way
+    metadata = {"render_modes": [*RENDER_MODES], "render_fps": 4}  # noqa: RUF012  Gymnasium's way
 
     def __init__(
         self,
@@ -138,8 +140,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         self.task = task if isinstance(task, Task) else load_task(task)
         if accuracy is not None:
             self.task = self.task.with_accuracy(accuracy)
-        if render_mode not in (None, "ansi"):
-            raise TaskError(f"Expected render_mode None or 'ansi', got {render_mode!r}.")
+        check_render_mode(render_mode)
         reward_function(reward)
         check_solver(solver)
         self.render_mode = render_mode
@@ -165,6 +166,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         self.feature_names: tuple[str, ...] = FEATURES
         self._step: int | None = None  # None: reset needed
         self.outcome: Outcome | None = None  # of the last finished episode
+        self._frame: EpisodeFrame | None = None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -246,13 +248,14 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         observation = self._observe(shown, (weight_bits, activation_bits))
         return observation, reward, terminated, False, info
 
-    def render(self) -> str | None:
-        """Return the decisions so far as text.
+    def render(self) -> str | Frame | None:
+        """Show how the episode stands.
 
         Returns:
-            One line per layer, and the totals; None if ``render_mode`` is None.
+            Text, or pixels of shape (height, width, 3); None if ``render_mode`` is None.
 
         Raises:
+            MissingExtraError: If pixels are asked for and matplotlib is not installed.
             gymnasium.error.ResetNeeded: If no episode has begun.
         """
         if self.render_mode is None:
@@ -260,18 +263,14 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         if self._step is None and self.outcome is None:
             raise gym.error.ResetNeeded("Expected reset() before render(): no episode has begun.")
         decided = len(self.task.network) if self._step is None else self._step
-        lines = [f"{self.task.id}: {decided} of {len(self.task.network)} layers decided"]
-        for index, layer in enumerate(self.task.network.layers[:decided]):
-            copies = f" x {self.outcome.design.replication[index]}" if self.outcome else ""
-            bits = f"{self._weight_bits[index]}/{self._activation_bits[index]} bits"
-            lines.append(f"  {layer.name:<24} {bits}{copies}")
-        lines.append(
-            f"tiles {self._tiles_used} of {self.task.budget} with one copy each, "
-            f"accuracy drop {self._drop:.2f} points"
+        view = EpisodeView(
+            self.task, self._weight_bits, self._activation_bits, decided, self._drop, self.outcome
         )
-        if self.outcome:
-            lines.append(f"speedup {self.outcome.speedup:.3f}x")
-        return "\n".join(lines)
+        if self.render_mode == "ansi":
+            return view.to_text()
+        if self._frame is None:
+            self._frame = EpisodeFrame(self.task)
+        return self._frame.draw(view)
 
     def _decode(self, action: Action) -> tuple[int, int]:
         """Turn an action into bits, or say what is wrong with it."""

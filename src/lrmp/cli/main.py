@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import lrmp
-from lrmp.cli import accuracy, hardware, optimum
+from lrmp.cli import accuracy, hardware, optimum, render
+from lrmp.cli.bits_argument import read_bits
 from lrmp.cli.exit_codes import (
     EPILOG,
     EXIT_BAD_INPUT,
@@ -35,7 +36,7 @@ from lrmp.leaderboard.store import DEFAULT_STORE
 from lrmp.solvers.replication import Replication, ReplicationProblem
 
 #: Command groups with a file of their own: their ``add_commands`` extends the parser.
-GROUPS = (optimum, accuracy, hardware)
+GROUPS = (optimum, render, accuracy, hardware)
 AGENTS = {
     "ddpg": "lrmp.baselines.ddpg",
     "random": "lrmp.baselines.random_search",
@@ -51,6 +52,7 @@ A first session:
   lrmp submit runs/LRMP-ResNet18-v0__ddpg__2             replay it, put it on the leaderboard
   lrmp leaderboard                                       who is best
   lrmp optimum LRMP-ResNet18-v0                          how good a design can be, proven
+  lrmp render LRMP-ResNet18-v0 --out episode.gif         watch an episode
   lrmp hardware cost resnet18                            what a network costs on a chip
 or all of it at once:
   lrmp demo
@@ -288,11 +290,9 @@ def _uniform(env_id: str | None, bits: str) -> Outcome:
     if env_id is None:
         raise RunError("Expected --env-id beside --bits.")
     task = load_task(env_id)
-    weight, slash, activation = bits.partition("/")
-    if not (slash and weight.isdecimal() and activation.isdecimal()):
-        raise RunError(f"Expected --bits as W/A, such as 4/5; got {bits!r}.")
+    weight_bits, activation_bits = read_bits(bits)
     layers = len(task.network)
-    return evaluate_bits(task, [int(weight)] * layers, [int(activation)] * layers)
+    return evaluate_bits(task, [weight_bits] * layers, [activation_bits] * layers)
 
 
 def _of_run(run: Path, *, use_policy: bool) -> tuple[Outcome, Path | None]:
