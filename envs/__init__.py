@@ -1,5 +1,6 @@
 """The decision problem: tasks, rewards and Gymnasium environments."""
 
+from lrmp.envs.custom_task import CUSTOM_ID, find_task, make_task, read_task
 from lrmp.envs.layerwise import LayerwiseEnv
 from lrmp.envs.optimum import Optimum, stored_optimum
 from lrmp.envs.outcome import Outcome, evaluate_bits
@@ -8,6 +9,7 @@ from lrmp.envs.registration import register_envs
 from lrmp.envs.task import TASKS, Task, load_task
 
 __all__ = [
+    "CUSTOM_ID",
     "TASKS",
     "Claim",
     "LayerwiseEnv",
@@ -16,7 +18,10 @@ __all__ = [
     "Record",
     "Task",
     "evaluate_bits",
+    "find_task",
     "load_task",
+    "make_task",
+    "read_task",
     "register_envs",
     "stored_optimum",
 ]

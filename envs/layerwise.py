@@ -8,12 +8,12 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from lrmp.envs.accuracy.model import AccuracyKind
+from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.envs.episode_frame import EpisodeFrame, Frame
 from lrmp.envs.episode_view import RENDER_MODES, EpisodeView, check_render_mode
 from lrmp.envs.observation import FEATURES, Observation, running_features, static_features
 from lrmp.envs.outcome import Outcome, evaluate_bits
 from lrmp.envs.reward import RewardName, reward_function
-from lrmp.envs.task import Task, load_task
 from lrmp.errors import ActionError, TaskError
 from lrmp.hardware.design import BIT_WIDTHS, MAX_BITS, MIN_BITS
 from lrmp.solvers.oracle import SolverName, check_solver
@@ -96,7 +96,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     ## Arguments
     | Parameter | Type | Default | Description |
     | --- | --- | --- | --- |
-    | `task` | `str` or `Task` | the id's own | what is solved |
+    | `task` | `str` or `Task` | the id's own | what is solved: an id, a TOML file, or a task |
     | `discrete` | `bool` | `False` | actions as bit indices |
     | `reward` | `str` | `"lrmp"` | `"lrmp"`, `"haq"` or `"cim-aq"` |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
@@ -118,7 +118,8 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     `LRMP-{...}-EDP` the energy-delay product of one inference. On Digits the drop is that of the
     quantised network itself on real images. The others have a table: measured on the network, but
     predicted for ResNet-34, -50 and -101 (`-v1`), and an estimate from published results for the
-    `-v0` ResNets of ImageNet.
+    `-v0` ResNets of ImageNet. `LRMP-Custom-v0` has no task of its own: `lrmp.envs.make_task` makes
+    one from your network, chip and budget.
 
     ## Version History
     - v1 (ResNets of ImageNet): tables of the network, or predicted, in place of the estimate.
@@ -129,7 +130,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
 
     def __init__(
         self,
-        task: str | Task,
+        task: TaskLike | None,
         *,
         discrete: bool = False,
         reward: RewardName = "lrmp",
@@ -137,7 +138,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         accuracy: AccuracyKind | None = None,
         render_mode: str | None = None,
     ) -> None:
-        self.task = task if isinstance(task, Task) else load_task(task)
+        self.task = find_task(task)
         if accuracy is not None:
             self.task = self.task.with_accuracy(accuracy)
         check_render_mode(render_mode)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import lrmp
-from lrmp.cli import accuracy, hardware, optimum, render
+from lrmp.cli import accuracy, hardware, optimum, own_task, render
 from lrmp.cli.bits_argument import read_bits
 from lrmp.cli.exit_codes import (
     EPILOG,
@@ -26,6 +26,7 @@ from lrmp.cli.outcome_text import outcome_json, print_outcome
 from lrmp.cli.output import add_json, print_json
 from lrmp.cli.picture import save_picture
 from lrmp.envs.cost_plot import plot_cost
+from lrmp.envs.custom_task import find_task
 from lrmp.envs.design_plot import plot_design
 from lrmp.envs.floor_plan import plot_floor_plan
 from lrmp.envs.outcome import Outcome, evaluate_bits
@@ -36,7 +37,7 @@ from lrmp.leaderboard.store import DEFAULT_STORE
 from lrmp.solvers.replication import Replication, ReplicationProblem
 
 #: Command groups with a file of their own: their ``add_commands`` extends the parser.
-GROUPS = (optimum, render, accuracy, hardware)
+GROUPS = (own_task, optimum, render, accuracy, hardware)
 AGENTS = {
     "ddpg": "lrmp.baselines.ddpg",
     "random": "lrmp.baselines.random_search",
@@ -125,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--policy", action="store_true", help="act with the run's saved policy instead"
     )
-    evaluate.add_argument("--env-id", help="with --bits: the environment")
+    evaluate.add_argument("--env-id", help="with --bits: the environment, or a task file")
     evaluate.add_argument("--bits", metavar="W/A", help="uniform bits instead of a run: 4/5")
     evaluate.add_argument(
         "--plot",
@@ -289,7 +290,7 @@ def _picture(outcome: Outcome, plot: Path | None, default: Path | None) -> Path 
 def _uniform(env_id: str | None, bits: str) -> Outcome:
     if env_id is None:
         raise RunError("Expected --env-id beside --bits.")
-    task = load_task(env_id)
+    task = find_task(env_id)
     weight_bits, activation_bits = read_bits(bits)
     layers = len(task.network)
     return evaluate_bits(task, [weight_bits] * layers, [activation_bits] * layers)

@@ -13,12 +13,13 @@ from tqdm import tqdm
 from lrmp.agents.policy import Policy
 from lrmp.cli.bits_argument import read_bits
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK
+from lrmp.envs.custom_task import find_task
 from lrmp.envs.episode_frame import Frame
 from lrmp.envs.episode_video import check_video_path, write_video
 from lrmp.envs.layerwise import Action, LayerwiseEnv
 from lrmp.envs.observation import Observation
 from lrmp.envs.optimum import stored_optimum
-from lrmp.envs.task import Task, load_task
+from lrmp.envs.task import Task
 from lrmp.errors import MissingExtraError, RunError
 from lrmp.hardware.design import MIN_BITS, Design
 
@@ -37,7 +38,7 @@ def add_commands(commands: Any) -> None:
         description="Play one episode and show bits, copies, time per layer and totals.",
         epilog=EPILOG,
     )
-    parser.add_argument("env_id", help="the environment")
+    parser.add_argument("env_id", help="the environment, or a task file (.toml)")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="the file: .gif or .mp4"
     )
@@ -58,9 +59,9 @@ def _render(options: argparse.Namespace) -> int:
     check_video_path(options.out)
     if not 1 <= options.fps <= MOST_FPS:
         raise RunError(f"Expected --fps between 1 and {MOST_FPS}, got {options.fps}.")
-    task = load_task(options.env_id)
+    task = find_task(options.env_id)
     env: gym.Env[Observation, Action] = gym.make(
-        task.id, discrete=options.policy is None, render_mode="rgb_array"
+        task.id, task=task, discrete=options.policy is None, render_mode="rgb_array"
     )
     choose = _chooser(options, task, env)
     observation, _ = env.reset(seed=options.seed)
