@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.envs.accuracy.factories import check_kind, network_accuracy, table_accuracy
-from lrmp.envs.accuracy.model import AccuracyModel
+from lrmp.envs.accuracy.model import AccuracyKind, AccuracyModel
 from lrmp.envs.accuracy.sensitivity_table import SensitivityTable
 from lrmp.envs.accuracy.table import TableAccuracy
-from lrmp.envs.task import AccuracyFactory, Task, load_task
+from lrmp.envs.task import AccuracyFactory, Task, resolve_task
 from lrmp.errors import (
     AccuracyTableError,
     InfeasibleBudgetError,
@@ -162,31 +162,30 @@ def read_task(path: Path) -> Task:
     return _from_mapping(document, str(path))
 
 
-def find_task(task: TaskLike | None) -> Task:
-    """Find the task that something stands for; every environment does it this way.
+def find_task(task: TaskLike | None, accuracy: AccuracyKind | None = None) -> Task:
+    """Find the task that an environment's arguments mean.
 
     Args:
         task: A task, a registered id, a TOML file, or the arguments of ``make_task`` by name.
+        accuracy: ``"table"`` or ``"network"``; None for the task's own kind.
 
     Returns:
         The task.
 
     Raises:
         TaskError: If there is none.
-        LRMPError: As ``read_task`` and ``make_task`` do.
+        LRMPError: As ``read_task``, ``make_task`` and ``resolve_task`` do.
     """
-    if isinstance(task, Task):
-        return task
     if task is None:
         raise TaskError(
             f"Expected task= for {CUSTOM_ID}: what make_task returns, a TOML file, or the "
             "arguments of make_task by name; got none."
         )
     if isinstance(task, Mapping):
-        return _from_mapping(task, "the task")
-    if isinstance(task, Path) or (isinstance(task, str) and task.endswith(".toml")):
-        return read_task(Path(task))
-    return load_task(task)
+        task = _from_mapping(task, "the task")
+    elif isinstance(task, Path) or (isinstance(task, str) and task.endswith(".toml")):
+        task = read_task(Path(task))
+    return resolve_task(task, accuracy)
 
 
 def _from_mapping(arguments: Mapping[str, Any], name: str) -> Task:

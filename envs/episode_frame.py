@@ -100,7 +100,7 @@ class EpisodeFrame:
         for marker in self._here:
             marker.set_x(decided - 0.5)
             marker.set_visible(decided < count)
-        self._title.set_text(view.progress)
+        self._title.set_text(view.title)
         self._set_gauges(view)
 
         self._canvas.restore_region(self._background)  # type: ignore[no-untyped-call]

@@ -7,14 +7,9 @@ import numpy as np
 
 from lrmp.envs.outcome import Outcome, speedup
 from lrmp.envs.task import Task
-from lrmp.errors import TaskError
 from lrmp.hardware.cost_report import CostReport
 from lrmp.hardware.design import Design
 from lrmp.hardware.frozen_arrays import IntArray
-
-#: There is no "human": the core needs no window toolkit. Videos, notebooks and Gymnasium's own
-#: HumanRendering, which opens a window, all take pixels.
-RENDER_MODES = ("ansi", "rgb_array")
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,15 +21,15 @@ class EpisodeView:
         weight_bits: Of every layer, 8 where nothing is decided, shape (L,).
         activation_bits: The same for activations.
         decided: How many layers, from the first, are decided.
-        accuracy_drop: Percentage points.
-        outcome: The finished design; None before the end.
+        progress: How far the episode has come, in words.
+        outcome: The design with the oracle's copies; None before it has placed any.
     """
 
     task: Task
     weight_bits: IntArray
     activation_bits: IntArray
     decided: int
-    accuracy_drop: float
+    progress: str
     outcome: Outcome | None
 
     @cached_property
@@ -57,10 +52,17 @@ class EpisodeView:
         """Baseline / design, of what the task minimises."""
         return speedup(self.task, self.report)
 
+    @cached_property
+    def accuracy_drop(self) -> float:
+        """Percentage points, as searches see it."""
+        if self.outcome is not None:
+            return self.outcome.accuracy_drop
+        return self.task.accuracy.drop(self.weight_bits, self.activation_bits)
+
     @property
-    def progress(self) -> str:
-        """How far the episode has come, in words."""
-        return f"{self.task.id}: {self.decided} of {len(self.weight_bits)} layers decided"
+    def title(self) -> str:
+        """Task and progress."""
+        return f"{self.task.id}: {self.progress}"
 
     def to_text(self) -> str:
         """Write down what is decided.
@@ -68,7 +70,7 @@ class EpisodeView:
         Returns:
             A line per decided layer with its bits, copies and time, then the totals.
         """
-        lines = [self.progress]
+        lines = [self.title]
         to_us = 1e6 / self.report.clock_hz
         for index, layer in enumerate(self.task.network.layers[: self.decided]):
             bits = f"{self.weight_bits[index]}/{self.activation_bits[index]} bits"
@@ -86,17 +88,3 @@ class EpisodeView:
         if self.outcome is not None:
             lines.append(f"reward {self.outcome.reward():.4f}")
         return "\n".join(lines)
-
-
-def check_render_mode(mode: str | None) -> None:
-    """Check that an environment can be shown in a mode.
-
-    Args:
-        mode: ``"ansi"``, ``"rgb_array"`` or None.
-
-    Raises:
-        TaskError: If it is another.
-    """
-    if mode is not None and mode not in RENDER_MODES:
-        modes = " or ".join(map(repr, RENDER_MODES))
-        raise TaskError(f"Expected render_mode None, {modes}; got {mode!r}.")

@@ -1,5 +1,6 @@
 """The layer-wise environment: one step chooses the bits of one layer."""
 
+from functools import cached_property
 from typing import Any
 
 import gymnasium as gym
@@ -8,15 +9,19 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from lrmp.envs.accuracy.model import AccuracyKind
+from lrmp.envs.action import unit_to_bits
 from lrmp.envs.custom_task import TaskLike, find_task
-from lrmp.envs.episode_frame import EpisodeFrame, Frame
-from lrmp.envs.episode_view import RENDER_MODES, EpisodeView, check_render_mode
-from lrmp.envs.observation import FEATURES, Observation, running_features, static_features
-from lrmp.envs.outcome import Outcome, evaluate_bits
-from lrmp.envs.reward import RewardName, reward_function
+from lrmp.envs.dynamics import Dynamics
+from lrmp.envs.episode_frame import Frame
+from lrmp.envs.episode_renderer import RENDER_MODES, EpisodeRenderer
+from lrmp.envs.episode_view import EpisodeView
+from lrmp.envs.observation import RUNNING_FEATURES, Observation, bit_feature
+from lrmp.envs.outcome import Outcome
+from lrmp.envs.reward import RewardName
 from lrmp.errors import ActionError, TaskError
 from lrmp.hardware.design import BIT_WIDTHS, MAX_BITS, MIN_BITS
-from lrmp.solvers.oracle import SolverName, check_solver
+from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.solvers.oracle import SolverName
 
 Action = NDArray[np.float32] | NDArray[np.int64]
 
@@ -41,9 +46,10 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     shape, outside the space or not finite raises `ActionError`.
 
     ## Observation Space
-    `Box(0, 1, (16,), float32)`. Features 0 to 9 describe the layer to decide, each scaled to 0..1
-    over the layers of the network; 10 to 15 tell how the episode stands, where layers not decided
-    yet count with 8 bits and one copy.
+    `Box(0, 1, (n,), float32)`, n being 18 or less: a feature of the layers in which all layers of
+    the network are alike is left out, and `env.unwrapped.feature_names` says what is left. Features
+    0 to 11 describe the layer to decide, each scaled to 0..1 over the layers of the network; 12 to
+    17 tell how the episode stands, where layers not decided yet count with 8 bits and one copy.
 
     | Num | Observation | Meaning | Normalisation |
     | --- | --- | --- | --- |
@@ -57,17 +63,24 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     | 7 | weights | K x M | log2, min-max |
     | 8 | baseline_cycles | cycles at 8/8 bits, one copy | log2, min-max |
     | 9 | baseline_tiles | tiles at 8 bits, one copy | log2, min-max |
-    | 10 | previous_weight_bits | of the layer decided last, 8 at first | (bits - 2) / 6 |
-    | 11 | previous_activation_bits | of the layer decided last, 8 at first | (bits - 2) / 6 |
-    | 12 | tiles | tiles, one copy of every layer | / budget, at most 1 |
-    | 13 | accuracy_spent | drop d so far, in points; 0 if negative | d / (d + allowed drop) |
-    | 14 | cycles | cycles, one copy of every layer | / baseline latency |
-    | 15 | bottleneck | cycles of the slowest layer, one copy | / baseline's slowest layer |
+    | 10 | weight_sensitivity | harm of 4-bit weights in this layer alone | log10, min-max with 11 |
+    | 11 | activation_sensitivity | harm of a 4-bit input, likewise | log10, min-max with 10 |
+    | 12 | previous_weight_bits | of the layer decided last, 8 at first | (bits - 2) / 6 |
+    | 13 | previous_activation_bits | of the layer decided last, 8 at first | (bits - 2) / 6 |
+    | 14 | tiles | tiles, one copy of every layer | / budget (or the 8-bit design's) |
+    | 15 | accuracy_spent | accuracy spent so far, s; 0 if negative | s / (s + allowance) |
+    | 16 | cycles | cycles, one copy of every layer | / baseline latency |
+    | 17 | bottleneck | cycles of the slowest layer, one copy | / baseline's slowest layer |
+
+    Accuracy is spent in the unit of the table, whose sum over layers a monotone map turns into the
+    drop; the allowance is the sum that gives the allowed drop. Without a table, as on Digits, it is
+    the drop itself in percentage points (and sensitivities are drops at 2 bits); the allowance is
+    the allowed drop. Harm is what the table adds, in its unit.
 
     The final observation repeats the last layer's features, with the totals of the whole design.
 
     ## Rewards
-    0 until the last layer is decided; then, by `reward`:
+    0 until the last layer is decided; then the score of the design, by `reward`:
 
     - `"lrmp"` (default, ranked): `ln(speedup) - max(0, drop - allowed)`, drop in percentage
       points; 0 for the 8-bit baseline;
@@ -78,6 +91,10 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     `speedup` is baseline / design, of what the task minimises: the cycles of one inference
     (latency), those of the slowest layer (throughput), the energy of one inference, or its
     energy times its cycles (EDP).
+
+    With `dense=True` every step is rewarded with what it changes: the score of the design so far,
+    layers not decided yet at 8 bits and copies placed anew, less all rewards before. The sum is the
+    same, up to rounding; every step costs an oracle call.
 
     ## Starting State
     The first layer, nothing decided. There is no randomness: every reset gives the same state,
@@ -98,6 +115,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     | --- | --- | --- | --- |
     | `task` | `str` or `Task` | the id's own | what is solved: an id, a TOML file, or a task |
     | `discrete` | `bool` | `False` | actions as bit indices |
+    | `dense` | `bool` | `False` | a reward at every step, of the same sum |
     | `reward` | `str` | `"lrmp"` | `"lrmp"`, `"haq"` or `"cim-aq"` |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `accuracy` | `str` or `None` | the task's own | `"table"`, or `"network"`: run it on images |
@@ -133,41 +151,29 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         task: TaskLike | None,
         *,
         discrete: bool = False,
+        dense: bool = False,
         reward: RewardName = "lrmp",
         solver: SolverName = "exact",
         accuracy: AccuracyKind | None = None,
         render_mode: str | None = None,
     ) -> None:
-        self.task = find_task(task)
-        if accuracy is not None:
-            self.task = self.task.with_accuracy(accuracy)
-        check_render_mode(render_mode)
-        reward_function(reward)
-        check_solver(solver)
-        self.render_mode = render_mode
+        self.task = find_task(task, accuracy)
+        self.render_mode, self._renderer = render_mode, EpisodeRenderer(render_mode)
         self.discrete = discrete
-        self._reward: RewardName = reward
-        self._solver: SolverName = solver
+        self.dense = dense
+        self.dynamics = Dynamics(self.task, reward, solver)
+        names, self._layer_features = self.dynamics.layer_features
+        self.feature_names = names + RUNNING_FEATURES
 
-        self.observation_space = spaces.Box(0.0, 1.0, (len(FEATURES),), np.float32)
+        self.observation_space = spaces.Box(0.0, 1.0, (len(self.feature_names),), np.float32)
         # One space or the other: the class is generic over both.
         self.action_space = (
             spaces.MultiDiscrete([len(BIT_WIDTHS), len(BIT_WIDTHS)])
             if discrete
             else spaces.Box(0.0, 1.0, (2,), np.float32)
         )
-
-        count = len(self.task.network)
-        every_width = np.repeat(np.array(BIT_WIDTHS)[:, None], count, axis=1)
-        model = self.task.cost_model
-        cycles = model.layer_cycles(every_width, every_width, 1)
-        self._tiles: list[list[int]] = model.tiles_per_copy(every_width).T.tolist()
-        self._cycles: list[list[int]] = cycles.T.tolist()
-        self._static = static_features(self.task)
-        self.feature_names: tuple[str, ...] = FEATURES
         self._step: int | None = None  # None: reset needed
         self.outcome: Outcome | None = None  # of the last finished episode
-        self._frame: EpisodeFrame | None = None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -187,15 +193,16 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         super().reset(seed=seed)
         if options:
             raise TaskError(f"Expected no reset options, got {sorted(map(str, options))}.")
-        count = len(self.task.network)
-        self._weight_bits = np.full(count, MAX_BITS)
-        self._activation_bits = np.full(count, MAX_BITS)
-        self._layer_cycles = [row[-1] for row in self._cycles]
-        self._tiles_used = sum(row[-1] for row in self._tiles)
-        self._drop = self.task.accuracy.drop(self._weight_bits, self._activation_bits)
+        dynamics = self.dynamics
+        self._weight_bits = [MAX_BITS] * len(dynamics)
+        self._activation_bits = [MAX_BITS] * len(dynamics)
+        self._layer_cycles: list[int] = dynamics.cycles[:, -1].tolist()
+        self._tiles, self._cycles = dynamics.start_tiles, dynamics.start_cycles
+        self._spent = dynamics.start_spent
+        self._rewarded = 0.0
         self._step = 0
         self.outcome = None
-        return self._observe(0, (MAX_BITS, MAX_BITS)), {}
+        return self._observe(0, MAX_BITS, MAX_BITS), {}
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Decide the bits of the next layer.
@@ -214,40 +221,37 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         """
         if self._step is None:
             raise gym.error.ResetNeeded("Expected reset() before step(): no episode is running.")
-        layer = self._step
+        layer, dynamics = self._step, self.dynamics
         weight_bits, activation_bits = self._decode(action)
-        all_weight_bits, all_activation_bits = (
-            self._weight_bits.copy(),
-            self._activation_bits.copy(),
-        )
-        all_weight_bits[layer], all_activation_bits[layer] = weight_bits, activation_bits
-        drop = self.task.accuracy.drop(all_weight_bits, all_activation_bits)
+        w, a = weight_bits - MIN_BITS, activation_bits - MIN_BITS
+        before = self._weight_bits[layer], self._activation_bits[layer]
+        self._weight_bits[layer], self._activation_bits[layer] = weight_bits, activation_bits
+        terminated = layer + 1 == len(dynamics)
+        try:
+            spent, outcome = self._spend(layer, w, a), None
+            if terminated or self.dense:
+                drop = None if dynamics.weight_spent is not None else spent
+                outcome = dynamics.outcome(*self._bits(), drop)
+        except Exception:  # the episode stays where it was
+            self._weight_bits[layer], self._activation_bits[layer] = before
+            raise
         info: dict[str, Any] = {"weight_bits": weight_bits, "activation_bits": activation_bits}
-
-        terminated = layer + 1 == len(self.task.network)
-        reward, outcome = 0.0, None
+        reward = 0.0
+        if outcome is not None:
+            reward = outcome.reward(dynamics.reward) - self._rewarded
+            self._rewarded += reward
         if terminated:
-            outcome = evaluate_bits(
-                self.task, all_weight_bits, all_activation_bits, self._solver, drop
-            )
-            reward = outcome.reward(self._reward)
-            info |= {
-                "design": outcome.design,
-                "report": outcome.report,
-                "speedup": outcome.speedup,
-                "accuracy_drop": outcome.accuracy_drop,
-                "accuracy_is_estimate": self.task.accuracy.is_estimate,
-                "proven_optimal": outcome.replication.proven_optimal,
-            }
-        # Nothing above has changed the episode: an error leaves it as it was.
-        self._weight_bits, self._activation_bits = all_weight_bits, all_activation_bits
-        self._drop, self.outcome = drop, outcome
-        self._tiles_used += self._tiles[layer][weight_bits - MIN_BITS] - self._tiles[layer][-1]
-        self._layer_cycles[layer] = self._cycles[layer][activation_bits - MIN_BITS]
+            assert outcome is not None
+            self.outcome = outcome
+            info |= outcome.info
+        self._spent = spent
+        tiles, cycles = self._layer_tables[layer]
+        self._tiles += tiles[w] - tiles[-1]
+        self._cycles += cycles[a] - cycles[-1]
+        self._layer_cycles[layer] = cycles[a]
         self._step = None if terminated else layer + 1
         shown = layer if terminated else layer + 1
-        observation = self._observe(shown, (weight_bits, activation_bits))
-        return observation, reward, terminated, False, info
+        return self._observe(shown, weight_bits, activation_bits), reward, terminated, False, info
 
     def render(self) -> str | Frame | None:
         """Show how the episode stands.
@@ -264,14 +268,35 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         if self._step is None and self.outcome is None:
             raise gym.error.ResetNeeded("Expected reset() before render(): no episode has begun.")
         decided = len(self.task.network) if self._step is None else self._step
-        view = EpisodeView(
-            self.task, self._weight_bits, self._activation_bits, decided, self._drop, self.outcome
+        progress = f"{decided} of {len(self.dynamics)} layers decided"
+        return self._renderer.show(
+            EpisodeView(self.task, *self._bits(), decided, progress, self.outcome)
         )
-        if self.render_mode == "ansi":
-            return view.to_text()
-        if self._frame is None:
-            self._frame = EpisodeFrame(self.task)
-        return self._frame.draw(view)
+
+    @cached_property
+    def _layer_tables(self) -> list[tuple[list[int], list[int]]]:
+        """Tiles and cycles by bits of every layer, as Python integers."""
+        dynamics = self.dynamics
+        return list(zip(dynamics.tiles.tolist(), dynamics.cycles.tolist(), strict=True))
+
+    @cached_property
+    def _layer_spent(self) -> list[tuple[list[float], list[float]]] | None:
+        """What bits of every layer add to the accuracy spent, by operand."""
+        dynamics = self.dynamics
+        if dynamics.weight_spent is None or dynamics.activation_spent is None:
+            return None
+        weight, activation = dynamics.weight_spent.tolist(), dynamics.activation_spent.tolist()
+        return list(zip(weight, activation, strict=True))
+
+    def _bits(self) -> tuple[IntArray, IntArray]:
+        return np.array(self._weight_bits), np.array(self._activation_bits)
+
+    def _spend(self, layer: int, w: int, a: int) -> float:
+        """Return the accuracy spent once a layer has the bits of these indices."""
+        if self._layer_spent is None:
+            return self.dynamics.spent_by(*self._bits())
+        weight, activation = self._layer_spent[layer]
+        return self._spent + (weight[w] + activation[a])
 
     def _decode(self, action: Action) -> tuple[int, int]:
         """Turn an action into bits, or say what is wrong with it."""
@@ -279,32 +304,22 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
             values: NDArray[Any] = np.asarray(action)
         except ValueError:  # ragged nesting
             values = np.empty(0)
-        kinds, most = ("iu", len(BIT_WIDTHS) - 1) if self.discrete else ("iuf", 1)
-        if (
-            values.shape != (2,)
-            or values.dtype.kind not in kinds
-            or not ((values >= 0) & (values <= most)).all()  # False for NaN
-        ):
-            raise ActionError(f"Expected an action in {self.action_space}, got {action!r}.")
-        weight, activation = values.tolist()
-        if self.discrete:
-            return MIN_BITS + weight, MIN_BITS + activation
-        top = len(BIT_WIDTHS) - 1
-        return (
-            MIN_BITS + min(top, int(weight * len(BIT_WIDTHS))),
-            MIN_BITS + min(top, int(activation * len(BIT_WIDTHS))),
-        )
+        if values.shape == (2,) and values.dtype.kind in ("iu" if self.discrete else "iuf"):
+            weight, activation = values.tolist()
+            if self.discrete:
+                if 0 <= weight < len(BIT_WIDTHS) and 0 <= activation < len(BIT_WIDTHS):
+                    return MIN_BITS + weight, MIN_BITS + activation
+            elif 0 <= weight <= 1 and 0 <= activation <= 1:  # False for NaN
+                return unit_to_bits(weight), unit_to_bits(activation)
+        raise ActionError(f"Expected an action in {self.action_space}, got {action!r}.")
 
-    def _observe(self, layer: int, bits: tuple[int, int]) -> Observation:
+    def _observe(self, layer: int, weight_bits: int, activation_bits: int) -> Observation:
         """Describe a layer and the state after the last decision, of the given bits."""
-        observation = np.empty(len(FEATURES), np.float32)
-        observation[: self._static.shape[1]] = self._static[layer]
-        observation[self._static.shape[1] :] = running_features(
-            self.task,
-            *bits,
-            tiles=self._tiles_used,
-            accuracy_drop=self._drop,
-            cycles=sum(self._layer_cycles),
-            bottleneck_cycles=max(self._layer_cycles),
+        observation = np.empty(len(self.feature_names), np.float32)
+        observation[: -len(RUNNING_FEATURES)] = self._layer_features[layer]
+        observation[-len(RUNNING_FEATURES) :] = (
+            bit_feature(weight_bits),
+            bit_feature(activation_bits),
+            *self.dynamics.totals(self._tiles, self._spent, self._cycles, max(self._layer_cycles)),
         )
         return observation

@@ -1,5 +1,7 @@
 """What an agent sees: features of the layer to decide, and how the episode stands."""
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,9 +9,10 @@ from lrmp.envs.task import Task
 from lrmp.hardware.design import MAX_BITS, MIN_BITS
 
 Observation = NDArray[np.float32]
+Number = TypeVar("Number", float, NDArray[np.float64])
 
 #: Features of the layer to decide, in order; constant from episode to episode.
-STATIC_FEATURES = (
+LAYER_FEATURES = (
     "depth",
     "linear",
     "rows",
@@ -20,31 +23,35 @@ STATIC_FEATURES = (
     "weights",
     "baseline_cycles",
     "baseline_tiles",
+    "weight_sensitivity",
+    "activation_sensitivity",
 )
+#: How the design stands with one copy of every layer, in order.
+TOTALS = ("tiles", "accuracy_spent", "cycles", "bottleneck")
 #: How the episode stands, in order.
-RUNNING_FEATURES = (
-    "previous_weight_bits",
-    "previous_activation_bits",
-    "tiles",
-    "accuracy_spent",
-    "cycles",
-    "bottleneck",
-)
-FEATURES = STATIC_FEATURES + RUNNING_FEATURES
+RUNNING_FEATURES = ("previous_weight_bits", "previous_activation_bits", *TOTALS)
+FEATURES = LAYER_FEATURES + RUNNING_FEATURES
+LEAST_SENSITIVITY = 1e-4  # of the largest; below it all are alike
 
 
-def static_features(task: Task) -> NDArray[np.float32]:
+def layer_features(task: Task) -> tuple[tuple[str, ...], NDArray[np.float32]]:
     """Describe every layer.
 
-    Sizes enter as logarithms; then each column is scaled to 0..1 over the layers of the network.
+    Sizes and sensitivities enter as logarithms; then each column is scaled to 0..1 over the layers
+    of the network, the two sensitivities on one scale. Columns in which all layers are alike are
+    left out.
 
     Args:
-        task: Network and accelerator.
+        task: Network, accelerator and accuracy model.
 
     Returns:
-        Shape (L, 10), columns as in ``STATIC_FEATURES``.
+        Names of the n columns, out of ``LAYER_FEATURES`` in this order; the columns, shape (L, n).
     """
     network, baseline = task.network, task.cost_model.baseline
+    sensitivity = task.accuracy.sensitivities()
+    if sensitivity is None:
+        sensitivity = np.zeros((len(network), 2))
+    sensitivity = np.log10(np.maximum(sensitivity, LEAST_SENSITIVITY * sensitivity.max() or 1.0))
     columns = [
         np.arange(len(network)),
         [layer.kind == "linear" for layer in network.layers],
@@ -55,45 +62,39 @@ def static_features(task: Task) -> NDArray[np.float32]:
         [layer.stride for layer in network.layers],
         np.log2([layer.weights for layer in network.layers]),
         np.log2(baseline.layer_cycles),
-        np.log2(baseline.layer_tiles),
+        np.log2(np.maximum(baseline.layer_tiles, 1)),
+        *sensitivity.T,
     ]
     table = np.stack([np.asarray(column, dtype=np.float64) for column in columns], axis=1)
-    low = table.min(axis=0)
-    spread = table.max(axis=0) - low
-    scaled: NDArray[np.float64] = (table - low) / np.where(spread > 0, spread, 1)
-    return scaled.astype(np.float32)
+    low, high = table.min(axis=0), table.max(axis=0)
+    differ = high > low
+    low[-2:], high[-2:] = low[-2:].min(), high[-2:].max()
+    scaled = (table - low)[:, differ] / (high - low)[differ]
+    names = tuple(name for name, shown in zip(LAYER_FEATURES, differ, strict=True) if shown)
+    return names, scaled.astype(np.float32)
 
 
-def running_features(
-    task: Task,
-    weight_bits: int,
-    activation_bits: int,
-    tiles: int,
-    accuracy_drop: float,
-    cycles: int,
-    bottleneck_cycles: int,
-) -> tuple[float, ...]:
-    """Describe how an episode stands; layers not decided yet count with 8 bits and one copy.
+def bit_feature(bits: Number) -> Number:
+    """Scale bits to 0..1.
 
     Args:
-        task: Budget and baseline.
-        weight_bits: Of the layer decided last; 8 at the start.
-        activation_bits: Of the layer decided last; 8 at the start.
-        tiles: One copy of every layer.
-        accuracy_drop: Percentage points.
-        cycles: Sum over layers, one copy each.
-        bottleneck_cycles: Largest of any layer, one copy each.
+        bits: 2..8, a number or an array of any shape.
 
     Returns:
-        Numbers in 0..1, as in ``RUNNING_FEATURES``.
+        ``(bits - 2) / 6``, same shape.
     """
-    baseline = task.cost_model.baseline
-    spent = max(0.0, accuracy_drop)
-    return (
-        (weight_bits - MIN_BITS) / (MAX_BITS - MIN_BITS),
-        (activation_bits - MIN_BITS) / (MAX_BITS - MIN_BITS),
-        min(1.0, tiles / task.budget),
-        spent / (spent + task.allowed_drop) if spent else 0.0,
-        cycles / baseline.latency_cycles,
-        bottleneck_cycles / baseline.bottleneck_cycles,
-    )
+    return (bits - MIN_BITS) / (MAX_BITS - MIN_BITS)
+
+
+def share_of_allowance(spent: Number, allowance: float) -> Number:
+    """Scale something without an upper end to 0..1.
+
+    Args:
+        spent: A number or an array of any shape; below 0 it counts as 0.
+        allowance: Where the share is one half; above 0.
+
+    Returns:
+        ``spent / (spent + allowance)``, same shape.
+    """
+    positive = spent * (spent > 0)
+    return positive / (positive + allowance)

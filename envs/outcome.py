@@ -1,6 +1,7 @@
 """What becomes of chosen bits: copies from the oracle, cost, accuracy."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from numpy.typing import ArrayLike
 
@@ -34,6 +35,18 @@ class Outcome:
     def speedup(self) -> float:
         """Baseline / design, of what the task minimises: time, energy, or energy times delay."""
         return speedup(self.task, self.report)
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What an environment's info says of the design when it is finished."""
+        return {
+            "design": self.design,
+            "report": self.report,
+            "speedup": self.speedup,
+            "accuracy_drop": self.accuracy_drop,
+            "accuracy_is_estimate": self.task.accuracy.is_estimate,
+            "proven_optimal": self.replication.proven_optimal,
+        }
 
     def reward(self, name: RewardName = "lrmp") -> float:
         """Score the design.

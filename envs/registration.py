@@ -1,4 +1,4 @@
-"""Registration of every task with Gymnasium."""
+"""Registration of every form of every task with Gymnasium."""
 
 import gymnasium as gym
 
@@ -6,21 +6,40 @@ from lrmp.envs.custom_task import CUSTOM_ID
 from lrmp.envs.optimum import stored_optimum
 from lrmp.envs.task import TASKS
 
+#: Form -> module and class; the vector environment is in ``<module>_vector``, ``...VectorEnv``.
+FORMS = {
+    "": ("layerwise", "Layerwise"),
+    "OneShot": ("one_shot", "OneShot"),
+    "Refine": ("refine", "Refine"),
+}
+
+
+def environment_id(task_id: str, form: str = "") -> str:
+    """Name the environment of a task in a form.
+
+    Args:
+        task_id: Such as ``"LRMP-ResNet18-v1"``.
+        form: ``""`` for layer-wise, ``"OneShot"`` or ``"Refine"``.
+
+    Returns:
+        Such as ``"LRMP-ResNet18-OneShot-v1"``.
+    """
+    name, version = task_id.rsplit("-", 1)
+    return "-".join(filter(None, (name, form, version)))
+
 
 def register_envs() -> None:
     """Register the environments; calling it again changes nothing."""
-    if CUSTOM_ID not in gym.registry:
-        gym.register(
-            id=CUSTOM_ID,
-            entry_point="lrmp.envs.layerwise:LayerwiseEnv",
-            kwargs={"task": None},  # always given by the user
-        )
-    for task_id in TASKS:
-        if task_id not in gym.registry:
-            optimum = stored_optimum(task_id)
-            gym.register(
-                id=task_id,
-                entry_point="lrmp.envs.layerwise:LayerwiseEnv",
-                reward_threshold=None if optimum is None else optimum.value,
-                kwargs={"task": task_id},
-            )
+    for task_id in (*TASKS, CUSTOM_ID):
+        optimum = stored_optimum(task_id)
+        for form, (module, name) in FORMS.items():
+            env_id = environment_id(task_id, form)
+            if env_id not in gym.registry:
+                gym.register(
+                    id=env_id,
+                    entry_point=f"lrmp.envs.{module}:{name}Env",
+                    vector_entry_point=f"lrmp.envs.{module}_vector:{name}VectorEnv",
+                    reward_threshold=None if optimum is None else optimum.value,
+                    # The user gives the task of LRMP-Custom-v0.
+                    kwargs={"task": None if task_id == CUSTOM_ID else task_id},
+                )

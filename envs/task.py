@@ -205,3 +205,22 @@ def load_task(task_id: str) -> Task:
     if task_id not in TASKS:
         raise TaskError(unknown_name("task", task_id, TASKS))
     return TASKS[task_id]()
+
+
+def resolve_task(task: str | Task, accuracy: AccuracyKind | None = None) -> Task:
+    """Return the task that an environment's arguments mean.
+
+    Args:
+        task: A task, or the id of a registered one.
+        accuracy: ``"table"`` or ``"network"``; None for the task's own kind.
+
+    Returns:
+        The task.
+
+    Raises:
+        TaskError: If there is no such task.
+        AccuracyTableError: If there is no such kind, or no table for the network.
+        AccuracyDataError: If the network has no protocol.
+    """
+    found = task if isinstance(task, Task) else load_task(task)
+    return found if accuracy is None else found.with_accuracy(accuracy)

@@ -1,6 +1,7 @@
 """Many replication problems of one network at once, as a vector environment has them."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, get_args
 
 import numpy as np
@@ -176,7 +177,7 @@ def _least_latency(batch: ReplicationBatch, table: CopyTable, rows: slice) -> In
         :, layer[table.steps[0]]
     ]
     slopes = step_gains / step_weights
-    order = np.argsort(-slopes, axis=1, kind="stable")
+    order = np.argsort(-slopes, axis=1)  # in which order equal slopes come does not matter
     filled = np.cumsum(np.take_along_axis(step_weights, order, axis=1), axis=1)
     whole = (filled <= capacity[:, None]).sum(axis=1)
     open_rows = np.flatnonzero(whole < order.shape[1])  # in the others all copies fit
@@ -196,16 +197,12 @@ def _least_latency(batch: ReplicationBatch, table: CopyTable, rows: slice) -> In
 
     broken = order[every, whole]
     gain, weight = step_gains[every, broken], step_weights[every, broken]
-    weights = (table.copies - 1) * tiles[:, layer]
-    costs = table.shares * per_unit[:, layer]
     most_cost = (batch.units * per_unit.astype(float)).sum(axis=1)
     most_weight = (batch.units * tiles.astype(float)).sum(axis=1) + capacity
     if (weight * most_cost + gain * most_weight).max() >= EXACT // (4 * CHUNK):
         numbers = range(*rows.indices(len(batch)))
         return np.stack([solve_exact(batch.problem(number)).copies for number in numbers])
-    reduced = weight[:, None] * costs + gain[:, None] * weights
-    least = np.minimum.reduceat(reduced, first, axis=1)
-    reduced -= least[:, layer]
+    reduced, least = _reduced_costs(table, weight[:, None] * per_unit, gain[:, None] * tiles)
     bound = least.sum(axis=1) - gain * capacity
 
     # The steps before the broken one, layer by layer; then that one too.
@@ -215,12 +212,12 @@ def _least_latency(batch: ReplicationBatch, table: CopyTable, rows: slice) -> In
     counts = np.add.reduceat(taken, table.step_start, axis=1, dtype=np.int64)
     reached = table.steps[1][table.step_start + np.maximum(counts, 1) - 1]
     options[:, table.stepped] = np.where(counts > 0, reached, first[table.stepped])
-    incumbent = _best_change(weights, costs, options, capacity, layer)
+    incumbent = _best_change(table, tiles, per_unit, options, capacity)
     options[every, layer[table.steps[1][broken]]] = table.steps[1][broken]
-    incumbent = np.minimum(incumbent, _best_change(weights, costs, options, capacity, layer))
+    incumbent = np.minimum(incumbent, _best_change(table, tiles, per_unit, options, capacity))
     slack = weight * incumbent - bound
 
-    core = _Core.of(reduced <= slack[:, None], weights, reduced, layer, _reading_keys(batch, rows))
+    core = _Core.of(table, tiles, reduced, slack, _reading_keys(batch, rows))
     return table.copies[core.cheapest(capacity, gain, slack)]
 
 
@@ -257,21 +254,22 @@ class _Core:
     @classmethod
     def of(
         cls,
-        kept: NDArray[np.bool_],
-        weights: IntArray,
+        table: CopyTable,
+        tiles: IntArray,
         reduced: IntArray,
-        layer: IntArray,
+        slack: IntArray,
         reading_keys: IntArray,
     ) -> "_Core":
-        """Collect the options that are kept; all arguments but the keys are (B, N), layer (N,)."""
-        problem, option = np.nonzero(kept)
-        problems, layers = reading_keys.shape
-        size = np.bincount(problem * layers + layer[option], minlength=problems * layers)
+        """Collect the options that cost no more than the slack."""
+        problem, option = np.nonzero(reduced <= slack[:, None])
+        layer = table.layer[option]
+        problems, layers = tiles.shape
+        size = np.bincount(problem * layers + layer, minlength=problems * layers)
         size = size.reshape(problems, layers)
         undecided = np.where(size > 1, reading_keys, layers * layers)
         return cls(
             option=option,
-            weights=weights[problem, option],
+            weights=(table.copies[option] - 1) * tiles[problem, layer],
             reduced=reduced[problem, option],
             start=(np.cumsum(size) - size.ravel()).reshape(problems, layers),
             size=size,
@@ -332,14 +330,35 @@ def _undominated(problem: IntArray, weights: IntArray, costs: IntArray) -> NDArr
     return undominated
 
 
+def _reduced_costs(
+    table: CopyTable, per_share: IntArray, per_copy: IntArray
+) -> tuple[IntArray, IntArray]:
+    """Price every option, (B, N), less the cheapest of its layer, and that one, (B, L)."""
+    reduced = np.empty((len(per_share), len(table.layer)), dtype=np.int64)
+    least = np.empty(per_share.shape, dtype=np.int64)
+    # Layer by layer: faster than to spread the layers' factors over the options first.
+    for layer, (low, high) in enumerate(pairwise(table.start.tolist())):
+        prices = reduced[:, low:high]
+        np.multiply(per_share[:, layer, None], table.shares[low:high], out=prices)
+        prices += per_copy[:, layer, None] * (table.copies[low:high] - 1)
+        prices.min(axis=1, out=least[:, layer])
+        prices -= least[:, layer, None]
+    return reduced, least
+
+
 def _best_change(
-    weights: IntArray, costs: IntArray, options: IntArray, capacity: IntArray, layer: IntArray
+    table: CopyTable, tiles: IntArray, per_unit: IntArray, options: IntArray, capacity: IntArray
 ) -> IntArray:
-    """Return the least cost after one change that makes the options fit; huge if there is none."""
-    chosen_weights = np.take_along_axis(weights, options, axis=1)
-    chosen_costs = np.take_along_axis(costs, options, axis=1)
-    left = capacity - chosen_weights.sum(axis=1)
-    fits = weights - chosen_weights[:, layer] <= left[:, None]
-    changes: NDArray[np.int64] = np.where(fits, costs - chosen_costs[:, layer], 2**61)
-    best: IntArray = chosen_costs.sum(axis=1) + changes.min(axis=1)
+    """Return the least cost after one change that makes the options fit; huge if there is none.
+
+    More copies never cost more, so a layer's best change is to as many as fit.
+    """
+    cost = table.shares[options] * per_unit
+    weight = (table.copies[options] - 1) * tiles
+    room = (capacity - weight.sum(axis=1))[:, None] + weight
+    most = np.minimum(np.maximum(room, 0) // np.maximum(tiles, 1) + 1, table.key_step - 1)
+    keys = np.arange(tiles.shape[1]) * table.key_step + most
+    changed = np.searchsorted(table.keys, keys, side="right") - 1
+    change = np.where(room >= 0, table.shares[changed] * per_unit - cost, 2**61)
+    best: IntArray = cost.sum(axis=1) + change.min(axis=1)
     return best

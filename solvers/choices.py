@@ -212,6 +212,8 @@ class CopyTable:
         steps: ``hull_steps`` of shares over copies, layer by layer, shape (2, H).
         stepped: Layers that have steps, those of more than one unit.
         step_start: Their first steps.
+        key_step: More than any layer's copies.
+        keys: ``layer * key_step + copies``, ascending, to look copies up by; shape (N,).
     """
 
     start: IntArray
@@ -221,6 +223,8 @@ class CopyTable:
     steps: IntArray
     stepped: IntArray
     step_start: IntArray
+    key_step: int
+    keys: IntArray
 
 
 @lru_cache(maxsize=64)
@@ -240,10 +244,15 @@ def copy_table(units: tuple[int, ...]) -> CopyTable:
     steps = [first + _share_steps(u) for first, u in zip(start[:-1], units, strict=True)]
     counts = np.array([s.shape[1] for s in steps])
     stepped = np.flatnonzero(counts)
+    layer = np.repeat(np.arange(len(units)), sizes)
+    all_copies = np.concatenate(copies)
+    key_step = max(units) + 1
     return CopyTable(
         start=start,
-        layer=read_only(np.repeat(np.arange(len(units)), sizes)),
-        copies=read_only(np.concatenate(copies)),
+        layer=read_only(layer),
+        copies=read_only(all_copies),
+        key_step=key_step,
+        keys=read_only(layer * key_step + all_copies),
         shares=read_only(
             np.concatenate([ceil_div(np.array(u), c) for u, c in zip(units, copies, strict=True)])
         ),

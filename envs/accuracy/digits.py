@@ -20,7 +20,7 @@ from safetensors.numpy import load
 
 from lrmp.envs.accuracy.model import AccuracyKind, bit_index
 from lrmp.errors import AccuracyTableError
-from lrmp.hardware.design import BIT_WIDTHS, MIN_BITS
+from lrmp.hardware.design import BIT_WIDTHS, MAX_BITS, MIN_BITS
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.layer import Layer
 from lrmp.hardware.network import Network
@@ -333,6 +333,19 @@ class DigitsAccuracy:
             correct = self.correct(weight_bits, activation_bits, "search")
             self._remembered[key] = _points(self._float_search_correct - correct, "search")
         return self._remembered[key]
+
+    def sensitivities(self) -> NDArray[np.float64]:
+        """Measure the drops with one operand of one layer at 2 bits, shape (5, 2).
+
+        Returns:
+            Percentage points; the search images decide.
+        """
+        points = np.zeros((len(self._layers), 2))
+        for layer, operand in np.ndindex(*points.shape):
+            bits = np.full((2, len(self._layers)), MAX_BITS)
+            bits[operand, layer] = MIN_BITS
+            points[layer, operand] = max(0.0, self.drop(bits[0], bits[1]))
+        return points
 
     def test_drop(self, weight_bits: IntArray, activation_bits: IntArray) -> float:
         """Measure the drop on the test images.

@@ -3,6 +3,7 @@
 from typing import Literal, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lrmp.errors import DesignError
 from lrmp.hardware.design import MAX_BITS, MIN_BITS
@@ -43,6 +44,15 @@ class AccuracyModel(Protocol):
 
         Returns:
             Percentage points; negative if the design beats the float network.
+        """
+        ...
+
+    def sensitivities(self) -> NDArray[np.float64] | None:
+        """Say how much rounding one operand of one layer alone matters; agents see it.
+
+        Returns:
+            Weights and input of every layer, shape (L, 2), at least 0, in any one unit; None if
+            it is not known.
         """
         ...
 

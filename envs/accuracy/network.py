@@ -5,9 +5,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lrmp.envs.accuracy.data import data_root
 from lrmp.envs.accuracy.model import AccuracyKind, bit_index
 from lrmp.envs.accuracy.protocol import Protocol, SplitName, identity
+from lrmp.envs.accuracy.sensitivity_table import load_table, shipped_networks
 from lrmp.errors import MissingExtraError
 from lrmp.hardware.design import MIN_BITS
 from lrmp.hardware.frozen_arrays import IntArray
@@ -79,6 +83,12 @@ class NetworkAccuracy:
             Percentage points against the float network.
         """
         return self._drop(weight_bits, activation_bits, "search")
+
+    def sensitivities(self) -> NDArray[np.float64] | None:
+        """Return those of the network's shipped table, in nats, shape (L, 2); None without one."""
+        if self.protocol.network not in shipped_networks():
+            return None
+        return load_table(self.protocol.network).accuracy().sensitivities()
 
     def test_drop(self, weight_bits: IntArray, activation_bits: IntArray) -> float:
         """Measure the drop on the test images.

@@ -17,6 +17,7 @@ from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.network import Network
 
 PUBLISHED = "published_ptq.toml"
+SENSITIVITY_BITS = 4  # where the layers of all measured networks differ most clearly
 
 
 class TableAccuracy:
@@ -110,6 +111,27 @@ class TableAccuracy:
             DesignError: If the bits are out of range or not one per layer.
         """
         return float(self.drop_map(self.table_sum(weight_bits, activation_bits)))
+
+    def drops(self, weight_bits: IntArray, activation_bits: IntArray) -> NDArray[np.float64]:
+        """Map the sums of many designs to their drops, the same numbers as one by one.
+
+        Args:
+            weight_bits: Shape (B, L), each 2..8; not checked.
+            activation_bits: Shape (B, L), each 2..8; not checked.
+
+        Returns:
+            Percentage points, shape (B,).
+        """
+        return self.drop_map(
+            self.weight_table[self._layers, weight_bits - MIN_BITS].sum(axis=1)
+            + self.activation_table[self._layers, activation_bits - MIN_BITS].sum(axis=1)
+        )
+
+    def sensitivities(self) -> NDArray[np.float64]:
+        """Return what 4 bits add to the sum, in the unit of the tables, shape (L, 2)."""
+        tables = np.stack([self.weight_table, self.activation_table], axis=1)
+        added: NDArray[np.float64] = tables[:, :, SENSITIVITY_BITS - MIN_BITS] - tables[:, :, -1]
+        return np.maximum(added, 0)
 
     def test_drop(self, weight_bits: IntArray, activation_bits: IntArray) -> None:
         """Return None: a table holds no test images.

@@ -41,7 +41,7 @@ class BitChoice(gym.Wrapper[Observation, Action, Observation, Action]):
             raise TaskError(
                 f"Expected a layer-wise environment for {type(self).__name__}, got {base}."
             )
-        self.task = base.task
+        self.task, self.dynamics = base.task, base.dynamics
         self.weight_widths: Widths = _outer(env, "weight_widths", BIT_WIDTHS)
         self._inner_widths = self.weight_widths
         self._executed: list[int] | None = None  # weight bits so far; None: reset needed

@@ -3,7 +3,6 @@
 import math
 
 import gymnasium as gym
-import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 
 from lrmp.envs.layerwise import Action
@@ -44,8 +43,7 @@ class BudgetProjection(BitChoice, RecordConstructorArgs):
             )
         self.tiles = math.floor(fraction * self.task.budget)
         count = len(self.task.network)
-        every_width = np.repeat(np.array(BIT_WIDTHS)[:, None], count, axis=1)
-        table = self.task.cost_model.tiles_per_copy(every_width).T.tolist()
+        table = self.dynamics.tiles.tolist()
         self._tiles = [dict(zip(BIT_WIDTHS, row, strict=True)) for row in table]
         self._least = [self._tiles[layer][self.weight_choices(layer)[0]] for layer in range(count)]
         if sum(self._least) > self.tiles:

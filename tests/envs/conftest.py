@@ -5,16 +5,26 @@ import numpy as np
 import pytest
 
 import lrmp  # noqa: F401  registers the environments
-from lrmp.envs import CUSTOM_ID
 
-# LRMP-Custom-v0 has no task of its own.
-SPECS = [
-    spec for spec in gym.registry.values() if spec.id.startswith("LRMP-") and spec.id != CUSTOM_ID
+# LRMP-Custom-* have no task of their own.
+ALL_SPECS = [
+    spec
+    for spec in gym.registry.values()
+    if spec.id.startswith("LRMP-") and spec.kwargs["task"] is not None
 ]
+SPECS = [spec for spec in ALL_SPECS if spec.entry_point.endswith("LayerwiseEnv")]
+FORM_SPECS = [spec for spec in ALL_SPECS if spec not in SPECS]
 
 
 @pytest.fixture(params=SPECS, ids=lambda spec: spec.id)
 def spec(request):
+    """Every layer-wise environment."""
+    return request.param
+
+
+@pytest.fixture(params=FORM_SPECS, ids=lambda spec: spec.id)
+def form_spec(request):
+    """Every environment of another form."""
     return request.param
 
 

@@ -164,13 +164,33 @@ def test_spec_with_plain_values_or_a_file_survives_json(tmp_path, play, random_a
         assert data_equivalence(play(other, actions), play(env, actions), exact=True)
 
 
-def test_vector_of_an_own_task(play):
+@pytest.mark.parametrize("vectorization_mode", ["sync", "vector_entry_point"])
+def test_vector_of_an_own_task(vectorization_mode):
     task = make_task(OWN, accuracy=POINTS)
-    envs = gym.make_vec(CUSTOM_ID, num_envs=2, vectorization_mode="sync", task=task)
+    envs = gym.make_vec(
+        CUSTOM_ID, num_envs=2, vectorization_mode=vectorization_mode, task=task, discrete=True
+    )
     envs.reset(seed=0)
-    envs.step(np.full((2, 2), 0.5, np.float32))
-    *_, terminated, _, _ = envs.step(np.full((2, 2), 0.5, np.float32))
+    envs.step([[0, 1], [2, 3]])
+    _, rewards, terminated, _, _ = envs.step([[4, 5], [6, 6]])
     assert terminated.all()
+    outcomes = [evaluate_bits(task, [2, 6], [3, 7]), evaluate_bits(task, [4, 8], [5, 8])]
+    assert rewards.tolist() == [outcome.reward() for outcome in outcomes]
+
+
+@pytest.mark.parametrize(("form", "action"), [("OneShot", [1, 2, 3, 4]), ("Refine", 0)])
+def test_other_forms_of_an_own_task(form, action):
+    task = make_task(OWN, accuracy=POINTS)
+    options = {"horizon": 1} if form == "Refine" else {"discrete": True}
+    env = gym.make(f"LRMP-Custom-{form}-v0", task=task, **options)
+    env.reset(seed=0)
+    _, reward, terminated, _, info = env.step(action)
+    assert terminated
+    design = info["design"]
+    outcome = evaluate_bits(task, design.weight_bits, design.activation_bits)
+    assert reward == pytest.approx(outcome.reward(), abs=1e-12)
+    with pytest.raises(TaskError, match="Expected task= for"):
+        gym.make(f"LRMP-Custom-{form}-v0")
 
 
 @pytest.mark.parametrize("arguments", [{}, {"task": None}])

@@ -105,7 +105,8 @@ def test_task_that_allows_no_drop_is_played(play):
     task = dataclasses.replace(load_task("LRMP-Digits-v0"), id="Custom", allowed_drop=0.0)
     env = LayerwiseEnv(task, discrete=True)
     assert task.accuracy.drop(np.full(5, 8), np.full(5, 8)) == 0
-    spent = [step[0][FEATURES.index("accuracy_spent")] for step in play(env, np.zeros((5, 2), int))]
+    number = env.feature_names.index("accuracy_spent")
+    spent = [step[0][number] for step in play(env, np.zeros((5, 2), int))]
     assert spent[0] == 0
     assert spent[-1] == 1
 

@@ -129,6 +129,35 @@ def test_long_networks_are_drawn_without_names():
     assert env.render().shape == (600, 1600, 3)
 
 
+@pytest.mark.parametrize(
+    ("form", "action", "start", "end"),
+    [
+        ("OneShot", [2] * 6, "to choose", "chosen"),
+        ("Refine", 0, "0 of 2 steps", "2 of 2 steps"),
+    ],
+)
+def test_other_forms_are_shown_too(form, action, start, end):
+    env_id = f"LRMP-MLP-{form}-v0"
+    options = {"horizon": 2} if form == "Refine" else {"discrete": True}
+    env = gym.make(env_id, render_mode="ansi", **options)
+    with pytest.raises(gym.error.ResetNeeded, match=r"Expected reset\(\) before render\(\)"):
+        env.unwrapped.render()
+    env.reset()
+    assert env.render().splitlines()[0] == f"{ID}: {start}"
+    terminated = False
+    while not terminated:
+        terminated, *_, info = env.step(action)[2:]
+    lines = env.render().splitlines()
+    assert lines[0] == f"{ID}: {end}"
+    assert f"latency gain {info['speedup']:.3f}x" in lines[-3]
+    pixels = gym.make(env_id, render_mode="rgb_array", **options)
+    pixels.reset()
+    before = pixels.render()
+    pixels.step(action)
+    assert pixels.render().shape == before.shape
+    assert (pixels.render() != before).any()
+
+
 def test_frames_are_collected_by_gymnasium():
     env = gym.make(ID, render_mode="rgb_array_list")
     env.reset()
