@@ -4,7 +4,6 @@ from typing import Any, SupportsFloat
 
 import gymnasium as gym
 import numpy as np
-from gymnasium import spaces
 from numpy.typing import NDArray
 
 from lrmp.envs.layerwise import Action, LayerwiseEnv
@@ -44,6 +43,7 @@ class BitChoice(gym.Wrapper[Observation, Action, Observation, Action]):
         self.task, self.dynamics = base.task, base.dynamics
         self.weight_widths: Widths = _outer(env, "weight_widths", BIT_WIDTHS)
         self._inner_widths = self.weight_widths
+        self._discrete = base.discrete
         self._executed: list[int] | None = None  # weight bits so far; None: reset needed
 
     def execute(self, layer: int, bits: Bits) -> Bits:
@@ -113,33 +113,34 @@ class BitChoice(gym.Wrapper[Observation, Action, Observation, Action]):
 
     def _decode(self, action: Action) -> Bits:
         """Turn an action into bits: a choice by index, or by equal parts of 0..1 (HAQ's map)."""
-        discrete = isinstance(self.action_space, spaces.MultiDiscrete)
         try:
             values: NDArray[Any] = np.asarray(action)
         except ValueError:  # ragged nesting
             values = np.empty(0)
-        all_widths = (self.weight_widths, BIT_WIDTHS)
-        most = [len(widths) - 1 if discrete else 1 for widths in all_widths]
-        if (
-            values.shape != (2,)
-            or values.dtype.kind not in ("iu" if discrete else "iuf")
-            or not ((values >= 0) & (values <= most)).all()  # False for NaN
-        ):
-            raise ActionError(f"Expected an action in {self.action_space}, got {action!r}.")
-        weight, activation = (
-            widths[value if discrete else min(len(widths) - 1, int(value * len(widths)))]
-            for value, widths in zip(values.tolist(), all_widths, strict=True)
-        )
-        return weight, activation
+        if values.shape == (2,) and values.dtype.kind in ("iu" if self._discrete else "iuf"):
+            weight, activation = values.tolist()
+            weight_bits = self._width(weight, self.weight_widths)
+            activation_bits = self._width(activation, BIT_WIDTHS)
+            if weight_bits is not None and activation_bits is not None:
+                return weight_bits, activation_bits
+        raise ActionError(f"Expected an action in {self.action_space}, got {action!r}.")
+
+    def _width(self, value: float, widths: Widths) -> int | None:
+        """Look up the width that half an action stands for; None if it stands for none."""
+        count = len(widths)
+        if self._discrete:
+            return widths[int(value)] if 0 <= value < count else None
+        # False for NaN
+        return widths[min(count - 1, int(value * count))] if 0 <= value <= 1 else None
 
     def _encode(self, bits: Bits) -> Action:
         """Turn bits into an action of the wrapped environment; parts of 0..1 by their middle."""
-        all_widths = (self._inner_widths, BIT_WIDTHS)
-        indices = [widths.index(b) for b, widths in zip(bits, all_widths, strict=True)]
-        if isinstance(self.env.action_space, spaces.MultiDiscrete):
-            return np.array(indices, dtype=np.int64)
-        counts = [len(widths) for widths in all_widths]
-        return ((np.array(indices) + 0.5) / counts).astype(np.float32)
+        weight = self._inner_widths.index(bits[0])
+        activation = BIT_WIDTHS.index(bits[1])
+        if self._discrete:
+            return np.array((weight, activation), dtype=np.int64)
+        middles = (weight + 0.5) / len(self._inner_widths), (activation + 0.5) / len(BIT_WIDTHS)
+        return np.array(middles, dtype=np.float32)
 
 
 def _outer(env: gym.Env[Observation, Action], name: str, default: Widths) -> Widths:
