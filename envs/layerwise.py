@@ -129,6 +129,10 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     >>> round(info["speedup"], 3), terminated
     (6.101, True)
 
+    ## Vectorized environment
+    `gym.make_vec(id, num_envs)` computes all episodes at once, in NumPy, with the same results and
+    every autoreset mode: `autoreset_mode="SameStep"`, `"NextStep"` (default) or `"Disabled"`.
+
     ## Registered Configurations
     `LRMP-{Digits,MLP,LeNet,ResNet8,ResNet20,SqueezeNet,ResNet18,ResNet34,ResNet50,ResNet101}-v0`
     minimise latency, as do `LRMP-{ResNet18,ResNet34,ResNet50,ResNet101}-v1`. In both versions
