@@ -3,7 +3,6 @@
 import json
 import math
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from lrmp.baselines.optimum import joint_problem
+from lrmp.envs.accuracy.table import TableAccuracy
 from lrmp.envs.design_plot import new_figure
 from lrmp.envs.optimum import stored_optimum
 from lrmp.envs.outcome import evaluate_bits
@@ -20,6 +20,7 @@ from lrmp.hardware.cost_report import Objective
 from lrmp.hardware.design import BIT_WIDTHS
 from lrmp.solvers.exact import solve_exact
 from lrmp.solvers.joint import solve_joint
+from lrmp.solvers.joint_problem import JointOptimum
 from lrmp.solvers.replication import ReplicationProblem
 
 ALLOWANCES = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0)  # points
@@ -54,10 +55,9 @@ def front(task: Task) -> list[dict[str, float]]:
     """
     points = []
     for allowance in tqdm(ALLOWANCES, desc=task.id, unit="point"):
-        limited = replace(joint_problem(task), penalty=partial(_beyond, allowance))
-        answer = solve_joint(limited)
-        if answer.value < -FORBIDDEN / 2:
-            continue  # no design is so accurate
+        answer = best_within(task, allowance)
+        if answer is None:
+            continue
         design = answer.design
         points.append(
             {
@@ -70,8 +70,25 @@ def front(task: Task) -> list[dict[str, float]]:
     return points
 
 
-def _beyond(allowance: float, drop: float) -> float:
-    return FORBIDDEN if drop > allowance else 0.0
+def best_within(task: Task, allowance: float) -> JointOptimum | None:
+    """Find the design of least cost within an allowance, whatever the task's own allowance is.
+
+    Args:
+        task: A task with an accuracy table.
+        allowance: Largest drop in percentage points.
+
+    Returns:
+        The design with a bound on all others within the allowance; None if none is so accurate.
+    """
+    posed, accuracy = joint_problem(task), task.accuracy
+    assert isinstance(accuracy, TableAccuracy)  # joint_problem refuses others
+    drop_of = accuracy.drop_map
+
+    def penalty(total: float) -> float:
+        return FORBIDDEN if float(drop_of(total)) > allowance else 0.0
+
+    answer = solve_joint(replace(posed, penalty=penalty))
+    return None if answer.value < -FORBIDDEN / 2 else answer
 
 
 def uniform_pairs(task: Task) -> list[dict[str, float]]:

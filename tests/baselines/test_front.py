@@ -27,6 +27,14 @@ def test_points_keep_their_allowance_and_their_bound(document):
     assert points[0]["speedup"] < points[1]["speedup"]
 
 
+def test_an_allowance_is_in_points_where_the_table_is_in_nats():
+    task = load_task("LRMP-ResNet8-v0")
+    design = front.best_within(task, 0.5).design
+    assert task.accuracy.drop(design.weight_bits, design.activation_bits) <= 0.5
+    # Without a penalty at the optimum, the limit alone decides.
+    assert front.best_within(task, 1.0).value == pytest.approx(stored_optimum(task.id).value)
+
+
 def test_the_point_at_the_allowed_drop_is_the_optimum(document):
     # The optimum of this task pays no penalty, so that the limit alone decides.
     optimum = stored_optimum(TASK)
