@@ -66,3 +66,33 @@ def test_report_writes_page_and_picture(capsys, tmp_path):
     assert main(["accuracy", "report", "--out", str(tmp_path)]) == 0
     assert "| resnet20 |" in (tmp_path / "fidelity.md").read_text("utf-8")
     assert (tmp_path / "fidelity.png").is_file()
+
+
+def test_tune_recovers_what_two_bits_cost_and_resumes(data, capsys, tmp_path):
+    command = ["accuracy", "tune", "--env-id", "LRMP-MLP-v0", "--bits", "2/2", "--json"]
+    command += ["--epochs", "1", "--limit", "3000", "--data", str(data), "--out", str(tmp_path)]
+    assert main(command) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["training_images"] == 3000
+    assert found["before_test"]["drop"] > 15
+    assert found["after_test"]["drop"] < 10
+    epoch = tmp_path / "LRMP-MLP-v0__222-222__0__3000" / "epoch1.safetensors"
+    written = epoch.stat().st_mtime_ns
+    assert main(command) == 0
+    assert json.loads(capsys.readouterr().out)["after_test"] == found["after_test"]
+    assert epoch.stat().st_mtime_ns == written  # it was taken as it is
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--env-id", "LRMP-ResNet18-v1", "--bits", "4/4"], "Expected a network with a training"),
+        (
+            ["--env-id", "LRMP-MLP-v0", "--bits", "2/2", "--epochs", "0"],
+            "Expected --epochs and --limit",
+        ),
+    ],
+)
+def test_tune_refuses_bad_input(words, message, data, capsys):
+    assert main(["accuracy", "tune", *words, "--data", str(data)]) == 2
+    assert message in capsys.readouterr().err
