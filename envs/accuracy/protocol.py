@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lrmp.envs.accuracy.data import SOURCES, ImageSet, load_images
+from lrmp.envs.accuracy.data import ImageSet, Source, load_images, source_size
 from lrmp.errors import AccuracyDataError, unknown_name
 
 PROTOCOLS = "protocols.toml"
@@ -35,13 +35,13 @@ class Split:
     """Some images of a source.
 
     Attributes:
-        source: A key of ``SOURCES``.
+        source: A key of ``SOURCES``, or a folder of images.
         seed: Of the shuffle.
         start: First image after the shuffle.
         stop: Behind the last.
     """
 
-    source: str
+    source: Source
     seed: int
     start: int
     stop: int
@@ -55,7 +55,7 @@ class Split:
         Returns:
             Shape (N,).
         """
-        order = np.random.default_rng(self.seed).permutation(SOURCES[self.source][0])
+        order = np.random.default_rng(self.seed).permutation(source_size(self.source))
         return order[self.start : self.stop]
 
     def __str__(self) -> str:

@@ -9,12 +9,13 @@ import numpy as np
 
 from lrmp.cli.exit_codes import EPILOG
 from lrmp.cli.output import add_json, print_json
-from lrmp.envs.accuracy.data import data_root
+from lrmp.envs.accuracy.data import SHAPES, SOURCES, ImageFolder, data_root
 from lrmp.envs.accuracy.design_result import DesignResult, design_bits, design_text
-from lrmp.envs.accuracy.protocol import Protocol, load_protocol, read_protocols
+from lrmp.envs.accuracy.protocol import Protocol, Split, load_protocol, read_protocols
 from lrmp.envs.accuracy.sensitivity_table import load_table, shipped_networks
 from lrmp.envs.task import Task, load_task
 from lrmp.errors import AccuracyDataError, MissingExtraError, RunError
+from lrmp.hardware.networks import load_network
 
 TABLES, RUNS = Path("runs") / "accuracy", Path("runs") / "tune"
 
@@ -44,7 +45,12 @@ def add_commands(commands: Any) -> None:
         "--network", required=True, choices=sorted(read_protocols()), help="which network"
     )
     measure.add_argument("--weights", type=Path, help="other weights of that network, safetensors")
-    measure.add_argument("--images", help="other calibration and search images, a known image set")
+    measure.add_argument(
+        "--images",
+        metavar="SET|DIR",
+        help="other calibration and search images: a known image set, or a folder with a folder of "
+        "images for every class",
+    )
     measure.add_argument("--designs", type=int, default=64, help="drawn to fit the map to")
     measure.add_argument("--limit", type=int, metavar="N", help="run only the first N of them")
     measure.add_argument(
@@ -152,17 +158,39 @@ def _protocol(options: argparse.Namespace) -> Protocol:
             protocol, weights=str(path), sha256=file_sha256(path), about=f"user's {path.name}"
         )
     if options.images is not None:
-        protocol = replace(
-            protocol,
-            calibration=replace(protocol.calibration, source=options.images),
-            search=replace(protocol.search, source=options.images),
-        )
         if options.images == protocol.test.source:
             raise AccuracyDataError(
                 f"Expected images other than the test images, got {options.images}. "
                 "A search never sees the test split."
             )
+        protocol = _with_images(protocol, options.images)
     return protocol
+
+
+def _with_images(protocol: Protocol, images: str) -> Protocol:
+    """Let other images calibrate and be searched on: a known set, or a folder."""
+    calibration, search = protocol.calibration, protocol.search
+    if images in SOURCES or not Path(images).is_dir():
+        return replace(
+            protocol,
+            calibration=replace(calibration, source=images),
+            search=replace(search, source=images),
+        )
+    kind, _, _ = str(calibration.source).partition("-")
+    classes = int(load_network(protocol.network).layers[-1].columns)
+    folder = ImageFolder(str(Path(images).resolve()), classes, *SHAPES[kind])
+    count = len(folder)
+    # A small folder: a quarter of it calibrates.
+    first = min(len(calibration), count // 4)
+    if first < 1:
+        raise AccuracyDataError(f"Expected at least 4 images in {images}, got {count}.")
+    last = min(first + len(search), count)
+    return replace(
+        protocol,
+        calibration=Split(folder, calibration.seed, 0, first),
+        search=Split(folder, calibration.seed, first, last),
+        sensitivity_images=min(protocol.sensitivity_images, last - first),
+    )
 
 
 def _check(options: argparse.Namespace) -> int:
