@@ -1,4 +1,6 @@
 import json
+import math
+from itertools import pairwise
 
 import pytest
 
@@ -14,6 +16,7 @@ def document(tmp_path_factory):
     out = tmp_path_factory.mktemp("front")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(front, "ALLOWANCES", (0.2, 1.0))
+        patch.setattr(front, "ENERGY_SHARES", (0.0, 0.5, 1.0))
         front.compute(front.Args(env_id=TASK, out=out))
     return json.loads((out / "front.json").read_text("utf-8")), out / "front.png"
 
@@ -58,6 +61,17 @@ def test_latency_falls_as_throughput_rises(document):
     ordered = sorted(rows, key=lambda row: row["throughput_gain"])
     latencies = [row["latency_gain"] for row in ordered]
     assert latencies == sorted(latencies, reverse=True)
+
+
+def test_latency_is_traded_for_energy_between_the_two_optima(document):
+    rows = document[0]["energy_against_latency"]
+    energy = stored_optimum("LRMP-ResNet18-Energy-v0")
+    assert rows[0]["latency_gain"] == pytest.approx(math.exp(stored_optimum(TASK).value))
+    assert rows[-1]["energy_gain"] == pytest.approx(math.exp(energy.value))
+    for before, after in pairwise(rows):
+        assert after["latency_gain"] < before["latency_gain"]
+        assert after["energy_gain"] > before["energy_gain"]
+    assert all(row["gap"] <= 1e-3 for row in rows)
 
 
 def test_the_picture_is_drawn(document):
