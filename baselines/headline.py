@@ -167,21 +167,26 @@ def check(task: Task, row: dict[str, Any], accuracy: NetworkAccuracy) -> None:
         AccuracyDataError: If weights or images are missing.
         MissingExtraError: If torch is not installed.
     """
-    _run(row[PAIR], accuracy)
-    _run(row[BEST], accuracy)
+    for name in (PAIR, BEST):
+        for split in SPLITS:
+            _run(row[name], accuracy, split)
     held = row[BEST]
     for allowance in LADDER:
         if held is None or held["search"]["drop"] <= task.allowed_drop:
             break
         held = _best(task, allowance)
         if held is not None:
-            _run(held, accuracy)
+            _run(held, accuracy, "search")
+    if held is not None and held["search"]["drop"] > task.allowed_drop:
+        held = None
+    if held is not None:
+        _run(held, accuracy, "test")
     row[HELD] = held
     row["protocol"] = accuracy.fingerprint
 
 
-def _run(found: dict[str, Any], accuracy: NetworkAccuracy) -> None:
-    for split in SPLITS:
+def _run(found: dict[str, Any], accuracy: NetworkAccuracy, split: SplitName) -> None:
+    if split not in found:
         result = accuracy.evaluator.evaluate(*design_bits(found["design"]), split)
         found[split] = {"drop": result.drop, "interval": result.interval(), **asdict(result)}
 
@@ -209,6 +214,7 @@ def compute(args: Args) -> list[dict[str, Any]]:
             if accuracy is None or accuracy.protocol.network != name:  # tasks share a calibration
                 accuracy = NetworkAccuracy(load_protocol(name), data_root(args.data))
             if row.get("protocol") != accuracy.fingerprint:
+                row = gains(task) if "protocol" in row else row  # none of another protocol's drops
                 try:
                     check(task, row, accuracy)
                 except (AccuracyDataError, MissingExtraError) as error:
