@@ -381,7 +381,8 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
                 for label, group in groups.items()
                 if objective in group and group[objective].get(name) is not None
             ]
-            axes.plot(*zip(*points, strict=True), marker, color=color, label=name)
+            if points:
+                axes.plot(*zip(*points, strict=True), marker, color=color, label=name)
         axes.set_xlabel(f"{objective} gain over the 8-bit chip")
         axes.set_xlim(left=0)
         axes.spines[["top", "right"]].set_visible(False)
@@ -389,7 +390,8 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
         list(places.values()),
         [f"{label}, {next(iter(group.values()))['accuracy']}" for label, group in groups.items()],
     )
-    panels[1].legend(fontsize="small", loc="lower right")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize="small", loc="outside lower center", ncols=4)
     figure.savefig(path, dpi=150)
 
 
