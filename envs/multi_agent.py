@@ -91,9 +91,9 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
     agent does changes its own contribution by as much as the score, while what only others do
     mostly cancels (the wonderful life utility of Wolpert and Tumer, Advances in Complex Systems
     4:265-279, 2001, clamped to the plain layer). A round costs L + 1 oracle calls, L of them in one
-    batch; milliseconds for latency and throughput, but up to seconds a layer for the energy-delay
-    products of the large networks. Contributions do not add up to the score; `info["team_reward"]`
-    holds what `credit="team"` would give.
+    batch: for latency and throughput two to twenty times the time of a team's round, more for
+    energy, and for the energy-delay products of the large networks minutes. Contributions do not
+    add up to the score; `info["team_reward"]` holds what `credit="team"` would give.
 
     ## Starting State
     The plain 8-bit design, whatever the seed.
