@@ -11,16 +11,16 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from lrmp.envs.accuracy.table import TableAccuracy
+from lrmp.envs.action import layer_action_space
 from lrmp.envs.layerwise import Action, LayerwiseEnv
 from lrmp.envs.observation import RUNNING_FEATURES, TOTALS
-from lrmp.envs.one_shot import OneShotEnv
+from lrmp.envs.one_shot import OneShotEnv, one_shot_space
 from lrmp.envs.procedural.features import TRANSFER_FEATURES, transfer_features
 from lrmp.envs.procedural.generator import INSTANCES, Split, draw_task
 from lrmp.envs.reward import RewardName, reward_function
 from lrmp.envs.task import Task, resolve_task
 from lrmp.errors import ActionError, TaskError, unknown_name
 from lrmp.hardware.cost_report import Objective
-from lrmp.hardware.design import BIT_WIDTHS
 from lrmp.solvers.oracle import SolverName, check_solver
 
 MAX_LAYERS = 128  # layers that observations have room for; ResNet-101 has 105
@@ -261,12 +261,7 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
                 "running": spaces.Box(0.0, 1.0, (len(RUNNING_FEATURES),), np.float32),
             }
         )
-        # One space or the other: the class is generic over both.
-        self.action_space = (
-            spaces.MultiDiscrete([len(BIT_WIDTHS)] * 2)
-            if discrete
-            else spaces.Box(0.0, 1.0, (2,), np.float32)
-        )
+        self.action_space = layer_action_space(discrete)
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Decide the bits of the next layer.
@@ -384,11 +379,7 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
         self.observation_space = spaces.Dict(  # type: ignore[assignment]  # a dict it is
             {**_layer_spaces(), "totals": spaces.Box(0.0, 1.0, (len(TOTALS),), np.float32)}
         )
-        self.action_space = (
-            spaces.MultiDiscrete([len(BIT_WIDTHS)] * (2 * MAX_LAYERS))
-            if discrete
-            else spaces.Box(0.0, 1.0, (2 * MAX_LAYERS,), np.float32)
-        )
+        self.action_space = one_shot_space(MAX_LAYERS, discrete)
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Choose the bits of all layers.
