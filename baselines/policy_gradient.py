@@ -32,7 +32,7 @@ from lrmp.baselines.checkpoint import (
 from lrmp.baselines.command import check_counts, run_command
 from lrmp.baselines.ppo import compress
 from lrmp.baselines.run_directory import RunDirectory
-from lrmp.baselines.transfer import draw_designs
+from lrmp.baselines.transfer import LEAST_SPREAD, draw_designs
 from lrmp.envs.dynamics import Dynamics
 from lrmp.envs.outcome import evaluate_bits
 from lrmp.envs.procedural.features import TRANSFER_FEATURES, transfer_features
@@ -168,7 +168,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         # Learning.
         shrunk = compress(torch.from_numpy(scores.reward).float())
         others = (shrunk.sum() - shrunk) / (args.designs - 1)
-        advantage = (shrunk - others) / (shrunk.std() + 1e-3)
+        advantage = (shrunk - others) / (shrunk.std() + LEAST_SPREAD)
         chosen = logs.expand(args.designs, -1, -1, -1).gather(3, index[..., None])
         spread = -(logs.exp() * logs).sum((1, 2)).mean()
         loss = -(advantage * chosen.sum((1, 2, 3))).mean() / len(dynamics)
