@@ -12,8 +12,7 @@ pickled, and ends as if it had never stopped.
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,43 +30,21 @@ Proposals = Generator[IntArray, NDArray[np.float64], None]
 Row = tuple[float, float, float]  # reward, speedup, drop
 
 
-class SearchArgs(Protocol):
-    """What the Args of every searcher have."""
-
-    @property
-    def env_id(self) -> str:
-        """Id of the task."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """Seed of the run."""
-        ...
-
-    @property
-    def designs(self) -> int:
-        """Most designs to score."""
-        ...
-
-    @property
-    def runs_dir(self) -> Path:
-        """Where the run directory is made."""
-        ...
-
-
 def run_searcher(
     agent: str,
     args: Any,
     propose: Callable[[Task, Any], Proposals],
     *,
+    seed: int = 0,
     progress: bool = True,
 ) -> RunDirectory:
     """Run a searcher in its run directory, RUNS_DIR/ENV_ID__AGENT__SEED.
 
     Args:
         agent: Name under which the run is ranked.
-        args: The searcher's settings, a dataclass with the fields of ``SearchArgs``.
+        args: The searcher's settings, a dataclass with env_id, designs and runs_dir.
         propose: The searcher: proposes designs for a task.
+        seed: Seed of the run; 0 where chance plays no part.
         progress: Whether to show a progress bar.
 
     Returns:
@@ -77,15 +54,13 @@ def run_searcher(
         TaskError: If there is no such task.
         RunError: If the directory holds a run of other settings.
     """
-    settings: SearchArgs = args
-    task = load_task(settings.env_id)
+    task = load_task(args.env_id)
     config = {k: v for k, v in asdict(args).items() if k != "runs_dir"}
-    path = settings.runs_dir / f"{task.id}__{agent}__{settings.seed}"
-    run = RunDirectory.open(path, {"agent": agent, **config})
-    proposals = propose(task, args)
-    return search(
-        run, task.id, agent, settings.seed, proposals, settings.designs, progress=progress
+    run = RunDirectory.open(
+        args.runs_dir / f"{task.id}__{agent}__{seed}", {"agent": agent, **config}
     )
+    proposals = propose(task, args)
+    return search(run, task.id, agent, seed, proposals, args.designs, progress=progress)
 
 
 def search(
@@ -165,7 +140,7 @@ def score_proposals(
     """
     dynamics = Dynamics(task)
     done, bits = 0, next(proposals, None)
-    while bits is not None and done < count:
+    while bits is not None:
         bits = bits[: count - done]
         rows = journal.replay(bits) if journal else []
         fresh = bits[len(rows) :]
@@ -178,6 +153,8 @@ def score_proposals(
             rows = rows + new
         done += len(bits)
         yield bits, rows
+        if done >= count:
+            return
         try:
             bits = proposals.send(np.array([reward for reward, _, _ in rows]))
         except StopIteration:
