@@ -5,7 +5,8 @@ per operand, rounded to bits. Where it stops by its own criteria, it starts agai
 population (IPOP, Auger and Hansen, CEC 2005), from the best design so far.
 
 The library's own integer handling and its seed use NumPy's global generator; rounding, a least
-spread and a generator of the run's own do without.
+spread and a generator of the run's own do without. The settings are those that were best on tasks
+that are not scored (docs/results/search/tuning.md).
 """
 
 from dataclasses import dataclass
@@ -42,8 +43,8 @@ class Args:
     """bits of all operands at the start"""
     sigma: float = 1.0
     """spread at the start, in bits"""
-    least_sigma: float = 0.2
-    """least spread of any operand, in bits: below it rounding gives equal designs"""
+    least_sigma: float = 0.1
+    """least spread of any operand, in bits: rounding gives equal designs without"""
     population: int = 0
     """designs per generation; 0 for the library's 4 + floor(3 ln(2 L))"""
 

@@ -2,7 +2,8 @@
 
 By the ``pymoo`` library (Blank and Deb, IEEE Access 8, 2020): binary tournaments, uniform crossover
 of operands, polynomial mutation rounded to bits, the best of parents and children survive, no
-design twice in a population.
+design twice in a population. The settings are those that were best on tasks that are not scored
+(docs/results/search/tuning.md).
 """
 
 from dataclasses import dataclass
@@ -34,9 +35,9 @@ class Args:
     """where the run directory is made: RUNS_DIR/ENV_ID__genetic__SEED"""
 
     # Algorithm specific arguments
-    population: int = 20
+    population: int = 10
     """designs per generation; the first one is drawn at random"""
-    mutated: float = 2.0
+    mutated: float = 4.0
     """operands that mutate in a child, on average"""
     closeness: float = 3.0
     """the polynomial mutation's eta: the higher, the smaller the changes"""

@@ -6,9 +6,10 @@ is looked up in the task's table, which costs no design; what it gains is scored
 and costs one. A change may go down to any width that needs fewer tiles (weights) or cycles
 (activations) than the next wider one.
 
-Gains are scored lazily (Minoux, Optimization Techniques, 1978): only the change that promised most
-per accuracy is scored anew, and made if it still leads. Gains here may also grow, so that this is
-an approximation; with a large ``rescored`` every change is scored before every step.
+Gains are scored lazily (Minoux, Optimization Techniques, 1978): only the few changes that promised
+most per accuracy are scored anew, and the leader is made if it is among them. Gains here may also
+grow, so that this is an approximation; with a large ``rescored`` every change is scored before
+every step. The default was best on tasks that are not scored (docs/results/search/tuning.md).
 """
 
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class Args:
     """id of the environment; its accuracy must be a table"""
     designs: int = 600
     """most designs to score; the search ends when no change gains"""
-    rescored: int = 1
+    rescored: int = 4
     """changes that are scored anew at a time"""
     runs_dir: Path = Path("runs")
     """where the run directory is made: RUNS_DIR/ENV_ID__greedy__0"""
