@@ -1,11 +1,12 @@
 """The command line of a baseline: its Args as options, errors as one line, exit codes."""
 
+import importlib
 import sys
 from collections.abc import Callable
 from typing import TypeVar
 
 from lrmp.baselines.run_directory import RunDirectory
-from lrmp.errors import LRMPError, RunError
+from lrmp.errors import LRMPError, MissingExtraError, RunError
 
 ArgsT = TypeVar("ArgsT")
 
@@ -49,3 +50,21 @@ def check_counts(seed: int, **counts: int) -> None:
     for name, value in counts.items():
         if value < 1:
             raise RunError(f"Expected {name} of at least 1, got {value}.")
+
+
+def check_library(name: str, extra: str) -> None:
+    """Refuse to start without an optional library, before anything is written.
+
+    Args:
+        name: What is imported.
+        extra: The extra of lrmp that brings it.
+
+    Raises:
+        MissingExtraError: If it is not installed.
+    """
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        raise MissingExtraError(
+            f'Expected {name} for this search; run pip install "lrmp[{extra}]".'
+        ) from error

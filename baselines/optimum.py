@@ -5,13 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lrmp.baselines.additive_table import additive_table
 from lrmp.baselines.tree_search import search_tree
-from lrmp.envs.accuracy.table import TableAccuracy
 from lrmp.envs.optimum import Optimum
 from lrmp.envs.outcome import evaluate_bits
 from lrmp.envs.reward import PENALTY_PER_POINT
 from lrmp.envs.task import TASKS, Task, load_task
-from lrmp.errors import RunError
 from lrmp.solvers.joint import solve_joint
 from lrmp.solvers.joint_problem import JointProblem
 from lrmp.solvers.replication import ReplicationProblem
@@ -113,9 +112,7 @@ def joint_problem(task: Task) -> JointProblem:
     Raises:
         RunError: If the accuracy of the task is no such table.
     """
-    accuracy = task.accuracy
-    if not isinstance(accuracy, TableAccuracy):
-        raise RunError(f"Expected an additive accuracy table for {task.id}, got {accuracy.kind}.")
+    accuracy = additive_table(task)
     return JointProblem(
         pose=lambda weights, activations, budget: ReplicationProblem.of(
             task.cost_model, weights, activations, budget, task.objective

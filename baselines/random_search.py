@@ -10,11 +10,12 @@ import numpy as np
 
 from lrmp.baselines.command import check_counts, run_command
 from lrmp.baselines.run_directory import RunDirectory
-from lrmp.baselines.search import search
+from lrmp.baselines.search import Proposals, search
 from lrmp.envs.task import load_task
 from lrmp.hardware.design import MAX_BITS, MIN_BITS
 
 AGENT = "random"
+BATCH = 50  # designs scored together, which is faster; the draws do not depend on it
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,23 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         args.runs_dir / f"{args.env_id}__{AGENT}__{args.seed}",
         {"agent": AGENT, "env_id": args.env_id, "seed": args.seed, "episodes": args.episodes},
     )
-    rng = np.random.default_rng(args.seed)
-    designs = (
-        tuple(rng.integers(MIN_BITS, MAX_BITS + 1, (2, layers))) for _ in range(args.episodes)
-    )
-    return search(run, args.env_id, AGENT, args.seed, designs, args.episodes, progress=progress)
+    proposals = propose(layers, args.seed)
+    return search(run, args.env_id, AGENT, args.seed, proposals, args.episodes, progress=progress)
+
+
+def propose(layers: int, seed: int) -> Proposals:
+    """Draw designs without end.
+
+    Args:
+        layers: L.
+        seed: Fixes the designs.
+
+    Yields:
+        Bits of shape (BATCH, 2, L).
+    """
+    rng = np.random.default_rng(seed)
+    while True:
+        yield rng.integers(MIN_BITS, MAX_BITS + 1, (BATCH, 2, layers))
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ RECORD = "record.jsonl"
 EPISODES = "episodes.csv"
 POLICY = "policy.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
+JOURNAL = "journal.csv"
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,11 @@ class RunDirectory:
         return self.path / CHECKPOINT
 
     @property
+    def journal_path(self) -> Path:
+        """Designs that a search has scored, while the run is not finished."""
+        return self.path / JOURNAL
+
+    @property
     def finished(self) -> bool:
         """Whether the record has been written."""
         return self.record_path.exists()
@@ -111,6 +117,7 @@ class RunDirectory:
             writer.writerows([index, *row] for index, row in enumerate(episodes))
         _write(self.record_path, record.to_line())
         self.checkpoint_path.unlink(missing_ok=True)
+        self.journal_path.unlink(missing_ok=True)
 
     def rewards(self) -> list[float]:
         """Read the reward of every design of a finished run.

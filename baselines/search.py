@@ -1,17 +1,66 @@
-"""Score a list of designs and keep the best: what every search without learning does."""
+"""Score proposed designs and keep the best: what every search without learning does.
+
+A searcher is a generator: it yields designs, bits of shape (B, 2, L) with the weights first, and is
+sent their rewards, shape (B,). Every design it yields is counted and scored, a repeated one too, as
+every episode of a learning agent is.
+
+Scored designs go to the run's journal at once. An interrupted search starts again from its seed
+and is told the journalled rewards first, so that any library's searcher resumes, with nothing
+pickled, and ends as if it had never stopped.
+"""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import asdict
+from typing import Any
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from lrmp.baselines.run_directory import RunDirectory
-from lrmp.envs.outcome import Outcome, evaluate_bits
+from lrmp.envs.dynamics import Dynamics
+from lrmp.envs.outcome import evaluate_bits
 from lrmp.envs.record import Record
-from lrmp.envs.task import load_task
+from lrmp.envs.task import Task, load_task
+from lrmp.errors import RunError
+from lrmp.hardware.frozen_arrays import IntArray
 
-Bits = tuple[ArrayLike, ArrayLike]
+Proposals = Generator[IntArray, NDArray[np.float64], None]
+Row = tuple[float, float, float]  # reward, speedup, drop
+
+
+def run_searcher(
+    agent: str,
+    args: Any,
+    propose: Callable[[Task, Any], Proposals],
+    *,
+    seed: int = 0,
+    progress: bool = True,
+) -> RunDirectory:
+    """Run a searcher in its run directory, RUNS_DIR/ENV_ID__AGENT__SEED.
+
+    Args:
+        agent: Name under which the run is ranked.
+        args: The searcher's settings, a dataclass with env_id, designs and runs_dir.
+        propose: The searcher: proposes designs for a task.
+        seed: Seed of the run; 0 where chance plays no part.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The finished run directory; one that was finished before is returned as it is.
+
+    Raises:
+        TaskError: If there is no such task.
+        RunError: If the directory holds a run of other settings.
+    """
+    task = load_task(args.env_id)
+    config = {k: v for k, v in asdict(args).items() if k != "runs_dir"}
+    run = RunDirectory.open(
+        args.runs_dir / f"{task.id}__{agent}__{seed}", {"agent": agent, **config}
+    )
+    proposals = propose(task, args)
+    return search(run, task.id, agent, seed, proposals, args.designs, progress=progress)
 
 
 def search(
@@ -19,52 +68,141 @@ def search(
     task_id: str,
     agent: str,
     seed: int,
-    designs: Iterable[Bits],
+    proposals: Proposals,
     count: int,
     *,
     progress: bool = True,
 ) -> RunDirectory:
-    """Score designs and write the best to the run directory.
+    """Score what a searcher proposes and write the best to the run directory.
 
     Args:
         run: An open run directory; one that is finished is left as it is.
         task_id: Id of the task.
         agent: Name under which the run is ranked.
         seed: Seed of the run.
-        designs: Weight and activation bits, each of shape (L,).
-        count: How many designs there are, at least one.
+        proposals: The searcher, not started.
+        count: Most designs to score, at least one; a searcher may end earlier.
         progress: Whether to show a progress bar.
 
     Returns:
         The finished run directory.
+
+    Raises:
+        RunError: If the searcher does not propose what it proposed before an interruption.
     """
     if run.finished:
         return run
     started = time.perf_counter()
     task = load_task(task_id)
-    best: Outcome | None = None
-    episodes: list[Sequence[float]] = []
-    bar = tqdm(
-        designs,
-        total=count,
-        desc=f"{agent} {task_id} seed {seed}",
-        unit="design",
-        disable=not progress,
-    )
-    for weight_bits, activation_bits in bar:
-        outcome = evaluate_bits(task, weight_bits, activation_bits)
-        episodes.append((outcome.reward(), outcome.speedup, outcome.accuracy_drop))
-        if best is None or outcome.reward() > best.reward():
-            best = outcome
-            bar.set_postfix(best=f"{best.reward():.3f}")
-    assert best is not None
+    rows: list[Row] = []
+    best, best_bits = -np.inf, np.empty(0)
+    with (
+        _Journal(run) as journal,
+        tqdm(
+            total=count,
+            desc=f"{agent} {task_id} seed {seed}",
+            unit="design",
+            disable=not progress,
+        ) as bar,
+    ):
+        for bits, scored in score_proposals(task, proposals, count, journal):
+            rows += scored
+            leader = max(range(len(scored)), key=lambda index: scored[index][0])
+            if scored[leader][0] > best:
+                best, best_bits = scored[leader][0], bits[leader]
+                bar.set_postfix(best=f"{best:.3f}", refresh=False)
+            bar.update(len(scored))
     record = Record.of(
-        best,
+        evaluate_bits(task, *best_bits),
         agent=agent,
         seed=seed,
-        evaluated_designs=len(episodes),
+        evaluated_designs=len(rows),
         env_steps=0,
-        wall_time_s=time.perf_counter() - started,
+        wall_time_s=journal.seconds_before + time.perf_counter() - started,
     )
-    run.finish(record, episodes)
+    run.finish(record, rows)
     return run
+
+
+def score_proposals(
+    task: Task, proposals: Proposals, count: int, journal: "_Journal | None" = None
+) -> Iterator[tuple[IntArray, list[Row]]]:
+    """Score a searcher's designs, batch by batch.
+
+    Args:
+        task: What is searched.
+        proposals: The searcher, not started.
+        count: Most designs to score; the batch that would exceed it is cut.
+        journal: Knows designs that were scored before; None if there is none.
+
+    Yields:
+        Bits of a batch, shape (B, 2, L), and reward, speedup and drop of its designs.
+    """
+    dynamics = Dynamics(task)
+    done, bits = 0, next(proposals, None)
+    while bits is not None:
+        bits = bits[: count - done]
+        rows = journal.replay(bits) if journal else []
+        fresh = bits[len(rows) :]
+        if len(fresh):
+            scores = dynamics.scores(fresh[:, 0], fresh[:, 1])
+            columns = (scores.reward, scores.speedup, scores.accuracy_drop)
+            new = list(zip(*(column.tolist() for column in columns), strict=True))
+            if journal:
+                journal.append(fresh, new)
+            rows = rows + new
+        done += len(bits)
+        yield bits, rows
+        if done >= count:
+            return
+        try:
+            bits = proposals.send(np.array([reward for reward, _, _ in rows]))
+        except StopIteration:
+            return
+
+
+class _Journal:
+    """Designs of an unfinished run, a line each: bits, seconds, reward, speedup, drop."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        self._path = run.journal_path
+        text = self._path.read_text("utf-8") if self._path.exists() else ""
+        whole = text[: text.rfind("\n") + 1]  # a kill may have left half a line
+        self._known = [line.split(",") for line in whole.splitlines()]
+        self._next = 0
+        self._file = self._path.open("a", encoding="utf-8")
+        self._file.truncate(len(whole))
+        self._started = time.perf_counter()
+        #: What the interrupted runs took together.
+        self.seconds_before = float(self._known[-1][1]) if self._known else 0.0
+
+    def __enter__(self) -> "_Journal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def replay(self, bits: IntArray) -> list[Row]:
+        """Look up the next designs, as far as they are known."""
+        known = self._known[self._next : self._next + len(bits)]
+        for text, line in zip(map(_text, bits), known, strict=False):
+            if text != line[0]:
+                raise RunError(
+                    f"Expected design {self._next + 1} of the search to be {line[0]} as in "
+                    f"{self._path}, got {text}: libraries or code have changed since. Delete the "
+                    "directory to start the run afresh."
+                )
+            self._next += 1
+        return [(float(line[2]), float(line[3]), float(line[4])) for line in known]
+
+    def append(self, bits: IntArray, rows: list[Row]) -> None:
+        """Write new designs down."""
+        seconds = self.seconds_before + time.perf_counter() - self._started
+        for design, row in zip(bits, rows, strict=True):
+            numbers = ",".join(map(repr, row))
+            self._file.write(f"{_text(design)},{seconds:.3f},{numbers}\n")
+        self._file.flush()
+
+
+def _text(design: IntArray) -> str:
+    return "/".join("".join(map(str, row)) for row in design.tolist())

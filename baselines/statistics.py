@@ -1,53 +1,134 @@
-"""Statistics of a few runs: interquartile mean and bootstrap interval (Agarwal et al., 2021)."""
+"""Statistics of a few runs on a few tasks (Agarwal et al., NeurIPS 2021, arXiv 2108.13264).
 
-from collections.abc import Sequence
+Scores are matrices of runs x tasks, shape (R, T), normalised so that tasks may be pooled; the
+scores of one task may be given as a list. Statistics reduce the last two axes, so that all
+resamples of a bootstrap are reduced at once.
+"""
+
+from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Statistic = Callable[[Floats], Floats]
 
 
-def interquartile_mean(values: Sequence[float] | NDArray[np.float64]) -> float:
-    """Average the middle half of the values.
+def interquartile_mean(scores: ArrayLike) -> float:
+    """Average the middle half of all scores.
 
     Args:
-        values: At least one number; ``floor(n / 4)`` are dropped at each end.
+        scores: Shape (R, T) or (R,), at least one number; of the n = R * T numbers ``floor(n / 4)``
+            are dropped at each end.
 
     Returns:
         The mean of the rest.
 
     Raises:
-        ValueError: If there are no values.
+        ValueError: If there are no scores.
     """
-    ordered = np.sort(np.asarray(values, dtype=np.float64))
-    if ordered.ndim != 1 or not ordered.size:
-        raise ValueError(f"Expected a list of at least one number, got shape {ordered.shape}.")
-    cut = len(ordered) // 4
-    return float(ordered[cut : len(ordered) - cut].mean())
+    return float(interquartile_means(_matrix(scores)))
+
+
+def interquartile_means(samples: Floats) -> Floats:
+    """Average the middle half of every resample.
+
+    Args:
+        samples: Shape (..., R, T).
+
+    Returns:
+        Interquartile means, shape (...).
+    """
+    ordered = np.sort(samples.reshape(*samples.shape[:-2], -1), axis=-1)
+    cut = ordered.shape[-1] // 4
+    means: Floats = ordered[..., cut : ordered.shape[-1] - cut].mean(axis=-1)
+    return means
+
+
+def optimality_gaps(samples: Floats) -> Floats:
+    """Average by how much scores fall short of 1, the optimum; above it nothing is gained.
+
+    Args:
+        samples: Shape (..., R, T), normalised so that the certified optimum is 1.
+
+    Returns:
+        Optimality gaps, shape (...).
+    """
+    gaps: Floats = np.maximum(1 - samples, 0).mean(axis=(-2, -1))
+    return gaps
 
 
 def bootstrap_interval(
-    values: Sequence[float] | NDArray[np.float64],
+    scores: ArrayLike,
+    statistic: Statistic = interquartile_means,
     *,
     seed: int = 0,
     resamples: int = 10_000,
     confidence: float = 0.95,
 ) -> tuple[float, float]:
-    """Estimate a percentile-bootstrap interval of the interquartile mean.
+    """Estimate a percentile interval by the stratified bootstrap: runs are redrawn task by task.
 
     Args:
-        values: One number per run.
+        scores: Shape (R, T) or (R,).
+        statistic: Reduces the last two axes of resamples, shape (N, R, T).
         seed: Fixes the resamples.
-        resamples: How many.
-        confidence: Share of the resampled means inside the interval.
+        resamples: N, how many.
+        confidence: Share of the resampled statistics inside the interval.
 
     Returns:
         Lower and upper end.
+
+    Raises:
+        ValueError: If there are no scores.
     """
-    runs = np.asarray(values, dtype=np.float64)
-    rng = np.random.default_rng(seed)
-    samples = np.sort(runs[rng.integers(0, len(runs), (resamples, len(runs)))], axis=1)
-    cut = len(runs) // 4
-    means = samples[:, cut : len(runs) - cut].mean(axis=1)
+    matrix = _matrix(scores)
+    runs = np.random.default_rng(seed).integers(0, len(matrix), (resamples, *matrix.shape))
+    statistics = statistic(np.take_along_axis(matrix[None], runs, axis=1))
     tail = (1 - confidence) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
+    low, high = np.quantile(statistics, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def performance_profile(scores: ArrayLike, thresholds: ArrayLike) -> Floats:
+    """Count the share of runs above thresholds.
+
+    Args:
+        scores: Shape (R, T) or (R,).
+        thresholds: Shape (N,).
+
+    Returns:
+        Share of all R * T scores that are higher than each threshold, shape (N,).
+    """
+    above = _matrix(scores).ravel() > np.asarray(thresholds)[:, None]
+    shares: Floats = above.mean(axis=1)
+    return shares
+
+
+def probability_of_improvement(scores: ArrayLike, others: ArrayLike) -> float:
+    """Estimate how likely a run of one agent is better than a run of another on a random task.
+
+    Args:
+        scores: Shape (R, T) or (R,).
+        others: Shape (S, T) or (S,), on the same tasks.
+
+    Returns:
+        Share of pairs of runs in which the first is better, ties as half, averaged over tasks.
+
+    Raises:
+        ValueError: If the numbers of tasks differ.
+    """
+    mine, theirs = _matrix(scores), _matrix(others)
+    if mine.shape[1] != theirs.shape[1]:
+        raise ValueError(
+            f"Expected scores on the same tasks, got {mine.shape[1]} and {theirs.shape[1]} tasks."
+        )
+    return float(((np.sign(mine[:, None] - theirs) + 1) / 2).mean())
+
+
+def _matrix(scores: ArrayLike) -> Floats:
+    matrix = np.asarray(scores, dtype=np.float64)
+    if matrix.ndim == 1:
+        matrix = matrix[:, None]
+    if matrix.ndim != 2 or not matrix.size:
+        raise ValueError(f"Expected at least one number in runs x tasks, got shape {matrix.shape}.")
+    return matrix

@@ -11,7 +11,7 @@ import numpy as np
 
 from lrmp.baselines.command import run_command
 from lrmp.baselines.run_directory import RunDirectory
-from lrmp.baselines.search import search
+from lrmp.baselines.search import Proposals, search
 from lrmp.envs.task import load_task
 from lrmp.hardware.design import BIT_WIDTHS
 
@@ -44,8 +44,22 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         args.runs_dir / f"{args.env_id}__{agent}__0", {"agent": agent, "env_id": args.env_id}
     )
     widths = [(w, a) for w in BIT_WIDTHS for a in BIT_WIDTHS if args.pairs or w == a]
-    designs = ((np.full(layers, w), np.full(layers, a)) for w, a in widths)
-    return search(run, args.env_id, agent, 0, designs, len(widths), progress=progress)
+    return search(
+        run, args.env_id, agent, 0, propose(widths, layers), len(widths), progress=progress
+    )
+
+
+def propose(widths: list[tuple[int, int]], layers: int) -> Proposals:
+    """Propose uniform designs.
+
+    Args:
+        widths: Bits of the weights and of the activations of every design.
+        layers: L.
+
+    Yields:
+        Bits of all designs at once, shape (len(widths), 2, L).
+    """
+    yield np.repeat(np.array(widths)[:, :, None], layers, axis=2)
 
 
 def main() -> None:

@@ -76,11 +76,23 @@ def test_unknown_agent(capsys):
     assert "Did you mean 'ddpg'?" in capsys.readouterr().err
 
 
-def test_options_of_an_agent_are_its_own(capsys):
+@pytest.mark.parametrize(
+    ("agent", "option"),
+    [
+        ("annealing", "--hottest"),
+        ("bayesian", "--model"),
+        ("cma-es", "--sigma"),
+        ("genetic", "--mutated"),
+        ("greedy", "--rescored"),
+        ("hawq-ilp", "--cost"),
+        ("random", "--episodes"),
+    ],
+)
+def test_options_of_an_agent_are_its_own(capsys, agent, option):
     with pytest.raises(SystemExit) as exit_:
-        main(["train", "random", "--help"])
+        main(["train", agent, "--help"])
     assert exit_.value.code == 0
-    assert "--episodes" in capsys.readouterr().out
+    assert option in capsys.readouterr().out
 
 
 def test_train_unknown_task(capsys, tmp_path):

@@ -39,7 +39,13 @@ from lrmp.solvers.replication import Replication, ReplicationProblem
 #: Command groups with a file of their own: their ``add_commands`` extends the parser.
 GROUPS = (own_task, optimum, render, accuracy, hardware)
 AGENTS = {
+    "annealing": "lrmp.baselines.annealing",
+    "bayesian": "lrmp.baselines.bayesian",
+    "cma-es": "lrmp.baselines.cma_es",
     "ddpg": "lrmp.baselines.ddpg",
+    "genetic": "lrmp.baselines.genetic",
+    "greedy": "lrmp.baselines.greedy",
+    "hawq-ilp": "lrmp.baselines.hawq_ilp",
     "policy-gradient": "lrmp.baselines.policy_gradient",
     "ppo": "lrmp.baselines.ppo",
     "random": "lrmp.baselines.random_search",
