@@ -108,7 +108,9 @@ class NetworkEvaluator:
         if size is None:
             _, height, width, _ = images.pixels.shape
             # Small batches stay in the caches: 8 images of 224 x 224 run 1.3 times faster than 64.
-            on_cpu = max(8, PIXELS_PER_BATCH // (height * width))
+            # With 4 the maps of MobileNetV2, too, stay below the 32 MB from which malloc asks the
+            # system for fresh pages every time: 1.8 times faster than 8.
+            on_cpu = max(4, PIXELS_PER_BATCH // (height * width))
             size = on_cpu if self._processor.startswith("cpu") else BATCH_ELSEWHERE
         for start in range(0, len(images), size):
             pixels = self.protocol.preprocess(images.pixels[start : start + size])

@@ -7,13 +7,14 @@ import torch
 from lrmp.envs.accuracy.models import load_model
 from lrmp.envs.accuracy.quantization import QuantizedNetwork
 
+#: Batches as the evaluator makes them.
 INPUTS = {
-    "mlp": (256, 1, 28),
-    "lenet": (256, 1, 28),
+    "mlp": (41, 1, 28),
+    "lenet": (41, 1, 28),
     "resnet20": (32, 3, 32),
-    "squeezenet1_1": (8, 3, 224),
-    "mobilenet_v2": (8, 3, 224),
-    "resnet18": (8, 3, 224),
+    "squeezenet1_1": (4, 3, 224),
+    "mobilenet_v2": (4, 3, 224),
+    "resnet18": (4, 3, 224),
 }
 
 

@@ -38,6 +38,7 @@ def problem():
         optimizer.zero_grad()
         F.cross_entropy(model(images), labels).backward()
         optimizer.step()
+    model.to(memory_format=torch.channels_last)  # as the evaluator has it
     network = QuantizedNetwork(model.requires_grad_(False).eval())
     network.calibrate(images[:64])
     return network, images, labels

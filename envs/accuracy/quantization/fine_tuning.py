@@ -203,7 +203,11 @@ def _save(
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {f"model.{name}": value.contiguous() for name, value in model.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": value.clone() for name, value in state.items()}
+        # The clones are in rows even where the network is channels last: a file wants that.
+        tensors |= {
+            f"optimizer.{index}.{name}": value.clone(memory_format=torch.contiguous_format)
+            for name, value in state.items()
+        }
     save_file(tensors, folder / "next.safetensors")
     # One file holds everything, so a run that is killed here leaves the epoch before whole.
     (folder / "next.safetensors").replace(folder / f"epoch{epochs}.safetensors")
