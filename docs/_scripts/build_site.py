@@ -1,0 +1,120 @@
+"""Build the documentation: ``python docs/_scripts/build_site.py --out site``.
+
+Collects the documents of the repository and what is made from its code (pages of the environments
+and of the API) in a folder of their own, then runs Zensical there. Warnings are errors.
+"""
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path, PurePosixPath
+
+from api_pages import api_pages
+from environment_pages import environment_pages
+from navigation import navigation
+from repository_links import PAGES, RepositoryLinks
+
+ROOT = Path(__file__).parents[2]
+#: Files of ``docs/`` that belong to the site as they are.
+ASSETS = (".gif", ".json", ".png", ".svg", ".toml")
+SETTINGS = ROOT / "docs" / "zensical.toml"
+
+
+def stage(folder: Path) -> None:
+    """Write the site's sources.
+
+    Args:
+        folder: Where; it must not exist.
+
+    Raises:
+        FileNotFoundError: If a document links to what is not there.
+    """
+    links = RepositoryLinks(ROOT)
+    documents = [ROOT / name for name in PAGES]
+    documents += sorted((ROOT / "docs").rglob("*.md"))
+    pages = {}
+    for document in documents:
+        name = PurePosixPath(document.relative_to(ROOT).as_posix())
+        text = links.rewrite(document.read_text("utf-8"), str(name))
+        pages[str(links.place(name))] = text
+    pages |= {f"environments/{name}": text for name, text in environment_pages().items()}
+    pages |= {f"api/{name}": text for name, text in api_pages().items()}
+    pages |= links.source_pages()
+    for page, text in pages.items():
+        path = folder / "docs" / page
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    for asset in (ROOT / "docs").rglob("*"):
+        if asset.suffix in ASSETS and asset != SETTINGS:
+            copy = folder / "docs" / asset.relative_to(ROOT / "docs")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(asset, copy)
+    settings = SETTINGS.read_text("utf-8").replace(
+        "[project]\n", f"[project]\n{navigation(pages)}\n", 1
+    )
+    (folder / "zensical.toml").write_text(settings, "utf-8")
+
+
+def build(folder: Path) -> list[str]:
+    """Run Zensical.
+
+    Args:
+        folder: The site's sources; the site is made in ``site`` there.
+
+    Returns:
+        What is wrong, line by line.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "zensical", "build", "--strict"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    # --strict counts Zensical's own warnings only; those of mkdocstrings are just printed.
+    lines = done.stdout.splitlines()
+    if done.returncode or any(re.search(r"(?i)mkdocstrings|griffe|warning", x) for x in lines):
+        return lines or [f"Zensical ended with {done.returncode}."]
+    problems = []
+    for file in sorted((folder / "site").rglob("*.html")):
+        text = file.read_text("utf-8")
+        # Markdown that GitHub reads and Python-Markdown does not, such as a list without a blank
+        # line before it, is no warning anywhere.
+        text = re.sub(r"<(pre|code|script|style)\b.*?</\1>", "", text, flags=re.DOTALL)
+        for mark in re.findall(r"^(?:<p>)?(?:\| ?-{3}|```|- |\d+\. ).*", text, flags=re.MULTILINE):
+            problems.append(f"{file.relative_to(folder)}: Expected no Markdown, got {mark!r}.")
+        for url in re.findall(
+            r"<(?:script|link|img)\b[^>]*?(?:src|href)=\"?(https?:[^\s\">]+)", text
+        ):
+            problems.append(f"{file.relative_to(folder)}: Expected nothing from afar, got {url}.")
+    return problems
+
+
+def main() -> int:
+    """Run the command line.
+
+    Returns:
+        The exit code: 0, or 1 if something is wrong.
+    """
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("site"), help="default: %(default)s")
+    parser.add_argument("--sources-only", action="store_true", help="write no HTML")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        sources = Path(folder)
+        stage(sources)
+        problems = [] if options.sources_only else build(sources)
+        if problems:
+            print("\n".join(problems), file=sys.stderr)
+            return 1
+        shutil.copytree(
+            sources if options.sources_only else sources / "site", options.out, dirs_exist_ok=True
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
