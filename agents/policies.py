@@ -5,9 +5,12 @@ from pathlib import Path
 from lrmp.agents.actor_critic import Actor
 from lrmp.agents.categorical_policy import CategoricalPolicy
 from lrmp.agents.policy_file import PolicyModule, read_kind
+from lrmp.agents.set_policy import SetPolicy
 from lrmp.errors import PolicyError
 
-KINDS: dict[str, type[PolicyModule]] = {each.kind: each for each in (Actor, CategoricalPolicy)}
+KINDS: dict[str, type[PolicyModule]] = {
+    each.kind: each for each in (Actor, CategoricalPolicy, SetPolicy)
+}
 
 
 def load_policy(path: Path) -> PolicyModule:

@@ -1,5 +1,6 @@
 """The decision problem: tasks, rewards and Gymnasium environments."""
 
+from lrmp.envs.custom_task import CUSTOM_ID, find_task, make_task, read_task
 from lrmp.envs.layerwise import LayerwiseEnv
 from lrmp.envs.one_shot import OneShotEnv
 from lrmp.envs.optimum import Optimum, stored_optimum
@@ -10,6 +11,7 @@ from lrmp.envs.registration import register_envs
 from lrmp.envs.task import TASKS, Task, load_task
 
 __all__ = [
+    "CUSTOM_ID",
     "TASKS",
     "Claim",
     "LayerwiseEnv",
@@ -20,7 +22,10 @@ __all__ = [
     "RefineEnv",
     "Task",
     "evaluate_bits",
+    "find_task",
     "load_task",
+    "make_task",
+    "read_task",
     "register_envs",
     "stored_optimum",
 ]

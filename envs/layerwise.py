@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 
 from lrmp.envs.accuracy.model import AccuracyKind
 from lrmp.envs.action import unit_to_bits
+from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.envs.dynamics import Dynamics
+from lrmp.envs.episode_frame import Frame
+from lrmp.envs.episode_renderer import RENDER_MODES, EpisodeRenderer
+from lrmp.envs.episode_view import EpisodeView
 from lrmp.envs.observation import RUNNING_FEATURES, Observation, bit_feature
 from lrmp.envs.outcome import Outcome
 from lrmp.envs.reward import RewardName
-from lrmp.envs.task import Task, resolve_task
 from lrmp.errors import ActionError, TaskError
 from lrmp.hardware.design import BIT_WIDTHS, MAX_BITS, MIN_BITS
 from lrmp.hardware.frozen_arrays import IntArray
@@ -110,13 +113,13 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     ## Arguments
     | Parameter | Type | Default | Description |
     | --- | --- | --- | --- |
-    | `task` | `str` or `Task` | the id's own | what is solved |
+    | `task` | `str` or `Task` | the id's own | what is solved: an id, a TOML file, or a task |
     | `discrete` | `bool` | `False` | actions as bit indices |
     | `dense` | `bool` | `False` | a reward at every step, of the same sum |
     | `reward` | `str` | `"lrmp"` | `"lrmp"`, `"haq"` or `"cim-aq"` |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `accuracy` | `str` or `None` | the task's own | `"table"`, or `"network"`: run it on images |
-    | `render_mode` | `str` or `None` | `None` | `"ansi"`: the decisions so far, as text |
+    | `render_mode` | `str` or `None` | `None` | `"ansi"` (text) or `"rgb_array"` |
 
     >>> import gymnasium as gym
     >>> env = gym.make("lrmp:LRMP-ResNet18-v0", discrete=True)
@@ -126,6 +129,10 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     >>> round(info["speedup"], 3), terminated
     (6.101, True)
 
+    ## Vectorized environment
+    `gym.make_vec(id, num_envs)` computes all episodes at once, in NumPy, with the same results and
+    every autoreset mode: `autoreset_mode="SameStep"`, `"NextStep"` (default) or `"Disabled"`.
+
     ## Registered Configurations
     `LRMP-{Digits,MLP,LeNet,ResNet8,ResNet20,SqueezeNet,ResNet18,ResNet34,ResNet50,ResNet101}-v0`
     minimise latency, as do `LRMP-{ResNet18,ResNet34,ResNet50,ResNet101}-v1`. In both versions
@@ -133,18 +140,19 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     `LRMP-{...}-EDP` the energy-delay product of one inference. On Digits the drop is that of the
     quantised network itself on real images. The others have a table: measured on the network, but
     predicted for ResNet-34, -50 and -101 (`-v1`), and an estimate from published results for the
-    `-v0` ResNets of ImageNet.
+    `-v0` ResNets of ImageNet. `LRMP-Custom-v0` has no task of its own: `lrmp.envs.make_task` makes
+    one from your network, chip and budget.
 
     ## Version History
     - v1 (ResNets of ImageNet): tables of the network, or predicted, in place of the estimate.
     - v0: first release.
     """
 
-    metadata = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012  Gymnasium's own way
+    metadata = {"render_modes": [*RENDER_MODES], "render_fps": 4}  # noqa: RUF012  Gymnasium's way
 
     def __init__(
         self,
-        task: str | Task,
+        task: TaskLike | None,
         *,
         discrete: bool = False,
         dense: bool = False,
@@ -153,10 +161,8 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         accuracy: AccuracyKind | None = None,
         render_mode: str | None = None,
     ) -> None:
-        self.task = resolve_task(task, accuracy)
-        if render_mode not in (None, "ansi"):
-            raise TaskError(f"Expected render_mode None or 'ansi', got {render_mode!r}.")
-        self.render_mode = render_mode
+        self.task = find_task(task, accuracy)
+        self.render_mode, self._renderer = render_mode, EpisodeRenderer(render_mode)
         self.discrete = discrete
         self.dense = dense
         self.dynamics = Dynamics(self.task, reward, solver)
@@ -251,13 +257,14 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         shown = layer if terminated else layer + 1
         return self._observe(shown, weight_bits, activation_bits), reward, terminated, False, info
 
-    def render(self) -> str | None:
-        """Return the decisions so far as text.
+    def render(self) -> str | Frame | None:
+        """Show how the episode stands.
 
         Returns:
-            One line per layer, and the totals; None if ``render_mode`` is None.
+            Text, or pixels of shape (height, width, 3); None if ``render_mode`` is None.
 
         Raises:
+            MissingExtraError: If pixels are asked for and matplotlib is not installed.
             gymnasium.error.ResetNeeded: If no episode has begun.
         """
         if self.render_mode is None:
@@ -265,18 +272,10 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         if self._step is None and self.outcome is None:
             raise gym.error.ResetNeeded("Expected reset() before render(): no episode has begun.")
         decided = len(self.task.network) if self._step is None else self._step
-        lines = [f"{self.task.id}: {decided} of {len(self.task.network)} layers decided"]
-        for index, layer in enumerate(self.task.network.layers[:decided]):
-            copies = f" x {self.outcome.design.replication[index]}" if self.outcome else ""
-            bits = f"{self._weight_bits[index]}/{self._activation_bits[index]} bits"
-            lines.append(f"  {layer.name:<24} {bits}{copies}")
-        lines.append(
-            f"tiles {self._tiles} of {self.task.budget} with one copy each, "
-            f"accuracy drop {self.task.accuracy.drop(*self._bits()):.2f} points"
+        progress = f"{decided} of {len(self.dynamics)} layers decided"
+        return self._renderer.show(
+            EpisodeView(self.task, *self._bits(), decided, progress, self.outcome)
         )
-        if self.outcome:
-            lines.append(f"speedup {self.outcome.speedup:.3f}x")
-        return "\n".join(lines)
 
     @cached_property
     def _layer_tables(self) -> list[tuple[list[int], list[int]]]:

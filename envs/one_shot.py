@@ -9,13 +9,16 @@ from numpy.typing import NDArray
 
 from lrmp.envs.accuracy.model import AccuracyKind
 from lrmp.envs.action import units_to_bits
+from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.envs.design_observation import design_feature_names, observe_designs
 from lrmp.envs.dynamics import Dynamics
+from lrmp.envs.episode_frame import Frame
+from lrmp.envs.episode_renderer import RENDER_MODES, EpisodeRenderer
+from lrmp.envs.episode_view import EpisodeView
 from lrmp.envs.layerwise import Action
 from lrmp.envs.observation import Observation
 from lrmp.envs.outcome import Outcome
 from lrmp.envs.reward import RewardName
-from lrmp.envs.task import Task, resolve_task
 from lrmp.errors import ActionError, TaskError
 from lrmp.hardware.design import BIT_WIDTHS, MAX_BITS, MIN_BITS
 from lrmp.hardware.frozen_arrays import IntArray
@@ -64,12 +67,12 @@ class OneShotEnv(gym.Env[Observation, Action]):
     ## Arguments
     | Parameter | Type | Default | Description |
     | --- | --- | --- | --- |
-    | `task` | `str` or `Task` | the id's own | what is solved |
+    | `task` | `str` or `Task` | the id's own | what is solved: an id, a TOML file, or a task |
     | `discrete` | `bool` | `False` | actions as bit indices |
     | `reward` | `str` | `"lrmp"` | `"lrmp"`, `"haq"` or `"cim-aq"` |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `accuracy` | `str` or `None` | the task's own | `"table"`, or `"network"`: run it on images |
-    | `render_mode` | `str` or `None` | `None` | none |
+    | `render_mode` | `str` or `None` | `None` | `"ansi"` (text) or `"rgb_array"` |
 
     >>> import gymnasium as gym
     >>> env = gym.make("lrmp:LRMP-ResNet18-OneShot-v1", discrete=True)
@@ -88,11 +91,11 @@ class OneShotEnv(gym.Env[Observation, Action]):
     As the task's own.
     """
 
-    metadata = {"render_modes": []}  # noqa: RUF012  Gymnasium's own way
+    metadata = {"render_modes": [*RENDER_MODES], "render_fps": 4}  # noqa: RUF012  Gymnasium's way
 
     def __init__(
         self,
-        task: str | Task,
+        task: TaskLike | None,
         *,
         discrete: bool = False,
         reward: RewardName = "lrmp",
@@ -100,13 +103,9 @@ class OneShotEnv(gym.Env[Observation, Action]):
         accuracy: AccuracyKind | None = None,
         render_mode: str | None = None,
     ) -> None:
-        if render_mode is not None:
-            raise TaskError(
-                f"Expected render_mode None, got {render_mode!r}. The layer-wise form draws."
-            )
-        self.task = resolve_task(task, accuracy)
+        self.task = find_task(task, accuracy)
         self.discrete = discrete
-        self.render_mode = None
+        self.render_mode, self._renderer = render_mode, EpisodeRenderer(render_mode)
         self.dynamics = Dynamics(self.task, reward, solver)
         self.feature_names = design_feature_names(self.dynamics)
         self.observation_space = spaces.Box(0.0, 1.0, (len(self.feature_names),), np.float32)
@@ -162,6 +161,30 @@ class OneShotEnv(gym.Env[Observation, Action]):
             **outcome.info,
         }
         return self._observe(bits), outcome.reward(self.dynamics.reward), True, False, info
+
+    def render(self) -> str | Frame | None:
+        """Show how the episode stands.
+
+        Returns:
+            Text, or pixels of shape (height, width, 3); None if ``render_mode`` is None.
+
+        Raises:
+            MissingExtraError: If pixels are asked for and matplotlib is not installed.
+            gymnasium.error.ResetNeeded: If no episode has begun.
+        """
+        if self.render_mode is None:
+            return None
+        if not self._running and self.outcome is None:
+            raise gym.error.ResetNeeded("Expected reset() before render(): no episode has begun.")
+        layers = len(self.dynamics)
+        if self.outcome is None:
+            plain = np.full(layers, MAX_BITS)
+            return self._renderer.show(EpisodeView(self.task, plain, plain, 0, "to choose", None))
+        design = self.outcome.design
+        view = EpisodeView(
+            self.task, design.weight_bits, design.activation_bits, layers, "chosen", self.outcome
+        )
+        return self._renderer.show(view)
 
     def _observe(self, bits: IntArray) -> Observation:
         observation: Observation = observe_designs(self.dynamics, bits[None])[0]

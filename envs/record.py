@@ -4,6 +4,7 @@ import json
 import math
 import platform
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal, Self
 
@@ -128,7 +129,7 @@ class Record:
             wall_time_s=round(wall_time_s, 3),
             trained_on=trained_on,
             code=code,
-            versions=library_versions(),
+            versions=dict(library_versions()),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -174,6 +175,7 @@ class Record:
         return differences
 
 
+@cache  # ten milliseconds, several times an episode
 def library_versions() -> dict[str, str]:
     """Look up the versions that decide a result.
 

@@ -8,12 +8,15 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from lrmp.envs.accuracy.model import AccuracyKind
+from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.envs.design_observation import design_feature_names, observe_designs
 from lrmp.envs.dynamics import Dynamics
+from lrmp.envs.episode_frame import Frame
+from lrmp.envs.episode_renderer import RENDER_MODES, EpisodeRenderer
+from lrmp.envs.episode_view import EpisodeView
 from lrmp.envs.observation import Observation
 from lrmp.envs.outcome import Outcome
 from lrmp.envs.reward import RewardName
-from lrmp.envs.task import Task, resolve_task
 from lrmp.errors import ActionError, TaskError
 from lrmp.hardware.design import MAX_BITS, MIN_BITS
 from lrmp.hardware.frozen_arrays import IntArray
@@ -73,12 +76,12 @@ class RefineEnv(gym.Env[Observation, int]):
     ## Arguments
     | Parameter | Type | Default | Description |
     | --- | --- | --- | --- |
-    | `task` | `str` or `Task` | the id's own | what is solved |
+    | `task` | `str` or `Task` | the id's own | what is solved: an id, a TOML file, or a task |
     | `horizon` | `int` or `None` | `None` | steps of an episode; None for 12 L |
     | `reward` | `str` | `"lrmp"` | `"lrmp"`, `"haq"` or `"cim-aq"` |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `accuracy` | `str` or `None` | the task's own | `"table"`, or `"network"`: run it on images |
-    | `render_mode` | `str` or `None` | `None` | none |
+    | `render_mode` | `str` or `None` | `None` | `"ansi"` (text) or `"rgb_array"` |
 
     >>> import gymnasium as gym
     >>> env = gym.make("lrmp:LRMP-LeNet-Refine-v0", horizon=2)
@@ -98,11 +101,11 @@ class RefineEnv(gym.Env[Observation, int]):
     As the task's own.
     """
 
-    metadata = {"render_modes": []}  # noqa: RUF012  Gymnasium's own way
+    metadata = {"render_modes": [*RENDER_MODES], "render_fps": 4}  # noqa: RUF012  Gymnasium's way
 
     def __init__(
         self,
-        task: str | Task,
+        task: TaskLike | None,
         *,
         horizon: int | None = None,
         reward: RewardName = "lrmp",
@@ -110,12 +113,8 @@ class RefineEnv(gym.Env[Observation, int]):
         accuracy: AccuracyKind | None = None,
         render_mode: str | None = None,
     ) -> None:
-        if render_mode is not None:
-            raise TaskError(
-                f"Expected render_mode None, got {render_mode!r}. The layer-wise form draws."
-            )
-        self.task = resolve_task(task, accuracy)
-        self.render_mode = None
+        self.task = find_task(task, accuracy)
+        self.render_mode, self._renderer = render_mode, EpisodeRenderer(render_mode)
         self.dynamics = Dynamics(self.task, reward, solver)
         self.horizon = check_horizon(horizon, self.dynamics)
         self.feature_names = (*design_feature_names(self.dynamics), "steps_left")
@@ -145,6 +144,7 @@ class RefineEnv(gym.Env[Observation, int]):
             raise TaskError(f"Expected no reset options, got {sorted(map(str, options))}.")
         self._bits = np.full((len(self.dynamics), 2), MAX_BITS)
         self._elapsed, self._rewarded, self.outcome = 0, 0.0, None
+        self._shown: Outcome | None = None  # of the latest design
         return self._observe(), {"action_mask": action_masks(self._bits[None])[0]}
 
     def step(self, action: int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -168,7 +168,7 @@ class RefineEnv(gym.Env[Observation, int]):
             raise ActionError(f"Expected an action in {self.action_space}, got {action!r}.")
         bits, possible = change_bits(self._bits[None], np.array([action]))
         outcome = self.dynamics.outcome(bits[0, :, 0], bits[0, :, 1])
-        self._bits = bits[0]
+        self._bits, self._shown = bits[0], outcome
         self._elapsed += 1
         observation = self._observe()
         terminated = self._elapsed == self.horizon
@@ -186,6 +186,28 @@ class RefineEnv(gym.Env[Observation, int]):
             info |= {"weight_bits": design.weight_bits, "activation_bits": design.activation_bits}
             info |= outcome.info
         return observation, reward, terminated, False, info
+
+    def render(self) -> str | Frame | None:
+        """Show how the episode stands.
+
+        Returns:
+            Text, or pixels of shape (height, width, 3); None if ``render_mode`` is None.
+
+        Raises:
+            MissingExtraError: If pixels are asked for and matplotlib is not installed.
+            gymnasium.error.ResetNeeded: If no episode has begun.
+        """
+        if self.render_mode is None:
+            return None
+        if self._elapsed is None and self.outcome is None:
+            raise gym.error.ResetNeeded("Expected reset() before render(): no episode has begun.")
+        elapsed = self.horizon if self._elapsed is None else self._elapsed
+        weight_bits, activation_bits = self._bits.T
+        progress = f"{elapsed} of {self.horizon} steps"
+        layers = len(self.dynamics)
+        return self._renderer.show(
+            EpisodeView(self.task, weight_bits, activation_bits, layers, progress, self._shown)
+        )
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Say which actions are possible now, as sb3-contrib's MaskablePPO asks.

@@ -2,6 +2,7 @@
 
 import gymnasium as gym
 
+from lrmp.envs.custom_task import CUSTOM_ID
 from lrmp.envs.optimum import stored_optimum
 from lrmp.envs.task import TASKS
 
@@ -35,7 +36,7 @@ def environment_id(task_id: str, form: str = "") -> str:
 
 def register_envs() -> None:
     """Register the environments; calling it again changes nothing."""
-    for task_id in TASKS:
+    for task_id in (*TASKS, CUSTOM_ID):
         optimum = stored_optimum(task_id)
         for form, (module, name) in FORMS.items():
             env_id = environment_id(task_id, form)
@@ -45,7 +46,8 @@ def register_envs() -> None:
                     entry_point=f"lrmp.envs.{module}:{name}Env",
                     vector_entry_point=f"lrmp.envs.{module}_vector:{name}VectorEnv",
                     reward_threshold=None if optimum is None else optimum.value,
-                    kwargs={"task": task_id},
+                    # The user gives the task of LRMP-Custom-v0.
+                    kwargs={"task": None if task_id == CUSTOM_ID else task_id},
                 )
     for env_id, name in PROCEDURAL.items():
         if env_id not in gym.registry:

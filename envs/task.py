@@ -57,12 +57,13 @@ class Task:
                 f"Expected objective of {self.id} to be one of {', '.join(get_args(Objective))}; "
                 f"got {self.objective!r}."
             )
-        if not isinstance(self.budget, int) or self.budget < 1:
+        if type(self.budget) is not int or self.budget < 1:  # True is no number of tiles
             raise TaskError(
                 f"Expected budget of {self.id} to be a positive number of tiles, "
                 f"got {self.budget!r}."
             )
-        if not 0 <= self.allowed_drop <= 100:  # False for NaN
+        drop: object = self.allowed_drop
+        if not isinstance(drop, int | float) or not 0 <= drop <= 100:  # False for NaN
             raise TaskError(
                 f"Expected allowed_drop of {self.id} in percentage points, 0 to 100, "
                 f"got {self.allowed_drop!r}."

@@ -11,10 +11,10 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from lrmp.envs.accuracy.model import AccuracyKind
+from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.envs.dynamics import Dynamics, Scores
 from lrmp.envs.observation import Observation
 from lrmp.envs.reward import RewardName
-from lrmp.envs.task import Task, resolve_task
 from lrmp.errors import ActionError, TaskError
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.oracle import SolverName
@@ -59,7 +59,7 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
         self,
         num_envs: int = 1,
         *,
-        task: str | Task,
+        task: TaskLike | None,
         reward: RewardName = "lrmp",
         solver: SolverName = "exact",
         accuracy: AccuracyKind | None = None,
@@ -82,7 +82,7 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
             ) from error
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self.num_envs = num_envs
-        self.task = resolve_task(task, accuracy)
+        self.task = find_task(task, accuracy)
         self.dynamics = Dynamics(self.task, reward, solver)
         self.max_episode_steps = max_episode_steps
         self._ended: Flags | None = None  # None: reset needed

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import lrmp
-from lrmp.cli import accuracy, hardware, optimum
+from lrmp.cli import accuracy, hardware, optimum, own_task, render
+from lrmp.cli.bits_argument import read_bits
 from lrmp.cli.exit_codes import (
     EPILOG,
     EXIT_BAD_INPUT,
@@ -25,6 +26,7 @@ from lrmp.cli.outcome_text import outcome_json, print_outcome
 from lrmp.cli.output import add_json, print_json
 from lrmp.cli.picture import save_picture
 from lrmp.envs.cost_plot import plot_cost
+from lrmp.envs.custom_task import find_task
 from lrmp.envs.design_plot import plot_design
 from lrmp.envs.floor_plan import plot_floor_plan
 from lrmp.envs.outcome import Outcome, evaluate_bits
@@ -35,9 +37,10 @@ from lrmp.leaderboard.store import DEFAULT_STORE
 from lrmp.solvers.replication import Replication, ReplicationProblem
 
 #: Command groups with a file of their own: their ``add_commands`` extends the parser.
-GROUPS = (optimum, accuracy, hardware)
+GROUPS = (own_task, optimum, render, accuracy, hardware)
 AGENTS = {
     "ddpg": "lrmp.baselines.ddpg",
+    "policy-gradient": "lrmp.baselines.policy_gradient",
     "ppo": "lrmp.baselines.ppo",
     "random": "lrmp.baselines.random_search",
     "uniform": "lrmp.baselines.uniform",
@@ -52,6 +55,7 @@ A first session:
   lrmp submit runs/LRMP-ResNet18-v0__ddpg__2             replay it, put it on the leaderboard
   lrmp leaderboard                                       who is best
   lrmp optimum LRMP-ResNet18-v0                          how good a design can be, proven
+  lrmp render LRMP-ResNet18-v0 --out episode.gif         watch an episode
   lrmp hardware cost resnet18                            what a network costs on a chip
 or all of it at once:
   lrmp demo
@@ -124,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--policy", action="store_true", help="act with the run's saved policy instead"
     )
-    evaluate.add_argument("--env-id", help="with --bits: the environment")
+    evaluate.add_argument("--env-id", help="with --bits: the environment, or a task file")
     evaluate.add_argument("--bits", metavar="W/A", help="uniform bits instead of a run: 4/5")
     evaluate.add_argument(
         "--plot",
@@ -288,12 +292,10 @@ def _picture(outcome: Outcome, plot: Path | None, default: Path | None) -> Path 
 def _uniform(env_id: str | None, bits: str) -> Outcome:
     if env_id is None:
         raise RunError("Expected --env-id beside --bits.")
-    task = load_task(env_id)
-    weight, slash, activation = bits.partition("/")
-    if not (slash and weight.isdecimal() and activation.isdecimal()):
-        raise RunError(f"Expected --bits as W/A, such as 4/5; got {bits!r}.")
+    task = find_task(env_id)
+    weight_bits, activation_bits = read_bits(bits)
     layers = len(task.network)
-    return evaluate_bits(task, [int(weight)] * layers, [int(activation)] * layers)
+    return evaluate_bits(task, [weight_bits] * layers, [activation_bits] * layers)
 
 
 def _of_run(run: Path, *, use_policy: bool) -> tuple[Outcome, Path | None]:

@@ -10,10 +10,10 @@ from lrmp.cli.exit_codes import EPILOG, EXIT_OK
 from lrmp.cli.outcome_text import outcome_json, print_outcome
 from lrmp.cli.output import add_json, print_json
 from lrmp.cli.picture import save_picture
+from lrmp.envs.custom_task import find_task
 from lrmp.envs.design_plot import plot_design
 from lrmp.envs.optimum import stored_optimum
 from lrmp.envs.outcome import evaluate_bits
-from lrmp.envs.task import load_task
 from lrmp.errors import RunError
 
 
@@ -30,7 +30,7 @@ def add_commands(commands: Any) -> None:
         "`python -m lrmp.baselines.optimum --out FOLDER` computes all of them again.",
         epilog=EPILOG,
     )
-    parser.add_argument("env_id", help="the environment")
+    parser.add_argument("env_id", help="the environment, or a task file (.toml)")
     parser.add_argument(
         "--solve", action="store_true", help="find and prove it now instead of reading it"
     )
@@ -42,7 +42,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _optimum(options: argparse.Namespace) -> int:
-    task = load_task(options.env_id)
+    task = find_task(options.env_id)
     known = stored_optimum(task.id)
     if options.solve:
         from lrmp.baselines.optimum import find_optimum

@@ -1,0 +1,65 @@
+"""The ``lrmp task`` command: a task of your own, checked and described."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from lrmp.cli.exit_codes import EPILOG, EXIT_OK
+from lrmp.cli.output import add_json, print_json
+from lrmp.envs.custom_task import read_task
+
+
+def add_commands(commands: Any) -> None:
+    """Add ``lrmp task``.
+
+    Args:
+        commands: The subparsers of ``lrmp``.
+    """
+    parser = commands.add_parser(
+        "task",
+        help="check a task of your own",
+        description="Check a task file and say what it defines. `lrmp evaluate --bits`, `lrmp "
+        "optimum --solve` and `lrmp render` take the file in place of an environment.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("file", type=Path, help="a task file: TOML")
+    add_json(parser)
+    parser.set_defaults(run=_task)
+
+
+def _task(options: argparse.Namespace) -> int:
+    task = read_task(options.file)
+    baseline = task.cost_model.baseline
+    if options.json:
+        print_json(
+            {
+                "id": task.id,
+                "fingerprint": task.fingerprint,
+                "network": task.network.name,
+                "layers": len(task.network),
+                "accelerator": task.accelerator.name,
+                "objective": task.objective,
+                "budget_tiles": task.budget,
+                "baseline_tiles": baseline.tiles,
+                "baseline_latency_s": baseline.latency_s,
+                "baseline_throughput_per_s": baseline.throughput_per_s,
+                "allowed_drop": task.allowed_drop,
+                "accuracy": task.accuracy_label,
+                "accuracy_source": task.accuracy.provenance,
+            }
+        )
+        return EXIT_OK
+    print(
+        f"{task.id}\n"
+        f"  fingerprint     {task.fingerprint}\n"
+        f"  network         {task.network.name}, {len(task.network)} layers\n"
+        f"  accelerator     {task.accelerator.name}\n"
+        f"  objective       {task.objective}\n"
+        f"  budget          {task.budget} tiles; the plain 8-bit design holds {baseline.tiles}\n"
+        f"  baseline        {1e3 * baseline.latency_s:.3f} ms, "
+        f"{baseline.throughput_per_s:.1f} /s\n"
+        f"  accuracy drop   at most {task.allowed_drop:g} points, {task.accuracy_label}: "
+        f"{task.accuracy.provenance}\n"
+        f'  environment     gym.make("lrmp:{task.id}", task={str(options.file)!r})'
+    )
+    return EXIT_OK

@@ -1,0 +1,123 @@
+"""The ``lrmp render`` command: an episode as a GIF or MP4 file."""
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from tqdm import tqdm
+
+from lrmp.agents.policy import Policy
+from lrmp.cli.bits_argument import read_bits
+from lrmp.cli.exit_codes import EPILOG, EXIT_OK
+from lrmp.envs.custom_task import find_task
+from lrmp.envs.episode_frame import Frame
+from lrmp.envs.episode_video import check_video_path, write_video
+from lrmp.envs.layerwise import Action, LayerwiseEnv
+from lrmp.envs.observation import Observation
+from lrmp.envs.optimum import stored_optimum
+from lrmp.envs.task import Task
+from lrmp.errors import MissingExtraError, RunError
+from lrmp.hardware.design import MIN_BITS, Design
+
+MOST_FPS = 50  # GIF counts in hundredths of a second, and players slow down what is faster
+
+
+def add_commands(commands: Any) -> None:
+    """Add ``lrmp render``.
+
+    Args:
+        commands: The subparsers of ``lrmp``.
+    """
+    parser = commands.add_parser(
+        "render",
+        help="write an episode as a GIF or MP4 file",
+        description="Play one episode and show bits, copies, time per layer and totals.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("env_id", help="the environment, or a task file (.toml)")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="the file: .gif or .mp4"
+    )
+    who = parser.add_mutually_exclusive_group()
+    who.add_argument("--policy", type=Path, metavar="RUN", help="act with a run's saved policy")
+    who.add_argument("--bits", metavar="W/A", help="the same bits for every layer: 4/5")
+    who.add_argument("--optimum", action="store_true", help="the proven optimum of the task")
+    who.add_argument(
+        "--seed", type=int, default=0, help="random bits from this seed; default: %(default)s"
+    )
+    parser.add_argument(
+        "--fps", type=int, default=4, help="layers per second; default: %(default)s"
+    )
+    parser.set_defaults(run=_render)
+
+
+def _render(options: argparse.Namespace) -> int:
+    check_video_path(options.out)
+    if not 1 <= options.fps <= MOST_FPS:
+        raise RunError(f"Expected --fps between 1 and {MOST_FPS}, got {options.fps}.")
+    task = find_task(options.env_id)
+    env: gym.Env[Observation, Action] = gym.make(
+        task.id, task=task, discrete=options.policy is None, render_mode="rgb_array"
+    )
+    choose = _chooser(options, task, env)
+    observation, _ = env.reset(seed=options.seed)
+    frames = [_frame(env)]
+    for layer in tqdm(range(len(task.network)), "drawing", unit="layer"):
+        observation, *_ = env.step(choose(observation, layer))
+        frames.append(_frame(env))
+    write_video(frames, options.out, options.fps)
+    layerwise = env.unwrapped
+    assert isinstance(layerwise, LayerwiseEnv)
+    assert layerwise.outcome is not None
+    print(
+        f"{options.out}: {len(frames)} frames, {task.objective} gain "
+        f"{layerwise.outcome.speedup:.3f}x, reward {layerwise.outcome.reward():.4f}"
+    )
+    return EXIT_OK
+
+
+def _frame(env: gym.Env[Observation, Action]) -> Frame:
+    frame = env.render()
+    assert isinstance(frame, np.ndarray)
+    return frame
+
+
+def _chooser(
+    options: argparse.Namespace, task: Task, env: gym.Env[Observation, Action]
+) -> Callable[[Observation, int], Action]:
+    """Say who decides: a function of the observation and the layer's index."""
+    if options.policy is not None:
+        policy = _policy(options.policy)
+        return lambda observation, layer: policy.act(observation)
+    if options.bits is not None:
+        return partial(_of_design, Design.uniform(len(task.network), *read_bits(options.bits)))
+    if options.optimum:
+        known = stored_optimum(task.id)
+        if known is None:
+            raise RunError(
+                f"Expected a stored optimum of {task.id}, got none. Leave --optimum out."
+            )
+        return partial(_of_design, known.design)
+    env.action_space.seed(options.seed)
+    return lambda observation, layer: env.action_space.sample()
+
+
+def _of_design(design: Design, observation: Observation, layer: int) -> Action:
+    bits = np.array([design.weight_bits[layer], design.activation_bits[layer]])
+    return bits - MIN_BITS
+
+
+def _policy(run: Path) -> Policy:
+    try:
+        from lrmp.agents.policies import load_policy
+    except ImportError as error:
+        raise MissingExtraError(
+            'Expected torch to run a policy; run pip install "lrmp[train]".'
+        ) from error
+    from lrmp.baselines.run_directory import RunDirectory
+
+    return load_policy(RunDirectory(run).policy_path)
