@@ -10,14 +10,21 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from api_pages import api_pages
-from environment_pages import environment_pages
+from environment_pages import environment_pages, environment_sources
 from navigation import navigation
-from repository_links import PAGES, RepositoryLinks
+from repository_links import RepositoryLinks
 
 ROOT = Path(__file__).parents[2]
+#: Documents outside ``docs/``, and their pages.
+DOCUMENTS = {
+    "README.md": "index.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
+}
 #: Files of ``docs/`` that belong to the site as they are.
 ASSETS = (".gif", ".json", ".png", ".svg", ".toml")
 SETTINGS = ROOT / "docs" / "zensical.toml"
@@ -32,16 +39,18 @@ def stage(folder: Path) -> None:
     Raises:
         FileNotFoundError: If a document links to what is not there.
     """
-    links = RepositoryLinks(ROOT)
-    documents = [ROOT / name for name in PAGES]
-    documents += sorted((ROOT / "docs").rglob("*.md"))
+    sources = {path: f"environments/{page}" for path, page in environment_sources().items()}
+    links = RepositoryLinks(ROOT, DOCUMENTS | sources)
+    documents = [ROOT / name for name in DOCUMENTS] + sorted((ROOT / "docs").rglob("*.md"))
     pages = {}
     for document in documents:
         name = PurePosixPath(document.relative_to(ROOT).as_posix())
         text = links.rewrite(document.read_text("utf-8"), str(name))
         pages[str(links.place(name))] = text
-    pages |= {f"environments/{name}": text for name, text in environment_pages().items()}
-    pages |= {f"api/{name}": text for name, text in api_pages().items()}
+    environments = environment_pages()
+    pages |= {f"environments/{name}": text for name, text in environments.items()}
+    described = {name.removesuffix(".md") for name in environments}
+    pages |= {f"api/{name}": text for name, text in api_pages(described).items()}
     pages |= links.source_pages()
     for page, text in pages.items():
         path = folder / "docs" / page
@@ -75,22 +84,24 @@ def build(folder: Path) -> list[str]:
         text=True,
     )
     # --strict counts Zensical's own warnings only; those of mkdocstrings are just printed.
-    lines = done.stdout.splitlines()
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout).splitlines()
     if done.returncode or any(re.search(r"(?i)mkdocstrings|griffe|warning", x) for x in lines):
         return lines or [f"Zensical ended with {done.returncode}."]
-    problems = []
-    for file in sorted((folder / "site").rglob("*.html")):
-        text = file.read_text("utf-8")
-        # Markdown that GitHub reads and Python-Markdown does not, such as a list without a blank
-        # line before it, is no warning anywhere.
-        text = re.sub(r"<(pre|code|script|style)\b.*?</\1>", "", text, flags=re.DOTALL)
-        for mark in re.findall(r"^(?:<p>)?(?:\| ?-{3}|```|- |\d+\. ).*", text, flags=re.MULTILINE):
-            problems.append(f"{file.relative_to(folder)}: Expected no Markdown, got {mark!r}.")
-        for url in re.findall(
-            r"<(?:script|link|img)\b[^>]*?(?:src|href)=\"?(https?:[^\s\">]+)", text
-        ):
-            problems.append(f"{file.relative_to(folder)}: Expected nothing from afar, got {url}.")
-    return problems
+    return [
+        f"{file.relative_to(folder)}: {problem}"
+        for file in sorted((folder / "site").rglob("*.html"))
+        for problem in _problems(file.read_text("utf-8"))
+    ]
+
+
+def _problems(html: str) -> Iterator[str]:
+    """Say what is wrong with a page and no warning anywhere."""
+    for url in re.findall(r"<(?:script|link|img)\b[^>]*?(?:src|href)=\"?(https?:[^\s\">]+)", html):
+        yield f"Expected nothing from elsewhere, got {url}."
+    text = re.sub(r"<(pre|code|script|style)\b.*?</\1>", "", html, flags=re.DOTALL)
+    # GitHub reads a list or table without a blank line before it, Python-Markdown does not.
+    for mark in re.findall(r"^(?:<p>)?((?:\| ?-{3}|```|- |\d+\. ).*)", text, flags=re.MULTILINE):
+        yield f"Expected HTML, got Markdown {mark!r}. Put a blank line before it."
 
 
 def main() -> int:

@@ -56,6 +56,19 @@ def environment_pages() -> dict[str, str]:
     return {"index.md": OVERVIEW.format(rows="\n".join(rows)), **pages}
 
 
+def environment_sources() -> dict[str, str]:
+    """Say where the code of the environments is described.
+
+    Returns:
+        File name of the page by path in the repository.
+    """
+    sources = {"envs": "index.md"}
+    for form in _forms():
+        path = form.__module__.removeprefix("lrmp.").replace(".", "/")
+        sources.setdefault(f"{path}.py", f"{form.__name__}.md")
+    return sources
+
+
 def _forms() -> dict[type, list[EnvSpec]]:
     """Group what is registered by environment class."""
     forms: dict[type, list[EnvSpec]] = {}

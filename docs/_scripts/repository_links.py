@@ -6,15 +6,9 @@ shows it, made here.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-#: Documents outside ``docs/`` that are pages themselves, and where.
-PAGES = {
-    "README.md": "index.md",
-    "CONTRIBUTING.md": "contributing.md",
-    "CHANGELOG.md": "changelog.md",
-}
 #: Folder of the pages that show other files.
 SOURCE = PurePosixPath("source")
 LARGEST_SHOWN = 100_000  # bytes; of larger files only the size is shown
@@ -29,10 +23,12 @@ class RepositoryLinks:
 
     Attributes:
         root: The repository.
+        pages: Page by path in the repository, of what is outside ``docs/`` and has one.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, pages: Mapping[str, str]) -> None:
         self.root = root
+        self.pages = pages
         self._linked: set[PurePosixPath] = set()
 
     def rewrite(self, text: str, document: str) -> str:
@@ -66,8 +62,8 @@ class RepositoryLinks:
 
     def place(self, path: PurePosixPath) -> PurePosixPath:
         """Say where on the site a file or folder of the repository is."""
-        if str(path) in PAGES:
-            return PurePosixPath(PAGES[str(path)])
+        if str(path) in self.pages:
+            return PurePosixPath(self.pages[str(path)])
         if path.parts[0] == "docs" and (self.root / path).is_file():
             return path.relative_to("docs")
         self._linked.add(path)
