@@ -1,4 +1,4 @@
-"""Pages of the environments, from Gymnasium's registry and the docstrings.
+"""Pages of the environments, from the registries and the docstrings.
 
 One page per form, that is per environment class: spaces and make call, the class docstring, and a
 table of every id. Nothing is written twice, so nothing goes stale.
@@ -6,21 +6,24 @@ table of every id. Nothing is written twice, so nothing goes stale.
 
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import gymnasium as gym
-from gymnasium.envs.registration import EnvSpec, load_env_creator
+from gymnasium.envs.registration import load_env_creator
 
 import lrmp  # noqa: F401  registers the environments
-from lrmp.envs import Task, load_task
+from lrmp.envs import Task, load_task, stored_optimum
 
 NONE = "—"
 OVERVIEW = """\
 # Environments
 
 Every task comes in several forms, which share one implementation of the dynamics: what a design
-costs and earns is the same in all of them. These pages are made from the registry and the
+costs and earns is the same in all of them. These pages are made from the registries and the
 docstrings.
 
 | form | | ids |
@@ -40,6 +43,33 @@ optimum is the best return, the environment's `reward_threshold`.
 """
 
 
+@dataclass(frozen=True)
+class Form:
+    """An environment class and how to make it.
+
+    Attributes:
+        environment: The class.
+        specs: What is registered with it, by Gymnasium or PettingZoo.
+        make: Calls that make it, by what they make; ``{}`` stands for the id.
+        spaces: Makes the environment of a spec and returns its observation and action space.
+    """
+
+    environment: type
+    specs: Sequence[Any]
+    make: dict[str, str]
+    spaces: Callable[[Any], tuple[gym.Space[Any], gym.Space[Any]]]
+
+    @property
+    def name(self) -> str:
+        """Name of the class, and of its page."""
+        return self.environment.__name__
+
+    @property
+    def module(self) -> str:
+        """Module of the class."""
+        return self.environment.__module__
+
+
 def environment_pages() -> dict[str, str]:
     """Write the pages.
 
@@ -47,11 +77,11 @@ def environment_pages() -> dict[str, str]:
         Markdown by file name.
     """
     forms = _forms()
-    names = [form.__name__ for form in forms]
-    pages = {f"{form.__name__}.md": _page(form, specs, names) for form, specs in forms.items()}
+    names = [form.name for form in forms]
+    pages = {f"{form.name}.md": _page(form, names) for form in forms}
     rows = (
-        f"| [{form.__name__}]({form.__name__}.md) | {_summary(form)} | {len(specs)} |"
-        for form, specs in forms.items()
+        f"| [{form.name}]({form.name}.md) | {_summary(form)} | {len(form.specs)} |"
+        for form in forms
     )
     return {"index.md": OVERVIEW.format(rows="\n".join(rows)), **pages}
 
@@ -64,82 +94,115 @@ def environment_sources() -> dict[str, str]:
     """
     sources = {"envs": "index.md"}
     for form in _forms():
-        path = form.__module__.removeprefix("lrmp.").replace(".", "/")
-        sources.setdefault(f"{path}.py", f"{form.__name__}.md")
+        path = form.module.removeprefix("lrmp.").replace(".", "/")
+        sources.setdefault(f"{path}.py", f"{form.name}.md")
     return sources
 
 
-def _forms() -> dict[type, list[EnvSpec]]:
+def _forms() -> list[Form]:
     """Group what is registered by environment class."""
-    forms: dict[type, list[EnvSpec]] = {}
+    groups: dict[str, list[Any]] = {}
     for spec in gym.registry.values():
         if spec.id.startswith("LRMP-"):
-            assert isinstance(spec.entry_point, str)
-            form: Any = load_env_creator(spec.entry_point)
-            forms.setdefault(form, []).append(spec)
+            groups.setdefault(str(spec.entry_point), []).append(spec)
+    forms = []
+    for entry_point, specs in groups.items():
+        environment: Any = load_env_creator(entry_point)
+        make = {"make": 'gym.make("lrmp:{}")'}
+        if specs[0].vector_entry_point:
+            make["vectorised"] = 'gym.make_vec("lrmp:{}", num_envs=64)'
+        forms.append(Form(environment, specs, make, _spaces))
+    if find_spec("lrmp.envs.multi_agent"):
+        forms.append(_multi_agent_form())
     return forms
 
 
-def _page(form: type, specs: Sequence[EnvSpec], forms: Sequence[str]) -> str:
-    example = next(spec for spec in specs if _is_playable(spec))
+def _multi_agent_form() -> Form:
+    import pettingzoo
+
+    environment = import_module("lrmp.envs.multi_agent").MultiAgentEnv
+    specs = [
+        spec
+        for spec in pettingzoo.parallel_registry.values()
+        if str(spec.entry_point).startswith(f"{environment.__module__}:")
+    ]
+    make = {
+        "make, after `import lrmp.envs.multi_agent`": 'pettingzoo.make("parallel", "{}")',
+        "one after the other": 'pettingzoo.make("aec", "{}")',
+    }
+    return Form(environment, specs, make, _spaces_of_an_agent)
+
+
+def _page(form: Form, names: Sequence[str]) -> str:
+    example = next(spec for spec in form.specs if _is_playable(spec))
     _, _, description = _docstring(form).partition("\n\n")
-    for name in forms:
-        if name != form.__name__:
+    for name in names:
+        if name != form.name:
             description = description.replace(f"`{name}`", f"[`{name}`]({name}.md)")
-    vectorised = (
-        f'`gym.make_vec("lrmp:{example.id}", num_envs=64)`' if example.vector_entry_point else NONE
-    )
-    observation_space, action_space = _spaces(example)
+    observation_space, action_space = form.spaces(example)
     return "\n".join(
         [
-            f"# {form.__name__}\n",
+            f"# {form.name}\n",
             f"{_summary(form)}\n",
             f"| | for example `{example.id}` |",
             "| --- | --- |",
-            f"| action space | {action_space} |",
-            f"| observation space | {observation_space} |",
-            f'| make | `gym.make("lrmp:{example.id}")` |',
-            f"| vectorised | {vectorised} |",
-            f"| API | [`{form.__module__}.{form.__name__}`][{form.__module__}.{form.__name__}] |\n",
+            f"| action space | {_show(action_space)} |",
+            f"| observation space | {_show(observation_space)} |",
+            *(f"| {what} | `{call.format(example.id)}` |" for what, call in form.make.items()),
+            f"| module | `{form.module}` |\n",
             f"{description}\n",
             "## Registered Ids\n",
             COLUMNS,
-            *_table(specs),
+            *_table(form),
             "",
         ]
     )
 
 
-def _table(specs: Sequence[EnvSpec]) -> Iterator[str]:
+def _table(form: Form) -> Iterator[str]:
     yield f"| {' | '.join(HEAD)} |"
     yield f"| {' | '.join(['---'] * len(HEAD))} |"
-    for spec in specs:
-        task = _task(spec)
-        cells = [f"`{spec.id}`"]
-        if task is None:
-            cells += [NONE] * 5
-        else:
-            layers, tiles = str(len(task.network)), str(task.budget)
-            cells += [task.network.name, layers, tiles, task.objective, task.accuracy_label]
-        cells.append(NONE if spec.reward_threshold is None else f"{spec.reward_threshold:.4f}")
-        cells += _spaces(spec) if _is_playable(spec) else [NONE] * 2
-        yield f"| {' | '.join(cells)} |"
+    for spec in form.specs:
+        cells = [f"`{spec.id}`", *_describe(_task(spec))]
+        if _is_playable(spec):
+            cells += [_show(space) for space in form.spaces(spec)]
+        yield f"| {' | '.join(cells + [NONE] * (len(HEAD) - len(cells)))} |"
 
 
-def _task(spec: EnvSpec) -> Task | None:
+def _describe(task: Task | None) -> list[str]:
+    if task is None:
+        return [NONE] * 6
+    optimum = stored_optimum(task.id)
+    return [
+        task.network.name,
+        str(len(task.network)),
+        str(task.budget),
+        task.objective,
+        task.accuracy_label,
+        NONE if optimum is None else f"{optimum.value:.4f}",
+    ]
+
+
+def _task(spec: Any) -> Task | None:
     """Look up the task that an id stands for, if it is one."""
     task_id = spec.kwargs.get("task")
     return None if task_id is None else load_task(task_id)
 
 
-def _is_playable(spec: EnvSpec) -> bool:
+def _is_playable(spec: Any) -> bool:
     """Say whether the id alone makes an environment; that of a user's task needs the task."""
     return spec.kwargs.get("task", "") is not None
 
 
-def _spaces(spec: EnvSpec) -> tuple[str, str]:
+def _spaces(spec: Any) -> tuple[gym.Space[Any], gym.Space[Any]]:
     env = gym.make(spec, disable_env_checker=True)
-    return _show(env.observation_space), _show(env.action_space)
+    return env.observation_space, env.action_space
+
+
+def _spaces_of_an_agent(spec: Any) -> tuple[gym.Space[Any], gym.Space[Any]]:
+    env = spec.make()
+    agent = env.possible_agents[0]
+    return env.observation_space(agent), env.action_space(agent)
 
 
 def _show(space: gym.Space[Any]) -> str:
@@ -148,11 +211,11 @@ def _show(space: gym.Space[Any]) -> str:
     return f"`{space}`"
 
 
-def _summary(form: type) -> str:
+def _summary(form: Form) -> str:
     return _docstring(form).partition("\n\n")[0].replace("\n", " ")
 
 
-def _docstring(form: type) -> str:
+def _docstring(form: Form) -> str:
     """Return the docstring as Markdown, its doctests as code."""
-    text = inspect.getdoc(form) or ""
+    text = inspect.getdoc(form.environment) or ""
     return re.sub(r"(?m)(^>>> .*\n?(?:.+\n?)*)", r"```pycon\n\1\n```\n", text)

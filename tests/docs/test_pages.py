@@ -39,6 +39,16 @@ def test_every_id_is_in_the_table_of_its_form(sources):
         assert f"| {'—' if optimum is None else f'{optimum:.4f}'} |" in row
 
 
+def test_every_multi_agent_id_is_in_its_table(sources):
+    pytest.importorskip("lrmp.envs.multi_agent")
+    import pettingzoo
+
+    ids = [env_id for env_id in pettingzoo.parallel_registry if env_id.startswith("LRMP/")]
+    page = (sources / "docs" / "environments" / "MultiAgentEnv.md").read_text("utf-8")
+    assert ids
+    assert [env_id for env_id in ids if f"\n| `{env_id}` | " not in page] == []
+
+
 def test_environment_page_has_spaces_task_and_docstring(sources):
     page = (sources / "docs" / "environments" / "OneShotEnv.md").read_text("utf-8")
     assert (
