@@ -30,14 +30,14 @@ ASSETS = (".gif", ".json", ".png", ".svg", ".toml")
 SETTINGS = ROOT / "docs" / "zensical.toml"
 
 
-def stage(folder: Path) -> None:
+def stage(folder: Path) -> list[str]:
     """Write the site's sources.
 
     Args:
-        folder: Where; it must not exist.
+        folder: An empty folder.
 
-    Raises:
-        FileNotFoundError: If a document links to what is not there.
+    Returns:
+        Links that lead nowhere.
     """
     sources = {path: f"environments/{page}" for path, page in environment_sources().items()}
     links = RepositoryLinks(ROOT, DOCUMENTS | sources)
@@ -65,6 +65,7 @@ def stage(folder: Path) -> None:
         "[project]\n", f"[project]\n{navigation(pages)}\n", 1
     )
     (folder / "zensical.toml").write_text(settings, "utf-8")
+    return links.dead
 
 
 def build(folder: Path) -> list[str]:
@@ -116,8 +117,9 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         sources = Path(folder)
-        stage(sources)
-        problems = [] if options.sources_only else build(sources)
+        problems = stage(sources)
+        if not (problems or options.sources_only):
+            problems = build(sources)
         if problems:
             print("\n".join(problems), file=sys.stderr)
             return 1

@@ -24,11 +24,13 @@ class RepositoryLinks:
     Attributes:
         root: The repository.
         pages: Page by path in the repository, of what is outside ``docs/`` and has one.
+        dead: Links that led nowhere, one message each.
     """
 
     def __init__(self, root: Path, pages: Mapping[str, str]) -> None:
         self.root = root
         self.pages = pages
+        self.dead: list[str] = []
         self._linked: set[PurePosixPath] = set()
 
     def rewrite(self, text: str, document: str) -> str:
@@ -39,20 +41,15 @@ class RepositoryLinks:
             document: Path of the document in the repository, which its links are relative to.
 
         Returns:
-            Markdown; blocks of code are left alone.
-
-        Raises:
-            FileNotFoundError: If a link leads nowhere.
+            Markdown; blocks of code and dead links are left alone.
         """
         page = self.place(PurePosixPath(document))
 
         def link(match: re.Match[str]) -> str:
             target = os.path.normpath(PurePosixPath(document).parent / match[1])
             if not (self.root / target).exists():
-                raise FileNotFoundError(
-                    f"Expected a file or folder {target}, linked in {document}, got none. "
-                    "Correct the link."
-                )
+                self.dead.append(f"{document}: Expected a file or folder {target}, got none.")
+                return match[0]
             place = os.path.relpath(self.place(PurePosixPath(target)), page.parent)
             return f"]({place}{match[2] or ''})"
 
