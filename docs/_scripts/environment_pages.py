@@ -39,7 +39,7 @@ HEAD = ["id", "network", "layers", "tiles", "objective", "accuracy", "optimum"]
 HEAD += ["observations", "actions"]
 COLUMNS = """\
 Accuracy: the quantised *network* itself, a *table* measured on it, or a *table (estimate)*. The
-optimum is the best return, the environment's `reward_threshold`.
+optimum is the best return; in Gymnasium it is the environment's `reward_threshold`.
 """
 
 
