@@ -26,7 +26,7 @@ DOCUMENTS = {
     "CHANGELOG.md": "changelog.md",
 }
 #: Files of ``docs/`` that belong to the site as they are.
-ASSETS = (".gif", ".json", ".png", ".svg", ".toml")
+ASSETS = (".css", ".gif", ".json", ".png", ".svg", ".toml")
 SETTINGS = ROOT / "docs" / "zensical.toml"
 
 

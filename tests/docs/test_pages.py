@@ -130,6 +130,7 @@ def test_a_bad_page_fails_the_build(text, problem, scripts, tmp_path):
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "index.md").write_text(f"# Home\n\n{text}\n")
     (tmp_path / "docs" / "a.png").touch()
+    (tmp_path / "docs" / "site.css").touch()
     (tmp_path / "zensical.toml").write_text(SETTINGS.read_text("utf-8"))
     problems = "\n".join(build(tmp_path))
     assert problem in problems if problem else not problems
