@@ -31,7 +31,7 @@ def run_command(args_class: type[ArgsT], train: Callable[[ArgsT], RunDirectory])
     except KeyboardInterrupt:
         print("interrupted; repeat the command to finish", file=sys.stderr)
         sys.exit(130)
-    print(f"best design: {run.record_path}")
+    print(f"best design: {run.record_path}" if run.finished else f"results: {run.path}")
 
 
 def check_counts(seed: int, **counts: int) -> None:

@@ -3,7 +3,6 @@
 import json
 import math
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from lrmp.baselines.optimum import joint_problem
+from lrmp.envs.accuracy.table import TableAccuracy
 from lrmp.envs.design_plot import new_figure
 from lrmp.envs.optimum import stored_optimum
 from lrmp.envs.outcome import evaluate_bits
@@ -20,11 +20,15 @@ from lrmp.hardware.cost_report import Objective
 from lrmp.hardware.design import BIT_WIDTHS
 from lrmp.solvers.exact import solve_exact
 from lrmp.solvers.joint import solve_joint
+from lrmp.solvers.joint_problem import JointOptimum, JointProblem
+from lrmp.solvers.joint_sum import SumSearch
 from lrmp.solvers.replication import ReplicationProblem
 
 ALLOWANCES = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0)  # points
 FORBIDDEN = 100.0  # penalty of a design beyond the allowance: a factor of e^100 in time
 TRADE_OFF_POINTS = 25
+ENERGY_SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+GOALS: tuple[Objective, ...] = ("latency", "throughput", "energy")
 #: Gains at less than one point of loss over five networks: abstract of LRMP, Frontiers in AI
 #: 7:1268317, 2024. The paper's designs are not public, so that no point can be drawn.
 PUBLISHED: dict[Objective, tuple[float, float]] = {"latency": (2.6, 9.3), "throughput": (8.0, 18.0)}
@@ -54,10 +58,9 @@ def front(task: Task) -> list[dict[str, float]]:
     """
     points = []
     for allowance in tqdm(ALLOWANCES, desc=task.id, unit="point"):
-        limited = replace(joint_problem(task), penalty=partial(_beyond, allowance))
-        answer = solve_joint(limited)
-        if answer.value < -FORBIDDEN / 2:
-            continue  # no design is so accurate
+        answer = best_within(task, allowance)
+        if answer is None:
+            continue
         design = answer.design
         points.append(
             {
@@ -70,8 +73,29 @@ def front(task: Task) -> list[dict[str, float]]:
     return points
 
 
-def _beyond(allowance: float, drop: float) -> float:
-    return FORBIDDEN if drop > allowance else 0.0
+def best_within(task: Task, allowance: float) -> JointOptimum | None:
+    """Find the design of least cost within an allowance, whatever the task's own allowance is.
+
+    Args:
+        task: A task with an accuracy table.
+        allowance: Largest drop in percentage points.
+
+    Returns:
+        The design with a bound on all others within the allowance; None if none is so accurate.
+    """
+    answer = solve_joint(_limited(task, allowance))
+    return None if answer.value < -FORBIDDEN / 2 else answer
+
+
+def _limited(task: Task, allowance: float) -> JointProblem:
+    posed, accuracy = joint_problem(task), task.accuracy
+    assert isinstance(accuracy, TableAccuracy)  # joint_problem refuses others
+    drop_of = accuracy.drop_map
+
+    def penalty(total: float) -> float:
+        return FORBIDDEN if float(drop_of(total)) > allowance else 0.0
+
+    return replace(posed, penalty=penalty)
 
 
 def uniform_pairs(task: Task) -> list[dict[str, float]]:
@@ -134,6 +158,32 @@ def latency_against_throughput(task: Task) -> list[dict[str, float]]:
     return rows
 
 
+def energy_against_latency(task: Task) -> list[dict[str, float]]:
+    """Trade energy for latency by bits and copies at once, within the allowed drop.
+
+    Args:
+        task: A task with an accuracy table.
+
+    Returns:
+        For shares from 0 to 1, the design with the least sum of the relative energy, times the
+        share, and the relative latency, times the rest: its gains over the plain 8-bit chip, and
+        by how much less the sum of any other design can be, proven. These are the corners of the
+        front's convex hull.
+    """
+    posed, model = _limited(replace(task, objective="edp"), task.allowed_drop), task.cost_model
+    baseline = {goal: model.baseline.cost(goal) for goal in GOALS}
+    scale = baseline["latency"] / baseline["energy"]
+    rows = []
+    for share in tqdm(ENERGY_SHARES, desc=f"{task.id}, energy", unit="point"):
+        weights = 1 - share, share * scale
+        design, bound = SumSearch(posed, lambda line: None, *weights).run()
+        report = model.evaluate(design)
+        total = weights[0] * report.cost("latency") + weights[1] * report.cost("energy")
+        gains = {f"{goal}_gain": baseline[goal] / report.cost(goal) for goal in GOALS}
+        rows.append({"energy_share": share, **gains, "gap": max(0.0, total / bound - 1)})
+    return rows
+
+
 def compute(args: Args) -> dict[str, Any]:
     """Compute the front, write its numbers and draw it.
 
@@ -152,6 +202,7 @@ def compute(args: Args) -> dict[str, Any]:
         "front": front(task),
         "uniform_pairs": uniform_pairs(task),
         "latency_against_throughput": latency_against_throughput(task),
+        "energy_against_latency": energy_against_latency(task),
         "agents": {} if args.agents is None else _agents(args.agents),
     }
     args.out.mkdir(parents=True, exist_ok=True)
@@ -170,15 +221,15 @@ def _agents(comparison: Path) -> dict[str, dict[str, list[float]]]:
 
 
 def plot(task: Task, document: dict[str, Any], path: Path) -> None:
-    """Draw the front, and the trade-off between latency and throughput beside it.
+    """Draw the front, and beside it the trade-offs between latency, throughput and energy.
 
     Args:
         task: For labels.
         document: What ``compute`` collected.
         path: Picture to write.
     """
-    figure = new_figure(12, 5)
-    axes, trade = figure.subplots(1, 2, width_ratios=(3, 2))
+    figure = new_figure(16, 5)
+    axes, trade, energy = figure.subplots(1, 3, width_ratios=(3, 2, 2))
     points = document["front"]
     drops = [point["accuracy_drop"] for point in points]
     allowances = [point["allowance"] for point in points]
@@ -224,7 +275,24 @@ def plot(task: Task, document: dict[str, Any], path: Path) -> None:
     trade.set_xlabel("throughput gain")
     trade.set_ylabel("latency gain")
     trade.set_title("copies alone, at the bits of the optimum", fontsize="medium")
-    for panel in (axes, trade):
+    rows = document["energy_against_latency"]
+    energy.plot(
+        [row["energy_gain"] for row in rows],
+        [row["latency_gain"] for row in rows],
+        "-",
+        color="#999",
+    )
+    shades = energy.scatter(
+        [row["energy_gain"] for row in rows],
+        [row["latency_gain"] for row in rows],
+        c=[row["throughput_gain"] for row in rows],
+        zorder=2,
+    )
+    figure.colorbar(shades, ax=energy, label="throughput gain")
+    energy.set_xlabel("energy gain")
+    energy.set_ylabel("latency gain")
+    energy.set_title("bits and copies, within the allowed drop", fontsize="medium")
+    for panel in (axes, trade, energy):
         panel.spines[["top", "right"]].set_visible(False)
     figure.suptitle(task.id)
     figure.savefig(path, dpi=150)

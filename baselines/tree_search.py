@@ -2,14 +2,15 @@
 
 Branch and bound (Land and Doig, Econometrica 28(3), 1960). Level by level the bits of one more
 layer are fixed. A node's bound is the return with the fewest bits in all layers to come and no
-penalty: cost never falls as bits grow, so nothing below the node does better. Nodes whose bound is
-not above the best design found are left out; what remains is evaluated with the network itself.
+penalty: cost never falls as bits grow, so nothing below the node does better. Energies are bounded
+as if every layer had the copies that cost it least, whatever fits, and energy-delay products by the
+product of least energy and least latency. Nodes whose bound is not above the best design found are
+left out; what remains is evaluated with the network itself.
 """
 
 import math
 from collections.abc import Callable
 from itertools import product
-from typing import cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,8 @@ from lrmp.errors import RunError
 from lrmp.hardware.design import BIT_WIDTHS, MIN_BITS
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.batch import BatchObjective, ReplicationBatch, solve_batch
+from lrmp.solvers.exact import solve_exact
+from lrmp.solvers.replication import ReplicationProblem, useful_copies
 
 MOST_LAYERS = 6  # seven have 49 times as many leaves
 PAIRS = np.array(list(product(BIT_WIDTHS, BIT_WIDTHS)))  # shape (49, 2): weight and activation bits
@@ -37,7 +40,7 @@ def search_tree(
     """Find the bits with the highest return under the default reward.
 
     Args:
-        task: What is solved; its objective is latency or throughput.
+        task: What is solved.
         log: Called with every line of the log.
         progress: Show a bar over the first two levels of the tree.
 
@@ -45,15 +48,9 @@ def search_tree(
         The best bits; their return, which no bits exceed; and the log.
 
     Raises:
-        RunError: If the task minimises something else, has too many layers, or its cost falls
-            where bits grow.
+        RunError: If the task has too many layers, or its cost falls where bits grow.
     """
     layers = len(task.network)
-    if task.objective not in get_args(BatchObjective):
-        raise RunError(
-            f"Expected a latency or throughput task to search through, got {task.id}, which "
-            f"minimises {task.objective}."
-        )
     if layers > MOST_LAYERS:
         raise RunError(
             f"Expected a task of at most {MOST_LAYERS} layers to search through, got {layers}. "
@@ -75,7 +72,7 @@ def search_tree(
 class _Search:
     def __init__(self, task: Task) -> None:
         self._task = task
-        self._objective = cast(BatchObjective, task.objective)  # checked by search_tree
+        self._energies = self._least_energies() if task.objective in ("energy", "edp") else None
         self._baseline = task.cost_model.baseline.cost(task.objective)
         accuracy = task.accuracy
         self._screen = DigitsScreen(accuracy) if isinstance(accuracy, DigitsAccuracy) else None
@@ -92,12 +89,35 @@ class _Search:
             ("tiles", model.tiles_per_copy(every)),
             ("cycles", model.cycles_per_unit(every)),
             ("fixed cycles", model.fixed_cycles(every)),
+            *(() if self._energies is None else (("energies", self._energies),)),
         ):
-            if (np.diff(values, axis=0) < 0).any():
+            # Energies depend on both widths: axes 0 and 1; the others on one.
+            axes = range(values.ndim - 1)
+            if any((np.diff(values, axis=axis) < 0).any() for axis in axes):
                 raise RunError(
                     f"Expected {name} of {self._task.id} that never fall as bits grow, got some "
                     "that do. The tree search would prove nothing."
                 )
+
+    def _least_energies(self) -> IntArray:
+        """Return the energy of every layer with the copies that cost it least, shape (7, 7, L)."""
+        model = self._task.cost_model
+        copies = [useful_copies(int(units)) for units in model.units]
+        layers = len(copies)
+        return np.array(
+            [
+                [
+                    [
+                        energies.min()
+                        for energies in model.copies_energy_fj(
+                            [weight] * layers, [activation] * layers, copies
+                        )
+                    ]
+                    for activation in BIT_WIDTHS
+                ]
+                for weight in BIT_WIDTHS
+            ]
+        )
 
     def start(self) -> str:
         """Find a first design: uniform pairs of bits, then the best change of a layer at a time."""
@@ -132,23 +152,40 @@ class _Search:
                 self.descend(bits[child], depth + 1)
 
     def _gains(self, bits: IntArray) -> NDArray[np.float64]:
-        """Return ln(speedup) of designs; minus infinity where they do not fit. Shape (B,)."""
-        task, model = self._task, self._task.cost_model
-        tiles = model.tiles_per_copy(bits[:, :, 0])
+        """Bound ln(speedup) of designs; minus infinity where they do not fit. Shape (B,)."""
         gains = np.full(len(bits), -np.inf)
-        fits = np.flatnonzero(tiles.sum(axis=1) <= task.budget)
+        tiles = self._task.cost_model.tiles_per_copy(bits[:, :, 0])
+        fits = np.flatnonzero(tiles.sum(axis=1) <= self._task.budget)
         if fits.size:
-            batch = ReplicationBatch(
-                tiles[fits],
-                model.units,
-                model.cycles_per_unit(bits[fits, :, 1]),
-                model.fixed_cycles(bits[fits, :, 1]),
-                task.budget,
-                self._objective,
-            )
-            values = batch.objective_values(solve_batch(batch))
-            gains[fits] = np.log(self._baseline / values)
+            gains[fits] = np.log(self._baseline / self._least_costs(bits[fits], tiles[fits]))
         return gains
+
+    def _least_costs(self, bits: IntArray, tiles: IntArray) -> NDArray[np.float64]:
+        """Bound the cost of designs that fit from below; cycles are exact. Shape (B,)."""
+        objective, cost = self._task.objective, np.ones(len(bits))
+        if self._energies is not None:
+            places = np.arange(bits.shape[1])
+            layers = self._energies[bits[:, :, 0] - MIN_BITS, bits[:, :, 1] - MIN_BITS, places]
+            cost *= layers.sum(axis=1)
+        if objective == "edp":
+            cost *= self._least_cycles(bits, tiles, "latency")
+        elif objective != "energy":
+            cost *= self._least_cycles(bits, tiles, objective)
+        return cost
+
+    def _least_cycles(
+        self, bits: IntArray, tiles: IntArray, objective: BatchObjective
+    ) -> NDArray[np.int64]:
+        model = self._task.cost_model
+        batch = ReplicationBatch(
+            tiles,
+            model.units,
+            model.cycles_per_unit(bits[:, :, 1]),
+            model.fixed_cycles(bits[:, :, 1]),
+            self._task.budget,
+            objective,
+        )
+        return batch.objective_values(solve_batch(batch))
 
     def _ruled_out(self, bits: IntArray, gain: float) -> bool:
         """Say whether a few images show that a design is no better than the best so far."""
@@ -160,11 +197,19 @@ class _Search:
 
     def _evaluate(self, bits: IntArray, gain: float | None = None) -> None:
         """Measure a design's accuracy and keep the design if it is the best so far."""
+        task, (weights, activations) = self._task, bits.T
+        if gain is not None and self._energies is not None:
+            posed = ReplicationProblem.of(
+                task.cost_model, weights, activations, task.budget, task.objective
+            )
+            gain = math.log(self._baseline / solve_exact(posed).objective_value)
+            if gain <= self.value:
+                return
         self.evaluated += 1
         if gain is None:
-            value = evaluate_bits(self._task, bits[:, 0], bits[:, 1]).reward()
+            value = evaluate_bits(task, weights, activations).reward()
         else:
-            drop = self._task.accuracy.drop(bits[:, 0], bits[:, 1])
-            value = lrmp_reward(math.exp(gain), drop, self._task.allowed_drop)
+            drop = task.accuracy.drop(weights, activations)
+            value = lrmp_reward(math.exp(gain), drop, task.allowed_drop)
         if value > self.value:
             self.value, self.best = value, bits.copy()

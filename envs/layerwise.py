@@ -9,7 +9,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from lrmp.envs.accuracy.model import AccuracyKind
-from lrmp.envs.action import unit_to_bits
+from lrmp.envs.action import layer_action_bits, layer_action_space
 from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.envs.dynamics import Dynamics
 from lrmp.envs.episode_frame import Frame
@@ -19,7 +19,7 @@ from lrmp.envs.observation import RUNNING_FEATURES, Observation, bit_feature
 from lrmp.envs.outcome import Outcome
 from lrmp.envs.reward import RewardName
 from lrmp.errors import ActionError, TaskError
-from lrmp.hardware.design import BIT_WIDTHS, MAX_BITS, MIN_BITS
+from lrmp.hardware.design import MAX_BITS, MIN_BITS
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.oracle import SolverName
 
@@ -129,6 +129,10 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     >>> round(info["speedup"], 3), terminated
     (6.101, True)
 
+    ## Vectorized environment
+    `gym.make_vec(id, num_envs)` computes all episodes at once, in NumPy, with the same results and
+    every autoreset mode: `autoreset_mode="SameStep"`, `"NextStep"` (default) or `"Disabled"`.
+
     ## Registered Configurations
     `LRMP-{Digits,MLP,LeNet,ResNet8,ResNet20,SqueezeNet,ResNet18,ResNet34,ResNet50,ResNet101}-v0`
     minimise latency, as do `LRMP-{ResNet18,ResNet34,ResNet50,ResNet101}-v1`. In both versions
@@ -166,12 +170,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         self.feature_names = names + RUNNING_FEATURES
 
         self.observation_space = spaces.Box(0.0, 1.0, (len(self.feature_names),), np.float32)
-        # One space or the other: the class is generic over both.
-        self.action_space = (
-            spaces.MultiDiscrete([len(BIT_WIDTHS), len(BIT_WIDTHS)])
-            if discrete
-            else spaces.Box(0.0, 1.0, (2,), np.float32)
-        )
+        self.action_space = layer_action_space(discrete)
         self._step: int | None = None  # None: reset needed
         self.outcome: Outcome | None = None  # of the last finished episode
 
@@ -300,18 +299,10 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
 
     def _decode(self, action: Action) -> tuple[int, int]:
         """Turn an action into bits, or say what is wrong with it."""
-        try:
-            values: NDArray[Any] = np.asarray(action)
-        except ValueError:  # ragged nesting
-            values = np.empty(0)
-        if values.shape == (2,) and values.dtype.kind in ("iu" if self.discrete else "iuf"):
-            weight, activation = values.tolist()
-            if self.discrete:
-                if 0 <= weight < len(BIT_WIDTHS) and 0 <= activation < len(BIT_WIDTHS):
-                    return MIN_BITS + weight, MIN_BITS + activation
-            elif 0 <= weight <= 1 and 0 <= activation <= 1:  # False for NaN
-                return unit_to_bits(weight), unit_to_bits(activation)
-        raise ActionError(f"Expected an action in {self.action_space}, got {action!r}.")
+        bits = layer_action_bits(action, self.discrete)
+        if bits is None:
+            raise ActionError(f"Expected an action in {self.action_space}, got {action!r}.")
+        return bits
 
     def _observe(self, layer: int, weight_bits: int, activation_bits: int) -> Observation:
         """Describe a layer and the state after the last decision, of the given bits."""

@@ -6,10 +6,10 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from lrmp.envs.action import units_to_bits
+from lrmp.envs.action import layer_action_space, units_to_bits
 from lrmp.envs.observation import RUNNING_FEATURES, Observation, bit_feature
 from lrmp.envs.vector import Advance, Flags, TaskVectorEnv
-from lrmp.hardware.design import BIT_WIDTHS, MAX_BITS, MIN_BITS
+from lrmp.hardware.design import MAX_BITS, MIN_BITS
 from lrmp.hardware.frozen_arrays import IntArray
 
 
@@ -32,9 +32,7 @@ class LayerwiseVectorEnv(TaskVectorEnv):
         self.feature_names = names + RUNNING_FEATURES
         self._set_spaces(
             spaces.Box(0.0, 1.0, (len(self.feature_names),), np.float32),
-            spaces.MultiDiscrete([len(BIT_WIDTHS), len(BIT_WIDTHS)])
-            if discrete
-            else spaces.Box(0.0, 1.0, (2,), np.float32),
+            layer_action_space(discrete),
         )
         count = len(self.dynamics)
         self._bits = np.empty((2, num_envs, count), dtype=np.int64)

@@ -13,6 +13,12 @@ FORMS = {
     "Refine": ("refine", "Refine"),
 }
 
+#: The family of random tasks.
+PROCEDURAL = {
+    "LRMP-Procedural-v0": "ProceduralEnv",
+    "LRMP-Procedural-OneShot-v0": "ProceduralOneShotEnv",
+}
+
 
 def environment_id(task_id: str, form: str = "") -> str:
     """Name the environment of a task in a form.
@@ -43,3 +49,6 @@ def register_envs() -> None:
                     # The user gives the task of LRMP-Custom-v0.
                     kwargs={"task": None if task_id == CUSTOM_ID else task_id},
                 )
+    for env_id, name in PROCEDURAL.items():
+        if env_id not in gym.registry:
+            gym.register(id=env_id, entry_point=f"lrmp.envs.procedural.environment:{name}")

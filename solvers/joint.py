@@ -10,12 +10,18 @@ from lrmp.solvers.joint_sum import SumSearch
 from lrmp.solvers.joint_throughput import search_throughput
 
 
-def solve_joint(problem: JointProblem, log: Callable[[str], None] | None = None) -> JointOptimum:
+def solve_joint(
+    problem: JointProblem,
+    log: Callable[[str], None] | None = None,
+    tolerance: float = 0.0,
+) -> JointOptimum:
     """Find the best design of a task and bound all others.
 
     Args:
         problem: The task.
         log: Also called with every line of the log as it is written.
+        tolerance: Where latency, energy or their weighted sum is minimised, a design that no other
+            undercuts by more than this share is good enough; the bound says how good it is.
 
     Returns:
         The best design found. Its bound meets its value unless the enumeration had to be cut off.
@@ -35,10 +41,10 @@ def solve_joint(problem: JointProblem, log: Callable[[str], None] | None = None)
         (weight_bits, activation_bits), bound = search_throughput(problem, write)
     else:
         if problem.objective == "edp":
-            found, least = search_product(problem, write)
+            found, least = search_product(problem, write, tolerance)
         elif problem.objective in ("latency", "energy"):
             weights = (1.0, 0.0) if problem.objective == "latency" else (0.0, 1.0)
-            found, least = SumSearch(problem, write, *weights).run()
+            found, least = SumSearch(problem, write, *weights, tolerance).run()
         else:
             raise SolverError(
                 f"Expected objective latency, throughput, energy or edp, got {problem.objective}."

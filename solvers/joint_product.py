@@ -18,12 +18,15 @@ from lrmp.solvers.product import least_product
 PARTS = 2**20  # of a cycle or femtojoule: the penalised sums are rounded to whole ones
 
 
-def search_product(problem: JointProblem, log: Callable[[str], None]) -> tuple[Design, float]:
+def search_product(
+    problem: JointProblem, log: Callable[[str], None], tolerance: float = 0.0
+) -> tuple[Design, float]:
     """Find the best design and a lower bound on ``C E exp(penalty)`` of all designs.
 
     Args:
         problem: The task; its objective is edp.
         log: Called with every line of the log.
+        tolerance: Of every weighted sum, as for ``SumSearch``.
 
     Returns:
         Design and bound.
@@ -38,7 +41,9 @@ def search_product(problem: JointProblem, log: Callable[[str], None]) -> tuple[D
         return round(cycles * factor), round(energy * factor)
 
     def solve(cycle_weight: int, energy_weight: int) -> tuple[Design, int]:
-        search = SumSearch(half, lambda line: None, float(cycle_weight), float(energy_weight))
+        search = SumSearch(
+            half, lambda line: None, float(cycle_weight), float(energy_weight), tolerance
+        )
         design, bound = search.run()
         cycles, energy = sums(design)
         log(

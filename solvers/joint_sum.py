@@ -38,6 +38,7 @@ from lrmp.solvers.joint_problem import Floats, JointProblem, uniform_problems
 MARGIN = 1e-9  # relative; sums of a few hundred floats are good to 1e-13
 MOST_PARTIAL_DESIGNS = 100_000  # kept after each layer; more are cut off, and the bound says so
 MOST_EXTENDED = 2**24  # partial designs times choices of the next layer, at a time
+ROUGH_PARTIAL_DESIGNS = 4_000  # the same where a tolerance is allowed
 FIRST_TARGET = 2e-5  # above the Lagrangian bound, relative; then twice as far, and so on
 LAST_TARGET = 1e6
 FEW_PARTIAL_DESIGNS = 2_000  # looking for dominated ones among fewer is not worth it
@@ -138,6 +139,8 @@ class SumSearch:
         log: Called with every line of the log.
         cycle_weight: What is minimised is this many times the cycles
         energy_weight: plus this many times the energy, times the exponential of the penalty.
+        tolerance: A design is good enough if none can cost less by more than this share of it. Then
+            fewer partial designs are kept, and the search stops with the first good enough.
 
     Raises:
         InfeasibleBudgetError: If one copy of every layer does not fit at 2 bits.
@@ -149,8 +152,11 @@ class SumSearch:
         log: Callable[[str], None],
         cycle_weight: float,
         energy_weight: float,
+        tolerance: float = 0.0,
     ) -> None:
         self._problem = problem
+        self._tolerance = tolerance
+        self._most_partial = ROUGH_PARTIAL_DESIGNS if tolerance > 0 else MOST_PARTIAL_DESIGNS
         self._log = log
         self._options = options = _Options.of(problem, cycle_weight, energy_weight)
         needed = options.least(options.tiles).sum()
@@ -191,6 +197,9 @@ class SumSearch:
             )
             if found is not None and (best is None or found[0] < best[0]):
                 best = found
+            good = best is not None and best[0] * (1 - self._tolerance) <= proven
+            if good and self._tolerance > 0:
+                break
             if whole:
                 proven = max(proven, target * (1 - MARGIN))
                 if best is not None and best[0] <= target:
@@ -308,17 +317,17 @@ class SumSearch:
             unused = np.maximum(problem.budget - rest[1] - tiles, 0)
             room = slack(terms + rest[2], terms + rest[3]) - spent - prices.tile * unused
             alive = np.flatnonzero((tiles + rest[0] <= problem.budget) & (room >= 0))
-            if len(alive) > 4 * MOST_PARTIAL_DESIGNS:  # more would not fit in memory side by side
+            if len(alive) > 4 * self._most_partial:  # more would not fit in memory side by side
                 whole = False
-                roomiest = np.argpartition(-room[alive], 4 * MOST_PARTIAL_DESIGNS)
-                alive = np.sort(alive[roomiest[: 4 * MOST_PARTIAL_DESIGNS]])
+                roomiest = np.argpartition(-room[alive], 4 * self._most_partial)
+                alive = np.sort(alive[roomiest[: 4 * self._most_partial]])
             if len(alive) > FEW_PARTIAL_DESIGNS:
                 cost = spent - prices.tile * tiles - prices.accuracy * terms
                 alive = alive[_undominated(tiles[alive], terms[alive], cost[alive])]
-            if len(alive) > MOST_PARTIAL_DESIGNS:
+            if len(alive) > self._most_partial:
                 whole = False
-                roomiest = np.argpartition(-room[alive], MOST_PARTIAL_DESIGNS)
-                alive = np.sort(alive[roomiest[:MOST_PARTIAL_DESIGNS]])
+                roomiest = np.argpartition(-room[alive], self._most_partial)
+                alive = np.sort(alive[roomiest[: self._most_partial]])
             tiles, terms, spent = tiles[alive], terms[alive], spent[alive]
             path.append((alive, count))
             most = max(most, len(alive))

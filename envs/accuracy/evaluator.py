@@ -155,9 +155,39 @@ class NetworkEvaluator:
         """
         self.network.set_bits(weight_bits, activation_bits)
         try:
-            return self._compare(self.network.stages(), self.split(name).images, self.split(name))
+            return self.compare(self.network, name)
         finally:
             self.network.set_float()
+
+    def compare(self, model: Stage, name: SplitName) -> DesignResult:
+        """Compare any other form of the network with the float network.
+
+        Args:
+            model: Takes and gives what the float network does.
+            name: Of the split.
+
+        Returns:
+            What it does to the images.
+        """
+        return self._compare([model], self.split(name).images, self.split(name))
+
+    def labelled_images(self, name: SplitName, limit: int | None = None) -> tuple[Tensor, Tensor]:
+        """Load a split in one piece, such as for training.
+
+        Args:
+            name: Of the split.
+            limit: The first of its images alone; None for all.
+
+        Returns:
+            Preprocessed images, shape (N, channels, height, width), and labels, shape (N,).
+
+        Raises:
+            AccuracyDataError: If the network has no such images.
+        """
+        found = self.protocol.load(name, self.root)
+        found = ImageSet(found.pixels[:limit], found.labels[:limit])
+        images, labels = zip(*self._batches(found), strict=True)
+        return torch.cat(images), torch.cat(labels)
 
     def _compare(
         self, stages: Sequence[Stage], inputs: Sequence[Tensor], split: Batches

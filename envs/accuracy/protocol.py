@@ -12,13 +12,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lrmp.envs.accuracy.data import SOURCES, ImageSet, load_images
+from lrmp.envs.accuracy.data import ImageSet, Source, load_images, source_size
 from lrmp.errors import AccuracyDataError, unknown_name
 
 PROTOCOLS = "protocols.toml"
 PACKAGE = "lrmp.envs.accuracy"
 
-SplitName = Literal["calibration", "search", "test"]
+SplitName = Literal["calibration", "search", "test", "training"]
 Preprocessing = Literal["unit", "raw", "imagenet", "tensorflow"]
 
 #: (pixel / scale - mean) / std, by channel.
@@ -35,13 +35,13 @@ class Split:
     """Some images of a source.
 
     Attributes:
-        source: A key of ``SOURCES``.
+        source: A key of ``SOURCES``, or a folder of images.
         seed: Of the shuffle.
         start: First image after the shuffle.
         stop: Behind the last.
     """
 
-    source: str
+    source: Source
     seed: int
     start: int
     stop: int
@@ -55,7 +55,7 @@ class Split:
         Returns:
             Shape (N,).
         """
-        order = np.random.default_rng(self.seed).permutation(SOURCES[self.source][0])
+        order = np.random.default_rng(self.seed).permutation(source_size(self.source))
         return order[self.start : self.stop]
 
     def __str__(self) -> str:
@@ -81,6 +81,7 @@ class Protocol:
         evaluations: Designs that a search may score.
         float_top1: Percent, or None if the data's README gives none.
         float_images: The source that it was measured on.
+        training: Images that fine-tuning may see, or None where there are none.
     """
 
     network: str
@@ -97,24 +98,33 @@ class Protocol:
     evaluations: int
     float_top1: float | None = None
     float_images: str | None = None
+    training: Split | None = None
 
     def split(self, name: SplitName) -> Split:
         """Look up a split.
 
         Args:
-            name: ``"calibration"``, ``"search"`` or ``"test"``.
+            name: Of the split.
 
         Returns:
             The split.
+
+        Raises:
+            AccuracyDataError: If the network has no training images here.
         """
-        split: Split = getattr(self, name)
+        split: Split | None = getattr(self, name)
+        if split is None:
+            raise AccuracyDataError(
+                f"Expected a network with a {name} split, got {self.network}, whose "
+                f"{name} images are not at hand."
+            )
         return split
 
     def load(self, name: SplitName, root: Path) -> ImageSet:
         """Load the images of a split.
 
         Args:
-            name: ``"calibration"``, ``"search"`` or ``"test"``.
+            name: Of the split.
             root: The data folder.
 
         Returns:

@@ -32,7 +32,7 @@ def test_saved_and_loaded_policy_acts_equally(actor, tmp_path):
     loaded = Actor.load(path)
     observation = np.linspace(0, 1, 16, dtype=np.float32)
     assert np.array_equal(actor.act(observation), loaded.act(observation))
-    assert loaded.sizes == actor.sizes
+    assert loaded.settings == actor.settings
 
 
 def test_missing_policy(tmp_path):

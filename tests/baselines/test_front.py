@@ -1,4 +1,6 @@
 import json
+import math
+from itertools import pairwise
 
 import pytest
 
@@ -14,6 +16,7 @@ def document(tmp_path_factory):
     out = tmp_path_factory.mktemp("front")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(front, "ALLOWANCES", (0.2, 1.0))
+        patch.setattr(front, "ENERGY_SHARES", (0.0, 0.5, 1.0))
         front.compute(front.Args(env_id=TASK, out=out))
     return json.loads((out / "front.json").read_text("utf-8")), out / "front.png"
 
@@ -25,6 +28,14 @@ def test_points_keep_their_allowance_and_their_bound(document):
         assert point["accuracy_drop"] <= point["allowance"]
         assert point["speedup"] <= point["speedup_bound"] <= 1.001 * point["speedup"]
     assert points[0]["speedup"] < points[1]["speedup"]
+
+
+def test_an_allowance_is_in_points_where_the_table_is_in_nats():
+    task = load_task("LRMP-ResNet8-v0")
+    design = front.best_within(task, 0.5).design
+    assert task.accuracy.drop(design.weight_bits, design.activation_bits) <= 0.5
+    # Without a penalty at the optimum, the limit alone decides.
+    assert front.best_within(task, 1.0).value == pytest.approx(stored_optimum(task.id).value)
 
 
 def test_the_point_at_the_allowed_drop_is_the_optimum(document):
@@ -50,6 +61,17 @@ def test_latency_falls_as_throughput_rises(document):
     ordered = sorted(rows, key=lambda row: row["throughput_gain"])
     latencies = [row["latency_gain"] for row in ordered]
     assert latencies == sorted(latencies, reverse=True)
+
+
+def test_latency_is_traded_for_energy_between_the_two_optima(document):
+    rows = document[0]["energy_against_latency"]
+    energy = stored_optimum("LRMP-ResNet18-Energy-v0")
+    assert rows[0]["latency_gain"] == pytest.approx(math.exp(stored_optimum(TASK).value))
+    assert rows[-1]["energy_gain"] == pytest.approx(math.exp(energy.value))
+    for before, after in pairwise(rows):
+        assert after["latency_gain"] < before["latency_gain"]
+        assert after["energy_gain"] > before["energy_gain"]
+    assert all(row["gap"] <= 1e-3 for row in rows)
 
 
 def test_the_picture_is_drawn(document):

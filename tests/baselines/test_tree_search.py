@@ -26,7 +26,7 @@ class Rugged:
         return None
 
 
-@pytest.mark.parametrize("objective", ["latency", "throughput"])
+@pytest.mark.parametrize("objective", ["latency", "throughput", "energy", "edp"])
 def test_the_best_of_all_designs_is_found(objective):
     digits = load_task("LRMP-Digits-v0")
     network = Network("two", (digits.network.layers[0], digits.network.layers[3]))

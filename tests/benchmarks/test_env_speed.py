@@ -1,10 +1,10 @@
-"""Steps of the scalar environment, beside as many of CartPole's through the same wrappers."""
+"""Steps of the environments, beside as many of CartPole's through the same wrappers."""
 
 import gymnasium as gym
 import numpy as np
 import pytest
 
-import lrmp  # noqa: F401  registers the environments
+from lrmp.envs.registration import environment_id
 
 LAYERS = 21  # of ResNet-18: steps per episode
 
@@ -51,3 +51,40 @@ def test_steps_without_the_last(benchmark, run):
         return (env, actions[: LAYERS - 1]), {}
 
     assert not benchmark.pedantic(walk, setup=reset, rounds=200, warmup_rounds=5)
+
+
+EPISODES = 256
+
+
+def lrmp_vector():
+    env = gym.make_vec("LRMP-ResNet18-v1", EPISODES, autoreset_mode="SameStep")
+    rng = np.random.default_rng(0)
+    return env, [rng.random((EPISODES, 2), dtype=np.float32) for _ in range(LAYERS)]
+
+
+def cartpole_vector():
+    env = gym.make_vec("CartPole-v1", EPISODES)
+    return env, [np.full(EPISODES, step % 2) for step in range(LAYERS)]
+
+
+@pytest.mark.parametrize("run", [lrmp_vector, cartpole_vector])
+def test_vector_env(benchmark, run):
+    benchmark.group = f"{LAYERS} steps of {EPISODES} episodes; for lrmp with all oracle calls"
+    env, actions = run()
+    env.reset(seed=0)
+
+    def episodes():
+        for action in actions:
+            terminated = env.step(action)[2]
+        return terminated.all()
+
+    assert benchmark(episodes) == (run is lrmp_vector)
+    benchmark.extra_info["steps_per_s"] = EPISODES * LAYERS / benchmark.stats.stats.median
+
+
+@pytest.mark.parametrize("form", ["", "OneShot", "Refine"])
+def test_making_an_environment(benchmark, form):
+    benchmark.group = "gym.make of LRMP-ResNet101-v1"
+    env_id = environment_id("LRMP-ResNet101-v1", form)
+    env = benchmark(gym.make, env_id)
+    assert env.spec.id == env_id

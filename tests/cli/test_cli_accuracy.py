@@ -1,10 +1,15 @@
 """The lrmp accuracy commands."""
 
 import json
+import shutil
 
+import numpy as np
 import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
 
 from lrmp.cli import main
+from lrmp.envs.accuracy.sensitivity_table import SensitivityTable
 
 
 def test_check_shows_table_and_network_side_by_side(data, capsys):
@@ -66,3 +71,68 @@ def test_report_writes_page_and_picture(capsys, tmp_path):
     assert main(["accuracy", "report", "--out", str(tmp_path)]) == 0
     assert "| resnet20 |" in (tmp_path / "fidelity.md").read_text("utf-8")
     assert (tmp_path / "fidelity.png").is_file()
+
+
+def test_tune_recovers_what_two_bits_cost_and_resumes(data, capsys, tmp_path):
+    command = ["accuracy", "tune", "--env-id", "LRMP-MLP-v0", "--bits", "2/2", "--json"]
+    command += ["--epochs", "1", "--limit", "3000", "--data", str(data), "--out", str(tmp_path)]
+    assert main(command) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["training_images"] == 3000
+    assert found["before_test"]["drop"] > 15
+    assert found["after_test"]["drop"] < 10
+    epoch = tmp_path / "LRMP-MLP-v0__222-222__0__3000" / "epoch1.safetensors"
+    written = epoch.stat().st_mtime_ns
+    assert main(command) == 0
+    assert json.loads(capsys.readouterr().out)["after_test"] == found["after_test"]
+    assert epoch.stat().st_mtime_ns == written  # it was taken as it is
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--env-id", "LRMP-ResNet18-v1", "--bits", "4/4"], "Expected a network with a training"),
+        (
+            ["--env-id", "LRMP-MLP-v0", "--bits", "2/2", "--epochs", "0"],
+            "Expected --epochs and --limit",
+        ),
+    ],
+)
+def test_tune_refuses_bad_input(words, message, data, capsys):
+    assert main(["accuracy", "tune", *words, "--data", str(data)]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.fixture
+def digit_folder(tmp_path):
+    """Scikit-learn's digits as a user's folder: one folder per class, PNG files of any size."""
+    pixels, labels = load_digits(return_X_y=True)
+    for index, (image, label) in enumerate(zip(pixels[:80], labels[:80], strict=True)):
+        (tmp_path / "images" / str(label)).mkdir(parents=True, exist_ok=True)
+        grey = Image.fromarray((image.reshape(8, 8) * 15.9).astype(np.uint8))
+        grey.resize((30, 30)).save(tmp_path / "images" / str(label) / f"{index}.png")
+    return tmp_path / "images"
+
+
+def test_measure_takes_a_folder_of_images(digit_folder, capsys, tmp_path):
+    words = ["--network", "mlp", "--images", str(digit_folder), "--designs", "12"]
+    command = ["accuracy", "measure", *words, "--out", str(tmp_path / "out")]
+    assert main(command) == 0
+    assert "one point of drop is" in capsys.readouterr().out
+    text = (tmp_path / "out" / "mlp.json").read_text("utf-8")
+    table = SensitivityTable.from_text(text)
+    assert table.provenance["calibration"] == "images[0:20] shuffled by 0"
+    assert table.provenance["search"] == "images[20:80] shuffled by 0"
+    assert table.provenance["search_float_top1"] > 50  # labels and shades are the right ones
+    assert table.weight[0, 0] > 10 * table.weight[0, 4] > 0
+    log = (tmp_path / "out" / "mlp.log.jsonl").read_text("utf-8")
+    assert main(command) == 0
+    assert (tmp_path / "out" / "mlp.log.jsonl").read_text("utf-8") == log
+    assert (tmp_path / "out" / "mlp.json").read_text("utf-8") == text
+
+
+def test_measure_refuses_a_folder_without_all_classes(digit_folder, capsys, tmp_path):
+    shutil.rmtree(digit_folder / "7")
+    words = ["--network", "mlp", "--images", str(digit_folder), "--out", str(tmp_path)]
+    assert main(["accuracy", "measure", *words]) == 2
+    assert "Expected a folder for each of 10 classes in" in capsys.readouterr().err

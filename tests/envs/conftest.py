@@ -6,11 +6,11 @@ import pytest
 
 import lrmp  # noqa: F401  registers the environments
 
-# LRMP-Custom-* have no task of their own.
+# LRMP-Custom-* and LRMP-Procedural-* have no task of their own, but tests of theirs.
 ALL_SPECS = [
     spec
     for spec in gym.registry.values()
-    if spec.id.startswith("LRMP-") and spec.kwargs["task"] is not None
+    if spec.id.startswith("LRMP-") and spec.kwargs.get("task") is not None
 ]
 SPECS = [spec for spec in ALL_SPECS if spec.entry_point.endswith("LayerwiseEnv")]
 FORM_SPECS = [spec for spec in ALL_SPECS if spec not in SPECS]

@@ -4,6 +4,7 @@ import doctest
 import json
 import pickle
 import re
+import tracemalloc
 
 import gymnasium as gym
 import numpy as np
@@ -223,6 +224,19 @@ def test_documented_arguments_are_the_constructors(form):
     table = form.__doc__.partition("## Arguments")[2].partition(">>>")[0]
     documented = re.findall(r"^ *\| `(\w+)` \|", table, flags=re.MULTILINE)
     assert documented == [name for name in form.__init__.__annotations__ if name != "return"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_environment_takes_less_than_a_megabyte(form):
+    env_id = environment_id("LRMP-ResNet101-v1", form)
+    gym.make(env_id)  # the task itself is shared
+    tracemalloc.start()
+    envs = [gym.make(env_id) for _ in range(5)]
+    for env in envs:
+        env.reset(seed=0)
+    taken = tracemalloc.get_traced_memory()[0] / len(envs)
+    tracemalloc.stop()
+    assert taken < 2**20
 
 
 def test_tasks_of_forms_are_those_of_the_ids():

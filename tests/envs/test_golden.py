@@ -1,9 +1,11 @@
 """Pinned returns. A change here changes results: it needs a new -vN, not a new number."""
 
 import gymnasium as gym
+import numpy as np
 import pytest
 
 from lrmp.envs import load_task
+from lrmp.envs.registration import environment_id
 
 # Layer l is given 2 + l % 7 weight bits and 2 + (3 l + 2) % 7 activation bits.
 # id: (budget, reward, latency cycles, bottleneck cycles, tiles)
@@ -142,6 +144,23 @@ def test_return_is_the_pinned_one(spec, actions, play):
     assert report.latency_cycles == latency
     assert report.bottleneck_cycles == bottleneck
     assert report.tiles == tiles
+    one_shot = gym.make(environment_id(spec.id, "OneShot"), discrete=True)
+    one_shot.reset()
+    assert one_shot.step(np.ravel(actions))[1] == reward
+
+
+def test_first_refinements_are_scored_as_designs_of_their_own(spec):
+    env = gym.make(environment_id(spec.id, "Refine"), horizon=2)
+    env.reset()
+    dynamics = env.unwrapped.dynamics
+    bits = np.full((2, len(dynamics)), 8)
+    total = 0.0
+    for action, operand, layer in [(1, 0, 0), (4 * len(dynamics) - 1, 1, -1)]:
+        _, reward, terminated, _, _ = env.step(action)
+        bits[operand, layer] -= 1
+        total += reward
+        assert total == pytest.approx(dynamics.outcome(*bits).reward(), rel=1e-12, abs=1e-12)
+    assert terminated
 
 
 def test_fingerprint_is_the_pinned_one(spec):

@@ -13,7 +13,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import CloudpickleWrapper
 
 from lrmp.envs import CUSTOM_ID, TASKS, register_envs
-from lrmp.envs.registration import FORMS, environment_id
+from lrmp.envs.registration import FORMS, PROCEDURAL, environment_id
 
 OBJECTIVES = {"": "latency", "-Throughput": "throughput", "-Energy": "energy", "-EDP": "edp"}
 LABELS = (
@@ -35,7 +35,7 @@ def registered():
 def test_registered_ids_are_the_tasks():
     assert set(TASKS) == set(IDS)
     forms = {environment_id(task_id, form) for task_id in (*IDS, CUSTOM_ID) for form in FORMS}
-    assert set(registered()) == forms
+    assert set(registered()) == forms | set(PROCEDURAL)
 
 
 def test_id_makes_its_own_task(spec):
@@ -101,7 +101,9 @@ heavy = {"torch", "matplotlib", "ortools", "sklearn", "scipy", "pandas"} & set(s
 if before or len(after) != COUNT or heavy:
     sys.exit(f"{before} {after} {heavy}")
 """
-    assert run_python(code.replace("COUNT", str(3 * (len(IDS) + 1))), tmp_path) == ""
+    assert (
+        run_python(code.replace("COUNT", str(3 * (len(IDS) + 1) + len(PROCEDURAL))), tmp_path) == ""
+    )
 
 
 @pytest.mark.parametrize("env_id", ["LRMP-ResNet18-v1", "LRMP-ResNet20-v0"])

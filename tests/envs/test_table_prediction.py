@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
+from lrmp.envs.accuracy.sensitivity_table import load_table
 from lrmp.envs.accuracy.table_prediction import (
+    PREDICTED,
     fit_and_predict,
     layer_features,
     leave_one_out,
     measured_tables,
+    predict_table,
 )
 from lrmp.hardware import load_network
 
@@ -28,6 +31,14 @@ def test_predictions_are_positive_and_never_grow_with_bits(name):
         assert table.shape == (len(load_network(name)), 7)
         assert (table > 0).all()
         assert (np.diff(table, axis=1) <= 0).all()
+
+
+@pytest.mark.parametrize("name", PREDICTED)
+def test_shipped_prediction_is_repeated(name):
+    shipped, again = load_table(name), predict_table(name, TABLES)
+    np.testing.assert_allclose(again.weight, shipped.weight, rtol=1e-4)
+    np.testing.assert_allclose(again.activation, shipped.activation, rtol=1e-4)
+    assert again.provenance["fitted_on"] == shipped.provenance["fitted_on"]
 
 
 def test_known_network_is_predicted_better_with_its_own_table():

@@ -161,6 +161,20 @@ def test_no_neighbour_of_an_optimum_is_better(task_id):
         assert value <= optimum.bound
 
 
+@pytest.mark.parametrize("objective", ["latency", "edp"])
+def test_a_tolerance_costs_no_more_than_it_says(objective):
+    from lrmp.baselines.optimum import joint_problem
+    from lrmp.envs import stored_optimum
+
+    task_id = f"LRMP-ResNet18-{'EDP-' if objective == 'edp' else ''}v0"
+    problem, exact, told = joint_problem(load_task(task_id)), stored_optimum(task_id), []
+    rough = solve_joint(problem, told.append, tolerance=1e-3)
+    assert rough.value <= exact.bound
+    assert rough.bound >= exact.value
+    assert rough.gap <= 2.1e-3
+    assert tuple(told) == rough.log
+
+
 def test_the_design_and_its_value_belong_together():
     problem = small_problem(1, 3, "latency", "points")
     optimum = solve_joint(problem)

@@ -2,16 +2,89 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from lrmp.envs.accuracy.data.image_set import ImageSet, Pixels
 from lrmp.errors import AccuracyDataError
 
 ENDINGS = (".jpeg", ".jpg", ".png")
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """A folder of images as a source of a split: listed at once, decoded when asked for.
+
+    Attributes:
+        root: The folder; that of class 0, 1, and so on are its subfolders by name. So sort
+            ImageNet's WordNet ids, CIFAR-10's names and digits.
+        classes: How many subfolders there are.
+        short_side: As for ``read_image_folder``.
+        side: As for ``read_image_folder``.
+        channels: 3, or 1 for shades of grey.
+    """
+
+    root: str
+    classes: int
+    short_side: int
+    side: int
+    channels: int
+
+    def __str__(self) -> str:
+        return Path(self.root).name
+
+    def files(self) -> tuple[list[Path], list[int]]:
+        """List the images.
+
+        Returns:
+            Files and their classes, by class and name.
+
+        Raises:
+            AccuracyDataError: If there is no such folder, a class has no images, or there are
+                more or fewer classes.
+        """
+        root = Path(self.root)
+        if not root.is_dir():
+            raise AccuracyDataError(f"Expected a folder of images at {root}, got no such folder.")
+        names = sorted(path.name for path in root.iterdir() if path.is_dir())
+        if len(names) != self.classes:
+            raise AccuracyDataError(
+                f"Expected a folder for each of {self.classes} classes in {root}, got {len(names)} "
+                "folders. Name them so that they sort as the classes do."
+            )
+        return _list(root, names, None)
+
+    def __len__(self) -> int:
+        return len(self.files()[0])
+
+    def load(self, indices: NDArray[np.int64]) -> ImageSet:
+        """Decode some images.
+
+        Args:
+            indices: Which, in the wanted order.
+
+        Returns:
+            The images.
+
+        Raises:
+            AccuracyDataError: As ``files``, or if an image is damaged.
+        """
+        files, labels = self.files()
+        images = _read(
+            [files[index] for index in indices],
+            [labels[index] for index in indices],
+            self.short_side,
+            self.side,
+        )
+        if self.channels == 3:
+            return images
+        # Of a grey image all three channels are the same.
+        return ImageSet(images.pixels[..., : self.channels], images.labels)
 
 
 def read_image_folder(
@@ -47,7 +120,12 @@ def read_image_folder(
             f"Expected a folder for each of {len(classes)} classes in {root}, got none for "
             f"{len(missing)}: {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}."
         )
-    files, labels = [], []
+    return _read(*_list(root, classes, limit), short_side, side, processes)
+
+
+def _list(root: Path, classes: Sequence[str], limit: int | None) -> tuple[list[Path], list[int]]:
+    files: list[Path] = []
+    labels: list[int] = []
     for label, name in enumerate(classes):
         found = sorted(p for p in (root / name).iterdir() if p.suffix.lower() in ENDINGS)[:limit]
         if not found:
@@ -56,6 +134,12 @@ def read_image_folder(
             )
         files += found
         labels += [label] * len(found)
+    return files, labels
+
+
+def _read(
+    files: Sequence[Path], labels: Sequence[int], short_side: int, side: int, processes: int = 1
+) -> ImageSet:
     jobs = [(path, short_side, side) for path in files]
     if processes > 1:
         with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:

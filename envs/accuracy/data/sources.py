@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lrmp.envs.accuracy.data.archive import read_jpeg_archive, read_pixel_archive
 from lrmp.envs.accuracy.data.idx import read_idx_images
+from lrmp.envs.accuracy.data.image_folder import ImageFolder
 from lrmp.envs.accuracy.data.image_set import ImageSet
 from lrmp.errors import AccuracyDataError, unknown_name
 
@@ -49,11 +50,36 @@ SOURCES: dict[str, tuple[int, Callable[[Path, Indices], ImageSet]]] = {
 }
 
 
-def load_images(source: str, indices: Indices, root: Path) -> ImageSet:
+#: What images of a kind of set look like: short side that folders are resized to, side, channels.
+SHAPES = {"mnist": (28, 28, 1), "cifar10": (32, 32, 3), "imagenet": (256, 224, 3)}
+
+Source = str | ImageFolder
+
+
+def source_size(source: Source) -> int:
+    """Count the images of a set.
+
+    Args:
+        source: A key of ``SOURCES``, or a folder.
+
+    Returns:
+        How many there are.
+
+    Raises:
+        AccuracyDataError: If there is no such set or folder.
+    """
+    if isinstance(source, ImageFolder):
+        return len(source)
+    if source not in SOURCES:
+        raise AccuracyDataError(unknown_name("image set", source, SOURCES))
+    return SOURCES[source][0]
+
+
+def load_images(source: Source, indices: Indices, root: Path) -> ImageSet:
     """Load some images of a set.
 
     Args:
-        source: A key of ``SOURCES``.
+        source: A key of ``SOURCES``, or a folder.
         indices: Which, in the wanted order.
         root: The data folder.
 
@@ -63,6 +89,8 @@ def load_images(source: str, indices: Indices, root: Path) -> ImageSet:
     Raises:
         AccuracyDataError: If there is no such set, or its files are missing or damaged.
     """
+    if isinstance(source, ImageFolder):
+        return source.load(indices)
     if source not in SOURCES:
         raise AccuracyDataError(unknown_name("image set", source, SOURCES))
     return SOURCES[source][1](root, indices)

@@ -1,7 +1,7 @@
 """The ``lrmp accuracy`` commands: measure a table, check a design, report the fidelity."""
 
 import argparse
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +9,15 @@ import numpy as np
 
 from lrmp.cli.exit_codes import EPILOG
 from lrmp.cli.output import add_json, print_json
-from lrmp.envs.accuracy.data import data_root
+from lrmp.envs.accuracy.data import SHAPES, SOURCES, ImageFolder, data_root
 from lrmp.envs.accuracy.design_result import DesignResult, design_bits, design_text
-from lrmp.envs.accuracy.protocol import Protocol, load_protocol, read_protocols
+from lrmp.envs.accuracy.protocol import Protocol, Split, load_protocol, read_protocols
 from lrmp.envs.accuracy.sensitivity_table import load_table, shipped_networks
 from lrmp.envs.task import Task, load_task
 from lrmp.errors import AccuracyDataError, MissingExtraError, RunError
+from lrmp.hardware.networks import load_network
 
-TABLES = Path("runs") / "accuracy"
+TABLES, RUNS = Path("runs") / "accuracy", Path("runs") / "tune"
 
 
 def add_commands(commands: Any) -> None:
@@ -44,7 +45,12 @@ def add_commands(commands: Any) -> None:
         "--network", required=True, choices=sorted(read_protocols()), help="which network"
     )
     measure.add_argument("--weights", type=Path, help="other weights of that network, safetensors")
-    measure.add_argument("--images", help="other calibration and search images, a known image set")
+    measure.add_argument(
+        "--images",
+        metavar="SET|DIR",
+        help="other calibration and search images: a known image set, or a folder with a folder of "
+        "images for every class",
+    )
     measure.add_argument("--designs", type=int, default=64, help="drawn to fit the map to")
     measure.add_argument("--limit", type=int, metavar="N", help="run only the first N of them")
     measure.add_argument(
@@ -67,16 +73,28 @@ def add_commands(commands: Any) -> None:
         description="Table drop and network drop of a design, side by side.",
         epilog=EPILOG,
     )
-    check.add_argument("run_dir", nargs="?", type=Path, help="a finished run directory")
-    check.add_argument("--env-id", help="with --bits: the environment")
-    check.add_argument(
-        "--bits",
-        metavar="W/A",
-        help="uniform bits such as 6/6, or a digit per layer such as 8654/8888",
-    )
+    _add_design(check)
     add_json(check)
     _add_data(check)
     check.set_defaults(run=_check)
+
+    tune = parts.add_parser(
+        "tune",
+        help="fine-tune a design",
+        description="Recipe qat-1: a design's drop before and after fine-tuning at its bits, on "
+        "the network's training images. Interrupted, it goes on with the epoch it was in.",
+        epilog=EPILOG,
+    )
+    _add_design(tune)
+    tune.add_argument("--epochs", type=int, default=3, help="default: %(default)s")
+    tune.add_argument("--limit", type=int, metavar="N", help="train on the first N images alone")
+    tune.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    tune.add_argument(
+        "--out", type=Path, default=RUNS, help="folder of all runs; default: %(default)s"
+    )
+    add_json(tune)
+    _add_data(tune)
+    tune.set_defaults(run=_tune)
 
     report = parts.add_parser(
         "report",
@@ -88,6 +106,16 @@ def add_commands(commands: Any) -> None:
         "--out", type=Path, default=Path("docs") / "accuracy", help="default: %(default)s"
     )
     report.set_defaults(run=_report)
+
+
+def _add_design(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run_dir", nargs="?", type=Path, help="a finished run directory")
+    parser.add_argument("--env-id", help="with --bits: the environment")
+    parser.add_argument(
+        "--bits",
+        metavar="W/A",
+        help="uniform bits such as 6/6, or a digit per layer such as 8654/8888",
+    )
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -130,17 +158,39 @@ def _protocol(options: argparse.Namespace) -> Protocol:
             protocol, weights=str(path), sha256=file_sha256(path), about=f"user's {path.name}"
         )
     if options.images is not None:
-        protocol = replace(
-            protocol,
-            calibration=replace(protocol.calibration, source=options.images),
-            search=replace(protocol.search, source=options.images),
-        )
         if options.images == protocol.test.source:
             raise AccuracyDataError(
                 f"Expected images other than the test images, got {options.images}. "
                 "A search never sees the test split."
             )
+        protocol = _with_images(protocol, options.images)
     return protocol
+
+
+def _with_images(protocol: Protocol, images: str) -> Protocol:
+    """Let other images calibrate and be searched on: a known set, or a folder."""
+    calibration, search = protocol.calibration, protocol.search
+    if images in SOURCES or not Path(images).is_dir():
+        return replace(
+            protocol,
+            calibration=replace(calibration, source=images),
+            search=replace(search, source=images),
+        )
+    kind, _, _ = str(calibration.source).partition("-")
+    classes = int(load_network(protocol.network).layers[-1].columns)
+    folder = ImageFolder(str(Path(images).resolve()), classes, *SHAPES[kind])
+    count = len(folder)
+    # A small folder: a quarter of it calibrates.
+    first = min(len(calibration), count // 4)
+    if first < 1:
+        raise AccuracyDataError(f"Expected at least 4 images in {images}, got {count}.")
+    last = min(first + len(search), count)
+    return replace(
+        protocol,
+        calibration=Split(folder, calibration.seed, 0, first),
+        search=Split(folder, calibration.seed, first, last),
+        sensitivity_images=min(protocol.sensitivity_images, last - first),
+    )
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -167,12 +217,7 @@ def _check(options: argparse.Namespace) -> int:
     print(f"{task.id}, {evaluator.protocol.recipe}\n  design          {found['design']}")
     print(f"  table drop      {found['table_drop']:.2f} points, {found['table']}")
     for split, result in results.items():
-        low, high = result.interval()
-        print(
-            f"  network drop    {result.drop:.2f} points [{low:.2f}, {high:.2f}], {split} split: "
-            f"top-1 {100 * result.float_correct / result.images:.2f} -> {result.top1:.2f} %, "
-            f"{result.images} images, 95 % paired bootstrap"
-        )
+        print(f"  network drop    {_result_text(result, split)}")
     if table is not None:
         print(
             f"  divergence      table's sum {found['table_sum_nats']:.4f} nats, network "
@@ -181,7 +226,63 @@ def _check(options: argparse.Namespace) -> int:
     return 0
 
 
+def _tune(options: argparse.Namespace) -> int:
+    if options.epochs < 1 or options.seed < 0 or (options.limit is not None and options.limit < 1):
+        raise RunError(
+            "Expected --epochs and --limit of at least 1 and --seed of at least 0, got "
+            f"{options.epochs}, {options.limit} and {options.seed}."
+        )
+    task, weights, activations = _design(options)
+    _need_torch()
+    from lrmp.envs.accuracy.design_tuning import CHECKED, tune_design
+    from lrmp.envs.accuracy.evaluator import NetworkEvaluator
+    from lrmp.envs.accuracy.quantization.fine_tuning import FineTuning
+
+    design = design_text(np.array([weights, activations]))
+    # The folder names all that the epochs depend on, so that none is taken for another's.
+    images = "" if options.limit is None else f"__{options.limit}"
+    folder = options.out / f"{task.id}__{design.replace('/', '-')}__{options.seed}{images}"
+    settings = FineTuning(epochs=options.epochs, seed=options.seed)
+    evaluator = NetworkEvaluator(
+        load_protocol(task.network.name), data_root(options.data), options.device
+    )
+    tuned = tune_design(evaluator, weights, activations, settings, folder, options.limit)
+    if options.json:
+        print_json(
+            {
+                "task": task.id,
+                "design": design,
+                "settings": asdict(settings),
+                "training_images": tuned.images,
+                "seconds": tuned.seconds,
+                **{
+                    f"{when}_{split}": _result_json(results[split])
+                    for when, results in (("before", tuned.before), ("after", tuned.after))
+                    for split in CHECKED
+                },
+            }
+        )
+        return 0
+    print(
+        f"{task.id}, {settings.name}: {settings.epochs} epochs of {tuned.images} images, seed "
+        f"{settings.seed}, {tuned.seconds:.0f} s\n  design          {design}"
+    )
+    for split in CHECKED:
+        for when, results in (("before", tuned.before), ("after", tuned.after)):
+            print(f"  {when:<16}{_result_text(results[split], split)}")
+    return 0
+
+
 _SPLITS: tuple[Any, ...] = ("search", "test")
+
+
+def _result_text(result: DesignResult, split: str) -> str:
+    low, high = result.interval()
+    return (
+        f"{result.drop:.2f} points [{low:.2f}, {high:.2f}], {split} split: "
+        f"top-1 {100 * result.float_correct / result.images:.2f} -> {result.top1:.2f} %, "
+        f"{result.images} images, 95 % paired bootstrap"
+    )
 
 
 def _result_json(result: DesignResult) -> dict[str, Any]:

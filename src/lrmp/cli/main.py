@@ -40,6 +40,8 @@ from lrmp.solvers.replication import Replication, ReplicationProblem
 GROUPS = (own_task, optimum, render, accuracy, hardware)
 AGENTS = {
     "ddpg": "lrmp.baselines.ddpg",
+    "policy-gradient": "lrmp.baselines.policy_gradient",
+    "ppo": "lrmp.baselines.ppo",
     "random": "lrmp.baselines.random_search",
     "uniform": "lrmp.baselines.uniform",
 }
@@ -309,11 +311,11 @@ def _of_run(run: Path, *, use_policy: bool) -> tuple[Outcome, Path | None]:
     if folder is None:
         raise RunError(f"Expected --policy beside a run directory, got {run}.")
     _extra("torch")
-    from lrmp.agents.actor_critic import Actor
+    from lrmp.agents.policies import load_policy
     from lrmp.baselines.evaluate import evaluate_policy
     from lrmp.baselines.run_directory import RunDirectory
 
-    policy = Actor.load(RunDirectory(folder).policy_path)
+    policy = load_policy(RunDirectory(folder).policy_path)
     return evaluate_policy(policy, record.task), folder / "policy.png"
 
 

@@ -113,11 +113,11 @@ def _of_design(design: Design, observation: Observation, layer: int) -> Action:
 
 def _policy(run: Path) -> Policy:
     try:
-        from lrmp.agents.actor_critic import Actor
+        from lrmp.agents.policies import load_policy
     except ImportError as error:
         raise MissingExtraError(
             'Expected torch to run a policy; run pip install "lrmp[train]".'
         ) from error
     from lrmp.baselines.run_directory import RunDirectory
 
-    return Actor.load(RunDirectory(run).policy_path)
+    return load_policy(RunDirectory(run).policy_path)

@@ -1,0 +1,223 @@
+"""Policy gradient over all layers at once, from scratch or from a policy trained on other networks.
+
+``python -m lrmp.baselines.policy_gradient --env-id LRMP-ResNet18-v1 --seed 1 --start POLICY``
+
+Every iteration draws designs from a `SetPolicy` and raises the probability of those that beat the
+others, as `lrmp.baselines.transfer` does, but for one task. A pre-trained policy to start from is
+that baseline's ``policy.safetensors``; without one the first policy prefers many bits and knows
+nothing. Rewards below zero are learned from through ``-ln(1 - r)``.
+
+Writes a run directory: config.json, TensorBoard events, episodes.csv, record.jsonl (the best
+design, for the leaderboard) and policy.safetensors (the last policy). A run that was interrupted
+goes on from its last checkpoint and gives the same result.
+"""
+
+import hashlib
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from lrmp.agents.set_policy import SetPolicy
+from lrmp.baselines.checkpoint import (
+    load_checkpoint,
+    optimizer_tensors,
+    restore_optimizer,
+    save_checkpoint,
+)
+from lrmp.baselines.command import check_counts, run_command
+from lrmp.baselines.ppo import compress
+from lrmp.baselines.run_directory import RunDirectory
+from lrmp.baselines.transfer import draw_designs
+from lrmp.envs.dynamics import Dynamics
+from lrmp.envs.outcome import evaluate_bits
+from lrmp.envs.procedural.features import TRANSFER_FEATURES, transfer_features
+from lrmp.envs.record import Record
+from lrmp.envs.task import load_task
+from lrmp.errors import RunError
+from lrmp.hardware.design import MIN_BITS
+
+
+@dataclass(frozen=True)
+class Args:
+    """Policy gradient over all layers at once."""
+
+    env_id: str = "LRMP-ResNet18-v1"
+    """id of the environment; its accuracy is a table"""
+    seed: int = 1
+    """seed of the run: initial weights and designs"""
+    episodes: int = 600
+    """designs to try, a multiple of DESIGNS"""
+    start: Path | None = None
+    """policy to start from, as lrmp.baselines.transfer writes it; without one, from scratch"""
+    runs_dir: Path = Path("runs")
+    """where the run directory is made: RUNS_DIR/ENV_ID__AGENT__SEED, AGENT being policy-gradient,
+    or policy-gradient-pretrained with START"""
+
+    # Algorithm specific arguments
+    designs: int = 20
+    """designs per iteration"""
+    learning_rate: float = 1e-3
+    """Adam's first learning rate; it falls linearly to zero"""
+    entropy: float = 0.01
+    """first weight of the entropy; it falls linearly to zero"""
+    max_gradient: float = 0.5
+    """largest norm of a gradient"""
+    checkpoint_every: int = 25
+    """iterations between checkpoints"""
+
+    def __post_init__(self) -> None:
+        check_counts(
+            self.seed,
+            episodes=self.episodes,
+            designs=self.designs - 1,
+            checkpoint_every=self.checkpoint_every,
+        )
+        if self.episodes % self.designs:
+            raise RunError(
+                f"Expected episodes to be a multiple of designs ({self.designs}), got "
+                f"{self.episodes}."
+            )
+
+    @property
+    def agent(self) -> str:
+        """Name under which the run is ranked."""
+        return "policy-gradient" + ("-pretrained" if self.start else "")
+
+
+def train(args: Args, *, progress: bool = True) -> RunDirectory:
+    """Search one task, or go on where an interrupted run of the same arguments stopped.
+
+    Args:
+        args: Settings.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The finished run directory; one that was finished before is returned as it is.
+
+    Raises:
+        TaskError: If there is no such task.
+        PolicyError: If ``start`` holds no policy over sets of layers.
+        RunError: If the directory holds a run of other settings.
+    """
+    task = load_task(args.env_id)
+    torch.set_num_threads(1)
+    torch.manual_seed(args.seed)
+    policy = SetPolicy.load(args.start) if args.start else SetPolicy(len(TRANSFER_FEATURES))
+    skip = ("runs_dir", "checkpoint_every", "start")
+    config = {k: v for k, v in asdict(args).items() if k not in skip}
+    config["start"] = hashlib.sha256(args.start.read_bytes()).hexdigest() if args.start else None
+    run = RunDirectory.open(
+        args.runs_dir / f"{args.env_id}__{args.agent}__{args.seed}",
+        {"agent": args.agent, **config},
+    )
+    if run.finished:
+        return run
+    started = time.perf_counter()
+    rng = torch.Generator().manual_seed(args.seed)
+    optimizer = torch.optim.Adam(policy.parameters(), lr=args.learning_rate)
+    iterations = args.episodes // args.designs
+
+    episodes: list[tuple[float, float, float]] = []  # reward, speedup, drop
+    best_bits: tuple[list[int], list[int]] | None = None
+    best_reward, seconds_before = -np.inf, 0.0
+    if run.checkpoint_path.exists():
+        tensors, state = load_checkpoint(run.checkpoint_path)
+        policy.load_state_dict(tensors["policy"])
+        restore_optimizer(optimizer, tensors["optimizer"])
+        rng.set_state(tensors["rng"]["state"])
+        episodes = [(r, s, d) for r, s, d in state["episodes"]]
+        best_reward = max(r for r, _, _ in episodes)
+        best_bits, seconds_before = state["best_bits"], state["seconds"]
+
+    dynamics = Dynamics(task)
+    layers = torch.from_numpy(transfer_features(task))[None]
+    mask = torch.ones(1, len(dynamics), dtype=torch.bool)
+    first = len(episodes) // args.designs
+    writer = SummaryWriter(str(run.path), purge_step=first)
+    bar = tqdm(
+        range(first, iterations),
+        initial=first,
+        total=iterations,
+        desc=f"{args.agent} {args.env_id} seed {args.seed}",
+        unit="iteration",
+        disable=not progress,
+    )
+    for iteration in bar:
+        left = 1 - iteration / iterations
+        optimizer.param_groups[0]["lr"] = left * args.learning_rate
+
+        # Designs, all at once.
+        logs = policy.log_probabilities(layers, mask)[0]
+        index = draw_designs(logs.detach(), args.designs, rng)
+        bits = MIN_BITS + index.numpy()
+        scores = dynamics.scores(bits[:, :, 0].copy(), bits[:, :, 1].copy())
+        rewards = scores.reward.tolist()
+        episodes += zip(
+            rewards, scores.speedup.tolist(), scores.accuracy_drop.tolist(), strict=True
+        )
+        winner = int(np.argmax(rewards))
+        if rewards[winner] > best_reward:
+            best_reward = rewards[winner]
+            best_bits = (bits[winner, :, 0].tolist(), bits[winner, :, 1].tolist())
+
+        # Learning.
+        shrunk = compress(torch.from_numpy(scores.reward).float())
+        others = (shrunk.sum() - shrunk) / (args.designs - 1)
+        advantage = (shrunk - others) / (shrunk.std() + 1e-3)
+        chosen = logs.expand(args.designs, -1, -1, -1).gather(3, index[..., None])
+        spread = -(logs.exp() * logs).sum((1, 2)).mean()
+        loss = -(advantage * chosen.sum((1, 2, 3))).mean() / len(dynamics)
+        optimizer.zero_grad()
+        (loss - left * args.entropy * spread).backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(policy.parameters(), args.max_gradient)
+        optimizer.step()
+
+        # Logging and checkpoints.
+        writer.add_scalar("charts/episodic_return", float(np.mean(rewards)), iteration)
+        writer.add_scalar("charts/best_return", best_reward, iteration)
+        writer.add_scalar("losses/entropy", spread.item(), iteration)
+        bar.set_postfix(best=f"{best_reward:.3f}", mean=f"{np.mean(rewards):.3f}")
+        if (iteration + 1) % args.checkpoint_every == 0 and iteration + 1 < iterations:
+            save_checkpoint(
+                run.checkpoint_path,
+                {
+                    "policy": policy.state_dict(),
+                    "optimizer": optimizer_tensors(optimizer),
+                    "rng": {"state": rng.get_state()},
+                },
+                {
+                    "episodes": episodes,
+                    "best_bits": best_bits,
+                    "seconds": seconds_before + time.perf_counter() - started,
+                },
+            )
+    writer.close()
+
+    assert best_bits is not None
+    policy.save(run.policy_path)
+    run.finish(
+        Record.of(
+            evaluate_bits(task, *best_bits),
+            agent=args.agent,
+            seed=args.seed,
+            evaluated_designs=args.episodes,
+            env_steps=args.episodes,
+            wall_time_s=seconds_before + time.perf_counter() - started,
+        ),
+        episodes,
+    )
+    return run
+
+
+def main() -> None:
+    """Search from the command line."""
+    run_command(Args, train)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,281 @@
+"""PPO: ``python -m lrmp.baselines.ppo --env-id LRMP-ResNet18-v1 --seed 1``.
+
+Proximal policy optimisation (Schulman et al., arXiv 1707.06347) on the vector environment: every
+iteration plays ``num_envs`` whole episodes side by side and then learns from them for some epochs,
+in minibatches. The policy chooses a category per bit width and operand. Rewards below zero are
+learned from through ``-ln(1 - r)``: a ruined design costs up to a hundred points of accuracy, and
+what matters lies within one.
+
+Writes a run directory: config.json, TensorBoard events, episodes.csv, record.jsonl (the best
+design, for the leaderboard) and policy.safetensors (the last policy). A run that was interrupted
+goes on from its last checkpoint and gives the same result.
+"""
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import torch
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from lrmp.agents.advantage import estimate_advantages
+from lrmp.agents.categorical_policy import CategoricalPolicy
+from lrmp.baselines.checkpoint import (
+    load_checkpoint,
+    optimizer_tensors,
+    restore_optimizer,
+    save_checkpoint,
+)
+from lrmp.baselines.command import check_counts, run_command
+from lrmp.baselines.run_directory import RunDirectory
+from lrmp.envs.outcome import evaluate_bits
+from lrmp.envs.record import Record
+from lrmp.envs.task import load_task
+from lrmp.errors import RunError
+
+AGENT = "ppo"
+
+
+@dataclass(frozen=True)
+class Args:
+    """PPO on the vector environment."""
+
+    env_id: str = "LRMP-ResNet18-v0"
+    """id of the environment"""
+    seed: int = 1
+    """seed of the run: initial weights, exploration and minibatches"""
+    episodes: int = 600
+    """designs to try, a multiple of NUM_ENVS"""
+    runs_dir: Path = Path("runs")
+    """where the run directory is made: RUNS_DIR/ENV_ID__ppo__SEED"""
+
+    # Algorithm specific arguments
+    num_envs: int = 20
+    """episodes side by side, which one iteration learns from"""
+    learning_rate: float = 1e-3
+    """Adam's first learning rate; it falls linearly to zero"""
+    gamma: float = 1.0
+    """discount"""
+    gae_lambda: float = 0.95
+    """trace of the advantage estimate"""
+    epochs: int = 4
+    """passes over the steps of an iteration"""
+    minibatches: int = 4
+    """parts of a pass"""
+    clip: float = 0.2
+    """how far the ratio of new to old probabilities counts"""
+    entropy: float = 0.01
+    """first weight of the entropy; it falls linearly to zero"""
+    value_weight: float = 0.5
+    """weight of the value loss"""
+    max_gradient: float = 0.5
+    """largest norm of a gradient"""
+    checkpoint_every: int = 25
+    """iterations between checkpoints"""
+
+    def __post_init__(self) -> None:
+        check_counts(
+            self.seed,
+            episodes=self.episodes,
+            num_envs=self.num_envs,
+            epochs=self.epochs,
+            minibatches=self.minibatches,
+            checkpoint_every=self.checkpoint_every,
+        )
+        if self.episodes % self.num_envs:
+            raise RunError(
+                f"Expected episodes to be a multiple of num_envs ({self.num_envs}), got "
+                f"{self.episodes}."
+            )
+
+
+def compress(rewards: torch.Tensor) -> torch.Tensor:
+    """Shrink what is below zero: ``-ln(1 - r)`` there, r above.
+
+    Args:
+        rewards: Any shape.
+
+    Returns:
+        Same shape; the order stays.
+    """
+    return torch.where(rewards < 0, -torch.log1p(-rewards.clamp(max=0)), rewards)
+
+
+def train(args: Args, *, progress: bool = True) -> RunDirectory:
+    """Train one agent, or go on where an interrupted run of the same arguments stopped.
+
+    Args:
+        args: Settings.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The finished run directory; one that was finished before is returned as it is.
+
+    Raises:
+        TaskError: If there is no such task.
+        RunError: If the directory holds a run of other settings.
+    """
+    task = load_task(args.env_id)
+    config = {k: v for k, v in asdict(args).items() if k not in ("runs_dir", "checkpoint_every")}
+    run = RunDirectory.open(
+        args.runs_dir / f"{args.env_id}__{AGENT}__{args.seed}", {"agent": AGENT, **config}
+    )
+    if run.finished:
+        return run
+    started = time.perf_counter()
+
+    # Seeding: one generator for exploration and minibatches, torch's own for the initial weights.
+    torch.set_num_threads(1)
+    torch.manual_seed(args.seed)
+    rng = torch.Generator().manual_seed(args.seed)
+
+    env = gym.make_vec(task.id, args.num_envs, discrete=True, autoreset_mode="SameStep")
+    steps, count = len(task.network), args.num_envs
+    seen, _ = env.reset(seed=args.seed)
+    policy = CategoricalPolicy(seen.shape[1])
+    optimizer = torch.optim.Adam(policy.parameters(), lr=args.learning_rate, eps=1e-5)
+    iterations = args.episodes // count
+
+    episodes: list[tuple[float, float, float]] = []  # reward, speedup, drop
+    best_bits: tuple[list[int], list[int]] | None = None
+    best_reward, first, seconds_before = -np.inf, 0, 0.0
+    if run.checkpoint_path.exists():
+        tensors, state = load_checkpoint(run.checkpoint_path)
+        policy.load_state_dict(tensors["policy"])
+        restore_optimizer(optimizer, tensors["optimizer"])
+        rng.set_state(tensors["rng"]["state"])
+        episodes = [(r, s, d) for r, s, d in state["episodes"]]
+        best_reward = max(r for r, _, _ in episodes)
+        best_bits, seconds_before = state["best_bits"], state["seconds"]
+        first = len(episodes) // count
+
+    # An iteration's steps: all episodes end with the last one, so none is cut.
+    observations = torch.zeros(steps, count, seen.shape[1])
+    actions = torch.zeros(steps, count, 2, dtype=torch.int64)
+    log_probabilities, values, rewards = torch.zeros(3, steps, count)
+    terminated = torch.zeros(steps, count, dtype=torch.bool)
+
+    writer = SummaryWriter(str(run.path), purge_step=first)
+    bar = tqdm(
+        range(first, iterations),
+        initial=first,
+        total=iterations,
+        desc=f"{AGENT} {args.env_id} seed {args.seed}",
+        unit="iteration",
+        disable=not progress,
+    )
+    for iteration in bar:
+        left = 1 - iteration / iterations
+        optimizer.param_groups[0]["lr"] = left * args.learning_rate
+
+        # Episodes, all at once.
+        for step in range(steps):
+            observations[step] = torch.from_numpy(seen)
+            with torch.no_grad():
+                logs = policy.log_probabilities(observations[step])
+                values[step] = policy.value(observations[step])
+            chosen = torch.multinomial(logs.exp().flatten(0, 1), 1, generator=rng)
+            actions[step] = chosen.view(count, 2)
+            log_probabilities[step] = logs.gather(2, actions[step, :, :, None]).sum((1, 2))
+            seen, reward, ended, _, infos = env.step(actions[step].numpy())
+            rewards[step] = torch.from_numpy(reward)
+            terminated[step] = torch.from_numpy(ended)
+        last = infos["final_info"]
+        scores = reward.tolist()
+        episodes += zip(
+            scores, last["speedup"].tolist(), last["accuracy_drop"].tolist(), strict=True
+        )
+        winner = int(np.argmax(scores))
+        if scores[winner] > best_reward:
+            best_reward = scores[winner]
+            best_bits = (
+                last["design_weight_bits"][winner].tolist(),
+                last["design_activation_bits"][winner].tolist(),
+            )
+
+        # Learning.
+        next_values = torch.cat([values[1:], torch.zeros(1, count)])
+        advantages = estimate_advantages(
+            compress(rewards),
+            values,
+            next_values,
+            terminated,
+            terminated,
+            args.gamma,
+            args.gae_lambda,
+        )
+        returns = (advantages + values).flatten()
+        advantage = advantages.flatten()
+        advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
+        batch_observations, batch_actions = observations.flatten(0, 1), actions.flatten(0, 1)
+        old_logs = log_probabilities.flatten()
+        for _ in range(args.epochs):
+            order = torch.randperm(steps * count, generator=rng)
+            for part in order.tensor_split(args.minibatches):
+                logs = policy.log_probabilities(batch_observations[part])
+                new_logs = logs.gather(2, batch_actions[part, :, None]).sum((1, 2))
+                ratio = (new_logs - old_logs[part]).exp()
+                clipped = ratio.clamp(1 - args.clip, 1 + args.clip)
+                policy_loss = -torch.minimum(ratio * advantage[part], clipped * advantage[part])
+                value_error = policy.value(batch_observations[part]) - returns[part]
+                spread = -(logs.exp() * logs).sum((1, 2))
+                loss = (
+                    policy_loss.mean()
+                    + args.value_weight * value_error.square().mean()
+                    - left * args.entropy * spread.mean()
+                )
+                optimizer.zero_grad()
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(policy.parameters(), args.max_gradient)
+                optimizer.step()
+
+        # Logging and checkpoints.
+        writer.add_scalar("charts/episodic_return", float(np.mean(scores)), iteration)
+        writer.add_scalar("charts/best_return", best_reward, iteration)
+        writer.add_scalar("losses/policy_loss", policy_loss.mean().item(), iteration)
+        writer.add_scalar("losses/value_loss", value_error.square().mean().item(), iteration)
+        writer.add_scalar("losses/entropy", spread.mean().item(), iteration)
+        bar.set_postfix(best=f"{best_reward:.3f}", mean=f"{np.mean(scores):.3f}")
+        if (iteration + 1) % args.checkpoint_every == 0 and iteration + 1 < iterations:
+            save_checkpoint(
+                run.checkpoint_path,
+                {
+                    "policy": policy.state_dict(),
+                    "optimizer": optimizer_tensors(optimizer),
+                    "rng": {"state": rng.get_state()},
+                },
+                {
+                    "episodes": episodes,
+                    "best_bits": best_bits,
+                    "seconds": seconds_before + time.perf_counter() - started,
+                },
+            )
+    writer.close()
+    env.close()
+
+    assert best_bits is not None
+    policy.save(run.policy_path)
+    run.finish(
+        Record.of(
+            evaluate_bits(task, *best_bits),
+            agent=AGENT,
+            seed=args.seed,
+            evaluated_designs=args.episodes,
+            env_steps=args.episodes * steps,
+            wall_time_s=seconds_before + time.perf_counter() - started,
+        ),
+        episodes,
+    )
+    return run
+
+
+def main() -> None:
+    """Train from the command line."""
+    run_command(Args, train)
+
+
+if __name__ == "__main__":
+    main()

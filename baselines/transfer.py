@@ -1,0 +1,289 @@
+"""A policy for all networks: ``python -m lrmp.baselines.transfer --seed 1``.
+
+Policy gradient on the procedural family's training instances (Williams, 1992; the leave-one-out
+baseline of Kool et al., DeepRLStructPred at ICLR 2019): every iteration draws some instances and,
+for each, some designs from a `SetPolicy`; a design's advantage is its reward less the mean of the
+instance's other designs, over their spread. Rewards below zero are learned from through
+``-ln(1 - r)``, as in PPO here.
+
+The trained policy is then tried, without retraining, on registered tasks whose networks it has
+never seen: its likeliest design, and the best of ``samples`` designs drawn from it.
+
+Writes a run directory: config.json, TensorBoard events, training.csv, policy.safetensors,
+transfer.json. A run that was interrupted goes on from its last checkpoint with the same result.
+"""
+
+import csv
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from lrmp.agents.set_policy import SetPolicy
+from lrmp.baselines.checkpoint import (
+    load_checkpoint,
+    optimizer_tensors,
+    restore_optimizer,
+    save_checkpoint,
+)
+from lrmp.baselines.command import check_counts, run_command
+from lrmp.baselines.ppo import compress
+from lrmp.baselines.run_directory import RunDirectory
+from lrmp.envs.dynamics import Dynamics
+from lrmp.envs.optimum import stored_optimum
+from lrmp.envs.procedural.features import TRANSFER_FEATURES, transfer_features
+from lrmp.envs.procedural.generator import draw_task
+from lrmp.envs.task import Task, load_task
+from lrmp.hardware.design import MIN_BITS
+
+AGENT = "transfer"
+
+
+@dataclass(frozen=True)
+class Args:
+    """Train on drawn networks, try on real ones."""
+
+    seed: int = 1
+    """seed of the run: initial weights, instances and designs"""
+    iterations: int = 1500
+    """updates"""
+    runs_dir: Path = Path("runs")
+    """where the run directory is made: RUNS_DIR/LRMP-Procedural-OneShot-v0__transfer__SEED"""
+    tasks: tuple[str, ...] = (
+        "LRMP-MLP-v0",
+        "LRMP-LeNet-v0",
+        "LRMP-ResNet8-v0",
+        "LRMP-ResNet20-v0",
+        "LRMP-SqueezeNet-v0",
+        "LRMP-ResNet18-v1",
+        "LRMP-ResNet34-v1",
+        "LRMP-ResNet50-v1",
+        "LRMP-ResNet101-v1",
+    )
+    """registered tasks to try the policy on; their accuracy is a table"""
+    samples: int = 600
+    """designs drawn for each of them"""
+
+    # Algorithm specific arguments
+    instances: int = 512
+    """training instances"""
+    networks: int = 16
+    """instances per iteration"""
+    designs: int = 16
+    """designs per instance and iteration"""
+    learning_rate: float = 1e-3
+    """Adam's first learning rate; it falls linearly to zero"""
+    entropy: float = 0.02
+    """first weight of the entropy; it falls linearly to zero"""
+    max_gradient: float = 0.5
+    """largest norm of a gradient"""
+    checkpoint_every: int = 50
+    """iterations between checkpoints"""
+
+    def __post_init__(self) -> None:
+        check_counts(
+            self.seed,
+            iterations=self.iterations,
+            samples=self.samples,
+            instances=self.instances,
+            networks=self.networks,
+            designs=self.designs - 1,
+            checkpoint_every=self.checkpoint_every,
+        )
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A task and what the policy sees of it.
+
+    Attributes:
+        dynamics: Scores designs.
+        layers: Features, shape (L, n).
+    """
+
+    dynamics: Dynamics
+    layers: torch.Tensor
+
+    @classmethod
+    def of(cls, task: Task) -> "Instance":
+        """Describe a task."""
+        return cls(Dynamics(task), torch.from_numpy(transfer_features(task)))
+
+    def scores(self, index: torch.Tensor) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Score designs given as bit indices, shape (B, L, 2)."""
+        bits = MIN_BITS + index.numpy()
+        return self.dynamics.scores(bits[:, :, 0].copy(), bits[:, :, 1].copy()).reward
+
+
+def draw_designs(logs: torch.Tensor, count: int, rng: torch.Generator) -> torch.Tensor:
+    """Draw designs from the policy's probabilities.
+
+    Args:
+        logs: Log-probabilities of one network, shape (L, 2, 7).
+        count: Designs.
+        rng: Source of randomness.
+
+    Returns:
+        Bit indices, shape (count, L, 2).
+    """
+    layers = len(logs)
+    flat = torch.multinomial(logs.exp().flatten(0, 1), count, replacement=True, generator=rng)
+    return flat.view(layers, 2, count).permute(2, 0, 1)
+
+
+def train(args: Args, *, progress: bool = True) -> RunDirectory:
+    """Train the policy and try it, or go on where an interrupted run stopped.
+
+    Args:
+        args: Settings.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The finished run directory; ``transfer.json`` says how far from the optima it came.
+
+    Raises:
+        TaskError: If there is no such task.
+        RunError: If the directory holds a run of other settings.
+    """
+    for task_id in args.tasks:
+        load_task(task_id)
+    skip = ("runs_dir", "checkpoint_every")
+    config = {k: v for k, v in asdict(args).items() if k not in skip}
+    config["tasks"] = list(args.tasks)
+    name = f"LRMP-Procedural-OneShot-v0__{AGENT}__{args.seed}"
+    run = RunDirectory.open(args.runs_dir / name, {"agent": AGENT, **config})
+    result = run.path / "transfer.json"
+    if result.exists():
+        return run
+    started = time.perf_counter()
+    torch.set_num_threads(1)
+    torch.manual_seed(args.seed)
+    rng = torch.Generator().manual_seed(args.seed)
+    policy = SetPolicy(len(TRANSFER_FEATURES))
+    optimizer = torch.optim.Adam(policy.parameters(), lr=args.learning_rate)
+    curve: list[tuple[float, float]] = []  # mean reward, mean of the instances' best
+    seconds_before = 0.0
+    if run.checkpoint_path.exists():
+        tensors, state = load_checkpoint(run.checkpoint_path)
+        policy.load_state_dict(tensors["policy"])
+        restore_optimizer(optimizer, tensors["optimizer"])
+        rng.set_state(tensors["rng"]["state"])
+        curve = [(mean, best) for mean, best in state["curve"]]
+        seconds_before = state["seconds"]
+
+    known: dict[int, Instance] = {}
+    writer = SummaryWriter(str(run.path), purge_step=len(curve))
+    bar = tqdm(
+        range(len(curve), args.iterations),
+        initial=len(curve),
+        total=args.iterations,
+        desc=f"{AGENT} seed {args.seed}",
+        unit="update",
+        disable=not progress,
+    )
+    for iteration in bar:
+        left = 1 - iteration / args.iterations
+        optimizer.param_groups[0]["lr"] = left * args.learning_rate
+        numbers = torch.randint(args.instances, (args.networks,), generator=rng).tolist()
+        for number in numbers:
+            if number not in known:
+                known[number] = Instance.of(draw_task("train", number))
+        instances = [known[number] for number in numbers]
+        layers = torch.nn.utils.rnn.pad_sequence([i.layers for i in instances], batch_first=True)
+        lengths = torch.tensor([len(i.layers) for i in instances])
+        mask = torch.arange(layers.shape[1]) < lengths[:, None]
+        logs = policy.log_probabilities(layers, mask)
+
+        losses, means, bests = [], [], []
+        for instance, of_instance in zip(instances, logs, strict=True):
+            of_layers = of_instance[: len(instance.layers)]
+            index = draw_designs(of_layers.detach(), args.designs, rng)
+            rewards = torch.from_numpy(instance.scores(index)).float()
+            shrunk = compress(rewards)
+            others = (shrunk.sum() - shrunk) / (args.designs - 1)
+            advantage = (shrunk - others) / (shrunk.std() + 1e-3)
+            chosen = of_layers.expand(args.designs, -1, -1, -1).gather(3, index[..., None])
+            spread = -(of_layers.exp() * of_layers).sum((1, 2)).mean()
+            loss = -(advantage * chosen.sum((1, 2, 3))).mean() / len(of_layers)
+            losses.append(loss - left * args.entropy * spread)
+            means.append(rewards.mean().item())
+            bests.append(rewards.max().item())
+        optimizer.zero_grad()
+        torch.stack(losses).mean().backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(policy.parameters(), args.max_gradient)
+        optimizer.step()
+
+        curve.append((float(np.mean(means)), float(np.mean(bests))))
+        writer.add_scalar("charts/mean_return", curve[-1][0], iteration)
+        writer.add_scalar("charts/best_return", curve[-1][1], iteration)
+        bar.set_postfix(mean=f"{curve[-1][0]:.3f}", best=f"{curve[-1][1]:.3f}")
+        if (iteration + 1) % args.checkpoint_every == 0 and iteration + 1 < args.iterations:
+            save_checkpoint(
+                run.checkpoint_path,
+                {
+                    "policy": policy.state_dict(),
+                    "optimizer": optimizer_tensors(optimizer),
+                    "rng": {"state": rng.get_state()},
+                },
+                {"curve": curve, "seconds": seconds_before + time.perf_counter() - started},
+            )
+    writer.close()
+
+    policy.save(run.policy_path)
+    with (run.path / "training.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("mean_return", "best_return"), *curve])
+    seconds = seconds_before + time.perf_counter() - started
+    found = {
+        task_id: try_policy(policy, task_id, args.samples, args.seed) for task_id in args.tasks
+    }
+    document = {"training_s": round(seconds, 1), "tasks": found}
+    result.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+    run.checkpoint_path.unlink(missing_ok=True)
+    return run
+
+
+def try_policy(policy: SetPolicy, task_id: str, samples: int, seed: int) -> dict[str, Any]:
+    """Try a policy on a registered task, as it is.
+
+    Args:
+        policy: Trained on other networks.
+        task_id: Id of the task.
+        samples: Designs to draw.
+        seed: Of the draws.
+
+    Returns:
+        Rewards of the likeliest design and of the best one drawn, and the certified optimum.
+    """
+    env = gym.make("LRMP-Procedural-OneShot-v0", tasks=(task_id,))
+    observation, _ = env.reset(seed=seed)
+    _, greedy, _, _, info = env.step(policy.act(observation))
+    instance = Instance.of(load_task(task_id))
+    with torch.no_grad():
+        mask = torch.ones(1, len(instance.layers), dtype=torch.bool)
+        logs = policy.log_probabilities(instance.layers[None], mask)[0]
+    drawn = instance.scores(draw_designs(logs, samples, torch.Generator().manual_seed(seed)))
+    optimum = stored_optimum(task_id)
+    return {
+        "greedy_reward": float(greedy),
+        "greedy_speedup": info["speedup"],
+        "greedy_drop": info["accuracy_drop"],
+        "samples": samples,
+        "best_sampled_reward": float(drawn.max()),
+        "optimal_reward": None if optimum is None else optimum.value,
+    }
+
+
+def main() -> None:
+    """Train from the command line."""
+    run_command(Args, train)
+
+
+if __name__ == "__main__":
+    main()

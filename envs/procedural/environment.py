@@ -1,0 +1,438 @@
+"""Environments that play another task in every episode."""
+
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar, get_args
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from lrmp.envs.accuracy.table import TableAccuracy
+from lrmp.envs.action import layer_action_space
+from lrmp.envs.layerwise import Action, LayerwiseEnv
+from lrmp.envs.observation import RUNNING_FEATURES, TOTALS
+from lrmp.envs.one_shot import OneShotEnv, one_shot_space
+from lrmp.envs.procedural.features import TRANSFER_FEATURES, transfer_features
+from lrmp.envs.procedural.generator import INSTANCES, Split, draw_task
+from lrmp.envs.reward import RewardName, reward_function
+from lrmp.envs.task import Task, resolve_task
+from lrmp.errors import ActionError, TaskError, unknown_name
+from lrmp.hardware.cost_report import Objective
+from lrmp.solvers.oracle import SolverName, check_solver
+
+MAX_LAYERS = 128  # layers that observations have room for; ResNet-101 has 105
+REMEMBERED = 256  # instances that are not drawn again
+
+Observation = dict[str, NDArray[Any]]
+Inner = TypeVar("Inner", LayerwiseEnv, OneShotEnv)
+
+
+class _ProceduralBase(gym.Env[Observation, Action], ABC, Generic[Inner]):
+    """What both forms share: which task an episode plays, and how its layers are shown."""
+
+    metadata = {"render_modes": []}  # noqa: RUF012  Gymnasium's own way
+
+    def __init__(
+        self,
+        *,
+        split: Split,
+        instances: int | None,
+        tasks: Sequence[str | Task] | None,
+        objective: Objective,
+        discrete: bool,
+        reward: RewardName,
+        solver: SolverName,
+        render_mode: str | None,
+    ) -> None:
+        if render_mode is not None:
+            raise TaskError(
+                f"Expected render_mode None, got {render_mode!r}. The layer-wise form draws."
+            )
+        if split not in get_args(Split):
+            raise TaskError(unknown_name("split", split, get_args(Split)))
+        if instances is not None and not 1 <= instances <= INSTANCES:
+            raise TaskError(f"Expected instances of 1 to {INSTANCES}, got {instances}.")
+        if objective not in get_args(Objective):
+            raise TaskError(unknown_name("objective", objective, get_args(Objective)))
+        reward_function(reward)
+        check_solver(solver)
+        self.render_mode = None
+        self.split: Split = split
+        self.objective: Objective = objective
+        self.tasks = None if tasks is None else tuple(_playable(task) for task in tasks)
+        self.instances = (instances or INSTANCES) if self.tasks is None else len(self.tasks)
+        if not self.instances:
+            raise TaskError("Expected at least one task, got none.")
+        self.discrete = discrete
+        self._settings: dict[str, Any] = {"discrete": discrete, "reward": reward, "solver": solver}
+        self._remembered: OrderedDict[int, tuple[Inner, NDArray[np.float32]]] = OrderedDict()
+        self._inner: Inner | None = None
+        self._layer = 0
+
+    @property
+    def task(self) -> Task:
+        """The task of the running or last episode.
+
+        Raises:
+            gymnasium.error.ResetNeeded: If no episode has begun.
+        """
+        return self._playing().task
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Draw a task and start it.
+
+        Args:
+            seed: Decides which instances are drawn from now on.
+            options: None, or ``{"instance": n}`` for a certain one.
+
+        Returns:
+            The first observation, and an info with the ``instance``.
+
+        Raises:
+            TaskError: If there are other options, or no such instance.
+        """
+        super().reset(seed=seed)
+        options = dict(options or {})
+        number = options.pop("instance", None)
+        if options:
+            raise TaskError(
+                f"Expected no reset option but instance, got {sorted(map(str, options))}."
+            )
+        if number is None:
+            number = int(self.np_random.integers(self.instances))
+        elif not isinstance(number, (int, np.integer)) or not 0 <= number < self.instances:
+            raise TaskError(f"Expected an instance of 0 to {self.instances - 1}, got {number!r}.")
+        self._inner, self._layers = self._instance(int(number))
+        self._mask = (np.arange(MAX_LAYERS) < len(self._inner.task.network)).astype(np.int8)
+        seen, _ = self._inner.reset()
+        return self._observe(seen), {"instance": int(number)}
+
+    def _instance(self, number: int) -> tuple[Inner, NDArray[np.float32]]:
+        if number in self._remembered:
+            self._remembered.move_to_end(number)
+        else:
+            if self.tasks is None:
+                task = draw_task(self.split, number, self.objective)
+            else:
+                task = self.tasks[number]
+            layers = np.zeros((MAX_LAYERS, len(TRANSFER_FEATURES)), np.float32)
+            layers[: len(task.network)] = transfer_features(task)
+            self._remembered[number] = self._make(task), layers
+            if len(self._remembered) > REMEMBERED:
+                self._remembered.popitem(last=False)
+        return self._remembered[number]
+
+    def _playing(self) -> Inner:
+        if self._inner is None:
+            raise gym.error.ResetNeeded("Expected reset() first: no episode has begun.")
+        return self._inner
+
+    @abstractmethod
+    def _make(self, task: Task) -> Inner:
+        """Build the environment that plays a task."""
+
+    @abstractmethod
+    def _observe(self, seen: NDArray[np.float32]) -> Observation:
+        """Turn what that environment shows into this one's observation."""
+
+
+class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
+    """Choose bits layer by layer, for another network and chip in every episode.
+
+    ## Description
+    As `LayerwiseEnv`, but each reset draws a task: a network, a chip, a budget and sensitivities,
+    from a seeded generator whose sensitivities are fitted to the measured networks
+    (`lrmp.envs.procedural.draw_task` documents the distributions). Training and test tasks come
+    from different seeds, so that generalisation is measured, not memory. With `tasks` it plays
+    tasks of yours, or registered ones, through the same observations: a policy trained on drawn
+    networks can be tried on ResNet-18 as it is.
+
+    ## Action Space
+    That of `LayerwiseEnv`: `Box(0, 1, (2,), float32)`, or `MultiDiscrete([7, 7])` with
+    `discrete=True`.
+
+    ## Observation Space
+    A `Dict`:
+
+    | Key | Space | Meaning |
+    | --- | --- | --- |
+    | layers | `Box(0, 1, (128, 14), float32)` | features of every layer; 0 behind the last |
+    | mask | `MultiBinary(128)` | which rows are layers |
+    | layer | `Discrete(128)` | which one is to be decided (the last one, at the end) |
+    | current | `Box(0, 1, (14,), float32)` | its features |
+    | running | `Box(0, 1, (6,), float32)` | features 12 to 17 of `LayerwiseEnv` |
+
+    Features of a layer mean the same in all networks:
+
+    | Num | Feature | Meaning |
+    | --- | --- | --- |
+    | 0 | depth | 0 for the first layer, 1 for the last |
+    | 1 | linear | 1 for a fully connected layer |
+    | 2 | rows | log2 of K, / 20 |
+    | 3 | columns | log2 of M, / 20 |
+    | 4 | positions | log2 of P, / 20 |
+    | 5 | cycles_share | 1 + log10 of the share of the baseline's cycles / 6 |
+    | 6 | tiles_share | 1 + log10 of the share of the baseline's tiles / 6 |
+    | 7 | tiles_at_2_bits | tiles with 2-bit weights / with 8-bit ones |
+    | 8 | cycles_at_2_bits | cycles with 2-bit inputs / with 8-bit ones |
+    | 9 | weight_harm_4 | harm of 4-bit weights in this layer alone |
+    | 10 | weight_harm_2 | of 2-bit weights |
+    | 11 | activation_harm_4 | of a 4-bit input |
+    | 12 | activation_harm_2 | of a 2-bit input |
+    | 13 | spare_tiles | share of the budget beyond the plain 8-bit design, for all layers |
+
+    Harm is (log10 h + 5) / 8, where h is the accuracy spent over the allowance (`LayerwiseEnv`).
+
+    ## Rewards
+    Those of `LayerwiseEnv`, with `dense=True` too.
+
+    ## Starting State
+    The first layer of a network drawn by `np_random`: `reset(seed=...)` decides this task and the
+    following ones.
+
+    ## Episode End
+    1. Termination: the last layer is decided. Episodes have as many steps as the network layers.
+
+    ## Info
+    As `LayerwiseEnv`; `reset` has `instance`, the number of the task, which
+    `reset(options={"instance": n})` plays again.
+
+    ## Arguments
+    | Parameter | Type | Default | Description |
+    | --- | --- | --- | --- |
+    | `split` | `str` | `"train"` | `"train"` or `"test"` instances |
+    | `instances` | `int` or `None` | `None` | how many there are; None for all 2**31 |
+    | `tasks` | sequence or `None` | `None` | play these instead, ids or tasks with a table |
+    | `objective` | `str` | `"latency"` | what drawn tasks minimise |
+    | `discrete` | `bool` | `False` | actions as bit indices |
+    | `dense` | `bool` | `False` | a reward at every step, of the same sum |
+    | `reward` | `str` | `"lrmp"` | `"lrmp"`, `"haq"` or `"cim-aq"` |
+    | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
+    | `render_mode` | `str` or `None` | `None` | none |
+
+    >>> import gymnasium as gym
+    >>> env = gym.make("lrmp:LRMP-Procedural-v0", split="test")
+    >>> observation, info = env.reset(seed=0)
+    >>> len(env.unwrapped.task.network) == int(observation["mask"].sum())
+    True
+
+    ## Registered Configurations
+    `LRMP-Procedural-v0`, and `LRMP-Procedural-OneShot-v0` for `ProceduralOneShotEnv`.
+
+    ## Version History
+    - v0: first release.
+    """
+
+    def __init__(
+        self,
+        *,
+        split: Split = "train",
+        instances: int | None = None,
+        tasks: Sequence[str | Task] | None = None,
+        objective: Objective = "latency",
+        discrete: bool = False,
+        dense: bool = False,
+        reward: RewardName = "lrmp",
+        solver: SolverName = "exact",
+        render_mode: str | None = None,
+    ) -> None:
+        super().__init__(
+            split=split,
+            instances=instances,
+            tasks=tasks,
+            objective=objective,
+            discrete=discrete,
+            reward=reward,
+            solver=solver,
+            render_mode=render_mode,
+        )
+        self._settings["dense"] = dense
+        features = len(TRANSFER_FEATURES)
+        self.observation_space = spaces.Dict(  # type: ignore[assignment]  # a dict it is
+            {
+                **_layer_spaces(),
+                "layer": spaces.Discrete(MAX_LAYERS),
+                "current": spaces.Box(0.0, 1.0, (features,), np.float32),
+                "running": spaces.Box(0.0, 1.0, (len(RUNNING_FEATURES),), np.float32),
+            }
+        )
+        self.action_space = layer_action_space(discrete)
+
+    def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Decide the bits of the next layer.
+
+        Args:
+            action: As for `LayerwiseEnv`.
+
+        Returns:
+            Observation, reward, terminated, truncated (always False), info.
+
+        Raises:
+            ActionError: If the action is not in the action space.
+            gymnasium.error.ResetNeeded: If the episode has ended or not begun.
+        """
+        seen, reward, terminated, truncated, info = self._playing().step(action)
+        self._layer = min(self._layer + 1, len(self.task.network) - 1)
+        return self._observe(seen), reward, terminated, truncated, info
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Draw a task and start it; see the base class."""
+        self._layer = 0
+        return super().reset(seed=seed, options=options)
+
+    def _make(self, task: Task) -> LayerwiseEnv:
+        return LayerwiseEnv(task, **self._settings)
+
+    def _observe(self, seen: NDArray[np.float32]) -> Observation:
+        return {
+            "layers": self._layers.copy(),
+            "mask": self._mask.copy(),
+            "layer": np.int64(self._layer),  # as Discrete has it
+            "current": self._layers[self._layer].copy(),
+            "running": seen[-len(RUNNING_FEATURES) :].copy(),
+        }
+
+
+class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
+    """Choose all bits in one action, for another network and chip in every episode.
+
+    ## Description
+    As `ProceduralEnv`, all layers at once: a contextual bandit whose context is a set of layers.
+
+    ## Action Space
+    `Box(0, 1, (256,), float32)`: weight bits of layer 0, its activation bits, and so on, as in
+    `OneShotEnv`; what stands behind the last layer is not looked at. With `discrete=True`,
+    `MultiDiscrete([7] * 256)`.
+
+    ## Observation Space
+    A `Dict`: `layers` and `mask` as in `ProceduralEnv`, and `totals`, `Box(0, 1, (4,), float32)`,
+    the last four features of `OneShotEnv`: before the step of the plain 8-bit design, after it of
+    the chosen one.
+
+    ## Rewards
+    The score of the design, as in `OneShotEnv`.
+
+    ## Starting State
+    A network drawn by `np_random`, as in `ProceduralEnv`.
+
+    ## Episode End
+    1. Termination: always, after the one step.
+
+    ## Info
+    As `OneShotEnv`; `reset` has `instance`.
+
+    ## Arguments
+    | Parameter | Type | Default | Description |
+    | --- | --- | --- | --- |
+    | `split` | `str` | `"train"` | `"train"` or `"test"` instances |
+    | `instances` | `int` or `None` | `None` | how many there are; None for all 2**31 |
+    | `tasks` | sequence or `None` | `None` | play these instead, ids or tasks with a table |
+    | `objective` | `str` | `"latency"` | what drawn tasks minimise |
+    | `discrete` | `bool` | `False` | actions as bit indices |
+    | `reward` | `str` | `"lrmp"` | `"lrmp"`, `"haq"` or `"cim-aq"` |
+    | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
+    | `render_mode` | `str` or `None` | `None` | none |
+
+    >>> import gymnasium as gym
+    >>> env = gym.make("lrmp:LRMP-Procedural-OneShot-v0", tasks=("LRMP-ResNet18-v1",))
+    >>> observation, info = env.reset(seed=0)
+    >>> *_, info = env.step(env.action_space.sample() * 0 + 0.7)  # 6 bits
+    >>> round(info["speedup"], 3)
+    4.136
+
+    ## Registered Configurations
+    `LRMP-Procedural-OneShot-v0`.
+
+    ## Version History
+    - v0: first release.
+    """
+
+    def __init__(
+        self,
+        *,
+        split: Split = "train",
+        instances: int | None = None,
+        tasks: Sequence[str | Task] | None = None,
+        objective: Objective = "latency",
+        discrete: bool = False,
+        reward: RewardName = "lrmp",
+        solver: SolverName = "exact",
+        render_mode: str | None = None,
+    ) -> None:
+        super().__init__(
+            split=split,
+            instances=instances,
+            tasks=tasks,
+            objective=objective,
+            discrete=discrete,
+            reward=reward,
+            solver=solver,
+            render_mode=render_mode,
+        )
+        self.observation_space = spaces.Dict(  # type: ignore[assignment]  # a dict it is
+            {**_layer_spaces(), "totals": spaces.Box(0.0, 1.0, (len(TOTALS),), np.float32)}
+        )
+        self.action_space = one_shot_space(MAX_LAYERS, discrete)
+
+    def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Choose the bits of all layers.
+
+        Args:
+            action: Shape (256,), as the action space says.
+
+        Returns:
+            Observation, reward, terminated (always True), truncated (always False), info.
+
+        Raises:
+            ActionError: If the action is not in the action space.
+            gymnasium.error.ResetNeeded: If the episode has ended or not begun.
+        """
+        inner = self._playing()
+        values: NDArray[Any] = np.asarray(action)
+        if values.shape != (2 * MAX_LAYERS,):
+            raise ActionError(
+                f"Expected an action of shape ({2 * MAX_LAYERS},), got {values.shape}."
+            )
+        seen, reward, terminated, truncated, info = inner.step(
+            values[: 2 * len(inner.task.network)]
+        )
+        return self._observe(seen), reward, terminated, truncated, info
+
+    def _make(self, task: Task) -> OneShotEnv:
+        return OneShotEnv(task, **self._settings)
+
+    def _observe(self, seen: NDArray[np.float32]) -> Observation:
+        return {
+            "layers": self._layers.copy(),
+            "mask": self._mask.copy(),
+            "totals": seen[-len(TOTALS) :].copy(),
+        }
+
+
+def _layer_spaces() -> dict[str, spaces.Space[Any]]:
+    return {
+        "layers": spaces.Box(0.0, 1.0, (MAX_LAYERS, len(TRANSFER_FEATURES)), np.float32),
+        "mask": spaces.MultiBinary(MAX_LAYERS),
+    }
+
+
+def _playable(task: str | Task) -> Task:
+    """Look a task up and check that its layers can be shown."""
+    found = resolve_task(task)
+    if not isinstance(found.accuracy, TableAccuracy):
+        raise TaskError(
+            f"Expected tasks whose accuracy is a table, got {found.id}. Its harms are not known."
+        )
+    if len(found.network) > MAX_LAYERS:
+        raise TaskError(
+            f"Expected networks of at most {MAX_LAYERS} layers, got {found.id} with "
+            f"{len(found.network)}."
+        )
+    return found

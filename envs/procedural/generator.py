@@ -1,0 +1,198 @@
+"""Draws random tasks that look like the measured ones."""
+
+import tomllib
+from dataclasses import replace
+from functools import cache
+from importlib import resources
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lrmp.envs.accuracy.drop_map import DropMap
+from lrmp.envs.accuracy.table import TableAccuracy
+from lrmp.envs.procedural.fit import LEVEL_BITS
+from lrmp.envs.task import Task
+from lrmp.errors import TaskError, unknown_name
+from lrmp.hardware.accelerator import Accelerator
+from lrmp.hardware.cost_report import Objective
+from lrmp.hardware.design import BIT_WIDTHS, MAX_BITS
+from lrmp.hardware.layer import Layer
+from lrmp.hardware.mapping import TileMapping
+from lrmp.hardware.network import Network
+from lrmp.hardware.preset import load_preset
+
+Split = Literal["train", "test"]
+INSTANCES = 2**31  # of each split
+LEAST_LAYERS, MOST_LAYERS = 4, 64
+KNOTS = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # points at which the drop map is cut
+
+Rng = np.random.Generator
+
+
+def draw_task(split: Split, number: int, objective: Objective = "latency") -> Task:
+    """Draw an instance of the family.
+
+    Network, chip, budget and sensitivities are independent:
+
+    - network: a convolutional net of 4 to 64 layers (log-uniform) in 2 to 4 stages; the first stage
+      has 16, 32 or 64 channels on maps of side 16, 28, 32, 56 or 112; every stage doubles the
+      channels and halves the side; kernels are 3 x 3, and every network has a share of 1 x 1
+      kernels, 0 to 60 %; a first convolution of stride 1 or 2 from 3 channels, and a classifier of
+      10, 100 or 1000 classes;
+    - chip: LRMP's, but crossbars of 64, 128 or 256 rows and columns, cells of 1, 2 or 4 bits, 8 to
+      64 active rows (at most all), 4, 8 or 16 columns per ADC, 1, 2 or 4 output elements per cycle;
+    - budget: 1 to 2 times (log-uniform) the plain 8-bit design's tiles;
+    - sensitivities: normal distributions of the numbers in ``distributions.toml``, which are fitted
+      to the measured networks: log10 of a divergence is linear in depth and bits, with normal rest,
+      correlated between the operands; the drop is a power of the sum, cut into a monotone
+      piecewise linear map.
+
+    Args:
+        split: ``"train"`` or ``"test"``: their instances come from different seeds.
+        number: 0 to 2**31 - 1.
+        objective: What is minimised.
+
+    Returns:
+        The task, the same for the same arguments; its id is ``LRMP-Procedural-<split>-<number>``.
+
+    Raises:
+        TaskError: If there is no such split or number.
+    """
+    if split not in get_args(Split):
+        raise TaskError(unknown_name("split", split, get_args(Split)))
+    if not 0 <= number < INSTANCES:
+        raise TaskError(f"Expected an instance of 0 to {INSTANCES - 1}, got {number}.")
+    # The first word parts the splits: no seed of one is a seed of the other.
+    rng = np.random.default_rng([get_args(Split).index(split), number])
+    network = draw_network(rng)
+    accelerator = draw_accelerator(rng)
+    tiles = int(TileMapping(network, accelerator, (MAX_BITS,)).tiles.sum())
+    accuracy = draw_accuracy(rng, len(network))
+    return Task(
+        id=f"LRMP-Procedural-{split}-{number}",
+        network=network,
+        accelerator=accelerator,
+        budget=int(tiles * 2 ** rng.random()),
+        objective=objective,
+        accuracy_factory=_Ready(accuracy),
+    )
+
+
+class _Ready:
+    """An accuracy factory that has its model already; unlike a lambda it can be pickled."""
+
+    def __init__(self, accuracy: TableAccuracy) -> None:
+        self.accuracy = accuracy
+
+    def __call__(self, network: Network) -> TableAccuracy:
+        return self.accuracy
+
+
+def draw_network(rng: Rng) -> Network:
+    """Draw a convolutional network.
+
+    Args:
+        rng: Source of randomness.
+
+    Returns:
+        4 to 64 layers.
+    """
+    count = round(LEAST_LAYERS * (MOST_LAYERS / LEAST_LAYERS) ** rng.random())
+    stages = min(int(rng.integers(2, 5)), count - 2)
+    side = int(rng.choice([16, 28, 32, 56, 112]))
+    channels = int(rng.choice([16, 32, 64]))
+    pointwise = 0.6 * rng.random()
+    stride = int(rng.integers(1, 3))
+    kernel = 3 if stride == 1 else int(rng.choice([3, 7]))
+    layers = [Layer.conv2d("conv0", 3, channels, kernel, side * stride, stride)]
+    # Which layers after the first begin a stage: the second, and others at random.
+    middle = count - 2
+    starts = (
+        {0, *(1 + rng.choice(middle - 1, stages - 1, replace=False)).tolist()}
+        if stages > 1
+        else {0}
+    )
+    for index in range(middle):
+        first = index in starts and index > 0
+        kernel = 1 if rng.random() < pointwise else 3
+        step = 2 if first and side > 4 else 1
+        wider = 2 * channels if first else channels
+        layers.append(Layer.conv2d(f"conv{index + 1}", channels, wider, kernel, side, step))
+        side, channels = -(-side // step), wider
+    layers.append(Layer.linear("fc", channels, int(rng.choice([10, 100, 1000]))))
+    return Network("procedural", tuple(layers))
+
+
+def draw_accelerator(rng: Rng) -> Accelerator:
+    """Draw a variant of LRMP's chip.
+
+    Args:
+        rng: Source of randomness.
+
+    Returns:
+        The chip; its energies and areas are those of LRMP's, whatever its size.
+    """
+    side = int(rng.choice([64, 128, 256]))
+    return replace(
+        load_preset("lrmp_frontiers_2024"),
+        name="procedural",
+        crossbar_rows=side,
+        crossbar_columns=side,
+        cell_bits=int(rng.choice([1, 2, 4])),
+        active_rows=int(min(side, rng.choice([8, 16, 32, 64]))),
+        columns_per_adc=int(rng.choice([4, 8, 16])),
+        output_elements_per_cycle=int(rng.choice([1, 2, 4])),
+        provenance={},
+    )
+
+
+def draw_accuracy(rng: Rng, layers: int) -> TableAccuracy:
+    """Draw sensitivities and a map to the drop.
+
+    Args:
+        rng: Source of randomness.
+        layers: L.
+
+    Returns:
+        A table that never grows with bits.
+    """
+    draws = {key: float(rng.normal(*pair)) for key, pair in distributions().items()}
+    depth = np.linspace(-0.5, 0.5, layers)
+    common, *own = rng.standard_normal((3, layers))
+    share = np.clip(draws["correlation"], 0.0, 1.0)
+    tables: dict[str, NDArray[np.float64]] = {}
+    for operand, rest in zip(("weight", "activation"), own, strict=True):
+        spread, slope_spread, noise = (
+            abs(draws[f"{operand}_{key}"]) for key in ("spread", "slope_spread", "noise")
+        )
+        level = draws[f"{operand}_level"] + draws[f"{operand}_trend"] * depth
+        level += spread * (np.sqrt(share) * common + np.sqrt(1 - share) * rest)
+        slopes = draws[f"{operand}_slope"] + slope_spread * rng.standard_normal(layers)
+        logs = level[:, None] + slopes[:, None] * (np.array(BIT_WIDTHS) - LEVEL_BITS)
+        logs += noise * rng.standard_normal(logs.shape)
+        tables[operand] = 10 ** np.minimum.accumulate(logs, axis=1)
+    # (sum / allowance) ** exponent points.
+    ceiling = float(np.clip(draws["ceiling"], 50, 100))
+    points = np.array([0.0, *(knot for knot in KNOTS if knot < ceiling)])
+    sums = 10 ** draws["allowance"] * points ** (1 / max(draws["exponent"], 1.0))
+    drop_map = DropMap(sums.tolist(), points.tolist(), ceiling)
+    return TableAccuracy(
+        tables["weight"],
+        tables["activation"],
+        "drawn like the tables of measured networks",
+        is_estimate=True,
+        drop_map=drop_map,
+    )
+
+
+@cache
+def distributions() -> dict[str, tuple[float, float]]:
+    """Read mean and standard deviation of every number that is drawn for an accuracy model.
+
+    Returns:
+        As ``fit_distributions`` gives them.
+    """
+    text = resources.files("lrmp.envs.procedural").joinpath("distributions.toml").read_text("utf-8")
+    found: dict[str, tuple[float, float]] = tomllib.loads(text)["distributions"]
+    return found
