@@ -1,0 +1,108 @@
+"""Learning curves of several runs: a CSV file that grows by whole runs, and its picture."""
+
+import csv
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lrmp.baselines.statistics import bootstrap_interval, interquartile_mean
+from lrmp.envs.design_plot import new_figure
+from lrmp.envs.optimum import stored_optimum
+
+HEADER = ["agent", "seed", "episodes", "mean_return"]
+COLORS = ("#1f6f8b", "#e08e45", "#6b8e23", "#8b1f4f", "#555555", "#b8b8b8", "#3a3a8b", "#8b6f1f")
+
+
+class LearningCurves:
+    """The curves in a file; a run is in it as a whole or not at all.
+
+    Args:
+        path: A CSV file, made with the first run: agent, seed, episodes so far and the mean return
+            of the ``block`` episodes up to there.
+        block: Episodes per point.
+    """
+
+    def __init__(self, path: Path, *, block: int = 32) -> None:
+        self.path, self.block = path, block
+
+    def read(self) -> dict[str, dict[int, NDArray[np.float64]]]:
+        """Read all runs.
+
+        Returns:
+            Agent -> seed -> points, shape (n, 2): episodes and mean return.
+        """
+        runs: dict[str, dict[int, list[tuple[float, float]]]] = defaultdict(dict)
+        if self.path.exists():
+            with self.path.open(encoding="utf-8", newline="") as file:
+                for row in csv.DictReader(file):
+                    points = runs[row["agent"]].setdefault(int(row["seed"]), [])
+                    points.append((int(row["episodes"]), float(row["mean_return"])))
+        return {
+            agent: {seed: np.array(points) for seed, points in of_agent.items()}
+            for agent, of_agent in runs.items()
+        }
+
+    def add(self, agent: str, seed: int, returns: NDArray[np.float64]) -> None:
+        """Add a run.
+
+        Args:
+            agent: Its name.
+            seed: Its seed.
+            returns: Return of every episode, in order; the rest of a block is left out.
+        """
+        new = not self.path.exists()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        count = len(returns) // self.block
+        means = returns[: count * self.block].reshape(count, self.block).mean(axis=1)
+        with self.path.open("a", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            if new:
+                writer.writerow(HEADER)
+            writer.writerows(
+                [agent, seed, (index + 1) * self.block, f"{mean:.6f}"]
+                for index, mean in enumerate(means)
+            )
+
+    def last_returns(self, blocks: int = 5) -> dict[str, list[float]]:
+        """Say where the runs ended.
+
+        Args:
+            blocks: How many of the last points are averaged.
+
+        Returns:
+            Agent -> mean return of the last ``blocks`` points of every seed.
+        """
+        return {
+            agent: [float(points[-blocks:, 1].mean()) for _, points in sorted(of_agent.items())]
+            for agent, of_agent in self.read().items()
+        }
+
+    def plot(self, picture: Path, task_id: str, *, lowest: float = -5.0) -> None:
+        """Draw interquartile means over seeds, with 95 % bootstrap intervals.
+
+        Args:
+            picture: File to write.
+            task_id: Its proven optimum is drawn, if it has one.
+            lowest: Lower end of the axis of returns.
+        """
+        figure = new_figure(8, 4.5)
+        axes = figure.subplots()
+        for color, (agent, runs) in zip(COLORS, self.read().items(), strict=False):
+            episodes = next(iter(runs.values()))[:, 0]
+            table = np.stack([points[:, 1] for points in runs.values()])
+            middle = [interquartile_mean(column) for column in table.T]
+            low, high = zip(*(bootstrap_interval(c, resamples=500) for c in table.T), strict=True)
+            axes.plot(episodes, middle, color=color, label=f"{agent} ({len(runs)} seeds)")
+            axes.fill_between(episodes, low, high, color=color, alpha=0.2, linewidth=0)
+        optimum = stored_optimum(task_id)
+        if optimum is not None:
+            axes.axhline(optimum.value, color="black", linestyle="--", label="proven optimum")
+        axes.set_ylim(bottom=lowest)
+        axes.set_xlabel("episodes")
+        axes.set_ylabel(f"mean return of {self.block} episodes")
+        axes.set_title(f"{task_id}: interquartile mean, 95 % bootstrap interval")
+        axes.legend(loc="lower right", fontsize="small")
+        axes.spines[["top", "right"]].set_visible(False)
+        figure.savefig(picture, dpi=120)

@@ -1,0 +1,17 @@
+"""RLlib: PPO learns, with an environment made by id in a spawned worker."""
+
+import pytest
+
+pytest.importorskip("ray", reason='needs pip install "lrmp[rllib]", in a venv of its own')
+pytest.importorskip("ray.rllib", reason='needs pip install "lrmp[rllib]"')
+
+from lrmp.baselines.clients.train_rllib import train
+
+
+# Ray and what it imports leave sockets and files to the garbage collector.
+@pytest.mark.filterwarnings("ignore")
+def test_ppo_learns_on_a_spawned_worker():
+    # Random designs return -52 on average.
+    returns = train("LRMP-ResNet18-v1", seed=1, iterations=12, workers=1)
+    assert returns[0] < -30
+    assert returns[-1] > -15
