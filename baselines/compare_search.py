@@ -64,10 +64,12 @@ class Args:
     """ids of the environments; their accuracy must be a table"""
     seeds: int = 10
     """seeds 1..SEEDS of runs of 1,000 designs"""
-    few_seeds: int = 3
-    """seeds of runs of 10,000 designs, and of Bayesian optimisation; 0 leaves both out"""
+    slow_seeds: int = 3
+    """seeds of Bayesian optimisation; 0 leaves it out"""
     slow_designs: int = 100
     """designs of Bayesian optimisation, whose model takes far longer than the scoring"""
+    long_seeds: int = 3
+    """seeds of runs of 10,000 designs; 0 leaves them out"""
     runs_dir: Path = Path("runs/search")
     """where the run directories are, in a folder per number of designs"""
     learner_runs: Path | None = None
@@ -77,8 +79,9 @@ class Args:
 
     def __post_init__(self) -> None:
         check_counts(0, seeds=self.seeds, slow_designs=self.slow_designs)
-        if self.few_seeds < 0:
-            raise RunError(f"Expected few_seeds of at least 0, got {self.few_seeds}.")
+        for name in ("slow_seeds", "long_seeds"):
+            if getattr(self, name) < 0:
+                raise RunError(f"Expected {name} of at least 0, got {getattr(self, name)}.")
         for env_id in self.env_ids:
             load_task(env_id)
             if stored_optimum(env_id) is None:
@@ -129,9 +132,9 @@ def jobs(args: Args) -> list[Job]:
         for agent, module in (("genetic", genetic), ("annealing", annealing), ("cma-es", cma_es)):
             add(agent, BUDGETS[:3], 1000, module, seed=seed, designs=1000)
     slow = tuple(budget for budget in BUDGETS if budget <= args.slow_designs)
-    for seed in range(1, args.few_seeds + 1):
+    for seed in range(1, args.slow_seeds + 1):
         add("bayesian-tpe", slow, args.slow_designs, bayesian, seed=seed, designs=args.slow_designs)
-    for seed in range(1, args.few_seeds + 1):
+    for seed in range(1, args.long_seeds + 1):
         add("random", BUDGETS[3:], 10_000, random_search, seed=seed, episodes=10_000)
         for agent, module in (("genetic", genetic), ("annealing", annealing)):
             add(agent, BUDGETS[3:], 10_000, module, seed=seed, designs=10_000)
@@ -257,21 +260,30 @@ random search on a task drawn at random.
 
 Chosen on procedural instances that are not scored: [the protocol and every run](tuning.md). Runs of
 10,000 designs are runs of their own, because annealing stretches its schedule over its designs.
-Greedy and the integer programs know the task's accuracy table; the others, like the learning
-agents, see nothing but the rewards of designs.
+Greedy and the integer programs know the task's accuracy table; the others see nothing but the
+rewards of designs. Not chosen by the protocol, but with an eye on some of these tasks: that greedy
+may go down to any width at once, and the costs that the integer programs offer.
 
-Made by `python -m lrmp.baselines.compare_search`, which runs what is missing; all values and the
-versions are in [comparison.json](comparison.json).
+Made by
+
+```sh
+python -m lrmp.baselines.compare_search --seeds {args.seeds} --slow-seeds {args.slow_seeds} \\
+  --slow-designs {args.slow_designs} --long-seeds {args.long_seeds}
+```
+
+which runs what is missing (`--learner-runs` names a folder of finished runs of DDPG). All values
+and the versions are in [comparison.json](comparison.json).
 """
 
 
 def _who(args: Args) -> str:
-    text = f"Seeds 1 to {args.seeds}"
-    if args.few_seeds:
+    text = f"Runs per task: {args.seeds}, but\none where chance plays no part"
+    if args.slow_seeds:
         text += (
-            f"; 1 to {args.few_seeds} for 10,000 designs and for Bayesian\noptimisation, which "
-            f"ends after {args.slow_designs} designs"
+            f"; of Bayesian optimisation {args.slow_seeds}, of\n{args.slow_designs} designs each"
         )
+    if args.long_seeds:
+        text += f"; of 10,000 designs {args.long_seeds}"
     text += "."
     if args.learner_runs is not None:
         text += "\nDDPG: the runs that exist."

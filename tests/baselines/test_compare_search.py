@@ -18,7 +18,7 @@ TASK = "LRMP-MLP-v0"
 def comparison(tmp_path_factory):
     folder = tmp_path_factory.mktemp("comparison")
     args = compare_search.Args(
-        (TASK,), seeds=2, few_seeds=0, runs_dir=folder / "runs", out=folder / "out"
+        (TASK,), seeds=2, slow_seeds=0, long_seeds=0, runs_dir=folder / "runs", out=folder / "out"
     )
     return args, compare_search.compare(args)
 
@@ -34,7 +34,9 @@ def test_every_searcher_is_read_at_equal_numbers_of_designs(comparison):
         optimum = stored_optimum(TASK).value
         assert of_task["600"][1] == max(rewards[:600]) / optimum <= 1
     for agent in ("greedy", "hawq-ilp", "hawq-ilp-tile-time", "uniform-pairs"):
-        assert len(set(map(tuple, shares[agent][TASK].values()))) == 1  # they end by themselves
+        assert list(shares[agent][TASK]) == ["100", "600", "1000", "10000"]
+        # They end by themselves, greedy after more than 100 designs.
+        assert shares[agent][TASK]["600"] == shares[agent][TASK]["10000"]
 
 
 def test_page_has_the_gaps(comparison):
@@ -56,8 +58,8 @@ def test_finished_searches_are_not_repeated(comparison):
 def test_unknown_tasks_are_refused():
     with pytest.raises(TaskError, match="Did you mean"):
         compare_search.Args(("LRMP-MLP-v1",))
-    with pytest.raises(RunError, match="Expected few_seeds of at least 0, got -1"):
-        compare_search.Args((TASK,), few_seeds=-1)
+    with pytest.raises(RunError, match="Expected long_seeds of at least 0, got -1"):
+        compare_search.Args((TASK,), long_seeds=-1)
 
 
 def test_defaults_are_in_the_grids_and_finished_tuning_is_not_repeated(tmp_path):
