@@ -99,6 +99,7 @@ class LearningCurves:
         optimum = stored_optimum(task_id)
         if optimum is not None:
             axes.axhline(optimum.value, color="black", linestyle="--", label="proven optimum")
+            axes.set_ylim(top=optimum.value + 0.3)
         axes.set_ylim(bottom=lowest)
         axes.set_xlabel("episodes")
         axes.set_ylabel(f"mean return of {self.block} episodes")
