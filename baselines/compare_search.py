@@ -2,8 +2,8 @@
 
 At equal numbers of evaluated designs, against the certified optimum. Runs what is missing under
 ``--runs-dir``, one run at a time (finished runs are taken as they are, interrupted ones resumed),
-and writes ``comparison.json``, ``.png`` and ``.md`` to ``--out``. Runs of DDPG are taken from
-``--learner-runs``, where ``lrmp train ddpg --runs-dir`` left them.
+and writes ``comparison.json``, ``.png`` and ``.md`` to ``--out``. ``--learners`` trains agents,
+too; runs of DDPG are taken from ``--learner-runs``, where ``lrmp train ddpg --runs-dir`` left them.
 """
 
 import json
@@ -72,6 +72,10 @@ class Args:
     """seeds of runs of 10,000 designs; 0 leaves them out"""
     runs_dir: Path = Path("runs/search")
     """where the run directories are, in a folder per number of designs"""
+    learners: bool = False
+    """train PPO and policy gradients, too"""
+    policy: Path | None = None
+    """with LEARNERS: a policy of lrmp.baselines.transfer, to start policy gradients from"""
     learner_runs: Path | None = None
     """folder of finished runs of ddpg that are shown beside the searchers"""
     out: Path = Path("docs/results/search")
@@ -138,10 +142,24 @@ def jobs(args: Args) -> list[Job]:
         add("random", BUDGETS[3:], 10_000, random_search, seed=seed, episodes=10_000)
         for agent, module in (("genetic", genetic), ("annealing", annealing)):
             add(agent, BUDGETS[3:], 10_000, module, seed=seed, designs=10_000)
-    return found + _learner_jobs(args)
+    if args.learners:
+        _add_learners(args, add)
+    return found + _ddpg_jobs(args)
 
 
-def _learner_jobs(args: Args) -> list[Job]:
+def _add_learners(args: Args, add: Callable[..., None]) -> None:
+    from lrmp.baselines import policy_gradient, ppo  # they need torch
+
+    for seed in range(1, args.seeds + 1):
+        own: dict[str, Any] = {"seed": seed, "episodes": 1000}
+        add("ppo", BUDGETS[:3], 1000, ppo, **own)
+        add("policy-gradient", BUDGETS[:3], 1000, policy_gradient, **own)
+        if args.policy is not None:
+            own["start"] = args.policy
+            add("policy-gradient-pretrained", BUDGETS[:3], 1000, policy_gradient, **own)
+
+
+def _ddpg_jobs(args: Args) -> list[Job]:
     if args.learner_runs is None:
         return []
     return [
@@ -233,7 +251,7 @@ def format_page(args: Args, shares: Shares) -> str:
         head = f"| searcher | {heads} |\n| --- |{' --- |' * len(BUDGETS)}"
         tasks.append("\n".join([f"### {env_id}", "", head, *rows]))
     return f"""\
-# Searchers at equal numbers of evaluated designs
+# Searchers and agents at equal numbers of evaluated designs
 
 How far the best design is from the certified optimum: `1 - reward / optimum` in per cent, where 100
 is the plain 8-bit chip and 0 the [proven optimum](../../optimum.md). Interquartile mean over the
@@ -260,20 +278,28 @@ random search on a task drawn at random.
 
 Chosen on procedural instances that are not scored: [the protocol and every run](tuning.md). Runs of
 10,000 designs are runs of their own, because annealing stretches its schedule over its designs.
-Greedy and the integer programs know the task's accuracy table; the others see nothing but the
-rewards of designs. Not chosen by the protocol, but with an eye on some of these tasks: that greedy
-may go down to any width at once, and the costs that the integer programs offer.
+Greedy and the integer programs know the task's accuracy table; PPO and the policy gradients see the
+layers' sensitivities in their observations; the others see nothing but the rewards of designs. The
+pretrained policy has learnt on other networks ([how](../transfer/transfer.md)); its designs there
+are not counted. Not chosen by the protocol, but with an eye on some of these tasks: that greedy
+may go down to any width at once, and the costs that the integer programs offer; nor were the
+learning agents' settings, which were chosen on LRMP-ResNet18-v1.
 
 Made by
 
 ```sh
 python -m lrmp.baselines.compare_search --seeds {args.seeds} --slow-seeds {args.slow_seeds} \\
-  --slow-designs {args.slow_designs} --long-seeds {args.long_seeds}
+  --slow-designs {args.slow_designs} --long-seeds {args.long_seeds}{_learner_options(args)}
 ```
 
 which runs what is missing (`--learner-runs` names a folder of finished runs of DDPG). All values
 and the versions are in [comparison.json](comparison.json).
 """
+
+
+def _learner_options(args: Args) -> str:
+    options = " \\\n  --learners" if args.learners else ""
+    return options + (f" --policy {args.policy}" if args.policy else "")
 
 
 def _who(args: Args) -> str:
@@ -346,7 +372,8 @@ def plot_comparison(
     columns = 3 if panels > 2 else panels
     figure = new_figure(5 * columns, 4 * -(-panels // columns) + 0.6)
     grid = figure.subplots(-(-panels // columns), columns, squeeze=False).ravel()
-    colors = {agent: f"C{index}" for index, agent in enumerate(shares)}
+    colors = {agent: f"C{index % 10}" for index, agent in enumerate(shares)}
+    lines = {agent: ("-", "--")[index // 10] for index, agent in enumerate(shares)}
     for axes, env_id in zip(grid, args.env_ids, strict=False):
         for agent, color in colors.items():
             runs = curves.get((agent, env_id))
@@ -357,7 +384,7 @@ def plot_comparison(
             places = np.unique(np.geomspace(1, length, 200).astype(int))
             middle = [100 * (1 - interquartile_mean(table[:, place - 1])) for place in places]
             marker = "o" if length == 1 else None
-            axes.plot(places, middle, color=color, label=agent, marker=marker)
+            axes.plot(places, middle, color=color, label=agent, marker=marker, ls=lines[agent])
             longer = shares[agent][env_id].get(BUDGETS[-1])
             if longer and length == BUDGETS[-2]:  # runs of their own
                 gap = 100 * (1 - interquartile_mean(longer))
@@ -374,7 +401,7 @@ def plot_comparison(
         matrix = pooled(args, shares, agent, POOLED_AT)
         if matrix is not None:
             within = performance_profile(matrix, 1 - gaps / 100)
-            profile.plot(gaps, within, color=color)
+            profile.plot(gaps, within, color=color, ls=lines[agent])
     profile.set_xscale("log")
     profile.set_title(f"all tasks at {POOLED_AT} designs", fontsize="medium")
     profile.set_xlabel("gap to the certified optimum (%)")

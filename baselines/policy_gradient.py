@@ -61,9 +61,9 @@ class Args:
     # Algorithm specific arguments
     designs: int = 20
     """designs per iteration"""
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-4
     """Adam's first learning rate; it falls linearly to zero"""
-    entropy: float = 0.01
+    entropy: float = 0.02
     """first weight of the entropy; it falls linearly to zero"""
     max_gradient: float = 0.5
     """largest norm of a gradient"""
