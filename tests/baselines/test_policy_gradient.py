@@ -36,7 +36,8 @@ def interrupt(module, monkeypatch):
 
 
 def test_learns_what_its_first_policy_does_not_find(tmp_path):
-    run = policy_gradient.train(settings(tmp_path, episodes=1200), progress=False)
+    args = settings(tmp_path, episodes=1200, learning_rate=1e-3)
+    run = policy_gradient.train(args, progress=False)
     rewards, best = run.rewards(), stored_optimum(TASK).value
     assert np.mean(rewards[:100]) < 0.6 * best
     assert np.mean(rewards[-100:]) > 0.85 * best
