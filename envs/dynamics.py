@@ -87,16 +87,20 @@ class Dynamics:
             table = task.accuracy
             self.weight_spent = table.weight_table - table.weight_table[:, -1:]
             self.activation_spent = table.activation_table - table.activation_table[:, -1:]
-            plain = np.full(count, MAX_BITS)
-            self.start_spent = table.table_sum(plain, plain)
             allowance = table.drop_map.threshold(task.allowed_drop)
-        else:
-            self.start_spent = self.spent_by(*np.full((2, count), MAX_BITS))
         # Where nothing is allowed, any drop spends all; where everything is, one unit spends half.
         self._allowance = max(allowance, LEAST_ALLOWANCE) if allowance < np.inf else 1.0
 
     def __len__(self) -> int:
         return len(self.tiles)
+
+    @cached_property
+    def start_spent(self) -> float:
+        """Accuracy spent by 8 bits everywhere; found when needed, for a network may have to run."""
+        plain = np.full(len(self), MAX_BITS)
+        if isinstance(self.task.accuracy, TableAccuracy):
+            return self.task.accuracy.table_sum(plain, plain)
+        return self.spent_by(plain, plain)
 
     @cached_property
     def layer_features(self) -> tuple[tuple[str, ...], NDArray[np.float32]]:
