@@ -5,9 +5,12 @@ own.
 """
 
 import argparse
+from typing import Any
 
 import ray
 from ray.rllib.algorithms.ppo import PPOConfig
+from ray.rllib.env.wrappers.pettingzoo_env import ParallelPettingZooEnv
+from ray.tune.registry import register_env
 
 
 def train(
@@ -37,6 +40,62 @@ def train(
         .reporting(metrics_num_episodes_for_smoothing=32)
         .debugging(seed=seed)
     )
+    return run(config, iterations, workers)
+
+
+def make_multi_agent(settings: dict[str, Any]) -> ParallelPettingZooEnv:
+    """Build the multi-agent form of a task; workers call it.
+
+    Args:
+        settings: Arguments of `lrmp.envs.multi_agent.parallel_env`.
+
+    Returns:
+        RLlib's view of it.
+    """
+    from lrmp.envs.multi_agent import parallel_env
+
+    return ParallelPettingZooEnv(parallel_env(**settings))
+
+
+def train_multi_agent(task_id: str, *, seed: int, iterations: int, workers: int = 1) -> list[float]:
+    """Train one policy that all layers share, by PPO on difference rewards.
+
+    Args:
+        task_id: Id of a task.
+        seed: Seed of the run.
+        iterations: Rollouts, and the updates from each.
+        workers: Processes that play.
+
+    Returns:
+        Mean over episodes of the sum of the layers' rewards, after every iteration.
+    """
+    register_env("lrmp-multi-agent", make_multi_agent)
+    settings = {"task": task_id, "discrete": True, "credit": "difference"}
+    config = (
+        PPOConfig()
+        .environment("lrmp-multi-agent", env_config=settings)
+        .env_runners(num_env_runners=workers)
+        .multi_agent(policies={"layer"}, policy_mapping_fn=lambda *_, **__: "layer")
+        .training(
+            lr=1e-3, gamma=1.0, train_batch_size_per_learner=64, minibatch_size=64, num_epochs=10
+        )
+        .reporting(metrics_num_episodes_for_smoothing=32)
+        .debugging(seed=seed)
+    )
+    return run(config, iterations, workers)
+
+
+def run(config: PPOConfig, iterations: int, workers: int) -> list[float]:
+    """Train on a local Ray.
+
+    Args:
+        config: What to train.
+        iterations: Rollouts, and the updates from each.
+        workers: Processes that play.
+
+    Returns:
+        Mean return of the episodes that ended lately, after every iteration.
+    """
     ray.init(num_cpus=workers + 1, include_dashboard=False, log_to_driver=False)
     try:
         algorithm = config.build_algo()

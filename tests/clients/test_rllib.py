@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("ray", reason='needs pip install "lrmp[rllib]", in a venv of its own')
 pytest.importorskip("ray.rllib", reason='needs pip install "lrmp[rllib]"')
 
-from lrmp.baselines.clients.train_rllib import train
+from lrmp.baselines.clients.train_rllib import train, train_multi_agent
 
 
 # Ray and what it imports leave sockets and files to the garbage collector.
@@ -15,3 +15,9 @@ def test_ppo_learns_on_a_spawned_worker():
     returns = train("LRMP-ResNet18-v1", seed=1, iterations=12, workers=1)
     assert returns[0] < -30
     assert returns[-1] > -15
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_layers_that_share_a_policy_learn_from_difference_rewards():
+    returns = train_multi_agent("LRMP-LeNet-v0", seed=1, iterations=12)
+    assert returns[-1] > returns[0] + 0.15
