@@ -65,6 +65,7 @@ def test_own_network_with_points_by_layer_is_played(play, random_actions):
     assert make_task(OWN, accuracy={**POINTS, "estimate": False}).accuracy.is_estimate is False
 
 
+@needs_docs
 def test_network_from_an_onnx_file_and_chip_from_a_preset_file(tmp_path):
     onnx = pytest.importorskip("onnx")
     shapes = {"a": (64, 32), "b": (32, 10)}
