@@ -22,6 +22,7 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from lrmp.agents.policy_gradient import policy_gradient_loss, sample_designs
 from lrmp.agents.set_policy import SetPolicy
 from lrmp.baselines.checkpoint import (
     load_checkpoint,
@@ -32,7 +33,6 @@ from lrmp.baselines.checkpoint import (
 from lrmp.baselines.command import check_counts, run_command
 from lrmp.baselines.ppo import compress
 from lrmp.baselines.run_directory import RunDirectory
-from lrmp.baselines.transfer import LEAST_SPREAD, draw_designs
 from lrmp.envs.dynamics import Dynamics
 from lrmp.envs.outcome import evaluate_bits
 from lrmp.envs.procedural.features import TRANSFER_FEATURES, transfer_features
@@ -153,7 +153,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
 
         # Designs, all at once.
         logs = policy.log_probabilities(layers, mask)[0]
-        index = draw_designs(logs.detach(), args.designs, rng)
+        index = sample_designs(logs.detach(), args.designs, rng)
         bits = MIN_BITS + index.numpy()
         scores = dynamics.scores(bits[:, :, 0].copy(), bits[:, :, 1].copy())
         rewards = scores.reward.tolist()
@@ -167,11 +167,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
 
         # Learning.
         shrunk = compress(torch.from_numpy(scores.reward).float())
-        others = (shrunk.sum() - shrunk) / (args.designs - 1)
-        advantage = (shrunk - others) / (shrunk.std() + LEAST_SPREAD)
-        chosen = logs.expand(args.designs, -1, -1, -1).gather(3, index[..., None])
-        spread = -(logs.exp() * logs).sum((1, 2)).mean()
-        loss = -(advantage * chosen.sum((1, 2, 3))).mean() / len(dynamics)
+        loss, spread = policy_gradient_loss(logs, index, shrunk)
         optimizer.zero_grad()
         (loss - left * args.entropy * spread).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(policy.parameters(), args.max_gradient)

@@ -27,6 +27,7 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from lrmp.agents.policy_gradient import policy_gradient_loss, sample_designs
 from lrmp.agents.set_policy import SetPolicy
 from lrmp.baselines.checkpoint import (
     load_checkpoint,
@@ -45,7 +46,6 @@ from lrmp.envs.task import Task, load_task
 from lrmp.hardware.design import MIN_BITS
 
 AGENT = "transfer"
-LEAST_SPREAD = 0.1  # of rewards; where designs are nearly alike, noise must not be learned from
 
 
 @dataclass(frozen=True)
@@ -124,22 +124,6 @@ class Instance:
         return self.dynamics.scores(bits[:, :, 0].copy(), bits[:, :, 1].copy()).reward
 
 
-def draw_designs(logs: torch.Tensor, count: int, rng: torch.Generator) -> torch.Tensor:
-    """Draw designs from the policy's probabilities.
-
-    Args:
-        logs: Log-probabilities of one network, shape (L, 2, 7).
-        count: Designs.
-        rng: Source of randomness.
-
-    Returns:
-        Bit indices, shape (count, L, 2).
-    """
-    layers = len(logs)
-    flat = torch.multinomial(logs.exp().flatten(0, 1), count, replacement=True, generator=rng)
-    return flat.view(layers, 2, count).permute(2, 0, 1)
-
-
 def train(args: Args, *, progress: bool = True) -> RunDirectory:
     """Train the policy and try it, or go on where an interrupted run stopped.
 
@@ -206,14 +190,9 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         losses, means, bests = [], [], []
         for instance, of_instance in zip(instances, logs, strict=True):
             of_layers = of_instance[: len(instance.layers)]
-            index = draw_designs(of_layers.detach(), args.designs, rng)
+            index = sample_designs(of_layers.detach(), args.designs, rng)
             rewards = torch.from_numpy(instance.scores(index)).float()
-            shrunk = compress(rewards)
-            others = (shrunk.sum() - shrunk) / (args.designs - 1)
-            advantage = (shrunk - others) / (shrunk.std() + LEAST_SPREAD)
-            chosen = of_layers.expand(args.designs, -1, -1, -1).gather(3, index[..., None])
-            spread = -(of_layers.exp() * of_layers).sum((1, 2)).mean()
-            loss = -(advantage * chosen.sum((1, 2, 3))).mean() / len(of_layers)
+            loss, spread = policy_gradient_loss(of_layers, index, compress(rewards))
             losses.append(loss - left * args.entropy * spread)
             means.append(rewards.mean().item())
             bests.append(rewards.max().item())
@@ -271,7 +250,7 @@ def try_policy(policy: SetPolicy, task_id: str, samples: int, seed: int) -> dict
     with torch.no_grad():
         mask = torch.ones(1, len(instance.layers), dtype=torch.bool)
         logs = policy.log_probabilities(instance.layers[None], mask)[0]
-    drawn = instance.scores(draw_designs(logs, samples, torch.Generator().manual_seed(seed)))
+    drawn = instance.scores(sample_designs(logs, samples, torch.Generator().manual_seed(seed)))
     optimum = stored_optimum(task_id)
     return {
         "greedy_reward": float(greedy),

@@ -11,6 +11,19 @@ from lrmp.hardware.design import BIT_WIDTHS, MIN_BITS
 from lrmp.hardware.frozen_arrays import IntArray
 
 
+def unit_to_index(value: float, count: int) -> int:
+    """Cut 0..1 into equal intervals.
+
+    Args:
+        value: In 0..1.
+        count: Of the intervals.
+
+    Returns:
+        ``min(count - 1, floor(count value))``.
+    """
+    return min(count - 1, int(value * count))
+
+
 def unit_to_bits(value: float) -> int:
     """Cut 0..1 into seven equal intervals, one per bit width.
 
@@ -20,7 +33,7 @@ def unit_to_bits(value: float) -> int:
     Returns:
         ``2 + min(6, floor(7 value))``.
     """
-    return MIN_BITS + min(len(BIT_WIDTHS) - 1, int(value * len(BIT_WIDTHS)))
+    return MIN_BITS + unit_to_index(value, len(BIT_WIDTHS))
 
 
 def units_to_bits(values: NDArray[np.floating]) -> IntArray:

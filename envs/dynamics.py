@@ -100,24 +100,12 @@ class Dynamics:
         plain = np.full(len(self), MAX_BITS)
         if isinstance(self.task.accuracy, TableAccuracy):
             return self.task.accuracy.table_sum(plain, plain)
-        return self.spent_by(plain, plain)
+        return self.task.accuracy.drop(plain, plain)
 
     @cached_property
     def layer_features(self) -> tuple[tuple[str, ...], NDArray[np.float32]]:
         """Names and values of what is shown of every layer, shape (L, n)."""
         return layer_features(self.task)
-
-    def spent_by(self, weight_bits: IntArray, activation_bits: IntArray) -> float:
-        """Return the accuracy spent by a whole design where the accuracy model is no table.
-
-        Args:
-            weight_bits: Shape (L,), each 2..8.
-            activation_bits: Shape (L,), each 2..8.
-
-        Returns:
-            The drop in percentage points.
-        """
-        return self.task.accuracy.drop(weight_bits, activation_bits)
 
     def totals(
         self, tiles: Number, spent: Number, cycles: Number, bottleneck: Number

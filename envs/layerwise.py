@@ -293,7 +293,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     def _spend(self, layer: int, w: int, a: int) -> float:
         """Return the accuracy spent once a layer has the bits of these indices."""
         if self._layer_spent is None:
-            return self.dynamics.spent_by(*self._bits())
+            return self.task.accuracy.drop(*self._bits())
         weight, activation = self._layer_spent[layer]
         return self._spent + (weight[w] + activation[a])
 

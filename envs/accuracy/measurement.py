@@ -49,7 +49,7 @@ class Measurement:
         device: str = "cpu",
         processes: int = 1,
     ) -> None:
-        self.protocol, self.root, self.device = protocol, root, device
+        self.protocol, self.root, self._processor = protocol, root, device
         self.processes = processes
         self.evaluator = NetworkEvaluator(protocol, root, device)
         self.log = MeasurementLog(
@@ -147,7 +147,7 @@ class Measurement:
             self.processes,
             mp_context=get_context("spawn"),
             initializer=_start_worker,
-            initargs=(self.protocol, self.root, self.device),
+            initargs=(self.protocol, self.root, self._processor),
         ) as pool:
             futures = [pool.submit(function, job) for job in jobs]
             try:

@@ -38,14 +38,14 @@ class _ProceduralBase(gym.Env[Observation, Action], ABC, Generic[Inner]):
     def __init__(
         self,
         *,
-        split: Split,
-        instances: int | None,
-        tasks: Sequence[str | Task] | None,
-        objective: Objective,
-        discrete: bool,
-        reward: RewardName,
-        solver: SolverName,
-        render_mode: str | None,
+        split: Split = "train",
+        instances: int | None = None,
+        tasks: Sequence[str | Task] | None = None,
+        objective: Objective = "latency",
+        discrete: bool = False,
+        reward: RewardName = "lrmp",
+        solver: SolverName = "exact",
+        render_mode: str | None = None,
     ) -> None:
         if render_mode is not None:
             raise TaskError(
@@ -228,29 +228,8 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
     - v0: first release.
     """
 
-    def __init__(
-        self,
-        *,
-        split: Split = "train",
-        instances: int | None = None,
-        tasks: Sequence[str | Task] | None = None,
-        objective: Objective = "latency",
-        discrete: bool = False,
-        dense: bool = False,
-        reward: RewardName = "lrmp",
-        solver: SolverName = "exact",
-        render_mode: str | None = None,
-    ) -> None:
-        super().__init__(
-            split=split,
-            instances=instances,
-            tasks=tasks,
-            objective=objective,
-            discrete=discrete,
-            reward=reward,
-            solver=solver,
-            render_mode=render_mode,
-        )
+    def __init__(self, *, dense: bool = False, **settings: Any) -> None:
+        super().__init__(**settings)
         self._settings["dense"] = dense
         features = len(TRANSFER_FEATURES)
         self.observation_space = spaces.Dict(  # type: ignore[assignment]  # a dict it is
@@ -261,7 +240,7 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
                 "running": spaces.Box(0.0, 1.0, (len(RUNNING_FEATURES),), np.float32),
             }
         )
-        self.action_space = layer_action_space(discrete)
+        self.action_space = layer_action_space(self.discrete)
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Decide the bits of the next layer.
@@ -354,32 +333,12 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
     - v0: first release.
     """
 
-    def __init__(
-        self,
-        *,
-        split: Split = "train",
-        instances: int | None = None,
-        tasks: Sequence[str | Task] | None = None,
-        objective: Objective = "latency",
-        discrete: bool = False,
-        reward: RewardName = "lrmp",
-        solver: SolverName = "exact",
-        render_mode: str | None = None,
-    ) -> None:
-        super().__init__(
-            split=split,
-            instances=instances,
-            tasks=tasks,
-            objective=objective,
-            discrete=discrete,
-            reward=reward,
-            solver=solver,
-            render_mode=render_mode,
-        )
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
         self.observation_space = spaces.Dict(  # type: ignore[assignment]  # a dict it is
             {**_layer_spaces(), "totals": spaces.Box(0.0, 1.0, (len(TOTALS),), np.float32)}
         )
-        self.action_space = one_shot_space(MAX_LAYERS, discrete)
+        self.action_space = one_shot_space(MAX_LAYERS, self.discrete)
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Choose the bits of all layers.

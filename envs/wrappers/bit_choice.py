@@ -6,6 +6,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from lrmp.envs.action import unit_to_index
 from lrmp.envs.layerwise import Action, LayerwiseEnv
 from lrmp.envs.observation import Observation
 from lrmp.errors import ActionError, TaskError
@@ -131,7 +132,7 @@ class BitChoice(gym.Wrapper[Observation, Action, Observation, Action]):
         if self._discrete:
             return widths[int(value)] if 0 <= value < count else None
         # False for NaN
-        return widths[min(count - 1, int(value * count))] if 0 <= value <= 1 else None
+        return widths[unit_to_index(value, count)] if 0 <= value <= 1 else None
 
     def _encode(self, bits: Bits) -> Action:
         """Turn bits into an action of the wrapped environment; parts of 0..1 by their middle."""

@@ -253,7 +253,7 @@ class QuantizedLSTM(QuantizedLayer):
         self.float_weight = torch.cat(
             [parameters["weight_ih_l0"].detach(), parameters["weight_hh_l0"].detach()], 1
         )
-        zero = torch.zeros(len(self.float_weight), device=self.float_weight.device)
+        zero = self.float_weight.new_zeros(len(self.float_weight))
         self.bias = (
             parameters["bias_ih_l0"].detach() + parameters["bias_hh_l0"].detach()
             if module.bias

@@ -44,7 +44,7 @@ def quantize_weight(weight: Tensor, steps: Tensor, bits: int) -> Tensor:
     Returns:
         Multiples of the steps, same shape.
     """
-    zero = torch.zeros(len(steps), dtype=torch.int32, device=weight.device)
+    zero = weight.new_zeros(len(steps), dtype=torch.int32)
     return torch.fake_quantize_per_channel_affine(weight, steps, zero, 0, *weight_range(bits))
 
 
@@ -65,7 +65,7 @@ def quantize_activation(maps: Tensor, step: float, bits: int, *, signed: bool) -
         Multiples of the step, same shape.
     """
     smallest, largest = activation_range(bits, signed=signed)
-    if maps.device.type != "cpu":
+    if not maps.is_cpu:
         return torch.fake_quantize_per_tensor_affine(maps, step, 0, smallest, largest)
     scale = np.float32(step)
     inverse = float(np.float32(1) / scale)
