@@ -340,12 +340,7 @@ class DigitsAccuracy:
         Returns:
             Percentage points; the search images decide.
         """
-        points = np.zeros((len(self._layers), 2))
-        for layer, operand in np.ndindex(*points.shape):
-            bits = np.full((2, len(self._layers)), MAX_BITS)
-            bits[operand, layer] = MIN_BITS
-            points[layer, operand] = max(0.0, self.drop(bits[0], bits[1]))
-        return points
+        return _sensitivities().copy()
 
     def test_drop(self, weight_bits: IntArray, activation_bits: IntArray) -> float:
         """Measure the drop on the test images.
@@ -376,6 +371,18 @@ class DigitsAccuracy:
         if index == len(self._layers) - 1:
             return outputs[:, 0, :]
         return to_maps(np.maximum(outputs, 0))
+
+
+@cache  # all tasks of the network ask; a second each
+def _sensitivities() -> NDArray[np.float64]:
+    accuracy = DigitsAccuracy()
+    layers = len(accuracy._layers)
+    points = np.zeros((layers, 2))
+    for layer, operand in np.ndindex(*points.shape):
+        bits = np.full((2, layers), MAX_BITS)
+        bits[operand, layer] = MIN_BITS
+        points[layer, operand] = max(0.0, accuracy.drop(bits[0], bits[1]))
+    return points
 
 
 def _correct(scores: Floats, images: Images) -> int:

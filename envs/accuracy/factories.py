@@ -1,6 +1,5 @@
 """Accuracy models by kind, built from a network alone; nothing heavy is imported before use."""
 
-from functools import cache
 from typing import get_args
 
 from lrmp.envs.accuracy.model import AccuracyKind, AccuracyModel
@@ -38,11 +37,8 @@ def table_accuracy(network: Network) -> AccuracyModel:
     return shipped_accuracy(network)
 
 
-@cache
 def digits_accuracy(network: Network) -> AccuracyModel:
     """Build the model that runs the digits network, whose images come with scikit-learn.
-
-    All tasks share it, and with it the designs that it remembers.
 
     Args:
         network: The digits network.
