@@ -16,7 +16,8 @@ from lrmp.solvers.exact import solve_exact
 from lrmp.solvers.replication import ReplicationProblem
 
 BatchObjective = Literal["latency", "throughput"]
-CHUNK = 128  # problems at a time: their options stay in the processor's cache
+RELAXED = 64  # problems at a time: all their options stay in the processor's cache
+ENUMERATED = 512  # problems at a time: few options are left, and every pass has its price
 FEW_STATES = 24  # per problem; looking for dominated ones among fewer takes longer than it saves
 EXACT = 2**61  # 64-bit sums below it are exact, with room for a difference
 
@@ -137,8 +138,8 @@ def solve_batch(batch: ReplicationBatch) -> IntArray:
         return _fewest_copies(batch)
     table = copy_table(tuple(batch.units.tolist()))
     copies = np.empty(batch.tiles.shape, dtype=np.int64)
-    for low in range(0, len(batch), CHUNK):
-        rows = slice(low, min(low + CHUNK, len(batch)))
+    for low in range(0, len(batch), ENUMERATED):
+        rows = np.arange(low, min(low + ENUMERATED, len(batch)))
         copies[rows] = _least_latency(batch, table, rows)
     return copies
 
@@ -160,69 +161,99 @@ def _fewest_copies(batch: ReplicationBatch) -> IntArray:
     return copies(low)
 
 
-def _least_latency(batch: ReplicationBatch, table: CopyTable, rows: slice) -> IntArray:
+def _least_latency(batch: ReplicationBatch, table: CopyTable, rows: IntArray) -> IntArray:
     """Solve the knapsacks of some problems; see ``solve_knapsack`` for the method."""
-    tiles, per_unit = batch.tiles[rows], batch.cycles_per_unit[rows]
-    layer, first = table.layer, table.start[:-1]
-    capacity = batch.budget - tiles.sum(axis=1)
-    every = np.arange(len(tiles))
-    result = np.broadcast_to(batch.units, tiles.shape).copy()
-    if not table.steps.shape[1]:
-        return result
+    copies = np.broadcast_to(batch.units, (len(rows), len(batch.units))).copy()
+    relaxed = []
+    for low in range(0, len(rows), RELAXED):
+        part = rows[low : low + RELAXED]
+        found = _relax(batch, table, part)
+        if found is None:
+            copies[low : low + RELAXED] = [solve_exact(batch.problem(row)).copies for row in part]
+        elif len(found.rows):
+            relaxed.append(found)
+    if relaxed:
+        core = _Core.of(batch, table, relaxed)
+        copies[core.rows - rows[0]] = core.cheapest(table)
+    return copies
 
-    step_weights = (table.copies[table.steps[1]] - table.copies[table.steps[0]]) * tiles[
-        :, layer[table.steps[0]]
-    ]
-    step_gains = (table.shares[table.steps[0]] - table.shares[table.steps[1]]) * per_unit[
-        :, layer[table.steps[0]]
-    ]
-    slopes = step_gains / step_weights
-    order = np.argsort(-slopes, axis=1)  # in which order equal slopes come does not matter
+
+@dataclass(frozen=True, eq=False)
+class _Relaxation:
+    """What the linear relaxations of n problems leave open.
+
+    Attributes:
+        rows: Their numbers in the batch, shape (n,); in no other problem do copies compete.
+        capacity: Tiles beside one copy of every layer, shape (n,).
+        gain: Cycles that the broken step saves, shape (n,).
+        slack: The most that an optimal design's options cost, reduced, shape (n,).
+        problem: Of every option that costs no more, which of the n it belongs to, shape (k,).
+        option: Which option of the table it is, shape (k,).
+        reduced: What it costs, reduced, shape (k,).
+    """
+
+    rows: IntArray
+    capacity: IntArray
+    gain: IntArray
+    slack: IntArray
+    problem: IntArray
+    option: IntArray
+    reduced: IntArray
+
+
+def _relax(batch: ReplicationBatch, table: CopyTable, rows: IntArray) -> _Relaxation | None:
+    """Bound some problems and drop the options that cannot be optimal.
+
+    Returns:
+        What is left; None if numbers are too large for sums of 64 bits.
+    """
+    tiles, per_unit = batch.tiles[rows], batch.cycles_per_unit[rows]
+    capacity = batch.budget - tiles.sum(axis=1)
+    before, after = table.steps
+    step_layer = table.layer[before]
+    step_copies = table.copies[after] - table.copies[before]
+    step_shares = table.shares[before] - table.shares[after]
+    step_weights = step_copies * tiles[:, step_layer]
+    keys = _step_keys(step_copies / step_shares * (tiles / per_unit)[:, step_layer])
+    order = np.sort(keys, axis=1) & _number_mask(len(before))
     filled = np.cumsum(np.take_along_axis(step_weights, order, axis=1), axis=1)
     whole = (filled <= capacity[:, None]).sum(axis=1)
-    open_rows = np.flatnonzero(whole < order.shape[1])  # in the others all copies fit
+    open_rows = np.flatnonzero(whole < len(before))  # in the others all copies fit
     if not open_rows.size:
-        return result
-    if open_rows.size < len(tiles):
-        part = ReplicationBatch(
-            tiles[open_rows],
-            batch.units,
-            per_unit[open_rows],
-            batch.fixed_cycles[rows][open_rows],
-            batch.budget,
-            "latency",
-        )
-        result[open_rows] = _least_latency(part, table, slice(None))
-        return result
+        return _Relaxation(*[open_rows] * 7)
+    if open_rows.size < len(rows):
+        return _relax(batch, table, rows[open_rows])
 
+    every = np.arange(len(rows))
     broken = order[every, whole]
-    gain, weight = step_gains[every, broken], step_weights[every, broken]
+    gain = step_shares[broken] * per_unit[every, step_layer[broken]]
+    weight = step_weights[every, broken]
     most_cost = (batch.units * per_unit.astype(float)).sum(axis=1)
     most_weight = (batch.units * tiles.astype(float)).sum(axis=1) + capacity
-    if (weight * most_cost + gain * most_weight).max() >= EXACT // (4 * CHUNK):
-        numbers = range(*rows.indices(len(batch)))
-        return np.stack([solve_exact(batch.problem(number)).copies for number in numbers])
+    if (weight * most_cost + gain * most_weight).max() >= EXACT // (4 * ENUMERATED):
+        return None
     reduced, least = _reduced_costs(table, weight[:, None] * per_unit, gain[:, None] * tiles)
-    bound = least.sum(axis=1) - gain * capacity
+    bound = least.sum(axis=0) - gain * capacity
 
     # The steps before the broken one, layer by layer; then that one too.
+    first = table.start[:-1]
     options = np.broadcast_to(first, tiles.shape).copy()
-    taken = np.zeros_like(order, dtype=bool)
-    np.put_along_axis(taken, order, np.arange(order.shape[1]) < whole[:, None], axis=1)
+    taken = keys < keys[every, broken][:, None]
     counts = np.add.reduceat(taken, table.step_start, axis=1, dtype=np.int64)
-    reached = table.steps[1][table.step_start + np.maximum(counts, 1) - 1]
+    reached = after[table.step_start + np.maximum(counts, 1) - 1]
     options[:, table.stepped] = np.where(counts > 0, reached, first[table.stepped])
     incumbent = _best_change(table, tiles, per_unit, options, capacity)
-    options[every, layer[table.steps[1][broken]]] = table.steps[1][broken]
+    options[every, step_layer[broken]] = after[broken]
     incumbent = np.minimum(incumbent, _best_change(table, tiles, per_unit, options, capacity))
     slack = weight * incumbent - bound
 
-    core = _Core.of(table, tiles, reduced, slack, _reading_keys(batch, rows))
-    return table.copies[core.cheapest(capacity, gain, slack)]
+    kept = np.ascontiguousarray((reduced <= slack).T)
+    problem, option = np.divmod(np.flatnonzero(kept), kept.shape[1])
+    return _Relaxation(rows, capacity, gain, slack, problem, option, reduced[option, problem])
 
 
-def _reading_keys(batch: ReplicationBatch, rows: slice) -> IntArray:
-    """Rank the layers of every problem as ``reading_order`` does; shape (rows, L)."""
+def _reading_keys(batch: ReplicationBatch, rows: IntArray) -> IntArray:
+    """Rank the layers of some problems as ``reading_order`` does; shape (rows, L)."""
     tiles, per_unit = batch.tiles[rows], batch.cycles_per_unit[rows]
     alike = (tiles[:, :, None] == tiles[:, None, :]) & (per_unit[:, :, None] == per_unit[:, None])
     alike &= batch.units[:, None] == batch.units
@@ -235,7 +266,13 @@ def _reading_keys(batch: ReplicationBatch, rows: slice) -> IntArray:
 class _Core:
     """The options that are left in B problems, n in all; see ``enumerate_core`` for the method.
 
+    Problems with more undecided layers come first, so that those still open stay together.
+
     Attributes:
+        rows: Numbers of the problems in the batch, shape (B,).
+        capacity: Shape (B,), as the other two of ``_Relaxation``.
+        gain: Shape (B,).
+        slack: Shape (B,).
         option: Which options of the table they are, problem by problem, block by block, (n,).
         weights: Shape (n,).
         reduced: Shape (n,).
@@ -244,6 +281,10 @@ class _Core:
         order: Layers of every problem, those with a choice first and in reading order, (B, L).
     """
 
+    rows: IntArray
+    capacity: IntArray
+    gain: IntArray
+    slack: IntArray
     option: IntArray
     weights: IntArray
     reduced: IntArray
@@ -252,68 +293,80 @@ class _Core:
     order: IntArray
 
     @classmethod
-    def of(
-        cls,
-        table: CopyTable,
-        tiles: IntArray,
-        reduced: IntArray,
-        slack: IntArray,
-        reading_keys: IntArray,
-    ) -> "_Core":
-        """Collect the options that cost no more than the slack."""
-        problem, option = np.nonzero(reduced <= slack[:, None])
-        layer = table.layer[option]
+    def of(cls, batch: ReplicationBatch, table: CopyTable, relaxed: list[_Relaxation]) -> "_Core":
+        """Collect what relaxations leave open."""
+        rows, capacity, gain, slack, option, reduced = (
+            np.concatenate([getattr(r, name) for r in relaxed])
+            for name in ("rows", "capacity", "gain", "slack", "option", "reduced")
+        )
+        first = np.cumsum([0, *(len(r.rows) for r in relaxed[:-1])])
+        problem = np.concatenate([r.problem + f for r, f in zip(relaxed, first, strict=True)])
+        tiles, layer = batch.tiles[rows], table.layer[option]
         problems, layers = tiles.shape
         size = np.bincount(problem * layers + layer, minlength=problems * layers)
         size = size.reshape(problems, layers)
-        undecided = np.where(size > 1, reading_keys, layers * layers)
+        start = (np.cumsum(size) - size.ravel()).reshape(problems, layers)
+        undecided = np.where(size > 1, _reading_keys(batch, rows), layers * layers)
+        by = np.argsort((size == 1).sum(axis=1), kind="stable")
         return cls(
+            rows=rows[by],
+            capacity=capacity[by],
+            gain=gain[by],
+            slack=slack[by],
             option=option,
             weights=(table.copies[option] - 1) * tiles[problem, layer],
-            reduced=reduced[problem, option],
-            start=(np.cumsum(size) - size.ravel()).reshape(problems, layers),
-            size=size,
-            order=np.argsort(undecided, axis=1, kind="stable"),
+            reduced=reduced,
+            start=start[by],
+            size=size[by],
+            order=np.argsort(undecided[by], axis=1, kind="stable"),
         )
 
-    def cheapest(self, capacity: IntArray, gain: IntArray, slack: IntArray) -> IntArray:
-        """Choose one option of the table per block, canonically; shape (B, L)."""
-        low = self.weights[self.start]
-        high = self.weights[self.start + self.size - 1]
-        rest_low, rest_high = low.sum(axis=1), high.sum(axis=1)
-        every = np.arange(len(capacity))
-        chosen = self.option[self.start]
-        # States of all problems, problem by problem and in lexicographic order.
-        problem, w, z = every, (low * (self.size == 1)).sum(axis=1), np.zeros_like(capacity)
-        rest_low, rest_high = rest_low - w, rest_high - w
-        history = []
-        for step in range(int((self.size > 1).sum(axis=1).max())):
-            block = self.order[:, step]
-            size = self.size[every, block]
-            rest_low = rest_low - np.where(size > 1, low[every, block], 0)
-            rest_high = rest_high - np.where(size > 1, high[every, block], 0)
-            count = size[problem]
-            parent = np.repeat(np.arange(len(problem)), count)
-            within = np.arange(len(parent)) - np.repeat(np.cumsum(count) - count, count)
+    def cheapest(self, table: CopyTable) -> IntArray:
+        """Choose one option per block, canonically; return their copies, shape (B, L)."""
+        undecided = self.size > 1
+        lightest = self.weights[self.start]
+        low = np.where(undecided, lightest, 0)
+        high = np.where(undecided, self.weights[self.start + self.size - 1], 0)
+        least, most = self.capacity - low.sum(axis=1), self.capacity - high.sum(axis=1)
+        # States of all problems, problem by problem and in lexicographic order. Decided layers
+        # count from the beginning.
+        problem, z = np.arange(len(self.rows)), np.zeros_like(self.rows)
+        w = (lightest - low).sum(axis=1)
+        open_after = undecided.sum(axis=1)
+        ended, history = [], []
+        for step in range(int(open_after[0])):
+            active = int((open_after > step).sum())
+            cut = int(np.searchsorted(problem, active))
+            ended.append((problem[cut:], w[cut:], z[cut:], np.arange(cut, len(problem))))
+            problem, w, z = problem[:cut], w[:cut], z[:cut]
+            block, every = self.order[:active, step], np.arange(active)
+            # The most that the states may weigh for all, and for some, of what follows to fit.
+            most = most[:active] + high[every, block]
+            least = least[:active] + low[every, block]
+            count = self.size[every, block][problem]
+            parent = np.repeat(np.arange(cut), count)
+            ahead = self.start[every, block][problem] - (np.cumsum(count) - count)
+            option = np.arange(len(parent)) + ahead[parent]
             problem = problem[parent]
-            option = self.start[problem, block[problem]] + within
-            decided = size[problem] == 1  # and counted from the beginning
-            w = w[parent] + np.where(decided, 0, self.weights[option])
-            z = z[parent] + np.where(decided, 0, self.reduced[option])
-            unused = np.maximum((capacity - rest_high)[problem] - w, 0)
-            alive = w <= (capacity - rest_low)[problem]
-            alive &= z + gain[problem] * unused <= slack[problem]
+            w, z = w[parent] + self.weights[option], z[parent] + self.reduced[option]
+            gain = self.gain[problem]
+            alive = w <= least[problem]
+            alive &= z + gain * np.maximum(most[problem] - w, 0) <= self.slack[problem]
             kept = np.flatnonzero(alive)
-            if len(kept) > FEW_STATES * len(every):
-                kept = kept[_undominated(problem[kept], w[kept], (z - gain[problem] * w)[kept])]
+            if len(kept) > FEW_STATES * len(self.rows):
+                kept = kept[_undominated(problem[kept], w[kept], (z - gain * w)[kept])]
             problem, w, z = problem[kept], w[kept], z[kept]
-            history.append((block, parent[kept], option[kept]))
-        order = np.lexsort((w, z - gain[problem] * w, problem))
-        state = order[np.searchsorted(problem[order], every)]
-        for block, parent, option in reversed(history):
-            chosen[every, block] = self.option[option[state]]
-            state = parent[state]
-        return chosen
+            history.append((every, block, parent[kept], option[kept]))
+        ended.append((problem, w, z, np.arange(len(problem))))
+        problem, w, z, state = (np.concatenate(part) for part in zip(*ended, strict=True))
+        order = np.lexsort((w, z - self.gain[problem] * w, problem))
+        state = state[order[np.searchsorted(problem[order], np.arange(len(self.rows)))]]
+        chosen = self.option[self.start]
+        for every, block, parent, option in reversed(history):
+            best = state[: len(every)]
+            chosen[every, block] = self.option[option[best]]
+            state[: len(every)] = parent[best]
+        return table.copies[chosen]
 
 
 def _undominated(problem: IntArray, weights: IntArray, costs: IntArray) -> NDArray[np.intp]:
@@ -321,7 +374,7 @@ def _undominated(problem: IntArray, weights: IntArray, costs: IntArray) -> NDArr
     order = np.lexsort((costs, weights, problem))
     ordered = costs[order]
     # Every problem's costs are moved below those of the one before: the minimum starts anew.
-    # `_least_latency` leaves room for that.
+    # `_relax` leaves room for that.
     span = int(ordered.max()) - int(ordered.min()) + 1
     ordered = ordered - problem[order] * span
     lower = np.ones(len(order), dtype=bool)
@@ -330,19 +383,35 @@ def _undominated(problem: IntArray, weights: IntArray, costs: IntArray) -> NDArr
     return undominated
 
 
+def _step_keys(prices: NDArray[np.float64]) -> IntArray:
+    """Make the prices of steps, (B, S), integers that sort alike and end in the step's number.
+
+    Sorting these is faster than an argsort. What the numbers displace of the prices may exchange
+    steps whose prices differ by a millionth of a millionth: the bound stays one.
+    """
+    keys: IntArray = prices.view(np.int64)
+    keys &= ~_number_mask(prices.shape[1])
+    keys |= np.arange(prices.shape[1])
+    return keys
+
+
+def _number_mask(count: int) -> int:
+    return (1 << count.bit_length()) - 1
+
+
 def _reduced_costs(
     table: CopyTable, per_share: IntArray, per_copy: IntArray
 ) -> tuple[IntArray, IntArray]:
-    """Price every option, (B, N), less the cheapest of its layer, and that one, (B, L)."""
-    reduced = np.empty((len(per_share), len(table.layer)), dtype=np.int64)
-    least = np.empty(per_share.shape, dtype=np.int64)
-    # Layer by layer: faster than to spread the layers' factors over the options first.
+    """Price every option, (N, B), less the cheapest of its layer, and that one, (L, B)."""
+    reduced = np.empty((len(table.layer), len(per_share)), dtype=np.int64)
+    least = np.empty(per_share.T.shape, dtype=np.int64)
+    # Problems come last, so that rows are long; layer by layer, for these blocks fit the cache.
     for layer, (low, high) in enumerate(pairwise(table.start.tolist())):
-        prices = reduced[:, low:high]
-        np.multiply(per_share[:, layer, None], table.shares[low:high], out=prices)
-        prices += per_copy[:, layer, None] * (table.copies[low:high] - 1)
-        prices.min(axis=1, out=least[:, layer])
-        prices -= least[:, layer, None]
+        prices = reduced[low:high]
+        np.multiply(table.shares[low:high, None], per_share[:, layer], out=prices)
+        prices += (table.copies[low:high, None] - 1) * per_copy[:, layer]
+        prices.min(axis=0, out=least[layer])
+        prices -= least[layer]
     return reduced, least
 
 
