@@ -134,7 +134,8 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     every autoreset mode: `autoreset_mode="SameStep"`, `"NextStep"` (default) or `"Disabled"`.
 
     ## Registered Configurations
-    `LRMP-{Digits,MLP,LeNet,ResNet8,ResNet20,SqueezeNet,ResNet18,ResNet34,ResNet50,ResNet101}-v0`
+    `LRMP-{Digits,MLP,LeNet,ResNet8,ResNet20,SqueezeNet,MobileNetV2}-v0` and
+    `LRMP-{ResNet18,ResNet34,ResNet50,ResNet101}-v0`
     minimise latency, as do `LRMP-{ResNet18,ResNet34,ResNet50,ResNet101}-v1`. In both versions
     `LRMP-{...}-Throughput` maximise throughput, `LRMP-{...}-Energy` minimise the energy and
     `LRMP-{...}-EDP` the energy-delay product of one inference. On Digits the drop is that of the

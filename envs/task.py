@@ -170,6 +170,7 @@ _NETWORKS: tuple[tuple[str, str, tuple[AccuracyFactory, ...]], ...] = (
     ("ResNet8", "resnet8", (table_accuracy,)),
     ("ResNet20", "resnet20", (table_accuracy,)),
     ("SqueezeNet", "squeezenet1_1", (table_accuracy,)),
+    ("MobileNetV2", "mobilenet_v2", (table_accuracy,)),
 )
 _OBJECTIVES: tuple[tuple[str, Objective], ...] = (
     ("", "latency"),

@@ -66,6 +66,10 @@ GOLDEN = {
     "LRMP-SqueezeNet-Throughput-v0": (352, -62.71325828555104, 9539144, 822432, 352),
     "LRMP-SqueezeNet-Energy-v0": (352, -63.11556149536516, 16514280, 3291200, 215),
     "LRMP-SqueezeNet-EDP-v0": (352, -62.00908551573898, 7710024, 1084320, 352),
+    "LRMP-MobileNetV2-v0": (2952, -87.9290125087099, 12679312, 1338048, 2952),
+    "LRMP-MobileNetV2-Throughput-v0": (2952, -86.68080870720235, 20918344, 1210560, 2951),
+    "LRMP-MobileNetV2-Energy-v0": (2952, -88.60786429744749, 48277192, 20070400, 1722),
+    "LRMP-MobileNetV2-EDP-v0": (2952, -87.15937070983227, 13096008, 1505280, 2952),
 }
 # id: first quarter of the task's fingerprint, which records carry
 FINGERPRINTS = {
@@ -125,6 +129,10 @@ FINGERPRINTS = {
     "LRMP-SqueezeNet-Throughput-v0": "e29730b0f4d6ad94",
     "LRMP-SqueezeNet-Energy-v0": "cb0396862dde24b8",
     "LRMP-SqueezeNet-EDP-v0": "d3f126d547736423",
+    "LRMP-MobileNetV2-v0": "e55f5fa8f68d6e6b",
+    "LRMP-MobileNetV2-Throughput-v0": "8c264ce1e4d2a6c3",
+    "LRMP-MobileNetV2-Energy-v0": "1e509ea48c8c7449",
+    "LRMP-MobileNetV2-EDP-v0": "186606189e1e466f",
 }
 
 

@@ -17,7 +17,7 @@ from lrmp.envs.registration import FORMS, PROCEDURAL, environment_id
 
 OBJECTIVES = {"": "latency", "-Throughput": "throughput", "-Energy": "energy", "-EDP": "edp"}
 LABELS = (
-    *("Digits", "MLP", "LeNet", "ResNet8", "ResNet20", "SqueezeNet"),
+    *("Digits", "MLP", "LeNet", "ResNet8", "ResNet20", "SqueezeNet", "MobileNetV2"),
     *("ResNet18", "ResNet34", "ResNet50", "ResNet101"),
 )
 IDS = {
@@ -51,6 +51,7 @@ def test_id_makes_its_own_task(spec):
             "ResNet8": "resnet8",
             "ResNet20": "resnet20",
             "SqueezeNet": "squeezenet1_1",
+            "MobileNetV2": "mobilenet_v2",
             "ResNet18": "resnet18",
             "ResNet34": "resnet34",
             "ResNet50": "resnet50",
