@@ -2,10 +2,12 @@
 
 import csv
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from lrmp.baselines.statistics import bootstrap_interval, interquartile_mean
 from lrmp.envs.design_plot import new_figure
@@ -44,6 +46,19 @@ class LearningCurves:
             for agent, of_agent in runs.items()
         }
 
+    def complete(self, agent: str, seeds: int, train: Callable[[int], NDArray[np.float64]]) -> None:
+        """Train the seeds that are missing.
+
+        Args:
+            agent: Its name.
+            seeds: Seeds 1..SEEDS are wanted.
+            train: Trains a seed and returns what ``add`` takes.
+        """
+        done = self.read().get(agent, {})
+        missing = [seed for seed in range(1, seeds + 1) if seed not in done]
+        for seed in tqdm(missing, desc=agent, unit="run"):
+            self.add(agent, seed, train(seed))
+
     def add(self, agent: str, seed: int, returns: NDArray[np.float64]) -> None:
         """Add a run.
 
@@ -79,13 +94,16 @@ class LearningCurves:
             for agent, of_agent in self.read().items()
         }
 
-    def plot(self, picture: Path, task_id: str, *, lowest: float = -5.0) -> None:
+    def plot(
+        self, picture: Path, task_id: str, *, lowest: float = -5.0, optimum: bool = True
+    ) -> None:
         """Draw interquartile means over seeds, with 95 % bootstrap intervals.
 
         Args:
             picture: File to write.
-            task_id: Its proven optimum is drawn, if it has one.
+            task_id: The task.
             lowest: Lower end of the axis of returns.
+            optimum: Whether to draw the task's proven optimum, where it has one.
         """
         figure = new_figure(8, 4.5)
         axes = figure.subplots()
@@ -96,10 +114,10 @@ class LearningCurves:
             low, high = zip(*(bootstrap_interval(c, resamples=500) for c in table.T), strict=True)
             axes.plot(episodes, middle, color=color, label=f"{agent} ({len(runs)} seeds)")
             axes.fill_between(episodes, low, high, color=color, alpha=0.2, linewidth=0)
-        optimum = stored_optimum(task_id)
-        if optimum is not None:
-            axes.axhline(optimum.value, color="black", linestyle="--", label="proven optimum")
-            axes.set_ylim(top=optimum.value + 0.3)
+        best = stored_optimum(task_id) if optimum else None
+        if best is not None:
+            axes.axhline(best.value, color="black", linestyle="--", label="proven optimum")
+            axes.set_ylim(top=best.value + 0.3)
         axes.set_ylim(bottom=lowest)
         axes.set_xlabel("episodes")
         axes.set_ylabel(f"mean return of {self.block} episodes")

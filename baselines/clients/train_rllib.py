@@ -1,16 +1,24 @@
 """RLlib's PPO with spawned workers: ``python -m lrmp.baselines.clients.train_rllib``.
 
-Ray pins one version of Gymnasium, so ``pip install "lrmp[rllib]"`` goes into an environment of its
-own.
+Ray pins one version of Gymnasium, so ``pip install "lrmp[rllib,plot]"`` goes into an environment of
+its own. Trains every seed, single and multi-agent, and adds its curve to ``--out``/rllib.csv or
+rllib_multi_agent.csv; what is there already is not repeated. Then draws them.
 """
 
 import argparse
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import ray
+from numpy.typing import NDArray
 from ray.rllib.algorithms.ppo import PPOConfig
 from ray.rllib.env.wrappers.pettingzoo_env import ParallelPettingZooEnv
 from ray.tune.registry import register_env
+
+from lrmp.baselines.clients.learning_curves import LearningCurves
+
+BLOCK = 32  # episodes, which the reported returns are means of
 
 
 def train(
@@ -37,7 +45,7 @@ def train(
         .training(
             lr=1e-3, gamma=1.0, train_batch_size_per_learner=672, minibatch_size=672, num_epochs=10
         )
-        .reporting(metrics_num_episodes_for_smoothing=32)
+        .reporting(metrics_num_episodes_for_smoothing=BLOCK)
         .debugging(seed=seed)
     )
     return run(config, iterations, workers)
@@ -79,7 +87,7 @@ def train_multi_agent(task_id: str, *, seed: int, iterations: int, workers: int 
         .training(
             lr=1e-3, gamma=1.0, train_batch_size_per_learner=64, minibatch_size=64, num_epochs=10
         )
-        .reporting(metrics_num_episodes_for_smoothing=32)
+        .reporting(metrics_num_episodes_for_smoothing=BLOCK)
         .debugging(seed=seed)
     )
     return run(config, iterations, workers)
@@ -113,14 +121,40 @@ def main() -> None:
     """Train from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--env-id", default="LRMP-ResNet18-v1")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--multi-agent-task", default="LRMP-LeNet-v0")
+    parser.add_argument("--seeds", type=int, default=3, help="seeds 1..SEEDS")
     parser.add_argument("--iterations", type=int, default=40)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path("runs"))
     options = parser.parse_args()
-    returns = train(
-        options.env_id, seed=options.seed, iterations=options.iterations, workers=options.workers
+
+    def single(seed: int) -> NDArray[np.float64]:
+        returns = train(
+            options.env_id, seed=seed, iterations=options.iterations, workers=options.workers
+        )
+        return np.repeat(returns, BLOCK)  # an iteration is a block
+
+    def multi(seed: int) -> NDArray[np.float64]:
+        returns = train_multi_agent(
+            options.multi_agent_task,
+            seed=seed,
+            iterations=options.iterations // 2,
+            workers=options.workers,
+        )
+        # An iteration is 64 episodes, of which the later half is reported.
+        return np.repeat(returns, 2 * BLOCK)
+
+    curves = LearningCurves(options.out / "rllib.csv")
+    curves.complete("PPO of RLlib, dense", options.seeds, single)
+    curves.plot(options.out / "rllib.png", options.env_id)
+    # The sum of difference rewards is not the design's reward: its optimum is another.
+    layers = LearningCurves(options.out / "rllib_multi_agent.csv", block=2 * BLOCK)
+    layers.complete("PPO of RLlib, a policy for all layers", options.seeds, multi)
+    layers.plot(
+        options.out / "rllib_multi_agent.png", options.multi_agent_task, lowest=1.0, optimum=False
     )
-    print(f"mean return: {returns[0]:.3f} after the first iteration, {returns[-1]:.3f} at the end")
+    for agent, returns in (curves.last_returns() | layers.last_returns()).items():
+        print(agent, *(f"{value:.3f}" for value in returns))
 
 
 if __name__ == "__main__":

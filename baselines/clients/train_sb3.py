@@ -6,6 +6,7 @@ already is not repeated. Then draws them, sb3.png.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +18,6 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.vec_env import VecEnv
-from tqdm import tqdm
 
 from lrmp.baselines.clients.learning_curves import LearningCurves
 from lrmp.baselines.command import check_counts
@@ -153,21 +153,16 @@ def run(args: Args) -> dict[str, list[float]]:
     load_task(args.env_id)
     torch.set_num_threads(1)
     curves = LearningCurves(args.out / "sb3.csv")
-    done = curves.read()
-    names = {name: name.upper() + ("" if name == "ppo" else ", dense") for name in args.algorithms}
-    runs = [(name, seed) for name in args.algorithms for seed in range(1, args.seeds + 1)]
-    missing = [(name, seed) for name, seed in runs if seed not in done.get(names[name], {})]
-    for name, seed in tqdm(missing, desc=args.env_id, unit="run"):
+
+    def train(seed: int, name: Algorithm) -> Returns:
         if name == "ppo":
-            _, returns = train_ppo(args.env_id, seed=seed, episodes=args.ppo_episodes)
-        else:
-            _, returns = train_td3(
-                args.env_id,
-                seed=seed,
-                episodes=args.td3_episodes,
-                algorithm=TD3 if name == "td3" else DDPG,
-            )
-        curves.add(names[name], seed, returns)
+            return train_ppo(args.env_id, seed=seed, episodes=args.ppo_episodes)[1]
+        algorithm = TD3 if name == "td3" else DDPG
+        return train_td3(args.env_id, seed=seed, episodes=args.td3_episodes, algorithm=algorithm)[1]
+
+    for name in args.algorithms:
+        agent = name.upper() + ("" if name == "ppo" else ", dense")
+        curves.complete(agent, args.seeds, partial(train, name=name))
     curves.plot(args.out / "sb3.png", args.env_id)
     return curves.last_returns()
 

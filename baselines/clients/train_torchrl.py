@@ -1,6 +1,12 @@
-"""TorchRL's PPO on continuous actions: ``python -m lrmp.baselines.clients.train_torchrl``."""
+"""TorchRL's PPO on continuous actions: ``python -m lrmp.baselines.clients.train_torchrl``.
+
+Trains every seed and adds its curve to ``--out``/torchrl.csv; what is there already is not
+repeated. Then draws them, torchrl.png.
+"""
 
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,8 +19,8 @@ from torchrl.envs import GymEnv
 from torchrl.modules import ProbabilisticActor, TanhNormal, ValueOperator
 from torchrl.objectives import ClipPPOLoss
 from torchrl.objectives.value import GAE
-from tqdm import tqdm
 
+from lrmp.baselines.clients.learning_curves import LearningCurves
 from lrmp.baselines.command import check_counts
 from lrmp.envs.task import load_task
 
@@ -25,8 +31,8 @@ class Args:
 
     env_id: str = "LRMP-ResNet18-v1"
     """id of a layer-wise environment"""
-    seed: int = 1
-    """seed of the run"""
+    seeds: int = 3
+    """seeds 1..SEEDS"""
     updates: int = 40
     """rollouts, and the updates from each"""
     episodes_per_update: int = 16
@@ -35,35 +41,38 @@ class Args:
     """gradient steps per rollout, each on all of it"""
     learning_rate: float = 2e-3
     """Adam's learning rate"""
+    out: Path = Path("runs")
+    """folder of torchrl.csv and torchrl.png"""
 
     def __post_init__(self) -> None:
         check_counts(
-            self.seed,
+            0,
+            seeds=self.seeds,
             updates=self.updates,
             episodes_per_update=self.episodes_per_update,
             epochs=self.epochs,
         )
 
 
-def train(args: Args, *, progress: bool = True) -> NDArray[np.float64]:
+def train(args: Args, seed: int) -> NDArray[np.float64]:
     """Train PPO.
 
     Args:
         args: Settings.
-        progress: Whether to show a progress bar.
+        seed: Fixes the run.
 
     Returns:
-        Mean return of every rollout, shape (updates,).
+        Return of every episode in order, shape (updates * episodes_per_update,).
 
     Raises:
         TaskError: If there is no such task.
     """
     layers = len(load_task(args.env_id).network)
     torch.set_num_threads(1)
-    torch.manual_seed(args.seed)
+    torch.manual_seed(seed)
     # The lrmp: prefix registers the ids wherever TorchRL makes the environment, workers included.
     env = GymEnv(f"lrmp:{args.env_id}", dense=True, device="cpu")
-    env.set_seed(args.seed)
+    env.set_seed(seed)
     observed, chosen = env.observation_spec["observation"].shape[-1], env.action_spec.shape[-1]
 
     network = nn.Sequential(
@@ -88,8 +97,10 @@ def train(args: Args, *, progress: bool = True) -> NDArray[np.float64]:
     frames = args.episodes_per_update * layers
     collector = Collector(env, actor, frames_per_batch=frames, total_frames=args.updates * frames)
     returns = []
-    for rollout in tqdm(collector, total=args.updates, unit="rollout", disable=not progress):
-        returns.append(float(rollout["next", "reward"].sum()) / args.episodes_per_update)
+    for rollout in collector:
+        # Frames come in order: an episode of all layers after another.
+        rewards = rollout["next", "reward"].reshape(args.episodes_per_update, layers)
+        returns.append(rewards.sum(dim=1, dtype=torch.float64).numpy())
         for _ in range(args.epochs):
             with torch.no_grad():
                 advantage(rollout)
@@ -100,7 +111,7 @@ def train(args: Args, *, progress: bool = True) -> NDArray[np.float64]:
             nn.utils.clip_grad_norm_(loss.parameters(), 0.5)
             optimizer.step()
     collector.shutdown()
-    return np.array(returns)
+    return np.concatenate(returns)
 
 
 def _hidden_layers(inputs: int) -> list[nn.Module]:
@@ -111,8 +122,13 @@ def main() -> None:
     """Train from the command line."""
     import tyro
 
-    returns = train(tyro.cli(Args))
-    print(f"mean return: {returns[0]:.3f} in the first rollout, {returns[-1]:.3f} in the last")
+    args = tyro.cli(Args)
+    load_task(args.env_id)
+    curves = LearningCurves(args.out / "torchrl.csv")
+    curves.complete("PPO of TorchRL, dense", args.seeds, partial(train, args))
+    curves.plot(args.out / "torchrl.png", args.env_id)
+    for agent, returns in curves.last_returns().items():
+        print(agent, *(f"{value:.3f}" for value in returns))
 
 
 if __name__ == "__main__":
