@@ -1,0 +1,110 @@
+"""The ``lrmp study`` commands: run a study, and report it."""
+
+import argparse
+import sys
+from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lrmp.cli.exit_codes import EPILOG, EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED
+from lrmp.errors import StudyError
+
+if TYPE_CHECKING:
+    from lrmp.baselines.study.definition import Study
+    from lrmp.baselines.study.engine import Engine
+    from lrmp.baselines.study.planned_run import PlannedRun
+
+STUDIES = Path("runs") / "studies"
+
+
+def add_commands(commands: Any) -> None:
+    """Add ``lrmp study``.
+
+    Args:
+        commands: The subparsers of ``lrmp``.
+    """
+    study = commands.add_parser(
+        "study",
+        help="run tasks x agents x seeds from a TOML file, and report them",
+        description="Studies; docs/studies.md explains them.",
+        epilog=EPILOG,
+    )
+    parts = study.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    run = parts.add_parser(
+        "run",
+        help="make the runs that are missing",
+        description="Make all runs of a study that have no record yet. Interrupted or killed, the "
+        "same command goes on: nothing is lost, nothing is run twice.",
+        epilog=EPILOG,
+    )
+    run.add_argument("file", type=Path, help="the study: TOML")
+    run.add_argument(
+        "--out", type=Path, metavar="DIR", help=f"its folder; default: {STUDIES}/NAME OF THE FILE"
+    )
+    run.add_argument("--workers", type=int, default=1, help="processes; default: %(default)s")
+    run.add_argument("--tasks", nargs="+", metavar="ID", help="only these; * stands for anything")
+    run.add_argument("--agents", nargs="+", metavar="NAME", help="only these, as --tasks")
+    run.add_argument("--dry-run", action="store_true", help="check the study and count its runs")
+    run.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from lrmp.baselines.study.definition import read_study
+    from lrmp.baselines.study.runner import run_study
+
+    study = read_study(options.file)
+    folder = options.out or STUDIES / study.name
+    chosen = partial(_is_chosen, options)
+    if not any(map(chosen, study.runs)):
+        raise StudyError(
+            "Expected --tasks and --agents to choose runs of the study, got none. Its agents are "
+            f"{', '.join(study.agents)}."
+        )
+    for agent, tasks in study.left_out.items():
+        print(f"{agent} is left out where it has no accuracy table: {', '.join(tasks)}")
+    if options.dry_run:
+        _print_counts(study, options)
+        return EXIT_OK
+    try:
+        done = run_study(study, folder, _engine(options), chosen=chosen)
+    except KeyboardInterrupt:
+        print(
+            f"lrmp: interrupted; finished runs are in {folder}. Repeat the command to go on.",
+            file=sys.stderr,
+        )
+        return EXIT_INTERRUPTED
+    print(f"{done.finished} of {done.planned} runs are finished: {folder}")
+    if done.failed:
+        print(
+            f"lrmp: {done.failed} runs failed; {folder / 'failures.log'} has the details. Repeat "
+            "the command to try them again.",
+            file=sys.stderr,
+        )
+        return EXIT_REFUSED
+    return EXIT_OK
+
+
+def _engine(options: argparse.Namespace) -> "Engine":
+    from lrmp.baselines.study.local_engine import run_locally
+
+    return partial(run_locally, workers=options.workers)
+
+
+def _is_chosen(options: argparse.Namespace, run: "PlannedRun") -> bool:
+    wanted = ((run.key.task, options.tasks), (run.key.agent, options.agents))
+    return all(
+        patterns is None or any(fnmatchcase(name, pattern) for pattern in patterns)
+        for name, patterns in wanted
+    )
+
+
+def _print_counts(study: "Study", options: argparse.Namespace) -> None:
+    counts: dict[str, int] = {}
+    for run in study.runs:
+        if _is_chosen(options, run):
+            counts[run.key.agent] = counts.get(run.key.agent, 0) + 1
+    for agent, count in counts.items():
+        print(f"{count:>6} runs of {agent}")
+    print(f"{sum(counts.values()):>6} runs")
