@@ -10,7 +10,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from lrmp.baselines.algorithms import ALGORITHMS, load_algorithm
-from lrmp.baselines.study.planned_run import PlannedRun, RunKey, task_of
+from lrmp.baselines.study.planned_run import PlannedRun, RunKey, task_label, task_of
 from lrmp.envs.accuracy.factories import check_kind
 from lrmp.envs.accuracy.table import TableAccuracy
 from lrmp.envs.task import TASKS
@@ -24,7 +24,7 @@ SEEDS = 10
 _FILLED = ("env_id", "accuracy", "seed", "runs_dir")
 _COUNTS = ("episodes", "designs")
 _STUDY_KEYS = ("tasks", "agents", "report_at", "budget", "seeds")
-_AGENT_KEYS = ("algorithm", "budget", "seeds", "settings")
+_AGENT_KEYS = ("algorithm", "budget", "seeds", "settings", "tasks")
 _TASK_KEYS = ("id", "accuracy")
 
 
@@ -133,10 +133,10 @@ class _Reader:
                 "settings": table.get("settings", {}),
             }
             needs_table = ALGORITHMS[agent.algorithm].needs_table
-            for task_id, kind in tasks:
+            for task_id, kind in _chosen(name, table, tasks):
                 task = task_of(RunKey(task_id, kind, name, 0, 0))
                 if needs_table and not isinstance(task.accuracy, TableAccuracy):
-                    left_out.setdefault(name, []).append(task_id)
+                    left_out.setdefault(name, []).append(task_label(task_id, kind))
                 else:
                     runs += agent.runs(task_id, kind)
         runs.sort(key=lambda r: (agents[r.key.agent]["budgets"].index(r.key.budget), r.key.seed))
@@ -229,6 +229,20 @@ def _counts(what: str, value: Any) -> list[int]:
             f"Expected {what} to be a whole number of at least 1, or a list of them, got {value!r}."
         )
     return numbers
+
+
+def _chosen(
+    agent: str, table: Mapping[str, Any], tasks: list[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Leave an agent the tasks that its patterns choose from those of the study."""
+    patterns = table.get("tasks", ["*"])
+    if not isinstance(patterns, list) or not all(isinstance(p, str) for p in patterns):
+        raise StudyError(f"Expected tasks of agent {agent} as a list of ids, got {patterns!r}.")
+    ids = [task_id for task_id, _ in tasks]
+    for pattern in patterns:
+        if not any(fnmatchcase(task_id, pattern) for task_id in ids):
+            raise StudyError(unknown_name(f"task of agent {agent}", pattern, ids))
+    return [task for task in tasks if any(fnmatchcase(task[0], pattern) for pattern in patterns)]
 
 
 def _tasks(given: Any) -> list[tuple[str, str]]:

@@ -38,9 +38,8 @@ class RunKey(NamedTuple):
     seed: int
 
     def __str__(self) -> str:
-        task = self.task + (f" ({self.accuracy})" if self.accuracy else "")
         count = f" at {self.budget} designs" if self.budget else ""
-        return f"{self.agent} on {task}{count}, seed {self.seed}"
+        return f"{self.agent} on {task_label(self.task, self.accuracy)}{count}, seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -76,6 +75,19 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return hashlib.sha256(value.read_bytes()).hexdigest()
     return list(value) if isinstance(value, tuple) else value
+
+
+def task_label(task_id: str, accuracy: str) -> str:
+    """Name a task as a study means it.
+
+    Args:
+        task_id: Its id.
+        accuracy: As in ``RunKey``.
+
+    Returns:
+        Such as ``"LRMP-MLP-v0 (network)"``.
+    """
+    return task_id + (f" ({accuracy})" if accuracy else "")
 
 
 def task_of(key: RunKey) -> Task:

@@ -12,7 +12,7 @@ import pytest
 from lrmp.baselines import annealing
 from lrmp.baselines.study.definition import read_study
 from lrmp.baselines.study.local_engine import run_locally
-from lrmp.baselines.study.planned_run import CIRCUMSTANCES
+from lrmp.baselines.study.planned_run import CIRCUMSTANCES, perform
 from lrmp.baselines.study.results import Results, locked, read_results
 from lrmp.baselines.study.runner import run_study
 from lrmp.cli import main
@@ -254,6 +254,7 @@ AGENT = 'tasks = ["LRMP-MLP-v0"]\n[agents.annealing]\nbudget = 10\n'
         (AGENT + "seeds = [1, 2]", r"seeds .* one for each of its different budgets \[10\], got"),
         (AGENT + "[agents.greedy]\nbudget = 1\nseeds = 2", "no seeds for agent greedy: it has no"),
         (AGENT + "[agents.uniform]\nbudget = 7", "no budget for agent uniform: its number of desi"),
+        (AGENT + 'tasks = ["LRMP-LeNet-v0"]', "task of agent annealing .* got 'LRMP-LeNet-v0'"),
         (AGENT.replace("annealing", "'../x'"), r"Expected \[agents.NAME\] with a name of letters"),
     ],
 )
@@ -272,6 +273,36 @@ def test_a_budget_that_an_agent_cannot_have_is_refused(write):
     text = text.replace("10", "20") + "[agents.policy-gradient]\nbudget = 20\nsettings."
     with pytest.raises(StudyError, match=r"setting start .* to be a file, got .*nothing"):
         read_study(write(text + 'start = "nothing"'))
+
+
+def test_the_network_itself_can_say_the_accuracy(write, tmp_path, data, monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.setenv("LRMP_DATA", str(data))
+    study = read_study(
+        write(
+            'tasks = ["LRMP-MLP-v0", { id = "LRMP-MLP-v0", accuracy = "network" }, '
+            '{ id = "LRMP-Digits-v0", accuracy = "network" }]\n'
+            "seeds = 1\nbudget = 4\n[agents.random]\n[agents.greedy]\n"
+            '[agents.genetic]\ntasks = ["LRMP-D*"]\n'
+        )
+    )
+    keys = {run.key[:3] for run in study.runs}
+    assert keys == {
+        ("LRMP-MLP-v0", "", "random"),
+        ("LRMP-MLP-v0", "network", "random"),
+        ("LRMP-Digits-v0", "", "random"),  # its own kind
+        ("LRMP-MLP-v0", "", "greedy"),
+        ("LRMP-Digits-v0", "", "genetic"),
+    }
+    assert study.left_out == {"greedy": ["LRMP-MLP-v0 (network)", "LRMP-Digits-v0"]}
+    records = {run.key[:2]: perform(run, tmp_path) for run in study.runs if "random" in run.key}
+    table, network = records["LRMP-MLP-v0", ""], records["LRMP-MLP-v0", "network"]
+    assert table["task_fingerprint"] != network["task_fingerprint"]
+    assert network["settings"] == table["settings"] | {"accuracy": "network"}
+    bits = [network["design"][f"{operand}_bits"] for operand in ("weight", "activation")]
+    measured = load_task("LRMP-MLP-v0").with_accuracy("network").accuracy.drop(*bits)
+    assert network["claim"]["accuracy_drop"] == measured
+    assert network["claim"]["accuracy_drop"] != load_task("LRMP-MLP-v0").accuracy.drop(*bits)
 
 
 @pytest.mark.skipif(not STUDIES.exists(), reason="the tests run outside the repository")

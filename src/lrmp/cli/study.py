@@ -43,7 +43,19 @@ def add_commands(commands: Any) -> None:
     run.add_argument(
         "--out", type=Path, metavar="DIR", help=f"its folder; default: {STUDIES}/NAME OF THE FILE"
     )
-    run.add_argument("--workers", type=int, default=1, help="processes; default: %(default)s")
+    run.add_argument(
+        "--engine", choices=("local", "ray"), default="local", help="default: %(default)s"
+    )
+    run.add_argument("--workers", type=int, help="local: processes; default: 1")
+    run.add_argument(
+        "--address", help="ray: of the cluster; default: RAY_ADDRESS, else the one that runs here"
+    )
+    run.add_argument(
+        "--shared",
+        action="store_true",
+        help="ray: all nodes see DIR, and run directories are made there; else in a folder of the "
+        "node's own that ends with the run, and only the records come back",
+    )
     run.add_argument("--tasks", nargs="+", metavar="ID", help="only these; * stands for anything")
     run.add_argument("--agents", nargs="+", metavar="NAME", help="only these, as --tasks")
     run.add_argument("--dry-run", action="store_true", help="check the study and count its runs")
@@ -87,9 +99,20 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _engine(options: argparse.Namespace) -> "Engine":
+    if options.engine == "ray":
+        if options.workers is not None:
+            raise StudyError(
+                f"Expected no --workers with --engine ray, got {options.workers}: a Ray cluster "
+                "makes as many runs at a time as it has CPUs. Give ray start --num-cpus."
+            )
+        from lrmp.baselines.study.ray_engine import run_on_ray
+
+        return partial(run_on_ray, address=options.address, shared=options.shared)
+    if options.address is not None or options.shared:
+        raise StudyError("Expected --address and --shared with --engine ray, got the local engine.")
     from lrmp.baselines.study.local_engine import run_locally
 
-    return partial(run_locally, workers=options.workers)
+    return partial(run_locally, workers=1 if options.workers is None else options.workers)
 
 
 def _is_chosen(options: argparse.Namespace, run: "PlannedRun") -> bool:
