@@ -222,8 +222,10 @@ def test_tasks_and_agents_can_be_chosen(write, tmp_path, capsys):
         ["2", "runs of hot"],
         ["6", "runs"],
     ]
+    assert main([*words, "--seeds", "1"]) == 0
+    assert "     8 runs\n" in capsys.readouterr().out
     assert main([*words, "--tasks", "LRMP-ResNet18-v1"]) == 2
-    assert "got none. Its agents are uniform-pairs, hawq-ilp" in capsys.readouterr().err
+    assert "got none. The study's agents are uniform-pairs, hawq-ilp" in capsys.readouterr().err
 
 
 AGENT = 'tasks = ["LRMP-MLP-v0"]\n[agents.annealing]\nbudget = 10\n'

@@ -58,8 +58,30 @@ def add_commands(commands: Any) -> None:
     )
     run.add_argument("--tasks", nargs="+", metavar="ID", help="only these; * stands for anything")
     run.add_argument("--agents", nargs="+", metavar="NAME", help="only these, as --tasks")
+    run.add_argument("--seeds", type=int, metavar="N", help="only seeds up to N")
     run.add_argument("--dry-run", action="store_true", help="check the study and count its runs")
     run.set_defaults(run=_run)
+
+    report = parts.add_parser(
+        "report",
+        help="write pages and pictures from the records",
+        description="Compare the agents of a study, finished or not, by its records alone. The "
+        "best design of every task is run on the real network, where its data are at hand.",
+        epilog=EPILOG,
+    )
+    report.add_argument("folder", type=Path, metavar="DIR", help="of the study")
+    report.add_argument(
+        "--out", type=Path, metavar="DIR", help="where the pages go; default: the study's own"
+    )
+    report.add_argument(
+        "--data",
+        type=Path,
+        help="folder of data sets and weights; default: LRMP_DATA, else ../shared/data",
+    )
+    report.add_argument(
+        "--no-check", action="store_true", help="run no design on the networks; known results count"
+    )
+    report.set_defaults(run=_report)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -71,8 +93,8 @@ def _run(options: argparse.Namespace) -> int:
     chosen = partial(_is_chosen, options)
     if not any(map(chosen, study.runs)):
         raise StudyError(
-            "Expected --tasks and --agents to choose runs of the study, got none. Its agents are "
-            f"{', '.join(study.agents)}."
+            "Expected --tasks, --agents and --seeds to choose runs, got none. The study's agents "
+            f"are {', '.join(study.agents)}."
         )
     for agent, tasks in study.left_out.items():
         print(f"{agent} is left out where it has no accuracy table: {', '.join(tasks)}")
@@ -98,6 +120,15 @@ def _run(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
+def _report(options: argparse.Namespace) -> int:
+    from lrmp.baselines.study.report import write_report
+
+    out = options.out or options.folder
+    page = write_report(options.folder, out, options.data, check=not options.no_check)
+    print(f"page: {page}")
+    return EXIT_OK
+
+
 def _engine(options: argparse.Namespace) -> "Engine":
     if options.engine == "ray":
         if options.workers is not None:
@@ -117,17 +148,17 @@ def _engine(options: argparse.Namespace) -> "Engine":
 
 def _is_chosen(options: argparse.Namespace, run: "PlannedRun") -> bool:
     wanted = ((run.key.task, options.tasks), (run.key.agent, options.agents))
-    return all(
+    return (options.seeds is None or run.key.seed <= options.seeds) and all(
         patterns is None or any(fnmatchcase(name, pattern) for pattern in patterns)
         for name, patterns in wanted
     )
 
 
 def _print_counts(study: "Study", options: argparse.Namespace) -> None:
-    counts: dict[str, int] = {}
+    counts = dict.fromkeys(study.agents, 0)
     for run in study.runs:
-        if _is_chosen(options, run):
-            counts[run.key.agent] = counts.get(run.key.agent, 0) + 1
+        counts[run.key.agent] += _is_chosen(options, run)
     for agent, count in counts.items():
-        print(f"{count:>6} runs of {agent}")
+        if count:
+            print(f"{count:>6} runs of {agent}")
     print(f"{sum(counts.values()):>6} runs")
