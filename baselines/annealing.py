@@ -16,6 +16,7 @@ import numpy as np
 from lrmp.baselines.command import check_counts, run_command
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.baselines.search import Proposals, run_searcher
+from lrmp.envs.accuracy.model import AccuracyKind
 from lrmp.envs.task import Task
 from lrmp.errors import RunError
 from lrmp.hardware.design import MAX_BITS, MIN_BITS
@@ -29,6 +30,8 @@ class Args:
 
     env_id: str = "LRMP-ResNet18-v1"
     """id of the environment"""
+    accuracy: AccuracyKind | None = None
+    """run the "network" itself, or look drops up in a "table"; default: as the task does"""
     seed: int = 1
     """seed of the run"""
     designs: int = 600

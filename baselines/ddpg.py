@@ -37,9 +37,10 @@ from lrmp.baselines.checkpoint import (
 )
 from lrmp.baselines.command import check_counts, run_command
 from lrmp.baselines.run_directory import RunDirectory
+from lrmp.envs.accuracy.model import AccuracyKind
 from lrmp.envs.outcome import evaluate_bits
 from lrmp.envs.record import Record
-from lrmp.envs.task import load_task
+from lrmp.envs.task import resolve_task
 from lrmp.errors import RunError
 
 AGENT = "ddpg"
@@ -51,6 +52,8 @@ class Args:
 
     env_id: str = "LRMP-ResNet18-v0"
     """id of the environment"""
+    accuracy: AccuracyKind | None = None
+    """run the "network" itself, or look drops up in a "table"; default: as the task does"""
     seed: int = 1
     """seed of the run: initial weights, exploration and replay"""
     episodes: int = 600
@@ -131,7 +134,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
         TaskError: If there is no such task.
         RunError: If the directory holds a run of other settings.
     """
-    task = load_task(args.env_id)
+    task = resolve_task(args.env_id, args.accuracy)
     config = {k: v for k, v in asdict(args).items() if k not in ("runs_dir", "checkpoint_every")}
     run = RunDirectory.open(
         args.runs_dir / f"{args.env_id}__{AGENT}__{args.seed}", {"agent": AGENT, **config}
@@ -146,7 +149,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
     rng = np.random.default_rng(args.seed)
     torch.manual_seed(args.seed)
 
-    env = gym.make(task.id)
+    env = gym.make(task.id, task=task)
     steps_per_episode = len(task.network)
     observation, _ = env.reset(seed=args.seed)
     observation_size, action_size = len(observation), 2

@@ -3,7 +3,7 @@
 Bits of every layer drawn uniformly from 2..8, which is what uniformly random actions give.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,8 @@ import numpy as np
 from lrmp.baselines.command import check_counts, run_command
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.baselines.search import Proposals, search
-from lrmp.envs.task import load_task
+from lrmp.envs.accuracy.model import AccuracyKind
+from lrmp.envs.task import resolve_task
 from lrmp.hardware.design import MAX_BITS, MIN_BITS
 
 AGENT = "random"
@@ -24,6 +25,8 @@ class Args:
 
     env_id: str = "LRMP-ResNet18-v0"
     """id of the environment"""
+    accuracy: AccuracyKind | None = None
+    """run the "network" itself, or look drops up in a "table"; default: as the task does"""
     seed: int = 1
     """seed of the run"""
     episodes: int = 600
@@ -45,13 +48,13 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     Returns:
         The finished run directory.
     """
-    layers = len(load_task(args.env_id).network)
+    task = resolve_task(args.env_id, args.accuracy)
     run = RunDirectory.open(
         args.runs_dir / f"{args.env_id}__{AGENT}__{args.seed}",
-        {"agent": AGENT, "env_id": args.env_id, "seed": args.seed, "episodes": args.episodes},
+        {"agent": AGENT, **{k: v for k, v in asdict(args).items() if k != "runs_dir"}},
     )
-    proposals = propose(layers, args.seed)
-    return search(run, args.env_id, AGENT, args.seed, proposals, args.episodes, progress=progress)
+    proposals = propose(len(task.network), args.seed)
+    return search(run, task, AGENT, args.seed, proposals, args.episodes, progress=progress)
 
 
 def propose(layers: int, seed: int) -> Proposals:

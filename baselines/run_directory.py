@@ -66,7 +66,7 @@ class RunDirectory:
             "versions": library_versions(),
             "working_directory_commit": _commit(),
         }
-        _write(run.config_path, json.dumps(document, indent=2) + "\n")
+        write_whole(run.config_path, json.dumps(document, indent=2) + "\n")
         return run
 
     @property
@@ -115,9 +115,26 @@ class RunDirectory:
             writer = csv.writer(file)
             writer.writerow(["episode", "reward", "speedup", "accuracy_drop"])
             writer.writerows([index, *row] for index, row in enumerate(episodes))
-        _write(self.record_path, record.to_line())
+        write_whole(self.record_path, record.to_line())
         self.checkpoint_path.unlink(missing_ok=True)
         self.journal_path.unlink(missing_ok=True)
+
+    def episodes(self) -> list[tuple[float, float, float]]:
+        """Read what every design of a finished run scored.
+
+        Returns:
+            Reward, speedup and drop of every design, in order.
+
+        Raises:
+            RunError: If the run is not finished.
+        """
+        if not self.finished:
+            raise RunError(f"Expected a finished run in {self.path}; resume it first.")
+        with self.episodes_path.open(encoding="utf-8") as file:
+            return [
+                (float(row["reward"]), float(row["speedup"]), float(row["accuracy_drop"]))
+                for row in csv.DictReader(file)
+            ]
 
     def rewards(self) -> list[float]:
         """Read the reward of every design of a finished run.
@@ -128,14 +145,16 @@ class RunDirectory:
         Raises:
             RunError: If the run is not finished.
         """
-        if not self.finished:
-            raise RunError(f"Expected a finished run in {self.path}; resume it first.")
-        with self.episodes_path.open(encoding="utf-8") as file:
-            return [float(row["reward"]) for row in csv.DictReader(file)]
+        return [reward for reward, _, _ in self.episodes()]
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+def write_whole(path: Path, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Args:
+        path: File to write; replaced in one step.
+        text: What it is to hold.
+    """
     temporary = path.with_name(path.name + ".partial")
     temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)

@@ -22,7 +22,7 @@ from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.dynamics import Dynamics
 from lrmp.envs.outcome import evaluate_bits
 from lrmp.envs.record import Record
-from lrmp.envs.task import Task, load_task
+from lrmp.envs.task import Task, resolve_task
 from lrmp.errors import RunError
 from lrmp.hardware.frozen_arrays import IntArray
 
@@ -42,7 +42,8 @@ def run_searcher(
 
     Args:
         agent: Name under which the run is ranked.
-        args: The searcher's settings, a dataclass with env_id, designs and runs_dir.
+        args: The searcher's settings, a dataclass with env_id, designs, runs_dir and, unless it
+            needs a table, accuracy.
         propose: The searcher: proposes designs for a task.
         seed: Seed of the run; 0 where chance plays no part.
         progress: Whether to show a progress bar.
@@ -54,18 +55,18 @@ def run_searcher(
         TaskError: If there is no such task.
         RunError: If the directory holds a run of other settings.
     """
-    task = load_task(args.env_id)
+    task = resolve_task(args.env_id, getattr(args, "accuracy", None))
     config = {k: v for k, v in asdict(args).items() if k != "runs_dir"}
     run = RunDirectory.open(
         args.runs_dir / f"{task.id}__{agent}__{seed}", {"agent": agent, **config}
     )
     proposals = propose(task, args)
-    return search(run, task.id, agent, seed, proposals, args.designs, progress=progress)
+    return search(run, task, agent, seed, proposals, args.designs, progress=progress)
 
 
 def search(
     run: RunDirectory,
-    task_id: str,
+    task: Task,
     agent: str,
     seed: int,
     proposals: Proposals,
@@ -77,7 +78,7 @@ def search(
 
     Args:
         run: An open run directory; one that is finished is left as it is.
-        task_id: Id of the task.
+        task: What is searched.
         agent: Name under which the run is ranked.
         seed: Seed of the run.
         proposals: The searcher, not started.
@@ -93,14 +94,13 @@ def search(
     if run.finished:
         return run
     started = time.perf_counter()
-    task = load_task(task_id)
     rows: list[Row] = []
     best, best_bits = -np.inf, np.empty(0)
     with (
         _Journal(run) as journal,
         tqdm(
             total=count,
-            desc=f"{agent} {task_id} seed {seed}",
+            desc=f"{agent} {task.id} seed {seed}",
             unit="design",
             disable=not progress,
         ) as bar,

@@ -12,7 +12,8 @@ import numpy as np
 from lrmp.baselines.command import run_command
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.baselines.search import Proposals, search
-from lrmp.envs.task import load_task
+from lrmp.envs.accuracy.model import AccuracyKind
+from lrmp.envs.task import resolve_task
 from lrmp.hardware.design import BIT_WIDTHS
 
 
@@ -22,6 +23,8 @@ class Args:
 
     env_id: str = "LRMP-ResNet18-v0"
     """id of the environment"""
+    accuracy: AccuracyKind | None = None
+    """run the "network" itself, or look drops up in a "table"; default: as the task does"""
     pairs: bool = False
     """let weights and activations have different widths"""
     runs_dir: Path = Path("runs")
@@ -39,14 +42,14 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         The finished run directory.
     """
     agent = "uniform-pairs" if args.pairs else "uniform"
-    layers = len(load_task(args.env_id).network)
+    task = resolve_task(args.env_id, args.accuracy)
     run = RunDirectory.open(
-        args.runs_dir / f"{args.env_id}__{agent}__0", {"agent": agent, "env_id": args.env_id}
+        args.runs_dir / f"{args.env_id}__{agent}__0",
+        {"agent": agent, "env_id": args.env_id, "accuracy": args.accuracy},
     )
     widths = [(w, a) for w in BIT_WIDTHS for a in BIT_WIDTHS if args.pairs or w == a]
-    return search(
-        run, args.env_id, agent, 0, propose(widths, layers), len(widths), progress=progress
-    )
+    proposals = propose(widths, len(task.network))
+    return search(run, task, agent, 0, proposals, len(widths), progress=progress)
 
 
 def propose(widths: list[tuple[int, int]], layers: int) -> Proposals:

@@ -25,7 +25,14 @@ SECTIONS = {
     ),
     "Hardware": ("hardware/own-network.md", "hardware/presets.md", "hardware/*.md"),
     "Accuracy": ("protocol.md", "accuracy.md", "accuracy/*.md"),
-    "Benchmark": ("optimum.md", "leaderboard.md", "results/*.md"),
+    "Benchmark": (
+        "optimum.md",
+        "leaderboard.md",
+        "studies.md",
+        "clusters.md",
+        "results/study/report.md",
+        "results/*.md",
+    ),
     "API": ("api/index.md", "api/*.md"),
     "Project": ("contributing.md", "changelog.md", "*.md"),
 }

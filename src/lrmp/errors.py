@@ -56,6 +56,10 @@ class RunError(LRMPError, ValueError):
     """A run directory that is missing, incomplete, or in use with another configuration."""
 
 
+class StudyError(LRMPError, ValueError):
+    """A malformed study, or results of another one."""
+
+
 class RecordError(LRMPError, ValueError):
     """A leaderboard record that is refused; nothing is stored."""
 

@@ -11,7 +11,7 @@ from lrmp.cli import main
 
 TUTORIALS = Path(__file__).parents[2] / "docs" / "tutorials"
 #: What a tutorial needs beside the package itself.
-EXTRAS = {"first-design.md": ("torch", "tensorboard", "tyro")}
+EXTRAS = {"first-design.md": ("torch", "tensorboard", "tyro"), "study.md": ("matplotlib",)}
 
 pytestmark = pytest.mark.skipif(
     not TUTORIALS.exists(), reason="the tests run outside the repository"

@@ -3,6 +3,6 @@
 EXIT_OK, EXIT_REFUSED, EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 0, 1, 2, 130, 141
 
 EPILOG = (
-    "Exit codes: 0 done, 1 a record was refused or a validation case failed, 2 bad input, "
+    "Exit codes: 0 done, 1 a record was refused, or a validation case or run failed, 2 bad input, "
     "130 interrupted."
 )

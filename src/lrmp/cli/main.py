@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import lrmp
-from lrmp.cli import accuracy, hardware, optimum, own_task, render
+from lrmp.baselines.algorithms import ALGORITHMS, load_algorithm
+from lrmp.cli import accuracy, hardware, optimum, own_task, render, study
 from lrmp.cli.bits_argument import read_bits
 from lrmp.cli.exit_codes import (
     EPILOG,
@@ -32,25 +33,12 @@ from lrmp.envs.floor_plan import plot_floor_plan
 from lrmp.envs.outcome import Outcome, evaluate_bits
 from lrmp.envs.record import Claim, Record
 from lrmp.envs.task import TASKS, Task, load_task
-from lrmp.errors import LRMPError, MissingExtraError, RecordError, RunError, unknown_name
+from lrmp.errors import LRMPError, MissingExtraError, RecordError, RunError
 from lrmp.leaderboard.store import DEFAULT_STORE
 from lrmp.solvers.replication import Replication, ReplicationProblem
 
 #: Command groups with a file of their own: their ``add_commands`` extends the parser.
-GROUPS = (own_task, optimum, render, accuracy, hardware)
-AGENTS = {
-    "annealing": "lrmp.baselines.annealing",
-    "bayesian": "lrmp.baselines.bayesian",
-    "cma-es": "lrmp.baselines.cma_es",
-    "ddpg": "lrmp.baselines.ddpg",
-    "genetic": "lrmp.baselines.genetic",
-    "greedy": "lrmp.baselines.greedy",
-    "hawq-ilp": "lrmp.baselines.hawq_ilp",
-    "policy-gradient": "lrmp.baselines.policy_gradient",
-    "ppo": "lrmp.baselines.ppo",
-    "random": "lrmp.baselines.random_search",
-    "uniform": "lrmp.baselines.uniform",
-}
+GROUPS = (study, own_task, optimum, render, accuracy, hardware)
 DESCRIPTION = """\
 Benchmark suite for hardware/DNN co-design on in-memory computing.
 
@@ -121,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
         usage="lrmp train [-h] AGENT [options of the agent, such as --env-id and --seed]",
         epilog=f"`lrmp train AGENT --help` lists the agent's own options. {EPILOG}",
     )
-    train.add_argument("agent", choices=sorted(AGENTS), help="who decides the bits")
+    train.add_argument("agent", choices=sorted(ALGORITHMS), help="who decides the bits")
     train.set_defaults(run=lambda options: _train(options.agent, []))
 
     evaluate = commands.add_parser(
@@ -220,22 +208,13 @@ def _task_row(task: Task) -> dict[str, Any]:
 
 
 def _train(agent: str, words: list[str]) -> int:
-    if agent not in AGENTS:
-        raise RunError(unknown_name("agent", agent, AGENTS))
-    baseline, tyro = _baseline(agent), _extra("tyro")
+    baseline, tyro = load_algorithm(agent), _extra("tyro")
     args = tyro.cli(baseline.Args, args=words, prog=f"lrmp train {agent}")
     started = time.time()
     run = baseline.train(args)
     earlier = run.record_path.stat().st_mtime < started
     print(f"finished{' earlier' if earlier else ''}: {run.path}; next: lrmp evaluate {run.path}")
     return EXIT_OK
-
-
-def _baseline(agent: str) -> Any:
-    if agent == "ddpg":
-        _extra("torch")
-        _extra("tensorboard")
-    return importlib.import_module(AGENTS[agent])
 
 
 def _extra(module: str) -> Any:
@@ -389,7 +368,7 @@ def _demo(options: argparse.Namespace) -> int:
     seeded = common | {"seed": options.seed, "episodes": options.episodes}
     load_task(options.env_id)
     plan = [("uniform", common), ("random", seeded), ("ddpg", seeded)]
-    baselines = [(_baseline(agent), settings) for agent, settings in plan]
+    baselines = [(load_algorithm(agent), settings) for agent, settings in plan]
     # All settings are checked before the first run starts.
     jobs = [(baseline.train, baseline.Args(**settings)) for baseline, settings in baselines]
     runs = [train(args) for train, args in jobs]

@@ -1,0 +1,61 @@
+"""The algorithms by name: what ``lrmp train`` trains and a study runs."""
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from lrmp.errors import MissingExtraError, RunError, unknown_name
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """Where an algorithm is, and what a study must know of it.
+
+    Attributes:
+        module: Has ``Args``, a dataclass of settings, and ``train(args, *, progress)``, which
+            returns a finished run directory.
+        needs_table: Whether it looks accuracies up in the task's table.
+        own_count: Whether the number of designs follows from the algorithm.
+    """
+
+    module: str
+    needs_table: bool = False
+    own_count: bool = False
+
+
+ALGORITHMS = {
+    "annealing": Algorithm("lrmp.baselines.annealing"),
+    "bayesian": Algorithm("lrmp.baselines.bayesian"),
+    "cma-es": Algorithm("lrmp.baselines.cma_es"),
+    "ddpg": Algorithm("lrmp.baselines.ddpg"),
+    "genetic": Algorithm("lrmp.baselines.genetic"),
+    "greedy": Algorithm("lrmp.baselines.greedy", needs_table=True),
+    "hawq-ilp": Algorithm("lrmp.baselines.hawq_ilp", needs_table=True, own_count=True),
+    "policy-gradient": Algorithm("lrmp.baselines.policy_gradient", needs_table=True),
+    "ppo": Algorithm("lrmp.baselines.ppo"),
+    "random": Algorithm("lrmp.baselines.random_search"),
+    "uniform": Algorithm("lrmp.baselines.uniform", own_count=True),
+}
+
+
+def load_algorithm(name: str) -> Any:
+    """Import an algorithm.
+
+    Args:
+        name: A key of ``ALGORITHMS``.
+
+    Returns:
+        The module.
+
+    Raises:
+        RunError: If there is no such algorithm.
+        MissingExtraError: If a library that it needs is not installed.
+    """
+    if name not in ALGORITHMS:
+        raise RunError(unknown_name("agent", name, ALGORITHMS))
+    try:
+        return importlib.import_module(ALGORITHMS[name].module)
+    except ImportError as error:
+        raise MissingExtraError(
+            f'Expected {error.name} for {name}; run pip install "lrmp[train]".'
+        ) from error

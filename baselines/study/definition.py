@@ -1,0 +1,266 @@
+"""What a study is: the TOML file, read and checked before anything runs."""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from fnmatch import fnmatchcase
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from lrmp.baselines.algorithms import ALGORITHMS, load_algorithm
+from lrmp.baselines.study.planned_run import PlannedRun, RunKey, task_label, task_of
+from lrmp.envs.accuracy.factories import check_kind
+from lrmp.envs.accuracy.table import TableAccuracy
+from lrmp.envs.task import TASKS
+from lrmp.errors import LRMPError, StudyError, unknown_name
+
+REPORT_AT = (100, 600, 1000, 10_000)  # designs
+SEEDS = 10
+
+#: Fields of Args that the study itself fills in; the first one that an algorithm has of the last
+#: two is its number of designs.
+_FILLED = ("env_id", "accuracy", "seed", "runs_dir")
+_COUNTS = ("episodes", "designs")
+_STUDY_KEYS = ("tasks", "agents", "report_at", "budget", "seeds")
+_AGENT_KEYS = ("algorithm", "budget", "seeds", "settings", "tasks")
+_TASK_KEYS = ("id", "accuracy")
+
+
+@dataclass(frozen=True)
+class Study:
+    """Tasks x agents x seeds.
+
+    Attributes:
+        name: Of the file, without its ending.
+        report_at: Numbers of evaluated designs at which agents are compared.
+        agents: By name: algorithm, budgets, seeds of each, and the settings that the file gives.
+        runs: All runs: every agent's first budget, seed by seed, so that what is finished early is
+            spread over all tasks; then its next one.
+        left_out: By agent, the tasks without the accuracy table that it needs.
+    """
+
+    name: str
+    report_at: tuple[int, ...]
+    agents: dict[str, dict[str, Any]]
+    runs: tuple[PlannedRun, ...]
+    left_out: dict[str, list[str]]
+
+
+def read_study(path: Path) -> Study:
+    """Read a study and check everything that can be checked without running it.
+
+    Args:
+        path: A TOML file; files that it names are relative to its folder.
+
+    Returns:
+        The study.
+
+    Raises:
+        StudyError: If the file is missing or malformed, or a setting is unknown or out of range.
+        TaskError: If there is no such task.
+        MissingExtraError: If a library that an agent needs is not installed.
+    """
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise StudyError(f"Expected a study at {path}: {error}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StudyError(f"Expected TOML in {path}: {error}.") from error
+    try:
+        return _Reader(path).study(document)
+    except StudyError as error:
+        raise StudyError(f"{path}: {error}") from error
+
+
+@dataclass(frozen=True)
+class _Agent:
+    """An agent's table, read: its module, settings, and how many designs and seeds."""
+
+    name: str
+    algorithm: str
+    module: Any
+    settings: dict[str, Any]
+    count: str | None  # the field of Args with the number of designs
+    budgets: list[int]
+    seeds: list[int]  # as many as budgets, 0 where chance plays no part
+
+    def runs(self, task_id: str, kind: str) -> Iterator[PlannedRun]:
+        known = [field.name for field in fields(self.module.Args)]
+        if kind and "accuracy" not in known:
+            raise StudyError(
+                f"Expected agents that can run the {kind} itself on {task_id}, got {self.name}. "
+                "Leave it out."
+            )
+        options = self.settings | {"env_id": task_id} | ({"accuracy": kind} if kind else {})
+        fingerprint = task_of(RunKey(task_id, kind, self.name, 0, 0)).fingerprint
+        for budget, last in zip(self.budgets, self.seeds, strict=True):
+            for seed in range(1, last + 1) if last else (0,):
+                own = ({self.count: budget} if self.count else {}) | (
+                    {"seed": seed} if seed else {}
+                )
+                try:
+                    args = self.module.Args(**options, **own)
+                except LRMPError as error:
+                    raise StudyError(f"agent {self.name}: {error}") from error
+                key = RunKey(task_id, kind, self.name, budget, seed)
+                yield PlannedRun(key, self.algorithm, args, fingerprint)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    path: Path
+
+    def study(self, document: Mapping[str, Any]) -> Study:
+        _check_keys("a study", document, _STUDY_KEYS)
+        tasks = _tasks(document.get("tasks"))
+        report_at = _counts("report_at", document.get("report_at", list(REPORT_AT)))
+        tables = document.get("agents")
+        if not isinstance(tables, dict) or not tables:
+            raise StudyError(
+                f"Expected a table [agents.NAME] for every agent, got {tables!r}. Add one."
+            )
+        runs: list[PlannedRun] = []
+        agents: dict[str, dict[str, Any]] = {}
+        left_out: dict[str, list[str]] = {}
+        for name, table in tables.items():
+            agent = self._agent(name, table, document)
+            agents[name] = {
+                "algorithm": agent.algorithm,
+                "budgets": agent.budgets,
+                "seeds": agent.seeds,
+                "settings": table.get("settings", {}),
+            }
+            needs_table = ALGORITHMS[agent.algorithm].needs_table
+            for task_id, kind in _chosen(name, table, tasks):
+                task = task_of(RunKey(task_id, kind, name, 0, 0))
+                if needs_table and not isinstance(task.accuracy, TableAccuracy):
+                    left_out.setdefault(name, []).append(task_label(task_id, kind))
+                else:
+                    runs += agent.runs(task_id, kind)
+        runs.sort(key=lambda r: (agents[r.key.agent]["budgets"].index(r.key.budget), r.key.seed))
+        return Study(self.path.stem, tuple(sorted(set(report_at))), agents, (*runs,), left_out)
+
+    def _agent(self, name: str, table: Any, study: Mapping[str, Any]) -> _Agent:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) or not isinstance(table, dict):
+            raise StudyError(
+                f"Expected [agents.NAME] with a name of letters, digits, '-', '_' and '.', got "
+                f"agents.{name} = {table!r}."
+            )
+        _check_keys(f"agent {name}", table, _AGENT_KEYS)
+        algorithm = table.get("algorithm", name)
+        if algorithm not in ALGORITHMS:
+            raise StudyError(unknown_name(f"algorithm of agent {name}", algorithm, ALGORITHMS))
+        module = load_algorithm(algorithm)
+        known = [field.name for field in fields(module.Args)]
+        own_count = ALGORITHMS[algorithm].own_count
+        count = None if own_count else next(c for c in _COUNTS if c in known)
+
+        def numbers(key: str, default: Any, why_not: str) -> list[int]:
+            if not why_not:
+                return _counts(f"{key} of agent {name}", table.get(key, study.get(key, default)))
+            if key in table:
+                raise StudyError(f"Expected no {key} for agent {name}: {why_not}. Remove it.")
+            return [0]
+
+        budgets = numbers("budget", None, "its number of designs is its own" if own_count else "")
+        seeds = numbers("seeds", SEEDS, "" if "seed" in known else "it has no seed")
+        if len(seeds) not in (1, len(budgets)) or len(set(budgets)) < len(budgets):
+            raise StudyError(
+                f"Expected seeds of agent {name} to be one number, or one for each of its "
+                f"different budgets {budgets}, got {seeds}."
+            )
+        settings = self._settings(name, module.Args, table.get("settings", {}), count)
+        seeds *= len(budgets) // len(seeds)
+        return _Agent(name, algorithm, module, settings, count, budgets, seeds)
+
+    def _settings(self, agent: str, args: Any, given: Any, count: str | None) -> dict[str, Any]:
+        """Check an agent's settings against the fields of its Args."""
+        if not isinstance(given, dict):
+            raise StudyError(f"Expected settings of agent {agent} as a table, got {given!r}.")
+        hints = get_type_hints(args)
+        known = [f.name for f in fields(args) if f.name not in (*_FILLED, count)]
+        checked = {}
+        for name, value in given.items():
+            if name not in known:
+                raise StudyError(unknown_name(f"setting of agent {agent}", name, known))
+            where = f"setting {name} of agent {agent}"
+            checked[name] = self._value(where, value, hints[name])
+        return checked
+
+    def _value(self, where: str, value: Any, hint: Any) -> Any:
+        options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+        for option in options:
+            if get_origin(option) is Literal:
+                if value in get_args(option):
+                    return value
+            elif option is Path:
+                if isinstance(value, str):
+                    file = self.path.parent / value
+                    if not file.is_file():
+                        raise StudyError(f"Expected {where} to be a file, got {file}.")
+                    return file
+            elif option is float and type(value) is int:
+                return float(value)
+            elif type(value) is option:
+                return value
+        kinds = [
+            " or ".join(map(repr, get_args(option)))
+            if get_origin(option) is Literal
+            else {Path: "the name of a file"}.get(option, option.__name__)
+            for option in options
+            if option is not NoneType  # TOML has no null
+        ]
+        raise StudyError(f"Expected {where} to be {' or '.join(kinds)}, got {value!r}.")
+
+
+def _check_keys(what: str, table: Mapping[str, Any], known: Sequence[str]) -> None:
+    for key in table:
+        if key not in known:
+            raise StudyError(unknown_name(f"key of {what}", key, known))
+
+
+def _counts(what: str, value: Any) -> list[int]:
+    """Read a positive number, or a list of them."""
+    numbers = value if isinstance(value, list) else [value]
+    if not numbers or any(type(number) is not int or number < 1 for number in numbers):
+        raise StudyError(
+            f"Expected {what} to be a whole number of at least 1, or a list of them, got {value!r}."
+        )
+    return numbers
+
+
+def _chosen(
+    agent: str, table: Mapping[str, Any], tasks: list[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Leave an agent the tasks that its patterns choose from those of the study."""
+    patterns = table.get("tasks", ["*"])
+    if not isinstance(patterns, list) or not all(isinstance(p, str) for p in patterns):
+        raise StudyError(f"Expected tasks of agent {agent} as a list of ids, got {patterns!r}.")
+    ids = [task_id for task_id, _ in tasks]
+    for pattern in patterns:
+        if not any(fnmatchcase(task_id, pattern) for task_id in ids):
+            raise StudyError(unknown_name(f"task of agent {agent}", pattern, ids))
+    return [task for task in tasks if any(fnmatchcase(task[0], pattern) for pattern in patterns)]
+
+
+def _tasks(given: Any) -> list[tuple[str, str]]:
+    """Read the tasks: ids, patterns such as "LRMP-*-v1", or tables with id and accuracy."""
+    if not isinstance(given, list) or not given:
+        raise StudyError(f"Expected tasks = [ids of tasks], got {given!r}.")
+    found: dict[tuple[str, str], None] = {}
+    for entry in given:
+        table = entry if isinstance(entry, dict) else {"id": entry}
+        _check_keys("a task", table, _TASK_KEYS)
+        pattern, kind = table.get("id"), table.get("accuracy", "")
+        ids = [task for task in TASKS if isinstance(pattern, str) and fnmatchcase(task, pattern)]
+        if not ids:
+            raise StudyError(unknown_name("task", pattern, TASKS))
+        for task_id in ids:
+            if kind:
+                check_kind(kind)
+                plain = task_of(RunKey(task_id, "", "", 0, 0))
+                own = plain.accuracy.kind == kind
+            found[task_id, "" if not kind or own else kind] = None
+    return list(found)

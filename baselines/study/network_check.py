@@ -1,0 +1,94 @@
+"""Winners on the real quantised network: `lrmp accuracy check` for the best design of every task.
+
+A search that sees a table alone finds the designs that the table flatters. Results are kept in the
+study's folder, so that the data are needed once.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from lrmp.baselines.run_directory import write_whole
+from lrmp.baselines.study.planned_run import record_key, task_of
+from lrmp.baselines.study.results import StudyRecord
+from lrmp.envs.accuracy.data import data_root
+from lrmp.envs.accuracy.digits import DigitsAccuracy
+from lrmp.envs.accuracy.network import NetworkAccuracy
+from lrmp.envs.accuracy.protocol import SplitName, load_protocol, read_protocols
+from lrmp.errors import AccuracyDataError, MissingExtraError
+
+CHECKS = "network_checks.jsonl"
+SPLITS: tuple[SplitName, ...] = ("search", "test")
+
+Check = dict[str, Any]
+
+
+def check_winners(
+    winners: dict[str, StudyRecord], folder: Path, data: Path | None, *, run: bool = True
+) -> dict[str, Check | str]:
+    """Run winners on their networks, or take what is known of them.
+
+    Args:
+        winners: The record of the best design by task.
+        folder: Of the study; ``network_checks.jsonl`` is kept there.
+        data: Folder of weights and images; None for ``LRMP_DATA`` or its default.
+        run: Whether to run what is not known.
+
+    Returns:
+        By task: drops in points on the search and the test images with the interval where there is
+        one, or a few words why there are none.
+    """
+    path = folder / CHECKS
+    known = {_identity(check): check for check in _read(path)}
+    found: dict[str, Check | str] = {}
+    accuracy: NetworkAccuracy | None = None
+    for label, record in tqdm(winners.items(), desc="network checks", unit="task", disable=not run):
+        task = task_of(record_key(record))
+        weights, activations = (record["design"][f"{o}_bits"] for o in ("weight", "activation"))
+        if isinstance(task.accuracy, DigitsAccuracy):
+            drop = task.accuracy.test_drop(weights, activations)
+            found[label] = {"test": {"drop": drop}}  # as the leaderboard does
+            continue
+        if task.network.name not in read_protocols():
+            found[label] = "no network at hand"
+            continue
+        protocol = load_protocol(task.network.name)
+        if accuracy is None or accuracy.protocol != protocol:  # tasks share a calibration
+            accuracy = NetworkAccuracy(protocol, data_root(data))
+        check: Check = {
+            "network": protocol.network,
+            "protocol": accuracy.fingerprint,
+            "weight_bits": weights,
+            "activation_bits": activations,
+        }
+        if _identity(check) not in known:
+            if not run:
+                found[label] = "not checked"
+                continue
+            try:
+                for split in SPLITS:
+                    result = accuracy.evaluator.evaluate(weights, activations, split)
+                    check[split] = asdict(result) | {
+                        "drop": result.drop,
+                        "interval": result.interval(),
+                    }
+            except (AccuracyDataError, MissingExtraError) as error:
+                tqdm.write(f"{label} did not run on the network: {error}")
+                found[label] = "not checked"
+                continue
+            known[_identity(check)] = check
+            write_whole(path, "".join(json.dumps(entry) + "\n" for entry in known.values()))
+        found[label] = known[_identity(check)]
+    return found
+
+
+def _read(path: Path) -> list[Check]:
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    return [json.loads(line) for line in lines]
+
+
+def _identity(check: Check) -> tuple[Any, ...]:
+    return check["protocol"], *check["weight_bits"], *check["activation_bits"]

@@ -1,0 +1,163 @@
+"""One run of a study: what decides it, and the record that is kept of it."""
+
+import hashlib
+import json
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lrmp.baselines.algorithms import load_algorithm
+from lrmp.baselines.run_directory import RunDirectory
+from lrmp.envs.accuracy.model import AccuracyKind
+from lrmp.envs.task import Task, resolve_task
+
+SCHEMA_VERSION = 1
+
+#: Fields of an algorithm's Args that decide no result.
+UNDECISIVE = ("runs_dir", "checkpoint_every")
+
+#: What may differ between two records of one run.
+CIRCUMSTANCES = ("wall_time_s", "versions")
+
+
+class RunKey(NamedTuple):
+    """What names a run within a study.
+
+    Attributes:
+        task: Id of the task.
+        accuracy: ``"network"`` or ``"table"`` where the study says so, else ``""``.
+        agent: Its name in the study.
+        budget: Designs to evaluate; 0 where their number follows from the algorithm.
+        seed: Of the run; 0 where chance plays no part.
+    """
+
+    task: str
+    accuracy: str
+    agent: str
+    budget: int
+    seed: int
+
+    def __str__(self) -> str:
+        count = f" at {self.budget} designs" if self.budget else ""
+        return f"{self.agent} on {task_label(self.task, self.accuracy)}{count}, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run.
+
+    Attributes:
+        key: Its name.
+        algorithm: A key of ``ALGORITHMS``.
+        args: The algorithm's Args; ``runs_dir`` is chosen where it runs.
+        task_fingerprint: SHA-256 of the task's definition.
+    """
+
+    key: RunKey
+    algorithm: str
+    args: Any
+    task_fingerprint: str
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that decides the result, as plain JSON values; of files, their SHA-256."""
+        names = [field.name for field in fields(self.args) if field.name not in UNDECISIVE]
+        return {name: _plain(getattr(self.args, name)) for name in names}
+
+    @property
+    def folder(self) -> Path:
+        """Where its run directory is made, below that of all runs."""
+        key = self.key
+        return Path(key.agent) / "-".join(filter(None, (str(key.budget or "own"), key.accuracy)))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return hashlib.sha256(value.read_bytes()).hexdigest()
+    return list(value) if isinstance(value, tuple) else value
+
+
+def task_label(task_id: str, accuracy: str) -> str:
+    """Name a task as a study means it.
+
+    Args:
+        task_id: Its id.
+        accuracy: As in ``RunKey``.
+
+    Returns:
+        Such as ``"LRMP-MLP-v0 (network)"``.
+    """
+    return task_id + (f" ({accuracy})" if accuracy else "")
+
+
+def task_of(key: RunKey) -> Task:
+    """Look up the task of a run.
+
+    Args:
+        key: Its name.
+
+    Returns:
+        The task, with the study's kind of accuracy.
+    """
+    kind: AccuracyKind | None = key.accuracy or None  # type: ignore[assignment]
+    return resolve_task(key.task, kind)
+
+
+def perform(run: PlannedRun, runs_dir: Path) -> dict[str, Any]:
+    """Make a run, or return to it; one that is finished is only read.
+
+    Args:
+        run: What to do.
+        runs_dir: Folder of all run directories of the study.
+
+    Returns:
+        Its record.
+    """
+    algorithm = load_algorithm(run.algorithm)
+    args = replace(run.args, runs_dir=runs_dir / run.folder)
+    return study_record(run, algorithm.train(args, progress=False))
+
+
+def study_record(run: PlannedRun, directory: RunDirectory) -> dict[str, Any]:
+    """Write down what a study keeps of a run.
+
+    Args:
+        run: What was done.
+        directory: The finished run.
+
+    Returns:
+        JSON values. ``curve`` has a row for every design that was better than all before it: its
+        number from 1, reward, speedup and accuracy drop in points.
+    """
+    best = json.loads(directory.record_path.read_text("utf-8"))
+    begun = json.loads(directory.config_path.read_text("utf-8"))
+    curve: list[list[float]] = []
+    for number, (reward, speedup, drop) in enumerate(directory.episodes(), start=1):
+        if not curve or reward > curve[-1][1]:
+            curve.append([number, reward, speedup, drop])
+    return {
+        "schema_version": SCHEMA_VERSION,
+        **run.key._asdict(),
+        "algorithm": run.algorithm,
+        "settings": run.settings,
+        "task_fingerprint": best["task_fingerprint"],
+        "evaluated_designs": best["evaluated_designs"],
+        "env_steps": best["env_steps"],
+        "claim": best["claim"],
+        "design": best["design"],
+        "curve": curve,
+        "wall_time_s": best["wall_time_s"],
+        "versions": begun["versions"] | {"commit": begun["working_directory_commit"]},
+    }
+
+
+def record_key(record: dict[str, Any]) -> RunKey:
+    """Say which run a record is of.
+
+    Args:
+        record: What ``study_record`` returned.
+
+    Returns:
+        Its key.
+    """
+    return RunKey(*(record[name] for name in RunKey._fields))

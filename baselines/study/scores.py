@@ -1,0 +1,231 @@
+"""What a study's records say: shares of the certified optimum, by agent, task and designs."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lrmp.baselines.statistics import interquartile_mean
+from lrmp.baselines.study.planned_run import record_key, task_label
+from lrmp.baselines.study.results import RESULTS, StudyRecord, read_results
+from lrmp.baselines.study.runner import PLAN
+from lrmp.envs.optimum import stored_optimum
+from lrmp.errors import StudyError
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The records of a study.
+
+    Attributes:
+        plan: What ``study.json`` says.
+        records: All records, by key.
+    """
+
+    plan: dict[str, Any]
+    records: tuple[StudyRecord, ...]
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read a study's records.
+
+        Args:
+            folder: Of the study.
+
+        Returns:
+            The scores.
+
+        Raises:
+            StudyError: If there is no record.
+        """
+        try:
+            plan = json.loads((folder / PLAN).read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise StudyError(
+                f"Expected the folder of a study, with {PLAN} and {RESULTS}, got {folder} "
+                f"({error}). Run it first: lrmp study run."
+            ) from error
+        records = read_results(folder / RESULTS)
+        if not records:
+            raise StudyError(f"Expected finished runs in {folder / RESULTS}, got none.")
+        return cls(plan, tuple(records[key] for key in sorted(records)))
+
+    @cached_property
+    def report_at(self) -> list[int]:
+        """Numbers of designs at which agents are compared."""
+        return [int(count) for count in self.plan["report_at"]]
+
+    @cached_property
+    def tasks(self) -> list[str]:
+        """Labels of the tasks that have records."""
+        return list(dict.fromkeys(label_of(record) for record in self.records))
+
+    @cached_property
+    def agents(self) -> list[str]:
+        """Agents that have records, in the order of the study's file, then any others."""
+        found = {record["agent"] for record in self.records}
+        return [
+            *(a for a in self.plan["agents"] if a in found),
+            *sorted(found - set(self.plan["agents"])),
+        ]
+
+    @cached_property
+    def _runs(self) -> dict[tuple[str, str], dict[int, list[tuple[Floats, Floats]]]]:
+        """By agent and task, then budget, in the order of seeds: numbers and best shares."""
+        runs: dict[tuple[str, str], dict[int, list[tuple[Floats, Floats]]]] = {}
+        for record in self.records:
+            label = label_of(record)
+            curve = np.array(record["curve"])
+            of_agent = runs.setdefault((record["agent"], label), {})
+            run = curve[:, 0], curve[:, 1] / self.best_known[label]
+            of_agent.setdefault(record["budget"], []).append(run)
+        return runs
+
+    @cached_property
+    def optima(self) -> dict[str, float]:
+        """Reward of the certified optimum by task; tasks without one are not there."""
+        found = {}
+        for record in self.records:
+            optimum = stored_optimum(record["task"])
+            if optimum and optimum.task_fingerprint == record["task_fingerprint"]:
+                found[label_of(record)] = optimum.value
+        return found
+
+    @cached_property
+    def best_known(self) -> dict[str, float]:
+        """What rewards are divided by: the certified optimum, else the best reward found here."""
+        best: dict[str, float] = {}
+        for record in self.records:
+            label = label_of(record)
+            best[label] = max(best.get(label, -np.inf), record["curve"][-1][1])
+        return best | self.optima
+
+    def shares(self, agent: str, task: str, count: int) -> Floats:
+        """Look up the best rewards after some designs, as shares of the best known.
+
+        They are those of the runs with the smallest budget that reaches so far, since some
+        algorithms stretch their schedule over it; a run whose number of designs is its own counts
+        everywhere.
+
+        Args:
+            agent: Its name.
+            task: Label of the task.
+            count: Evaluated designs.
+
+        Returns:
+            Shape (R,), by seed; R is 0 where there are no runs.
+        """
+        runs = self._runs.get((agent, task), {})
+        reach = [budget for budget in runs if budget == 0 or budget >= count]
+        if not reach:
+            return np.empty(0)
+        return np.array(
+            [
+                shares[int(np.searchsorted(numbers, count, side="right")) - 1]
+                for numbers, shares in runs[min(reach)]
+            ]
+        )
+
+    @cached_property
+    def pool(self) -> tuple[list[str], list[str]]:
+        """Agents and tasks that may be pooled: every one of the agents has runs on all the tasks.
+
+        Agents with runs on less than half of the tasks with a certified optimum are left out, since
+        they would leave nothing of the others to be compared.
+        """
+        count = self.report_at[0]
+        covered = {
+            agent: {task for task in self.optima if len(self.shares(agent, task, count))}
+            for agent in self.agents
+        }
+        agents = [agent for agent in self.agents if 2 * len(covered[agent]) >= len(self.optima) > 0]
+        tasks = [task for task in self.optima if all(task in covered[agent] for agent in agents)]
+        return agents, tasks if agents else []
+
+    def matrix(self, agent: str, count: int) -> Floats | None:
+        """Collect an agent's runs on the pooled tasks.
+
+        Args:
+            agent: Its name.
+            count: Evaluated designs.
+
+        Returns:
+            Shares of the optimum, shape (R, T), where R is the least number of seeds on any task;
+            None if a task is missing.
+        """
+        columns = [self.shares(agent, task, count) for task in self.pool[1]]
+        least = min(map(len, columns), default=0)
+        return np.stack([column[:least] for column in columns], axis=1) if least else None
+
+    def reach(self, agent: str) -> int:
+        """Say how far an agent's runs go.
+
+        Args:
+            agent: Its name.
+
+        Returns:
+            Designs; the last reporting budget where their number is its own.
+        """
+        budgets = [record["budget"] for record in self.records if record["agent"] == agent]
+        return max(budgets) or self.report_at[-1]
+
+    def winners(self, task: str, count: int) -> list[tuple[str, Floats]]:
+        """Rank the agents on a task.
+
+        Args:
+            task: Label of the task.
+            count: Evaluated designs.
+
+        Returns:
+            Agents and their shares, the best interquartile mean first.
+        """
+        found = [(agent, self.shares(agent, task, count)) for agent in self.agents]
+        return sorted(
+            [(agent, shares) for agent, shares in found if len(shares)],
+            key=lambda entry: -interquartile_mean(entry[1]),
+        )
+
+
+def label_of(record: StudyRecord) -> str:
+    """Name the task of a record.
+
+    Args:
+        record: Of a study.
+
+    Returns:
+        As in ``task_label``.
+    """
+    key = record_key(record)
+    return task_label(key.task, key.accuracy)
+
+
+def best_designs(
+    records: Sequence[StudyRecord], allowed: dict[str, float]
+) -> dict[str, StudyRecord]:
+    """Find the best design of every task within its allowed drop.
+
+    Args:
+        records: Of a study.
+        allowed: Percentage points by label of the task.
+
+    Returns:
+        The record of the fastest design by label; tasks without one are not there. Of equals, the
+        one with the smaller drop.
+    """
+    best: dict[str, StudyRecord] = {}
+    for record in records:
+        label, claim = label_of(record), record["claim"]
+        if claim["accuracy_drop"] > allowed[label]:
+            continue
+        known = best.get(label)
+        rank = claim["speedup"], -claim["accuracy_drop"]
+        if known is None or rank > (known["claim"]["speedup"], -known["claim"]["accuracy_drop"]):
+            best[label] = record
+    return best
