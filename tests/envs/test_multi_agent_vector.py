@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from lrmp.envs import load_task
+from lrmp.envs.multi_agent import parallel_env
 from lrmp.envs.multi_agent_vector import MultiAgentVector
 from lrmp.errors import ActionError, TaskError
 
@@ -11,10 +12,9 @@ GAMES = 3
 @pytest.mark.parametrize("credit", ["team", "difference"])
 @pytest.mark.parametrize("task_id", ["LRMP-ResNet18-v1", "LRMP-LeNet-EDP-v0", "LRMP-Digits-v0"])
 def test_plays_as_the_environment_does(task_id, credit):
-    multi_agent = pytest.importorskip("lrmp.envs.multi_agent")
     rules = {"rounds": 2, "credit": credit, "reward": "cim-aq"}
     vector = MultiAgentVector(load_task(task_id), GAMES, **rules)
-    envs = [multi_agent.parallel_env(task_id, discrete=True, **rules) for _ in range(GAMES)]
+    envs = [parallel_env(task_id, discrete=True, **rules) for _ in range(GAMES)]
     agents = envs[0].possible_agents
     rng = np.random.default_rng(1)
     for _ in range(2):  # the second time from where the first has ended

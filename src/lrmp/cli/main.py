@@ -46,11 +46,15 @@ AGENTS = {
     "genetic": "lrmp.baselines.genetic",
     "greedy": "lrmp.baselines.greedy",
     "hawq-ilp": "lrmp.baselines.hawq_ilp",
+    "ippo": "lrmp.baselines.ippo",
+    "mappo": "lrmp.baselines.mappo",
     "policy-gradient": "lrmp.baselines.policy_gradient",
     "ppo": "lrmp.baselines.ppo",
+    "qmix": "lrmp.baselines.qmix",
     "random": "lrmp.baselines.random_search",
     "uniform": "lrmp.baselines.uniform",
 }
+LEARNERS = ("ddpg", "ippo", "mappo", "policy-gradient", "ppo", "qmix")  # they need torch
 DESCRIPTION = """\
 Benchmark suite for hardware/DNN co-design on in-memory computing.
 
@@ -232,7 +236,7 @@ def _train(agent: str, words: list[str]) -> int:
 
 
 def _baseline(agent: str) -> Any:
-    if agent == "ddpg":
+    if agent in LEARNERS:
         _extra("torch")
         _extra("tensorboard")
     return importlib.import_module(AGENTS[agent])
