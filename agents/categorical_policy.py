@@ -1,10 +1,9 @@
 """Actor and critic of PPO: a category per bit width and operand."""
 
-from itertools import pairwise
-
 import torch
 from torch import nn
 
+from lrmp.agents.perceptron import perceptron
 from lrmp.agents.policy_file import PolicyModule
 
 WIDTHS = 7  # bit widths 2..8
@@ -30,8 +29,8 @@ class CategoricalPolicy(PolicyModule):
     def __init__(self, observation_size: int, hidden: int = 128, tilt: float = FIRST_TILT) -> None:
         super().__init__()
         self.settings = {"observation_size": observation_size, "hidden": hidden, "tilt": tilt}
-        self.actor = _perceptron(observation_size, hidden, OPERANDS * WIDTHS, scale=0.01)
-        self.critic = _perceptron(observation_size, hidden, 1, scale=1.0)
+        self.actor = perceptron(observation_size, hidden, OPERANDS * WIDTHS, scale=0.01)
+        self.critic = perceptron(observation_size, hidden, 1, scale=1.0)
         with torch.no_grad():
             last = self.actor[-1]
             assert isinstance(last, nn.Linear)
@@ -72,16 +71,3 @@ class CategoricalPolicy(PolicyModule):
         """
         index = self.log_probabilities(observation).argmax(-1)
         return (index.float() + 0.5) / WIDTHS
-
-
-def _perceptron(inputs: int, hidden: int, outputs: int, scale: float) -> nn.Sequential:
-    """Build a network with orthogonal weights and zero biases (Engstrom et al., ICLR 2020)."""
-    sizes = (inputs, hidden, hidden, outputs)
-    layers: list[nn.Module] = []
-    for place, (before, after) in enumerate(pairwise(sizes)):
-        linear = nn.Linear(before, after)
-        last = place == len(sizes) - 2
-        nn.init.orthogonal_(linear.weight, scale if last else 2**0.5)
-        nn.init.zeros_(linear.bias)
-        layers += [linear] if last else [linear, nn.Tanh()]
-    return nn.Sequential(*layers)

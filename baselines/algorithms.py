@@ -31,8 +31,11 @@ ALGORITHMS = {
     "genetic": Algorithm("lrmp.baselines.genetic"),
     "greedy": Algorithm("lrmp.baselines.greedy", needs_table=True),
     "hawq-ilp": Algorithm("lrmp.baselines.hawq_ilp", needs_table=True, own_count=True),
+    "ippo": Algorithm("lrmp.baselines.ippo"),
+    "mappo": Algorithm("lrmp.baselines.mappo"),
     "policy-gradient": Algorithm("lrmp.baselines.policy_gradient", needs_table=True),
     "ppo": Algorithm("lrmp.baselines.ppo"),
+    "qmix": Algorithm("lrmp.baselines.qmix"),
     "random": Algorithm("lrmp.baselines.random_search"),
     "uniform": Algorithm("lrmp.baselines.uniform", own_count=True),
 }

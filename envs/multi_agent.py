@@ -3,13 +3,12 @@
 Importing this module registers every task with PettingZoo, which does not find packages by itself.
 """
 
-from typing import Any, Literal, get_args
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from gymnasium.utils import seeding
-from numpy.typing import NDArray
 
 from lrmp.envs.accuracy.model import AccuracyKind
 from lrmp.envs.action import layer_action_bits, layer_action_space
@@ -17,7 +16,8 @@ from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.envs.design_observation import design_feature_names
 from lrmp.envs.dynamics import Dynamics
 from lrmp.envs.layerwise import Action
-from lrmp.envs.observation import TOTALS, Observation, bit_feature
+from lrmp.envs.multi_agent_vector import Credit, check_rules, contributions, observe_layers
+from lrmp.envs.observation import TOTALS, Observation
 from lrmp.envs.outcome import Outcome
 from lrmp.envs.refine import observe_refinements
 from lrmp.envs.reward import RewardName
@@ -34,8 +34,6 @@ except ImportError as error:
     raise MissingExtraError(
         'Expected pettingzoo for the multi-agent form; run pip install "lrmp[multiagent]".'
     ) from error
-
-Credit = Literal["team", "difference"]
 
 
 class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: ignore[misc]
@@ -159,10 +157,7 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
             raise TaskError(
                 f"Expected render_mode None, got {render_mode!r}. The layer-wise form draws."
             )
-        if not isinstance(rounds, int) or rounds < 1:
-            raise TaskError(f"Expected rounds to be a number of at least 1, got {rounds!r}.")
-        if credit not in get_args(Credit):
-            raise TaskError(unknown_name("credit", credit, get_args(Credit)))
+        check_rules(rounds, credit)
         self.task = find_task(task, accuracy)
         self.metadata = {**type(self).metadata, "name": self.task.id}
         self.render_mode = None
@@ -170,9 +165,8 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
         self.rounds = rounds
         self.credit: Credit = credit
         self.dynamics = Dynamics(self.task, reward, solver)
-        layer_names, self._layer_features = self.dynamics.layer_features
         self.feature_names = (
-            *layer_names,
+            *self.dynamics.layer_features[0],
             *("weight_bits", "activation_bits"),
             *TOTALS,
             "rounds_left",
@@ -274,7 +268,7 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
         score = outcome.reward(self.dynamics.reward)
         worth = np.full(len(bits), score)
         if self.credit == "difference":
-            worth = contributions(self.dynamics, bits, score)
+            worth = contributions(self.dynamics, bits[None], np.array([score]))[0]
         agents, self._bits = self.agents, bits
         self._elapsed += 1
         terminated = self._elapsed == self.rounds
@@ -350,35 +344,8 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
     def _observe(self, state: Observation) -> dict[str, Observation]:
         """Describe to every agent its layer, and what all agents may see of the state."""
         assert self._bits is not None
-        shared = state[2 * len(self.dynamics) :]
-        own: NDArray[np.float64] = bit_feature(self._bits.astype(np.float64))
-        return {
-            agent: np.concatenate([features, bits, shared], dtype=np.float32)
-            for agent, features, bits in zip(
-                self.possible_agents, self._layer_features, own, strict=True
-            )
-        }
-
-
-def contributions(dynamics: Dynamics, bits: IntArray, score: float) -> NDArray[np.float64]:
-    """Tell what every layer's bits are worth in a design: its score less that of 8/8 bits there.
-
-    Args:
-        dynamics: Of the task.
-        bits: Weight and activation bits of every layer, shape (L, 2).
-        score: Of this design.
-
-    Returns:
-        Shape (L,).
-
-    Raises:
-        InfeasibleBudgetError: If 8/8 bits in a layer do not fit the budget.
-    """
-    layers = np.arange(len(bits))
-    without = np.repeat(bits[None], len(bits), axis=0)
-    without[layers, layers] = MAX_BITS
-    worth: NDArray[np.float64] = score - dynamics.scores(without[:, :, 0], without[:, :, 1]).reward
-    return worth
+        found = observe_layers(self.dynamics, self._bits[None], state[None])[0]
+        return dict(zip(self.possible_agents, found, strict=True))
 
 
 def parallel_env(task: TaskLike, **settings: Any) -> MultiAgentEnv:

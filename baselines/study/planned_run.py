@@ -126,15 +126,17 @@ def study_record(run: PlannedRun, directory: RunDirectory) -> dict[str, Any]:
         directory: The finished run.
 
     Returns:
-        JSON values. ``curve`` has a row for every design that was better than all before it: its
-        number from 1, reward, speedup and accuracy drop in points.
+        JSON values. ``curve`` has a row for every design that was better than all before it: how
+        many designs had been evaluated with it, reward, speedup and accuracy drop in points.
     """
     best = json.loads(directory.record_path.read_text("utf-8"))
     begun = json.loads(directory.config_path.read_text("utf-8"))
+    episodes = directory.episodes()
+    each = best["evaluated_designs"] // len(episodes)  # more than 1 with difference rewards
     curve: list[list[float]] = []
-    for number, (reward, speedup, drop) in enumerate(directory.episodes(), start=1):
+    for number, (reward, speedup, drop) in enumerate(episodes, start=1):
         if not curve or reward > curve[-1][1]:
-            curve.append([number, reward, speedup, drop])
+            curve.append([number * each, reward, speedup, drop])
     return {
         "schema_version": SCHEMA_VERSION,
         **run.key._asdict(),

@@ -120,7 +120,8 @@ class Scores:
             count: Evaluated designs.
 
         Returns:
-            Shape (R,), by seed; R is 0 where there are no runs.
+            Shape (R,), by seed; R is 0 where there are no runs. Before its first design an agent
+            has 8 bits everywhere, whose reward is 0.
         """
         runs = self._runs.get((agent, task), {})
         reach = [budget for budget in runs if budget == 0 or budget >= count]
@@ -128,7 +129,7 @@ class Scores:
             return np.empty(0)
         return np.array(
             [
-                shares[int(np.searchsorted(numbers, count, side="right")) - 1]
+                np.insert(shares, 0, 0.0)[int(np.searchsorted(numbers, count, side="right"))]
                 for numbers, shares in runs[min(reach)]
             ]
         )

@@ -15,6 +15,7 @@ from lrmp.baselines.study.local_engine import run_locally
 from lrmp.baselines.study.planned_run import CIRCUMSTANCES, perform
 from lrmp.baselines.study.results import Results, locked, read_results
 from lrmp.baselines.study.runner import run_study
+from lrmp.baselines.study.scores import Scores
 from lrmp.cli import main
 from lrmp.envs import evaluate_bits, load_task
 from lrmp.errors import LRMPError, StudyError
@@ -50,6 +51,28 @@ def write(tmp_path):
         return path
 
     return write
+
+
+def test_a_curve_counts_the_designs_that_difference_rewards_evaluate(write, tmp_path):
+    pytest.importorskip("torch")
+    path = write("""
+tasks = ["LRMP-MLP-v0"]
+report_at = [1, 4, 8]
+budget = 40
+seeds = 1
+[agents.ippo-difference]
+algorithm = "ippo"
+settings = { credit = "difference" }
+""")
+    run(path, tmp_path / "study")
+    scores = Scores.read(tmp_path / "study")
+    (record,) = scores.records
+    assert record["evaluated_designs"] == 40 * (1 + 3)
+    assert record["curve"][0][0] == 4
+    assert all(row[0] % 4 == 0 for row in record["curve"])
+    first = record["curve"][0][1] / scores.optima["LRMP-MLP-v0"]
+    at = [scores.shares("ippo-difference", "LRMP-MLP-v0", count).tolist() for count in (1, 4)]
+    assert at == [[0.0], [first]]
 
 
 def run(path, folder, workers=1):

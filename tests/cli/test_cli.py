@@ -85,6 +85,9 @@ def test_unknown_agent(capsys):
         ("genetic", "--mutated"),
         ("greedy", "--rescored"),
         ("hawq-ilp", "--cost"),
+        ("ippo", "--credit"),
+        ("mappo", "--rounds"),
+        ("qmix", "--mixer"),
         ("random", "--episodes"),
     ],
 )
@@ -248,6 +251,7 @@ def test_evaluate_the_saved_policy(capsys, tmp_path):
     ("hidden", "words", "extra"),
     [
         ("torch", ["train", "ddpg"], "lrmp[train]"),
+        ("tensorboard", ["train", "ippo"], "lrmp[train]"),
         ("tyro", ["train", "random"], "lrmp[train]"),
         ("matplotlib", ["evaluate", "--env-id", TASK, "--bits", "4/4", "--plot", "x.png"], "plot"),
     ],

@@ -1,0 +1,167 @@
+"""Agents of the multi-agent form: one network that all layers share, and a critic for it."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from lrmp.agents.categorical_policy import OPERANDS, WIDTHS
+from lrmp.agents.perceptron import perceptron
+from lrmp.agents.policy_file import PolicyModule
+from lrmp.errors import PolicyError
+
+
+class LayerAgents(PolicyModule):
+    """Every layer's preferences among bit widths, from what it sees; parameters are shared.
+
+    Preferences are the logits of a softmax policy, or the values of actions; the greedy action is
+    the most preferred one either way.
+
+    Args:
+        observation_size: Elements of a layer's observation.
+        identities: L, to show every agent also who it is, as one of L (Gupta et al., AAMAS 2017
+            workshops); 0 to tell layers apart by their observations alone.
+        rounds: How often an episode lets all layers choose.
+        hidden: Width of the two hidden layers.
+        tilt: What every bit more adds to a first preference, as in `CategoricalPolicy`.
+    """
+
+    kind = "lrmp.layer-agents/1"
+
+    def __init__(
+        self,
+        observation_size: int,
+        identities: int = 0,
+        rounds: int = 1,
+        hidden: int = 128,
+        tilt: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.settings = {
+            "observation_size": observation_size,
+            "identities": identities,
+            "rounds": rounds,
+            "hidden": hidden,
+            "tilt": tilt,
+        }
+        self.identities, self.rounds = identities, rounds
+        self.network = perceptron(
+            observation_size + identities, hidden, OPERANDS * WIDTHS, scale=0.01
+        )
+        with torch.no_grad():
+            last = self.network[-1]
+            assert isinstance(last, nn.Linear)
+            last.bias.add_(tilt * torch.arange(WIDTHS).repeat(OPERANDS))
+
+    def forward(self, observations: torch.Tensor) -> torch.Tensor:
+        """Prefer.
+
+        Args:
+            observations: Of all layers, shape (..., L, observation_size).
+
+        Returns:
+            Shape (..., L, 2, 7).
+        """
+        preferences: torch.Tensor = self.network(identify(observations, self.identities))
+        return preferences.reshape(*preferences.shape[:-1], OPERANDS, WIDTHS)
+
+    def log_probabilities(self, observations: torch.Tensor) -> torch.Tensor:
+        """Return what the softmax policy thinks of every bit width.
+
+        Args:
+            observations: Of all layers, shape (..., L, observation_size).
+
+        Returns:
+            Log-probabilities, shape (..., L, 2, 7).
+        """
+        preferences: torch.Tensor = self(observations)
+        return preferences.log_softmax(-1)
+
+    def greedy(self, observation: torch.Tensor) -> torch.Tensor:
+        """Take the most preferred widths.
+
+        Args:
+            observation: Of all layers, shape (L, observation_size).
+
+        Returns:
+            Middles of their intervals in 0..1, shape (L, 2): actions of the continuous space.
+        """
+        preferences: torch.Tensor = self(observation)
+        return (preferences.argmax(-1).float() + 0.5) / WIDTHS
+
+    def act(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Choose the actions of all layers without exploration.
+
+        Args:
+            observation: Of all layers, shape (L, observation_size).
+
+        Returns:
+            Shape (L, 2), in 0..1.
+
+        Raises:
+            PolicyError: If the observations have another size, or there are other agents.
+        """
+        layers, size = self.identities or "any number of", self.settings["observation_size"]
+        fits = observation.ndim == 2 and observation.shape[1] == size
+        if not fits or (self.identities and len(observation) != self.identities):
+            raise PolicyError(
+                f"Expected observations of {layers} layers, {size} elements each, got shape "
+                f"{observation.shape}: the policy was trained on another environment."
+            )
+        with torch.no_grad():
+            action: NDArray[np.float32] = self.greedy(torch.from_numpy(observation)).numpy()
+        return action
+
+
+class LayerCritic(nn.Module):
+    """Value of every layer's rewards to come: of its own observation, or centralised.
+
+    Args:
+        observation_size: Elements of a layer's observation.
+        identities: As in `LayerAgents`.
+        state_size: Elements of the state that a centralised critic sees beside the observation;
+            0 for a decentralised one.
+        hidden: Width of the two hidden layers.
+    """
+
+    def __init__(
+        self, observation_size: int, identities: int = 0, state_size: int = 0, hidden: int = 128
+    ) -> None:
+        super().__init__()
+        self.identities = identities
+        self.network = perceptron(observation_size + identities + state_size, hidden, 1, scale=1.0)
+
+    def forward(
+        self, observations: torch.Tensor, states: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Estimate the rewards to come.
+
+        Args:
+            observations: Of all layers, shape (..., L, observation_size).
+            states: Shape (..., state_size); None for a decentralised critic.
+
+        Returns:
+            Shape (..., L).
+        """
+        seen = identify(observations, self.identities)
+        if states is not None:
+            every = states.unsqueeze(-2).expand(*seen.shape[:-1], states.shape[-1])
+            seen = torch.cat([seen, every], -1)
+        values: torch.Tensor = self.network(seen)
+        return values.squeeze(-1)
+
+
+def identify(observations: torch.Tensor, identities: int) -> torch.Tensor:
+    """Show every agent who it is.
+
+    Args:
+        observations: Of all layers, shape (..., L, observation_size).
+        identities: L, or 0 to change nothing.
+
+    Returns:
+        Shape (..., L, observation_size + identities): 1 at the agent's own place, else 0.
+    """
+    if not identities:
+        return observations
+    own = torch.eye(identities).expand(*observations.shape[:-1], identities)
+    return torch.cat([observations, own], -1)

@@ -1,0 +1,347 @@
+"""Multi-agent PPO: ``python -m lrmp.baselines.mappo --env-id LRMP-ResNet18-v1 --seed 1``.
+
+An agent per layer, all choosing at once: the multi-agent form. Agents act on what they see, by one
+policy whose parameters they share; while they learn, a centralised critic sees the state, too
+(MAPPO: Yu et al., NeurIPS 2022, arXiv 2103.01955; its "agent-specific" input: the state beside the
+agent's own observation). With one round the state never changes, and the critic is as good as that
+of `lrmp.baselines.ippo`; it has more to say with several. The reward is the team's, or each layer's
+own contribution to it. Scores below zero are learned from through ``-ln(1 - r)``, as in
+`lrmp.baselines.ppo`.
+
+Writes a run directory: config.json, TensorBoard events, episodes.csv, record.jsonl (the best
+design, for the leaderboard) and policy.safetensors (the last policy). A run that was interrupted
+goes on from its last checkpoint and gives the same result.
+"""
+
+import time
+from dataclasses import asdict, dataclass
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from lrmp.agents.advantage import estimate_advantages
+from lrmp.agents.categorical_policy import FIRST_TILT
+from lrmp.agents.layer_agents import LayerAgents, LayerCritic
+from lrmp.baselines.checkpoint import (
+    load_checkpoint,
+    optimizer_tensors,
+    restore_optimizer,
+    save_checkpoint,
+)
+from lrmp.baselines.command import check_counts, run_command
+from lrmp.baselines.ppo import compress
+from lrmp.baselines.run_directory import RunDirectory
+from lrmp.envs.multi_agent_vector import Credit, MultiAgentVector
+from lrmp.envs.outcome import evaluate_bits
+from lrmp.envs.record import Record
+from lrmp.envs.task import load_task
+from lrmp.errors import RunError
+
+
+@dataclass(frozen=True)
+class Args:
+    """Multi-agent PPO: an agent per layer, a centralised critic."""
+
+    env_id: str = "LRMP-ResNet18-v1"
+    """id of the task, played in its multi-agent form"""
+    seed: int = 1
+    """seed of the run: initial weights, exploration and minibatches"""
+    episodes: int = 600
+    """designs that the agents choose, a multiple of NUM_ENVS * ROUNDS"""
+    credit: Credit = "team"
+    """what an agent is rewarded with: the team's score, or the difference that its layer makes,
+    which takes another design per layer to score"""
+    rounds: int = 1
+    """how often all layers choose in an episode, knowing the design before"""
+    runs_dir: Path = Path("runs")
+    """where the run directory is made: RUNS_DIR/ENV_ID__AGENT__SEED, AGENT being mappo, or
+    mappo-difference"""
+
+    # Algorithm specific arguments
+    num_envs: int = 20
+    """episodes side by side, which one iteration learns from"""
+    identities: bool = True
+    """show every agent also who it is"""
+    learning_rate: float = 3e-3
+    """Adam's first learning rate; it falls linearly to zero"""
+    gamma: float = 1.0
+    """discount"""
+    gae_lambda: float = 0.95
+    """trace of the advantage estimate"""
+    epochs: int = 10
+    """passes over the steps of an iteration"""
+    minibatches: int = 4
+    """parts of a pass"""
+    clip: float = 0.2
+    """how far the ratio of new to old probabilities counts"""
+    entropy: float = 0.0
+    """first weight of the entropy; it falls linearly to zero"""
+    value_weight: float = 0.5
+    """weight of the value loss"""
+    max_gradient: float = 0.5
+    """largest norm of a gradient"""
+    checkpoint_every: int = 25
+    """iterations between checkpoints"""
+
+    def __post_init__(self) -> None:
+        check_counts(
+            self.seed,
+            episodes=self.episodes,
+            rounds=self.rounds,
+            num_envs=self.num_envs,
+            epochs=self.epochs,
+            minibatches=self.minibatches,
+            checkpoint_every=self.checkpoint_every,
+        )
+        if self.episodes % (self.num_envs * self.rounds):
+            raise RunError(
+                f"Expected episodes to be a multiple of num_envs * rounds "
+                f"({self.num_envs * self.rounds}), got {self.episodes}."
+            )
+
+    @property
+    def agent(self) -> str:
+        """Name under which the run is ranked."""
+        return "mappo" + ("-difference" if self.credit == "difference" else "")
+
+
+class Rollout(NamedTuple):
+    """An iteration's steps: T rounds of B episodes of L agents; none is cut.
+
+    Attributes:
+        observations: Shape (T, B, L, observation_size).
+        states: Shape (T, B, state_size).
+        actions: Bit indices, shape (T, B, L, 2).
+        log_probabilities: Of the actions, shape (T, B, L).
+        values: What the critic expected, shape (T, B, L).
+        rewards: Shape (T, B, L).
+    """
+
+    observations: torch.Tensor
+    states: torch.Tensor
+    actions: torch.Tensor
+    log_probabilities: torch.Tensor
+    values: torch.Tensor
+    rewards: torch.Tensor
+
+
+def play(
+    game: MultiAgentVector, agents: LayerAgents, critic: LayerCritic, rng: torch.Generator
+) -> Rollout:
+    """Play one episode in every game.
+
+    Args:
+        game: B games side by side.
+        agents: Draw their actions.
+        critic: Says what it expects.
+        rng: Source of randomness.
+
+    Returns:
+        All steps.
+    """
+    steps = []
+    (seen, shown), ended = game.reset(), False
+    while not ended:
+        observations, states = torch.from_numpy(seen), torch.from_numpy(shown)
+        with torch.no_grad():
+            logs, values = agents.log_probabilities(observations), critic(observations, states)
+        actions = torch.multinomial(logs.exp().flatten(0, -2), 1, generator=rng)
+        actions = actions.view(logs.shape[:-1])
+        chosen = logs.gather(-1, actions[..., None]).sum((-2, -1))
+        seen, shown, found, ended = game.step(actions.numpy())
+        rewards = torch.from_numpy(found).float()
+        steps.append((observations, states, actions, chosen, values, rewards))
+    return Rollout(*map(torch.stack, zip(*steps, strict=True)))
+
+
+def learn(
+    rollout: Rollout,
+    agents: LayerAgents,
+    critic: LayerCritic,
+    optimizer: torch.optim.Optimizer,
+    args: Args,
+    left: float,
+    rng: torch.Generator,
+) -> dict[str, float]:
+    """Learn from one iteration's steps.
+
+    Args:
+        rollout: The steps.
+        agents: Changed in place.
+        critic: Changed in place.
+        optimizer: Of the parameters of both.
+        args: Settings.
+        left: Share of the run that is left, 1 at first.
+        rng: Source of randomness.
+
+    Returns:
+        Losses by name, of the last minibatch.
+    """
+    optimizer.param_groups[0]["lr"] = left * args.learning_rate
+    # What is compressed is a score, the sum of the rewards so far.
+    totals = compress(rollout.rewards.cumsum(0))
+    rewards = totals.diff(dim=0, prepend=torch.zeros_like(totals[:1]))
+    ended = torch.zeros(rewards.shape, dtype=torch.bool)
+    ended[-1] = True
+    next_values = torch.cat([rollout.values[1:], torch.zeros_like(totals[:1])])
+    advantages = estimate_advantages(
+        rewards, rollout.values, next_values, ended, ended, args.gamma, args.gae_lambda
+    )
+    returns = (advantages + rollout.values).flatten(0, 1)
+    advantages = ((advantages - advantages.mean()) / (advantages.std() + 1e-8)).flatten(0, 1)
+    observations, actions = rollout.observations.flatten(0, 1), rollout.actions.flatten(0, 1)
+    states, old_logs = rollout.states.flatten(0, 1), rollout.log_probabilities.flatten(0, 1)
+    # A minibatch holds whole designs: all agents of some episodes.
+    for _ in range(args.epochs):
+        for part in torch.randperm(len(returns), generator=rng).tensor_split(args.minibatches):
+            logs = agents.log_probabilities(observations[part])
+            new_logs = logs.gather(-1, actions[part][..., None]).sum((-2, -1))
+            ratio = (new_logs - old_logs[part]).exp()
+            clipped = ratio.clamp(1 - args.clip, 1 + args.clip)
+            policy_loss = -torch.minimum(ratio * advantages[part], clipped * advantages[part])
+            value_loss = (critic(observations[part], states[part]) - returns[part]).square()
+            entropy = -(logs.exp() * logs).sum((-2, -1))
+            loss = (
+                policy_loss.mean()
+                + args.value_weight * value_loss.mean()
+                - left * args.entropy * entropy.mean()
+            )
+            optimizer.zero_grad()
+            loss.backward()
+            parameters = chain(agents.parameters(), critic.parameters())
+            torch.nn.utils.clip_grad_norm_(parameters, args.max_gradient)
+            optimizer.step()
+    return {
+        "policy_loss": policy_loss.mean().item(),
+        "value_loss": value_loss.mean().item(),
+        "entropy": entropy.mean().item(),
+    }
+
+
+def train(args: Args, *, progress: bool = True) -> RunDirectory:
+    """Train the agents, or go on where an interrupted run of the same arguments stopped.
+
+    Args:
+        args: Settings.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The finished run directory; one that was finished before is returned as it is.
+
+    Raises:
+        TaskError: If there is no such task or credit.
+        RunError: If the directory holds a run of other settings.
+    """
+    task = load_task(args.env_id)
+    game = MultiAgentVector(task, args.num_envs, rounds=args.rounds, credit=args.credit)
+    config = {k: v for k, v in asdict(args).items() if k not in ("runs_dir", "checkpoint_every")}
+    run = RunDirectory.open(
+        args.runs_dir / f"{args.env_id}__{args.agent}__{args.seed}",
+        {"agent": args.agent, **config},
+    )
+    if run.finished:
+        return run
+    started = time.perf_counter()
+
+    # Seeding: one generator for exploration and minibatches, torch's own for the initial weights.
+    torch.set_num_threads(1)
+    torch.manual_seed(args.seed)
+    rng = torch.Generator().manual_seed(args.seed)
+
+    identities = len(game) if args.identities else 0
+    agents = LayerAgents(game.observation_size, identities, args.rounds, tilt=FIRST_TILT)
+    critic = LayerCritic(game.observation_size, identities, game.state_size)
+    parameters = chain(agents.parameters(), critic.parameters())
+    optimizer = torch.optim.Adam(parameters, lr=args.learning_rate, eps=1e-5)
+    per_iteration = args.num_envs * args.rounds
+    iterations = args.episodes // per_iteration
+
+    episodes: list[tuple[float, float, float]] = []  # reward, speedup, drop of every design
+    best_bits: tuple[list[int], list[int]] | None = None
+    best_reward, first, seconds_before = -np.inf, 0, 0.0
+    if run.checkpoint_path.exists():
+        tensors, state = load_checkpoint(run.checkpoint_path)
+        agents.load_state_dict(tensors["agents"])
+        critic.load_state_dict(tensors["critic"])
+        restore_optimizer(optimizer, tensors["optimizer"])
+        rng.set_state(tensors["rng"]["state"])
+        episodes = [(r, s, d) for r, s, d in state["episodes"]]
+        best_reward = max(r for r, _, _ in episodes)
+        best_bits, seconds_before = state["best_bits"], state["seconds"]
+        first = len(episodes) // per_iteration
+
+    writer = SummaryWriter(str(run.path), purge_step=first)
+    bar = tqdm(
+        range(first, iterations),
+        initial=first,
+        total=iterations,
+        desc=f"{args.agent} {args.env_id} seed {args.seed}",
+        unit="iteration",
+        disable=not progress,
+    )
+    for iteration in bar:
+        rollout = play(game, agents, critic, rng)
+        for bits, scores in game.played:
+            rewards = scores.reward.tolist()
+            episodes += zip(
+                rewards, scores.speedup.tolist(), scores.accuracy_drop.tolist(), strict=True
+            )
+            winner = int(np.argmax(rewards))
+            if rewards[winner] > best_reward:
+                best_reward = rewards[winner]
+                best_bits = (bits[winner, :, 0].tolist(), bits[winner, :, 1].tolist())
+
+        losses = learn(rollout, agents, critic, optimizer, args, 1 - iteration / iterations, rng)
+
+        # Logging and checkpoints.
+        writer.add_scalar("charts/episodic_return", float(np.mean(rewards)), iteration)
+        writer.add_scalar("charts/best_return", best_reward, iteration)
+        for name, value in losses.items():
+            writer.add_scalar(f"losses/{name}", value, iteration)
+        bar.set_postfix(best=f"{best_reward:.3f}", mean=f"{np.mean(rewards):.3f}")
+        if (iteration + 1) % args.checkpoint_every == 0 and iteration + 1 < iterations:
+            save_checkpoint(
+                run.checkpoint_path,
+                {
+                    "agents": agents.state_dict(),
+                    "critic": critic.state_dict(),
+                    "optimizer": optimizer_tensors(optimizer),
+                    "rng": {"state": rng.get_state()},
+                },
+                {
+                    "episodes": episodes,
+                    "best_bits": best_bits,
+                    "seconds": seconds_before + time.perf_counter() - started,
+                },
+            )
+    writer.close()
+
+    assert best_bits is not None
+    agents.save(run.policy_path)
+    scored = 1 + len(game) if args.credit == "difference" else 1  # by the oracle, per design chosen
+    run.finish(
+        Record.of(
+            evaluate_bits(task, *best_bits),
+            agent=args.agent,
+            seed=args.seed,
+            evaluated_designs=args.episodes * scored,
+            env_steps=args.episodes,
+            wall_time_s=seconds_before + time.perf_counter() - started,
+        ),
+        episodes,
+    )
+    return run
+
+
+def main() -> None:
+    """Train from the command line."""
+    run_command(Args, train)
+
+
+if __name__ == "__main__":
+    main()
