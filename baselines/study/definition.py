@@ -23,7 +23,7 @@ SEEDS = 10
 #: two is its number of designs.
 _FILLED = ("env_id", "accuracy", "seed", "runs_dir")
 _COUNTS = ("episodes", "designs")
-_STUDY_KEYS = ("tasks", "agents", "report_at", "budget", "seeds")
+_STUDY_KEYS = ("about", "tasks", "agents", "report_at", "budget", "seeds")
 _AGENT_KEYS = ("algorithm", "budget", "seeds", "settings", "tasks")
 _TASK_KEYS = ("id", "accuracy")
 
@@ -34,6 +34,7 @@ class Study:
 
     Attributes:
         name: Of the file, without its ending.
+        about: What the report is to say of it.
         report_at: Numbers of evaluated designs at which agents are compared.
         agents: By name: algorithm, budgets, seeds of each, and the settings that the file gives.
         runs: All runs: every agent's first budget, seed by seed, so that what is finished early is
@@ -42,6 +43,7 @@ class Study:
     """
 
     name: str
+    about: str
     report_at: tuple[int, ...]
     agents: dict[str, dict[str, Any]]
     runs: tuple[PlannedRun, ...]
@@ -116,6 +118,9 @@ class _Reader:
         _check_keys("a study", document, _STUDY_KEYS)
         tasks = _tasks(document.get("tasks"))
         report_at = _counts("report_at", document.get("report_at", list(REPORT_AT)))
+        about = document.get("about", "")
+        if not isinstance(about, str):
+            raise StudyError(f"Expected about as text, got {about!r}.")
         tables = document.get("agents")
         if not isinstance(tables, dict) or not tables:
             raise StudyError(
@@ -140,7 +145,8 @@ class _Reader:
                 else:
                     runs += agent.runs(task_id, kind)
         runs.sort(key=lambda r: (agents[r.key.agent]["budgets"].index(r.key.budget), r.key.seed))
-        return Study(self.path.stem, tuple(sorted(set(report_at))), agents, (*runs,), left_out)
+        counts = tuple(sorted(set(report_at)))
+        return Study(self.path.stem, about, counts, agents, (*runs,), left_out)
 
     def _agent(self, name: str, table: Any, study: Mapping[str, Any]) -> _Agent:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) or not isinstance(table, dict):

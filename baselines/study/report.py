@@ -27,6 +27,7 @@ from lrmp.envs.outcome import evaluate_bits
 
 PAGE, TASKS_PAGE = "report.md", "tasks.md"
 RESAMPLES = 2000
+MOST_NAMES = 3  # of agents that share a task
 
 REPORT = """\
 # Study {name}
@@ -91,7 +92,7 @@ these are orders of magnitude.
 
 {agents}
 
-{left_out}Made by
+{about}{left_out}Made by
 
 ```sh
 lrmp study run studies/{name}.toml
@@ -192,6 +193,7 @@ def format_report(
         verdict=format_verdict(winners, checks, _link("where to find them", "protocol.md", out)),
         times=format_times(scores),
         agents=format_agents(scores),
+        about=scores.plan["about"].strip() + "\n\n" if scores.plan["about"] else "",
         left_out=left_out,
         out=out,
         results=RESULTS,
@@ -401,25 +403,26 @@ def format_verdict(
         Sentences.
     """
     sentences = []
-    excess, within = [], 0
+    by_label: dict[str, list[tuple[float, bool]]] = {}
     for label, check in checks.items():
         task = task_of(record_key(winners[label]))
-        if isinstance(check, str) or task.accuracy.kind != "table":
-            continue
-        excess.append(check["test"]["drop"] - winners[label]["claim"]["accuracy_drop"])
-        within += check["test"]["drop"] <= task.allowed_drop
-    if excess:
+        if not isinstance(check, str) and task.accuracy.kind == "table":
+            drop = check["test"]["drop"]
+            excess = drop - winners[label]["claim"]["accuracy_drop"]
+            by_label.setdefault(task.accuracy_label, []).append((excess, drop <= task.allowed_drop))
+    for name, found in sorted(by_label.items()):
         sentences.append(
-            f"Of {len(excess)} designs that tables chose, {within} stay within the allowed drop on "
-            f"the test images; the network loses {np.mean(excess):+.2f} points more than the table "
-            "says, on average."
+            f"- *{name}*: {sum(within for _, within in found)} of {len(found)} designs stay within "
+            "the allowed drop on the test images; the network loses "
+            f"{np.mean([excess for excess, _ in found]):+.2f} points more than the table says, on "
+            "average."
         )
     if "not checked" in checks.values():
         sentences.append(
-            f"*Not checked*: the weights and images were not at hand ({where}). "
+            f"- *Not checked*: the weights and images were not at hand ({where}). "
             "`LRMP_DATA=FOLDER lrmp study report DIR` checks them and keeps what it finds."
         )
-    return "\n\n".join(sentences)
+    return "\n".join(sentences)
 
 
 def format_times(scores: Scores) -> str:
@@ -499,12 +502,16 @@ def format_tasks(scores: Scores) -> str:
             else "No optimum is certified: the gap is to the best design that any run found.\n\n"
         )
         winners = ", ".join(
-            f"{' and '.join(best_agents(scores, task, count))} at {count:,}"
+            f"{_names(best_agents(scores, task, count))} at {count:,}"
             for count in scores.report_at
             if scores.winners(task, count)
         )
         parts.append(f"## {task}\n\n{note}Best: {winners}.\n\n{_table(head, rows)}")
     return "\n\n".join(parts)
+
+
+def _names(agents: list[str]) -> str:
+    return " and ".join(agents) if len(agents) <= MOST_NAMES else f"{len(agents)} agents"
 
 
 def format_versions(scores: Scores) -> str:

@@ -119,6 +119,7 @@ def _plan(study: Study) -> dict[str, Any]:
         planned[run.key.agent] = planned.get(run.key.agent, 0) + 1
     return {
         "name": study.name,
+        "about": study.about,
         "report_at": list(study.report_at),
         "agents": study.agents,
         "planned": planned,

@@ -261,6 +261,7 @@ AGENT = 'tasks = ["LRMP-MLP-v0"]\n[agents.annealing]\nbudget = 10\n'
         ("", r"Expected tasks = \[ids of tasks\], got None"),
         (AGENT.replace("MLP", "MPL"), "Expected task to be one of .*; got 'LRMP-MPL-v0'. Did you"),
         ('tasks = ["LRMP-MLP-v0"]', r"Expected a table \[agents.NAME\]"),
+        (AGENT.replace("tasks", "about = 1\ntasks"), "Expected about as text, got 1"),
         (AGENT.replace("tasks", "report = 1\ntasks"), "Expected key of a study to be one of"),
         (AGENT + "episodes = 1", "key of agent annealing .* got 'episodes'"),
         (
@@ -328,6 +329,14 @@ def test_the_network_itself_can_say_the_accuracy(write, tmp_path, data, monkeypa
     measured = load_task("LRMP-MLP-v0").with_accuracy("network").accuracy.drop(*bits)
     assert network["claim"]["accuracy_drop"] == measured
     assert network["claim"]["accuracy_drop"] != load_task("LRMP-MLP-v0").accuracy.drop(*bits)
+
+
+def test_missing_data_are_named_before_anything_runs(write, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("LRMP_DATA", str(tmp_path))
+    path = write(AGENT.replace('"LRMP-MLP-v0"', '{ id = "LRMP-MLP-v0", accuracy = "network" }'))
+    assert main(["study", "run", str(path), "--out", str(tmp_path / "out")]) == 2
+    assert "Expected an IDX file at" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.skipif(not STUDIES.exists(), reason="the tests run outside the repository")

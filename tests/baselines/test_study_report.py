@@ -102,7 +102,8 @@ def test_winners_run_on_the_network_once(folder, data, tmp_path, capsys):
     pytest.importorskip("torch")
     first = write_report(folder, tmp_path / "a", data).read_text()
     assert "not checked" not in first
-    assert "2 designs that tables chose" in first
+    assert "- *table*: " in first
+    assert " of 2 designs stay within the allowed drop" in first
     lines = (folder / "network_checks.jsonl").read_text().splitlines()
     checks = [json.loads(line) for line in lines]
     assert all(check["test"]["images"] == 5000 for check in checks)

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrmp.cli.exit_codes import EPILOG, EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED
+from lrmp.envs.accuracy.data import data_root
+from lrmp.envs.accuracy.protocol import load_protocol
+from lrmp.envs.task import load_task
 from lrmp.errors import StudyError
 
 if TYPE_CHECKING:
@@ -102,7 +105,7 @@ def _run(options: argparse.Namespace) -> int:
         _print_counts(study, options)
         return EXIT_OK
     try:
-        done = run_study(study, folder, _engine(options), chosen=chosen)
+        done = run_study(study, folder, _engine(options, study), chosen=chosen)
     except KeyboardInterrupt:
         print(
             f"lrmp: interrupted; finished runs are in {folder}. Repeat the command to go on.",
@@ -129,7 +132,15 @@ def _report(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _engine(options: argparse.Namespace) -> "Engine":
+def _check_data(tasks: set[str]) -> None:
+    """Miss weights and images of networks once, not in every run."""
+    for network in sorted({load_task(task).network.name for task in tasks}):
+        protocol, root = load_protocol(network), data_root(None)
+        protocol.weights_path(root)
+        protocol.load("calibration", root)
+
+
+def _engine(options: argparse.Namespace, study: "Study") -> "Engine":
     if options.engine == "ray":
         if options.workers is not None:
             raise StudyError(
@@ -143,6 +154,7 @@ def _engine(options: argparse.Namespace) -> "Engine":
         raise StudyError("Expected --address and --shared with --engine ray, got the local engine.")
     from lrmp.baselines.study.local_engine import run_locally
 
+    _check_data({run.key.task for run in study.runs if run.key.accuracy == "network"})
     return partial(run_locally, workers=1 if options.workers is None else options.workers)
 
 
