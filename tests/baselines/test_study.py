@@ -238,6 +238,11 @@ AGENT = 'tasks = ["LRMP-MLP-v0"]\n[agents.annealing]\nbudget = 10\n'
         ("", r"Expected tasks = \[ids of tasks\], got None"),
         (AGENT.replace("MLP", "MPL"), "Expected task to be one of .*; got 'LRMP-MPL-v0'. Did you"),
         ('tasks = ["LRMP-MLP-v0"]', r"Expected a table \[agents.NAME\]"),
+        (
+            AGENT.replace("tasks", "report_at = 20\ntasks"),
+            r"the largest budget, 10, reaches, got \[20",
+        ),
+        (AGENT.replace("tasks", "report_at = 0\ntasks"), "Expected report_at to be a whole number"),
         (AGENT.replace("tasks", "about = 1\ntasks"), "Expected about as text, got 1"),
         (AGENT.replace("tasks", "report = 1\ntasks"), "Expected key of a study to be one of"),
         (AGENT + "episodes = 1", "key of agent annealing .* got 'episodes'"),
