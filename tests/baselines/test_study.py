@@ -17,7 +17,7 @@ from lrmp.baselines.study.results import Results, locked, read_results
 from lrmp.baselines.study.runner import run_study
 from lrmp.cli import main
 from lrmp.envs import evaluate_bits, load_task
-from lrmp.errors import LRMPError, StudyError
+from lrmp.errors import LRMPError, MissingExtraError, StudyError
 
 STUDIES = Path(__file__).parents[2] / "studies"
 STUDY = """
@@ -311,6 +311,12 @@ def test_the_network_itself_can_say_the_accuracy(write, tmp_path, data, monkeypa
     measured = load_task("LRMP-MLP-v0").with_accuracy("network").accuracy.drop(*bits)
     assert network["claim"]["accuracy_drop"] == measured
     assert network["claim"]["accuracy_drop"] != load_task("LRMP-MLP-v0").accuracy.drop(*bits)
+
+
+def test_a_missing_library_is_named_before_anything_runs(write, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pymoo", None)
+    with pytest.raises(MissingExtraError, match=r"Expected pymoo .*lrmp\[search\]"):
+        read_study(write(AGENT.replace("annealing", "genetic")))
 
 
 def test_missing_data_are_named_before_anything_runs(write, tmp_path, monkeypatch, capsys):
