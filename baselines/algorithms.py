@@ -4,6 +4,7 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
+from lrmp.baselines.command import check_library
 from lrmp.errors import MissingExtraError, RunError, unknown_name
 
 
@@ -16,19 +17,21 @@ class Algorithm:
             returns a finished run directory.
         needs_table: Whether it looks accuracies up in the task's table.
         own_count: Whether the number of designs follows from the algorithm.
+        library: What it imports when it runs, from the extra ``search``.
     """
 
     module: str
     needs_table: bool = False
     own_count: bool = False
+    library: str | None = None
 
 
 ALGORITHMS = {
     "annealing": Algorithm("lrmp.baselines.annealing"),
-    "bayesian": Algorithm("lrmp.baselines.bayesian"),
-    "cma-es": Algorithm("lrmp.baselines.cma_es"),
+    "bayesian": Algorithm("lrmp.baselines.bayesian", library="optuna"),
+    "cma-es": Algorithm("lrmp.baselines.cma_es", library="cma"),
     "ddpg": Algorithm("lrmp.baselines.ddpg"),
-    "genetic": Algorithm("lrmp.baselines.genetic"),
+    "genetic": Algorithm("lrmp.baselines.genetic", library="pymoo"),
     "greedy": Algorithm("lrmp.baselines.greedy", needs_table=True),
     "hawq-ilp": Algorithm("lrmp.baselines.hawq_ilp", needs_table=True, own_count=True),
     "ippo": Algorithm("lrmp.baselines.ippo"),
@@ -56,8 +59,11 @@ def load_algorithm(name: str) -> Any:
     """
     if name not in ALGORITHMS:
         raise RunError(unknown_name("agent", name, ALGORITHMS))
+    algorithm = ALGORITHMS[name]
+    if algorithm.library is not None:
+        check_library(algorithm.library, "search")
     try:
-        return importlib.import_module(ALGORITHMS[name].module)
+        return importlib.import_module(algorithm.module)
     except ImportError as error:
         raise MissingExtraError(
             f'Expected {error.name} for {name}; run pip install "lrmp[train]".'

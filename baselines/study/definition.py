@@ -117,7 +117,6 @@ class _Reader:
     def study(self, document: Mapping[str, Any]) -> Study:
         _check_keys("a study", document, _STUDY_KEYS)
         tasks = _tasks(document.get("tasks"))
-        report_at = _counts("report_at", document.get("report_at", list(REPORT_AT)))
         about = document.get("about", "")
         if not isinstance(about, str):
             raise StudyError(f"Expected about as text, got {about!r}.")
@@ -145,8 +144,8 @@ class _Reader:
                 else:
                     runs += agent.runs(task_id, kind)
         runs.sort(key=lambda r: (agents[r.key.agent]["budgets"].index(r.key.budget), r.key.seed))
-        counts = tuple(sorted(set(report_at)))
-        return Study(self.path.stem, about, counts, agents, (*runs,), left_out)
+        report_at = _report_at(document.get("report_at"), [run.key.budget for run in runs])
+        return Study(self.path.stem, about, report_at, agents, (*runs,), left_out)
 
     def _agent(self, name: str, table: Any, study: Mapping[str, Any]) -> _Agent:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) or not isinstance(table, dict):
@@ -235,6 +234,20 @@ def _counts(what: str, value: Any) -> list[int]:
             f"Expected {what} to be a whole number of at least 1, or a list of them, got {value!r}."
         )
     return numbers
+
+
+def _report_at(given: Any, budgets: Sequence[int]) -> tuple[int, ...]:
+    """Read where agents are compared; by default at those of ``REPORT_AT`` that a run reaches."""
+    most = max(budgets, default=0) or REPORT_AT[-1]
+    if given is None:
+        return tuple(count for count in REPORT_AT if count <= most) or (most,)
+    counts = sorted(set(_counts("report_at", given)))
+    if counts[0] > most:
+        raise StudyError(
+            f"Expected report_at with a number of designs that the largest budget, {most}, "
+            f"reaches, got {counts}. Lower it."
+        )
+    return tuple(counts)
 
 
 def _chosen(

@@ -18,7 +18,7 @@ from lrmp.baselines.study.runner import run_study
 from lrmp.baselines.study.scores import Scores
 from lrmp.cli import main
 from lrmp.envs import evaluate_bits, load_task
-from lrmp.errors import LRMPError, StudyError
+from lrmp.errors import LRMPError, MissingExtraError, StudyError
 
 STUDIES = Path(__file__).parents[2] / "studies"
 STUDY = """
@@ -261,6 +261,11 @@ AGENT = 'tasks = ["LRMP-MLP-v0"]\n[agents.annealing]\nbudget = 10\n'
         ("", r"Expected tasks = \[ids of tasks\], got None"),
         (AGENT.replace("MLP", "MPL"), "Expected task to be one of .*; got 'LRMP-MPL-v0'. Did you"),
         ('tasks = ["LRMP-MLP-v0"]', r"Expected a table \[agents.NAME\]"),
+        (
+            AGENT.replace("tasks", "report_at = 20\ntasks"),
+            r"the largest budget, 10, reaches, got \[20",
+        ),
+        (AGENT.replace("tasks", "report_at = 0\ntasks"), "Expected report_at to be a whole number"),
         (AGENT.replace("tasks", "about = 1\ntasks"), "Expected about as text, got 1"),
         (AGENT.replace("tasks", "report = 1\ntasks"), "Expected key of a study to be one of"),
         (AGENT + "episodes = 1", "key of agent annealing .* got 'episodes'"),
@@ -329,6 +334,12 @@ def test_the_network_itself_can_say_the_accuracy(write, tmp_path, data, monkeypa
     measured = load_task("LRMP-MLP-v0").with_accuracy("network").accuracy.drop(*bits)
     assert network["claim"]["accuracy_drop"] == measured
     assert network["claim"]["accuracy_drop"] != load_task("LRMP-MLP-v0").accuracy.drop(*bits)
+
+
+def test_a_missing_library_is_named_before_anything_runs(write, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pymoo", None)
+    with pytest.raises(MissingExtraError, match=r"Expected pymoo .*lrmp\[search\]"):
+        read_study(write(AGENT.replace("annealing", "genetic")))
 
 
 def test_missing_data_are_named_before_anything_runs(write, tmp_path, monkeypatch, capsys):
