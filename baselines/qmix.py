@@ -301,7 +301,8 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     target.load_state_dict(team.state_dict())
     optimizer = torch.optim.Adam(team.parameters(), lr=args.learning_rate)
     seen_size = len(game) * game.observation_size + game.state_size
-    buffer = ReplayBuffer(args.buffer_size, seen_size, 2 * len(game))
+    capacity = min(args.buffer_size, args.episodes)
+    buffer = ReplayBuffer(capacity, seen_size, 2 * len(game))
     per_iteration = args.num_envs * args.rounds
     iterations = args.episodes // per_iteration
 

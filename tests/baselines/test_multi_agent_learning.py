@@ -21,10 +21,10 @@ from lrmp.errors import RunError, TaskError  # noqa: E402
 TASK = "LRMP-LeNet-v0"
 LAYERS = 4
 LEARNERS = {
-    "ippo": (ippo, {}),
-    "ippo-difference": (ippo, {"credit": "difference", "rounds": 2}),
-    "mappo": (mappo, {"rounds": 2, "identities": False}),
-    "mappo-difference": (mappo, {"credit": "difference"}),
+    "ippo": (ippo, {"epochs": 4}),
+    "ippo-difference": (ippo, {"credit": "difference", "rounds": 2, "epochs": 4}),
+    "mappo": (mappo, {"rounds": 2, "identities": False, "epochs": 4}),
+    "mappo-difference": (mappo, {"credit": "difference", "epochs": 4}),
     "vdn": (qmix, {"mixer": "vdn"}),
     "qmix": (qmix, {"mixer": "qmix", "rounds": 2, "target_every": 2, "buffer_size": 70}),
 }
@@ -114,9 +114,7 @@ def test_value_decomposition_answers_every_agents_own_question(mixer):
 
 
 @each_learner
-def test_interrupted_run_resumes_to_the_same_result_which_is_its_seeds(
-    agent, tmp_path, monkeypatch
-):
+def test_interrupted_run_resumes_to_the_same_result_and_records_it(agent, tmp_path, monkeypatch):
     module, args = settings(agent, tmp_path / "whole")
     whole = module.train(args, progress=False)
     assert whole.path.name == f"{TASK}__{agent}__1"
@@ -135,31 +133,32 @@ def test_interrupted_run_resumes_to_the_same_result_which_is_its_seeds(
     assert resumed.episodes_path.read_text() == whole.episodes_path.read_text()
     assert resumed.policy_path.read_bytes() == whole.policy_path.read_bytes()
     assert not resumed.checkpoint_path.exists()
-    module, other = settings(agent, tmp_path, seed=2)
-    assert module.train(other, progress=False).rewards() != whole.rewards()
-
-
-@each_learner
-def test_record_is_the_best_design_and_counts_all_that_were_scored(agent, tmp_path):
-    module, args = settings(agent, tmp_path)
-    run = module.train(args, progress=False)
-    record = json.loads(run.record_path.read_text())
+    record = json.loads(resumed.record_path.read_text())
     design = record["design"]
     outcome = evaluate_bits(load_task(TASK), design["weight_bits"], design["activation_bits"])
-    assert record["claim"]["reward"] == max(run.rewards()) == outcome.reward()
+    assert record["claim"]["reward"] == max(whole.rewards()) == outcome.reward()
     assert record["agent"] == agent
     scored = 80 * (1 + LAYERS) if "difference" in agent else 80
-    assert (record["evaluated_designs"], len(run.rewards())) == (scored, 80)
+    assert (record["evaluated_designs"], len(whole.rewards())) == (scored, 80)
+
+
+@pytest.mark.parametrize("agent", ["ippo", "mappo", "qmix"])
+def test_another_seed_is_another_curve(agent, tmp_path):
+    runs = []
+    for seed in (1, 2):
+        module, args = settings(agent, tmp_path, seed=seed, episodes=40)
+        runs.append(module.train(args, progress=False).rewards())
+    assert runs[0] != runs[1]
 
 
 @pytest.mark.parametrize("agent", ["ippo", "mappo-difference", "vdn", "qmix"])
 def test_comes_near_the_optimum_of_a_small_network(agent, tmp_path):
-    module, args = settings(agent, tmp_path, episodes=600, rounds=1)
+    module, args = settings(agent, tmp_path, episodes=400, rounds=1)
     run = module.train(args, progress=False)
     best = stored_optimum(TASK).value
     assert np.mean(run.rewards()[:100]) < 0.6 * best
     greedy = evaluate_policy(load_policy(run.policy_path), TASK)
-    assert greedy.reward() > 0.9 * best
+    assert greedy.reward() > 0.85 * best
 
 
 def test_command_line_trains_and_evaluates_by_playing_the_form(tmp_path, capsys):

@@ -388,7 +388,7 @@ def run_python(code):
 
 
 def test_core_does_not_load_pettingzoo():
-    code = "import sys, lrmp.envs; print('pettingzoo' in sys.modules)"
+    code = "import sys, lrmp.envs.multi_agent_vector; print('pettingzoo' in sys.modules)"
     assert run_python(code) == "False\n"
 
 
