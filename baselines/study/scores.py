@@ -77,15 +77,17 @@ class Scores:
         ]
 
     @cached_property
-    def _runs(self) -> dict[tuple[str, str], dict[int, list[tuple[Floats, Floats]]]]:
-        """By agent and task, then budget, in the order of seeds: numbers and best shares."""
-        runs: dict[tuple[str, str], dict[int, list[tuple[Floats, Floats]]]] = {}
+    def _runs(self) -> dict[tuple[str, str], dict[float, list[tuple[Floats, Floats]]]]:
+        """By agent and task, then how far it goes, by seed: numbers and best shares."""
+        runs: dict[tuple[str, str], dict[float, list[tuple[Floats, Floats]]]] = {}
         for record in self.records:
             label = label_of(record)
             curve = np.array(record["curve"])
             of_agent = runs.setdefault((record["agent"], label), {})
             run = curve[:, 0], curve[:, 1] / self.best_known[label]
-            of_agent.setdefault(record["budget"], []).append(run)
+            # A number of designs that is the algorithm's own counts everywhere.
+            far = record["evaluated_designs"] if record["budget"] else np.inf
+            of_agent.setdefault(far, []).append(run)
         return runs
 
     @cached_property
@@ -110,9 +112,8 @@ class Scores:
     def shares(self, agent: str, task: str, count: int) -> Floats:
         """Look up the best rewards after some designs, as shares of the best known.
 
-        They are those of the runs with the smallest budget that reaches so far, since some
-        algorithms stretch their schedule over it; a run whose number of designs is its own counts
-        everywhere.
+        They are those of the shortest runs that reach so far, since some algorithms stretch their
+        schedule over their budget; a run whose number of designs is its own counts everywhere.
 
         Args:
             agent: Its name.
@@ -124,7 +125,7 @@ class Scores:
             has 8 bits everywhere, whose reward is 0.
         """
         runs = self._runs.get((agent, task), {})
-        reach = [budget for budget in runs if budget == 0 or budget >= count]
+        reach = [far for far in runs if far >= count]
         if not reach:
             return np.empty(0)
         return np.array(
@@ -174,8 +175,11 @@ class Scores:
         Returns:
             Designs; the last reporting budget where their number is its own.
         """
-        budgets = [record["budget"] for record in self.records if record["agent"] == agent]
-        return max(budgets) or self.report_at[-1]
+        return max(
+            record["evaluated_designs"] if record["budget"] else self.report_at[-1]
+            for record in self.records
+            if record["agent"] == agent
+        )
 
     def winners(self, task: str, count: int) -> list[tuple[str, Floats]]:
         """Rank the agents on a task.

@@ -71,8 +71,10 @@ settings = { credit = "difference" }
     assert record["curve"][0][0] == 4
     assert all(row[0] % 4 == 0 for row in record["curve"])
     first = record["curve"][0][1] / scores.optima["LRMP-MLP-v0"]
-    at = [scores.shares("ippo-difference", "LRMP-MLP-v0", count).tolist() for count in (1, 4)]
-    assert at == [[0.0], [first]]
+    at = [scores.shares("ippo-difference", "LRMP-MLP-v0", n).tolist() for n in (1, 4, 160, 161)]
+    assert at[:2] == [[0.0], [first]]
+    assert [len(shares) for shares in at] == [1, 1, 1, 0]
+    assert scores.reach("ippo-difference") == 160
 
 
 def run(path, folder, workers=1):
