@@ -49,6 +49,7 @@ AGENTS = {
     "policy-gradient": "lrmp.baselines.policy_gradient",
     "ppo": "lrmp.baselines.ppo",
     "random": "lrmp.baselines.random_search",
+    "td3": "lrmp.baselines.td3",
     "uniform": "lrmp.baselines.uniform",
 }
 DESCRIPTION = """\
