@@ -143,17 +143,18 @@ def ablate(args: Args) -> str:
         assert optimum is not None  # checked by Args
         last[job.env_id].append(float(np.mean(run.rewards()[-LAST:])) / optimum.value)
     args.out.mkdir(parents=True, exist_ok=True)
+    best = {
+        variant: {env_id: [float(c[-1]) for c in runs] for env_id, runs in of_variant.items()}
+        for variant, of_variant in curves.items()
+    }
     document = {
         "versions": library_versions(),
         "episodes": args.episodes,
-        "share_of_optimum": {
-            variant: {env_id: [float(c[-1]) for c in runs] for env_id, runs in of_variant.items()}
-            for variant, of_variant in curves.items()
-        },
+        "share_of_optimum": best,
         "mean_share_of_last_designs": returns,
     }
     (args.out / "ablation.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
-    page = format_page(args, document["share_of_optimum"], returns)
+    page = format_page(args, best, returns)
     (args.out / "ablation.md").write_text(page, "utf-8")
     plot_ablation(args, curves, args.out / "ablation.png")
     return page
