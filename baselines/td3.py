@@ -13,7 +13,8 @@ DDPG with twin critics, delayed policy updates and smoothed targets (TD3: Fujimo
   no slope to come back on.
 - **Compressed rewards**, ``-ln(1 - r)`` below zero, as in `lrmp.baselines.ppo`.
 
-Every part can be switched off; what each is worth is in docs/results/td3. It plays ``num_envs``
+Every part can be switched off; what each is worth is in docs/results/td3, where one run of
+`lrmp.baselines.ddpg`, of many more updates and wider networks, does as well. It plays ``num_envs``
 episodes side by side, and then learns from the replay buffer.
 
 Writes a run directory: config.json, TensorBoard events, episodes.csv, record.jsonl (the best
