@@ -52,9 +52,14 @@ class Actor(PolicyModule):
         Returns:
             Actions in 0..1, shape (..., action_size).
         """
+        return torch.sigmoid(self.logits(observation))
+
+    def logits(self, observation: torch.Tensor) -> torch.Tensor:
+        """Return the actions before the sigmoid; see ``forward``."""
         x = F.relu(self.fc1(observation))
         x = F.relu(self.fc2(x))
-        return torch.sigmoid(self.fc3(x))
+        logits: torch.Tensor = self.fc3(x)
+        return logits
 
     def greedy(self, observation: torch.Tensor) -> torch.Tensor:
         """Return the policy's own action; see ``forward``."""

@@ -40,6 +40,7 @@ ALGORITHMS = {
     "ppo": Algorithm("lrmp.baselines.ppo"),
     "qmix": Algorithm("lrmp.baselines.qmix"),
     "random": Algorithm("lrmp.baselines.random_search"),
+    "td3": Algorithm("lrmp.baselines.td3"),
     "uniform": Algorithm("lrmp.baselines.uniform", own_count=True),
 }
 

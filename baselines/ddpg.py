@@ -252,7 +252,8 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
 
                 actor_loss = -critic(batch.observation, actor(batch.observation)).mean()
                 actor_optimizer.zero_grad()
-                actor_loss.backward()
+                # The critic's weights need no gradients here.
+                actor_loss.backward(inputs=list(actor.parameters()))
                 actor_optimizer.step()
 
                 with torch.no_grad():

@@ -6,13 +6,15 @@ import subprocess
 import sys
 import time
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 
 from lrmp.agents.actor_critic import Actor
-from lrmp.baselines import ddpg
+from lrmp.agents.replay_buffer import ReplayBuffer
+from lrmp.baselines import ddpg, td3
 from lrmp.baselines.evaluate import evaluate_policy
 from lrmp.envs import evaluate_bits, load_task
 from lrmp.errors import PolicyError, RunError, TaskError
@@ -62,6 +64,36 @@ def test_learning_starts_after_the_warmup_and_uses_real_transitions_only(tmp_pat
     same = [a == b for a, b in zip(fast.rewards(), slow.rewards(), strict=True)]
     assert all(same[:21])
     assert not all(same[21:])
+
+
+@pytest.mark.parametrize("changes", [{"module": ddpg}, {"module": td3, "n_steps": 1}])
+def test_buffer_holds_what_the_environment_made_and_nothing_else(changes, tmp_path, monkeypatch):
+    module = changes.pop("module")
+    buffers = []
+
+    class KeptBuffer(ReplayBuffer):
+        def __init__(self, *sizes):
+            super().__init__(*sizes)
+            buffers.append(self)
+
+    monkeypatch.setattr(module, "ReplayBuffer", KeptBuffer)
+    args = module.Args(env_id=TASK, episodes=10, runs_dir=tmp_path, **changes)
+    run, layers = module.train(args, progress=False), 21
+    (buffer,) = buffers
+    assert buffer.added == 10 * layers
+    rows = {name: a[: buffer.added].reshape(10, layers, -1) for name, a in buffer.arrays.items()}
+    assert np.array_equal(rows["observation"][:, 1:], rows["next_observation"][:, :-1])
+    assert (rows["observation"][:, 0] == rows["observation"][0, 0]).all()
+    assert np.array_equal(rows["terminated"][..., 0], np.tile([0] * 20 + [1], (10, 1)))
+    # The last observation is the episode's own, not that of the reset after it.
+    env = gym.make(TASK)
+    for actions, last, reward in zip(
+        rows["action"], rows["next_observation"][:, -1], run.rewards(), strict=True
+    ):
+        env.reset()
+        *_, (observation, found, *_) = [env.step(action) for action in actions]
+        assert np.array_equal(observation, last)
+        assert found == reward
 
 
 def test_learns_to_do_better_than_its_warmup(tmp_path):
