@@ -63,11 +63,17 @@ def by_hand():
         for layer, w, a, r in zip(
             task.network.layers, weight_bits, activation_bits, copies, strict=True
         ):
-            crossbars = ceil(layer.rows, chip.crossbar_rows) * ceil(
-                layer.columns, chip.crossbar_columns
-            )
+            if layer.groups == 1:
+                crossbars = ceil(layer.rows, chip.crossbar_rows) * ceil(
+                    layer.columns, chip.crossbar_columns
+                )
+                reads = ceil(min(layer.rows, chip.crossbar_rows), chip.active_rows)
+            else:  # depth-wise: columns of a channel each, along the diagonal of a crossbar
+                assert layer.columns == layer.groups
+                channels = min(layer.groups, chip.crossbar_rows // layer.rows)
+                crossbars = ceil(layer.groups, channels)
+                reads = ceil(channels, max(1, chip.active_rows // layer.rows))
             tiles.append(crossbars * ceil(w, chip.cell_bits) * r)
-            reads = ceil(min(layer.rows, chip.crossbar_rows), chip.active_rows)
             position = ceil(a, chip.dac_bits) * reads * chip.columns_per_adc
             output = ceil(layer.positions * layer.columns, chip.output_elements_per_cycle)
             cycles.append(ceil(layer.positions, r) * position + output)
