@@ -52,6 +52,10 @@ class Line:
         """Evaluate a * C + b * E."""
         return self.a * point.first + self.b * point.second
 
+    def holds(self, point: Point) -> bool:
+        """Whether a point is on the line, below which there is none."""
+        return self.at(point) == self.bound
+
     def corner(self, other: "Line") -> Fraction:
         """Return the product C * E where two lines cross; 0, which is true of any, if parallel."""
         determinant = self.a * other.b - other.a * self.b
@@ -102,13 +106,22 @@ class _Region:
     right_line: Line
 
     @property
+    def proven(self) -> bool:
+        """Whether both ends are on their lines."""
+        return self.left_line.holds(self.left) and self.right_line.holds(self.right)
+
+    @property
     def bound(self) -> Fraction:
         return self.left_line.corner(self.right_line)
 
     def below(self, line: Line) -> Fraction:
-        """Bound the product above one more line; below a point that is on it nothing is left."""
+        """Bound the product above one more line; below a point on two lines nothing is left."""
         ends = ((self.left, self.left_line), (self.right, self.right_line))
-        corners = [line.corner(end_line) for end, end_line in ends if line.at(end) > line.bound]
+        corners = [
+            line.corner(end_line)
+            for end, end_line in ends
+            if not line.holds(end) or not end_line.holds(end)
+        ]
         return min(corners, default=Fraction(self.left.product + self.right.product))
 
 
@@ -151,8 +164,10 @@ class _Hull(Generic[Solution]):
         """Divide a region at a point below its ends; without one, bound what it may hide."""
         left, right = region.left, region.right
         a, b = left.second - right.second, right.first - left.first
-        if a <= 0 or b <= 0:  # one end is no worse than the other in both: nothing lies between
-            return [], None
+        if a <= 0 or b <= 0:
+            # One end is no worse than the other in both: nothing lies between, unless better
+            # ones were not found.
+            return [], None if region.proven else region.bound
         remaining = Fraction(0)
         for direction in _directions(a, b, self._largest):
             supported = self._support(*direction)
