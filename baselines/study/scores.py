@@ -85,9 +85,7 @@ class Scores:
             curve = np.array(record["curve"])
             of_agent = runs.setdefault((record["agent"], label), {})
             run = curve[:, 0], curve[:, 1] / self.best_known[label]
-            # A number of designs that is the algorithm's own counts everywhere.
-            far = record["evaluated_designs"] if record["budget"] else np.inf
-            of_agent.setdefault(far, []).append(run)
+            of_agent.setdefault(_reach(record), []).append(run)
         return runs
 
     @cached_property
@@ -175,11 +173,8 @@ class Scores:
         Returns:
             Designs; the last reporting budget where their number is its own.
         """
-        return max(
-            record["evaluated_designs"] if record["budget"] else self.report_at[-1]
-            for record in self.records
-            if record["agent"] == agent
-        )
+        reaches = [_reach(record) for record in self.records if record["agent"] == agent]
+        return int(max((far for far in reaches if far < np.inf), default=self.report_at[-1]))
 
     def winners(self, task: str, count: int) -> list[tuple[str, Floats]]:
         """Rank the agents on a task.
@@ -209,6 +204,13 @@ def label_of(record: StudyRecord) -> str:
     """
     key = record_key(record)
     return task_label(key.task, key.accuracy)
+
+
+def _reach(record: StudyRecord) -> float:
+    """Say up to how many designs a run counts; an agent that stopped early would not do better."""
+    if not record["budget"]:
+        return np.inf  # the number of designs is the algorithm's own
+    return float(max(record["budget"], record["evaluated_designs"]))
 
 
 def best_designs(

@@ -53,6 +53,20 @@ def write(tmp_path):
     return write
 
 
+def test_a_run_that_ends_early_counts_up_to_its_budget(write, tmp_path):
+    path = write("""
+tasks = ["LRMP-MLP-v0"]
+report_at = [100, 2000]
+budget = 2000
+[agents.greedy]
+""")
+    run(path, tmp_path / "study")
+    scores = Scores.read(tmp_path / "study")
+    assert scores.records[0]["evaluated_designs"] < 2000
+    assert len(scores.shares("greedy", "LRMP-MLP-v0", 2000)) == 1
+    assert scores.reach("greedy") == 2000
+
+
 def test_a_curve_counts_the_designs_that_difference_rewards_evaluate(write, tmp_path):
     pytest.importorskip("torch")
     path = write("""
