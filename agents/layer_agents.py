@@ -128,7 +128,7 @@ class LayerCritic(nn.Module):
         self, observation_size: int, identities: int = 0, state_size: int = 0, hidden: int = 128
     ) -> None:
         super().__init__()
-        self.identities = identities
+        self.identities, self.centralised = identities, state_size > 0
         self.network = perceptron(observation_size + identities + state_size, hidden, 1, scale=1.0)
 
     def forward(
@@ -138,13 +138,13 @@ class LayerCritic(nn.Module):
 
         Args:
             observations: Of all layers, shape (..., L, observation_size).
-            states: Shape (..., state_size); None for a decentralised critic.
+            states: Shape (..., state_size); a decentralised critic does not look at them.
 
         Returns:
             Shape (..., L).
         """
         seen = identify(observations, self.identities)
-        if states is not None:
+        if self.centralised and states is not None:
             every = states.unsqueeze(-2).expand(*seen.shape[:-1], states.shape[-1])
             seen = torch.cat([seen, every], -1)
         values: torch.Tensor = self.network(seen)

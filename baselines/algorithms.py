@@ -17,21 +17,21 @@ class Algorithm:
             returns a finished run directory.
         needs_table: Whether it looks accuracies up in the task's table.
         own_count: Whether the number of designs follows from the algorithm.
-        library: What it imports when it runs, from the extra ``search``.
+        package: What it imports when it runs, from the extra ``search``.
     """
 
     module: str
     needs_table: bool = False
     own_count: bool = False
-    library: str | None = None
+    package: str | None = None
 
 
 ALGORITHMS = {
     "annealing": Algorithm("lrmp.baselines.annealing"),
-    "bayesian": Algorithm("lrmp.baselines.bayesian", library="optuna"),
-    "cma-es": Algorithm("lrmp.baselines.cma_es", library="cma"),
+    "bayesian": Algorithm("lrmp.baselines.bayesian", package="optuna"),
+    "cma-es": Algorithm("lrmp.baselines.cma_es", package="cma"),
     "ddpg": Algorithm("lrmp.baselines.ddpg"),
-    "genetic": Algorithm("lrmp.baselines.genetic", library="pymoo"),
+    "genetic": Algorithm("lrmp.baselines.genetic", package="pymoo"),
     "greedy": Algorithm("lrmp.baselines.greedy", needs_table=True),
     "hawq-ilp": Algorithm("lrmp.baselines.hawq_ilp", needs_table=True, own_count=True),
     "ippo": Algorithm("lrmp.baselines.ippo"),
@@ -61,8 +61,8 @@ def load_algorithm(name: str) -> Any:
     if name not in ALGORITHMS:
         raise RunError(unknown_name("agent", name, ALGORITHMS))
     algorithm = ALGORITHMS[name]
-    if algorithm.library is not None:
-        check_library(algorithm.library, "search")
+    if algorithm.package is not None:
+        check_library(algorithm.package, "search")
     try:
         return importlib.import_module(algorithm.module)
     except ImportError as error:

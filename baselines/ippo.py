@@ -15,7 +15,7 @@ import time
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -45,6 +45,9 @@ from lrmp.errors import RunError
 class Args:
     """Independent PPO, an agent per layer."""
 
+    algorithm: ClassVar[str] = "ippo"
+    centralised: ClassVar[bool] = False  # whether the critic sees the state
+
     env_id: str = "LRMP-ResNet18-v1"
     """id of the task, played in its multi-agent form"""
     seed: int = 1
@@ -57,8 +60,8 @@ class Args:
     rounds: int = 1
     """how often all layers choose in an episode, knowing the design before"""
     runs_dir: Path = Path("runs")
-    """where the run directory is made: RUNS_DIR/ENV_ID__AGENT__SEED, AGENT being ippo, or
-    ippo-difference"""
+    """where the run directory is made: RUNS_DIR/ENV_ID__AGENT__SEED, AGENT being the algorithm's
+    name, with -difference for that credit"""
 
     # Algorithm specific arguments
     num_envs: int = 20
@@ -105,7 +108,7 @@ class Args:
     @property
     def agent(self) -> str:
         """Name under which the run is ranked."""
-        return "ippo" + ("-difference" if self.credit == "difference" else "")
+        return self.algorithm + ("-difference" if self.credit == "difference" else "")
 
 
 class Rollout(NamedTuple):
@@ -113,6 +116,7 @@ class Rollout(NamedTuple):
 
     Attributes:
         observations: Shape (T, B, L, observation_size).
+        states: Shape (T, B, state_size).
         actions: Bit indices, shape (T, B, L, 2).
         log_probabilities: Of the actions, shape (T, B, L).
         values: What the critic expected, shape (T, B, L).
@@ -120,6 +124,7 @@ class Rollout(NamedTuple):
     """
 
     observations: torch.Tensor
+    states: torch.Tensor
     actions: torch.Tensor
     log_probabilities: torch.Tensor
     values: torch.Tensor
@@ -141,16 +146,17 @@ def play(
         All steps.
     """
     steps = []
-    (seen, _), ended = game.reset(), False
+    (seen, shown), ended = game.reset(), False
     while not ended:
-        observations = torch.from_numpy(seen)
+        observations, states = torch.from_numpy(seen), torch.from_numpy(shown)
         with torch.no_grad():
-            logs, values = agents.log_probabilities(observations), critic(observations)
+            logs, values = agents.log_probabilities(observations), critic(observations, states)
         actions = torch.multinomial(logs.exp().flatten(0, -2), 1, generator=rng)
         actions = actions.view(logs.shape[:-1])
         chosen = logs.gather(-1, actions[..., None]).sum((-2, -1))
-        seen, _, rewards, ended = game.step(actions.numpy())
-        steps.append((observations, actions, chosen, values, torch.from_numpy(rewards).float()))
+        seen, shown, found, ended = game.step(actions.numpy())
+        rewards = torch.from_numpy(found).float()
+        steps.append((observations, states, actions, chosen, values, rewards))
     return Rollout(*map(torch.stack, zip(*steps, strict=True)))
 
 
@@ -190,7 +196,7 @@ def learn(
     returns = (advantages + rollout.values).flatten(0, 1)
     advantages = ((advantages - advantages.mean()) / (advantages.std() + 1e-8)).flatten(0, 1)
     observations, actions = rollout.observations.flatten(0, 1), rollout.actions.flatten(0, 1)
-    old_logs = rollout.log_probabilities.flatten(0, 1)
+    states, old_logs = rollout.states.flatten(0, 1), rollout.log_probabilities.flatten(0, 1)
     # A minibatch holds whole designs: all agents of some episodes.
     for _ in range(args.epochs):
         for part in torch.randperm(len(returns), generator=rng).tensor_split(args.minibatches):
@@ -199,7 +205,7 @@ def learn(
             ratio = (new_logs - old_logs[part]).exp()
             clipped = ratio.clamp(1 - args.clip, 1 + args.clip)
             policy_loss = -torch.minimum(ratio * advantages[part], clipped * advantages[part])
-            value_loss = (critic(observations[part]) - returns[part]).square()
+            value_loss = (critic(observations[part], states[part]) - returns[part]).square()
             entropy = -(logs.exp() * logs).sum((-2, -1))
             loss = (
                 policy_loss.mean()
@@ -250,7 +256,8 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
 
     identities = len(game) if args.identities else 0
     agents = LayerAgents(game.observation_size, identities, args.rounds, tilt=FIRST_TILT)
-    critic = LayerCritic(game.observation_size, identities)
+    state_size = game.state_size if args.centralised else 0
+    critic = LayerCritic(game.observation_size, identities, state_size)
     parameters = chain(agents.parameters(), critic.parameters())
     optimizer = torch.optim.Adam(parameters, lr=args.learning_rate, eps=1e-5)
     per_iteration = args.num_envs * args.rounds

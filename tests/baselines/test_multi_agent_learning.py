@@ -1,5 +1,6 @@
 """Learners of the multi-agent form: independent and multi-agent PPO, value decomposition."""
 
+import inspect
 import json
 from itertools import chain
 
@@ -90,8 +91,8 @@ def test_policy_gradients_answer_every_agents_own_question(module, credit):
     assert share_answered(game, agents) < 0.3
     optimizer = torch.optim.Adam(chain(agents.parameters(), critic.parameters()))
     for iteration in range(iterations):
-        rollout = module.play(game, agents, critic, rng)
-        module.learn(rollout, agents, critic, optimizer, args, 1 - iteration / iterations, rng)
+        rollout = ippo.play(game, agents, critic, rng)
+        ippo.learn(rollout, agents, critic, optimizer, args, 1 - iteration / iterations, rng)
     assert share_answered(game, agents) > 0.9
 
 
@@ -118,13 +119,14 @@ def test_interrupted_run_resumes_to_the_same_result_and_records_it(agent, tmp_pa
     module, args = settings(agent, tmp_path / "whole")
     whole = module.train(args, progress=False)
     assert whole.path.name == f"{TASK}__{agent}__1"
-    save_checkpoint = module.save_checkpoint
+    home = inspect.getmodule(module.train)
+    save_checkpoint = home.save_checkpoint
 
     def interrupt(*arguments):
         save_checkpoint(*arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "save_checkpoint", interrupt)
+    monkeypatch.setattr(home, "save_checkpoint", interrupt)
     module, cut = settings(agent, tmp_path / "cut", checkpoint_every=1)
     with pytest.raises(KeyboardInterrupt):
         module.train(cut, progress=False)

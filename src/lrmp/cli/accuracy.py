@@ -124,7 +124,13 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="folder of data sets and weights; default: LRMP_DATA, else ../shared/data",
     )
-    parser.add_argument("--device", default="cpu", help="where torch computes; default: cpu")
+    parser.add_argument(
+        "--device",
+        dest="processor",
+        metavar="DEVICE",
+        default="cpu",
+        help="where torch computes; default: cpu",
+    )
 
 
 def _measure(options: argparse.Namespace) -> int:
@@ -135,7 +141,7 @@ def _measure(options: argparse.Namespace) -> int:
     protocol = _protocol(options)
     log = options.out / f"{protocol.network}.log.jsonl"
     root = data_root(options.data)
-    measurement = Measurement(protocol, root, log, options.device, options.processes)
+    measurement = Measurement(protocol, root, log, options.processor, options.processes)
     command = f"lrmp accuracy measure --network {protocol.network} --designs {options.designs}"
     if options.limit is not None:
         command += f" --limit {options.limit}"
@@ -200,7 +206,7 @@ def _check(options: argparse.Namespace) -> int:
     _need_torch()
     from lrmp.envs.accuracy.evaluator import NetworkEvaluator
 
-    evaluator = NetworkEvaluator(load_protocol(name), data_root(options.data), options.device)
+    evaluator = NetworkEvaluator(load_protocol(name), data_root(options.data), options.processor)
     results = {split: evaluator.evaluate(weights, activations, split) for split in _SPLITS}
     found: dict[str, Any] = {
         "task": task.id,
@@ -244,7 +250,7 @@ def _tune(options: argparse.Namespace) -> int:
     folder = options.out / f"{task.id}__{design.replace('/', '-')}__{options.seed}{images}"
     settings = FineTuning(epochs=options.epochs, seed=options.seed)
     evaluator = NetworkEvaluator(
-        load_protocol(task.network.name), data_root(options.data), options.device
+        load_protocol(task.network.name), data_root(options.data), options.processor
     )
     tuned = tune_design(evaluator, weights, activations, settings, folder, options.limit)
     if options.json:
