@@ -15,7 +15,6 @@ design, for the leaderboard) and policy.safetensors (the policy that explored to
 interrupted goes on from its last checkpoint and gives the same result.
 """
 
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -36,10 +35,9 @@ from lrmp.baselines.checkpoint import (
     save_checkpoint,
 )
 from lrmp.baselines.command import check_counts, run_command
+from lrmp.baselines.design_tally import DesignTally
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.accuracy.model import AccuracyKind
-from lrmp.envs.outcome import evaluate_bits
-from lrmp.envs.record import Record
 from lrmp.envs.task import resolve_task
 from lrmp.errors import RunError
 
@@ -141,7 +139,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
     )
     if run.finished:
         return run
-    started = time.perf_counter()
+    tally = DesignTally()
 
     # Seeding: one generator for exploration and replay, torch's for the initial weights. One
     # thread: faster for networks this small, and sums do not depend on the number of cores.
@@ -171,11 +169,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
     optimizers = {"actor_optimizer": actor_optimizer, "critic_optimizer": critic_optimizer}
     best_actor = Actor(observation_size, action_size)
 
-    episodes: list[tuple[float, float, float]] = []  # reward, speedup, drop
-    best_reward = -np.inf
-    best_bits: tuple[list[int], list[int]] | None = None
     reward_baseline: float | None = None
-    seconds_before = 0.0
 
     if run.checkpoint_path.exists():
         tensors, state = load_checkpoint(run.checkpoint_path)
@@ -187,16 +181,13 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
             array[:] = tensors["buffer"][name].numpy()
         buffer.added = state["added"]
         rng.bit_generator.state = state["rng"]
-        episodes = [(r, s, d) for r, s, d in state["episodes"]]
-        best_reward = max(r for r, _, _ in episodes)
-        best_bits = state["best_bits"]
+        tally.restore(state)
         reward_baseline = state["reward_baseline"]
-        seconds_before = state["seconds"]
 
-    writer = SummaryWriter(str(run.path), purge_step=len(episodes))
+    writer = SummaryWriter(str(run.path), purge_step=len(tally))
     bar = tqdm(
-        range(len(episodes), args.episodes),
-        initial=len(episodes),
+        range(len(tally), args.episodes),
+        initial=len(tally),
         total=args.episodes,
         desc=f"{AGENT} {args.env_id} seed {args.seed}",
         unit="episode",
@@ -220,11 +211,8 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
         for seen, taken, following, ended in transitions:
             buffer.add(seen, taken, args.reward_scale * reward, following, ended)
 
-        episodes.append((reward, info["speedup"], info["accuracy_drop"]))
-        if reward > best_reward:
-            best_reward = reward
-            design = info["design"]
-            best_bits = (design.weight_bits.tolist(), design.activation_bits.tolist())
+        bits = info["design"].weight_bits, info["design"].activation_bits
+        if tally.add(reward, info["speedup"], info["accuracy_drop"], *bits):
             best_actor.load_state_dict(actor.state_dict())
 
         # Learning: one update per transition of the episode.
@@ -270,10 +258,10 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
 
         # Logging and checkpoints.
         writer.add_scalar("charts/episodic_return", reward, episode)
-        writer.add_scalar("charts/best_return", best_reward, episode)
+        writer.add_scalar("charts/best_return", tally.best_reward, episode)
         writer.add_scalar("charts/speedup", info["speedup"], episode)
         writer.add_scalar("charts/accuracy_drop", info["accuracy_drop"], episode)
-        bar.set_postfix(best=f"{best_reward:.3f}", last=f"{reward:.3f}")
+        bar.set_postfix(best=f"{tally.best_reward:.3f}", last=f"{reward:.3f}")
         if (episode + 1) % args.checkpoint_every == 0 and episode + 1 < args.episodes:
             save_checkpoint(
                 run.checkpoint_path,
@@ -286,27 +274,16 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
                 {
                     "added": buffer.added,
                     "rng": rng.bit_generator.state,
-                    "episodes": episodes,
-                    "best_bits": best_bits,
                     "reward_baseline": reward_baseline,
-                    "seconds": seconds_before + time.perf_counter() - started,
+                    **tally.state(),
                 },
             )
     writer.close()
     env.close()
 
-    assert best_bits is not None
     best_actor.save(run.policy_path)
-    run.finish(
-        Record.of(
-            evaluate_bits(task, *best_bits),
-            agent=AGENT,
-            seed=args.seed,
-            evaluated_designs=args.episodes,
-            env_steps=args.episodes * steps_per_episode,
-            wall_time_s=seconds_before + time.perf_counter() - started,
-        ),
-        episodes,
+    tally.finish(
+        run, task, agent=AGENT, seed=args.seed, env_steps=args.episodes * steps_per_episode
     )
     return run
 

@@ -11,7 +11,6 @@ design, for the leaderboard) and policy.safetensors (the last policy). A run tha
 goes on from its last checkpoint and gives the same result.
 """
 
-import time
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
@@ -32,11 +31,10 @@ from lrmp.baselines.checkpoint import (
     save_checkpoint,
 )
 from lrmp.baselines.command import check_counts, run_command
+from lrmp.baselines.design_tally import DesignTally
 from lrmp.baselines.ppo import compress
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.multi_agent_vector import Credit, MultiAgentVector
-from lrmp.envs.outcome import evaluate_bits
-from lrmp.envs.record import Record
 from lrmp.envs.task import load_task
 from lrmp.errors import RunError
 
@@ -247,7 +245,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     )
     if run.finished:
         return run
-    started = time.perf_counter()
+    tally = DesignTally()
 
     # Seeding: one generator for exploration and minibatches, torch's own for the initial weights.
     torch.set_num_threads(1)
@@ -263,20 +261,15 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     per_iteration = args.num_envs * args.rounds
     iterations = args.episodes // per_iteration
 
-    episodes: list[tuple[float, float, float]] = []  # reward, speedup, drop of every design
-    best_bits: tuple[list[int], list[int]] | None = None
-    best_reward, first, seconds_before = -np.inf, 0, 0.0
     if run.checkpoint_path.exists():
         tensors, state = load_checkpoint(run.checkpoint_path)
         agents.load_state_dict(tensors["agents"])
         critic.load_state_dict(tensors["critic"])
         restore_optimizer(optimizer, tensors["optimizer"])
         rng.set_state(tensors["rng"]["state"])
-        episodes = [(r, s, d) for r, s, d in state["episodes"]]
-        best_reward = max(r for r, _, _ in episodes)
-        best_bits, seconds_before = state["best_bits"], state["seconds"]
-        first = len(episodes) // per_iteration
+        tally.restore(state)
 
+    first = len(tally) // per_iteration
     writer = SummaryWriter(str(run.path), purge_step=first)
     bar = tqdm(
         range(first, iterations),
@@ -289,23 +282,17 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     for iteration in bar:
         rollout = play(game, agents, critic, rng)
         for bits, scores in game.played:
-            rewards = scores.reward.tolist()
-            episodes += zip(
-                rewards, scores.speedup.tolist(), scores.accuracy_drop.tolist(), strict=True
-            )
-            winner = int(np.argmax(rewards))
-            if rewards[winner] > best_reward:
-                best_reward = rewards[winner]
-                best_bits = (bits[winner, :, 0].tolist(), bits[winner, :, 1].tolist())
+            rewards = scores.reward
+            tally.add(rewards, scores.speedup, scores.accuracy_drop, bits[..., 0], bits[..., 1])
 
         losses = learn(rollout, agents, critic, optimizer, args, 1 - iteration / iterations, rng)
 
         # Logging and checkpoints.
         writer.add_scalar("charts/episodic_return", float(np.mean(rewards)), iteration)
-        writer.add_scalar("charts/best_return", best_reward, iteration)
+        writer.add_scalar("charts/best_return", tally.best_reward, iteration)
         for name, value in losses.items():
             writer.add_scalar(f"losses/{name}", value, iteration)
-        bar.set_postfix(best=f"{best_reward:.3f}", mean=f"{np.mean(rewards):.3f}")
+        bar.set_postfix(best=f"{tally.best_reward:.3f}", mean=f"{np.mean(rewards):.3f}")
         if (iteration + 1) % args.checkpoint_every == 0 and iteration + 1 < iterations:
             save_checkpoint(
                 run.checkpoint_path,
@@ -315,27 +302,19 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
                     "optimizer": optimizer_tensors(optimizer),
                     "rng": {"state": rng.get_state()},
                 },
-                {
-                    "episodes": episodes,
-                    "best_bits": best_bits,
-                    "seconds": seconds_before + time.perf_counter() - started,
-                },
+                tally.state(),
             )
     writer.close()
 
-    assert best_bits is not None
     agents.save(run.policy_path)
     scored = 1 + len(game) if args.credit == "difference" else 1  # by the oracle, per design chosen
-    run.finish(
-        Record.of(
-            evaluate_bits(task, *best_bits),
-            agent=args.agent,
-            seed=args.seed,
-            evaluated_designs=args.episodes * scored,
-            env_steps=args.episodes,
-            wall_time_s=seconds_before + time.perf_counter() - started,
-        ),
-        episodes,
+    tally.finish(
+        run,
+        task,
+        agent=args.agent,
+        seed=args.seed,
+        evaluated_designs=args.episodes * scored,
+        env_steps=args.episodes,
     )
     return run
 

@@ -13,7 +13,6 @@ goes on from its last checkpoint and gives the same result.
 """
 
 import hashlib
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -31,12 +30,11 @@ from lrmp.baselines.checkpoint import (
     save_checkpoint,
 )
 from lrmp.baselines.command import check_counts, run_command
+from lrmp.baselines.design_tally import DesignTally
 from lrmp.baselines.ppo import compress
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.dynamics import Dynamics
-from lrmp.envs.outcome import evaluate_bits
 from lrmp.envs.procedural.features import TRANSFER_FEATURES, transfer_features
-from lrmp.envs.record import Record
 from lrmp.envs.task import load_task
 from lrmp.errors import RunError
 from lrmp.hardware.design import MIN_BITS
@@ -117,27 +115,22 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     )
     if run.finished:
         return run
-    started = time.perf_counter()
+    tally = DesignTally()
     rng = torch.Generator().manual_seed(args.seed)
     optimizer = torch.optim.Adam(policy.parameters(), lr=args.learning_rate)
     iterations = args.episodes // args.designs
 
-    episodes: list[tuple[float, float, float]] = []  # reward, speedup, drop
-    best_bits: tuple[list[int], list[int]] | None = None
-    best_reward, seconds_before = -np.inf, 0.0
     if run.checkpoint_path.exists():
         tensors, state = load_checkpoint(run.checkpoint_path)
         policy.load_state_dict(tensors["policy"])
         restore_optimizer(optimizer, tensors["optimizer"])
         rng.set_state(tensors["rng"]["state"])
-        episodes = [(r, s, d) for r, s, d in state["episodes"]]
-        best_reward = max(r for r, _, _ in episodes)
-        best_bits, seconds_before = state["best_bits"], state["seconds"]
+        tally.restore(state)
 
     dynamics = Dynamics(task)
     layers = torch.from_numpy(transfer_features(task))[None]
     mask = torch.ones(1, len(dynamics), dtype=torch.bool)
-    first = len(episodes) // args.designs
+    first = len(tally) // args.designs
     writer = SummaryWriter(str(run.path), purge_step=first)
     bar = tqdm(
         range(first, iterations),
@@ -156,14 +149,8 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         index = sample_designs(logs.detach(), args.designs, rng)
         bits = MIN_BITS + index.numpy()
         scores = dynamics.scores(bits[:, :, 0].copy(), bits[:, :, 1].copy())
-        rewards = scores.reward.tolist()
-        episodes += zip(
-            rewards, scores.speedup.tolist(), scores.accuracy_drop.tolist(), strict=True
-        )
-        winner = int(np.argmax(rewards))
-        if rewards[winner] > best_reward:
-            best_reward = rewards[winner]
-            best_bits = (bits[winner, :, 0].tolist(), bits[winner, :, 1].tolist())
+        rewards = scores.reward
+        tally.add(rewards, scores.speedup, scores.accuracy_drop, bits[..., 0], bits[..., 1])
 
         # Learning.
         shrunk = compress(torch.from_numpy(scores.reward).float())
@@ -175,9 +162,9 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
 
         # Logging and checkpoints.
         writer.add_scalar("charts/episodic_return", float(np.mean(rewards)), iteration)
-        writer.add_scalar("charts/best_return", best_reward, iteration)
+        writer.add_scalar("charts/best_return", tally.best_reward, iteration)
         writer.add_scalar("losses/entropy", spread.item(), iteration)
-        bar.set_postfix(best=f"{best_reward:.3f}", mean=f"{np.mean(rewards):.3f}")
+        bar.set_postfix(best=f"{tally.best_reward:.3f}", mean=f"{np.mean(rewards):.3f}")
         if (iteration + 1) % args.checkpoint_every == 0 and iteration + 1 < iterations:
             save_checkpoint(
                 run.checkpoint_path,
@@ -186,27 +173,12 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
                     "optimizer": optimizer_tensors(optimizer),
                     "rng": {"state": rng.get_state()},
                 },
-                {
-                    "episodes": episodes,
-                    "best_bits": best_bits,
-                    "seconds": seconds_before + time.perf_counter() - started,
-                },
+                tally.state(),
             )
     writer.close()
 
-    assert best_bits is not None
     policy.save(run.policy_path)
-    run.finish(
-        Record.of(
-            evaluate_bits(task, *best_bits),
-            agent=args.agent,
-            seed=args.seed,
-            evaluated_designs=args.episodes,
-            env_steps=args.episodes,
-            wall_time_s=seconds_before + time.perf_counter() - started,
-        ),
-        episodes,
-    )
+    tally.finish(run, task, agent=args.agent, seed=args.seed, env_steps=args.episodes)
     return run
 
 

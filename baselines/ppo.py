@@ -11,7 +11,6 @@ design, for the leaderboard) and policy.safetensors (the last policy). A run tha
 goes on from its last checkpoint and gives the same result.
 """
 
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -30,10 +29,9 @@ from lrmp.baselines.checkpoint import (
     save_checkpoint,
 )
 from lrmp.baselines.command import check_counts, run_command
+from lrmp.baselines.design_tally import DesignTally
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.accuracy.model import AccuracyKind
-from lrmp.envs.outcome import evaluate_bits
-from lrmp.envs.record import Record
 from lrmp.envs.task import resolve_task
 from lrmp.errors import RunError
 
@@ -128,7 +126,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     )
     if run.finished:
         return run
-    started = time.perf_counter()
+    tally = DesignTally()
 
     # Seeding: one generator for exploration and minibatches, torch's own for the initial weights.
     torch.set_num_threads(1)
@@ -142,18 +140,12 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     optimizer = torch.optim.Adam(policy.parameters(), lr=args.learning_rate, eps=1e-5)
     iterations = args.episodes // count
 
-    episodes: list[tuple[float, float, float]] = []  # reward, speedup, drop
-    best_bits: tuple[list[int], list[int]] | None = None
-    best_reward, first, seconds_before = -np.inf, 0, 0.0
     if run.checkpoint_path.exists():
         tensors, state = load_checkpoint(run.checkpoint_path)
         policy.load_state_dict(tensors["policy"])
         restore_optimizer(optimizer, tensors["optimizer"])
         rng.set_state(tensors["rng"]["state"])
-        episodes = [(r, s, d) for r, s, d in state["episodes"]]
-        best_reward = max(r for r, _, _ in episodes)
-        best_bits, seconds_before = state["best_bits"], state["seconds"]
-        first = len(episodes) // count
+        tally.restore(state)
 
     # An iteration's steps: all episodes end with the last one, so none is cut.
     observations = torch.zeros(steps, count, seen.shape[1])
@@ -161,6 +153,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     log_probabilities, values, rewards = torch.zeros(3, steps, count)
     terminated = torch.zeros(steps, count, dtype=torch.bool)
 
+    first = len(tally) // count
     writer = SummaryWriter(str(run.path), purge_step=first)
     bar = tqdm(
         range(first, iterations),
@@ -187,17 +180,13 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
             rewards[step] = torch.from_numpy(reward)
             terminated[step] = torch.from_numpy(ended)
         last = infos["final_info"]
-        scores = reward.tolist()
-        episodes += zip(
-            scores, last["speedup"].tolist(), last["accuracy_drop"].tolist(), strict=True
+        tally.add(
+            reward,
+            last["speedup"],
+            last["accuracy_drop"],
+            last["design_weight_bits"],
+            last["design_activation_bits"],
         )
-        winner = int(np.argmax(scores))
-        if scores[winner] > best_reward:
-            best_reward = scores[winner]
-            best_bits = (
-                last["design_weight_bits"][winner].tolist(),
-                last["design_activation_bits"][winner].tolist(),
-            )
 
         # Learning.
         next_values = torch.cat([values[1:], torch.zeros(1, count)])
@@ -236,12 +225,12 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
                 optimizer.step()
 
         # Logging and checkpoints.
-        writer.add_scalar("charts/episodic_return", float(np.mean(scores)), iteration)
-        writer.add_scalar("charts/best_return", best_reward, iteration)
+        writer.add_scalar("charts/episodic_return", float(np.mean(reward)), iteration)
+        writer.add_scalar("charts/best_return", tally.best_reward, iteration)
         writer.add_scalar("losses/policy_loss", policy_loss.mean().item(), iteration)
         writer.add_scalar("losses/value_loss", value_error.square().mean().item(), iteration)
         writer.add_scalar("losses/entropy", spread.mean().item(), iteration)
-        bar.set_postfix(best=f"{best_reward:.3f}", mean=f"{np.mean(scores):.3f}")
+        bar.set_postfix(best=f"{tally.best_reward:.3f}", mean=f"{np.mean(reward):.3f}")
         if (iteration + 1) % args.checkpoint_every == 0 and iteration + 1 < iterations:
             save_checkpoint(
                 run.checkpoint_path,
@@ -250,28 +239,13 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
                     "optimizer": optimizer_tensors(optimizer),
                     "rng": {"state": rng.get_state()},
                 },
-                {
-                    "episodes": episodes,
-                    "best_bits": best_bits,
-                    "seconds": seconds_before + time.perf_counter() - started,
-                },
+                tally.state(),
             )
     writer.close()
     env.close()
 
-    assert best_bits is not None
     policy.save(run.policy_path)
-    run.finish(
-        Record.of(
-            evaluate_bits(task, *best_bits),
-            agent=AGENT,
-            seed=args.seed,
-            evaluated_designs=args.episodes,
-            env_steps=args.episodes * steps,
-            wall_time_s=seconds_before + time.perf_counter() - started,
-        ),
-        episodes,
-    )
+    tally.finish(run, task, agent=AGENT, seed=args.seed, env_steps=args.episodes * steps)
     return run
 
 

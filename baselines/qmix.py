@@ -17,7 +17,6 @@ design, for the leaderboard) and policy.safetensors (the last policy). A run tha
 goes on from its last checkpoint and gives the same result.
 """
 
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -40,11 +39,10 @@ from lrmp.baselines.checkpoint import (
     save_checkpoint,
 )
 from lrmp.baselines.command import check_counts, run_command
+from lrmp.baselines.design_tally import DesignTally
 from lrmp.baselines.ppo import compress
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.multi_agent_vector import MultiAgentVector
-from lrmp.envs.outcome import evaluate_bits
-from lrmp.envs.record import Record
 from lrmp.envs.task import load_task
 from lrmp.errors import RunError, unknown_name
 
@@ -290,7 +288,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     )
     if run.finished:
         return run
-    started = time.perf_counter()
+    tally = DesignTally()
 
     # Seeding: one generator for exploration and replay, torch's for the initial weights.
     torch.set_num_threads(1)
@@ -306,9 +304,6 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     per_iteration = args.num_envs * args.rounds
     iterations = args.episodes // per_iteration
 
-    episodes: list[tuple[float, float, float]] = []  # reward, speedup, drop of every design
-    best_bits: tuple[list[int], list[int]] | None = None
-    best_reward, first, seconds_before = -np.inf, 0, 0.0
     if run.checkpoint_path.exists():
         tensors, state = load_checkpoint(run.checkpoint_path)
         team.load_state_dict(tensors["team"])
@@ -318,11 +313,9 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
             array[:] = tensors["buffer"][name].numpy()
         buffer.added = state["added"]
         rng.bit_generator.state = state["rng"]
-        episodes = [(r, s, d) for r, s, d in state["episodes"]]
-        best_reward = max(r for r, _, _ in episodes)
-        best_bits, seconds_before = state["best_bits"], state["seconds"]
-        first = len(episodes) // per_iteration
+        tally.restore(state)
 
+    first = len(tally) // per_iteration
     writer = SummaryWriter(str(run.path), purge_step=first)
     bar = tqdm(
         range(first, iterations),
@@ -335,14 +328,8 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     for iteration in bar:
         play(game, team.agents, buffer, args.epsilon(iteration / iterations), rng)
         for bits, scores in game.played:
-            rewards = scores.reward.tolist()
-            episodes += zip(
-                rewards, scores.speedup.tolist(), scores.accuracy_drop.tolist(), strict=True
-            )
-            winner = int(np.argmax(rewards))
-            if rewards[winner] > best_reward:
-                best_reward = rewards[winner]
-                best_bits = (bits[winner, :, 0].tolist(), bits[winner, :, 1].tolist())
+            rewards = scores.reward
+            tally.add(rewards, scores.speedup, scores.accuracy_drop, bits[..., 0], bits[..., 1])
 
         left = 1 - iteration / iterations
         losses = learn(team, target, optimizer, buffer, args, left, rng)
@@ -351,10 +338,10 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
 
         # Logging and checkpoints.
         writer.add_scalar("charts/episodic_return", float(np.mean(rewards)), iteration)
-        writer.add_scalar("charts/best_return", best_reward, iteration)
+        writer.add_scalar("charts/best_return", tally.best_reward, iteration)
         for name, number in losses.items():
             writer.add_scalar(f"losses/{name}", number, iteration)
-        bar.set_postfix(best=f"{best_reward:.3f}", mean=f"{np.mean(rewards):.3f}")
+        bar.set_postfix(best=f"{tally.best_reward:.3f}", mean=f"{np.mean(rewards):.3f}")
         if (iteration + 1) % args.checkpoint_every == 0 and iteration + 1 < iterations:
             save_checkpoint(
                 run.checkpoint_path,
@@ -367,26 +354,13 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
                 {
                     "added": buffer.added,
                     "rng": rng.bit_generator.state,
-                    "episodes": episodes,
-                    "best_bits": best_bits,
-                    "seconds": seconds_before + time.perf_counter() - started,
+                    **tally.state(),
                 },
             )
     writer.close()
 
-    assert best_bits is not None
     team.agents.save(run.policy_path)
-    run.finish(
-        Record.of(
-            evaluate_bits(task, *best_bits),
-            agent=args.mixer,
-            seed=args.seed,
-            evaluated_designs=args.episodes,
-            env_steps=args.episodes,
-            wall_time_s=seconds_before + time.perf_counter() - started,
-        ),
-        episodes,
-    )
+    tally.finish(run, task, agent=args.mixer, seed=args.seed, env_steps=args.episodes)
     return run
 
 

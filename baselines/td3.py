@@ -23,7 +23,6 @@ goes on from its last checkpoint and gives the same result.
 """
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -46,10 +45,9 @@ from lrmp.baselines.checkpoint import (
 )
 from lrmp.baselines.command import check_counts, run_command
 from lrmp.baselines.ddpg import truncated_normal
+from lrmp.baselines.design_tally import DesignTally
 from lrmp.baselines.ppo import compress
 from lrmp.baselines.run_directory import RunDirectory
-from lrmp.envs.outcome import evaluate_bits
-from lrmp.envs.record import Record
 from lrmp.envs.task import load_task
 from lrmp.errors import RunError
 
@@ -218,7 +216,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
     )
     if run.finished:
         return run
-    started = time.perf_counter()
+    tally = DesignTally()
 
     # Seeding: one generator for exploration and replay, torch's for the initial weights.
     torch.set_num_threads(1)
@@ -249,9 +247,6 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
     actor_optimizer, critic_optimizer = optimizers.values()
     buffer = ReplayBuffer(args.buffer_episodes * steps, *sizes[:2])
 
-    episodes: list[tuple[float, float, float]] = []  # reward, speedup, drop
-    best_bits: tuple[list[int], list[int]] | None = None
-    best_reward, seconds_before = -np.inf, 0.0
     if run.checkpoint_path.exists():
         tensors, state = load_checkpoint(run.checkpoint_path)
         learned.load_state_dict(tensors["learned"])
@@ -262,13 +257,11 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
             array[:] = tensors["buffer"][name].numpy()
         buffer.added = state["added"]
         rng.bit_generator.state = state["rng"]
-        episodes = [(r, s, d) for r, s, d in state["episodes"]]
-        best_reward = max(r for r, _, _ in episodes)
-        best_bits, seconds_before = state["best_bits"], state["seconds"]
+        tally.restore(state)
 
     observations = np.empty((steps + 1, count, sizes[0]), np.float32)
     actions = np.empty((steps, count, 2), np.float32)
-    first, iterations = len(episodes) // count, args.episodes // count
+    first, iterations = len(tally) // count, args.episodes // count
     writer = SummaryWriter(str(run.path), purge_step=first)
     bar = tqdm(
         range(first, iterations),
@@ -280,7 +273,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
     )
     for iteration in bar:
         left = 1 - iteration / iterations
-        warm = len(episodes) >= args.warmup_episodes
+        warm = len(tally) >= args.warmup_episodes
 
         # Episodes, all at once, explored around the policy.
         for step in range(steps):
@@ -291,27 +284,24 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
                 explores = rng.random(greedy.shape) < args.explored
                 action = np.where(explores, truncated_normal(greedy, sigma, rng), greedy)
             elif warm:
-                age = len(episodes) - args.warmup_episodes
+                age = len(tally) - args.warmup_episodes
                 action = truncated_normal(greedy, HAQ_SIGMA * HAQ_DECAY**age, rng)
             else:
                 action = rng.random(greedy.shape, dtype=np.float32)
             observations[step], actions[step] = seen, action
             seen, reward, _, _, infos = env.step(action)
         observations[steps] = np.stack(infos["final_obs"])
-        last, scores = infos["final_info"], reward.tolist()
-        episodes += zip(
-            scores, last["speedup"].tolist(), last["accuracy_drop"].tolist(), strict=True
+        last = infos["final_info"]
+        tally.add(
+            reward,
+            last["speedup"],
+            last["accuracy_drop"],
+            last["design_weight_bits"],
+            last["design_activation_bits"],
         )
-        winner = int(np.argmax(scores))
-        if scores[winner] > best_reward:
-            best_reward = scores[winner]
-            best_bits = (
-                last["design_weight_bits"][winner].tolist(),
-                last["design_activation_bits"][winner].tolist(),
-            )
 
         # Returns are learned on a scale of their own, that of the episodes in the buffer.
-        returns = torch.tensor([r for r, _, _ in episodes], dtype=torch.float32)
+        returns = torch.tensor([r for r, _, _ in tally.episodes], dtype=torch.float32)
         if args.compress_rewards:
             returns = compress(returns)
         for row, learned_return in enumerate(returns[-count:].tolist()):
@@ -324,7 +314,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
         # Learning.
         actor_optimizer.param_groups[0]["lr"] = left * args.actor_learning_rate
         updates = args.updates_per_episode * count
-        for update in range(updates if len(episodes) >= args.warmup_episodes else 0):
+        for update in range(updates if len(tally) >= args.warmup_episodes else 0):
             batch = buffer.sample(rng, args.batch_size)
             target = (batch.reward - middle) / spread
             if args.n_steps:
@@ -355,9 +345,9 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
                 writer.add_scalar("losses/critic_loss", critic_loss.item(), iteration)
 
         # Logging and checkpoints.
-        writer.add_scalar("charts/episodic_return", float(np.mean(scores)), iteration)
-        writer.add_scalar("charts/best_return", best_reward, iteration)
-        bar.set_postfix(best=f"{best_reward:.3f}", mean=f"{np.mean(scores):.3f}")
+        writer.add_scalar("charts/episodic_return", float(np.mean(reward)), iteration)
+        writer.add_scalar("charts/best_return", tally.best_reward, iteration)
+        bar.set_postfix(best=f"{tally.best_reward:.3f}", mean=f"{np.mean(reward):.3f}")
         if (iteration + 1) % args.checkpoint_every == 0 and iteration + 1 < iterations:
             save_checkpoint(
                 run.checkpoint_path,
@@ -370,27 +360,14 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
                 {
                     "added": buffer.added,
                     "rng": rng.bit_generator.state,
-                    "episodes": episodes,
-                    "best_bits": best_bits,
-                    "seconds": seconds_before + time.perf_counter() - started,
+                    **tally.state(),
                 },
             )
     writer.close()
     env.close()
 
-    assert best_bits is not None
     actor.save(run.policy_path)
-    run.finish(
-        Record.of(
-            evaluate_bits(task, *best_bits),
-            agent=AGENT,
-            seed=args.seed,
-            evaluated_designs=args.episodes,
-            env_steps=args.episodes * steps,
-            wall_time_s=seconds_before + time.perf_counter() - started,
-        ),
-        episodes,
-    )
+    tally.finish(run, task, agent=AGENT, seed=args.seed, env_steps=args.episodes * steps)
     return run
 
 
