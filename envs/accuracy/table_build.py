@@ -3,13 +3,18 @@
 import json
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from lrmp.envs.accuracy.design_result import design_bits, design_result
 from lrmp.envs.accuracy.drop_map import DropMap
+from lrmp.envs.accuracy.evaluator import OPERANDS
 from lrmp.envs.accuracy.measurement import FIT_DESIGNS, FIT_SEED, JUDGE_SEED, Measurement
-from lrmp.envs.accuracy.sensitivity_table import SensitivityTable
+from lrmp.envs.accuracy.protocol import Protocol
+from lrmp.envs.accuracy.sensitivity_table import SensitivityTable, load_designs, load_table
+from lrmp.errors import AccuracyTableError
+from lrmp.hardware.design import BIT_WIDTHS
 
 
 def build_table(
@@ -43,12 +48,7 @@ def build_table(
         drop_map=DropMap([0.0, 1.0], [0.0, 0.0], float_top1),
         provenance={
             "weights": protocol.about,
-            "sha256": protocol.sha256,
-            "preprocessing": protocol.preprocessing,
-            "recipe": protocol.recipe,
-            "calibration": str(protocol.calibration),
-            "search": str(protocol.search),
-            "sensitivity_images": protocol.sensitivity_images,
+            **_conditions(protocol),
             "fit_designs": len(results),
             "fit_seed": FIT_SEED,
             "judge_seed": JUDGE_SEED,
@@ -62,6 +62,48 @@ def build_table(
     drops = np.array([design_result(result).drop for result in results])
     sums = fitted.sums(bits[:, 0], bits[:, 1])
     return SensitivityTable(**{**vars(fitted), "drop_map": DropMap.fit(sums, drops, float_top1)})
+
+
+def _conditions(protocol: Protocol) -> dict[str, Any]:
+    """Return what the numbers of a table depend on, as its provenance states it."""
+    return {
+        "sha256": protocol.sha256,
+        "preprocessing": protocol.preprocessing,
+        "recipe": protocol.recipe,
+        "calibration": str(protocol.calibration),
+        "search": str(protocol.search),
+        "sensitivity_images": protocol.sensitivity_images,
+    }
+
+
+def extend_shipped(measurement: Measurement) -> None:
+    """Put the results of the shipped table into an empty log, so that they are not measured again.
+
+    Args:
+        measurement: Whose log is filled; one that holds results is left as it is.
+
+    Raises:
+        AccuracyTableError: If no table is shipped, or one of other weights, images or recipe.
+    """
+    if measurement.log.results:
+        return
+    protocol = measurement.protocol
+    table = load_table(protocol.network)
+    conditions = _conditions(protocol)
+    differing = [name for name in conditions if table.provenance.get(name) != conditions[name]]
+    if differing:
+        raise AccuracyTableError(
+            f"Expected a shipped table of {protocol.network} measured as now, got one with other "
+            f"{', '.join(differing)}. Measure without --extend."
+        )
+    for operand in OPERANDS:
+        for name, row in zip(table.layers, getattr(table, operand).tolist(), strict=True):
+            for bits, divergence in zip(BIT_WIDTHS, row, strict=True):
+                measurement.log.append(
+                    {"layer": name, "operand": operand, "bits": bits, "divergence": divergence}
+                )
+    for result in load_designs(protocol.network):
+        measurement.log.append(result)
 
 
 def write_table(table: SensitivityTable, measurement: Measurement, folder: Path) -> Path:

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 import lrmp.envs.accuracy.protocol as protocol_module
 from lrmp.envs import LayerwiseEnv, load_task
+from lrmp.envs.accuracy import table_build
 from lrmp.envs.accuracy.data import SOURCES
 from lrmp.envs.accuracy.design_result import design_bits, design_result
 from lrmp.envs.accuracy.evaluator import NetworkEvaluator
@@ -24,7 +25,7 @@ from lrmp.envs.accuracy.protocol import (
     read_protocols,
 )
 from lrmp.envs.accuracy.sensitivity_table import SensitivityTable, load_designs
-from lrmp.envs.accuracy.table_build import build_table, write_table
+from lrmp.envs.accuracy.table_build import build_table, extend_shipped, write_table
 from lrmp.errors import AccuracyDataError, AccuracyTableError
 from lrmp.hardware import load_network
 
@@ -288,6 +289,37 @@ def test_log_of_another_measurement_is_refused(folder, protocol, tmp_path):
     other = dataclasses.replace(protocol, recipe="ptq-1-uncorrected")
     with pytest.raises(AccuracyDataError, match=r"another one's \(different: protocol\)"):
         Measurement(other, folder, tmp_path / "log.jsonl")
+
+
+# More designs for a table that is shipped
+
+
+def test_shipped_results_are_not_measured_again(folder, protocol, tmp_path, monkeypatch):
+    first = Measurement(protocol, folder, tmp_path / "first.jsonl")
+    table = build_table(first, "a test", fit_designs=4)
+    designs = [result for result in first.log.results if "design" in result]
+    monkeypatch.setattr(table_build, "load_table", lambda network: table)
+    monkeypatch.setattr(table_build, "load_designs", lambda network: designs)
+
+    second = Measurement(protocol, folder, tmp_path / "second.jsonl")
+    extend_shipped(second)
+    held = len(second.log.results)
+    assert held == len(first.log.results)
+    extend_shipped(second)  # what is there already stays as it is
+    assert build_table(second, "a test", fit_designs=4).to_text() == table.to_text()
+    assert len(second.log.results) == held
+    assert len(second.measure_designs("test", 3, seed=2)) == 3
+    assert len(second.log.results) == held + 3
+
+
+def test_shipped_results_of_other_weights_are_refused(folder, protocol, tmp_path):
+    measurement = Measurement(protocol, folder, tmp_path / "log.jsonl")
+    with pytest.raises(
+        AccuracyTableError,
+        match=r"with other sha256, calibration, search, sensitivity_images\. Measure without",
+    ):
+        extend_shipped(measurement)
+    assert measurement.log.results == []
 
 
 # The environment's argument

@@ -60,6 +60,11 @@ def add_commands(commands: Any) -> None:
         metavar="N",
         help="also run N held-out designs on the test images, for the fidelity report",
     )
+    measure.add_argument(
+        "--extend",
+        action="store_true",
+        help="start from the results of the shipped table, to run more designs",
+    )
     measure.add_argument("--processes", type=int, default=1, help="worker processes")
     measure.add_argument(
         "--out", type=Path, default=TABLES, help="folder of table and log; default: %(default)s"
@@ -136,12 +141,14 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 def _measure(options: argparse.Namespace) -> int:
     _need_torch()
     from lrmp.envs.accuracy.measurement import JUDGE_SEED, Measurement
-    from lrmp.envs.accuracy.table_build import build_table, write_table
+    from lrmp.envs.accuracy.table_build import build_table, extend_shipped, write_table
 
     protocol = _protocol(options)
     log = options.out / f"{protocol.network}.log.jsonl"
     root = data_root(options.data)
     measurement = Measurement(protocol, root, log, options.processor, options.processes)
+    if options.extend:
+        extend_shipped(measurement)
     command = f"lrmp accuracy measure --network {protocol.network} --designs {options.designs}"
     if options.limit is not None:
         command += f" --limit {options.limit}"
