@@ -36,14 +36,20 @@ LRMP_NETWORKS = (
     ("MLP", "v0"),
     ("ResNet18", "v1"),
     ("ResNet34", "v1"),
-    ("ResNet50", "v1"),
+    ("ResNet50", "v2"),
     ("ResNet101", "v1"),
     ("ResNet18", "v0"),
     ("ResNet34", "v0"),
     ("ResNet50", "v0"),
     ("ResNet101", "v0"),
 )
-OTHER_NETWORKS = (("LeNet", "v0"), ("ResNet8", "v0"), ("ResNet20", "v0"), ("SqueezeNet", "v0"))
+OTHER_NETWORKS = (
+    ("LeNet", "v0"),
+    ("ResNet8", "v0"),
+    ("ResNet20", "v0"),
+    ("SqueezeNet", "v0"),
+    ("MobileNetV2", "v0"),
+)
 OBJECTIVES: tuple[tuple[str, Objective], ...] = (("", "latency"), ("-Throughput", "throughput"))
 TASK_IDS = tuple(
     f"LRMP-{label}{suffix}-{version}"

@@ -64,9 +64,10 @@ class Args:
         "LRMP-ResNet8-v0",
         "LRMP-ResNet20-v0",
         "LRMP-SqueezeNet-v0",
+        "LRMP-MobileNetV2-v0",
         "LRMP-ResNet18-v1",
         "LRMP-ResNet34-v1",
-        "LRMP-ResNet50-v1",
+        "LRMP-ResNet50-v2",
         "LRMP-ResNet101-v1",
     )
     """registered tasks to try the policy on; their accuracy is a table"""

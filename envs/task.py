@@ -158,19 +158,20 @@ def _lrmp_task(
     )
 
 
-#: Label, network, versions with their accuracy models. A new model is a new version.
-_NETWORKS: tuple[tuple[str, str, tuple[AccuracyFactory, ...]], ...] = (
-    ("Digits", "digits_cnn", (digits_accuracy,)),
-    ("ResNet18", "resnet18", (published_accuracy, table_accuracy)),
-    ("ResNet34", "resnet34", (published_accuracy, table_accuracy)),
-    ("ResNet50", "resnet50", (published_accuracy, table_accuracy)),
-    ("ResNet101", "resnet101", (published_accuracy, table_accuracy)),
-    ("MLP", "mlp", (table_accuracy,)),
-    ("LeNet", "lenet", (table_accuracy,)),
-    ("ResNet8", "resnet8", (table_accuracy,)),
-    ("ResNet20", "resnet20", (table_accuracy,)),
-    ("SqueezeNet", "squeezenet1_1", (table_accuracy,)),
-    ("MobileNetV2", "mobilenet_v2", (table_accuracy,)),
+#: Label, network, accuracy models by version. A new model is a new version, and the number of one
+#: that is gone is not used again.
+_NETWORKS: tuple[tuple[str, str, dict[int, AccuracyFactory]], ...] = (
+    ("Digits", "digits_cnn", {0: digits_accuracy}),
+    ("ResNet18", "resnet18", {0: published_accuracy, 1: table_accuracy}),
+    ("ResNet34", "resnet34", {0: published_accuracy, 1: table_accuracy}),
+    ("ResNet50", "resnet50", {0: published_accuracy, 2: table_accuracy}),
+    ("ResNet101", "resnet101", {0: published_accuracy, 1: table_accuracy}),
+    ("MLP", "mlp", {0: table_accuracy}),
+    ("LeNet", "lenet", {0: table_accuracy}),
+    ("ResNet8", "resnet8", {0: table_accuracy}),
+    ("ResNet20", "resnet20", {0: table_accuracy}),
+    ("SqueezeNet", "squeezenet1_1", {0: table_accuracy}),
+    ("MobileNetV2", "mobilenet_v2", {0: table_accuracy}),
 )
 _OBJECTIVES: tuple[tuple[str, Objective], ...] = (
     ("", "latency"),
@@ -185,7 +186,7 @@ TASKS: dict[str, Callable[[], Task]] = {
         _lrmp_task, task_id, network, objective, accuracy
     )
     for label, network, versions in _NETWORKS
-    for version, accuracy in enumerate(versions)
+    for version, accuracy in versions.items()
     for suffix, objective in _OBJECTIVES
 }
 

@@ -14,6 +14,12 @@ from lrmp.envs.accuracy.fidelity import (
     judge,
 )
 from lrmp.envs.accuracy.sensitivity_table import load_designs, load_table, shipped_networks
+from lrmp.envs.accuracy.table_prediction import (
+    MEASURED_LATER,
+    PREDICTED,
+    LeftOut,
+    judged_predictions,
+)
 
 PAGE, PICTURE = "fidelity.md", "fidelity.png"
 
@@ -42,6 +48,19 @@ divergences are spread evenly on a logarithmic scale, from hardly changed to bro
 - *Sampling*: the mean error that a perfect prediction would show there, because the test images are
   a sample (paired bootstrap, image by image). An error near it cannot be told from none.
 """
+PREDICTIONS = f"""## Predicted tables
+
+The tables of {" and ".join(PREDICTED)} are
+[predicted from their layers](../accuracy.md#predicted-tables). The same method on networks that
+were measured: each predicted from the others, and those measured later, none of which the shipped
+predictions have seen.
+
+- *Factor*: predicted over measured divergence of a layer, whichever way round; geometric mean.
+- *Spearman* and *error* as above, with the map of a typical other network.
+
+| network | predicted | factor | Spearman | error |
+| --- | --- | --- | --- | --- |
+"""
 
 
 def all_fidelities() -> list[Fidelity]:
@@ -58,11 +77,12 @@ def all_fidelities() -> list[Fidelity]:
     return found
 
 
-def markdown(fidelities: Sequence[Fidelity]) -> str:
+def markdown(fidelities: Sequence[Fidelity], predictions: Sequence[LeftOut] = ()) -> str:
     """Write the page.
 
     Args:
         fidelities: Of the networks.
+        predictions: Of measured networks; without any, the page has no part on predicted tables.
 
     Returns:
         Markdown.
@@ -86,7 +106,16 @@ def markdown(fidelities: Sequence[Fidelity]) -> str:
         if name not in {f.network for f in fidelities} and load_table(name).kind == "measured"
     ]
     note = f"\nMeasured but not judged yet: {', '.join(unjudged)}.\n" if unjudged else ""
-    return f"{HEAD}\n{table}\n{note}\n![Table's drop against the measured one]({PICTURE})\n"
+    page = f"{HEAD}\n{table}\n{note}\n![Table's drop against the measured one]({PICTURE})\n"
+    if not predictions:
+        return page
+    lines = []
+    for p in predictions:
+        when = "before it was measured" if p.network in MEASURED_LATER else "from the others"
+        lines.append(
+            f"| {p.network} | {when} | {p.factor:.1f} | {p.spearman:.3f} | {p.mean_error:.2f} |\n"
+        )
+    return f"{page}\n{PREDICTIONS}{''.join(lines)}"
 
 
 def calibration_plot(fidelities: Sequence[Fidelity]) -> Any:
@@ -135,7 +164,7 @@ def write_report(folder: Path) -> Path:
     fidelities = all_fidelities()
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / PAGE
-    page.write_text(markdown(fidelities), "utf-8")
+    page.write_text(markdown(fidelities, judged_predictions()), "utf-8")
     # No date and no version in the file: the same numbers give the same picture.
     calibration_plot(fidelities).savefig(folder / PICTURE, dpi=120, metadata={"Software": None})
     return page

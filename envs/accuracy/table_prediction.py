@@ -1,7 +1,7 @@
 """Tables of networks without weights, predicted from layers of measured networks.
 
-``python -m lrmp.envs.accuracy.table_prediction`` writes the shipped predictions and prints the
-leave-one-network-out error.
+``python -m lrmp.envs.accuracy.table_prediction`` writes the shipped predictions and prints how well
+the same method tells networks that were measured: each from the others, and those measured later.
 """
 
 import json
@@ -24,10 +24,13 @@ from lrmp.hardware.network import Network
 from lrmp.hardware.networks import load_network
 
 #: Predicted network -> measured one whose map from divergence to drop it borrows.
-PREDICTED = {"resnet34": "resnet18", "resnet50": "resnet18", "resnet101": "resnet18"}
-#: What the shipped predictions were fitted on. Networks measured later are left out: another table
-#: is another version of the tasks. The networks for MNIST say nothing about large ones.
+PREDICTED = {"resnet34": "resnet18", "resnet101": "resnet18"}
+#: What the shipped predictions were fitted on. The networks for MNIST say nothing about large ones.
 FITTED_ON = ("resnet18", "resnet20", "resnet8", "squeezenet1_1")
+#: Measured later. They judge the predictions, and would not better them by much: with ResNet-50 the
+#: leave-one-network-out factor of divergences falls from 2.3-5.7 to 2.6-3.6, but that of ResNet-18,
+#: next of kin to ResNet-34, grows from 2.3 to 2.6. Another table is another version of the tasks.
+MEASURED_LATER = ("mobilenet_v2", "resnet32", "resnet50", "resnet56")
 #: A compromise. From 1 to 100 the leave-one-network-out error of divergences falls on (factor 6.0
 #: to 3.1; 3.4 at 10) and so does that of drops (3.0 to 2.2 points; 2.3), while the rank correlation
 #: is best at 1 (0.966 to 0.928; 0.942). Chosen in sight of these errors, which therefore flatter.
@@ -119,34 +122,55 @@ def leave_one_out(tables: Sequence[SensitivityTable]) -> list[LeftOut]:
     Returns:
         One result per network.
     """
-    results = []
-    for table in tables:
-        others = [other for other in tables if other is not table]
-        weight, activation = fit_and_predict(others, load_network(table.network))
-        logs = [
-            np.log(np.maximum(predicted, FLOOR) / np.maximum(measured, FLOOR))
-            for predicted, measured in ((weight, table.weight), (activation, table.activation))
-        ]
-        lines = load_designs(table.network)
-        judged = [x for x in lines if x["split"] == "test"] or lines
-        bits = np.array([design_bits(line["design"]) for line in judged])
-        outcomes = [design_result(line) for line in judged]
-        place = np.arange(len(table.layers))
-        least = BIT_WIDTHS[0]
-        sums = weight[place, bits[:, 0] - least].sum(1)
-        sums = sums + activation[place, bits[:, 1] - least].sum(1)
-        drops = np.array([outcome.drop for outcome in outcomes])
-        guesses = np.median([other.drop_map(sums) for other in others], axis=0)
-        small = drops <= SMALL_DROP
-        results.append(
-            LeftOut(
-                table.network,
-                float(np.exp(np.abs(np.stack(logs)).mean())),
-                spearman(sums, np.array([outcome.divergence for outcome in outcomes])),
-                float(np.abs(guesses - drops)[small].mean()),
-            )
-        )
-    return results
+    return [
+        judge_prediction(table, [other for other in tables if other is not table])
+        for table in tables
+    ]
+
+
+def judge_prediction(table: SensitivityTable, others: Sequence[SensitivityTable]) -> LeftOut:
+    """Predict a measured network from others.
+
+    Args:
+        table: Of the network, with shipped designs.
+        others: Measured ones of other networks.
+
+    Returns:
+        How well that went.
+    """
+    weight, activation = fit_and_predict(others, load_network(table.network))
+    logs = [
+        np.log(np.maximum(predicted, FLOOR) / np.maximum(measured, FLOOR))
+        for predicted, measured in ((weight, table.weight), (activation, table.activation))
+    ]
+    lines = load_designs(table.network)
+    judged = [x for x in lines if x["split"] == "test"] or lines
+    bits = np.array([design_bits(line["design"]) for line in judged])
+    outcomes = [design_result(line) for line in judged]
+    place = np.arange(len(table.layers))
+    least = BIT_WIDTHS[0]
+    sums = weight[place, bits[:, 0] - least].sum(1)
+    sums = sums + activation[place, bits[:, 1] - least].sum(1)
+    drops = np.array([outcome.drop for outcome in outcomes])
+    guesses = np.median([other.drop_map(sums) for other in others], axis=0)
+    small = drops <= SMALL_DROP
+    return LeftOut(
+        table.network,
+        float(np.exp(np.abs(np.stack(logs)).mean())),
+        spearman(sums, np.array([outcome.divergence for outcome in outcomes])),
+        float(np.abs(guesses - drops)[small].mean()),
+    )
+
+
+def judged_predictions() -> list[LeftOut]:
+    """Predict all networks that could have been: those fitted on from the others, and later ones.
+
+    Returns:
+        One result per network.
+    """
+    tables = measured_tables()
+    later = [judge_prediction(load_table(name), tables) for name in MEASURED_LATER]
+    return leave_one_out(tables) + later
 
 
 def predict_table(network: str, tables: Sequence[SensitivityTable]) -> SensitivityTable:
@@ -202,7 +226,7 @@ def main() -> None:
         path = Path(__file__).resolve().parent / "tables" / f"{network}.json"
         path.write_text(predict_table(network, tables).to_text(), "utf-8")
         print(f"wrote {path}")
-    for result in leave_one_out(tables):
+    for result in judged_predictions():
         print(json.dumps(vars(result)))
 
 

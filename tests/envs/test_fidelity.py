@@ -7,6 +7,7 @@ from lrmp.envs.accuracy.drop_map import DropMap
 from lrmp.envs.accuracy.fidelity import Fidelity, judge
 from lrmp.envs.accuracy.fidelity_report import all_fidelities, markdown, write_report
 from lrmp.envs.accuracy.sensitivity_table import SensitivityTable
+from lrmp.envs.accuracy.table_prediction import judged_predictions
 
 
 def fidelity(**changes):
@@ -88,6 +89,10 @@ def test_page_has_a_row_per_network_and_names_misses(tmp_path):
         row = next(line for line in page.splitlines() if line.startswith(f"| {found.network} |"))
         assert f"| {found.mean_error:.2f} |" in row
         assert row.endswith(f"| {'; '.join(found.misses()) or 'met'} |")
+    predictions = page.partition("## Predicted tables")[2]
+    for found in judged_predictions():
+        assert f"| {found.network} | " in predictions
+        assert f" | {found.spearman:.3f} | {found.mean_error:.2f} |" in predictions
 
 
 def test_miss_is_shown_in_the_page():
