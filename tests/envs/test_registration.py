@@ -16,14 +16,17 @@ from lrmp.envs import CUSTOM_ID, TASKS, register_envs
 from lrmp.envs.registration import FORMS, PROCEDURAL, environment_id
 
 OBJECTIVES = {"": "latency", "-Throughput": "throughput", "-Energy": "energy", "-EDP": "edp"}
-LABELS = (
-    *("Digits", "MLP", "LeNet", "ResNet8", "ResNet20", "SqueezeNet", "MobileNetV2"),
-    *("ResNet18", "ResNet34", "ResNet50", "ResNet101"),
-)
+VERSIONS = {
+    **dict.fromkeys(
+        ("Digits", "MLP", "LeNet", "ResNet8", "ResNet20", "SqueezeNet", "MobileNetV2"), (0,)
+    ),
+    **dict.fromkeys(("ResNet18", "ResNet34", "ResNet101"), (0, 1)),
+    "ResNet50": (0, 2),
+}
 IDS = {
     f"LRMP-{label}{suffix}-v{version}": objective
-    for label in LABELS
-    for version in range(2 if label in LABELS[-4:] else 1)
+    for label, versions in VERSIONS.items()
+    for version in versions
     for suffix, objective in OBJECTIVES.items()
 }
 
@@ -36,6 +39,11 @@ def test_registered_ids_are_the_tasks():
     assert set(TASKS) == set(IDS)
     forms = {environment_id(task_id, form) for task_id in (*IDS, CUSTOM_ID) for form in FORMS}
     assert set(registered()) == forms | set(PROCEDURAL)
+
+
+def test_version_that_is_gone_names_its_successor():
+    with pytest.raises(gym.error.DeprecatedEnv, match="v1 for `LRMP-ResNet50` is deprecated"):
+        gym.make("LRMP-ResNet50-v1")
 
 
 def test_id_makes_its_own_task(spec):
