@@ -5,8 +5,9 @@ or energy) and its accuracy terms s depend on its own choice alone, and the retu
 
     ln(baseline / sum c) - penalty(sum s),    with sum t <= budget,
 
-for a penalty that never falls as the sum of the terms grows; zero up to some sum, the allowance.
-That is a knapsack with two budgets, tiles and accuracy:
+for a penalty that never falls as the sum of the terms grows; zero up to some sum, the free sum.
+That is a knapsack with two budgets, tiles and accuracy; the budget of accuracy, the allowance, is
+the free sum, unless paying for a larger one promises more, as where the penalty has a plateau:
 
 1. Lagrangian bound. For any prices p >= 0 of a tile and q >= 0 of a unit of accuracy, a design's
    reduced cost ``c + p * t + q * s``, added over the layers, is at least the sum of the layers'
@@ -24,6 +25,7 @@ by ``MARGIN`` for their rounding.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -45,6 +47,8 @@ FEW_PARTIAL_DESIGNS = 2_000  # looking for dominated ones among fewer is not wor
 LEVELS = 24  # of terms, in the search for dominated partial designs
 GOLDEN = (math.sqrt(5) - 1) / 2
 GOLDEN_STEPS = 50  # narrow a factor of 1e12 to 1e-9
+ALLOWANCES = 12  # larger than the free sum that are tried where paying may be worth it
+PLATEAU_SAMPLES = 2_000  # of the penalty, in the search for its plateaus
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +126,8 @@ class _Options:
 class _Prices:
     """Prices of a tile and of a unit of accuracy.
 
-    Designs within the budget have ``cost + accuracy * (terms - allowance) >= bound``.
+    Designs within the budget have ``cost + accuracy * (terms - allowance) >= bound``, whatever
+    their terms are.
     """
 
     tile: float
@@ -167,32 +172,34 @@ class SumSearch:
             )
         self._least_terms = float(options.least(options.terms).sum())
         self._most_terms = -float(options.least(-options.terms).sum())
-        self._allowance = self._largest_free_sum()
+        self._free_sum = self._largest_sum(0.0)
         self._known_prices: dict[float, _Prices] = {}
-        self._prices = self._find_prices(self._allowance)
+        self._prices = self._find_prices(self._best_allowance())
 
     def run(self) -> tuple[Design, float]:
         """Return the best design found and a lower bound on the penalised cost of all designs."""
         prices = self._prices
+        expected = self._expected(prices)
         self._log(
             f"{len(self._options.layer)} choices of {len(self._options.first)} layers; accuracy "
-            f"terms up to {self._allowance:.6g} cost nothing"
+            f"terms up to {self._free_sum:.6g} cost nothing"
+            + (f", up to {prices.allowance:.6g} allowed" * (prices.allowance > self._free_sum))
         )
         self._log(
             f"Lagrangian bound {prices.bound:.1f} at {prices.tile:.6g} per tile and "
             f"{prices.accuracy:.6g} per unit of accuracy"
         )
-        proven = prices.bound * (1 - MARGIN)  # penalised costs below this are impossible
+        proven = self._floor(expected)  # penalised costs below this are impossible
         best: tuple[float, Design] | None = None
         distance = FIRST_TARGET
         while distance < LAST_TARGET:
-            target = prices.bound * (1 + distance)
+            target = expected * (1 + distance)
             if best is not None:
                 target = min(target, best[0] * (1 + MARGIN))
             found, whole, most = self._enumerate(target)
             self._log(
-                f"designs within {target / prices.bound - 1:.3e} of the bound: "
-                f"{'none' if found is None else f'the best at {found[0] / prices.bound - 1:.3e}'}; "
+                f"designs within {target / expected - 1:.3e} of the bound: "
+                f"{'none' if found is None else f'the best at {found[0] / expected - 1:.3e}'}; "
                 f"{'all' if whole else 'not all'} partial designs enumerated, up to {most}"
             )
             if found is not None and (best is None or found[0] < best[0]):
@@ -214,20 +221,63 @@ class SumSearch:
             )
         return best[1], proven
 
-    def _largest_free_sum(self) -> float:
-        """Find the largest sum of terms without a penalty, by bisection."""
+    def _largest_sum(self, paid: float) -> float:
+        """Find the largest sum of terms whose penalty is at most ``paid``, by bisection."""
         penalty, low, high = self._problem.penalty, self._least_terms, self._most_terms
-        if penalty(low) > 0:
+        if penalty(low) > paid:
             return low
-        if penalty(high) == 0:
+        if penalty(high) <= paid:
             return high
         while high - low > 1e-12 * max(1.0, abs(high)):
             middle = (low + high) / 2
-            if penalty(middle) > 0:
+            if penalty(middle) > paid:
                 high = middle
             else:
                 low = middle
         return low
+
+    def _expected(self, prices: _Prices) -> float:
+        """Say what the best design costs about, penalty included, if it uses the allowance up."""
+        return prices.bound * math.exp(min(self._problem.penalty(prices.allowance), 700.0))
+
+    def _best_allowance(self) -> float:
+        """Find the sum of terms that promises the least penalised cost.
+
+        Any allowance gives valid bounds; with a good one few designs lie between bound and best.
+        """
+        free = self._find_prices(self._free_sum)
+        cut = self._cut(self._expected(free))
+        if cut - self._free_sum <= 2e-6 * (self._most_terms - self._free_sum):
+            return self._free_sum  # nothing beyond is better
+        sums = np.linspace(self._free_sum, cut, PLATEAU_SAMPLES)
+        paid = np.array([self._problem.penalty(s) for s in sums.tolist()])
+        flat = {p for p, after in pairwise(paid) if 0 < p == after}
+        candidates = [self._largest_sum(p) for p in sorted(flat)]
+        step = max(1, PLATEAU_SAMPLES // ALLOWANCES)
+        candidates += sums[step::step].tolist()
+        return min(
+            (self._free_sum, *(c for c in candidates if c <= cut)),
+            key=lambda allowance: self._expected(self._find_prices(allowance)),
+        )
+
+    def _floor(self, expected: float) -> float:
+        """Bound the penalised cost of all designs from below, by prices alone.
+
+        Up to the free sum a design costs at least what the prices say; beyond the cut, at least
+        what is expected; between, the prices that say most decide, cell by cell.
+        """
+        penalty = self._problem.penalty
+        grid = np.linspace(self._free_sum, self._cut(expected), _Slack.CELLS + 1).tolist()
+        cells = [(self._free_sum, 0.0)]
+        cells += [(high, penalty(low)) for low, high in pairwise(grid)]
+        costs = [self._least_cost(high) * math.exp(min(paid, 700.0)) for high, paid in cells]
+        return min(expected, *costs) * (1 - MARGIN)
+
+    def _least_cost(self, terms: float) -> float:
+        """Bound the cost of designs with terms up to a sum, by the prices that say most of it."""
+        return max(
+            p.bound - p.accuracy * (terms - p.allowance) for p in self._known_prices.values()
+        )
 
     def _find_prices(self, allowance: float) -> _Prices:
         """Find the prices with the highest Lagrangian bound."""
@@ -265,7 +315,7 @@ class SumSearch:
             bound = self._find_prices(high).bound * (1 - MARGIN)
             return bound * math.exp(min(self._problem.penalty(low), 700.0)) >= target
 
-        low, high = self._allowance, self._most_terms
+        low, high = self._free_sum, self._most_terms
         least = 1e-6 * (high - low)
         if excluded(low + least, high):  # at once, where the penalty is steep
             return low + least
@@ -282,6 +332,8 @@ class SumSearch:
         """
         problem, prices = self._problem, self._prices
         slack = _Slack(self, target)
+        if slack.most < 0:
+            return None, True, 0
         reduced = (
             self._options.cost
             + prices.tile * self._options.tiles
@@ -353,34 +405,40 @@ class _Slack:
 
     A design with terms s costs less than ``target * exp(-penalty(s))``, so its reduced cost and
     unused tiles are at most ``target * exp(-penalty(s)) + accuracy * (s - allowance) - bound``.
-    Up to the allowance that grows with s; beyond it the most is taken over cells of a grid.
+    Up to the free sum that grows with s; beyond it the most is taken over cells of a grid. Where
+    other prices show that no design is better, there is none.
     """
 
     CELLS = 512
 
     def __init__(self, search: "SumSearch", target: float) -> None:
         prices, penalty = search._prices, search._problem.penalty
-        self._prices = prices
-        self._at_allowance = target - prices.bound * (1 - MARGIN)
+        self._prices, self._free_sum = prices, search._free_sum
+        self._at_free_sum = target - prices.bound * (1 - MARGIN)
+        self._at_free_sum += prices.accuracy * (self._free_sum - prices.allowance)
         cut = search._cut(target)
-        self._grid = np.linspace(prices.allowance, cut, self.CELLS + 1)
+        self._grid = np.linspace(self._free_sum, cut, self.CELLS + 1)
+        if search._least_cost(self._free_sum) * (1 - MARGIN) >= target:
+            self._at_free_sum = -math.inf
         paid = np.array([math.exp(-penalty(s)) for s in self._grid[:-1].tolist()])
         cells = target * paid + prices.accuracy * (self._grid[1:] - prices.allowance)
         cells -= prices.bound * (1 - MARGIN)
+        least = np.array([search._least_cost(high) for high in self._grid[1:].tolist()])
+        cells[least * (1 - MARGIN) >= target * paid] = -np.inf
         beyond = np.maximum.accumulate(cells[::-1])[::-1]
         self._beyond = np.append(beyond, -np.inf)  # nothing beyond the cut is better
         #: The most of all designs.
-        self.most = max(self._at_allowance, float(beyond[0]))
+        self.most = max(self._at_free_sum, float(beyond[0]))
 
     def __call__(self, least_terms: Floats, most_terms: Floats) -> Floats:
         """Return the most that designs with terms between two sums may use."""
-        short = np.minimum(most_terms - self._prices.allowance, 0)
-        within = self._at_allowance + self._prices.accuracy * short
+        short = np.minimum(most_terms - self._free_sum, 0)
+        within = self._at_free_sum + self._prices.accuracy * short
         tolerance = 1e-9 * max(1.0, abs(float(self._grid[-1])))
         cell = np.searchsorted(self._grid, least_terms - tolerance, side="right") - 1
         beyond = self._beyond[np.clip(cell, 0, self.CELLS)]
-        reaches = most_terms + tolerance > self._prices.allowance
-        starts_within = least_terms - tolerance <= self._prices.allowance
+        reaches = most_terms + tolerance > self._free_sum
+        starts_within = least_terms - tolerance <= self._free_sum
         inside = np.where(starts_within, within, -np.inf)
         result: Floats = np.where(reaches, np.maximum(inside, beyond), inside)
         return result

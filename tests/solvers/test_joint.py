@@ -13,6 +13,7 @@ from lrmp.hardware import Accelerator, CostModel, Layer, Network
 from lrmp.solvers import (
     ReplicationBatch,
     ReplicationProblem,
+    joint_sum,
     solve_batch,
     solve_exact,
     useful_copies,
@@ -25,6 +26,7 @@ PENALTIES = {
     "saturating": lambda s: max(0.0, 20 * -math.expm1(-max(s, 0.0) / 10) - 1.0),
     "steps": lambda s: float(max(0, math.floor(4 * s) - 3)) / 2,
     "steep": lambda s: 50 * max(0.0, s - 0.8),
+    "plateau": lambda s: 0.0 if s <= 0.2 else 0.15 + 5 * max(0.0, s - 2.0),
     "nothing": lambda s: 0.0,
     "everything": lambda s: 0.3 + max(0.0, s),
 }
@@ -141,6 +143,18 @@ def test_two_layers_reach_the_best_of_all_designs(seed, penalty, objective):
     best = best_of_all(problem)
     assert optimum.value == pytest.approx(best, abs=1e-9)
     assert best <= optimum.bound <= best + 1e-6
+
+
+@pytest.mark.parametrize("objective", ["latency", "energy", "edp"])
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("seed", range(3))
+def test_bound_holds_where_few_partial_designs_are_kept(seed, penalty, objective, monkeypatch):
+    problem = small_problem(seed, 2, objective, penalty)
+    best = solve_joint(problem).value  # the best of all: see the tests above
+    monkeypatch.setattr(joint_sum, "MOST_PARTIAL_DESIGNS", 2)
+    cut_off = solve_joint(problem)
+    assert cut_off.value <= best + 1e-9
+    assert cut_off.bound >= best
 
 
 @pytest.mark.parametrize("task_id", ["LRMP-ResNet18-v0", "LRMP-ResNet18-Throughput-v0"])
