@@ -172,7 +172,7 @@ def test_documented_configurations_are_the_registered_ids(spec):
     assert ends == ["", "-Throughput", "-Energy", "-EDP"]
     documented = {
         f"LRMP-{label}{end}-v{version}"
-        for labels, version in re.findall(r"LRMP-\{(\w[\w,]*)\}-v(\d)", text)
+        for labels, version in re.findall(r"LRMP-\{?(\w[\w,]*)\}?-v(\d)", text)
         for label in labels.split(",")
         for end in ends
     }
