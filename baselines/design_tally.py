@@ -1,4 +1,4 @@
-"""What a learner has tried so far: scores of all designs, bits of the best one, and the time."""
+"""What a run has tried so far: scores of all designs, bits of the best one, and the time."""
 
 import time
 from typing import Any
@@ -16,16 +16,19 @@ from lrmp.hardware.frozen_arrays import IntArray
 class DesignTally:
     """Counts the designs of a run, over interruptions; its clock starts when it is made.
 
+    Args:
+        seconds_before: What the interrupted runs took together.
+
     Attributes:
         episodes: Reward, speedup and accuracy drop of every design, in order.
         best_reward: The highest reward; of equal ones the first counts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seconds_before: float = 0.0) -> None:
         self.episodes: list[tuple[float, float, float]] = []
         self.best_reward = -np.inf
         self._best_bits: tuple[list[int], list[int]] | None = None
-        self._started, self._seconds_before = time.perf_counter(), 0.0
+        self._started, self._seconds_before = time.perf_counter(), seconds_before
 
     def __len__(self) -> int:
         return len(self.episodes)
@@ -65,6 +68,19 @@ class DesignTally:
         bits = np.atleast_2d(weight_bits)[winner], np.atleast_2d(activation_bits)[winner]
         self._best_bits = bits[0].tolist(), bits[1].tolist()
         return True
+
+    def add_ended(self, rewards: ArrayLike, final_info: dict[str, Any]) -> bool:
+        """Add the B episodes that a vector environment has just ended.
+
+        Args:
+            rewards: Of their last steps, shape (B,).
+            final_info: Its infos' ``"final_info"``.
+
+        Returns:
+            As ``add``.
+        """
+        names = ("speedup", "accuracy_drop", "design_weight_bits", "design_activation_bits")
+        return self.add(rewards, *(final_info[name] for name in names))
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint must hold, as JSON values."""

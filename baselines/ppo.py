@@ -179,14 +179,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
             seen, reward, ended, _, infos = env.step(actions[step].numpy())
             rewards[step] = torch.from_numpy(reward)
             terminated[step] = torch.from_numpy(ended)
-        last = infos["final_info"]
-        tally.add(
-            reward,
-            last["speedup"],
-            last["accuracy_drop"],
-            last["design_weight_bits"],
-            last["design_activation_bits"],
-        )
+        tally.add_ended(reward, infos["final_info"])
 
         # Learning.
         next_values = torch.cat([values[1:], torch.zeros(1, count)])

@@ -18,10 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from lrmp.baselines.design_tally import DesignTally
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.dynamics import Dynamics
-from lrmp.envs.outcome import evaluate_bits
-from lrmp.envs.record import Record
 from lrmp.envs.task import Task, resolve_task
 from lrmp.errors import RunError
 from lrmp.hardware.frozen_arrays import IntArray
@@ -93,9 +92,6 @@ def search(
     """
     if run.finished:
         return run
-    started = time.perf_counter()
-    rows: list[Row] = []
-    best, best_bits = -np.inf, np.empty(0)
     with (
         _Journal(run) as journal,
         tqdm(
@@ -105,22 +101,13 @@ def search(
             disable=not progress,
         ) as bar,
     ):
+        tally = DesignTally(journal.seconds_before)
         for bits, scored in score_proposals(task, proposals, count, journal):
-            rows += scored
-            leader = max(range(len(scored)), key=lambda index: scored[index][0])
-            if scored[leader][0] > best:
-                best, best_bits = scored[leader][0], bits[leader]
-                bar.set_postfix(best=f"{best:.3f}", refresh=False)
+            rewards, speedups, drops = zip(*scored, strict=True)
+            if tally.add(rewards, speedups, drops, bits[:, 0], bits[:, 1]):
+                bar.set_postfix(best=f"{tally.best_reward:.3f}", refresh=False)
             bar.update(len(scored))
-    record = Record.of(
-        evaluate_bits(task, *best_bits),
-        agent=agent,
-        seed=seed,
-        evaluated_designs=len(rows),
-        env_steps=0,
-        wall_time_s=journal.seconds_before + time.perf_counter() - started,
-    )
-    run.finish(record, rows)
+    tally.finish(run, task, agent=agent, seed=seed, env_steps=0)
     return run
 
 

@@ -291,14 +291,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
             observations[step], actions[step] = seen, action
             seen, reward, _, _, infos = env.step(action)
         observations[steps] = np.stack(infos["final_obs"])
-        last = infos["final_info"]
-        tally.add(
-            reward,
-            last["speedup"],
-            last["accuracy_drop"],
-            last["design_weight_bits"],
-            last["design_activation_bits"],
-        )
+        tally.add_ended(reward, infos["final_info"])
 
         # Returns are learned on a scale of their own, that of the episodes in the buffer.
         returns = torch.tensor([r for r, _, _ in tally.episodes], dtype=torch.float32)

@@ -44,10 +44,12 @@ ROUGH_PARTIAL_DESIGNS = 4_000  # the same where a tolerance is allowed
 FIRST_TARGET = 2e-5  # above the Lagrangian bound, relative; then twice as far, and so on
 LAST_TARGET = 1e6
 FEW_PARTIAL_DESIGNS = 2_000  # looking for dominated ones among fewer is not worth it
+CELLS = 512  # of the sums of terms that are paid for
 LEVELS = 24  # of terms, in the search for dominated partial designs
 GOLDEN = (math.sqrt(5) - 1) / 2
 GOLDEN_STEPS = 50  # narrow a factor of 1e12 to 1e-9
 ALLOWANCES = 12  # larger than the free sum that are tried where paying may be worth it
+NEAR = 1e-6  # of the range of sums: cuts are not told apart more finely
 PLATEAU_SAMPLES = 2_000  # of the penalty, in the search for its plateaus
 
 
@@ -180,10 +182,11 @@ class SumSearch:
         """Return the best design found and a lower bound on the penalised cost of all designs."""
         prices = self._prices
         expected = self._expected(prices)
+        paying = prices.allowance > self._free_sum
         self._log(
             f"{len(self._options.layer)} choices of {len(self._options.first)} layers; accuracy "
             f"terms up to {self._free_sum:.6g} cost nothing"
-            + (f", up to {prices.allowance:.6g} allowed" * (prices.allowance > self._free_sum))
+            + (f", up to {prices.allowance:.6g} allowed" if paying else "")
         )
         self._log(
             f"Lagrangian bound {prices.bound:.1f} at {prices.tile:.6g} per tile and "
@@ -238,7 +241,11 @@ class SumSearch:
 
     def _expected(self, prices: _Prices) -> float:
         """Say what the best design costs about, penalty included, if it uses the allowance up."""
-        return prices.bound * math.exp(min(self._problem.penalty(prices.allowance), 700.0))
+        return prices.bound * self._factor(prices.allowance)
+
+    def _factor(self, terms: float) -> float:
+        """Say by how much the penalty for a sum of terms multiplies the cost."""
+        return math.exp(min(self._problem.penalty(terms), 700.0))
 
     def _best_allowance(self) -> float:
         """Find the sum of terms that promises the least penalised cost.
@@ -247,7 +254,7 @@ class SumSearch:
         """
         free = self._find_prices(self._free_sum)
         cut = self._cut(self._expected(free))
-        if cut - self._free_sum <= 2e-6 * (self._most_terms - self._free_sum):
+        if cut - self._free_sum <= 2 * NEAR * (self._most_terms - self._free_sum):
             return self._free_sum  # nothing beyond is better
         sums = np.linspace(self._free_sum, cut, PLATEAU_SAMPLES)
         paid = np.array([self._problem.penalty(s) for s in sums.tolist()])
@@ -266,18 +273,26 @@ class SumSearch:
         Up to the free sum a design costs at least what the prices say; beyond the cut, at least
         what is expected; between, the prices that say most decide, cell by cell.
         """
-        penalty = self._problem.penalty
-        grid = np.linspace(self._free_sum, self._cut(expected), _Slack.CELLS + 1).tolist()
-        cells = [(self._free_sum, 0.0)]
-        cells += [(high, penalty(low)) for low, high in pairwise(grid)]
-        costs = [self._least_cost(high) * math.exp(min(paid, 700.0)) for high, paid in cells]
-        return min(expected, *costs) * (1 - MARGIN)
+        grid, least = self._cells(expected)
+        costs = least * [self._factor(low) for low in grid[:-1].tolist()]
+        within = self._least_cost(grid[:1])
+        return min(expected, float(within[0]), float(costs.min())) * (1 - MARGIN)
 
-    def _least_cost(self, terms: float) -> float:
+    def _cells(self, target: float) -> tuple[Floats, Floats]:
+        """Part the sums of terms from the free sum to the cut.
+
+        Returns:
+            Borders of the cells, and what designs within each cost at least.
+        """
+        grid = np.linspace(self._free_sum, self._cut(target), CELLS + 1)
+        return grid, self._least_cost(grid[1:])
+
+    def _least_cost(self, terms: Floats) -> Floats:
         """Bound the cost of designs with terms up to a sum, by the prices that say most of it."""
-        return max(
-            p.bound - p.accuracy * (terms - p.allowance) for p in self._known_prices.values()
-        )
+        known = self._known_prices.values()
+        costs = [p.bound - p.accuracy * (terms - p.allowance) for p in known]
+        least: Floats = np.max(costs, axis=0)
+        return least
 
     def _find_prices(self, allowance: float) -> _Prices:
         """Find the prices with the highest Lagrangian bound."""
@@ -313,10 +328,10 @@ class SumSearch:
 
         def excluded(low: float, high: float) -> bool:
             bound = self._find_prices(high).bound * (1 - MARGIN)
-            return bound * math.exp(min(self._problem.penalty(low), 700.0)) >= target
+            return bound * self._factor(low) >= target
 
         low, high = self._free_sum, self._most_terms
-        least = 1e-6 * (high - low)
+        least = NEAR * (high - low)
         if excluded(low + least, high):  # at once, where the penalty is steep
             return low + least
         while high - low > least and excluded((low + high) / 2, high):
@@ -387,7 +402,7 @@ class SumSearch:
                 return None, whole, most
         cost = prices.bound + spent + prices.tile * (problem.budget - tiles)
         cost -= prices.accuracy * (terms - prices.allowance)
-        penalised = cost * np.exp([min(problem.penalty(t), 700.0) for t in terms.tolist()])
+        penalised = cost * [self._factor(t) for t in terms.tolist()]
         state = int(penalised.argmin())
         best = float(penalised[state])
         chosen = np.empty(len(order), dtype=np.int64)
@@ -409,21 +424,17 @@ class _Slack:
     other prices show that no design is better, there is none.
     """
 
-    CELLS = 512
-
     def __init__(self, search: "SumSearch", target: float) -> None:
         prices, penalty = search._prices, search._problem.penalty
         self._prices, self._free_sum = prices, search._free_sum
         self._at_free_sum = target - prices.bound * (1 - MARGIN)
         self._at_free_sum += prices.accuracy * (self._free_sum - prices.allowance)
-        cut = search._cut(target)
-        self._grid = np.linspace(self._free_sum, cut, self.CELLS + 1)
-        if search._least_cost(self._free_sum) * (1 - MARGIN) >= target:
+        self._grid, least = search._cells(target)
+        if search._least_cost(self._grid[:1])[0] * (1 - MARGIN) >= target:
             self._at_free_sum = -math.inf
         paid = np.array([math.exp(-penalty(s)) for s in self._grid[:-1].tolist()])
         cells = target * paid + prices.accuracy * (self._grid[1:] - prices.allowance)
         cells -= prices.bound * (1 - MARGIN)
-        least = np.array([search._least_cost(high) for high in self._grid[1:].tolist()])
         cells[least * (1 - MARGIN) >= target * paid] = -np.inf
         beyond = np.maximum.accumulate(cells[::-1])[::-1]
         self._beyond = np.append(beyond, -np.inf)  # nothing beyond the cut is better
@@ -436,7 +447,7 @@ class _Slack:
         within = self._at_free_sum + self._prices.accuracy * short
         tolerance = 1e-9 * max(1.0, abs(float(self._grid[-1])))
         cell = np.searchsorted(self._grid, least_terms - tolerance, side="right") - 1
-        beyond = self._beyond[np.clip(cell, 0, self.CELLS)]
+        beyond = self._beyond[np.clip(cell, 0, CELLS)]
         reaches = most_terms + tolerance > self._free_sum
         starts_within = least_terms - tolerance <= self._free_sum
         inside = np.where(starts_within, within, -np.inf)

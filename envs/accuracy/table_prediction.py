@@ -6,20 +6,18 @@ the same method tells networks that were measured: each from the others, and tho
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lrmp.envs.accuracy.design_result import design_bits, design_result
-from lrmp.envs.accuracy.fidelity import SMALL_DROP, spearman
+from lrmp.envs.accuracy.fidelity import judge
 from lrmp.envs.accuracy.sensitivity_table import (
     SensitivityTable,
     load_designs,
     load_table,
 )
-from lrmp.hardware.design import BIT_WIDTHS
 from lrmp.hardware.network import Network
 from lrmp.hardware.networks import load_network
 
@@ -143,22 +141,14 @@ def judge_prediction(table: SensitivityTable, others: Sequence[SensitivityTable]
         np.log(np.maximum(predicted, FLOOR) / np.maximum(measured, FLOOR))
         for predicted, measured in ((weight, table.weight), (activation, table.activation))
     ]
-    lines = load_designs(table.network)
-    judged = [x for x in lines if x["split"] == "test"] or lines
-    bits = np.array([design_bits(line["design"]) for line in judged])
-    outcomes = [design_result(line) for line in judged]
-    place = np.arange(len(table.layers))
-    least = BIT_WIDTHS[0]
-    sums = weight[place, bits[:, 0] - least].sum(1)
-    sums = sums + activation[place, bits[:, 1] - least].sum(1)
-    drops = np.array([outcome.drop for outcome in outcomes])
-    guesses = np.median([other.drop_map(sums) for other in others], axis=0)
-    small = drops <= SMALL_DROP
+    predicted = replace(table, weight=weight, activation=activation)
+    judged = judge(predicted, load_designs(table.network))
+    guesses = np.median([other.drop_map(judged.sums) for other in others], axis=0)
     return LeftOut(
         table.network,
         float(np.exp(np.abs(np.stack(logs)).mean())),
-        spearman(sums, np.array([outcome.divergence for outcome in outcomes])),
-        float(np.abs(guesses - drops)[small].mean()),
+        judged.spearman,
+        float(np.abs(guesses - judged.drops)[judged.small].mean()),
     )
 
 

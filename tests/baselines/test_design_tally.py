@@ -2,6 +2,7 @@
 
 import json
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -42,6 +43,18 @@ def test_rewards_below_zero_have_a_best_one_too():
     tally = DesignTally()
     assert tally.add([-3.0, -2.0], [1, 1], [5, 4], BITS[:2], BITS[:2])
     assert tally.best_reward == -2.0
+
+
+def test_episodes_of_a_vector_environment_are_added_as_they_end():
+    env = gym.make_vec(TASK.id, 3, discrete=True, autoreset_mode="SameStep")
+    env.reset(seed=0)
+    for _ in range(4):
+        _, reward, _, _, infos = env.step(np.full((3, 2), [[2, 2], [4, 4], [3, 3]]))
+    tally, plain = DesignTally(), DesignTally()
+    assert tally.add_ended(reward, infos["final_info"])
+    assert add(plain, 3, 1, 2)  # 4, 6 and 5 bits
+    assert tally.episodes == plain.episodes
+    assert tally.state()["best_bits"] == plain.state()["best_bits"]
 
 
 def test_restored_tally_goes_on_as_if_never_interrupted():
