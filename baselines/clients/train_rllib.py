@@ -104,7 +104,13 @@ def run(config: PPOConfig, iterations: int, workers: int) -> list[float]:
     Returns:
         Mean return of the episodes that ended lately, after every iteration.
     """
-    ray.init(num_cpus=workers + 1, include_dashboard=False, log_to_driver=False)
+    ray.init(
+        num_cpus=workers + 1,
+        include_dashboard=False,
+        log_to_driver=False,
+        # RLlib keeps agents' names in sets: the order in which workers sample actions follows it.
+        runtime_env={"env_vars": {"PYTHONHASHSEED": "0"}},
+    )
     try:
         algorithm = config.build_algo()
         returns = [

@@ -1,5 +1,7 @@
 """RLlib: PPO learns, with an environment made by id in a spawned worker."""
 
+from statistics import median
+
 import pytest
 
 pytest.importorskip("ray", reason='needs pip install "lrmp[rllib]", in a venv of its own')
@@ -19,5 +21,12 @@ def test_ppo_learns_on_a_spawned_worker():
 
 @pytest.mark.filterwarnings("ignore")
 def test_layers_that_share_a_policy_learn_from_difference_rewards():
+    # A mean of 32 episodes moves by 0.3, and further where one design of them breaks the budget.
     returns = train_multi_agent("LRMP-LeNet-v0", seed=1, iterations=12)
-    assert returns[-1] > returns[0] + 0.15
+    assert median(returns[-4:]) > median(returns[:4]) + 0.1
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_seed_fixes_the_run_of_layers_that_share_a_policy():
+    first, second = (train_multi_agent("LRMP-LeNet-v0", seed=2, iterations=2) for _ in range(2))
+    assert first == second
