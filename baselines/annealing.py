@@ -4,7 +4,7 @@ Metropolis' rule with a geometric schedule (Kirkpatrick et al., Science 220, 198
 differs in one to ``changes`` operands, each by one to ``reach`` bits, so that with two
 bits can move from one layer to another in one step. The schedule is stretched over the designs of
 the run. The settings are those that were best on tasks that are not scored
-(docs/results/search/tuning.md).
+(docs/results/tuning/tuning.md).
 """
 
 import math

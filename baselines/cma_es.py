@@ -6,7 +6,7 @@ population (IPOP, Auger and Hansen, CEC 2005), from the best design so far.
 
 The library's own integer handling and its seed use NumPy's global generator; rounding, a least
 spread and a generator of the run's own do without. The settings are those that were best on tasks
-that are not scored (docs/results/search/tuning.md).
+that are not scored (docs/results/tuning/tuning.md).
 """
 
 from dataclasses import dataclass

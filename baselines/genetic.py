@@ -3,7 +3,7 @@
 By the ``pymoo`` library (Blank and Deb, IEEE Access 8, 2020): binary tournaments, uniform crossover
 of operands, polynomial mutation rounded to bits, the best of parents and children survive, no
 design twice in a population. The settings are those that were best on tasks that are not scored
-(docs/results/search/tuning.md).
+(docs/results/tuning/tuning.md).
 """
 
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ and costs one. A change may go down to any width that needs fewer tiles (weights
 Gains are scored lazily (Minoux, Optimization Techniques, 1978): only the few changes that promised
 most per accuracy are scored anew, and the leader is made if it is among them. Gains here may also
 grow, so that this is an approximation; with a large ``rescored`` every change is scored before
-every step. The default was best on tasks that are not scored (docs/results/search/tuning.md).
+every step. The default was best on tasks that are not scored (docs/results/tuning/tuning.md).
 """
 
 from dataclasses import dataclass

@@ -51,17 +51,18 @@ class Args:
     episodes: int = 600
     """designs to try, a multiple of DESIGNS"""
     start: Path | None = None
-    """policy to start from, as lrmp.baselines.transfer writes it; without one, from scratch"""
+    """policy to start from, as lrmp.baselines.transfer writes it; it is best changed gently, by
+    --designs 20 --learning-rate 3e-4 --entropy 0.02; without one, from scratch"""
     runs_dir: Path = Path("runs")
     """where the run directory is made: RUNS_DIR/ENV_ID__AGENT__SEED, AGENT being policy-gradient,
     or policy-gradient-pretrained with START"""
 
     # Algorithm specific arguments
-    designs: int = 20
+    designs: int = 10
     """designs per iteration"""
-    learning_rate: float = 3e-4
+    learning_rate: float = 3e-3
     """Adam's first learning rate; it falls linearly to zero"""
-    entropy: float = 0.02
+    entropy: float = 0.005
     """first weight of the entropy; it falls linearly to zero"""
     max_gradient: float = 0.5
     """largest norm of a gradient"""

@@ -56,17 +56,17 @@ class Args:
     # Algorithm specific arguments
     num_envs: int = 20
     """episodes side by side, which one iteration learns from"""
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     """Adam's first learning rate; it falls linearly to zero"""
     gamma: float = 1.0
     """discount"""
     gae_lambda: float = 0.95
     """trace of the advantage estimate"""
-    epochs: int = 4
+    epochs: int = 10
     """passes over the steps of an iteration"""
     minibatches: int = 4
     """parts of a pass"""
-    clip: float = 0.2
+    clip: float = 0.4
     """how far the ratio of new to old probabilities counts"""
     entropy: float = 0.01
     """first weight of the entropy; it falls linearly to zero"""
