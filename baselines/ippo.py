@@ -4,7 +4,8 @@ An agent per layer, all choosing at once: the multi-agent form. Every agent runs
 and on its own reward, as if it were alone; all share the parameters of one policy and one critic
 (IPPO: de Witt et al., arXiv 2011.09533). The reward is the team's, or each layer's own contribution
 to it. A policy chooses a category per bit width and operand. Scores below zero are learned from
-through ``-ln(1 - r)``, as in `lrmp.baselines.ppo`.
+through ``-ln(1 - r)``, as in `lrmp.baselines.ppo`. Clip, entropy and batch are those that did best
+on tasks that are not scored (docs/results/tuning/tuning.md).
 
 Writes a run directory: config.json, TensorBoard events, episodes.csv, record.jsonl (the best
 design, for the leaderboard) and policy.safetensors (the last policy). A run that was interrupted
@@ -77,9 +78,11 @@ class Args:
     minibatches: int = 4
     """parts of a pass"""
     clip: float = 0.8
-    """how far the ratio of new to old probabilities counts; runs of 10,000 designs want 0.3"""
+    """how far the ratio of new to old probabilities counts; best in runs of 10,000 designs: 0.3, with
+    difference rewards: 0.2"""
     entropy: float = 0.02
-    """first weight of the entropy; it falls linearly to zero; runs of 10,000 designs want none"""
+    """first weight of the entropy; it falls linearly to zero; best in runs of 10,000 designs and
+    with difference rewards: 0"""
     value_weight: float = 0.5
     """weight of the value loss"""
     max_gradient: float = 0.5

@@ -1,11 +1,12 @@
 """Policy gradient over all layers at once, from scratch or from a policy trained on other networks.
 
-``python -m lrmp.baselines.policy_gradient --env-id LRMP-ResNet18-v1 --seed 1 --start POLICY``
+``python -m lrmp.baselines.policy_gradient --env-id LRMP-ResNet18-v1 --seed 1``
 
 Every iteration draws designs from a `SetPolicy` and raises the probability of those that beat the
 others, as `lrmp.baselines.transfer` does, but for one task. A pre-trained policy to start from is
 that baseline's ``policy.safetensors``; without one the first policy prefers many bits and knows
-nothing. Rewards below zero are learned from through ``-ln(1 - r)``.
+nothing. Rewards below zero are learned from through ``-ln(1 - r)``. Batch, learning rate and entropy
+are those that did best from scratch on tasks that are not scored (docs/results/tuning/tuning.md).
 
 Writes a run directory: config.json, TensorBoard events, episodes.csv, record.jsonl (the best
 design, for the leaderboard) and policy.safetensors (the last policy). A run that was interrupted

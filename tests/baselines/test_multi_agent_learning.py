@@ -21,11 +21,12 @@ from lrmp.errors import RunError, TaskError  # noqa: E402
 
 TASK = "LRMP-LeNet-v0"
 LAYERS = 4
+DIFFERENCE = {"credit": "difference", "clip": 0.2, "entropy": 0.0, "epochs": 4}
 LEARNERS = {
     "ippo": (ippo, {"epochs": 4}),
-    "ippo-difference": (ippo, {"credit": "difference", "rounds": 2, "epochs": 4}),
+    "ippo-difference": (ippo, DIFFERENCE | {"rounds": 2}),
     "mappo": (mappo, {"rounds": 2, "identities": False, "epochs": 4}),
-    "mappo-difference": (mappo, {"credit": "difference", "epochs": 4}),
+    "mappo-difference": (mappo, DIFFERENCE),
     "vdn": (qmix, {"mixer": "vdn"}),
     "qmix": (qmix, {"mixer": "qmix", "rounds": 2, "target_every": 2, "buffer_size": 70}),
 }
