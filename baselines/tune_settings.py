@@ -3,8 +3,8 @@
 Every combination of a small grid is run with one seed on tasks that are nowhere scored, training
 instances of the procedural family. A run's score is its best reward as a share of the best that any
 run of as many designs found on the instance; the highest interquartile mean wins. The winners are
-the defaults of the algorithms' Args, unless the grid says why not. Finished runs are
-kept in tuning.jsonl, so that it can be interrupted.
+the defaults of the algorithms' Args, unless the grid says why not. Finished runs
+are kept in tuning.jsonl, so that it can be interrupted.
 """
 
 import json
@@ -104,7 +104,7 @@ class Grid(NamedTuple):
 
 SMALL = Sample((4, 24), 6)  # larger ones take searchers long and teach little more
 ANY = Sample((4, 64), 8)
-LARGE = Sample((40, 64), 4)  # small ones are solved by 10,000 designs
+LARGE = Sample((40, 64), 8)  # small ones are solved by 10,000 designs
 
 GRIDS = {
     "annealing": Grid(
@@ -147,7 +147,7 @@ GRIDS = {
         "ippo",
         10000,
         LARGE,
-        {"clip": (0.2, 0.3, 0.4, 0.6), "entropy": (0.0, 0.005, 0.01)},
+        {"clip": (0.2, 0.3, 0.4), "entropy": (0.0, 0.005, 0.01)},
         fixed={"num_envs": 50},
         chosen={"clip": 0.3, "entropy": 0.0},
     ),
