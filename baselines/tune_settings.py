@@ -149,7 +149,7 @@ GRIDS = {
         LARGE,
         {"clip": (0.2, 0.3, 0.4), "entropy": (0.0, 0.005, 0.01)},
         fixed={"num_envs": 50},
-        chosen={"clip": 0.3, "entropy": 0.0},
+        chosen={"clip": 0.4, "entropy": 0.005},
     ),
 }
 
