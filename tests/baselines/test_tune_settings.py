@@ -1,4 +1,6 @@
 import json
+import tomllib
+from pathlib import Path
 
 import gymnasium as gym
 import pytest
@@ -15,6 +17,17 @@ from lrmp.envs.task import TASKS
 def test_what_is_used_was_among_what_was_tried(agent):
     grid = tune_settings.GRIDS[agent]
     assert grid.used() in grid.combinations()
+
+
+STUDY = Path(__file__).parents[2] / "studies" / "lrmp.toml"
+
+
+@pytest.mark.skipif(not STUDY.exists(), reason="studies/ lies in the repository alone")
+@pytest.mark.parametrize("agent", tune_settings.GRIDS)
+def test_the_study_uses_what_was_chosen(agent):
+    settings = tomllib.loads(STUDY.read_text("utf-8"))["agents"][agent].get("settings", {})
+    grid = tune_settings.GRIDS[agent]
+    assert settings == {**grid.fixed, **(grid.chosen or {})}
 
 
 def test_finished_tuning_is_not_repeated_and_unfinished_agents_are_not_shown(tmp_path):
