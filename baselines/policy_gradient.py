@@ -53,8 +53,8 @@ class Args:
     episodes: int = 600
     """designs to try, a multiple of DESIGNS"""
     start: Path | None = None
-    """policy to start from, as lrmp.baselines.transfer writes it; without one, from scratch. Best for
-    a trained policy, and for 10,000 designs: --designs 20 --learning-rate 3e-4 --entropy 0.02"""
+    """policy to start from, as lrmp.baselines.transfer writes it; without one, from scratch. For a
+    trained policy, and for 10,000 designs, take --designs 20 --learning-rate 3e-4 --entropy 0.02"""
     runs_dir: Path = Path("runs")
     """where the run directory is made: RUNS_DIR/ENV_ID__AGENT__SEED, AGENT being policy-gradient,
     or policy-gradient-pretrained with START"""
