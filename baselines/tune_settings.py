@@ -150,8 +150,8 @@ GRIDS = {
         {"clip": (0.2, 0.3, 0.4), "entropy": (0.0, 0.005, 0.01)},
         fixed={"num_envs": 50},
         chosen={"clip": 0.4, "entropy": 0.005},
-        remark="The first four instances left clip 0.3 without entropy ahead by 0.0006, so four more "
-        "were added. The winner had been seen on LRMP-ResNet101-v1, one seed, before.",
+        remark="The first four instances left clip 0.3 without entropy ahead by 0.0006, so four "
+        "more were added. The winner had been seen on LRMP-ResNet101-v1, one seed, before.",
     ),
 }
 
