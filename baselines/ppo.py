@@ -5,7 +5,8 @@ iteration plays ``num_envs`` whole episodes side by side and then learns from th
 in minibatches. The policy chooses a category per bit width and operand. Rewards below zero are
 learned from through ``-ln(1 - r)``: a ruined design costs up to a hundred points of accuracy, and
 what matters lies within one. Epochs, clip and entropy are those that did best on tasks that are
-not scored (docs/results/tuning/tuning.md), learning rate the highest that does not ruin policies.
+not scored (docs/results/tuning/tuning.md); of two learning rates the lower, as the higher ruins
+policies.
 
 Writes a run directory: config.json, TensorBoard events, episodes.csv, record.jsonl (the best
 design, for the leaderboard) and policy.safetensors (the last policy). A run that was interrupted

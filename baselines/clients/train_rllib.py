@@ -83,6 +83,7 @@ def train_multi_agent(task_id: str, *, seed: int, iterations: int, workers: int 
         PPOConfig()
         .environment("lrmp-multi-agent", env_config=settings)
         .env_runners(num_env_runners=workers)
+        .learners(num_learners=1)  # not in this process, whose hash seed is given
         .multi_agent(policies={"layer"}, policy_mapping_fn=lambda *_, **__: "layer")
         .training(
             lr=1e-3, gamma=1.0, train_batch_size_per_learner=64, minibatch_size=64, num_epochs=10
@@ -105,10 +106,10 @@ def run(config: PPOConfig, iterations: int, workers: int) -> list[float]:
         Mean return of the episodes that ended lately, after every iteration.
     """
     ray.init(
-        num_cpus=workers + 1,
+        num_cpus=workers + 2,
         include_dashboard=False,
         log_to_driver=False,
-        # RLlib keeps agents' names in sets: the order in which workers sample actions follows it.
+        # RLlib keeps agents' names in sets, whose order decides what is sampled and learnt first.
         runtime_env={"env_vars": {"PYTHONHASHSEED": "0"}},
     )
     try:

@@ -28,11 +28,11 @@ def train(module, tmp_path, **changes):
     return run
 
 
-@pytest.mark.parametrize("num_envs", [20, 256])
-def test_ppo(benchmark, num_envs, tmp_path):
+@pytest.mark.parametrize(("num_envs", "epochs"), [(20, 10), (256, 10), (256, 4)])
+def test_ppo(benchmark, num_envs, epochs, tmp_path):
     benchmark.group = "steps of ResNet-18: PPO's whole loop, and 256 environments alone"
     episodes = EPISODES // num_envs * num_envs
-    run = train(ppo, tmp_path, num_envs=num_envs, episodes=episodes)
+    run = train(ppo, tmp_path, num_envs=num_envs, episodes=episodes, epochs=epochs)
     assert len(benchmark.pedantic(run, rounds=3, warmup_rounds=1)) == episodes
     benchmark.extra_info["steps_per_s"] = episodes * LAYERS / benchmark.stats.stats.median
 

@@ -1,5 +1,9 @@
 """RLlib: PPO learns, with an environment made by id in a spawned worker."""
 
+import json
+import os
+import subprocess
+import sys
 from statistics import median
 
 import pytest
@@ -26,7 +30,20 @@ def test_layers_that_share_a_policy_learn_from_difference_rewards():
     assert median(returns[-4:]) > median(returns[:4]) + 0.1
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_a_seed_fixes_the_run_of_layers_that_share_a_policy():
-    first, second = (train_multi_agent("LRMP-LeNet-v0", seed=2, iterations=2) for _ in range(2))
-    assert first == second
+    program = (
+        "from lrmp.baselines.clients.train_rllib import train_multi_agent\n"
+        "print(train_multi_agent('LRMP-LeNet-v0', seed=2, iterations=3))"
+    )
+    returns = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.splitlines()[-1]
+        for hash_seed in ("1", "2")
+    ]
+    assert returns[0] == returns[1]
+    assert len(json.loads(returns[0])) == 3
