@@ -74,8 +74,8 @@ def test_pretrained_search_starts_from_the_policy(tmp_path):
 
 
 def test_designs_that_fill_no_iteration_are_refused(tmp_path):
-    with pytest.raises(RunError, match=r"Expected episodes to be a multiple of designs \(20\)"):
-        settings(tmp_path, episodes=50)
+    with pytest.raises(RunError, match=r"Expected episodes to be a multiple of designs \(10\)"):
+        settings(tmp_path, episodes=55)
 
 
 def family(tmp_path, **changes):
