@@ -2,7 +2,8 @@
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from lrmp.baselines.run_directory import RunDirectory
@@ -13,10 +14,23 @@ ArgsT = TypeVar("ArgsT")
 MAX_SEED = 2**32 - 1  # as in the leaderboard's records
 
 
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """Exit with 2 on bad input and 130 when interrupted, each with one line."""
+    try:
+        yield
+    except LRMPError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; repeat the command to finish", file=sys.stderr)
+        sys.exit(130)
+
+
 def run_command(args_class: type[ArgsT], train: Callable[[ArgsT], RunDirectory]) -> None:
     """Train from the command line: ``python -m lrmp.baselines.NAME``.
 
-    Exits with 2 on bad input and 130 when interrupted.
+    Exits as `exit_codes` says.
 
     Args:
         args_class: Dataclass whose fields are the options.
@@ -24,14 +38,8 @@ def run_command(args_class: type[ArgsT], train: Callable[[ArgsT], RunDirectory])
     """
     import tyro
 
-    try:
+    with exit_codes():
         run = train(tyro.cli(args_class))
-    except LRMPError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted; repeat the command to finish", file=sys.stderr)
-        sys.exit(130)
     print(f"best design: {run.record_path}" if run.finished else f"results: {run.path}")
 
 

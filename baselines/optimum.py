@@ -1,11 +1,11 @@
 """Find the optimum of tasks and store it as text: ``python -m lrmp.baselines.optimum``."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lrmp.baselines.additive_table import additive_table
+from lrmp.baselines.command import exit_codes
 from lrmp.baselines.tree_search import search_tree
 from lrmp.envs.optimum import Optimum
 from lrmp.envs.outcome import evaluate_bits
@@ -176,11 +176,8 @@ def main() -> None:
     """Compute from the command line."""
     import tyro
 
-    try:
+    with exit_codes():
         compute(tyro.cli(Args))
-    except KeyboardInterrupt:
-        print("interrupted; repeat the command to finish", file=sys.stderr)
-        sys.exit(130)
 
 
 if __name__ == "__main__":

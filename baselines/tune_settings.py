@@ -9,7 +9,6 @@ tuning.jsonl, so that it can be interrupted.
 
 import json
 import multiprocessing
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -24,11 +23,12 @@ import gymnasium as gym
 from tqdm import tqdm
 
 from lrmp.baselines.algorithms import load_algorithm
+from lrmp.baselines.command import exit_codes
 from lrmp.baselines.statistics import interquartile_mean
 from lrmp.envs.procedural.generator import draw_task
 from lrmp.envs.registration import FORMS, environment_id, register_envs
 from lrmp.envs.task import TASKS, Task
-from lrmp.errors import LRMPError, RunError, unknown_name
+from lrmp.errors import RunError, unknown_name
 
 
 class Sample(NamedTuple):
@@ -249,10 +249,11 @@ def plan(agent: str, grid: Grid) -> list[Run]:
     Returns:
         The runs.
     """
+    numbers = grid.sample.numbers()
     return [
         Run(agent, json.dumps(settings), number, grid.designs)
         for settings in grid.combinations()
-        for number in grid.sample.numbers()
+        for number in numbers
     ]
 
 
@@ -349,14 +350,8 @@ def main() -> None:
     """Tune from the command line."""
     import tyro
 
-    try:
+    with exit_codes():
         print(tune(tyro.cli(Args)))
-    except LRMPError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted; repeat the command to finish", file=sys.stderr)
-        sys.exit(130)
 
 
 if __name__ == "__main__":
