@@ -1,6 +1,6 @@
 """The multi-agent form over many episodes at once, in arrays; for learners, needs no PettingZoo."""
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from lrmp.envs.observation import Observation, bit_feature
 from lrmp.envs.refine import observe_refinements
 from lrmp.envs.reward import RewardName
 from lrmp.envs.task import Task
+from lrmp.envs.vector import check_num_envs
 from lrmp.errors import ActionError, TaskError, unknown_name
 from lrmp.hardware.design import MAX_BITS, MIN_BITS
 from lrmp.hardware.frozen_arrays import IntArray
@@ -37,7 +38,7 @@ class MultiAgentVector:
         played: Bits, shape (B, L, 2), and scores of every round since the last reset.
 
     Raises:
-        TaskError: If there is no such credit or reward, or no round.
+        TaskError: If there is no such credit or reward, or no round or episode.
         SolverError: If there is no such solver.
     """
 
@@ -51,6 +52,7 @@ class MultiAgentVector:
         reward: RewardName = "lrmp",
         solver: SolverName = "exact",
     ) -> None:
+        check_num_envs(num_envs)
         check_rules(rounds, credit)
         self.num_envs, self.rounds, self.credit = num_envs, rounds, credit
         self.dynamics = Dynamics(task, reward, solver)
@@ -74,7 +76,7 @@ class MultiAgentVector:
         return self._observe(np.full((*shape, 2), MAX_BITS))
 
     def step(
-        self, actions: NDArray[np.int64]
+        self, actions: NDArray[np.integer]
     ) -> tuple[Observation, Observation, NDArray[np.float64], bool]:
         """Choose the bits of all layers in all episodes.
 
@@ -86,18 +88,12 @@ class MultiAgentVector:
             episodes ended.
 
         Raises:
-            ActionError: If the episodes have ended, or the actions have another shape or are out
-                of range.
+            ActionError: If the actions are no integers, have another shape or are out of range, or
+                the episodes have ended; nothing has changed.
         """
-        shape = (self.num_envs, len(self), 2)
-        if actions.shape != shape or actions.min() < 0 or actions.max() > MAX_BITS - MIN_BITS:
-            raise ActionError(
-                f"Expected bit indices from 0 to {MAX_BITS - MIN_BITS} in shape {shape}, got shape "
-                f"{actions.shape} from {actions.min(initial=0)} to {actions.max(initial=0)}."
-            )
         if len(self.played) == self.rounds:
             raise ActionError("Expected reset() before step(): all episodes have ended.")
-        bits: IntArray = MIN_BITS + actions
+        bits: IntArray = MIN_BITS + self._checked(actions)
         scores = self.dynamics.scores(bits[:, :, 0].copy(), bits[:, :, 1].copy())
         worth = np.repeat(scores.reward[:, None], len(self), axis=1)
         if self.credit == "difference":
@@ -106,6 +102,20 @@ class MultiAgentVector:
         self._rewarded += rewards
         self.played.append((bits, scores))
         return *self._observe(bits), rewards, len(self.played) == self.rounds
+
+    def _checked(self, actions: Any) -> IntArray:
+        """Refuse actions that are no bit indices for every layer of every episode."""
+        shape = (self.num_envs, len(self), 2)
+        expected = f"Expected bit indices from 0 to {MAX_BITS - MIN_BITS} in shape {shape}"
+        try:
+            values: NDArray[Any] = np.asarray(actions)
+        except ValueError as error:  # ragged nesting
+            raise ActionError(f"{expected}, got {actions!r}.") from error
+        if values.shape != shape or values.dtype.kind not in "iu":
+            raise ActionError(f"{expected}, got shape {values.shape} of {values.dtype}.")
+        if values.min() < 0 or values.max() > MAX_BITS - MIN_BITS:
+            raise ActionError(f"{expected}, got some from {values.min()} to {values.max()}.")
+        return values.astype(np.int64)
 
     def _observe(self, bits: IntArray) -> tuple[Observation, Observation]:
         elapsed = np.full(len(bits), len(self.played))

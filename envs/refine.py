@@ -290,6 +290,7 @@ def change_bits(bits: IntArray, actions: IntArray) -> tuple[IntArray, NDArray[np
         New bits, shape (B, L, 2), and whether the actions were possible, shape (B,).
     """
     rows = np.arange(len(bits))
+    actions = actions.astype(np.int64)  # of narrow integers -1 is none
     possible = action_masks(bits)[rows, actions] == 1
     rows, change = rows[possible & (actions > 0)], actions[possible & (actions > 0)] - 1
     layer, kind = change // len(CHANGES), change % len(CHANGES)

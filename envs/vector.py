@@ -30,9 +30,9 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
 
     It plays exactly as as many scalar environments do, one by one. Subclasses say what an episode's
     state is and what a step does to it; this class resets, and packs infos as Gymnasium does: for
-    every key an array over the episodes, and under ``_key`` which of them have it. The last step's
-    ``design`` comes as ``design_weight_bits``, ``design_activation_bits`` and ``replication``,
-    each of shape (num_envs, L), without a report.
+    every key an array over the episodes, 0 where an episode has none, and under ``_key`` which of
+    them have it. The last step's ``design`` comes as ``design_weight_bits``,
+    ``design_activation_bits`` and ``replication``, each of shape (num_envs, L), without a report.
 
     Args:
         num_envs: Episodes side by side.
@@ -44,7 +44,8 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
             ignores its action; ``"SameStep"``: the step that ends resets, too, and shows what was
             last in ``final_obs`` and ``final_info``; ``"Disabled"``: ``reset`` with
             ``options={"reset_mask": mask}`` starts the episodes of the mask anew.
-        max_episode_steps: Truncates longer episodes; None for no limit.
+        max_episode_steps: The step that truncates an episode, as Gymnasium's ``TimeLimit`` does,
+            also if it is the one that terminates; None or -1 for no limit.
         render_mode: None; pictures are drawn by the scalar environment.
 
     Raises:
@@ -67,11 +68,18 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
     ) -> None:
-        if num_envs < 1:
-            raise TaskError(f"Expected num_envs of at least 1, got {num_envs}.")
+        check_num_envs(num_envs)
         if render_mode is not None:
             raise TaskError(
-                f"Expected render_mode None, got {render_mode!r}. Render a scalar environment."
+                f"Expected render_mode None, got {render_mode!r}. Render a scalar environment, or "
+                'several: vectorization_mode="sync".'
+            )
+        if max_episode_steps is not None and (
+            type(max_episode_steps) is not int or max_episode_steps < -1 or max_episode_steps == 0
+        ):
+            raise TaskError(
+                "Expected max_episode_steps as a number of at least 1, or None for no limit; got "
+                f"{max_episode_steps!r}."
             )
         try:
             self.autoreset_mode = AutoresetMode(autoreset_mode)
@@ -84,7 +92,7 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
         self.num_envs = num_envs
         self.task = find_task(task, accuracy)
         self.dynamics = Dynamics(self.task, reward, solver)
-        self.max_episode_steps = max_episode_steps
+        self.max_episode_steps = None if max_episode_steps == -1 else max_episode_steps
         self._ended: Flags | None = None  # None: reset needed
         self._elapsed = np.zeros(num_envs, dtype=np.int64)
 
@@ -127,28 +135,32 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
         """Start all episodes, or those of a mask.
 
         Args:
-            seed: Seeds ``np_random``, which the dynamics do not use.
+            seed: Seeds ``np_random``, which the dynamics do not use; of a list of num_envs seeds
+                the first does.
             options: None, or ``{"reset_mask": mask}`` with booleans of shape (num_envs,).
 
         Returns:
             Observations of all episodes, and the infos of those that start.
 
         Raises:
-            TaskError: If there are other options, or the mask is none.
+            TaskError: If there are other options, or the mask is none, or the seeds are not as many
+                as the episodes.
             gymnasium.error.ResetNeeded: If the first reset is a partial one.
         """
-        super().reset(seed=seed if isinstance(seed, int) else None)
+        if isinstance(seed, list | tuple):
+            if len(seed) != self.num_envs:
+                raise TaskError(
+                    f"Expected a seed or {self.num_envs} seeds, one per episode; got {len(seed)}."
+                )
+            seed = seed[0]
+        super().reset(seed=seed)
         options = dict(options or {})
-        mask = options.pop("reset_mask", None)
+        everyone = np.ones(self.num_envs, dtype=bool)
+        mask = options.pop("reset_mask", everyone)
         if options:
             raise TaskError(
                 f"Expected no reset option but reset_mask, got {sorted(map(str, options))}."
             )
-        if mask is None:
-            self._ended = np.zeros(self.num_envs, dtype=bool)
-            mask = np.ones(self.num_envs, dtype=bool)
-            self._restart(mask)
-            return self._observe(), self._reset_infos(mask)
         if (
             not isinstance(mask, np.ndarray)
             or mask.shape != (self.num_envs,)
@@ -159,9 +171,14 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
                 f"Expected reset_mask to be {self.num_envs} booleans, one of them true; got {mask}."
             )
         if self._ended is None:
-            raise gym.error.ResetNeeded("Expected a reset() of all episodes before a partial one.")
-        self._restart(mask)
-        return self._observe(), self._reset_infos(mask)
+            if mask is not everyone:
+                raise gym.error.ResetNeeded(
+                    "Expected a reset() of all episodes before a partial one."
+                )
+            self._ended = np.zeros(self.num_envs, dtype=bool)
+        infos: dict[str, Any] = {}
+        self._restart(mask, infos)
+        return self._observe(), infos
 
     def step(
         self, actions: NDArray[Any]
@@ -169,7 +186,8 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
         """Step all episodes.
 
         Args:
-            actions: Shape (num_envs, ...), as the action space says.
+            actions: Shape (num_envs, ...), as the action space says; those of episodes that reset
+                in this step are not looked at.
 
         Returns:
             Observations, rewards, terminated, truncated, infos.
@@ -186,9 +204,8 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
                 f"Expected a reset() of the episodes {np.flatnonzero(ended).tolist()} that ended: "
                 'autoreset is disabled. Give reset the option "reset_mask".'
             )
-        rows = np.flatnonzero(~ended)
-        actions = np.asarray(actions)
-        self._check(actions, rows)
+        rows = np.flatnonzero(~ended)  # none, where all ended together
+        actions = self._checked(actions, rows)
         rewards = np.zeros(self.num_envs)
         terminated, truncated = np.zeros((2, self.num_envs), dtype=bool)
         infos: dict[str, Any] = {}
@@ -199,18 +216,14 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
                 self._pack(infos, values, who)
             if self.max_episode_steps is not None:
                 truncated[rows] = self._elapsed[rows] >= self.max_episode_steps
-                truncated &= ~terminated
         if ended.any():
-            self._restart(ended)
-            self._pack(infos, self._rows_of(self._begin_infos(), ended), np.flatnonzero(ended))
+            self._restart(ended, infos)
         observations = self._observe()
-        self._ended = terminated | truncated
-        if self.autoreset_mode == AutoresetMode.SAME_STEP and self._ended.any():
-            infos = self._finish(infos, observations, self._ended)
-            ended = self._ended.copy()
-            self._restart(ended)
+        self._ended = ended = terminated | truncated
+        if self.autoreset_mode == AutoresetMode.SAME_STEP and ended.any():
+            infos = self._finish(infos, observations, ended)
+            self._restart(ended, infos)
             observations = self._observe()
-            self._pack(infos, self._rows_of(self._begin_infos(), ended), np.flatnonzero(ended))
         return observations, rewards, terminated, truncated, infos
 
     def _final_infos(
@@ -241,35 +254,34 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
             "proven_optimal": scores.proven_optimal[which],
         }
 
-    def _restart(self, rows: Flags) -> None:
+    def _restart(self, rows: Flags, infos: dict[str, Any]) -> None:
+        """Start some episodes, and add what their infos say then."""
+        assert self._ended is not None
         self._begin(rows)
         self._elapsed[rows] = 0
-        assert self._ended is not None
         self._ended = self._ended & ~rows
+        begun = {key: values[rows] for key, values in self._begin_infos().items()}
+        self._pack(infos, begun, np.flatnonzero(rows))
 
-    def _reset_infos(self, rows: Flags) -> dict[str, Any]:
-        infos: dict[str, Any] = {}
-        self._pack(infos, self._rows_of(self._begin_infos(), rows), np.flatnonzero(rows))
-        return infos
-
-    @staticmethod
-    def _rows_of(infos: dict[str, NDArray[Any]], rows: Flags) -> dict[str, NDArray[Any]]:
-        return {key: values[rows] for key, values in infos.items()}
-
-    def _check(self, actions: NDArray[Any], rows: IntArray) -> None:
+    def _checked(self, actions: Any, rows: IntArray) -> NDArray[Any]:
         """Refuse actions of the wrong shape or, where they count, out of the space."""
         single = self.single_action_space
         shape = self.action_space.shape
-        wrong: Any = actions.shape
-        if actions.shape == shape:
-            wrong = actions.dtype
-            if actions.dtype.kind in ("iuf" if isinstance(single, spaces.Box) else "iu"):
-                inside = (actions >= 0) & (actions <= self._most_action())  # False for NaN
-                outside = ~inside[rows].reshape(len(rows), -1).all(axis=1)
+        expected = f"Expected actions of shape {shape}, each in {single}"
+        try:
+            values: NDArray[Any] = np.asarray(actions)
+        except ValueError as error:  # ragged nesting
+            raise ActionError(f"{expected}, got {actions!r}.") from error
+        wrong: Any = values.shape
+        if values.shape == shape:
+            wrong = values.dtype
+            if values.dtype.kind in ("iuf" if isinstance(single, spaces.Box) else "iu"):
+                inside = (values >= 0) & (values <= self._most_action())  # False for NaN
+                outside = ~inside.all(axis=tuple(range(1, inside.ndim)))[rows]
                 if not outside.any():
-                    return
-                wrong = actions[rows[outside][0]]
-        raise ActionError(f"Expected actions of shape {shape}, each in {single}, got {wrong!r}.")
+                    return values
+                wrong = values[rows[outside][0]]
+        raise ActionError(f"{expected}, got {wrong!r}.")
 
     def _most_action(self) -> float:
         single = self.single_action_space
@@ -296,11 +308,11 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
         final: dict[str, Any] = {}
         for key, mask in infos.items():
             if key.startswith("_"):
-                values = infos[key[1:]]
-                if (mask & ended).any():
-                    final[key[1:]], final[key] = values, mask & ended
-                if (mask & ~ended).any():
-                    rest[key[1:]], rest[key] = values.copy(), mask & ~ended
+                for part, who in ((final, mask & ended), (rest, mask & ~ended)):
+                    if who.any():
+                        values = np.zeros_like(infos[key[1:]])
+                        values[who] = infos[key[1:]][who]
+                        part[key[1:]], part[key] = values, who
         return {
             **rest,
             "final_obs": final_obs,
@@ -308,3 +320,16 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
             "final_info": final,
             "_final_info": ended.copy(),
         }
+
+
+def check_num_envs(num_envs: int) -> None:
+    """Refuse what is no number of episodes.
+
+    Args:
+        num_envs: Episodes side by side.
+
+    Raises:
+        TaskError: If it is no whole number of at least 1.
+    """
+    if type(num_envs) is bool or not isinstance(num_envs, int | np.integer) or num_envs < 1:
+        raise TaskError(f"Expected num_envs of at least 1, got {num_envs!r}.")
