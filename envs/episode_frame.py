@@ -41,15 +41,16 @@ class EpisodeFrame:
 
     Args:
         task: What is solved.
+        width: Of the picture, in pixels; None for what the layers need.
 
     Raises:
         MissingExtraError: If matplotlib is not installed.
     """
 
-    def __init__(self, task: Task) -> None:
-        self._task = task
-        count = len(task.network)
-        width = min(MOST_WIDTH, max(LEAST_WIDTH, PIXELS_PER_LAYER * count))
+    def __init__(self, task: Task, width: int | None = None) -> None:
+        self.task, self._width = task, width
+        if width is None:
+            width = min(MOST_WIDTH, max(LEAST_WIDTH, PIXELS_PER_LAYER * len(task.network)))
         # Half a pixel more, since the canvas is rounded down.
         self._figure = new_figure((width + 0.5) / DPI, (HEIGHT + 0.5) / DPI)
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -75,7 +76,7 @@ class EpisodeFrame:
         self._draw_background(np.inf, 1)  # the axes are placed by the first drawing
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (EpisodeFrame, (self._task,))  # nothing of an episode is kept
+        return (EpisodeFrame, (self.task, self._width))  # nothing of an episode is kept
 
     def draw(self, view: EpisodeView) -> Frame:
         """Draw how an episode stands.
@@ -151,7 +152,7 @@ class EpisodeFrame:
 
     def _fixed(self, bits: "Axes", copies: "Axes", time: "Axes") -> None:
         """Draw axes, labels, and the plain 8-bit design."""
-        task, count = self._task, len(self._task.network)
+        task, count = self.task, len(self.task.network)
         bits.axhline(MAX_BITS, color=BEFORE, linewidth=1, linestyle="--")
         bits.set_ylabel("bits")
         bits.set_ylim(0, MAX_BITS + 2.5)  # room for the legend
@@ -197,7 +198,7 @@ class EpisodeFrame:
 
         bars = PolyCollection([], facecolors=color)
         self._moves(axes, axes.add_collection(bars, autolim=False))
-        left = np.arange(len(self._task.network)) + offset - width / 2
+        left = np.arange(len(self.task.network)) + offset - width / 2
         return _Bars(bars, left, left + width)
 
     def _marker(self, axes: "Axes") -> "Rectangle":

@@ -130,8 +130,13 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     (6.101, True)
 
     ## Vectorized environment
-    `gym.make_vec(id, num_envs)` computes all episodes at once, in NumPy, with the same results and
-    every autoreset mode: `autoreset_mode="SameStep"`, `"NextStep"` (default) or `"Disabled"`.
+    `gym.make_vec(id, num_envs)` computes all episodes at once, in NumPy, with the results of
+    Gymnasium's own vector environment (`vectorization_mode="sync"`) in every autoreset mode:
+    `autoreset_mode="NextStep"` (default), `"SameStep"` or `"Disabled"`. Episodes of a task are
+    equally long, so they end together; by default the next step resets them all, looks at no
+    action, and is no transition. Infos are arrays over the episodes; in place of `design` and
+    `report` they have `design_weight_bits`, `design_activation_bits` and `replication`, each of
+    shape (num_envs, L).
 
     ## Registered Configurations
     `LRMP-{Digits,MLP,LeNet,ResNet8,ResNet20,SqueezeNet,MobileNetV2}-v0` and
@@ -264,15 +269,22 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
             MissingExtraError: If pixels are asked for and matplotlib is not installed.
             gymnasium.error.ResetNeeded: If no episode has begun.
         """
-        if self.render_mode is None:
-            return None
+        return None if self.render_mode is None else self._renderer.show(self.view())
+
+    def view(self) -> EpisodeView:
+        """Say how the episode stands, for text and pictures.
+
+        Returns:
+            The view.
+
+        Raises:
+            gymnasium.error.ResetNeeded: If no episode has begun.
+        """
         if self._step is None and self.outcome is None:
             raise gym.error.ResetNeeded("Expected reset() before render(): no episode has begun.")
         decided = len(self.task.network) if self._step is None else self._step
         progress = f"{decided} of {len(self.dynamics)} layers decided"
-        return self._renderer.show(
-            EpisodeView(self.task, *self._bits(), decided, progress, self.outcome)
-        )
+        return EpisodeView(self.task, *self._bits(), decided, progress, self.outcome)
 
     @cached_property
     def _layer_tables(self) -> list[tuple[list[int], list[int]]]:

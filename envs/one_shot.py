@@ -82,7 +82,9 @@ class OneShotEnv(gym.Env[Observation, Action]):
     (4.136, True)
 
     ## Vectorized environment
-    `gym.make_vec(id, num_envs)` computes all episodes at once, in NumPy.
+    `gym.make_vec(id, num_envs)` computes all episodes at once, in NumPy, as `LayerwiseEnv`
+    describes it. Every second step is a reset in the default autoreset mode; `"SameStep"` has
+    none.
 
     ## Registered Configurations
     `LRMP-*-OneShot-v*` for every `LRMP-*-v*` that `LayerwiseEnv` names.
@@ -172,19 +174,27 @@ class OneShotEnv(gym.Env[Observation, Action]):
             MissingExtraError: If pixels are asked for and matplotlib is not installed.
             gymnasium.error.ResetNeeded: If no episode has begun.
         """
-        if self.render_mode is None:
-            return None
+        return None if self.render_mode is None else self._renderer.show(self.view())
+
+    def view(self) -> EpisodeView:
+        """Say how the episode stands, for text and pictures.
+
+        Returns:
+            The view.
+
+        Raises:
+            gymnasium.error.ResetNeeded: If no episode has begun.
+        """
         if not self._running and self.outcome is None:
             raise gym.error.ResetNeeded("Expected reset() before render(): no episode has begun.")
         layers = len(self.dynamics)
         if self.outcome is None:
             plain = np.full(layers, MAX_BITS)
-            return self._renderer.show(EpisodeView(self.task, plain, plain, 0, "to choose", None))
+            return EpisodeView(self.task, plain, plain, 0, "to choose", None)
         design = self.outcome.design
-        view = EpisodeView(
+        return EpisodeView(
             self.task, design.weight_bits, design.activation_bits, layers, "chosen", self.outcome
         )
-        return self._renderer.show(view)
 
     def _observe(self, bits: IntArray) -> Observation:
         observation: Observation = observe_designs(self.dynamics, bits[None])[0]

@@ -92,7 +92,8 @@ class RefineEnv(gym.Env[Observation, int]):
     (True, True, True)
 
     ## Vectorized environment
-    `gym.make_vec(id, num_envs)` computes all episodes at once, in NumPy.
+    `gym.make_vec(id, num_envs)` computes all episodes at once, in NumPy, as `LayerwiseEnv`
+    describes it.
 
     ## Registered Configurations
     `LRMP-*-Refine-v*` for every `LRMP-*-v*` that `LayerwiseEnv` names.
@@ -197,17 +198,24 @@ class RefineEnv(gym.Env[Observation, int]):
             MissingExtraError: If pixels are asked for and matplotlib is not installed.
             gymnasium.error.ResetNeeded: If no episode has begun.
         """
-        if self.render_mode is None:
-            return None
+        return None if self.render_mode is None else self._renderer.show(self.view())
+
+    def view(self) -> EpisodeView:
+        """Say how the episode stands, for text and pictures.
+
+        Returns:
+            The view.
+
+        Raises:
+            gymnasium.error.ResetNeeded: If no episode has begun.
+        """
         if self._elapsed is None and self.outcome is None:
             raise gym.error.ResetNeeded("Expected reset() before render(): no episode has begun.")
         elapsed = self.horizon if self._elapsed is None else self._elapsed
         weight_bits, activation_bits = self._bits.T
         progress = f"{elapsed} of {self.horizon} steps"
         layers = len(self.dynamics)
-        return self._renderer.show(
-            EpisodeView(self.task, weight_bits, activation_bits, layers, progress, self._shown)
-        )
+        return EpisodeView(self.task, weight_bits, activation_bits, layers, progress, self._shown)
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Say which actions are possible now, as sb3-contrib's MaskablePPO asks.

@@ -277,10 +277,10 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
             wrong = values.dtype
             if values.dtype.kind in ("iuf" if isinstance(single, spaces.Box) else "iu"):
                 inside = (values >= 0) & (values <= self._most_action())  # False for NaN
-                outside = ~inside.all(axis=tuple(range(1, inside.ndim)))[rows]
-                if not outside.any():
+                good: Flags = inside[rows].all(axis=tuple(range(1, inside.ndim)))
+                if good.all():
                     return values
-                wrong = values[rows[outside][0]]
+                wrong = values[rows[~good][0]]
         raise ActionError(f"{expected}, got {wrong!r}.")
 
     def _most_action(self) -> float:

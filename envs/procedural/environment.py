@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from lrmp.envs.accuracy.table import TableAccuracy
 from lrmp.envs.action import layer_action_space
+from lrmp.envs.episode_frame import MOST_WIDTH, Frame
+from lrmp.envs.episode_renderer import RENDER_MODES, EpisodeRenderer
 from lrmp.envs.layerwise import Action, LayerwiseEnv
 from lrmp.envs.observation import RUNNING_FEATURES, TOTALS
 from lrmp.envs.one_shot import OneShotEnv, one_shot_space
@@ -33,7 +35,7 @@ Inner = TypeVar("Inner", LayerwiseEnv, OneShotEnv)
 class _ProceduralBase(gym.Env[Observation, Action], ABC, Generic[Inner]):
     """What both forms share: which task an episode plays, and how its layers are shown."""
 
-    metadata = {"render_modes": []}  # noqa: RUF012  Gymnasium's own way
+    metadata = {"render_modes": [*RENDER_MODES], "render_fps": 4}  # noqa: RUF012  Gymnasium's way
 
     def __init__(
         self,
@@ -47,10 +49,8 @@ class _ProceduralBase(gym.Env[Observation, Action], ABC, Generic[Inner]):
         solver: SolverName = "exact",
         render_mode: str | None = None,
     ) -> None:
-        if render_mode is not None:
-            raise TaskError(
-                f"Expected render_mode None, got {render_mode!r}. The layer-wise form draws."
-            )
+        # Networks differ in size, pictures of one video must not.
+        self.render_mode, self._renderer = render_mode, EpisodeRenderer(render_mode, MOST_WIDTH)
         if split not in get_args(Split):
             raise TaskError(unknown_name("split", split, get_args(Split)))
         if instances is not None and not 1 <= instances <= INSTANCES:
@@ -59,7 +59,6 @@ class _ProceduralBase(gym.Env[Observation, Action], ABC, Generic[Inner]):
             raise TaskError(unknown_name("objective", objective, get_args(Objective)))
         reward_function(reward)
         check_solver(solver)
-        self.render_mode = None
         self.split: Split = split
         self.objective: Objective = objective
         self.tasks = None if tasks is None else tuple(_playable(task) for task in tasks)
@@ -110,7 +109,20 @@ class _ProceduralBase(gym.Env[Observation, Action], ABC, Generic[Inner]):
         self._inner, self._layers = self._instance(int(number))
         self._mask = (np.arange(MAX_LAYERS) < len(self._inner.task.network)).astype(np.int8)
         seen, _ = self._inner.reset()
+        self._layer = 0
         return self._observe(seen), {"instance": int(number)}
+
+    def render(self) -> str | Frame | None:
+        """Show how the episode stands.
+
+        Returns:
+            Text, or pixels of shape (height, width, 3); None if ``render_mode`` is None.
+
+        Raises:
+            MissingExtraError: If pixels are asked for and matplotlib is not installed.
+            gymnasium.error.ResetNeeded: If no episode has begun.
+        """
+        return None if self.render_mode is None else self._renderer.show(self._playing().view())
 
     def _instance(self, number: int) -> tuple[Inner, NDArray[np.float32]]:
         if number in self._remembered:
@@ -213,13 +225,18 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
     | `dense` | `bool` | `False` | a reward at every step, of the same sum |
     | `reward` | `str` | `"lrmp"` | `"lrmp"`, `"haq"` or `"cim-aq"` |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
-    | `render_mode` | `str` or `None` | `None` | none |
+    | `render_mode` | `str` or `None` | `None` | `"ansi"` (text) or `"rgb_array"` |
 
     >>> import gymnasium as gym
     >>> env = gym.make("lrmp:LRMP-Procedural-v0", split="test")
     >>> observation, info = env.reset(seed=0)
     >>> len(env.unwrapped.task.network) == int(observation["mask"].sum())
     True
+
+    ## Vectorized environment
+    `gym.make_vec(id, num_envs)` gives Gymnasium's `SyncVectorEnv`, every episode with a network of
+    its own; `vectorization_mode="async"` runs them in processes, and
+    `vector_kwargs={"autoreset_mode": "SameStep"}` chooses how they reset.
 
     ## Registered Configurations
     `LRMP-Procedural-v0`, and `LRMP-Procedural-OneShot-v0` for `ProceduralOneShotEnv`.
@@ -258,13 +275,6 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
         seen, reward, terminated, truncated, info = self._playing().step(action)
         self._layer = min(self._layer + 1, len(self.task.network) - 1)
         return self._observe(seen), reward, terminated, truncated, info
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
-        """Draw a task and start it; see the base class."""
-        self._layer = 0
-        return super().reset(seed=seed, options=options)
 
     def _make(self, task: Task) -> LayerwiseEnv:
         return LayerwiseEnv(task, **self._settings)
@@ -305,7 +315,9 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
     1. Termination: always, after the one step.
 
     ## Info
-    As `OneShotEnv`; `reset` has `instance`.
+    As `OneShotEnv`, but `weight_bits` and `activation_bits` have room for the largest network, so
+    that vector environments can stack them: shape (128,), 0 behind the last layer. `num_layers`
+    says how many layers there are; `design` is that of the network. `reset` has `instance`.
 
     ## Arguments
     | Parameter | Type | Default | Description |
@@ -317,7 +329,7 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
     | `discrete` | `bool` | `False` | actions as bit indices |
     | `reward` | `str` | `"lrmp"` | `"lrmp"`, `"haq"` or `"cim-aq"` |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
-    | `render_mode` | `str` or `None` | `None` | none |
+    | `render_mode` | `str` or `None` | `None` | `"ansi"` (text) or `"rgb_array"` |
 
     >>> import gymnasium as gym
     >>> env = gym.make("lrmp:LRMP-Procedural-OneShot-v0", tasks=("LRMP-ResNet18-v1",))
@@ -325,6 +337,11 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
     >>> *_, info = env.step(env.action_space.sample() * 0 + 0.7)  # 6 bits
     >>> round(info["speedup"], 3)
     4.136
+
+    ## Vectorized environment
+    `gym.make_vec(id, num_envs)` gives Gymnasium's `SyncVectorEnv`, every episode with a network of
+    its own; `vectorization_mode="async"` runs them in processes, and
+    `vector_kwargs={"autoreset_mode": "SameStep"}` chooses how they reset.
 
     ## Registered Configurations
     `LRMP-Procedural-OneShot-v0`.
@@ -354,14 +371,19 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
             gymnasium.error.ResetNeeded: If the episode has ended or not begun.
         """
         inner = self._playing()
-        values: NDArray[Any] = np.asarray(action)
+        try:
+            values: NDArray[Any] = np.asarray(action)
+        except ValueError:  # ragged nesting
+            values = np.empty(0)
         if values.shape != (2 * MAX_LAYERS,):
             raise ActionError(
                 f"Expected an action of shape ({2 * MAX_LAYERS},), got {values.shape}."
             )
-        seen, reward, terminated, truncated, info = inner.step(
-            values[: 2 * len(inner.task.network)]
-        )
+        count = len(inner.task.network)
+        seen, reward, terminated, truncated, info = inner.step(values[: 2 * count])
+        for key in ("weight_bits", "activation_bits"):
+            info[key] = np.pad(info[key], (0, MAX_LAYERS - count))
+        info["num_layers"] = count
         return self._observe(seen), reward, terminated, truncated, info
 
     def _make(self, task: Task) -> OneShotEnv:

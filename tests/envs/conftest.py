@@ -3,6 +3,7 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.utils.env_checker import data_equivalence
 
 import lrmp  # noqa: F401  registers the environments
 
@@ -51,6 +52,67 @@ def random_actions():
         return rng.random((layers, 2), dtype=np.float32)
 
     return random_actions
+
+
+@pytest.fixture(scope="session")
+def make_vector():
+    """Make the native vector environment, or Gymnasium's own of scalar ones."""
+
+    def make_vector(env_id, count, mode, native=True, **settings):
+        if native:
+            return gym.make_vec(env_id, count, autoreset_mode=mode, **settings)
+        kwargs = {"autoreset_mode": mode}
+        return gym.make_vec(env_id, count, "sync", vector_kwargs=kwargs, **settings)
+
+    return make_vector
+
+
+@pytest.fixture(scope="session")
+def assert_same_step():
+    """Compare what two vector environments return, from a step or a reset, bit by bit."""
+
+    def assert_same_step(one, other):
+        *one, infos = one
+        *other, other_infos = other
+        assert data_equivalence(tuple(one), tuple(other), exact=True)
+        assert_same_infos(comparable(infos), comparable(other_infos))
+
+    return assert_same_step
+
+
+def comparable(infos):
+    """Spell out the designs of scalar infos as native ones do; reports have no counterpart."""
+    found = {}
+    for key, values in infos.items():
+        if key == "final_info":
+            found[key] = comparable(values)
+        elif key == "design":
+            has = infos["_design"]
+            count = len(values[has][0].weight_bits)
+            for name, attribute in [
+                ("design_weight_bits", "weight_bits"),
+                ("design_activation_bits", "activation_bits"),
+                ("replication", "replication"),
+            ]:
+                array = np.zeros((len(values), count), np.int64)
+                array[has] = [getattr(design, attribute) for design in values[has]]
+                found[name], found[f"_{name}"] = array, has
+        elif key not in ("_design", "report", "_report"):
+            found[key] = values
+    return found
+
+
+def assert_same_infos(one, other):
+    """Expect the same arrays, also where a mask says that nothing is there."""
+    assert one.keys() == other.keys()
+    for key, values in one.items():
+        if key == "final_info":
+            assert_same_infos(values, other[key])
+        elif key == "final_obs":
+            assert all(map(np.array_equal, values, other[key]))
+        else:
+            assert values.dtype == other[key].dtype, key
+            assert np.array_equal(values, other[key]), key
 
 
 @pytest.fixture(scope="session")

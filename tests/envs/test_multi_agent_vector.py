@@ -42,7 +42,17 @@ def test_plays_as_the_environment_does(task_id, credit):
     assert states.shape == (GAMES, vector.state_size)
 
 
-@pytest.mark.parametrize("wrong", [np.full((2, 3, 2), 7), np.full((2, 3, 2), -1), np.zeros((2, 3))])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.full((2, 3, 2), 7),
+        np.full((2, 3, 2), -1),
+        np.zeros((2, 3)),
+        np.zeros((2, 3, 2)),
+        [[[0, 0]], [[0, 0], [0, 0]]],
+    ],
+    ids=["large", "negative", "shape", "real", "ragged"],
+)
 def test_wrong_actions_are_refused(wrong):
     vector = MultiAgentVector(load_task("LRMP-MLP-v0"), 2)
     with pytest.raises(ActionError, match=r"Expected bit indices from 0 to 6 in shape \(2, 3, 2\)"):
@@ -52,6 +62,21 @@ def test_wrong_actions_are_refused(wrong):
         vector.step(np.zeros((2, 3, 2), np.int64))
 
 
+@pytest.mark.parametrize("count", [1, 2, 8])
+def test_episodes_begin_again_together(count):
+    vector = MultiAgentVector(load_task("LRMP-MLP-v0"), count, rounds=2)
+    actions = np.random.default_rng(0).integers(0, 7, (2, count, 3, 2), dtype=np.uint8)
+    played = []
+    for _ in range(3):
+        steps = [vector.reset(), vector.step(actions[0]), vector.step(actions[1].tolist())]
+        assert [steps[1][-1], steps[2][-1]] == [False, True]
+        played.append(np.concatenate([part.ravel() for step in steps for part in step[:3]]))
+    assert np.array_equal(played[0], played[1])
+    assert np.array_equal(played[0], played[2])
+
+
 def test_wrong_rules_are_refused():
+    with pytest.raises(TaskError, match=r"Expected num_envs of at least 1, got 0"):
+        MultiAgentVector(load_task("LRMP-MLP-v0"), 0)
     with pytest.raises(TaskError, match=r"Expected credit .*Did you mean 'difference'"):
         MultiAgentVector(load_task("LRMP-MLP-v0"), 2, credit="diference")

@@ -178,6 +178,63 @@ def test_rewards_are_those_of_the_task_itself():
     assert info["speedup"] > 0
 
 
+def test_bits_in_infos_have_room_for_the_largest_network():
+    """Gymnasium's vector environments stack infos, and every episode has another network."""
+    env = gym.make("LRMP-Procedural-OneShot-v0")
+    counts = set()
+    for number in range(3):
+        *_, (_, _, _, _, info) = episode(env, options={"instance": number})
+        count = info["num_layers"]
+        assert count == len(env.unwrapped.task.network)
+        for key in ("weight_bits", "activation_bits"):
+            assert info[key].shape == (MAX_LAYERS,)
+            assert info[key][:count].tolist() == getattr(info["design"], key).tolist()
+            assert not info[key][count:].any()
+        counts.add(count)
+    assert len(counts) == 3
+
+
+@IDS
+def test_pictures_of_all_networks_have_one_size(env_id):
+    env = gym.make(env_id, render_mode="rgb_array")
+    with pytest.raises(gym.error.ResetNeeded, match=r"Expected reset\(\) "):
+        env.unwrapped.render()
+    frames = []
+    for number in range(2):
+        env.reset(options={"instance": number})
+        start = env.render()
+        env.step(env.action_space.sample())
+        frames += [start, env.render()]
+        assert (frames[-1] != start).any()
+    assert {frame.shape for frame in frames} == {(600, 1600, 3)}
+    assert (frames[0] != frames[2]).any()
+    env.reset(options={"instance": 0})
+    assert np.array_equal(env.render(), frames[0])
+    clone = pickle.loads(pickle.dumps(env))
+    assert np.array_equal(clone.render(), frames[0])
+
+
+@IDS
+def test_text_shows_the_task_of_the_episode(env_id):
+    env = gym.make(env_id, render_mode="ansi")
+    for number in range(2):
+        env.reset(options={"instance": number})
+        assert env.render().startswith(f"LRMP-Procedural-train-{number}: ")
+    transitions = episode(env, options={"instance": 1})
+    count = len(env.unwrapped.task.network)
+    title, *layers, _, drop, reward = env.render().splitlines()
+    assert title.endswith(("chosen", f"{count} of {count} layers decided"))
+    assert len(layers) == count
+    assert drop.startswith(f"accuracy drop {transitions[-1][4]['accuracy_drop']:.2f} points")
+    assert reward == f"reward {transitions[-1][1]:.4f}"
+
+
+def test_without_a_mode_nothing_is_rendered():
+    env = ProceduralEnv()
+    env.reset()
+    assert env.render() is None
+
+
 def test_registered_tasks_are_played_through_the_same_observations():
     tables = [
         task_id for task_id in TASKS if isinstance(load_task(task_id).accuracy, TableAccuracy)
@@ -215,7 +272,7 @@ def test_pickle(env_id):
         ({"objective": "speed"}, r"Expected objective to be one of"),
         ({"tasks": ["LRMP-Digits-v0"]}, r"Expected tasks whose accuracy is a table, got LRMP-Dig"),
         ({"tasks": []}, r"Expected at least one task, got none"),
-        ({"render_mode": "ansi"}, r"Expected render_mode None, got 'ansi'"),
+        ({"render_mode": "human"}, r"Expected render_mode None, 'ansi' or 'rgb_array'; got 'human"),
     ],
 )
 def test_wrong_arguments_are_refused(form, settings, message):
@@ -235,8 +292,18 @@ def test_wrong_use_is_refused(form):
     env.reset()
     with pytest.raises(ActionError, match=r"Expected an action"):
         env.step([2.0] * env.action_space.shape[0])
-    with pytest.raises(ActionError, match=r"Expected an action"):
-        env.step([0.5])
+    for wrong in ([0.5], [[0.5], [0.5, 0.5]]):
+        with pytest.raises(ActionError, match=r"Expected an action"):
+            env.step(wrong)
+
+
+def test_refused_reset_leaves_the_episode_as_it_was():
+    env = ProceduralEnv(discrete=True, instances=3)
+    env.reset(seed=0)
+    env.step([1, 2])
+    with pytest.raises(TaskError, match="Expected an instance of 0 to 2, got 3"):
+        env.reset(options={"instance": 3})
+    assert env.step([1, 2])[0]["layer"] == 2
 
 
 def test_wrong_draws_are_refused():

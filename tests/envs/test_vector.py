@@ -5,8 +5,8 @@ import dataclasses
 import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import AutoresetMode
+from gymnasium.wrappers import vector as wrappers
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 from lrmp.envs import load_task
@@ -29,107 +29,51 @@ CASES = {
 }
 
 
-def same(a, b):
-    return data_equivalence(a, b, exact=True)
+@pytest.fixture
+def assert_parity(make_vector, assert_same_step):
+    """Play both environments, with the same actions."""
 
+    def assert_parity(env_id, mode, settings, steps):
+        vector, sync = (
+            make_vector(env_id, COUNT, mode, native, **settings) for native in (True, False)
+        )
+        assert vector.single_observation_space == sync.single_observation_space
+        assert vector.single_action_space == sync.single_action_space
+        assert vector.observation_space == sync.observation_space
+        assert vector.action_space == sync.action_space
+        vector.action_space.seed(1)
+        assert_same_step(vector.reset(seed=0), sync.reset(seed=0))
+        ended = np.zeros(COUNT, dtype=bool)
+        for step in range(steps):
+            again = ended.copy() if mode == AutoresetMode.DISABLED else np.zeros(COUNT, dtype=bool)
+            again[0] |= step == 1  # starts over early, so that the episodes are at different layers
+            if again.any():
+                assert_same_step(
+                    *(env.reset(options={"reset_mask": again.copy()}) for env in (vector, sync))
+                )
+            actions = vector.action_space.sample()
+            one, other = vector.step(actions), sync.step(actions)
+            assert_same_step(one, other)
+            ended = one[2] | one[3]
 
-def make(env_id, mode, vectorised, count=COUNT, **settings):
-    if vectorised:
-        return gym.make_vec(env_id, count, autoreset_mode=mode, **settings)
-    return gym.make_vec(env_id, count, "sync", vector_kwargs={"autoreset_mode": mode}, **settings)
-
-
-def comparable(infos):
-    """Spell out the designs of scalar infos as vector infos do; reports have no counterpart."""
-    found = {}
-    for key, values in infos.items():
-        if key == "final_info":
-            found[key] = comparable(values)
-        elif key == "design":
-            has = infos["_design"]
-            count = len(values[has][0].weight_bits)
-            for name, attribute in [
-                ("design_weight_bits", "weight_bits"),
-                ("design_activation_bits", "activation_bits"),
-                ("replication", "replication"),
-            ]:
-                array = np.zeros((len(values), count), np.int64)
-                array[has] = [getattr(design, attribute) for design in values[has]]
-                found[name], found[f"_{name}"] = array, has
-        elif key not in ("_design", "report", "_report"):
-            found[key] = values
-    return found
-
-
-def masked(infos):
-    """Only what the masks say is there counts."""
-    found = {}
-    for key, values in infos.items():
-        if key == "final_info":
-            found[key] = masked(values)
-        elif key.startswith("_"):
-            found[key] = values
-        else:
-            found[key] = values[infos[f"_{key}"]]
-    return found
-
-
-def assert_same_step(one, other):
-    assert same(one[0], other[0])
-    for a, b in zip(one[1:4], other[1:4], strict=True):
-        assert a.dtype == b.dtype
-        assert np.array_equal(a, b)
-    a, b = masked(comparable(one[4])), masked(comparable(other[4]))
-    assert a.keys() == b.keys()
-    assert a.get("final_info", {}).keys() == b.get("final_info", {}).keys()
-    for key, values in a.items():
-        if key == "final_info":
-            assert all(np.array_equal(values[k], b[key][k]) for k in values)
-        elif key == "final_obs":
-            assert all(same(x, y) for x, y in zip(values, b[key], strict=True))
-        else:
-            assert np.array_equal(values, b[key]), key
-
-
-def assert_parity(env_id, mode, settings, steps):
-    vector, sync = make(env_id, mode, True, **settings), make(env_id, mode, False, **settings)
-    assert vector.single_observation_space == sync.single_observation_space
-    assert vector.single_action_space == sync.single_action_space
-    assert vector.observation_space == sync.observation_space
-    assert vector.action_space == sync.action_space
-    vector.action_space.seed(1)
-    starts = vector.reset(seed=0), sync.reset(seed=0)
-    assert same(starts[0][0], starts[1][0])
-    assert masked(starts[0][1]).keys() == masked(starts[1][1]).keys()
-    ended = np.zeros(COUNT, dtype=bool)
-    for step in range(steps):
-        again = ended.copy() if mode == AutoresetMode.DISABLED else np.zeros(COUNT, dtype=bool)
-        again[0] |= step == 1  # starts over early, so that the episodes are at different layers
-        if again.any():
-            again = [env.reset(options={"reset_mask": again.copy()}) for env in (vector, sync)]
-            assert same(again[0][0], again[1][0])
-        actions = vector.action_space.sample()
-        one, other = vector.step(actions), sync.step(actions)
-        assert_same_step(one, other)
-        ended = one[2] | one[3]
-    return vector, sync
+    return assert_parity
 
 
 @MODES
 @pytest.mark.parametrize("env_id", CASES)
-def test_vector_env_equals_scalar_ones(env_id, mode):
+def test_vector_env_equals_scalar_ones(env_id, mode, assert_parity):
     steps = 2 * len(gym.make(env_id).unwrapped.task.network) + 3
     assert_parity(env_id, mode, CASES[env_id], min(steps, 48))
 
 
 @MODES
-def test_vector_env_truncates_as_the_time_limit_does(mode):
+def test_vector_env_truncates_as_the_time_limit_does(mode, assert_parity):
     assert_parity("LRMP-ResNet18-v1", mode, {"max_episode_steps": 5}, 20)
 
 
-def test_async_workers_play_the_same():
+def test_async_workers_play_the_same(make_vector, assert_same_step):
     mode = AutoresetMode.SAME_STEP
-    vector = make("LRMP-MLP-v0", mode, True, 2)
+    vector = make_vector("LRMP-MLP-v0", 2, mode)
     workers = gym.make_vec(
         "lrmp:LRMP-MLP-v0",
         2,
@@ -138,7 +82,7 @@ def test_async_workers_play_the_same():
     )
     try:
         vector.action_space.seed(2)
-        assert same(vector.reset(seed=0)[0], workers.reset(seed=0)[0])
+        assert_same_step(vector.reset(seed=0), workers.reset(seed=0))
         for _ in range(7):
             actions = vector.action_space.sample()
             assert_same_step(vector.step(actions), workers.step(actions))
@@ -146,8 +90,8 @@ def test_async_workers_play_the_same():
         workers.close()
 
 
-def test_observations_are_not_written_again():
-    vector = make("LRMP-MLP-v0", "SameStep", True)
+def test_observations_are_not_written_again(make_vector):
+    vector = make_vector("LRMP-MLP-v0", COUNT, "SameStep")
     seen = [vector.reset()[0]]
     copies = [seen[0].copy()]
     for _ in range(4):
@@ -156,26 +100,146 @@ def test_observations_are_not_written_again():
     assert all(map(np.array_equal, seen, copies))
 
 
-def test_episode_statistics_wrapper_counts_returns():
-    env = RecordEpisodeStatistics(make("LRMP-LeNet-v0", "SameStep", True, discrete=True))
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep", "Disabled"])
+def test_statistics_of_episodes_that_end_together(mode, make_vector):
+    env = RecordEpisodeStatistics(make_vector("LRMP-LeNet-v0", COUNT, mode, discrete=True))
     env.reset(seed=0)
-    for _ in range(4):
-        _, rewards, terminated, _, infos = env.step(np.full((COUNT, 2), 3))
-    assert terminated.all()
-    assert np.array_equal(infos["episode"]["r"], rewards)
-    assert infos["episode"]["l"].tolist() == [4] * COUNT
+    for episode in range(3):
+        if episode and mode == "NextStep":
+            assert "episode" not in env.step(np.full((COUNT, 2), 3))[4]
+        if episode and mode == "Disabled":
+            env.reset(options={"reset_mask": np.ones(COUNT, dtype=bool)})
+        for _ in range(4):
+            _, rewards, _, _, infos = env.step(np.full((COUNT, 2), 3))
+        assert np.array_equal(infos["episode"]["r"], rewards)
+        assert infos["episode"]["l"].tolist() == [4] * COUNT
+    assert env.episode_count == 3 * COUNT
 
 
-def test_step_before_reset_is_refused():
-    env = make("LRMP-MLP-v0", "NextStep", True)
+WRAPPERS = {
+    "clip_actions": wrappers.ClipAction,
+    "clip_rewards": lambda env: wrappers.ClipReward(env, -1, 1),
+    "flatten": wrappers.FlattenObservation,
+    "info_lists": wrappers.DictInfoToList,
+    "normalize_observations": wrappers.NormalizeObservation,
+    "normalize_rewards": wrappers.NormalizeReward,
+    "rescale_actions": lambda env: wrappers.RescaleAction(env, np.float32(-1), np.float32(1)),
+}
+
+
+@pytest.mark.parametrize("env_id", ["LRMP-MLP-v0", "LRMP-MLP-OneShot-v0"])
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_gymnasiums_wrappers_play_on(name, env_id, make_vector):
+    env, plain = (make_vector(env_id, COUNT, "NextStep") for _ in range(2))
+    env = WRAPPERS[name](env)
+    env.reset(seed=0)
+    plain.reset(seed=0)
+    actions = plain.action_space.sample()
+    wrapped = 2 * actions - 1 if name == "rescale_actions" else actions
+    for _ in range(9):
+        _, _, terminated, truncated, infos = env.step(wrapped)
+        expected = plain.step(actions)
+        assert np.array_equal(terminated, expected[2])
+        assert not truncated.any()
+        if name == "info_lists":
+            speedups = [info.get("speedup", 0.0) for info in infos]
+            assert speedups == list(expected[4].get("speedup", [0.0] * COUNT))
+
+
+@pytest.mark.parametrize("form", ["", "-OneShot"])
+@pytest.mark.parametrize("nothing", [np.nan, np.inf, 7.0])
+def test_actions_of_a_reset_are_not_looked_at(form, nothing, make_vector, assert_same_step):
+    env, twin = (make_vector(f"LRMP-LeNet{form}-v0", COUNT, "NextStep") for _ in range(2))
+    for one in (env, twin):
+        one.reset(seed=0)
+    good = twin.action_space.sample()
+    while not twin.step(good)[2].all():
+        pass
+    while not env.step(good)[2].all():
+        pass
+    assert_same_step(env.step(np.full_like(good, nothing)), twin.step(good))  # all reset
+    assert_same_step(env.step(good), twin.step(good))
+    env.reset()
+    with pytest.raises(ActionError, match="Expected actions of shape"):
+        env.step(np.full_like(good, nothing))
+
+
+def test_actions_of_some_that_reset_are_not_looked_at(make_vector, assert_same_step):
+    env, twin = (make_vector("LRMP-MLP-v0", COUNT, "NextStep") for _ in range(2))
+    good = np.full((COUNT, 2), 0.4, np.float32)
+    bad = good.copy()
+    bad[1:] = np.nan
+    for one in (env, twin):
+        one.reset(seed=0)
+        one.step(good)
+        one.reset(options={"reset_mask": np.array([True, False, False])})
+        one.step(good)
+        assert one.step(good)[2].tolist() == [False, True, True]
+    assert_same_step(env.step(bad), twin.step(good))
+    with pytest.raises(ActionError, match="got array"):
+        env.step(bad)
+    assert_same_step(env.step(good), twin.step(good))
+
+
+@pytest.mark.parametrize(
+    ("env_id", "settings", "values"),
+    [
+        ("LRMP-MLP-v0", {"discrete": True}, [[0, 6], [3, 1], [5, 5]]),
+        ("LRMP-MLP-OneShot-v0", {"discrete": True}, [[0, 6, 3, 1, 5, 5]] * COUNT),
+        ("LRMP-MLP-Refine-v0", {"horizon": 4}, [1, 3, 12]),
+        ("LRMP-MLP-v0", {}, [[0, 1], [1, 1], [1, 0]]),
+        ("LRMP-MLP-OneShot-v0", {}, [[0, 1, 1, 1, 0, 0]] * COUNT),
+    ],
+)
+def test_actions_may_be_lists_and_any_integers(
+    env_id, settings, values, make_vector, assert_same_step
+):
+    env, twin = (make_vector(env_id, COUNT, "NextStep", **settings) for _ in range(2))
+    scalar = gym.make(env_id, **settings)
+    for actions in (values, tuple(values), *(np.array(values, kind) for kind in "bBhHiIl")):
+        twin.reset()
+        env.reset()
+        scalar.reset()
+        expected = twin.step(np.array(values, dtype=env.action_space.dtype))
+        assert_same_step(env.step(actions), expected)
+        assert np.array_equal(scalar.step(actions[0])[0], expected[0][0])
+
+
+def test_ragged_actions_are_refused(make_vector):
+    env = make_vector("LRMP-MLP-v0", 2, "NextStep")
+    env.reset()
+    with pytest.raises(ActionError, match=r"Expected actions .*, got \[\[0\.5\], \[0\.5, 0\.5\]\]"):
+        env.step([[0.5], [0.5, 0.5]])
+
+
+def test_seeds_may_be_listed_one_per_episode(make_vector, assert_same_step):
+    env, sync = (make_vector("LRMP-MLP-v0", COUNT, "NextStep", native) for native in (True, False))
+    assert_same_step(env.reset(seed=[3, None, 5]), sync.reset(seed=[3, None, 5]))
+    assert env.np_random_seed == sync.np_random_seed[0] == 3
+    with pytest.raises(TaskError, match="Expected a seed or 3 seeds, one per episode; got 2"):
+        env.reset(seed=[1, 2])
+    for wrong in (-1, 1.5, "1"):
+        with pytest.raises(gym.error.Error, match="Seed must be"):
+            env.reset(seed=wrong)
+
+
+def test_closing_twice_is_no_error(make_vector):
+    env = make_vector("LRMP-MLP-v0", COUNT, "NextStep")
+    env.close()
+    env.close()
+    assert env.closed
+
+
+def test_step_before_reset_is_refused(make_vector):
+    env = make_vector("LRMP-MLP-v0", COUNT, "NextStep")
     with pytest.raises(gym.error.ResetNeeded, match=r"Expected reset\(\) before step\(\)"):
         env.step(env.action_space.sample())
     with pytest.raises(gym.error.ResetNeeded, match=r"Expected a reset\(\) of all episodes before"):
         env.reset(options={"reset_mask": np.array([True, False, True])})
 
 
-def test_step_of_ended_episodes_is_refused_without_autoreset():
-    env = make("LRMP-MLP-OneShot-v0", "Disabled", True)
+def test_step_of_ended_episodes_is_refused_without_autoreset(make_vector):
+    env = make_vector("LRMP-MLP-OneShot-v0", COUNT, "Disabled")
     env.reset()
     env.step(env.action_space.sample())
     with pytest.raises(gym.error.ResetNeeded, match=r"episodes \[0, 1, 2\] that ended"):
@@ -192,8 +256,10 @@ def test_step_of_ended_episodes_is_refused_without_autoreset():
         ({"discrete": True}, np.zeros((3, 2)), r"got dtype\('float64'\)"),
     ],
 )
-def test_actions_outside_the_space_are_refused_and_change_nothing(settings, actions, message):
-    env, twin = (make("LRMP-MLP-v0", "NextStep", True, **settings) for _ in range(2))
+def test_actions_outside_the_space_are_refused_and_change_nothing(
+    settings, actions, message, make_vector, assert_same_step
+):
+    env, twin = (make_vector("LRMP-MLP-v0", COUNT, "NextStep", **settings) for _ in range(2))
     env.reset()
     twin.reset()
     with pytest.raises(ActionError, match=message):
@@ -206,6 +272,13 @@ def test_actions_outside_the_space_are_refused_and_change_nothing(settings, acti
     ("settings", "message"),
     [
         ({"num_envs": 0}, "Expected num_envs of at least 1, got 0"),
+        ({"num_envs": 2.0}, r"Expected num_envs of at least 1, got 2\.0"),
+        (
+            {"max_episode_steps": 0},
+            "Expected max_episode_steps as a number of at least 1, .* got 0",
+        ),
+        ({"max_episode_steps": -2}, "Expected max_episode_steps as a number of at least 1"),
+        ({"max_episode_steps": 2.5}, "Expected max_episode_steps as a number of at least 1"),
         ({"autoreset_mode": "same"}, "Expected autoreset_mode to be one of NextStep, SameStep"),
         ({"render_mode": "ansi"}, "Expected render_mode None, got 'ansi'. Render a scalar"),
         ({"reward": "lrpm"}, "Expected reward to be one of"),
@@ -216,9 +289,11 @@ def test_wrong_arguments_are_refused(settings, message):
         gym.make_vec("LRMP-MLP-v0", **{"num_envs": 2, **settings})
 
 
-@pytest.mark.parametrize("mask", [np.zeros(3, bool), np.ones(2, bool), [True] * 3, np.ones(3)])
-def test_wrong_reset_masks_are_refused(mask):
-    env = make("LRMP-MLP-v0", "Disabled", True)
+@pytest.mark.parametrize(
+    "mask", [np.zeros(3, bool), np.ones(2, bool), [True] * 3, np.ones(3), None]
+)
+def test_wrong_reset_masks_are_refused(mask, make_vector):
+    env = make_vector("LRMP-MLP-v0", COUNT, "Disabled")
     env.reset()
     with pytest.raises(TaskError, match="Expected reset_mask to be 3 booleans, one of them true"):
         env.reset(options={"reset_mask": mask})
