@@ -1,5 +1,6 @@
 """What the vector environments have in common: autoreset, infos, and the order of a step."""
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -277,7 +278,8 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
             wrong = values.dtype
             if values.dtype.kind in ("iuf" if isinstance(single, spaces.Box) else "iu"):
                 inside = (values >= 0) & (values <= self._most_action())  # False for NaN
-                good: Flags = inside[rows].all(axis=tuple(range(1, inside.ndim)))
+                # Not -1: where there is no row, the numbers of one could not be told.
+                good = inside[rows].reshape(len(rows), math.prod(shape[1:])).all(axis=1)
                 if good.all():
                     return values
                 wrong = values[rows[~good][0]]
