@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("stable_baselines3", reason='needs pip install "lrmp[sb3]"')
 
 import torch
-from stable_baselines3 import DDPG
+from stable_baselines3 import DDPG, PPO
 from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import SubprocVecEnv
@@ -57,6 +57,13 @@ def test_spawned_workers_know_the_prefixed_id():
     # The vector resets by itself: what ended is in the info.
     assert not np.array_equal(infos[0]["terminal_observation"], observations[0])
     assert not infos[0]["TimeLimit.truncated"]
+
+
+@pytest.mark.parametrize("env_id", ["LRMP-Procedural-v0", "LRMP-Procedural-OneShot-v0"])
+def test_vectors_of_procedural_ids_train_and_are_shown(env_id):
+    envs = make_vec_env(f"lrmp:{env_id}", 2, seed=1)  # asks for pixels
+    PPO("MultiInputPolicy", envs, n_steps=64, batch_size=64, n_epochs=1, seed=1).learn(128)
+    assert envs.render(mode="rgb_array").shape == (2 * 600, 1600, 3)
 
 
 def test_ppo_learns():
