@@ -18,7 +18,7 @@ from lrmp.envs import CUSTOM_ID, make_task
 
 EPISODES = 3
 MOST = 8
-HORIZON = 3  # of refinements, which else go on for 12 steps per layer
+HORIZON = 2  # of refinements, which else go on for 12 steps per layer
 MODES = pytest.mark.parametrize("mode", list(AutoresetMode), ids=lambda mode: mode.value)
 #: How many episodes side by side, and whether actions are bit indices.
 SIZES = list(product((1, 2, MOST), (False, True)))
