@@ -171,7 +171,8 @@ def _times(problem: ReplicationProblem, population: IntArray) -> IntArray:
     if problem.objective == "latency":
         latency: IntArray = cycles.sum(axis=1)
         return latency
-    return np.maximum(cycles.max(axis=1), problem.least_interval)
+    intervals: IntArray = np.maximum(cycles.max(axis=1), problem.least_interval)
+    return intervals
 
 
 def _mutated(

@@ -178,7 +178,8 @@ class ReplicationBatch(FrozenArrays):
         if self.objective == "latency":
             total: IntArray = layer_cycles.sum(axis=1)
             return total
-        return np.maximum(layer_cycles.max(axis=1), self.least_interval)
+        interval: IntArray = np.maximum(layer_cycles.max(axis=1), self.least_interval)
+        return interval
 
 
 def solve_batch(batch: ReplicationBatch) -> IntArray:
