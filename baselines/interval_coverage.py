@@ -411,14 +411,14 @@ Share of intervals that hold the truth, and mean width in standard deviations of
 
 {shipped}
 
-No interval knows what no run has shown: where one run in ten fails, three runs mostly show no
-failure, and the pooled mean of several tasks, of which a failure drops one run out of the middle
-half, is missed. Two values that take turns hide from five runs once in sixteen times.
+No interval knows what no run has shown. Where one run in ten fails, three runs of four tasks show no
+failure once in four times, and then the interval is too narrow. Where every other run fails, three
+runs are all alike once in four times, five once in sixteen.
 
 ## The optimality gap
 
-The same for the mean of what is missing to 1. A mean feels every tail, so that skewed populations
-are held less often, and one failure in ten runs is a surprise to most of few.
+The same for the mean of what is missing to 1, which feels every tail: of one task with a rare
+failure few runs say little, and twenty are not enough.
 
 {gaps}
 
