@@ -411,9 +411,9 @@ Share of intervals that hold the truth, and mean width in standard deviations of
 
 {shipped}
 
-No interval knows what no run has shown. Where one run in ten fails, three runs of four tasks show no
-failure once in four times, and then the interval is too narrow. Where every other run fails, three
-runs are all alike once in four times, five once in sixteen.
+No interval knows what no run has shown. Where one run in ten fails, three runs of four tasks show
+no failure at all with a probability of 28 %, and then the interval is too narrow. Where every other
+run fails, three runs are all alike with a probability of 25 %, five with one of 6 %.
 
 ## The optimality gap
 
