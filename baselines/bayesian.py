@@ -114,7 +114,6 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     check_library("optuna", "search")
     if args.model == "gp":
         check_library("torch", "train")
-        check_library("scipy", "accuracy")
     agent = f"{AGENT}-{args.model}"
     return run_searcher(agent, args, propose, seed=args.seed, progress=progress)
 

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from lrmp.baselines import ddpg, random_search, uniform
 from lrmp.baselines.command import check_counts
 from lrmp.baselines.run_directory import RunDirectory
-from lrmp.baselines.statistics import bootstrap_interval, interquartile_mean
+from lrmp.baselines.statistics import bootstrap_interval, interquartile_mean, interval_band
 from lrmp.envs.design_plot import new_figure
 from lrmp.envs.record import library_versions
 from lrmp.envs.task import load_task
@@ -109,7 +108,7 @@ def summarise(runs: list[RunDirectory]) -> dict[str, Any]:
         runs: Finished runs, one per seed.
 
     Returns:
-        Values of every seed, interquartile means and intervals.
+        Values of every seed, interquartile means and, of several seeds, intervals.
     """
     records = [json.loads(run.record_path.read_text("utf-8")) for run in runs]
     summary: dict[str, Any] = {
@@ -118,11 +117,10 @@ def summarise(runs: list[RunDirectory]) -> dict[str, Any]:
     }
     for name in ("reward", "speedup", "accuracy_drop"):
         values = [record["claim"][name] for record in records]
-        low, high = bootstrap_interval(values)
         summary[name] = {
             "values": values,
             "iqm": interquartile_mean(values),
-            "interval_95": [low, high],
+            "interval_95": list(bootstrap_interval(values)) if len(runs) > 1 else None,
         }
     summary["wall_time_s"] = [record["wall_time_s"] for record in records]
     return summary
@@ -144,9 +142,11 @@ def format_table(summary: dict[str, dict[str, Any]]) -> str:
     for agent, row in sorted(summary.items(), key=lambda item: -item[1]["reward"]["iqm"]):
         cells = [agent, str(row["seeds"]), str(row["evaluated_designs"])]
         for name, digits in (("reward", 3), ("speedup", 2), ("accuracy_drop", 2)):
-            low, high = row[name]["interval_95"]
-            interval = f" [{low:.{digits}f}, {high:.{digits}f}]" if row["seeds"] > 1 else ""
-            cells.append(f"{row[name]['iqm']:.{digits}f}{interval}")
+            text = f"{row[name]['iqm']:.{digits}f}"
+            if row[name]["interval_95"] is not None:
+                low, high = row[name]["interval_95"]
+                text += f" [{low:.{digits}f}, {high:.{digits}f}]"
+            cells.append(text)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -165,7 +165,7 @@ def format_page(args: Args, table: str) -> str:
     return f"""\
 # Baselines on {args.env_id}
 
-The best design of each run: interquartile mean over the seeds [95 % bootstrap interval]. `uniform`
+The best design of each run: interquartile mean over the seeds [95 % interval]. `uniform`
 gives all weights and activations of all layers one width, `uniform-pairs` one width to the weights
 and one to the activations. Accuracy drop from the {task.accuracy_label}:
 {task.accuracy.provenance}.
@@ -203,27 +203,20 @@ def plot_comparison(env_id: str, runs: dict[str, list[RunDirectory]], path: Path
             continue
         table = np.stack(curves)
         designs = np.arange(1, table.shape[1] + 1)
-        middle, low, high = _interquartile_curves(table)
+        middle = [interquartile_mean(column) for column in table.T]
         axes.plot(designs, middle, color=COLORS[agent], label=f"{agent} ({len(curves)} seeds)")
-        axes.fill_between(designs, low, high, color=COLORS[agent], alpha=0.2, linewidth=0)
+        if len(curves) > 1:
+            low, high = interval_band(table)
+            axes.fill_between(designs, low, high, color=COLORS[agent], alpha=0.2, linewidth=0)
     floor = min(0.0, *(run.rewards()[0] for run in runs["ddpg"]))
     axes.set_ylim(bottom=max(floor, -1.0))
     axes.set_xlabel("evaluated designs")
     allowed = load_task(env_id).allowed_drop
     axes.set_ylabel(f"best reward so far\nln(speedup) - max(0, drop - {allowed:g} points)")
-    axes.set_title(f"{env_id}: interquartile mean, 95 % bootstrap interval")
+    axes.set_title(f"{env_id}: interquartile mean, 95 % interval")
     axes.legend(loc="lower right", fontsize="small")
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=150)
-
-
-def _interquartile_curves(
-    table: NDArray[np.float64],
-) -> tuple[list[float], list[float], list[float]]:
-    """Return the interquartile mean and its interval column by column."""
-    middle = [interquartile_mean(column) for column in table.T]
-    low, high = zip(*(bootstrap_interval(c, resamples=500) for c in table.T), strict=True)
-    return middle, list(low), list(high)
 
 
 def main() -> None:

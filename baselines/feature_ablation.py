@@ -122,11 +122,12 @@ def format_table(last_returns: dict[str, list[float]], shown: tuple[str, ...]) -
     ]
     for variant in VARIANTS:
         values = last_returns[variant]
-        low, high = bootstrap_interval(values)
-        lines.append(
-            f"| {variant} | {len(features_of(variant, shown))} | {len(values)} "
-            f"| {interquartile_mean(values):.3f} [{low:.3f}, {high:.3f}] |"
-        )
+        text = f"{interquartile_mean(values):.3f}"
+        if len(values) > 1:
+            low, high = bootstrap_interval(values)
+            text += f" [{low:.3f}, {high:.3f}]"
+        features = len(features_of(variant, shown))
+        lines.append(f"| {variant} | {features} | {len(values)} | {text} |")
     return "\n".join(lines)
 
 
@@ -145,7 +146,7 @@ def format_page(args: Args, table: str) -> str:
 
 PPO of Stable-Baselines3 on discrete actions and the sparse reward, {args.episodes} episodes a run,
 with groups of features left out: mean return of the last 160 episodes, interquartile mean over the
-seeds [95 % bootstrap interval].
+seeds [95 % interval].
 
 {table}
 

@@ -168,8 +168,11 @@ def genetic(problem: ReplicationProblem, seed: int = 0) -> IntArray:
 
 def _times(problem: ReplicationProblem, population: IntArray) -> IntArray:
     cycles = ceil_div(problem.units, population) * problem.cycles_per_unit + problem.fixed_cycles
-    times: IntArray = cycles.sum(axis=1) if problem.objective == "latency" else cycles.max(axis=1)
-    return times
+    if problem.objective == "latency":
+        latency: IntArray = cycles.sum(axis=1)
+        return latency
+    intervals: IntArray = np.maximum(cycles.max(axis=1), problem.least_interval)
+    return intervals
 
 
 def _mutated(

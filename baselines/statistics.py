@@ -5,6 +5,7 @@ scores of one task may be given as a list. Statistics reduce the last two axes, 
 resamples of a bootstrap are reduced at once.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -66,27 +67,79 @@ def bootstrap_interval(
     resamples: int = 10_000,
     confidence: float = 0.95,
 ) -> tuple[float, float]:
-    """Estimate a percentile interval by the stratified bootstrap: runs are redrawn task by task.
+    """Estimate a confidence interval by the stratified bootstrap: runs are redrawn task by task.
+
+    The resampled statistics of R runs spread less than the statistic itself does, and their tails
+    are those of a normal distribution with the runs' own variance. So the ends of the percentile
+    interval are moved away from the statistic, each by the factor ``sqrt(R / (R - 1)) * t / z``,
+    with the quantiles of Student's t of R - 1 degrees of freedom and of the normal distribution:
+    2.7 for 3 runs, 1.6 for 5, 1.2 for 10. Where tasks are pooled that is more than it takes.
+    ``lrmp.baselines.interval_coverage`` measures how often the truth is inside. Ends are not cut
+    off at bounds of the scores.
 
     Args:
-        scores: Shape (R, T) or (R,).
+        scores: Shape (R, T) or (R,), at least 2 runs.
         statistic: Reduces the last two axes of resamples, shape (N, R, T).
         seed: Fixes the resamples.
         resamples: N, how many.
-        confidence: Share of the resampled statistics inside the interval.
+        confidence: How often the interval is to hold the statistic of infinitely many runs.
 
     Returns:
         Lower and upper end.
 
     Raises:
-        ValueError: If there are no scores.
+        ValueError: If there are no scores, or those of one run, which say nothing of the spread.
     """
     matrix = _matrix(scores)
-    runs = np.random.default_rng(seed).integers(0, len(matrix), (resamples, *matrix.shape))
-    statistics = statistic(np.take_along_axis(matrix[None], runs, axis=1))
     tail = (1 - confidence) / 2
-    low, high = np.quantile(statistics, [tail, 1 - tail])
+    ends = np.quantile(resampled(matrix, statistic, seed, resamples), [tail, 1 - tail])
+    middle = statistic(matrix[None])[0]
+    low, high = middle + (ends - middle) * _widening(len(matrix), tail)
     return float(low), float(high)
+
+
+def interval_band(table: ArrayLike, *, resamples: int = 500) -> tuple[list[float], list[float]]:
+    """Estimate an interval for every point of some curves.
+
+    Args:
+        table: Shape (R, N): runs, points.
+        resamples: How many.
+
+    Returns:
+        Lower and upper ends by point.
+
+    Raises:
+        ValueError: If there are less than 2 runs.
+    """
+    columns = np.asarray(table, dtype=np.float64).T
+    intervals = [bootstrap_interval(column, resamples=resamples) for column in columns]
+    return [low for low, _ in intervals], [high for _, high in intervals]
+
+
+def resampled(matrix: Floats, statistic: Statistic, seed: int, resamples: int) -> Floats:
+    """Compute a statistic of bootstrap resamples, stratified by task.
+
+    Args:
+        matrix: Shape (R, T).
+        statistic: Reduces the last two axes.
+        seed: Fixes the resamples.
+        resamples: N, how many.
+
+    Returns:
+        Shape (N,).
+    """
+    runs = np.random.default_rng(seed).integers(0, len(matrix), (resamples, *matrix.shape))
+    return statistic(np.take_along_axis(matrix[None], runs, axis=1))
+
+
+def _widening(runs: int, tail: float) -> float:
+    """Return by how much the ends of a percentile interval are moved away from its middle."""
+    from scipy.special import ndtri, stdtrit  # only intervals need it
+
+    if runs < 2:
+        raise ValueError(f"Expected at least 2 runs for an interval, got {runs}.")
+    widening: float = math.sqrt(runs / (runs - 1)) * stdtrit(runs - 1, tail) / ndtri(tail)
+    return widening
 
 
 def performance_profile(scores: ArrayLike, thresholds: ArrayLike) -> Floats:

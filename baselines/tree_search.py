@@ -157,10 +157,10 @@ class _Search:
         tiles = self._task.cost_model.tiles_per_copy(bits[:, :, 0])
         fits = np.flatnonzero(tiles.sum(axis=1) <= self._task.budget)
         if fits.size:
-            gains[fits] = np.log(self._baseline / self._least_costs(bits[fits], tiles[fits]))
+            gains[fits] = np.log(self._baseline / self._least_costs(bits[fits]))
         return gains
 
-    def _least_costs(self, bits: IntArray, tiles: IntArray) -> NDArray[np.float64]:
+    def _least_costs(self, bits: IntArray) -> NDArray[np.float64]:
         """Bound the cost of designs that fit from below; cycles are exact. Shape (B,)."""
         objective, cost = self._task.objective, np.ones(len(bits))
         if self._energies is not None:
@@ -168,22 +168,14 @@ class _Search:
             layers = self._energies[bits[:, :, 0] - MIN_BITS, bits[:, :, 1] - MIN_BITS, places]
             cost *= layers.sum(axis=1)
         if objective == "edp":
-            cost *= self._least_cycles(bits, tiles, "latency")
+            cost *= self._least_cycles(bits, "latency")
         elif objective != "energy":
-            cost *= self._least_cycles(bits, tiles, objective)
+            cost *= self._least_cycles(bits, objective)
         return cost
 
-    def _least_cycles(
-        self, bits: IntArray, tiles: IntArray, objective: BatchObjective
-    ) -> NDArray[np.int64]:
-        model = self._task.cost_model
-        batch = ReplicationBatch(
-            tiles,
-            model.units,
-            model.cycles_per_unit(bits[:, :, 1]),
-            model.fixed_cycles(bits[:, :, 1]),
-            self._task.budget,
-            objective,
+    def _least_cycles(self, bits: IntArray, objective: BatchObjective) -> NDArray[np.int64]:
+        batch = ReplicationBatch.of(
+            self._task.cost_model, bits[:, :, 0], bits[:, :, 1], self._task.budget, objective
         )
         return batch.objective_values(solve_batch(batch))
 

@@ -78,7 +78,8 @@ class Dynamics:
         self.cycles: IntArray = model.layer_cycles(every_width, every_width, 1).T.copy()
         self.start_tiles = int(self.tiles[:, -1].sum())
         self.start_cycles = int(self.cycles[:, -1].sum())
-        self.start_bottleneck = int(self.cycles[:, -1].max())
+        self._least_interval = model.least_interval
+        self.start_bottleneck = max(int(self.cycles[:, -1].max()), self._least_interval)
         self._tile_scale = max(task.budget, self.start_tiles)
         self.weight_spent: NDArray[np.float64] | None = None
         self.activation_spent: NDArray[np.float64] | None = None
@@ -108,7 +109,7 @@ class Dynamics:
         return layer_features(self.task)
 
     def totals(
-        self, tiles: Number, spent: Number, cycles: Number, bottleneck: Number
+        self, tiles: Number, spent: Number, cycles: Number, slowest: Number
     ) -> Totals[Number]:
         """Scale the running totals as agents see them.
 
@@ -116,7 +117,7 @@ class Dynamics:
             tiles: One copy of every layer.
             spent: Accuracy spent: the table's sum so far, or the drop in points.
             cycles: Sum over layers, one copy each.
-            bottleneck: Cycles of the slowest layer, one copy each.
+            slowest: Cycles of the slowest layer, one copy each.
 
         Returns:
             Numbers in 0..1 (or arrays of them), as in ``TOTALS``.
@@ -125,7 +126,8 @@ class Dynamics:
             tiles / self._tile_scale,
             share_of_allowance(spent, self._allowance),
             cycles / self.start_cycles,
-            bottleneck / self.start_bottleneck,
+            # The digital unit, on which layers take turns, may be the bottleneck.
+            np.maximum(slowest, self._least_interval) / self.start_bottleneck,
         )
 
     def design_totals(
@@ -203,13 +205,8 @@ class Dynamics:
         task, model = self.task, self.task.cost_model
         proven = np.ones(len(weight_bits), dtype=bool)
         if self.solver == "exact" and task.objective in ("latency", "throughput"):
-            batch = ReplicationBatch(
-                tiles=model.tiles_per_copy(weight_bits),
-                units=model.units,
-                cycles_per_unit=model.cycles_per_unit(activation_bits),
-                fixed_cycles=model.fixed_cycles(activation_bits),
-                budget=task.budget,
-                objective=task.objective,
+            batch = ReplicationBatch.of(
+                model, weight_bits, activation_bits, task.budget, task.objective
             )
             copies = solve_batch(batch)
             costs = batch.objective_values(copies).tolist()

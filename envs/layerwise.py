@@ -70,7 +70,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     | 14 | tiles | tiles, one copy of every layer | / budget (or the 8-bit design's) |
     | 15 | accuracy_spent | accuracy spent so far, s; 0 if negative | s / (s + allowance) |
     | 16 | cycles | cycles, one copy of every layer | / baseline latency |
-    | 17 | bottleneck | cycles of the slowest layer, one copy | / baseline's slowest layer |
+    | 17 | bottleneck | cycles between images of a full pipeline, one copy | / baseline's |
 
     Accuracy is spent in the unit of the table, whose sum over layers a monotone map turns into the
     drop; the allowance is the sum that gives the allowed drop. Without a table, as on Digits, it is
@@ -89,8 +89,8 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
       `100 * (speedup - 1) + 0.1 * (allowed - drop)`.
 
     `speedup` is baseline / design, of what the task minimises: the cycles of one inference
-    (latency), those of the slowest layer (throughput), the energy of one inference, or its
-    energy times its cycles (EDP).
+    (latency), those between images of a full pipeline (throughput), the energy of one inference, or
+    its energy times its cycles (EDP).
 
     With `dense=True` every step is rewarded with what it changes: the score of the design so far,
     layers not decided yet at 8 bits and copies placed anew, less all rewards before. The sum is the

@@ -64,7 +64,7 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
     | n + 2 | tiles | tiles, one copy of every layer | / budget (or the 8-bit design's) |
     | n + 3 | accuracy_spent | as in `LayerwiseEnv` | s / (s + allowance) |
     | n + 4 | cycles | cycles, one copy of every layer | / baseline latency |
-    | n + 5 | bottleneck | cycles of the slowest layer, one copy | / baseline's slowest layer |
+    | n + 5 | bottleneck | cycles between images of a full pipeline, one copy | / baseline's |
     | n + 6 | rounds_left | rounds to the end | / rounds |
 
     n is 12 or less: features in which all layers of the network are alike are left out. In the

@@ -49,7 +49,7 @@ class OneShotEnv(gym.Env[Observation, Action]):
     | 2 L | tiles | tiles, one copy of every layer | / budget (or the 8-bit design's) |
     | 2 L + 1 | accuracy_spent | as in `LayerwiseEnv` | s / (s + allowance) |
     | 2 L + 2 | cycles | cycles, one copy of every layer | / baseline latency |
-    | 2 L + 3 | bottleneck | cycles of the slowest layer, one copy | / baseline's slowest layer |
+    | 2 L + 3 | bottleneck | cycles between images of a full pipeline, one copy | / baseline's |
 
     ## Rewards
     The score of the design: that of `LayerwiseEnv`'s last step, by `reward`.

@@ -25,7 +25,7 @@ class Claim:
         speedup: Baseline / design, of what the task minimises.
         accuracy_drop: Percentage points against the float network, as searches see it.
         latency_cycles: Cycles of one inference.
-        bottleneck_cycles: Cycles of the slowest layer.
+        bottleneck_cycles: Cycles between two images of a full pipeline.
         tiles: Tiles held by all copies.
     """
 

@@ -82,7 +82,8 @@ class Accelerator:
             input transfer, multiplication and, where every copy has its own, output path and vector
             unit of successive positions overlap, so that the slowest of them sets the pace.
         write_cycles: Writing one crossbar; those of a round are written at the same time.
-        digital_macs_per_cycle: Multiply-accumulates of the digital unit; 0 where there is none.
+        digital_macs_per_cycle: Multiply-accumulates of the whole chip's digital unit, on which
+            layers take turns; 0 where there is none.
         partial_sum_bits: Width of a partial sum on the bus.
         energy: Energy of every event; None where it is not known.
         components: What area, peak power and leakage add up from; empty where not known.

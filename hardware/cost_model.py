@@ -106,6 +106,11 @@ class CostModel:
         """Units of work that copies share, shape (L,)."""
         return self.latency.units
 
+    @property
+    def least_interval(self) -> int:
+        """Cycles between two images below which no bits and copies get: the digital unit's."""
+        return self.latency.least_interval
+
     def tiles_per_copy(self, weight_bits: ArrayLike) -> IntArray:
         """Count the tiles that one copy of every layer holds.
 
@@ -319,7 +324,9 @@ class CostModel:
             tiles[block] = (layer_tiles * copies).sum(axis=1)
             latency[block] = cycles.sum(axis=1)
             bottleneck[block] = (
-                cycles.max(axis=1) if self.latency.rounds is None else latency[block]
+                np.maximum(cycles.max(axis=1), self.least_interval)
+                if self.latency.rounds is None
+                else latency[block]
             )
             if base_fj is not None:
                 cells = self.mapping.cells.take(w)

@@ -17,6 +17,8 @@ COST_UNITS: dict[Objective, str] = {
     "edp": "fJ cycles",
 }
 
+_DIGITAL = CYCLE_COMPONENTS.index("digital")
+
 
 @dataclass(frozen=True, eq=False)
 class CostReport(FrozenArrays):
@@ -25,9 +27,11 @@ class CostReport(FrozenArrays):
     Two schedules. *Layer by layer*: the layers of one image run one after the other, so the latency
     is the sum over layers. *Pipelined*: every layer works on an image of its own and hands it on
     when it is done and the next layer is free, so that the first result comes after the latency
-    and one more every ``bottleneck_cycles``, those of the slowest layer. What overlaps within a
-    layer is said in `Latency`. The layers of a time-multiplexed chip take turns on its tiles, so
-    nothing can be pipelined.
+    and one more every ``bottleneck_cycles``, those of the slowest layer. The layers on the digital
+    unit take turns on it: where its cycles add up to more than the slowest layer's, the unit is the
+    bottleneck (layers then wait for it, with a buffer in front of each, and the first result may
+    come later). What overlaps within a layer is said in `Latency`. The layers of a time-multiplexed
+    chip take turns on its tiles, so nothing can be pipelined.
 
     Attributes:
         layer_tiles: Tiles held by all copies of a layer, shape (L,).
@@ -70,12 +74,17 @@ class CostReport(FrozenArrays):
 
     @cached_property
     def bottleneck_cycles(self) -> int:
-        """Cycles between two images of a full pipeline: those of the slowest layer."""
-        return int(self.layer_cycles.max()) if self.pipelined else self.latency_cycles
+        """Cycles between two images of a full pipeline: the slowest layer's or digital unit's."""
+        if not self.pipelined:
+            return self.latency_cycles
+        return max(int(self.layer_cycles.max()), int(self.component_cycles[_DIGITAL].sum()))
 
     @property
     def fill_cycles(self) -> int:
-        """Cycles to fill the pipeline: n images take these and n times ``bottleneck_cycles``."""
+        """Cycles to fill the pipeline: n images take these and n times ``bottleneck_cycles``.
+
+        At least these, where layers wait for the digital unit.
+        """
         return self.latency_cycles - self.bottleneck_cycles
 
     @cached_property

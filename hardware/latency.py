@@ -56,7 +56,8 @@ class Latency:
       chip every layer is written, in as many rounds as its tiles need, and each round fills the
       pipeline and runs all its units.
 
-    A matmul layer on the digital unit is one unit of ``ceil(MACs / digital_macs_per_cycle)``.
+    A matmul layer on the digital unit is one unit of ``ceil(MACs / digital_macs_per_cycle)``. The
+    chip has one digital unit, whose whole rate this is: layers on it take turns.
 
     Attributes:
         units: Units of work that copies share, shape (L,).
@@ -66,6 +67,8 @@ class Latency:
         unit_cycles: Sum of the components of a unit, shape (W, L).
         round_cycles: Sum of the components of a round, shape (W, L).
         fixed_cycles: Sum of the others, shape (W, L).
+        least_interval: Cycles of the digital unit in one inference, whatever the bits and copies: a
+            pipeline cannot take images faster.
         rounds: Times that a time-multiplexed chip writes and runs a layer per inference, shape
             (W, L) over weight widths; None for a chip whose weights are stationary.
 
@@ -133,6 +136,7 @@ class Latency:
         self.unit_cycles: IntArray = read_only(parts[0].sum(axis=0))
         self.round_cycles: IntArray = read_only(parts[1].sum(axis=0))
         self.fixed_cycles: IntArray = read_only(parts[2].sum(axis=0))
+        self.least_interval = int(unit["digital"].sum())
 
 
 def _over(amount: IntArray, rate: int) -> IntArray:

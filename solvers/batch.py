@@ -2,18 +2,19 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lrmp.errors import InfeasibleBudgetError, SolverError
+from lrmp.hardware.cost_model import CostModel
 from lrmp.hardware.design import as_integers
 from lrmp.hardware.frozen_arrays import FrozenArrays, IntArray, read_only
 from lrmp.hardware.mapping import ceil_div
 from lrmp.solvers.choices import CopyTable, copy_table
 from lrmp.solvers.exact import solve_exact
-from lrmp.solvers.replication import ReplicationProblem
+from lrmp.solvers.replication import ReplicationProblem, require_stationary
 
 BatchObjective = Literal["latency", "throughput"]
 RELAXED = 64  # problems at a time: all their options stay in the processor's cache
@@ -33,6 +34,7 @@ class ReplicationBatch(FrozenArrays):
         fixed_cycles: Cycles that copies do not shorten, shape (B, L), each at least 0.
         budget: Tiles on the chip.
         objective: ``"latency"`` or ``"throughput"``.
+        least_interval: Cycles that the interval has whatever the bits and copies, at least 0.
 
     Raises:
         SolverError: If the arrays differ in shape, hold values out of range, or sums overflow.
@@ -45,6 +47,7 @@ class ReplicationBatch(FrozenArrays):
     fixed_cycles: IntArray
     budget: int
     objective: BatchObjective
+    least_interval: int = 0
 
     def __post_init__(self) -> None:
         if self.objective not in get_args(BatchObjective):
@@ -71,15 +74,19 @@ class ReplicationBatch(FrozenArrays):
             object.__setattr__(self, name, read_only(values))
         if ((self.tiles == 0) & (self.units > 1)).any():
             raise SolverError("Expected tiles of at least 1 for a layer of more than one unit.")
-        object.__setattr__(self, "budget", int(as_integers("budget", self.budget, SolverError)))
+        for number in ("budget", "least_interval"):
+            value = int(as_integers(number, getattr(self, number), SolverError))
+            object.__setattr__(self, number, value)
+        if self.least_interval < 0:
+            raise SolverError(f"Expected least_interval of at least 0, got {self.least_interval}.")
         # Floats cannot overflow, and the limit leaves more room than their rounding takes.
         cycles = (self.units * self.cycles_per_unit.astype(float) + self.fixed_cycles).sum(axis=1)
         tiles = (self.units * self.tiles.astype(float)).sum(axis=1)
-        if max(cycles.max(), tiles.max(), abs(self.budget)) >= EXACT:
+        largest = max(cycles.max(), self.least_interval, tiles.max(), abs(self.budget))
+        if largest >= EXACT:
             raise SolverError(
                 "Expected total cycles, tiles of all useful copies and budget below 2**61, got "
-                f"{max(cycles.max(), tiles.max(), abs(self.budget)):.3g}. Solve such problems one "
-                "by one."
+                f"{largest:.3g}. Solve such problems one by one."
             )
         needed = int(self.tiles.sum(axis=1).max())
         if needed > self.budget:
@@ -90,6 +97,43 @@ class ReplicationBatch(FrozenArrays):
 
     def __len__(self) -> int:
         return len(self.tiles)
+
+    @classmethod
+    def of(
+        cls,
+        cost_model: CostModel,
+        weight_bits: ArrayLike,
+        activation_bits: ArrayLike,
+        budget: int,
+        objective: BatchObjective,
+    ) -> Self:
+        """Pose the problems that remain once the bits are chosen.
+
+        Args:
+            cost_model: Network and accelerator.
+            weight_bits: Shape (B, L), each 2..8.
+            activation_bits: Shape (B, L), each 2..8.
+            budget: Tiles on the chip.
+            objective: What is minimised.
+
+        Returns:
+            The problems of ``ReplicationProblem.of``.
+
+        Raises:
+            DesignError: If the bits are out of range or of the wrong shape.
+            InfeasibleBudgetError: If in some problem one copy of every layer does not fit.
+            SolverError: If the layers take turns on the chip, so that they share no budget.
+        """
+        require_stationary(cost_model)
+        return cls(
+            tiles=cost_model.tiles_per_copy(weight_bits),
+            units=cost_model.units,
+            cycles_per_unit=cost_model.cycles_per_unit(activation_bits),
+            fixed_cycles=cost_model.fixed_cycles(activation_bits),
+            budget=budget,
+            objective=objective,
+            least_interval=cost_model.least_interval,
+        )
 
     def problem(self, index: int) -> ReplicationProblem:
         """Pose one of the problems by itself.
@@ -107,6 +151,7 @@ class ReplicationBatch(FrozenArrays):
             self.fixed_cycles[index],
             self.budget,
             self.objective,
+            least_interval=self.least_interval,
         )
 
     def objective_values(self, copies: IntArray) -> IntArray:
@@ -116,11 +161,25 @@ class ReplicationBatch(FrozenArrays):
             copies: Shape (B, L), each at least 1.
 
         Returns:
-            Cycles of all layers for latency, of the slowest for throughput; shape (B,).
+            Cycles of all layers for latency, of the interval for throughput; shape (B,).
         """
         cycles = ceil_div(self.units, copies) * self.cycles_per_unit + self.fixed_cycles
-        values: IntArray = cycles.sum(axis=1) if self.objective == "latency" else cycles.max(axis=1)
-        return values
+        return self.totals(cycles)
+
+    def totals(self, layer_cycles: IntArray) -> IntArray:
+        """Put the cycles of the layers together as the objective does.
+
+        Args:
+            layer_cycles: Shape (B, L).
+
+        Returns:
+            Cycles of all layers for latency, of the interval for throughput; shape (B,).
+        """
+        if self.objective == "latency":
+            total: IntArray = layer_cycles.sum(axis=1)
+            return total
+        interval: IntArray = np.maximum(layer_cycles.max(axis=1), self.least_interval)
+        return interval
 
 
 def solve_batch(batch: ReplicationBatch) -> IntArray:
@@ -145,9 +204,9 @@ def solve_batch(batch: ReplicationBatch) -> IntArray:
 
 
 def _fewest_copies(batch: ReplicationBatch) -> IntArray:
-    """Bisect the cycles of the slowest layer, in all problems at once."""
-    low = (batch.cycles_per_unit + batch.fixed_cycles).max(axis=1)
-    high = (batch.units * batch.cycles_per_unit + batch.fixed_cycles).max(axis=1)
+    """Bisect the interval, in all problems at once."""
+    low = batch.totals(batch.cycles_per_unit + batch.fixed_cycles)
+    high = batch.totals(batch.units * batch.cycles_per_unit + batch.fixed_cycles)
 
     def copies(limit: IntArray) -> IntArray:
         per_copy = (limit[:, None] - batch.fixed_cycles) // batch.cycles_per_unit

@@ -1,4 +1,4 @@
-"""The least cycles of the slowest layer, by bisection."""
+"""The least interval of a pipeline, by bisection."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from lrmp.solvers.replication import ReplicationProblem
 
 
 def fewest_cycles(problem: ReplicationProblem) -> int:
-    """Find the least z such that copies fit with which no layer takes more than z cycles.
+    """Find the least z such that copies fit with which the interval is z cycles.
 
     For a limit z the fewest copies follow layer by layer; whether they fit is monotone in z.
 
@@ -14,11 +14,12 @@ def fewest_cycles(problem: ReplicationProblem) -> int:
         problem: Layers, budget and limits; the objective is not looked at.
 
     Returns:
-        The cycles of the slowest layer at the highest throughput. ``problem.fewest_copies`` of
-        them are optimal copies, and no others hold so few tiles.
+        The interval at the highest throughput: the cycles of the slowest layer, or
+        ``least_interval``. ``problem.fewest_copies`` of it are optimal copies, and no others hold
+        so few tiles.
     """
-    low = int(problem.layer_cycles(problem.most_useful_copies).max())
-    high = int(problem.layer_cycles(np.ones(len(problem), dtype=np.int64)).max())
+    low = problem.interval(problem.most_useful_copies)
+    high = problem.interval(np.ones(len(problem), dtype=np.int64))
     while low < high:
         middle = (low + high) // 2
         if problem.tiles_of(problem.fewest_copies(middle)) <= problem.budget:

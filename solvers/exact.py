@@ -1,4 +1,4 @@
-"""The fast exact method: knapsacks for sums, bisection for the slowest layer."""
+"""The fast exact method: knapsacks for sums, bisection for the interval."""
 
 import time
 from dataclasses import replace
@@ -41,11 +41,11 @@ def solve_exact(problem: ReplicationProblem) -> Replication:
     elif problem.objective == "edp":
         copies = _least_edp(Choices.of(problem))
     else:
-        slowest = fewest_cycles(problem)
+        interval = fewest_cycles(problem)
         if problem.objective == "throughput":
-            copies = np.array(problem.fewest_copies(slowest), dtype=np.int64)
+            copies = np.array(problem.fewest_copies(interval), dtype=np.int64)
         else:
-            within = replace(problem, objective="latency", max_layer_cycles=slowest)
+            within = replace(problem, objective="latency", max_layer_cycles=interval)
             copies = _least_sum(Choices.of(within), 1, 0)
     return Replication.checked(
         problem,

@@ -27,10 +27,11 @@ def solve_ilp(
 
     Binary x[l, k] says that layer l has k copies: each layer takes one k; the tiles of all copies
     fit the budget; minimise the sum of the layers' cycles (latency) or energies, or a bound z on
-    each layer's cycles (throughput), or first z and then the sum. Limits on copies and cycles
-    remove variables, tied layers share them. The energy-delay product is no linear objective: it
-    is minimised by a few weighted sums, see ``least_product``. Only copy counts that change
-    ``ceil(U/k)``, and that cost less than all smaller ones, get a variable.
+    each layer's cycles, itself no less than ``least_interval`` (throughput), or first z and then
+    the sum. Limits on copies and cycles remove variables, tied layers share them. The energy-delay
+    product is no linear objective: it is minimised by a few weighted sums, see ``least_product``.
+    Only copy counts that change ``ceil(U/k)``, and that cost less than all smaller ones, get a
+    variable.
 
     Layers that are alike share their variables, which changes no optimum and spares CP-SAT their
     permutations (ResNet-101 in 0.2 s that it could not prove in minutes): n[g, k] is the sum of
@@ -62,10 +63,10 @@ def solve_ilp(
         copies, bound = _least_sum(Choices.of(problem), *weights, deterministic_limit)
     else:
         copies, bound = _fewest_cycles(problem, deterministic_limit)
-        slowest = int(problem.layer_cycles(copies).max())
+        interval = problem.interval(copies)
         if problem.objective == "throughput_then_latency":
-            proven = bound == slowest
-            within = replace(problem, objective="latency", max_layer_cycles=slowest)
+            proven = bound == interval
+            within = replace(problem, objective="latency", max_layer_cycles=interval)
             copies, latency = _least_sum(Choices.of(within), 1, 0, deterministic_limit)
             least = int(problem.layer_cycles(problem.most_useful_copies).sum())
             bound = problem.combine(bound, latency if proven else least)
@@ -103,7 +104,7 @@ def _minimise(
     budget: int,
     deterministic_limit: float,
     *,
-    largest: bool = False,
+    largest_from: int | None = None,
 ) -> _Solution:
     """Choose options within the budget at the least cost, all options of all groups in one list.
 
@@ -114,7 +115,8 @@ def _minimise(
         tiles: Of each option.
         budget: What the tiles may sum up to.
         deterministic_limit: CP-SAT's deterministic time.
-        largest: Minimise the largest cost of a chosen option instead of the sum.
+        largest_from: Minimise the largest of this and of the chosen options' costs; None for the
+            sum of their costs.
 
     Returns:
         How often each option is chosen.
@@ -135,15 +137,15 @@ def _minimise(
             model.add(cp_model.LinearExpr.sum(group) == member)
         counts += group
     model.add(cp_model.LinearExpr.weighted_sum(counts, tiles) <= budget)
-    if not largest:
+    if largest_from is None:
         model.minimize(cp_model.LinearExpr.weighted_sum(counts, costs))
     else:
-        slowest = model.new_int_var(0, max(costs), "z")
+        largest = model.new_int_var(largest_from, max(largest_from, *costs), "z")
         ends = np.cumsum([0, *sizes]).tolist()
         for first, end in pairwise(ends):
             mine = cp_model.LinearExpr.weighted_sum(counts[first:end], costs[first:end])
-            model.add(slowest >= mine)
-        model.minimize(slowest)
+            model.add(largest >= mine)
+        model.minimize(largest)
 
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
@@ -160,7 +162,7 @@ def _minimise(
     # otherwise the next float below is certainly none too high.
     if status == cp_model.OPTIMAL:
         chosen = [c * n for c, n in zip(costs, values, strict=True)]
-        bound = max(chosen) if largest else sum(chosen)
+        bound = sum(chosen) if largest_from is None else max(largest_from, *chosen)
     else:
         bound = math.ceil(math.nextafter(solver.best_objective_bound - 1e-6, -math.inf))
     return _Solution(values, bound)
@@ -212,7 +214,7 @@ def _improving(choices: Choices, costs: IntArray, block: int) -> IntArray:
 
 
 def _fewest_cycles(problem: ReplicationProblem, deterministic_limit: float) -> tuple[IntArray, int]:
-    """Minimise the cycles of the slowest layer; alike layers take the same option."""
+    """Minimise the interval; alike layers take the same option."""
     choices = Choices.of(problem)
     groups = _groups(choices)
     kept = [_improving(choices, choices.cycles, blocks[0]) for blocks in groups]
@@ -230,7 +232,7 @@ def _fewest_cycles(problem: ReplicationProblem, deterministic_limit: float) -> t
         tiles=tiles,
         budget=problem.budget,
         deterministic_limit=deterministic_limit,
-        largest=True,
+        largest_from=problem.least_interval,
     )
     chosen = np.empty(len(problem.blocks), dtype=np.int64)
     picked = np.concatenate(kept)[np.array(best.values) == 1]

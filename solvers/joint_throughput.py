@@ -85,10 +85,12 @@ class _Choices:
         terms = terms + problem.activation_terms[:, self._activation_bits - MIN_BITS]
         # Rounded down: a bound on the terms, and on what they cost, stays one.
         self._terms = np.floor(terms * UNITS_PER_TERM).astype(np.int64)
-        #: The least limit that any bits keep, and the least that all bits keep with one copy.
+        #: The least limit that any bits keep, and the least that all bits keep with one copy. The
+        #: interval is the same for all bits where a unit that layers share sets it.
+        least_interval = posed[0][2].least_interval
         self.limits = (
-            int((self._cycles + self._fixed).min(axis=1).max()),
-            int((self._units * self._cycles + self._fixed).max()),
+            max(int((self._cycles + self._fixed).min(axis=1).max()), least_interval),
+            max(int((self._units * self._cycles + self._fixed).max()), least_interval),
         )
 
     def least_terms(self, limit: int) -> tuple[float, Bits] | None:

@@ -37,6 +37,23 @@ def useful_copies(units: int) -> IntArray:
     return read_only(np.unique(ceil_div(total, shares)))
 
 
+def require_stationary(cost_model: CostModel) -> None:
+    """Refuse a chip on which the layers share no budget.
+
+    Args:
+        cost_model: Network and accelerator.
+
+    Raises:
+        SolverError: If the layers take turns on the chip.
+    """
+    if cost_model.latency.rounds is not None:
+        raise SolverError(
+            "Expected a chip whose weights are stationary, got the time-multiplexed "
+            f"{cost_model.accelerator.name!r}, where no layer's copies are at another's "
+            "expense. Give every layer as many copies as fit."
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class ReplicationProblem(FrozenArrays):
     """Choose the copies of every layer so that they fit the budget and the objective is least.
@@ -45,8 +62,9 @@ class ReplicationProblem(FrozenArrays):
     ``r * tiles`` tiles. What is minimised, always an integer:
 
     - ``"latency"``: the sum of the layers' cycles;
-    - ``"throughput"``: the largest of them, the cycles between two images of a full pipeline;
-    - ``"throughput_then_latency"``: the largest and, among equals, the sum;
+    - ``"throughput"``: the interval, the cycles between two images of a full pipeline: the largest
+      of them, but no less than ``least_interval``;
+    - ``"throughput_then_latency"``: the interval and, among equals, the sum;
     - ``"energy"``: the sum of the layers' energies, in femtojoules;
     - ``"edp"``: the energy-delay product, sum of energies times sum of cycles.
 
@@ -64,13 +82,16 @@ class ReplicationProblem(FrozenArrays):
             useful count below are idle and cost nothing.
         most_copies: Copies that every layer may have at most, shape (L,), each at least 1; None
             for no limits.
-        max_layer_cycles: Cycles that every layer may take at most, which is a floor on the
-            throughput; None for no floor. Only for the objective latency, energy or edp.
+        max_layer_cycles: Cycles that every layer and the interval may take at most, which is a
+            floor on the throughput; None for no floor. Only for the objective latency, energy or
+            edp.
         tied: Layers of the same number have the same copies, shape (L,); None if none are tied.
+        least_interval: Cycles that the interval has whatever the copies, at least 0: those of a
+            unit on which layers take turns, such as the digital one.
 
     Raises:
         SolverError: If the arrays differ in shape, hold values out of range, sums overflow 64
-            bits, or no copies bring every layer within ``max_layer_cycles``.
+            bits, or no copies bring every layer and the interval within ``max_layer_cycles``.
         InfeasibleBudgetError: If the fewest copies that are allowed do not fit.
     """
 
@@ -84,6 +105,7 @@ class ReplicationProblem(FrozenArrays):
     most_copies: IntArray | None = None
     max_layer_cycles: int | None = None
     tied: IntArray | None = None
+    least_interval: int = 0
 
     def __post_init__(self) -> None:
         if self.objective not in get_args(ReplicationObjective):
@@ -106,7 +128,10 @@ class ReplicationProblem(FrozenArrays):
                 "Expected tiles of at least 1 for a layer of more than one unit, got 0. Give a "
                 "layer that is computed off the crossbars one unit."
             )
-        object.__setattr__(self, "budget", _integer("budget", self.budget))
+        for number in ("budget", "least_interval"):
+            object.__setattr__(self, number, _integer(number, getattr(self, number)))
+        if self.least_interval < 0:
+            raise SolverError(f"Expected least_interval of at least 0, got {self.least_interval}.")
         if self.max_layer_cycles is not None:
             self._check_floor()
         self._check_energy()
@@ -143,12 +168,7 @@ class ReplicationProblem(FrozenArrays):
             PresetError: If the objective needs energies that the accelerator does not give.
             SolverError: If the layers take turns on the chip, so that they share no budget.
         """
-        if cost_model.latency.rounds is not None:
-            raise SolverError(
-                "Expected a chip whose weights are stationary, got the time-multiplexed "
-                f"{cost_model.accelerator.name!r}, where no layer's copies are at another's "
-                "expense. Give every layer as many copies as fit."
-            )
+        require_stationary(cost_model)
         energy_fj = None
         if objective in ("energy", "edp"):
             copies = [useful_copies(units) for units in cost_model.units.tolist()]
@@ -161,6 +181,7 @@ class ReplicationProblem(FrozenArrays):
             budget=budget,
             objective=objective,
             energy_fj=energy_fj,
+            least_interval=cost_model.least_interval,
         )
 
     @cached_property
@@ -198,6 +219,17 @@ class ReplicationProblem(FrozenArrays):
             Cycles, shape (L,).
         """
         return ceil_div(self.units, copies) * self.cycles_per_unit + self.fixed_cycles
+
+    def interval(self, copies: IntArray) -> int:
+        """Count the cycles between two images of a full pipeline.
+
+        Args:
+            copies: Shape (L,), each at least 1.
+
+        Returns:
+            Cycles of the slowest layer, or ``least_interval`` if they are fewer.
+        """
+        return max(int(self.layer_cycles(copies).max()), self.least_interval)
 
     def energy_of(self, copies: IntArray) -> int:
         """Add up the energies of the layers.
@@ -242,31 +274,31 @@ class ReplicationProblem(FrozenArrays):
 
         Returns:
             Cycles, femtojoules or, for edp, their product. For throughput_then_latency the two
-            in one number, ``largest * (latency with one copy each + 1) + latency``.
+            in one number, ``interval * (latency with one copy each + 1) + latency``.
         """
         if self.objective == "energy":
             return self.energy_of(copies)
-        cycles = self.layer_cycles(copies)
-        latency = int(cycles.sum())
+        if self.objective == "throughput":
+            return self.interval(copies)
+        latency = int(self.layer_cycles(copies).sum())
         if self.objective == "latency":
             return latency
         if self.objective == "edp":
             return self.energy_of(copies) * latency
-        slowest = int(cycles.max())
-        return slowest if self.objective == "throughput" else self.combine(slowest, latency)
+        return self.combine(self.interval(copies), latency)
 
-    def combine(self, slowest: int, latency: int) -> int:
+    def combine(self, interval: int, latency: int) -> int:
         """Put the two parts of throughput_then_latency into one number of the same order.
 
         Args:
-            slowest: Cycles of the slowest layer.
+            interval: Cycles between two images.
             latency: Cycles of all layers.
 
         Returns:
-            ``slowest * (latency with one copy each + 1) + latency``.
+            ``interval * (latency with one copy each + 1) + latency``.
         """
         ones = np.ones(len(self), dtype=np.int64)
-        return slowest * (int(self.layer_cycles(ones).sum()) + 1) + latency
+        return interval * (int(self.layer_cycles(ones).sum()) + 1) + latency
 
     def fewest_copies(self, max_layer_cycles: int | None) -> list[int]:
         """Find the fewest copies with which no layer takes longer than a limit.
@@ -374,15 +406,16 @@ class ReplicationProblem(FrozenArrays):
             sum(tiles[layer] for layer in block) * max(units[layer] for layer in block)
             for block in self.blocks
         )
-        if max(cycles, sum(tiles), most) >= EXACT_LIMIT:
+        largest = max(cycles, self.least_interval, sum(tiles), most)
+        if largest >= EXACT_LIMIT:
             raise SolverError(
                 "Expected total cycles and tiles below 2**62 so that 64-bit sums are exact, "
-                f"got {max(cycles, sum(tiles), most)}."
+                f"got {largest}."
             )
 
     def _check_feasible(self) -> None:
         if self.max_layer_cycles is not None:
-            reachable = int(self.layer_cycles(self.most_useful_copies).max())
+            reachable = self.interval(self.most_useful_copies)
             if self.max_layer_cycles < reachable:
                 raise SolverError(
                     f"Expected max_layer_cycles of at least {reachable}, which the most copies "

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from lrmp.baselines.statistics import bootstrap_interval, interquartile_mean
+from lrmp.baselines.statistics import interquartile_mean, interval_band
 from lrmp.envs.design_plot import new_figure
 from lrmp.envs.optimum import stored_optimum
 
@@ -97,7 +97,7 @@ class LearningCurves:
     def plot(
         self, picture: Path, task_id: str, *, lowest: float = -5.0, optimum: bool = True
     ) -> None:
-        """Draw interquartile means over seeds, with 95 % bootstrap intervals.
+        """Draw interquartile means over seeds, with 95 % intervals.
 
         Args:
             picture: File to write.
@@ -111,9 +111,10 @@ class LearningCurves:
             episodes = next(iter(runs.values()))[:, 0]
             table = np.stack([points[:, 1] for points in runs.values()])
             middle = [interquartile_mean(column) for column in table.T]
-            low, high = zip(*(bootstrap_interval(c, resamples=500) for c in table.T), strict=True)
             axes.plot(episodes, middle, color=color, label=f"{agent} ({len(runs)} seeds)")
-            axes.fill_between(episodes, low, high, color=color, alpha=0.2, linewidth=0)
+            if len(runs) > 1:
+                low, high = interval_band(table)
+                axes.fill_between(episodes, low, high, color=color, alpha=0.2, linewidth=0)
         best = stored_optimum(task_id) if optimum else None
         if best is not None:
             axes.axhline(best.value, color="black", linestyle="--", label="proven optimum")
@@ -121,7 +122,7 @@ class LearningCurves:
         axes.set_ylim(bottom=lowest)
         axes.set_xlabel("episodes")
         axes.set_ylabel(f"mean return of {self.block} episodes")
-        axes.set_title(f"{task_id}: interquartile mean, 95 % bootstrap interval")
+        axes.set_title(f"{task_id}: interquartile mean, 95 % interval")
         axes.legend(loc="lower right", fontsize="small")
         axes.spines[["top", "right"]].set_visible(False)
         figure.savefig(picture, dpi=120)

@@ -72,7 +72,7 @@ def plot_gaps(scores: Scores, path: Path) -> None:
     axes.set_xlabel("evaluated designs")
     axes.set_ylabel("gap to the certified optimum (%)")
     axes.set_title(
-        f"{len(scores.pool[1])} tasks: interquartile mean, 95 % stratified-bootstrap interval",
+        f"{len(scores.pool[1])} tasks: interquartile mean, 95 % interval",
         fontsize="medium",
     )
     _finish(figure, [axes], path)

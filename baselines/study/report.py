@@ -35,8 +35,8 @@ REPORT = """\
 {runs} of {planned} runs are finished. How far is the best design from the certified optimum, after
 so many evaluated designs? The gap is `1 - reward / optimum` in per cent: 100 is the plain 8-bit
 chip, 0 the {optimum}. Interquartile mean over seeds and tasks
-[stratified-bootstrap 95 % interval]. Every design that is scored counts, repeated ones too; what a
-table says of accuracy costs none.
+[95 % interval] ({intervals}).
+Every design that is scored counts, repeated ones too; what a table says of accuracy costs none.
 
 Agents are compared on the {pool} tasks with a certified optimum on which all of them have
 runs{excluded}; [task by task]({tasks_page}) has the others. Agents that know the task's accuracy
@@ -110,7 +110,7 @@ POOLED = """\
 TASKS = """\
 # Study {name}, task by task
 
-Gap to the certified optimum in per cent: interquartile mean over the seeds [bootstrap 95 %
+Gap to the certified optimum in per cent: interquartile mean over the seeds [95 %
 interval]. The [report](report.md) explains it.
 
 ![Gap against evaluated designs, task by task](tasks.png)
@@ -182,6 +182,7 @@ def format_report(
         runs=len(scores.records),
         planned=sum(scores.plan["planned"].values()),
         optimum=_link("proven optimum", "optimum.md", out),
+        intervals=_link("a bootstrap, widened for few seeds", "results/intervals/coverage.md", out),
         pool=len(scores.pool[1]),
         excluded=f" (all but {', '.join(excluded)})" if excluded else "",
         tasks_page=TASKS_PAGE,

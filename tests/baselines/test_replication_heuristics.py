@@ -21,6 +21,7 @@ def random_problem(seed, objective):
         rng.integers(0, 200, layers),
         int(tiles.sum() + rng.integers(0, 120)),
         objective,
+        least_interval=int(rng.integers(0, 2000)) * int(rng.integers(0, 2)),
     )
 
 

@@ -389,7 +389,12 @@ def test_totals_are_exact_sums(case):
 def test_intervals_lie_between_bottleneck_and_latency(case):
     model, design = case
     report = model.evaluate(design)
-    slowest = max(report.layer_cycles.tolist())
+    chip, layers = model.accelerator, model.network.layers
+    # Layers of the digital unit one after the other, and the slowest layer of all.
+    on_unit = [x for x in layers if x.kind == "matmul" and chip.dynamic_matmul == "digital"]
+    digital = sum(over(layer.macs, chip.digital_macs_per_cycle) for layer in on_unit)
+    assert model.least_interval == digital
+    slowest = max(*report.layer_cycles.tolist(), digital)
     pipelined = model.accelerator.weight_loading == "stationary"
     assert report.bottleneck_cycles == (slowest if pipelined else report.latency_cycles)
     assert report.interval_cycles(1) == report.latency_cycles

@@ -88,6 +88,22 @@ def test_time_multiplexed_layers_cannot_be_pipelined():
     assert in_turn != REPORT
 
 
+def test_layers_on_the_digital_unit_take_turns():
+    # Three layers of 40, 120 and 10 cycles, and two of 70 on the digital unit: 140 an image.
+    cycles = np.pad(REPORT.component_cycles, [(0, 0), (0, 2)])
+    cycles[CYCLE_COMPONENTS.index("digital"), 3:] = 70
+    shared = replace(REPORT, component_cycles=cycles.copy())
+    assert shared.latency_cycles == 310
+    assert shared.bottleneck_cycles == shared.interval_cycles() == shared.cost("throughput") == 140
+    assert shared.interval_cycles(2) == 155
+    assert shared.fill_cycles == 170
+    assert shared.throughput_per_s == 1_000_000 / 140
+    cycles[CYCLE_COMPONENTS.index("digital"), 3:] = 60  # 120 in turn: as the slowest layer
+    assert replace(REPORT, component_cycles=cycles).bottleneck_cycles == 120
+    in_turn = replace(shared, pipelined=False)
+    assert in_turn.bottleneck_cycles == 310
+
+
 @pytest.mark.parametrize(
     ("images", "interval"),
     # 170 cycles shared by the images on the chip, rounded up, but at least the bottleneck's 120.

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -25,18 +27,12 @@ def problems(draw, max_layers=8):
         each(0, 500),
         sum(tiles) + draw(st.integers(0, 300)),
         draw(objectives),
+        least_interval=draw(st.one_of(st.just(0), st.integers(0, 3000))),
     )
 
 
 def with_budget(problem, budget):
-    return ReplicationProblem(
-        problem.tiles,
-        problem.units,
-        problem.cycles_per_unit,
-        problem.fixed_cycles,
-        budget,
-        problem.objective,
-    )
+    return replace(problem, budget=budget)
 
 
 @pytest.mark.parametrize("objective", ["latency", "throughput"])
@@ -69,6 +65,19 @@ def test_both_solvers_agree_on_mixed_designs(network, seed, objective):
     assert exact.objective_value == ilp.objective_value
     assert exact.proven_optimal
     assert ilp.proven_optimal
+
+
+@pytest.mark.parametrize("objective", ["throughput", "throughput_then_latency"])
+@pytest.mark.parametrize("preset", ["puma_asplos_2019", "lrmp_frontiers_2024", "pimcomp_2023"])
+def test_both_solvers_agree_on_a_transformer(preset, objective):
+    model = CostModel(load_network("vit_b_32"), load_preset(preset))
+    bits = np.random.default_rng(0).integers(2, 9, (2, len(model.network)))
+    problem = ReplicationProblem.of(model, *bits, model.baseline.tiles, objective)
+    exact, ilp = solve_replication(problem), solve_ilp(problem)
+    assert exact.objective_value == ilp.objective_value
+    assert ilp.proven_optimal
+    report = model.evaluate(Design(*bits, exact.copies))
+    assert report.bottleneck_cycles == problem.interval(exact.copies) >= model.least_interval
 
 
 @pytest.mark.parametrize("objective", ["latency", "throughput"])
@@ -139,6 +148,7 @@ def test_the_order_of_the_layers_does_not_matter(problem, random):
         problem.fixed_cycles[order],
         problem.budget,
         problem.objective,
+        least_interval=problem.least_interval,
     )
     assert solve_replication(shuffled).objective_value == solve_replication(problem).objective_value
 

@@ -5,7 +5,7 @@ import pytest
 
 from lrmp.errors import InfeasibleBudgetError, SolverError
 from lrmp.hardware import CostModel, load_network, load_preset
-from lrmp.solvers import ReplicationBatch, solve_batch, solve_exact
+from lrmp.solvers import ReplicationBatch, ReplicationProblem, solve_batch, solve_exact
 
 objectives = pytest.mark.parametrize("objective", ["latency", "throughput"])
 GOOD = {
@@ -21,14 +21,7 @@ GOOD = {
 def batch_of(network, count, objective, seed=0):
     model = CostModel(load_network(network), load_preset("lrmp_frontiers_2024"))
     bits = np.random.default_rng(seed).integers(2, 9, (2, count, len(model.network)))
-    return ReplicationBatch(
-        model.tiles_per_copy(bits[0]),
-        model.units,
-        model.cycles_per_unit(bits[1]),
-        model.fixed_cycles(bits[1]),
-        model.baseline.tiles,
-        objective,
-    )
+    return ReplicationBatch.of(model, *bits, model.baseline.tiles, objective)
 
 
 def check(batch):
@@ -64,6 +57,7 @@ def test_random_batches_get_the_copies_of_the_single_form(seed, objective):
             rng.integers(0, 40, (count, layers)) * int(rng.integers(0, 2)),
             int(tiles[:, kinds].sum(axis=1).max() + rng.integers(0, 5 ** rng.integers(0, 5))),
             objective,
+            least_interval=int(rng.integers(0, 600)) * int(rng.integers(0, 2)),
         )
     )
 
@@ -79,6 +73,34 @@ def test_numbers_too_large_for_the_vectorised_form_are_solved_all_the_same():
             "latency",
         )
     )
+
+
+@objectives
+@pytest.mark.parametrize("preset", ["puma_asplos_2019", "pimcomp_2023"])
+def test_transformers_get_the_copies_of_the_single_form(preset, objective):
+    model = CostModel(load_network("vit_b_32"), load_preset(preset))
+    bits = np.random.default_rng(0).integers(2, 9, (2, 6, len(model.network)))
+    batch = ReplicationBatch.of(model, *bits, model.baseline.tiles, objective)
+    check(batch)
+    posed = ReplicationProblem.of(model, bits[0, 1], bits[1, 1], model.baseline.tiles, objective)
+    assert batch.problem(1) == posed
+    if objective == "throughput":
+        assert (batch.objective_values(solve_batch(batch)) >= model.least_interval).all()
+
+
+def test_a_batch_on_a_time_multiplexed_chip_is_refused():
+    model = CostModel(load_network("vgg8"), load_preset("cim_aq_date_2026"))
+    bits = [[8] * len(model.network)]
+    with pytest.raises(SolverError, match="Expected a chip whose weights are stationary"):
+        ReplicationBatch.of(model, bits, bits, 100, "latency")
+
+
+def test_the_interval_has_a_floor():
+    # Layer cycles with copies 3, 3 are 22 and 14; with 1, 2 they are 40 and 8.
+    batch = ReplicationBatch(**(GOOD | {"objective": "throughput", "least_interval": 30}))
+    assert batch.objective_values(np.array([[3, 3], [1, 2]])).tolist() == [30, 40]
+    # 30 cycles are reached by 2 copies of the first layers; more would be idle.
+    assert solve_batch(batch).tolist() == [[2, 1], [2, 1]]
 
 
 def test_a_batch_is_its_problems():
@@ -98,6 +120,8 @@ def test_a_batch_is_its_problems():
         ({"tiles": [[3, 0], [1, 1]]}, SolverError, r"tiles of at least 1 for a layer of more"),
         ({"cycles_per_unit": [[5, 7]]}, SolverError, r"cycles_per_unit of shape \(B, L\)"),
         ({"fixed_cycles": [[2, 0], [0, -1]]}, SolverError, r"fixed_cycles of at least 0, got -1"),
+        ({"least_interval": -1}, SolverError, r"least_interval of at least 0, got -1\."),
+        ({"least_interval": 2**61}, SolverError, r"total cycles, .*, got 2\.31e\+18"),
         ({"budget": 3}, InfeasibleBudgetError, r"at least 4 tiles .*, got 3\."),
         ({"budget": 1.5}, SolverError, r"budget to be integers"),
         (

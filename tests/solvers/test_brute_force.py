@@ -38,8 +38,10 @@ def random_instance(rng, objective):
         instance["most_copies"] = rng.integers(1, 8, layers).tolist()
     if rng.random() < 0.3:
         instance["tied"] = rng.integers(0, layers, layers).tolist()
+    slowest = int((units * cycles + fixed).max())
+    if rng.random() < 0.3:
+        instance["least_interval"] = int(rng.integers(0, slowest + 10))
     if not objective.startswith("throughput") and rng.random() < 0.3:
-        slowest = int((units * cycles + fixed).max())
         instance["max_layer_cycles"] = int(rng.integers((cycles + fixed).max(), slowest + 1))
     return instance
 
@@ -78,7 +80,8 @@ def value(copies, instance):
             zip(*(instance[name] for name in columns), strict=True)
         )
     ]
-    if max(cycles) > instance.get("max_layer_cycles", max(cycles)):
+    interval = max(*cycles, instance.get("least_interval", 0))
+    if interval > instance.get("max_layer_cycles", interval):
         return None
     energy = 0
     for n, table in enumerate(instance.get("energy_fj", ())):
@@ -86,8 +89,8 @@ def value(copies, instance):
         energy += table[len(useful) - 1]
     return {
         "latency": sum(cycles),
-        "throughput": max(cycles),
-        "throughput_then_latency": (max(cycles), sum(cycles)),
+        "throughput": interval,
+        "throughput_then_latency": (interval, sum(cycles)),
         "energy": energy,
         "edp": energy * sum(cycles),
     }[instance["objective"]]
@@ -164,7 +167,7 @@ def test_instances_include_the_edge_cases():
     assert {len(i["tiles"]) for i in drawn} == {1, 2, 3, 4}
     full = sum(i["budget"] == sum(i["tiles"]) for i in drawn)
     assert full > 300
-    for constraint in ("most_copies", "tied", "max_layer_cycles"):
+    for constraint in ("most_copies", "tied", "max_layer_cycles", "least_interval"):
         assert sum(constraint in i for i in drawn) > 500
     assert sum(0 in i["tiles"] for i in drawn) > 300
     assert sum(brute_force(i) is None for i in drawn[:600]) > 40

@@ -92,6 +92,27 @@ def test_problem_of_a_design_reads_the_cost_model():
     assert problem.cycles_per_unit.tolist() == cycles.tolist()
     assert problem.fixed_cycles.tolist() == model.fixed_cycles(activation_bits).tolist()
     assert (problem.budget, problem.objective, len(problem)) == (56, "throughput", 5)
+    assert problem.least_interval == 0
+    transformer = CostModel(load_network("bert_base"), load_preset("puma_asplos_2019"))
+    bits = [8] * len(transformer.network)
+    problem = ReplicationProblem.of(transformer, bits, bits, 10**6, "throughput")
+    assert problem.least_interval == 273_552
+
+
+def test_the_interval_has_a_floor():
+    values = GOOD | {"least_interval": 30}
+    copies = np.array([3, 3])  # layers of 22 and 14 cycles
+    problem = ReplicationProblem(**(values | {"objective": "throughput"}))
+    assert problem.interval(copies) == problem.objective_value(copies) == 30
+    assert problem.interval(np.array([1, 3])) == 52
+    both = ReplicationProblem(**(values | {"objective": "throughput_then_latency"}))
+    assert both.objective_value(copies) == 30 * 81 + 36
+    latency = ReplicationProblem(**values)
+    assert latency.objective_value(copies) == 36
+    message = r"Expected max_layer_cycles of at least 30, .*, got 29\."
+    with pytest.raises(SolverError, match=message):
+        ReplicationProblem(**(values | {"max_layer_cycles": 29}))
+    assert len(ReplicationProblem(**(values | {"max_layer_cycles": 30}))) == 2
 
 
 @pytest.mark.parametrize(
@@ -226,6 +247,12 @@ def test_arrays_of_no_integers_are_refused(name, values, got):
         ReplicationProblem(**(GOOD | {name: values}))
 
 
+@pytest.mark.parametrize(("interval", "message"), [(-1, "of at least 0, got -1"), (1.5, "to be")])
+def test_malformed_least_interval_is_refused(interval, message):
+    with pytest.raises(SolverError, match=f"Expected least_interval {message}"):
+        ReplicationProblem(**(GOOD | {"least_interval": interval}))
+
+
 @pytest.mark.parametrize("budget", [12.0, True, "12", None, 2**64, [12], [12, 12]], ids=str)
 def test_budget_that_is_no_integer_is_refused(budget):
     with pytest.raises(SolverError, match=r"Expected budget to be .*, got"):
@@ -237,11 +264,19 @@ def test_budget_that_is_no_integer_is_refused(budget):
     [
         {"units": [2**31, 1], "cycles_per_unit": [2**31, 1]},
         {"fixed_cycles": [2**62, 0]},
+        {"least_interval": 2**62},
         {"fixed_cycles": [2**61, 2**61]},
         {"tiles": [2**61, 2**61], "budget": 2**62},
         {"tiles": [2**31, 1], "units": [2**31, 1], "budget": 2**40},
     ],
-    ids=["product", "output", "sum of cycles", "sum of tiles", "tiles of all copies"],
+    ids=[
+        "product",
+        "output",
+        "least interval",
+        "sum of cycles",
+        "sum of tiles",
+        "tiles of all copies",
+    ],
 )
 def test_numbers_beyond_exact_sums_are_refused(changes):
     message = r"Expected total cycles and tiles below 2\*\*62 so that 64-bit sums are exact, got \d"
@@ -266,10 +301,11 @@ def test_problems_are_values(problem):
     assert problem != "text"
 
 
-@pytest.mark.parametrize("name", [*ARRAYS, "budget", "objective"])
+@pytest.mark.parametrize("name", [*ARRAYS, "budget", "objective", "least_interval"])
 def test_one_other_number_makes_another_problem(problem, name):
     changes = {name: np.array(GOOD[name]) + 1} if name in ARRAYS else {}
     changes |= {"budget": 13} if name in ("budget", "tiles") else {}
+    changes |= {"least_interval": 1} if name == "least_interval" else {}
     changes |= {"objective": "throughput"} if name == "objective" else {}
     assert ReplicationProblem(**(GOOD | changes)) != problem
 

@@ -335,7 +335,6 @@ def _design(options: argparse.Namespace) -> tuple[Task, list[int], list[int]]:
 def _report(options: argparse.Namespace) -> int:
     try:
         import matplotlib  # noqa: F401  the picture needs it
-        import scipy  # noqa: F401  so do ranks
     except ImportError as error:
         raise MissingExtraError(
             f'Expected {error.name} for the report; run pip install "lrmp[accuracy,plot]".'
@@ -348,7 +347,6 @@ def _report(options: argparse.Namespace) -> int:
 
 def _need_torch() -> None:
     try:
-        import scipy  # noqa: F401  maps are fitted with it
         import torch  # noqa: F401  networks run on it
         from PIL import Image  # noqa: F401  images are decoded with it
     except ImportError as error:
