@@ -7,25 +7,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
-from lrmp.baselines.optimum import joint_problem
+from lrmp.baselines.optimum import bits_of, joint_problem
 from lrmp.envs.accuracy.table import TableAccuracy
 from lrmp.envs.design_plot import new_figure
 from lrmp.envs.optimum import stored_optimum
 from lrmp.envs.outcome import evaluate_bits
 from lrmp.envs.record import library_versions
 from lrmp.envs.task import Task, load_task
+from lrmp.errors import InfeasibleAccuracyError
 from lrmp.hardware.cost_report import Objective
-from lrmp.hardware.design import BIT_WIDTHS
+from lrmp.hardware.design import BIT_WIDTHS, Design
 from lrmp.solvers.exact import solve_exact
 from lrmp.solvers.joint import solve_joint
+from lrmp.solvers.joint_options import JointOptions
 from lrmp.solvers.joint_problem import JointOptimum, JointProblem
 from lrmp.solvers.joint_sum import SumSearch
 from lrmp.solvers.replication import ReplicationProblem
 
 ALLOWANCES = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0)  # points
-FORBIDDEN = 100.0  # penalty of a design beyond the allowance: a factor of e^100 in time
 TRADE_OFF_POINTS = 25
 ENERGY_SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 GOALS: tuple[Objective, ...] = ("latency", "throughput", "energy")
@@ -61,11 +63,11 @@ def front(task: Task) -> list[dict[str, float]]:
         answer = best_within(task, allowance)
         if answer is None:
             continue
-        design = answer.design
+        bits = bits_of(answer.settings)
         points.append(
             {
                 "allowance": allowance,
-                "accuracy_drop": task.accuracy.drop(design.weight_bits, design.activation_bits),
+                "accuracy_drop": task.accuracy.drop(*bits),
                 "speedup": math.exp(answer.value),
                 "speedup_bound": math.exp(answer.bound),
             }
@@ -83,8 +85,10 @@ def best_within(task: Task, allowance: float) -> JointOptimum | None:
     Returns:
         The design with a bound on all others within the allowance; None if none is so accurate.
     """
-    answer = solve_joint(_limited(task, allowance))
-    return None if answer.value < -FORBIDDEN / 2 else answer
+    try:
+        return solve_joint(_limited(task, allowance))
+    except InfeasibleAccuracyError:
+        return None
 
 
 def _limited(task: Task, allowance: float) -> JointProblem:
@@ -92,8 +96,8 @@ def _limited(task: Task, allowance: float) -> JointProblem:
     assert isinstance(accuracy, TableAccuracy)  # joint_problem refuses others
     drop_of = accuracy.drop_map
 
-    def penalty(total: float) -> float:
-        return FORBIDDEN if float(drop_of(total)) > allowance else 0.0
+    def penalty(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.where(drop_of(sums) > allowance, math.inf, 0.0)
 
     return replace(posed, penalty=penalty)
 
@@ -172,14 +176,15 @@ def energy_against_latency(task: Task) -> list[dict[str, float]]:
     posed, model = _limited(replace(task, objective="edp"), task.allowed_drop), task.cost_model
     baseline = {goal: model.baseline.cost(goal) for goal in GOALS}
     scale = baseline["latency"] / baseline["energy"]
+    options = JointOptions.of(posed)
     rows = []
     for share in tqdm(ENERGY_SHARES, desc=f"{task.id}, energy", unit="point"):
         weights = 1 - share, share * scale
-        design, bound = SumSearch(posed, lambda line: None, *weights).run()
-        report = model.evaluate(design)
+        found = SumSearch(posed, options, lambda line: None, *weights).run()
+        report = model.evaluate(Design(*bits_of(found.settings), found.copies))
         total = weights[0] * report.cost("latency") + weights[1] * report.cost("energy")
         gains = {f"{goal}_gain": baseline[goal] / report.cost(goal) for goal in GOALS}
-        rows.append({"energy_share": share, **gains, "gap": max(0.0, total / bound - 1)})
+        rows.append({"energy_share": share, **gains, "gap": max(0.0, total / found.bound - 1)})
     return rows
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from lrmp.baselines.front import PUBLISHED, best_within
+from lrmp.baselines.optimum import bits_of
 from lrmp.envs.accuracy.data import data_root
 from lrmp.envs.accuracy.design_result import design_bits, design_text
 from lrmp.envs.accuracy.network import NetworkAccuracy
@@ -158,7 +159,7 @@ def _best(task: Task, allowance: float) -> dict[str, Any] | None:
     answer = best_within(task, allowance)
     if answer is None:
         return None
-    found = _design(task, (answer.design.weight_bits, answer.design.activation_bits))
+    found = _design(task, bits_of(answer.settings))
     return found | {"allowance": allowance, "bound": math.exp(answer.bound)}
 
 

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
+
+import numpy as np
 
 from lrmp.baselines.additive_table import additive_table
 from lrmp.baselines.command import exit_codes
@@ -11,6 +14,9 @@ from lrmp.envs.optimum import Optimum
 from lrmp.envs.outcome import evaluate_bits
 from lrmp.envs.reward import PENALTY_PER_POINT
 from lrmp.envs.task import TASKS, Task, load_task
+from lrmp.errors import RunError
+from lrmp.hardware.design import BIT_WIDTHS, MIN_BITS
+from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.joint import solve_joint
 from lrmp.solvers.joint_problem import JointProblem
 from lrmp.solvers.replication import ReplicationProblem
@@ -58,11 +64,9 @@ class Args:
     """tasks; all registered ones by default"""
     page: Path | None = None
     """also write a Markdown table of all stored optima to this file"""
-    tolerance: float = 0.0
-    """stop where no design can be better by more than about this share; 0 proves optimality"""
 
 
-def find_optimum(task: Task, log: Callable[[str], None] = print, tolerance: float = 0.0) -> Optimum:
+def find_optimum(task: Task, log: Callable[[str], None] = print) -> Optimum:
     """Find the best design of a task and a bound on all designs.
 
     Tasks with an additive accuracy table are solved by ``lrmp.solvers.joint``; tasks whose
@@ -71,32 +75,52 @@ def find_optimum(task: Task, log: Callable[[str], None] = print, tolerance: floa
     Args:
         task: What is solved.
         log: Called with every line of the solver's log.
-        tolerance: As for ``lrmp.solvers.joint``.
 
     Returns:
         The optimum; its value and design are those of ``evaluate_bits``.
+
+    Raises:
+        RunError: If the bound does not hold for the design as the environment scores it.
     """
     if task.accuracy.kind == "table":
         method = "joint knapsack of bits and copies over the additive accuracy table"
-        answer = solve_joint(joint_problem(task), log, tolerance)
-        if tolerance > 0:
-            method += f", tolerance {tolerance:g}"
-        bits, bound = (answer.design.weight_bits, answer.design.activation_bits), answer.bound
-        lines = answer.log
+        answer = solve_joint(joint_problem(task), log)
+        bits, bound, lines = bits_of(answer.settings), answer.bound, answer.log
     else:
         method = "tree search over all bits with the quantised network itself"
         bits, bound, lines = search_tree(task, log)
     outcome = evaluate_bits(task, *bits)
     value = outcome.reward()
+    if value > bound:
+        raise RunError(
+            f"Expected no design of {task.id} above the bound {bound!r}, got one of {value!r}: a "
+            "fault of the solver. Please report the task."
+        )
     return Optimum(
         task=task.id,
         task_fingerprint=task.fingerprint,
         design=outcome.design,
         value=value,
-        bound=max(bound, value),
+        bound=bound,
         method=method,
         log=lines,
     )
+
+
+#: Pairs of weight and activation bits: the settings of ``joint_problem``, shape (49, 2).
+SETTINGS = np.array(list(product(BIT_WIDTHS, BIT_WIDTHS)))
+
+
+def bits_of(settings: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the bits that settings of ``joint_problem`` stand for.
+
+    Args:
+        settings: Shape (L,).
+
+    Returns:
+        Weight and activation bits, each of shape (L,).
+    """
+    return SETTINGS[settings, 0], SETTINGS[settings, 1]
 
 
 def joint_problem(task: Task) -> JointProblem:
@@ -106,24 +130,25 @@ def joint_problem(task: Task) -> JointProblem:
         task: What is solved.
 
     Returns:
-        The joint problem: the table's map turns the sum of its entries into the drop, and what
-        exceeds the allowed drop is paid for as in the default reward.
+        The joint problem: its settings are pairs of bits, the table's map turns the sum of its
+        entries into the drop, and what exceeds the allowed drop is paid for as in the default
+        reward.
 
     Raises:
         RunError: If the accuracy of the task is no such table.
     """
     accuracy = additive_table(task)
+    weight, activation = SETTINGS.T - MIN_BITS
     return JointProblem(
-        pose=lambda weights, activations, budget: ReplicationProblem.of(
-            task.cost_model, weights, activations, budget, task.objective
+        pose=lambda settings, budget: ReplicationProblem.of(
+            task.cost_model, *bits_of(settings), budget, task.objective
         ),
         budget=task.budget,
         objective=task.objective,
         baseline=task.cost_model.baseline.cost(task.objective),
-        weight_terms=accuracy.weight_table,
-        activation_terms=accuracy.activation_table,
-        penalty=lambda total: (
-            PENALTY_PER_POINT * max(0.0, float(accuracy.drop_map(total)) - task.allowed_drop)
+        terms=accuracy.weight_table[:, weight] + accuracy.activation_table[:, activation],
+        penalty=lambda sums: (
+            PENALTY_PER_POINT * np.maximum(0.0, accuracy.drop_map(sums) - task.allowed_drop)
         ),
     )
 
@@ -143,7 +168,7 @@ def compute(args: Args) -> None:
                 print(f"{task_id}: {path} is up to date")
                 continue
         print(f"{task_id}:", flush=True)
-        optimum = find_optimum(task, lambda line: print(f"  {line}", flush=True), args.tolerance)
+        optimum = find_optimum(task, lambda line: print(f"  {line}", flush=True))
         path.write_text(optimum.to_json(), "utf-8")
         print(f"  {optimum.value:.6f}, gap {optimum.gap:.1e}: {path}", flush=True)
     if args.page is not None:

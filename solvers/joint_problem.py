@@ -3,42 +3,128 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lrmp.hardware.design import BIT_WIDTHS, MIN_BITS, Design
+from lrmp.errors import InfeasibleAccuracyError, InfeasibleBudgetError, SolverError
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.exact import solve_exact
 from lrmp.solvers.replication import ReplicationObjective, ReplicationProblem
 
 Floats = NDArray[np.float64]
-Bits = tuple[IntArray, IntArray]  # weights and activations, each of shape (L,)
+FORBIDDEN = 600.0  # exp(600) times slower; what lies beyond would not fit into floats
 
 
 @dataclass(frozen=True, eq=False)
 class JointProblem:
-    """A task, as far as its optimum is concerned.
+    """Choose a setting for each of L layers, out of S, and copies.
+
+    What a setting is, such as a pair of bit widths, is known to ``pose`` alone.
 
     Attributes:
-        pose: Poses the replication problem of weight bits, activation bits, each of shape (L,), and
-            a budget.
+        pose: Poses the replication problem of chosen settings, shape (L,), and a budget. What a
+            layer costs depends on its own setting alone.
         budget: Tiles on the chip.
         objective: ``"latency"``, ``"throughput"``, ``"energy"`` or ``"edp"``.
-        baseline: What the plain 8-bit chip has for the objective: cycles, femtojoules or their
-            product.
-        weight_terms: Accuracy terms by layer and weight bits 2..8, shape (L, 7).
-        activation_terms: Accuracy terms by layer and activation bits 2..8, shape (L, 7).
-        penalty: What a sum of terms costs in the return: at least 0 and never falling.
+        baseline: What the plain chip has for the objective: cycles, femtojoules or their product.
+        terms: Accuracy terms by layer and setting, shape (L, S).
+        penalty: What sums of terms, of any shape, cost in the return: never falling, infinite for
+            sums that are forbidden. What is more than ``FORBIDDEN`` beyond the least is, too.
+
+    Raises:
+        SolverError: If the terms are no finite matrix.
     """
 
-    pose: Callable[[IntArray, IntArray, int], ReplicationProblem]
+    pose: Callable[[IntArray, int], ReplicationProblem]
     budget: int
     objective: ReplicationObjective
     baseline: int
-    weight_terms: Floats
-    activation_terms: Floats
-    penalty: Callable[[float], float]
+    terms: Floats
+    penalty: Callable[[Floats], Floats]
+
+    def __post_init__(self) -> None:
+        if self.terms.ndim != 2 or 0 in self.terms.shape or not np.isfinite(self.terms).all():
+            raise SolverError(
+                "Expected finite accuracy terms by layer and setting, got an array of shape "
+                f"{self.terms.shape} with {np.count_nonzero(~np.isfinite(self.terms))} others. "
+                "Give settings that must not be used a large finite term."
+            )
+
+    @cached_property
+    def least_penalty(self) -> float:
+        """Penalty of the settings with the least terms, whatever budget they need.
+
+        Raises:
+            InfeasibleAccuracyError: If even that is forbidden.
+        """
+        least = math.fsum(self.terms.min(axis=1).tolist())
+        penalty = float(self.penalty(np.array(least)))
+        if penalty == math.inf:
+            raise InfeasibleAccuracyError(
+                f"Expected some design within the limit on accuracy; even the least sum of terms, "
+                f"{least:g}, is forbidden. Allow a larger drop."
+            )
+        return penalty
+
+    def paid(self, sums: Floats) -> Floats:
+        """Return what sums of terms cost in the return beyond what every design pays.
+
+        Args:
+            sums: Any shape.
+
+        Returns:
+            Penalties beyond ``least_penalty``, infinite for what is forbidden; same shape.
+        """
+        beyond = self.penalty(sums) - self.least_penalty
+        return np.where(beyond > FORBIDDEN, math.inf, beyond)
+
+    def paid_by(self, settings: IntArray) -> Floats:
+        """Return what designs pay beyond what every design pays.
+
+        Args:
+            settings: Shape (..., L).
+
+        Returns:
+            Penalties beyond ``least_penalty``, shape (...).
+        """
+        return self.paid(self.terms[np.arange(len(self.terms)), settings].sum(axis=-1))
+
+    def simple_designs(self, tiles: NDArray[Any]) -> IntArray:
+        """List designs to begin with: every setting in all layers, the smallest, the most accurate.
+
+        Args:
+            tiles: Of one copy, by layer and setting, shape (L, S); infinite where there is none.
+
+        Returns:
+            The settings of those that fit with one copy of every layer, shape (N, L).
+
+        Raises:
+            InfeasibleBudgetError: If not even the smallest fits.
+        """
+        layers, settings = self.terms.shape
+        uniform = np.repeat(np.arange(settings)[:, None], layers, axis=1)
+        designs = np.concatenate([uniform, [tiles.argmin(axis=1), self.terms.argmin(axis=1)]])
+        needed = tiles[np.arange(layers), designs].sum(axis=1)
+        if needed[-2] > self.budget:
+            raise InfeasibleBudgetError(
+                f"Expected a budget of at least {needed[-2]:.0f} tiles for one copy of every layer "
+                f"in its smallest setting, got {self.budget} tiles. Raise the budget."
+            )
+        fitting: IntArray = designs[needed <= self.budget]
+        return fitting
+
+    def uniform(self) -> list[ReplicationProblem]:
+        """Pose the replication problem of every setting, the same in all layers.
+
+        Returns:
+            S problems. Read layer by layer, they hold every choice of every layer; their budget
+            plays no part.
+        """
+        layers, settings = self.terms.shape
+        return [self.pose(np.full(layers, setting), 2**62) for setting in range(settings)]
 
 
 @dataclass(frozen=True)
@@ -46,13 +132,15 @@ class JointOptimum:
     """The best design found, and a bound on all others.
 
     Attributes:
-        design: Bits and copies.
+        settings: Of every layer, shape (L,).
+        copies: Of every layer, shape (L,).
         value: Its return.
         bound: No design has a higher return.
         log: What the solver did, a line each.
     """
 
-    design: Design
+    settings: IntArray
+    copies: IntArray
     value: float
     bound: float
     log: tuple[str, ...]
@@ -63,57 +151,17 @@ class JointOptimum:
         return math.expm1(self.bound - self.value)
 
 
-def evaluate_joint(
-    problem: JointProblem, weight_bits: IntArray, activation_bits: IntArray
-) -> tuple[float, Design]:
-    """Return the return of chosen bits with the best copies, and the design.
+def evaluate_joint(problem: JointProblem, settings: IntArray) -> tuple[float, IntArray]:
+    """Return the return of chosen settings with the best copies, and those copies.
 
     Args:
         problem: The task.
-        weight_bits: Shape (L,).
-        activation_bits: Shape (L,).
+        settings: Shape (L,).
 
     Returns:
-        Return and design.
+        Return and copies.
     """
-    answer = solve_exact(problem.pose(weight_bits, activation_bits, problem.budget))
+    answer = solve_exact(problem.pose(settings, problem.budget))
     value = math.log(problem.baseline / answer.objective_value)
-    design = Design(weight_bits, activation_bits, answer.copies)
-    return value - problem.penalty(sum_of_terms(problem, weight_bits, activation_bits)), design
-
-
-def sum_of_terms(problem: JointProblem, weight_bits: IntArray, activation_bits: IntArray) -> float:
-    """Add up the accuracy terms of a design.
-
-    Args:
-        problem: The task.
-        weight_bits: Shape (L,).
-        activation_bits: Shape (L,).
-
-    Returns:
-        What the penalty is a function of.
-    """
-    layers = np.arange(len(weight_bits))
-    weights = problem.weight_terms[layers, weight_bits - MIN_BITS]
-    activations = problem.activation_terms[layers, activation_bits - MIN_BITS]
-    return float(weights.sum() + activations.sum())
-
-
-def uniform_problems(problem: JointProblem) -> list[tuple[int, int, ReplicationProblem]]:
-    """Pose the replication problem for every pair of bits, the same in all layers.
-
-    What a layer costs depends on its own bits alone, so that these problems, read layer by layer,
-    hold every choice of every layer.
-
-    Args:
-        problem: The task.
-
-    Returns:
-        Weight bits, activation bits and problem; its budget plays no part.
-    """
-    layers = len(problem.weight_terms)
-    return [
-        (w, a, problem.pose(np.full(layers, w), np.full(layers, a), 2**62))
-        for w in BIT_WIDTHS
-        for a in BIT_WIDTHS
-    ]
+    paid = problem.least_penalty + float(problem.paid_by(settings))
+    return value - paid, answer.copies

@@ -10,52 +10,49 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from lrmp.hardware.design import MAX_BITS, Design
-from lrmp.solvers.joint_problem import JointProblem, sum_of_terms
+from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.solvers.joint_options import JointOptions
+from lrmp.solvers.joint_problem import JointProblem
 from lrmp.solvers.joint_sum import SumSearch
 from lrmp.solvers.product import least_product
 
-PARTS = 2**20  # of a cycle or femtojoule: the penalised sums are rounded to whole ones
+PARTS = 2**40  # of a cycle or femtojoule: the penalised sums are rounded to whole ones
+ROUNDING = 1e-12  # of a product of two such sums
+
+Solution = tuple[IntArray, IntArray]  # settings and copies
 
 
 def search_product(
-    problem: JointProblem, log: Callable[[str], None], tolerance: float = 0.0
-) -> tuple[Design, float]:
-    """Find the best design and a lower bound on ``C E exp(penalty)`` of all designs.
+    problem: JointProblem, options: JointOptions, log: Callable[[str], None]
+) -> tuple[IntArray, float]:
+    """Find the best settings and a lower bound on ``C E exp(penalty - least)`` of all designs.
 
     Args:
         problem: The task; its objective is edp.
+        options: Its options.
         log: Called with every line of the log.
-        tolerance: Of every weighted sum, as for ``SumSearch``.
 
     Returns:
-        Design and bound.
+        Settings, shape (L,), and the bound.
     """
     half = replace(problem, penalty=lambda terms: problem.penalty(terms) / 2)
 
-    def sums(design: Design) -> tuple[int, int]:
-        bits = design.weight_bits, design.activation_bits
-        posed = problem.pose(*bits, problem.budget)
-        cycles, energy = posed.cycles_and_energy(design.replication)
-        factor = PARTS * math.exp(half.penalty(sum_of_terms(problem, *bits)))
+    def sums(solution: Solution) -> tuple[int, int]:
+        settings, copies = solution
+        cycles, energy = problem.pose(settings, problem.budget).cycles_and_energy(copies)
+        factor = PARTS * math.exp(float(half.paid_by(settings)))
         return round(cycles * factor), round(energy * factor)
 
-    def solve(cycle_weight: int, energy_weight: int) -> tuple[Design, int]:
-        search = SumSearch(
-            half, lambda line: None, float(cycle_weight), float(energy_weight), tolerance
-        )
-        design, bound = search.run()
-        cycles, energy = sums(design)
+    def solve(cycle_weight: int, energy_weight: int) -> tuple[Solution, int]:
+        found = SumSearch(half, options, lambda line: None, cycle_weight, energy_weight).run()
+        solution = found.settings, found.copies
+        cycles, energy = sums(solution)
         log(
             f"sum of cycles and {energy_weight / max(cycle_weight, 1):.6g} times energy: penalised "
             f"cycles {cycles / PARTS:.1f}, energy {energy / PARTS:.6g} fJ"
         )
-        # The sums are rounded to whole parts: give way by one part each.
-        return design, math.floor(bound * PARTS) - cycle_weight - energy_weight
+        return solution, math.floor(found.bound * PARTS)
 
-    layers = len(problem.weight_terms)
-    full = Design.uniform(layers, MAX_BITS, MAX_BITS)
-    posed = problem.pose(full.weight_bits, full.activation_bits, 2**62)
-    cycles, energy = posed.cycles_and_energy(full.replication)
-    best, bound = least_product(solve, sums, (cycles * PARTS, energy * PARTS))
-    return best[0], bound / PARTS**2
+    # Sums take weights of any size: no direction needs rounding.
+    best, bound = least_product(solve, sums, (0, 0))
+    return best[0][0], bound / PARTS**2 * (1 - ROUNDING)

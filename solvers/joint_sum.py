@@ -1,141 +1,79 @@
 """The joint optimum where the objective is a sum over layers: latency, energy, or a mixture.
 
-Every layer l chooses weight bits w, activation bits a and copies r. Its tiles t, its cost c (cycles
-or energy) and its accuracy terms s depend on its own choice alone, and the return of a design is
+Every layer chooses a setting and copies. Its tiles t, its cost c (cycles or energy) and the
+accuracy s that it gives up depend on its own choice alone, and the return of a design is
 
     ln(baseline / sum c) - penalty(sum s),    with sum t <= budget,
 
-for a penalty that never falls as the sum of the terms grows; zero up to some sum, the free sum.
-That is a knapsack with two budgets, tiles and accuracy; the budget of accuracy, the allowance, is
-the free sum, unless paying for a larger one promises more, as where the penalty has a plateau:
+for a penalty that never falls as the sum grows: a knapsack with two budgets, tiles and accuracy.
 
-1. Lagrangian bound. For any prices p >= 0 of a tile and q >= 0 of a unit of accuracy, a design's
-   reduced cost ``c + p * t + q * s``, added over the layers, is at least the sum of the layers'
-   least; the best prices are found by golden-section search (Fisher, Management Science 27(1),
-   1981).
-2. Core enumeration. Designs better than a target have a reduced cost within a slack of that bound.
-   Layer by layer all partial designs within the slack are listed, dominated ones dropped. Either
-   the best design is among them, or none is better than the target, and the target is moved away
-   from the bound.
+1. Bounds. Prices of a tile and of a unit of accuracy bound the cost of all designs from below
+   (``joint_relaxation``). The prices that say most of the best design are found by turns with how
+   much accuracy it seems to give up.
+2. Core enumeration. Designs better than a target have a reduced cost within some room of that
+   bound. Layer by layer all partial designs within the room are listed, dominated ones dropped.
+   Either the best design is among them, or none is better than the target, and the target moves
+   away from the bound.
 
-Costs, tiles and copies are integers and exact; reduced costs are floats, and every bound gives way
-by ``MARGIN`` for their rounding.
+Tiles, costs and accuracy are whole numbers, rounded down where they are none, so that sums are
+exact; rounding of prices and logarithms is counted against the bound.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lrmp.errors import InfeasibleBudgetError, SolverError
-from lrmp.hardware.design import MIN_BITS, Design
+from lrmp.errors import InfeasibleAccuracyError, SolverError
 from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.solvers.choices import Choices
-from lrmp.solvers.joint_problem import Floats, JointProblem, uniform_problems
+from lrmp.solvers.joint_enumeration import Listing, list_designs
+from lrmp.solvers.joint_options import JointOptions
+from lrmp.solvers.joint_problem import FORBIDDEN, Floats, JointProblem
+from lrmp.solvers.joint_relaxation import Prices, Relaxation
+from lrmp.solvers.joint_room import (
+    MOST_PARTS,
+    ROUNDS,
+    Room,
+    first_parts,
+    penalty_factor,
+    split,
+)
+from lrmp.solvers.joint_terms import ROUNDING, JointTerms
 
-MARGIN = 1e-9  # relative; sums of a few hundred floats are good to 1e-13
-MOST_PARTIAL_DESIGNS = 100_000  # kept after each layer; more are cut off, and the bound says so
-MOST_EXTENDED = 2**24  # partial designs times choices of the next layer, at a time
-ROUGH_PARTIAL_DESIGNS = 4_000  # the same where a tolerance is allowed
-FIRST_TARGET = 2e-5  # above the Lagrangian bound, relative; then twice as far, and so on
-LAST_TARGET = 1e6
-FEW_PARTIAL_DESIGNS = 2_000  # looking for dominated ones among fewer is not worth it
-CELLS = 512  # of the sums of terms that are paid for
-LEVELS = 24  # of terms, in the search for dominated partial designs
-GOLDEN = (math.sqrt(5) - 1) / 2
-GOLDEN_STEPS = 50  # narrow a factor of 1e12 to 1e-9
-ALLOWANCES = 12  # larger than the free sum that are tried where paying may be worth it
-NEAR = 1e-6  # of the range of sums: cuts are not told apart more finely
-PLATEAU_SAMPLES = 2_000  # of the penalty, in the search for its plateaus
-
-
-@dataclass(frozen=True, eq=False)
-class _Options:
-    """All choices of all layers, in one flat list of N, layer by layer.
-
-    ``first`` (L,) are the first options of the layers; all other arrays have shape (N,).
-    """
-
-    first: IntArray
-    layer: IntArray
-    weight_bits: IntArray
-    activation_bits: IntArray
-    copies: IntArray
-    tiles: Floats
-    cost: Floats
-    terms: Floats
-
-    @classmethod
-    def of(cls, problem: JointProblem, cycle_weight: float, energy_weight: float) -> "_Options":
-        """List every (w, a, r) that fits the budget and costs less than with fewer copies."""
-        columns: list[tuple[NDArray[Any], ...]] = []
-        for weight, activation, posed in uniform_problems(problem):
-            choices = Choices.of(posed)
-            cost = cycle_weight * (choices.cycles + posed.fixed_cycles[choices.block]).astype(float)
-            if choices.energy_fj is not None:
-                cost += energy_weight * choices.energy_fj
-            # With the same bits, copies that do not cost less than fewer ones are of no use.
-            useful = [
-                np.append(True, mine[1:] < np.minimum.accumulate(mine)[:-1])
-                for mine in np.split(cost, choices.start[1:-1])
-            ]
-            fits = np.concatenate(useful) & (choices.tiles <= problem.budget)
-            layer, cost = choices.block[fits], cost[fits]
-            terms = problem.weight_terms[:, weight - MIN_BITS]
-            terms = terms + problem.activation_terms[:, activation - MIN_BITS]
-            columns.append(
-                (
-                    layer,
-                    np.full(len(layer), weight),
-                    np.full(len(layer), activation),
-                    choices.copies[fits],
-                    choices.tiles[fits].astype(float),
-                    cost,
-                    terms[layer],
-                )
-            )
-        joined = [np.concatenate(column) for column in zip(*columns, strict=True)]
-        order = np.argsort(joined[0], kind="stable")
-        layer, *rest = (column[order] for column in joined)
-        layers = np.arange(len(problem.weight_terms))
-        return cls(np.searchsorted(layer, layers), layer, *rest)
-
-    def only(self, kept: NDArray[np.intp]) -> "_Options":
-        """Keep some options, at least one of every layer."""
-        layer = self.layer[kept]
-        return _Options(
-            np.searchsorted(layer, np.arange(len(self.first))),
-            layer,
-            self.weight_bits[kept],
-            self.activation_bits[kept],
-            self.copies[kept],
-            self.tiles[kept],
-            self.cost[kept],
-            self.terms[kept],
-        )
-
-    def least(self, values: Floats) -> Floats:
-        """Least of some values by layer, shape (L,)."""
-        smallest: Floats = np.minimum.reduceat(values, self.first)
-        return smallest
+FIRST_TARGET = 2e-5  # above the bound, relative
+LONG_STEP = 8  # times as far is the next target, while few partial designs are kept,
+STEP = 2  # and while more are
+FEW_PARTIAL_DESIGNS = 1_000
+MOST_PARTIAL_DESIGNS = 200_000  # kept after each layer; more are cut off, and the bound says so
+CLOSE = 1e-7  # relative: bounds are not improved beyond
+MOST_EXACT = 2.0**50  # costs that are no whole numbers are scaled to this and rounded down
+LEAVES = 1000  # complete designs whose accuracy is looked at exactly
 
 
 @dataclass(frozen=True)
-class _Prices:
-    """Prices of a tile and of a unit of accuracy.
+class SumOptimum:
+    """What minimises a weighted sum of cycles and energy, times ``exp(penalty - least penalty)``.
 
-    Designs within the budget have ``cost + accuracy * (terms - allowance) >= bound``, whatever
-    their terms are.
+    Attributes:
+        settings: Of every layer, shape (L,).
+        copies: Of every layer, shape (L,).
+        bound: No design has a smaller penalised sum.
     """
 
-    tile: float
-    accuracy: float
-    allowance: float
+    settings: IntArray
+    copies: IntArray
     bound: float
+
+
+@dataclass(frozen=True)
+class _Design:
+    """A complete design: its penalised cost and its options."""
+
+    penalised: float
+    options: NDArray[np.intp]
 
 
 class SumSearch:
@@ -143,358 +81,196 @@ class SumSearch:
 
     Args:
         problem: The task.
+        options: Its options.
         log: Called with every line of the log.
         cycle_weight: What is minimised is this many times the cycles
         energy_weight: plus this many times the energy, times the exponential of the penalty.
-        tolerance: A design is good enough if none can cost less by more than this share of it. Then
-            fewer partial designs are kept, and the search stops with the first good enough.
-
-    Raises:
-        InfeasibleBudgetError: If one copy of every layer does not fit at 2 bits.
     """
 
     def __init__(
         self,
         problem: JointProblem,
+        options: JointOptions,
         log: Callable[[str], None],
         cycle_weight: float,
         energy_weight: float,
-        tolerance: float = 0.0,
     ) -> None:
-        self._problem = problem
-        self._tolerance = tolerance
-        self._most_partial = ROUGH_PARTIAL_DESIGNS if tolerance > 0 else MOST_PARTIAL_DESIGNS
-        self._log = log
-        self._options = options = _Options.of(problem, cycle_weight, energy_weight)
-        needed = options.least(options.tiles).sum()
-        if needed > problem.budget:
-            raise InfeasibleBudgetError(
-                f"Expected a budget of at least {needed:.0f} tiles for one copy of every layer at "
-                f"2 bits, got {problem.budget} tiles. Raise the budget."
-            )
-        self._least_terms = float(options.least(options.terms).sum())
-        self._most_terms = -float(options.least(-options.terms).sum())
-        self._free_sum = self._largest_sum(0.0)
-        self._known_prices: dict[float, _Prices] = {}
-        self._prices = self._find_prices(self._best_allowance())
+        self._problem, self._log = problem, log
+        cost, self._scale = _whole_costs(options, cycle_weight, energy_weight)
+        self._terms, kept, self._known = _worth_having(problem, options, cost)
+        self._options, self._cost = options.only(kept), cost[kept]
+        self._units = self._terms.units[self._options.layer, self._options.setting]
+        self._relaxation = Relaxation(self._options, self._cost, self._units, problem.budget)
+        self._prices = self._best_prices()
 
-    def run(self) -> tuple[Design, float]:
-        """Return the best design found and a lower bound on the penalised cost of all designs."""
-        prices = self._prices
-        expected = self._expected(prices)
-        paying = prices.allowance > self._free_sum
+    def run(self) -> SumOptimum:
+        """Search.
+
+        Returns:
+            The best design found and a bound on all.
+
+        Raises:
+            InfeasibleAccuracyError: If every design that fits is forbidden.
+            SolverError: If none was found in the memory that the enumeration has.
+        """
+        floor = self._floor()[0]
         self._log(
-            f"{len(self._options.layer)} choices of {len(self._options.first)} layers; accuracy "
-            f"terms up to {self._free_sum:.6g} cost nothing"
-            + (f", up to {prices.allowance:.6g} allowed" if paying else "")
+            f"{len(self._cost)} options of {len(self._options.first)} layers; penalised cost of at "
+            f"least {floor / self._scale:.9g} at {self._prices.tile / self._scale:.6g} per tile"
         )
-        self._log(
-            f"Lagrangian bound {prices.bound:.1f} at {prices.tile:.6g} per tile and "
-            f"{prices.accuracy:.6g} per unit of accuracy"
-        )
-        proven = self._floor(expected)  # penalised costs below this are impossible
-        best: tuple[float, Design] | None = None
-        distance = FIRST_TARGET
-        while distance < LAST_TARGET:
-            target = expected * (1 + distance)
-            if best is not None:
-                target = min(target, best[0] * (1 + MARGIN))
-            found, whole, most = self._enumerate(target)
+        best, proven, distance = self._known, floor, FIRST_TARGET
+        step, memory = LONG_STEP, FEW_PARTIAL_DESIGNS
+        dearest = float(self._options.most(self._cost).sum()) * math.exp(FORBIDDEN + 1)
+        while True:
+            target = min(floor * (1 + distance), dearest)
+            last = best is not None and best.penalised <= target
+            if best is not None and last:
+                target = np.nextafter(best.penalised, math.inf)
+            listing, found, least = self._enumerate(target, memory)
+            nearest = "none" if found is None else f"the best at {found.penalised / floor - 1:.3e}"
             self._log(
-                f"designs within {target / expected - 1:.3e} of the bound: "
-                f"{'none' if found is None else f'the best at {found[0] / expected - 1:.3e}'}; "
-                f"{'all' if whole else 'not all'} partial designs enumerated, up to {most}"
+                f"designs within {target / floor - 1:.3e} of that: {nearest}; "
+                f"{'all' if listing.whole else 'not all'} partial designs listed, "
+                f"up to {listing.most}"
             )
-            if found is not None and (best is None or found[0] < best[0]):
+            if found is not None and (best is None or found.penalised < best.penalised):
                 best = found
-            good = best is not None and best[0] * (1 - self._tolerance) <= proven
-            if good and self._tolerance > 0:
-                break
-            if whole:
-                proven = max(proven, target * (1 - MARGIN))
-                if best is not None and best[0] <= target:
-                    proven = best[0] * (1 - MARGIN)
+            if listing.whole:
+                proven = max(proven, least)
+                if best is not None and best.penalised <= target:
+                    proven = min(least, best.penalised)
                     break
-            elif best is not None and target <= best[0] * (1 + MARGIN):
+                if target == dearest:
+                    raise InfeasibleAccuracyError(
+                        "Expected some design within the budget and the limit on accuracy, got "
+                        "none. Raise the budget or allow a larger drop."
+                    )
+            elif memory < MOST_PARTIAL_DESIGNS:
+                distance /= step  # back to the last target that was short work
+                step, memory = STEP, MOST_PARTIAL_DESIGNS
+            elif last or target == dearest:
                 break  # even the designs better than the best are too many
-            distance *= 2
+            distance *= step if distance < 1 else step * distance
         if best is None:
             raise SolverError(
-                f"Expected a design within {LAST_TARGET:g} times the Lagrangian bound, got none."
+                f"Expected a design among {MOST_PARTIAL_DESIGNS} partial ones per layer, got none."
             )
-        return best[1], proven
-
-    def _largest_sum(self, paid: float) -> float:
-        """Find the largest sum of terms whose penalty is at most ``paid``, by bisection."""
-        penalty, low, high = self._problem.penalty, self._least_terms, self._most_terms
-        if penalty(low) > paid:
-            return low
-        if penalty(high) <= paid:
-            return high
-        while high - low > 1e-12 * max(1.0, abs(high)):
-            middle = (low + high) / 2
-            if penalty(middle) > paid:
-                high = middle
-            else:
-                low = middle
-        return low
-
-    def _expected(self, prices: _Prices) -> float:
-        """Say what the best design costs about, penalty included, if it uses the allowance up."""
-        return prices.bound * self._factor(prices.allowance)
-
-    def _factor(self, terms: float) -> float:
-        """Say by how much the penalty for a sum of terms multiplies the cost."""
-        return math.exp(min(self._problem.penalty(terms), 700.0))
-
-    def _best_allowance(self) -> float:
-        """Find the sum of terms that promises the least penalised cost.
-
-        Any allowance gives valid bounds; with a good one few designs lie between bound and best.
-        """
-        free = self._find_prices(self._free_sum)
-        cut = self._cut(self._expected(free))
-        if cut - self._free_sum <= 2 * NEAR * (self._most_terms - self._free_sum):
-            return self._free_sum  # nothing beyond is better
-        sums = np.linspace(self._free_sum, cut, PLATEAU_SAMPLES)
-        paid = np.array([self._problem.penalty(s) for s in sums.tolist()])
-        flat = {p for p, after in pairwise(paid) if 0 < p == after}
-        candidates = [self._largest_sum(p) for p in sorted(flat)]
-        step = max(1, PLATEAU_SAMPLES // ALLOWANCES)
-        candidates += sums[step::step].tolist()
-        return min(
-            (self._free_sum, *(c for c in candidates if c <= cut)),
-            key=lambda allowance: self._expected(self._find_prices(allowance)),
+        return SumOptimum(
+            self._options.setting[best.options],
+            self._options.copies[best.options],
+            proven / self._scale * (1 - 16 * ROUNDING),
         )
 
-    def _floor(self, expected: float) -> float:
-        """Bound the penalised cost of all designs from below, by prices alone.
+    def _best_prices(self) -> Prices:
+        """Find the prices at the accuracy that the best design seems to give up.
 
-        Up to the free sum a design costs at least what the prices say; beyond the cut, at least
-        what is expected; between, the prices that say most decide, cell by cell.
+        Any prices bound; with good ones few designs lie between bound and best.
         """
-        grid, least = self._cells(expected)
-        costs = least * [self._factor(low) for low in grid[:-1].tolist()]
-        within = self._least_cost(grid[:1])
-        return min(expected, float(within[0]), float(costs.min())) * (1 - MARGIN)
+        allowance = self._terms.free
+        prices, before = self._relaxation.best_prices(allowance), -math.inf
+        for _ in range(ROUNDS):
+            floor, allowance = self._floor()
+            if floor <= before * (1 + CLOSE):
+                break
+            prices, before = self._relaxation.best_prices(allowance), floor
+        return prices
 
-    def _cells(self, target: float) -> tuple[Floats, Floats]:
-        """Part the sums of terms from the free sum to the cut.
+    def _floor(self) -> tuple[float, float]:
+        """Bound the penalised cost of all designs from below, by the lines known so far.
 
         Returns:
-            Borders of the cells, and what designs within each cost at least.
+            The bound, and the accuracy that the best design would give up if there were designs
+            wherever the lines allow them.
         """
-        grid = np.linspace(self._free_sum, self._cut(target), CELLS + 1)
-        return grid, self._least_cost(grid[1:])
+        low, high = first_parts(self._terms)
+        place = self._terms.free
+        best = float(self._relaxation.least_cost(low[0]))
+        for _ in range(ROUNDS):
+            costs = self._relaxation.least_cost(high)
+            values = costs * penalty_factor(self._terms, high)
+            if values.min() < best:
+                best, place = float(values.min()), float(high[values.argmin()])
+            bounds = costs * penalty_factor(self._terms, low)
+            unsettled = bounds < best * (1 - CLOSE)
+            if not unsettled.any() or len(low) > MOST_PARTS:
+                break
+            low, high = split(low[unsettled], high[unsettled])
+        return min(best * (1 - CLOSE), float(bounds.min())), place
 
-    def _least_cost(self, terms: Floats) -> Floats:
-        """Bound the cost of designs with terms up to a sum, by the prices that say most of it."""
-        known = self._known_prices.values()
-        costs = [p.bound - p.accuracy * (terms - p.allowance) for p in known]
-        least: Floats = np.max(costs, axis=0)
-        return least
-
-    def _find_prices(self, allowance: float) -> _Prices:
-        """Find the prices with the highest Lagrangian bound."""
-        if allowance not in self._known_prices:
-            self._known_prices[allowance] = self._search_prices(allowance)
-        return self._known_prices[allowance]
-
-    def _search_prices(self, allowance: float) -> _Prices:
-        options, budget = self._options, self._problem.budget
-        scale = float(options.least(options.cost).sum())
-        spread = max(self._most_terms - self._least_terms, 1e-9)
-
-        def with_accuracy(accuracy: float) -> tuple[float, float]:
-            base = options.cost + accuracy * options.terms
-            return _maximise(
-                lambda tile: (
-                    float(options.least(base + tile * options.tiles).sum()) - tile * budget
-                ),
-                scale / budget,
-            )
-
-        accuracy, bound = _maximise(
-            lambda accuracy: with_accuracy(accuracy)[1] - accuracy * allowance, scale / spread
-        )
-        return _Prices(with_accuracy(accuracy)[0], accuracy, allowance, bound)
-
-    def _cut(self, target: float) -> float:
-        """Find a sum of terms beyond which no design is better than the target.
-
-        Beyond the allowance the slack grows with the price of accuracy while the penalty shrinks
-        what a design may cost. Other prices show that designs far beyond are no better.
-        """
-
-        def excluded(low: float, high: float) -> bool:
-            bound = self._find_prices(high).bound * (1 - MARGIN)
-            return bound * self._factor(low) >= target
-
-        low, high = self._free_sum, self._most_terms
-        least = NEAR * (high - low)
-        if excluded(low + least, high):  # at once, where the penalty is steep
-            return low + least
-        while high - low > least and excluded((low + high) / 2, high):
-            high = (low + high) / 2
-        return high
-
-    def _enumerate(self, target: float) -> tuple[tuple[float, Design] | None, bool, int]:
-        """List the designs whose penalised cost, cost * exp(penalty), is below a target.
+    def _enumerate(self, target: float, memory: int) -> tuple[Listing, _Design | None, float]:
+        """List the designs whose penalised cost is below a target.
 
         Returns:
-            The best of them with its penalised cost, or None; whether all were listed; and the
-            largest number of partial designs kept.
+            They; the best of them, by its true penalty and not that of its units; and what no
+            design below the target falls below, the target itself if there is none.
         """
-        problem, prices = self._problem, self._prices
-        slack = _Slack(self, target)
-        if slack.most < 0:
-            return None, True, 0
-        reduced = (
-            self._options.cost
-            + prices.tile * self._options.tiles
-            + prices.accuracy * self._options.terms
+        room = Room(self._relaxation, self._terms, self._prices, target)
+        listing = list_designs(
+            self._options, self._cost, self._units, self._prices, self._problem.budget, room, memory
         )
-        reduced -= self._options.least(reduced)[self._options.layer]
-        kept = np.flatnonzero(reduced <= slack.most)
-        options, reduced = self._options.only(kept), reduced[kept]
-        ends = np.append(options.first, len(kept))
-        order = np.argsort(np.diff(ends), kind="stable").tolist()
-        low_tiles, high_tiles = options.least(options.tiles), -options.least(-options.tiles)
-        low_terms, high_terms = options.least(options.terms), -options.least(-options.terms)
-        rest = [float(x.sum()) for x in (low_tiles, high_tiles, low_terms, high_terms)]
-
-        tiles, terms, spent = np.zeros(1), np.zeros(1), np.zeros(1)
-        path: list[tuple[NDArray[np.intp], int]] = []
-        whole, most = True, 1
-        for layer in order:
-            rest = [
-                r - float(x[layer])
-                for r, x in zip(rest, (low_tiles, high_tiles, low_terms, high_terms), strict=True)
-            ]
-            mine = slice(ends[layer], ends[layer + 1])
-            count = int(ends[layer + 1] - ends[layer])
-            if len(tiles) * count > MOST_EXTENDED:
-                whole = False
-                few = np.sort(np.argsort(spent, kind="stable")[: MOST_EXTENDED // count])
-                tiles, terms, spent = tiles[few], terms[few], spent[few]
-                path[-1] = (path[-1][0][few], path[-1][1])
-            tiles = (tiles[:, None] + options.tiles[mine]).ravel()
-            terms = (terms[:, None] + options.terms[mine]).ravel()
-            spent = (spent[:, None] + reduced[mine]).ravel()
-            unused = np.maximum(problem.budget - rest[1] - tiles, 0)
-            room = slack(terms + rest[2], terms + rest[3]) - spent - prices.tile * unused
-            alive = np.flatnonzero((tiles + rest[0] <= problem.budget) & (room >= 0))
-            if len(alive) > 4 * self._most_partial:  # more would not fit in memory side by side
-                whole = False
-                roomiest = np.argpartition(-room[alive], 4 * self._most_partial)
-                alive = np.sort(alive[roomiest[: 4 * self._most_partial]])
-            if len(alive) > FEW_PARTIAL_DESIGNS:
-                cost = spent - prices.tile * tiles - prices.accuracy * terms
-                alive = alive[_undominated(tiles[alive], terms[alive], cost[alive])]
-            if len(alive) > self._most_partial:
-                whole = False
-                roomiest = np.argpartition(-room[alive], self._most_partial)
-                alive = np.sort(alive[roomiest[: self._most_partial]])
-            tiles, terms, spent = tiles[alive], terms[alive], spent[alive]
-            path.append((alive, count))
-            most = max(most, len(alive))
-            if not len(alive):
-                return None, whole, most
-        cost = prices.bound + spent + prices.tile * (problem.budget - tiles)
-        cost -= prices.accuracy * (terms - prices.allowance)
-        penalised = cost * [self._factor(t) for t in terms.tolist()]
-        state = int(penalised.argmin())
-        best = float(penalised[state])
-        chosen = np.empty(len(order), dtype=np.int64)
-        for layer, (alive, count) in zip(reversed(order), reversed(path), strict=True):
-            state, choice = divmod(int(alive[state]), count)
-            chosen[layer] = ends[layer] + choice
-        design = Design(
-            options.weight_bits[chosen], options.activation_bits[chosen], options.copies[chosen]
-        )
-        return (best, design), whole, most
+        penalised = listing.cost * penalty_factor(self._terms, listing.units)
+        best: _Design | None = None
+        for design in np.argsort(penalised, kind="stable")[:LEAVES].tolist():
+            if best is not None and penalised[design] >= best.penalised:
+                break
+            options = listing.options_of(design)
+            paid = float(self._problem.paid_by(self._options.setting[options]))
+            true = float(listing.cost[design]) * math.exp(paid)
+            if true < (math.inf if best is None else best.penalised):
+                best = _Design(true, options)
+        return listing, best, float(penalised.min(initial=target))
 
 
-class _Slack:
-    """What the reduced costs of a design better than the target may add up to.
-
-    A design with terms s costs less than ``target * exp(-penalty(s))``, so its reduced cost and
-    unused tiles are at most ``target * exp(-penalty(s)) + accuracy * (s - allowance) - bound``.
-    Up to the free sum that grows with s; beyond it the most is taken over cells of a grid. Where
-    other prices show that no design is better, there is none.
-    """
-
-    def __init__(self, search: "SumSearch", target: float) -> None:
-        prices, penalty = search._prices, search._problem.penalty
-        self._prices, self._free_sum = prices, search._free_sum
-        self._at_free_sum = target - prices.bound * (1 - MARGIN)
-        self._at_free_sum += prices.accuracy * (self._free_sum - prices.allowance)
-        self._grid, least = search._cells(target)
-        if search._least_cost(self._grid[:1])[0] * (1 - MARGIN) >= target:
-            self._at_free_sum = -math.inf
-        paid = np.array([math.exp(-penalty(s)) for s in self._grid[:-1].tolist()])
-        cells = target * paid + prices.accuracy * (self._grid[1:] - prices.allowance)
-        cells -= prices.bound * (1 - MARGIN)
-        cells[least * (1 - MARGIN) >= target * paid] = -np.inf
-        beyond = np.maximum.accumulate(cells[::-1])[::-1]
-        self._beyond = np.append(beyond, -np.inf)  # nothing beyond the cut is better
-        #: The most of all designs.
-        self.most = max(self._at_free_sum, float(beyond[0]))
-
-    def __call__(self, least_terms: Floats, most_terms: Floats) -> Floats:
-        """Return the most that designs with terms between two sums may use."""
-        short = np.minimum(most_terms - self._free_sum, 0)
-        within = self._at_free_sum + self._prices.accuracy * short
-        tolerance = 1e-9 * max(1.0, abs(float(self._grid[-1])))
-        cell = np.searchsorted(self._grid, least_terms - tolerance, side="right") - 1
-        beyond = self._beyond[np.clip(cell, 0, CELLS)]
-        reaches = most_terms + tolerance > self._free_sum
-        starts_within = least_terms - tolerance <= self._free_sum
-        inside = np.where(starts_within, within, -np.inf)
-        result: Floats = np.where(reaches, np.maximum(inside, beyond), inside)
-        return result
-
-
-def _undominated(tiles: Floats, terms: Floats, cost: Floats) -> NDArray[np.intp]:
-    """Find partial designs that are not seen to be beaten in tiles, terms and cost at once.
-
-    Of equal ones the first is kept. Beaten ones are recognised by coarse levels of the terms, so
-    not every one is; that costs time, never correctness.
-    """
-    rounded = np.round(terms, 10)
-    order = np.lexsort((cost, rounded, tiles))
-    t, s, c = tiles[order], rounded[order], cost[order]
-    first = np.ones(len(order), dtype=bool)
-    first[1:] = (t[1:] != t[:-1]) | (s[1:] != s[:-1])
-    order, s, c = order[first], s[first], c[first]
-    edges = np.quantile(s, np.linspace(0, 1, LEVELS + 1)[1:-1])
-    level = np.searchsorted(edges, s, side="right")
-    best = np.full((len(order), LEVELS + 1), np.inf)
-    best[np.arange(len(order)), level + 1] = c
-    # best[i, k]: the least cost among earlier ones, no heavier, of levels below k.
-    best = np.minimum.accumulate(np.minimum.accumulate(best, axis=0), axis=1)
-    beaten = best[np.arange(len(order)), level] <= c
-    # Within its own level: the one before with as few tiles and fewer terms.
-    kept: NDArray[np.intp] = np.sort(order[~beaten])
-    return kept
-
-
-def _maximise(function: Callable[[float], float], scale: float) -> tuple[float, float]:
-    """Maximise a concave function of a price by golden-section search, on a logarithmic axis.
+def _whole_costs(
+    options: JointOptions, cycle_weight: float, energy_weight: float
+) -> tuple[Floats, float]:
+    """Weigh cycles and energy, in whole numbers that are exact or rounded down.
 
     Returns:
-        The best price tried and its value; whatever price is returned gives a valid bound.
+        Costs, shape (N,), and what they are multiplied by.
     """
-    low, high = math.log(scale * 1e-6), math.log(scale * 1e6)
-    inner = [high - GOLDEN * (high - low), low + GOLDEN * (high - low)]
-    values = [function(math.exp(x)) for x in inner]
-    for _ in range(GOLDEN_STEPS):
-        if values[0] >= values[1]:
-            high, inner[1], values[1] = inner[1], inner[0], values[0]
-            inner[0] = high - GOLDEN * (high - low)
-            values[0] = function(math.exp(inner[0]))
-        else:
-            low, inner[0], values[0] = inner[0], inner[1], values[1]
-            inner[1] = low + GOLDEN * (high - low)
-            values[1] = function(math.exp(inner[1]))
-    return max(zip(map(math.exp, inner), values, strict=True), key=lambda pair: pair[1])
+    cost = cycle_weight * options.cycles.astype(float)
+    cost += energy_weight * options.energy_fj.astype(float)
+    largest = float(options.most(cost).sum())
+    if not options.least(cost).sum() > 0:
+        raise SolverError("Expected designs that cost something, got one of no cycles or energy.")
+    whole = float(cycle_weight).is_integer() and float(energy_weight).is_integer()
+    if whole and largest < MOST_EXACT:
+        return cost, 1.0
+    scale = 2.0 ** math.floor(math.log2(MOST_EXACT / largest))
+    return np.floor(cost * (1 - 8 * ROUNDING) * scale), scale
+
+
+def _worth_having(
+    problem: JointProblem, options: JointOptions, cost: Floats
+) -> tuple[JointTerms, NDArray[np.intp], _Design | None]:
+    """Leave out options that no design worth having has.
+
+    Returns:
+        The accuracy terms, scaled to what is left; the options kept; and a first design of them,
+        with one copy of every layer, if one is allowed.
+    """
+    layers, settings = problem.terms.shape
+    key = options.layer * settings + options.setting
+    every = np.arange(layers * settings).reshape(layers, settings)
+    singles = np.minimum(np.searchsorted(key, every), len(key) - 1)  # options of one copy
+    tiles = np.where(key[singles] == every, options.tiles[singles], math.inf)
+    designs = problem.simple_designs(tiles)
+    chosen, paid = singles[np.arange(layers), designs], problem.paid_by(designs)
+    costs = cost[chosen].sum(axis=1)
+    penalised = np.log(np.maximum(costs, 1.0)) + paid
+    best = int(penalised.argmin())
+    cheapest = math.log(max(float(options.least(cost).sum()), 1.0))
+    terms = JointTerms(problem, float(penalised[best]) - cheapest + CLOSE)
+
+    # With the same setting, copies that do not cost less than fewer ones are of no use.
+    useful = np.ones(len(cost), dtype=bool)
+    starts = np.append(np.flatnonzero(np.diff(key, prepend=-1)), len(key))
+    for start, stop in pairwise(starts.tolist()):
+        mine = cost[start:stop]
+        useful[start + 1 : stop] = mine[1:] < np.minimum.accumulate(mine)[:-1]
+    kept = np.flatnonzero(useful & terms.usable[options.layer, options.setting])
+    if penalised[best] == math.inf:
+        return terms, kept, None
+    first = float(costs[best]) * math.exp(float(paid[best]))
+    return terms, kept, _Design(first, np.searchsorted(kept, chosen[best]))

@@ -32,6 +32,10 @@ class SolverError(LRMPError, ValueError):
     """A malformed replication problem, or a solver that does not fit its objective."""
 
 
+class InfeasibleAccuracyError(SolverError):
+    """No design that fits the budget is within the limit on accuracy."""
+
+
 class TaskError(LRMPError, ValueError):
     """An unknown task, or options that a task does not offer."""
 

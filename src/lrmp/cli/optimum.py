@@ -1,10 +1,11 @@
 """The ``lrmp optimum`` command: the proven optimum of a task."""
 
 import argparse
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from tqdm import tqdm
 
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK
 from lrmp.cli.outcome_text import outcome_json, print_outcome
@@ -15,6 +16,8 @@ from lrmp.envs.design_plot import plot_design
 from lrmp.envs.optimum import stored_optimum
 from lrmp.envs.outcome import evaluate_bits
 from lrmp.errors import RunError
+
+STATUS = "{desc}, {elapsed}{postfix}"  # how long the solver takes is not known beforehand
 
 
 def add_commands(commands: Any) -> None:
@@ -47,7 +50,8 @@ def _optimum(options: argparse.Namespace) -> int:
     if options.solve:
         from lrmp.baselines.optimum import find_optimum
 
-        known = find_optimum(task, lambda line: print(line, file=sys.stderr))
+        with tqdm(desc=f"solving {task.id}", bar_format=STATUS, leave=False) as status:
+            known = find_optimum(task, status.set_postfix_str)
     if known is None or known.task_fingerprint != task.fingerprint:
         found = "none" if known is None else "one for an earlier definition of the task"
         raise RunError(f"Expected a stored optimum of {task.id}, got {found}. Add --solve.")
