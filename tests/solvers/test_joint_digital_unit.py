@@ -11,6 +11,8 @@ from lrmp.solvers import ReplicationBatch, ReplicationProblem, solve_batch
 from lrmp.solvers.joint import solve_joint
 from lrmp.solvers.joint_problem import JointProblem
 
+PAIRS = np.array(list(product(range(2, 9), repeat=2)))  # the settings: weight and activation bits
+
 
 def model_of(parts, macs_per_cycle):
     chip = Accelerator(
@@ -38,17 +40,16 @@ def joint_problem(model, seed):
     for layer in (0, -1):
         terms[:, layer] = np.sort(rng.gamma(0.5, 1.0, (2, 7)), axis=1)[:, ::-1]
 
-    def pose(weight_bits, activation_bits, budget):
-        return ReplicationProblem.of(model, weight_bits, activation_bits, budget, "throughput")
+    def pose(settings, budget):
+        return ReplicationProblem.of(model, *PAIRS[settings].T, budget, "throughput")
 
     return JointProblem(
         pose=pose,
         budget=model.baseline.tiles,
         objective="throughput",
         baseline=model.baseline.bottleneck_cycles,
-        weight_terms=terms[0],
-        activation_terms=terms[1],
-        penalty=lambda s: max(0.0, s - 1.0),
+        terms=terms[0][:, PAIRS[:, 0] - 2] + terms[1][:, PAIRS[:, 1] - 2],
+        penalty=lambda sums: np.maximum(0.0, sums - 1.0),
     )
 
 
@@ -60,10 +61,8 @@ def best_of_all(problem, model):
     bits[0, :, 0], bits[0, :, -1], bits[1, :, 0], bits[1, :, -1] = ends.T
     batch = ReplicationBatch.of(model, *bits, problem.budget, "throughput")
     values = batch.objective_values(solve_batch(batch))
-    rows = np.arange(layers)
-    terms = problem.weight_terms[rows, bits[0] - 2] + problem.activation_terms[rows, bits[1] - 2]
-    penalties = np.array([problem.penalty(s) for s in terms.sum(axis=1).tolist()])
-    return float((np.log(problem.baseline / values) - penalties).max())
+    terms = problem.terms[np.arange(layers), 7 * (bits[0] - 2) + bits[1] - 2].sum(axis=1)
+    return float((np.log(problem.baseline / values) - problem.penalty(terms)).max())
 
 
 # A baseline projection takes 24 x 8 x 4 x 4 = 3072 cycles, the product 6144 MACs / rate.
