@@ -214,18 +214,14 @@ class CostModel:
         tiles, cells = self.mapping.tiles.take(w), self.mapping.cells.take(w)
         base_fj = self._base_fj(w, a).sum(axis=0)
         bits = a // len(self.network) + MIN_BITS
-        energies = []
-        for layer, counts in enumerate(copies):
-            of_copies = self.energy.of_copies(
-                bits[layer],
-                tiles[layer],
-                cells[layer],
-                counts,
-                self._cycles(w[layer], a[layer], counts, self.units[layer]),
-                layer,
-            )
-            energies.append(read_only(base_fj[layer] + of_copies.sum(axis=0)))
-        return tuple(energies)
+        sizes = [len(counts) for counts in copies]
+        layer, counts = np.repeat(np.arange(len(sizes)), sizes), np.concatenate(copies)
+        cycles = self._cycles(w[layer], a[layer], counts, self.units[layer])
+        of_copies = self.energy.of_copies(
+            bits[layer], tiles[layer], cells[layer], counts, cycles, layer
+        )
+        energies = read_only(base_fj[layer] + of_copies.sum(axis=0))
+        return tuple(np.split(energies, np.cumsum(sizes)[:-1]))
 
     def evaluate(self, design: Design) -> CostReport:
         """Cost a design.

@@ -146,7 +146,7 @@ class Energy:
         cells: IntArray,
         copies: IntArray,
         cycles: IntArray,
-        layers: slice | int = slice(None),
+        layers: slice | IntArray = slice(None),
     ) -> IntArray:
         """Return the energy that depends on the copies.
 
@@ -156,7 +156,8 @@ class Energy:
             cells: Cells of one copy, shape (..., L).
             copies: Shape (..., L).
             cycles: Cycles of the layer with these copies, shape (..., L).
-            layers: Which layers the last axis stands for.
+            layers: Which layers the last axis stands for; of indices, every entry is an inference
+                of its own.
 
         Returns:
             Femtojoules by component of ``COPY_COMPONENTS``, shape (4, ..., L).
@@ -174,7 +175,7 @@ class Energy:
         if self._most_tiles:
             powered = np.minimum(powered, self._most_tiles)
         energy[3] = cycles * (powered * self._tile_leakage_fj + self._chip_leakage_fj)
-        return self._whole(energy, (0,) if isinstance(layers, int) else (0, -1))
+        return self._whole(energy, (0, -1) if isinstance(layers, slice) else (0,))
 
     def _whole(self, energy_fj: NDArray[np.float64], one_inference: tuple[int, ...]) -> IntArray:
         """Round to whole femtojoules; the axes of one inference must add up to 64 bits."""
