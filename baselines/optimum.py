@@ -34,14 +34,18 @@ finds and proves it anew.
 {rows}
 
 No design has a higher return than the bound; the gap is what time could at most still be saved. It
-is not exactly zero where sums of floats stand behind it, which give way by 1e-9.
+is not exactly zero, because all rounding of floats on the way is counted against the bound. A value
+above its bound is an error, never hidden.
 
-**How.** A layer's tiles, time and accuracy terms depend on its own bits and copies alone, so a task
-with an additive accuracy table is a knapsack with two budgets, tiles and accuracy
-(`lrmp.solvers.joint_sum`). Prices for both give a bound on all designs; every design better than a
-target stays within a slack of that bound, and all designs within the slack are enumerated. For
-throughput the least loss of accuracy is found for every limit on the slowest layer
-(`lrmp.solvers.joint_throughput`). The accuracy of Digits is that of the quantised network itself,
+**How.** A layer's tiles, time and accuracy terms depend on its own setting (its pair of bits) and
+copies alone, so a task with an additive accuracy table is a knapsack with two budgets, tiles and
+accuracy (`lrmp.solvers.joint_sum`). Terms are counted in whole units of the largest sum that
+matters, so that neither the unit nor the offset of a table plays a part. Prices for tiles and
+accuracy give a bound on all designs; every design better than a target stays within some room of
+that bound, and all designs within the room are enumerated, leaving out those that others beat. For
+throughput the least loss of accuracy is found for every limit on the interval between two images
+(`lrmp.solvers.joint_throughput`), and for the energy-delay product a few weighted sums of energy
+and delay are minimised (`lrmp.solvers.joint_product`). The accuracy of Digits is that of the quantised network itself,
 which no table describes: there all bits are searched as a tree, leaving out what is too slow
 whatever its accuracy (`lrmp.baselines.tree_search`).
 
@@ -49,8 +53,8 @@ An optimum is that of the task's model: on the ResNets the accuracy is an estima
 good the optimal design would be on a real network.
 
 Made by `python -m lrmp.baselines.optimum --out envs/optima --page docs/optimum.md`, which computes
-what is missing or belongs to an earlier definition of its task; `LRMP-ResNet101-EDP-v0`, whose
-layers all have the same share of the drop, with `--tolerance 1e-4`.
+what is missing or belongs to an earlier definition of its task. `pytest
+tests/benchmarks/test_joint_speed.py --benchmark-only` compares with HiGHS and SCIP.
 """
 
 
