@@ -130,8 +130,7 @@ def from_row(row: Mapping[str, Any]) -> Entry:
             lrmp_version=row["lrmp_version"],
         )
         expected = to_row(entry)
-    # Whatever another program may have written: missing and unknown names, wrong types, no JSON.
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+    except _MALFORMED as error:
         raise RecordError(f"expected an entry as lrmp writes it: {error}") from error
     for name, value in expected.items():
         if row[name] != value:
@@ -143,6 +142,15 @@ def from_row(row: Mapping[str, Any]) -> Entry:
     return entry
 
 
+# What another program may have written: missing and unknown names, wrong types, no JSON.
+_MALFORMED = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
 _REALS = ("reward", "speedup", "accuracy_drop", "test_accuracy_drop", "replay_wall_time_s")
 
 

@@ -266,10 +266,10 @@ class Store:
                 f"version {stored_version}. Use the lrmp that wrote it, or choose another --store."
             )
         if parts != _expected_parts():
-            wrong = [name for name, _ in sorted(parts.items() ^ _expected_parts().items())]
+            wrong = sorted({name for name, _ in parts.items() ^ _expected_parts().items()})
             raise RecordError(
                 f"Expected a leaderboard store with its table and triggers at {self.path}, got "
-                f"{wrong[0]} missing, added or changed. {_ALTERED}"
+                f"{', '.join(wrong)} missing, added or changed. {_ALTERED}"
             )
         return False
 
@@ -333,7 +333,7 @@ def _fetch(connection: sqlite3.Connection, statement: str, *values: Any) -> list
 def _parts(connection: sqlite3.Connection) -> dict[str, str | None]:
     """List what the database is made of, by name; SQLite's own indices and counters aside."""
     rows = _fetch(connection, "SELECT name, sql FROM sqlite_master")
-    return {name: sql for name, sql in rows if not str(name).startswith("sqlite_")}
+    return {str(name): sql for name, sql in rows if not str(name).startswith("sqlite_")}
 
 
 @cache
