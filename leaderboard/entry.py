@@ -170,13 +170,19 @@ def _is_of_type(value: Any, wanted: Any) -> bool:
     if get_origin(wanted) is Literal:
         return value in get_args(wanted)
     if wanted == dict[str, str]:
-        return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+        return isinstance(value, dict) and all(map(_is_plain_text, (*value, *value.values())))
     kinds = get_args(wanted) or (wanted,)
     if not {*kinds} <= {int, float, str, bool, NoneType}:
         return True
     if isinstance(value, float) and not math.isfinite(value):
         return False
-    return type(value) in kinds or (float in kinds and type(value) is int)
+    if str in kinds and _is_plain_text(value):
+        return True
+    return type(value) in {*kinds} - {str} or (float in kinds and type(value) is int)
+
+
+def _is_plain_text(value: Any) -> bool:
+    return isinstance(value, str) and value.isprintable()
 
 
 def _refuse_constant(name: str) -> NoReturn:
