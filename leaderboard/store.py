@@ -15,7 +15,7 @@ from typing import Any
 from lrmp.envs.record import Record
 from lrmp.errors import RecordError
 from lrmp.leaderboard.agent_name import skeleton
-from lrmp.leaderboard.chain import FIRST, check_chain, link
+from lrmp.leaderboard.chain import FIRST, check_chain, is_hash, link
 from lrmp.leaderboard.entry import Entry, canonical_json, content_hash, from_row, to_row
 from lrmp.leaderboard.replay import Replay
 from lrmp.leaderboard.submission import as_submitted
@@ -136,6 +136,10 @@ class Store:
                     connection.execute(statement)
             rows, _ = self._rows(connection)
             previous = rows[-1]["chain"] if rows else FIRST
+            if not is_hash(previous):
+                raise RecordError(
+                    f"Expected the last entry of {self.path} to have a hash, got none. {_ALTERED}"
+                )
             for number, entry in enumerate(entries, start=len(rows) + 1):
                 self._refuse_known(connection, entry.replay.record)
                 previous = _insert(connection, replace(entry, number=number), previous)
@@ -232,7 +236,8 @@ class Store:
                 connection.row_factory = sqlite3.Row
                 connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
                 yield connection
-        except (sqlite3.Error, OSError) as error:
+        # The last where SQLite's own message quotes a damaged schema.
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             busy = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
             advice = "Another process is adding; try again." if busy else "Choose another --store."
             raise RecordError(

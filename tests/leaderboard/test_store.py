@@ -309,6 +309,14 @@ def test_a_store_with_a_damaged_entry_goes_on(three, digits_replay):
     assert [e.number for e in three.read().entries] == [1, 2, 4]
 
 
+@pytest.mark.parametrize("value", ["'x'", "x'00'", "CAST(x'ff' AS TEXT)", "upper(chain)"])
+def test_nothing_is_added_after_a_damaged_hash(three, digits_replay, value):
+    alter(three, f"UPDATE entries SET chain = {value} WHERE number = 3")
+    assert [e.number for e in three.read().entries] == [1, 2]
+    with pytest.raises(RecordError, match=r"Expected the last entry of .* to have a hash, got no"):
+        three.add(seeds(digits_replay, [9]))
+
+
 def test_a_rebuilt_store_is_told_by_a_hash_that_was_noted(three):
     noted = three.read().chain[-1]
     assert noted in three.read().chain
@@ -639,6 +647,16 @@ def test_a_damaged_store_is_refused(full):
     content = bytearray(full.path.read_bytes())
     content[100:] = b"\xff" * (len(content) - 100)
     full.path.write_bytes(content)
+    with pytest.raises(RecordError, match=r"Expected a leaderboard store at .*, got "):
+        full.entries()
+
+
+def test_a_schema_that_is_no_utf_8_is_refused(full):
+    content = full.path.read_bytes()
+    assert content.count(b"CREATE TRIGGER no_update") == 1
+    full.path.write_bytes(
+        content.replace(b"CREATE TRIGGER no_update", b"CREAT\xff TRIGGER no_update")
+    )
     with pytest.raises(RecordError, match=r"Expected a leaderboard store at .*, got "):
         full.entries()
 
