@@ -68,7 +68,7 @@ def speedup(task: Task, report: CostReport) -> float:
         report: Cost of a design on the task's cost model.
 
     Returns:
-        Baseline cycles / design cycles, of latency or of the bottleneck.
+        Baseline cost / design cost, the cost being cycles, energy or their product.
     """
     return task.cost_model.baseline.cost(task.objective) / report.cost(task.objective)
 

@@ -6,6 +6,7 @@ import platform
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from operator import index
 from typing import Any, Literal, Self
 
 from lrmp.envs.outcome import Outcome
@@ -107,26 +108,27 @@ class Record:
         Args:
             outcome: The best design of the run.
             agent: Name under which the run is ranked.
-            seed: Seed of the run.
-            evaluated_designs: Designs scored before the run ended.
+            seed: Seed of the run, 0 or above.
+            evaluated_designs: Designs scored before the run ended, at least 1.
             env_steps: Environment steps taken.
             wall_time_s: Seconds the run took.
             trained_on: Whether the agent was trained on this very task.
-            code: Address of the code, or None.
+            code: Address of the code (https), or None.
 
         Returns:
-            The record.
+            The record. Whether its values are in the ranges of the published schema is checked
+            when it is replayed or submitted.
         """
         return cls(
             task=outcome.task.id,
             task_fingerprint=outcome.task.fingerprint,
             agent=agent,
-            seed=seed,
+            seed=index(seed),  # numpy's integers are no JSON
             design=outcome.design,
             claim=Claim.of(outcome),
-            evaluated_designs=evaluated_designs,
-            env_steps=env_steps,
-            wall_time_s=round(wall_time_s, 3),
+            evaluated_designs=index(evaluated_designs),
+            env_steps=index(env_steps),
+            wall_time_s=round(float(wall_time_s), 3),
             trained_on=trained_on,
             code=code,
             versions=dict(library_versions()),

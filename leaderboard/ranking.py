@@ -8,7 +8,9 @@ from typing import Any
 from lrmp.baselines.statistics import interquartile_mean
 from lrmp.envs.record import TrainedOn
 from lrmp.envs.reward import PENALTY_PER_POINT
-from lrmp.leaderboard.store import Entry
+from lrmp.envs.task import TASKS, load_task
+from lrmp.leaderboard.entry import Entry
+from lrmp.printable import printable
 
 REWARD_FORMULA = (
     f"reward = ln(speedup) - {PENALTY_PER_POINT:g} * max(0, accuracy drop - allowed drop)"
@@ -27,6 +29,8 @@ class RankedAgent:
 
     Attributes:
         task: Task id.
+        task_fingerprint: Of the definition that was solved; every definition is ranked apart.
+        is_current: Whether that is how this installation defines the task.
         trained_on: Searches per instance and generalising agents are ranked apart.
         rank: From 1.
         agent: Name.
@@ -43,6 +47,8 @@ class RankedAgent:
     """
 
     task: str
+    task_fingerprint: str
+    is_current: bool
     trained_on: TrainedOn
     rank: int
     agent: str
@@ -59,7 +65,7 @@ class RankedAgent:
 
 
 def rank(entries: Sequence[Entry]) -> list[RankedAgent]:
-    """Rank agents by score, for every task and kind of training apart.
+    """Rank agents by score, for every definition of a task and every kind of training apart.
 
     Of equal scores the one that was complete first, by the agent's last entry, ranks higher.
 
@@ -67,19 +73,21 @@ def rank(entries: Sequence[Entry]) -> list[RankedAgent]:
         entries: What ``Store.entries`` returned.
 
     Returns:
-        Agents by task, ``this-task`` before ``other-tasks``, then rank.
+        Agents by task, today's definition before others, ``this-task`` before ``other-tasks``,
+        then rank.
     """
-    groups: dict[tuple[str, TrainedOn, str], list[Entry]] = {}
+    groups: dict[tuple[_Board, str], list[Entry]] = {}
     for entry in sorted(entries, key=lambda e: e.number):
         record = entry.replay.record
-        groups.setdefault((record.task, record.trained_on, record.agent), []).append(entry)
-    boards: dict[tuple[str, TrainedOn], list[tuple[float, int, list[Entry]]]] = {}
-    for (task, trained_on, _), seeds in groups.items():
+        board = _Board(record.task, record.task_fingerprint, record.trained_on)
+        groups.setdefault((board, record.agent), []).append(entry)
+    boards: dict[_Board, list[tuple[float, int, list[Entry]]]] = {}
+    for (board, _), seeds in groups.items():
         score = interquartile_mean([e.replay.claim.reward for e in seeds])
-        boards.setdefault((task, trained_on), []).append((-score, seeds[-1].number, seeds))
+        boards.setdefault(board, []).append((-score, seeds[-1].number, seeds))
     return [
-        _ranked(place, -negative_score, seeds)
-        for _, agents in sorted(boards.items(), key=lambda b: (b[0][0], b[0][1] != "this-task"))
+        _ranked(board, place, -negative_score, seeds)
+        for board, agents in sorted(boards.items(), key=lambda b: b[0].order)
         for place, (negative_score, _, seeds) in enumerate(sorted(agents, key=lambda a: a[:2]), 1)
     ]
 
@@ -97,10 +105,10 @@ def format_ranking(ranked: Sequence[RankedAgent]) -> str:
     blocks = [f"{REWARD_FORMULA}\n{SCORE_FORMULA}\n{note}"]
     if not ranked:
         blocks.append("No entries.")
-    for (task, trained_on), agents in groupby(ranked, key=lambda a: (a.task, a.trained_on)):
+    for title, agents in groupby(ranked, key=_title):
         rows = [_HEADER, *(_cells(agent) for agent in agents)]
-        blocks.append(f"{task}: {_TITLES[trained_on]}\n" + "\n".join(_align(rows)))
-    return "\n\n".join(blocks)
+        blocks.append(f"{title}\n" + "\n".join(_align(rows)))
+    return printable("\n\n".join(blocks))
 
 
 def to_json(ranked: Sequence[RankedAgent]) -> dict[str, Any]:
@@ -119,12 +127,41 @@ def to_json(ranked: Sequence[RankedAgent]) -> dict[str, Any]:
     }
 
 
-def _ranked(place: int, score: float, seeds: Sequence[Entry]) -> RankedAgent:
+@dataclass(frozen=True)
+class _Board:
+    """What agents of one ranking have in common."""
+
+    task: str
+    fingerprint: str
+    trained_on: TrainedOn
+
+    @property
+    def is_current(self) -> bool:
+        return self.task in TASKS and load_task(self.task).fingerprint == self.fingerprint
+
+    @property
+    def order(self) -> tuple[str, bool, str, bool]:
+        return self.task, not self.is_current, self.fingerprint, self.trained_on != "this-task"
+
+
+def _title(agent: RankedAgent) -> str:
+    title = f"{agent.task}: {_TITLES[agent.trained_on]}"
+    if agent.is_current:
+        return title
+    return (
+        f"{title}, under another definition of the task than this lrmp's: fingerprint "
+        f"{agent.task_fingerprint[:16]}..., not comparable"
+    )
+
+
+def _ranked(board: _Board, place: int, score: float, seeds: Sequence[Entry]) -> RankedAgent:
     best = max(seeds, key=lambda e: e.replay.claim.reward)  # the earliest of equals
     replay, record = best.replay, best.replay.record
     return RankedAgent(
-        task=record.task,
-        trained_on=record.trained_on,
+        task=board.task,
+        task_fingerprint=board.fingerprint,
+        is_current=board.is_current,
+        trained_on=board.trained_on,
         rank=place,
         agent=record.agent,
         score=score,

@@ -8,7 +8,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from lrmp.errors import RecordError
-from lrmp.leaderboard.strict_json import ADVICE, shown
+from lrmp.leaderboard.strict_json import ADVICE, MAX_SHOWN, shown
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -29,17 +29,18 @@ def load_record_schema() -> dict[str, Any]:
     return schema
 
 
-def check_record_schema(document: Any) -> None:
+def check_record_schema(document: Any, advice: str = ADVICE) -> None:
     """Check a parsed line against the schema.
 
     Args:
         document: What ``parse_strict_json`` returned.
+        advice: What to do about a violation; ends the message.
 
     Raises:
         RecordError: For the first violation, naming the field.
     """
     for error in _validator().iter_errors(document):
-        raise RecordError(f"{_sentence(error)} {ADVICE}")
+        raise RecordError(f"{_sentence(error)} {advice}")
 
 
 @cache
@@ -114,7 +115,13 @@ def _wanted(schema: Any) -> str:
         "array": f"a list of {schema.get('minItems')} to {schema.get('maxItems')} items",
         "integer": f"an integer from {schema.get('minimum')} to {schema.get('maximum')}",
         "number": f"a number from {schema.get('minimum')} to {schema.get('maximum')}",
-        "string": f"text matching {schema.get('pattern')}"
+        "string": f"text {_form(schema)}"
         + (f" of at most {schema['maxLength']} characters" if "maxLength" in schema else ""),
     }
     return " or ".join(words[kind] for kind in kinds)
+
+
+def _form(schema: Any) -> str:
+    """Put a pattern into words: a long one is described."""
+    pattern = str(schema.get("pattern"))
+    return f"matching {pattern}" if len(pattern) <= MAX_SHOWN else f"({schema['description'][:-1]})"

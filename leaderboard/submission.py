@@ -12,11 +12,12 @@ from lrmp.envs.record import Claim, Record
 from lrmp.envs.task import TASKS, Task, load_task
 from lrmp.errors import RecordError, unknown_name
 from lrmp.hardware.design import Design
+from lrmp.leaderboard.agent_name import skeleton
 from lrmp.leaderboard.record_schema import check_record_schema
-from lrmp.leaderboard.strict_json import parse_strict_json
+from lrmp.leaderboard.strict_json import ADVICE, parse_strict_json
 
 MAX_BYTES = 2**20
-MAX_RECORDS = 1000
+MAX_RECORDS = 100  # a replay takes seconds
 
 
 def read_submission(path: Path) -> list[Record]:
@@ -41,10 +42,17 @@ def read_submission(path: Path) -> list[Record]:
             )
     records: list[Record] = []
     lines: dict[tuple[str, str, int], int] = {}
+    agents: dict[str, str] = {}
     for number, text in enumerate(_read_lines(file), start=1):
         try:
             record = parse_record(text)
             check_definition(record)
+            alike = agents.setdefault(skeleton(record.agent), record.agent)
+            if alike != record.agent:
+                raise RecordError(
+                    f"expected names of agents that look different, got {record.agent} beside "
+                    f"{alike}. Choose another name."
+                )
             key = (record.task, record.agent, record.seed)
             first = lines.setdefault(key, number)
             if first != number:
@@ -58,11 +66,12 @@ def read_submission(path: Path) -> list[Record]:
     return records
 
 
-def parse_record(text: str) -> Record:
+def parse_record(text: str, advice: str = ADVICE) -> Record:
     """Parse one line.
 
     Args:
         text: JSON that the published schema describes.
+        advice: What to do where the schema is violated; ends the message.
 
     Returns:
         The record; whether it fits a task is not checked yet.
@@ -71,8 +80,28 @@ def parse_record(text: str) -> Record:
         RecordError: If the line is no JSON, violates the schema or gives no whole design.
     """
     document = parse_strict_json(text)
-    check_record_schema(document)
-    return _to_record(document)
+    check_record_schema(document, advice)
+    return build_record(document)
+
+
+def as_submitted(record: Record) -> Record:
+    """Write a record down and read it back: one made in Python is checked like any other.
+
+    Args:
+        record: Any record.
+
+    Returns:
+        An equal one, as it is read from a file.
+
+    Raises:
+        RecordError: If it is no JSON or violates the published schema.
+    """
+    advice = "Give Record.of another value."
+    try:
+        line = record.to_line()
+    except (TypeError, ValueError) as error:
+        raise RecordError(f"expected a record of plain JSON values: {error}. {advice}") from error
+    return parse_record(line, advice)
 
 
 def check_definition(record: Record) -> Task:
@@ -108,8 +137,18 @@ def check_definition(record: Record) -> Task:
     return task
 
 
-def _to_record(document: dict[str, Any]) -> Record:
-    """Rebuild a record from ``Record.to_json``."""
+def build_record(document: dict[str, Any]) -> Record:
+    """Rebuild a record from ``Record.to_json``.
+
+    Args:
+        document: Of the published schema.
+
+    Returns:
+        The record.
+
+    Raises:
+        RecordError: If its lists do not have the same length.
+    """
     design = document["design"]
     lengths = {name: len(values) for name, values in design.items()}
     if len(set(lengths.values())) > 1:

@@ -20,6 +20,8 @@ def submit(path: Path, store_path: Path = DEFAULT_STORE) -> list[Replay]:
     Raises:
         RecordError: If anything is refused; nothing is stored then.
     """
-    replays = [replay(record) for record in read_submission(path)]
-    Store(store_path).add(replays)
+    records, store = read_submission(path), Store(store_path)
+    store.refuse_known(records)  # a replay takes seconds
+    replays = [replay(record) for record in records]
+    store.add(replays)
     return replays

@@ -7,9 +7,14 @@ that too, so that callers may catch either.
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from lrmp.printable import printable
+
 
 class LRMPError(Exception):
-    """Base of all errors raised by lrmp."""
+    """Base of all errors raised by lrmp; their messages hold no control characters."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class DesignError(LRMPError, ValueError):

@@ -2,6 +2,7 @@ import json
 import math
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -202,6 +203,36 @@ def test_submit_and_leaderboard(capsys, tmp_path, uniform_run):
     assert main(["leaderboard", "--json", "--task", TASK, *store]) == 0
     assert "uniform" in json.dumps(json.loads(capsys.readouterr().out))
     assert main(["leaderboard", "--task", "LRMP-ResNet18-v9", *store]) == 2
+
+
+def test_leaderboard_reports_damage_and_the_last_hash(capsys, tmp_path, uniform_run):
+    path = tmp_path / "board\x1b[31m.sqlite"
+    store = ["--store", str(path)]
+    assert main(["submit", str(uniform_run), *store]) == 0
+    capsys.readouterr()
+    assert main(["leaderboard", "--json", *store]) == 0
+    document = json.loads(capsys.readouterr().out)
+    (last,) = document["chain"]
+    assert main(["leaderboard", *store]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"entries: 1; hash of the last: {last}"
+
+    connection = sqlite3.connect(path)
+    trigger = connection.execute(
+        "SELECT sql FROM sqlite_master WHERE name = 'no_update'"
+    ).fetchone()
+    connection.execute("DROP TRIGGER no_update")
+    connection.execute("UPDATE entries SET reward = 9")
+    connection.commit()
+    assert main(["leaderboard", *store]) == 2
+    assert r"board\x1b[31m.sqlite, got no_update missing" in capsys.readouterr().err
+    connection.execute(trigger[0])
+    connection.commit()
+    connection.close()
+    assert main(["leaderboard", *store]) == 0
+    captured = capsys.readouterr()
+    assert r"lrmp: Entry 1 of" in captured.err
+    assert r"board\x1b[31m.sqlite is left out: expected content that matches" in captured.err
+    assert "No entries." in captured.out
 
 
 def test_forged_record_exits_with_1(capsys, tmp_path, uniform_run):

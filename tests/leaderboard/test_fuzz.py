@@ -1,6 +1,7 @@
-"""Random damage to a valid line: it is refused by RecordError, or its numbers are true."""
+"""Random damage to a line or a store: refused by RecordError, or the numbers are true."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -90,3 +91,39 @@ def test_damaged_records_are_refused_or_true(request, tmp_path, write, name, cha
             assert stored.claim.bottleneck_cycles == report.bottleneck_cycles
             assert stored.claim.tiles == report.tiles <= task.budget
     assert refused > MUTATIONS // 2
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_damaged_store_is_refused_or_what_it_shows_is_true(tmp_path, digits_replay, seed):
+    path = tmp_path / "store.sqlite"
+    records = [replace(digits_replay.record, seed=n) for n in range(5)]
+    Store(path).add([replace(digits_replay, record=record) for record in records[:4]])
+    content, whole = path.read_bytes(), {e.number: e for e in Store(path).entries()}
+    rng = np.random.default_rng(seed)
+    counts = {"refused": 0, "quarantined": 0}
+    for number in range(100):
+        damaged = bytearray(content)
+        for _ in range(rng.integers(1, 5)):
+            start = int(rng.integers(len(damaged) if rng.random() < 0.7 else 200))
+            match rng.integers(3):
+                case 0:
+                    damaged[start] ^= 1 << int(rng.integers(8))
+                case 1:
+                    damaged[start : start + 8] = rng.bytes(8)
+                case _:
+                    del damaged[start : start + int(rng.integers(1, 4))]
+        store = Store(tmp_path / f"{number}.sqlite", busy_timeout_s=0.0)
+        store.path.write_bytes(damaged)
+        try:
+            contents = store.read()
+        except RecordError:
+            counts["refused"] += 1
+            continue
+        counts["quarantined"] += len(contents.quarantined)
+        assert all(entry == whole[entry.number] for entry in contents.entries)
+        try:
+            store.add([replace(digits_replay, record=records[4])])
+        except RecordError:
+            continue
+        assert len(store.read().entries) == len(contents.entries) + 1
+    assert min(counts.values()) > 0

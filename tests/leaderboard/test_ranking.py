@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from lrmp.envs import load_task
 from lrmp.envs.reward import PENALTY_PER_POINT, lrmp_reward
 from lrmp.leaderboard import Entry, Store, format_ranking, rank, to_json
 
@@ -85,10 +86,11 @@ def test_the_row_describes_the_best_design(entry, digits_replay):
 
 
 def test_tasks_and_kinds_of_training_are_ranked_apart(entry):
+    resnet = load_task("LRMP-ResNet18-v0")
     entries = [
         entry(1, 0.1, "x", trained_on="other-tasks"),
         entry(2, 0.9, "y"),
-        entry(3, 0.3, "x", task="LRMP-ResNet18-v0"),
+        entry(3, 0.3, "x", task=resnet.id, task_fingerprint=resnet.fingerprint),
         entry(4, 0.2, "z", trained_on="other-tasks"),
         entry(5, 0.5, "x"),
     ]
@@ -99,6 +101,40 @@ def test_tasks_and_kinds_of_training_are_ranked_apart(entry):
         ("LRMP-Digits-v0", "other-tasks", 2, "x"),
         ("LRMP-ResNet18-v0", "this-task", 1, "x"),
     ]
+
+
+def test_another_definition_of_a_task_is_never_ranked_with_todays(entry):
+    entries = [
+        entry(1, 9.0, "older", task_fingerprint="0" * 64),
+        entry(2, 0.5, "today"),
+        entry(3, 8.0, "today", task_fingerprint="0" * 64),
+        entry(4, 7.0, "older", task_fingerprint="0" * 64, trained_on="other-tasks"),
+        entry(5, 6.0, "gone", task="LRMP-Gone-v7"),
+        entry(6, 5.0, "oldest", task_fingerprint="1" * 64),
+    ]
+    ranked = rank(entries)
+    assert [(a.task, a.is_current, a.rank, a.agent, a.seeds) for a in ranked] == [
+        ("LRMP-Digits-v0", True, 1, "today", 1),
+        ("LRMP-Digits-v0", False, 1, "older", 1),
+        ("LRMP-Digits-v0", False, 2, "today", 1),
+        ("LRMP-Digits-v0", False, 1, "older", 1),
+        ("LRMP-Digits-v0", False, 1, "oldest", 1),
+        ("LRMP-Gone-v7", False, 1, "gone", 1),
+    ]
+    assert [a.task_fingerprint[:1] for a in ranked[1:5]] == ["0", "0", "0", "1"]
+    blocks = format_ranking(ranked).split("\n\n")[1:]
+    title = "LRMP-Digits-v0: search per instance (trained on this task)"
+    assert blocks[0].splitlines()[0] == title
+    assert blocks[1].splitlines()[0] == (
+        f"{title}, under another definition of the task than this lrmp's: fingerprint "
+        "0000000000000000..., not comparable"
+    )
+    assert len(blocks) == 5
+
+
+def test_the_text_holds_no_control_characters(entry):
+    ranked = rank([entry(1, 0.5, "\x1b[31mred\u202e")])
+    assert r"\x1b[31mred\u202e" in format_ranking(ranked)
 
 
 def test_the_recomputed_reward_ranks(entry):

@@ -117,6 +117,10 @@ def test_real_records_satisfy_the_published_schema_in_any_validator(name, reques
         ({"code": "javascript:alert(1)"}, 'expected code to be .* or null, got "javascript'),
         ({"code": "https://a b"}, "expected code to be text"),
         ({"code": "https://a.org/" + "x" * 500}, "expected code to be text .* 500 characters"),
+        (
+            {"code": "http://github.com/me"},
+            "expected code to be text .Address of the code, or null: ",
+        ),
         ({"versions": {}}, "expected versions to have the field lrmp, got none"),
         ({"versions.numpy": 2}, "expected versions.numpy to be text"),
         ({"versions.numpy": "2" * 65}, "expected versions.numpy to be text"),
@@ -139,6 +143,46 @@ def test_real_records_satisfy_the_published_schema_in_any_validator(name, reques
 )
 def test_each_violation_names_the_field_and_what_came(edit, refuse, changes, message):
     refuse([edit(changes)], "line 1: .*" + message)
+
+
+ADDRESSES = (
+    "https://github.com", "https://github.com/me/x", "https://a.org/b?c=d&e=1#f", "https://a.org#b",
+    "https://gitlab.example.co.uk/a_b/-/tree/v1.0", "https://example.org/@me", "https://a-b.io/%20",
+    "https://xn--bcher-kva.example.com/", "https://en.wikipedia.org/wiki/Bit_(computing)",
+    "https://1.2.3.4.org/", "https://local.org", "https://mylocalhost.org/",
+)  # fmt: skip
+NO_ADDRESSES = (
+    'https://x/"><script>', 'https://x.org/"><script>', "https://x.org/<b>", "https://x.org/'",
+    "https://x.org/`id`", "https://x.org/$(id)", "https://x.org/{a}", "https://x.org/a\\b",
+    "https://x.org/a b", "https://x.org/\n", "https://x.org\n", "https://x.org/\x1b[31m",
+    "https://x.org/\u202e", "https://x.org/\x00", "https://github.com@evil",
+    "https://github.com@evil.org/", "https://me:pw@evil.org/", "https://github.com%40evil.org/",
+    "https://github.com\\@evil.org/", "https://github.com:443/", "https://github.com:pw@evil.org",
+    "http://localhost:22/", "https://localhost/", "https://localhost", "https://x.localhost/a",
+    "https://printer.local", "https://db.internal/x", "https://router.lan/", "https://a.home.arpa/",
+    "https://a.test", "https://a.invalid/", "https://a.example/", "https://127.0.0.1/",
+    "https://127.1/", "https://2130706433/", "https://0x7f.1/", "https://1.0x7f/", "https://[::1]/",
+    "https://10.0.0.1.", "https://-a.org", "https://a-.org", "https://a..org", "https://.org",
+    "https://a.org.", "https://a_b.org", "https://\u0430.org", "https://a.o", "https:///a.org",
+    "https://", "https:a.org", "//a.org", "a.org", "http://a.org", "HTTPS://a.org", "ftp://a.org",
+    "https://GITHUB.COM/", "file:///etc/passwd", "javascript:alert(1)", "data:text/html,x",
+    "https://" + "a" * 64 + ".org", "https://a.org/" + "x" * 500, "",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_an_address_of_code_is_https_with_a_host_name(digits_record, address):
+    document = digits_record.to_json() | {"code": address}
+    check_record_schema(document)
+    Draft202012Validator(load_record_schema()).validate(document)
+
+
+@pytest.mark.parametrize("address", NO_ADDRESSES)
+def test_any_other_address_is_refused(digits_record, address):
+    with pytest.raises(
+        RecordError, match=r"^expected code to be text .*Address of the code, or nul"
+    ):
+        check_record_schema(digits_record.to_json() | {"code": address})
 
 
 @pytest.mark.parametrize("name", list(load_record_schema()["properties"]))

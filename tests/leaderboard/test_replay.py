@@ -7,11 +7,12 @@ import pytest
 from lrmp.envs import TASKS, Claim, Outcome, Record, evaluate_bits, load_task
 from lrmp.envs.reward import lrmp_reward
 from lrmp.envs.task import Task
-from lrmp.errors import RecordError
+from lrmp.errors import RecordError, SolverError
 from lrmp.hardware import CostModel, Design, load_preset
 from lrmp.leaderboard import replay
-from lrmp.leaderboard.replay import check_proof
-from lrmp.solvers import Replication, ReplicationProblem, solve_ilp
+from lrmp.leaderboard.replay import settle
+from lrmp.leaderboard.submission import parse_record
+from lrmp.solvers import Replication, ReplicationProblem, solve_exact, solve_ilp
 
 
 def honest(task_id, weight_bits, activation_bits, copies):
@@ -24,6 +25,14 @@ def honest(task_id, weight_bits, activation_bits, copies):
     )
     return Record.of(
         outcome, agent="tester", seed=0, evaluated_designs=1, env_steps=0, wall_time_s=0
+    )
+
+
+def problem_of(record):
+    """The problem that the copies of a record solve."""
+    task, design = load_task(record.task), record.design
+    return ReplicationProblem.of(
+        task.cost_model, design.weight_bits, design.activation_bits, task.budget, task.objective
     )
 
 
@@ -163,7 +172,7 @@ def test_one_copy_over_the_budget_is_refused(monkeypatch):
         wall_time_s=0.0,
         trained_on="this-task",
         code=None,
-        versions={},
+        versions={"lrmp": "0.1.0", "python": "3.12"},
     )
     with pytest.raises(
         RecordError,
@@ -194,11 +203,7 @@ def test_one_copy_too_few_is_refused(refuse):
 
 
 def test_other_copies_of_the_same_optimum_are_accepted(throughput_record):
-    task = load_task(throughput_record.task)
-    problem = ReplicationProblem.of(
-        task.cost_model, [6] * 21, [6] * 21, task.budget, task.objective
-    )
-    ilp = solve_ilp(problem, canonical=False).copies
+    ilp = solve_ilp(problem_of(throughput_record), canonical=False).copies
     assert (ilp != throughput_record.design.replication).any()
     other = honest(throughput_record.task, [6] * 21, [6] * 21, lambda b: ilp)
     assert replay(other).claim.reward == replay(throughput_record).claim.reward
@@ -208,24 +213,105 @@ def test_other_copies_of_the_same_optimum_are_accepted(throughput_record):
 def test_an_optimum_that_is_not_found_in_time_is_refused(resnet_record):
     with pytest.raises(
         RecordError,
-        match=r"LRMP-ResNet18-v0, agent tester, seed 0: expected the ILP to prove an optimum for "
-        r"these bits within 1e-09 deterministic seconds, got no copies at all\. Without a proof",
+        match=r"LRMP-ResNet18-v0, agent tester, seed 0: expected the ILP to find copies for these "
+        r"bits within 1e-09 deterministic seconds, got none\. Without a proof",
     ):
         replay(resnet_record, deterministic_limit=1e-9)
 
 
-def test_copies_without_a_proof_are_refused():
-    task = load_task("LRMP-ResNet18-v0")
-    problem = ReplicationProblem.of(
-        task.cost_model, [6] * 21, [6] * 21, task.budget, task.objective
-    )
-    copies = np.ones(21, dtype=np.int64)
-    cycles = problem.objective_value(copies)
-    check_proof(Replication.checked(problem, copies, cycles, 0.0), 300.0)
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"claim.reward": 9}, "expected reward"),
+        ({"claim.tiles": 1}, "expected tiles"),
+        ({"design.replication": [9] * 21}, "expected a design of at most 1608 tiles"),
+    ],
+)
+def test_what_is_quickly_refused_is_refused_before_the_proof(edit, resnet_record, changes, message):
+    record = parse_record(edit(changes, resnet_record))
+    with pytest.raises(RecordError, match=message):
+        replay(record, deterministic_limit=1e-9)  # no time for a proof
+
+
+@pytest.mark.parametrize(
+    ("value", "accepted"), [(99, False), (100, True), (105, True), (110, True), (111, False)]
+)
+def test_an_exact_optimum_must_lie_where_the_ilp_allows_it(value, accepted):
+    def answer(objective_value, lower_bound):
+        return Replication(
+            np.ones(1, dtype=np.int64),
+            objective_value,
+            lower_bound,
+            proven_optimal=objective_value == lower_bound,
+            wall_time_s=0.0,
+        )
+
+    ilp, exact = answer(110, 100), answer(value, value)
+    if accepted:
+        assert settle(ilp, exact) is exact
+        return
     with pytest.raises(
-        RecordError, match=f"within 300 .* got {cycles} cycles and a bound of {cycles - 1}. Without"
+        SolverError,
+        match=f"find an optimum of 100 to 110, as OR-Tools proved, got {value}. This is a fault",
     ):
-        check_proof(Replication.checked(problem, copies, cycles - 1, 0.0), 300.0)
+        settle(ilp, exact)
+
+
+def test_honest_edp_designs_are_proven_where_the_ilp_alone_does_not():
+    task = load_task("LRMP-ResNet18-EDP-v1")
+    unproven = 0
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        outcome = evaluate_bits(task, rng.integers(2, 6, 21), rng.integers(2, 9, 21))
+        record = Record.of(
+            outcome, agent="x", seed=seed, evaluated_designs=1, env_steps=0, wall_time_s=0.1
+        )
+        assert replay(record).lower_bound == outcome.report.edp > 2**63
+        unproven += not solve_ilp(problem_of(record), canonical=False).proven_optimal
+    assert unproven > 0
+
+
+def test_a_program_that_the_limit_ends_is_settled_by_the_exact_method():
+    task = load_task("LRMP-ResNet50-Throughput-v2")
+    rng = np.random.default_rng(7)
+    for highest in (9, 6, 5, 4, 9, 6, 5, 4, 9, 6):  # the tenth takes CP-SAT seconds
+        bits = rng.integers(2, highest, 54), rng.integers(2, 9, 54)
+    record = honest(task.id, *bits, lambda best: best.design.replication)
+    limit = 0.5
+    ilp = solve_ilp(problem_of(record), limit, canonical=False)
+    optimum = solve_exact(problem_of(record)).objective_value
+    assert ilp.lower_bound < optimum < ilp.objective_value
+    assert replay(record, limit).lower_bound == optimum
+    found = honest(task.id, *bits, lambda best: ilp.copies)
+    with pytest.raises(RecordError, match=f"these bits, {optimum} cycles of throughput, got copi"):
+        replay(found, limit)
+
+
+@pytest.mark.parametrize(
+    ("task_id", "unit"),
+    [("LRMP-ResNet18-EDP-v1", "fJ cycles of edp"), ("LRMP-ResNet18-Energy-v1", "fJ of energy")],
+)
+def test_costs_are_named_in_the_unit_of_the_objective(task_id, unit):
+    record = honest(task_id, [4] * 21, [6] * 21, lambda b: 1 + (np.arange(21) == 0))
+    with pytest.raises(RecordError, match=rf"these bits, \d+ {unit}, got copies with \d+ fJ"):
+        replay(record)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"agent": "my agent"}, 'expected agent to be text matching .*, got "my agent". Give Reco'),
+        ({"seed": -1}, "seed -1: expected seed to be an integer from 0 to 4294967295, got -1"),
+        ({"evaluated_designs": 0}, "expected evaluated_designs to be an integer from 1"),
+        ({"wall_time_s": 2e9}, "expected wall_time_s to be a number from 0 to 1000000000, got 2"),
+        ({"wall_time_s": float("nan")}, "expected a record of plain JSON values: "),
+        ({"code": "github.com/x"}, 'expected code to be text .*, got "github.com/x"'),
+        ({"versions": {1j: "2"}}, "expected a record of plain JSON values: "),
+    ],
+)
+def test_a_record_made_in_python_is_held_to_the_schema(digits_record, changes, message):
+    with pytest.raises(RecordError, match=message):
+        replay(replace(digits_record, **changes))
 
 
 def test_a_replay_trusts_nothing_that_a_search_remembered(digits_record):

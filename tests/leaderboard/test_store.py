@@ -1,15 +1,25 @@
 import hashlib
 import json
+import math
 import multiprocessing
+import os
+import re
 import sqlite3
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lrmp import __version__
+from lrmp.envs import Record, evaluate_bits, load_task
 from lrmp.errors import RecordError
-from lrmp.leaderboard import Store
-from lrmp.leaderboard.store import APPLICATION_ID, content_hash
+from lrmp.leaderboard import Store, replay
+from lrmp.leaderboard.chain import FIRST, link
+from lrmp.leaderboard.entry import content_hash
+from lrmp.leaderboard.store import APPLICATION_ID
+
+DIGITS_BITS = ([6, 5, 4, 5, 6], [6, 6, 5, 5, 8])
 
 
 def seeds(replayed, numbers):
@@ -115,11 +125,12 @@ def test_the_same_seed_twice_in_one_batch_is_refused(store, digits_replay):
         ("UPDATE OR REPLACE entries SET seed = 1 WHERE seed = 0", "changed"),
         ("DELETE FROM entries", "deleted"),
         ("INSERT OR REPLACE INTO entries SELECT * FROM entries WHERE number = 1", "replaced"),
-        pytest.param(
-            "INSERT OR REPLACE INTO entries SELECT 9, task, agent, seed, record, 'x', 99, speedup, "
-            "accuracy_drop, latency_cycles, bottleneck_cycles, tiles, test_accuracy_drop, "
-            "accuracy_kind, accuracy_is_estimate, lower_bound, replay_wall_time_s, submitted_at, "
-            "lrmp_version FROM entries WHERE number = 1",
+        (
+            """
+            CREATE TEMP TABLE copy AS SELECT * FROM entries WHERE number = 1;
+            UPDATE copy SET number = 9, reward = 99, chain = 'x';
+            INSERT OR REPLACE INTO entries SELECT * FROM copy
+            """,
             "replaced",
         ),
     ],
@@ -128,28 +139,463 @@ def test_triggers_keep_the_store_append_only(full, statement, verb):
     before = full.entries()
     connection = sqlite3.connect(full.path)
     with pytest.raises(sqlite3.IntegrityError, match=f"append-only: no entry can be {verb}"):
-        connection.execute(statement)
-    connection.commit()
+        connection.executescript(statement)
     connection.close()
     assert full.entries() == before
+
+
+def alter(store, *statements):
+    """Run statements behind the triggers, which are there again afterwards."""
+    connection = sqlite3.connect(store.path)
+    triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+    triggers = triggers.fetchall()
+    for name, _ in triggers:
+        connection.execute(f"DROP TRIGGER {name}")
+    for statement in statements:
+        connection.execute(statement)
+    for _, sql in triggers:
+        connection.execute(sql)
+    connection.commit()
+    connection.close()
+
+
+def rehash(store):
+    """Hash all rows anew, as whoever can write the file may."""
+    connection = sqlite3.connect(store.path)
+    connection.row_factory = sqlite3.Row
+    connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+    rows = [dict(row) for row in connection.execute("SELECT * FROM entries ORDER BY number")]
+    connection.close()
+    statements, previous = [], FIRST
+    for row in rows:
+        chain = link(row | {"previous": previous})
+        statements.append(
+            f"UPDATE entries SET previous = '{previous}', chain = '{chain}' "
+            f"WHERE number = {row['number']}"
+        )
+        previous = chain
+    alter(store, *statements)
+
+
+@pytest.fixture
+def three(store, digits_replay):
+    store.add(seeds(digits_replay, [0, 1, 2]))
+    return store
+
+
+SHOWN = {
+    "task": "'LRMP-MLP-v0'",
+    "task_fingerprint": f"'{'0' * 64}'",
+    "agent": "'winner'",
+    "agent_skeleton": "'winner'",
+    "seed": "77",
+    "record": "replace(record, 'tester', 'winner')",
+    "sha256": f"'{'0' * 64}'",
+    "reward": "reward + 1e-12",
+    "speedup": "99",
+    "accuracy_drop": "7",
+    "latency_cycles": "1",
+    "bottleneck_cycles": "1",
+    "tiles": "1",
+    "test_accuracy_drop": "NULL",
+    "accuracy_kind": "'table'",
+    "accuracy_is_estimate": "1",
+    "lower_bound": "'1'",
+    "replay_wall_time_s": "0.5",
+    "submitted_at": "'2020-01-01T00:00:00+00:00'",
+    "lrmp_version": "'9.9.9'",
+}
+
+
+def test_every_column_is_tried(three):
+    connection = sqlite3.connect(three.path)
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(entries)")}
+    connection.close()
+    assert columns == {*SHOWN, "number", "previous", "chain"}
+
+
+@pytest.mark.parametrize("column", SHOWN)
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_an_altered_entry_is_left_out_and_reported(three, column, number):
+    whole = three.entries()
+    alter(three, f"UPDATE entries SET {column} = {SHOWN[column]} WHERE number = {number}")
+    with pytest.warns(UserWarning, match=rf"^Entry {number} of .*store.sqlite is left out: expe"):
+        assert three.entries() == [e for e in whole if e.number != number]
+    contents = three.read()
+    assert [e.number for e in contents.entries] == [n for n in (1, 2, 3) if n != number]
+    assert len(contents.quarantined) == 1
+    assert "to match" in contents.quarantined[0] or "that matches" in contents.quarantined[0]
+    three.read("LRMP-Digits-v0")
+
+
+@pytest.mark.parametrize("column", [c for c in SHOWN if c != "agent_skeleton"])
+def test_an_altered_entry_hashed_anew_is_noticed_by_the_next(three, column):
+    alter(three, f"UPDATE entries SET {column} = {SHOWN[column]} WHERE number = 2")
+    connection = sqlite3.connect(three.path)
+    connection.row_factory = sqlite3.Row
+    row = dict(connection.execute("SELECT * FROM entries WHERE number = 2").fetchone())
+    connection.close()
+    alter(three, f"UPDATE entries SET chain = '{link(row)}' WHERE number = 2")
+    with pytest.raises(RecordError, match="got an entry 3 that was not added after entry 2"):
+        three.read()
+
+
+@pytest.mark.parametrize(
+    ("statements", "message"),
+    [
+        (["DELETE FROM entries WHERE number = 1"], "got no entry 1, but entry 2"),
+        (["DELETE FROM entries WHERE number = 2"], "got no entry 2, but entry 3"),
+        (["DELETE FROM entries WHERE number = 3"], "got 2 of 3 entries"),
+        (["DELETE FROM entries WHERE number > 1"], "got 1 of 3 entries"),
+        (["DELETE FROM entries"], "got 0 of 3 entries"),
+        (["DELETE FROM sqlite_sequence"], "got 3 of 0 entries"),
+        (["UPDATE sqlite_sequence SET seq = 'x'"], "got 3 of x entries"),
+        (
+            ["DELETE FROM entries WHERE number = 1", "UPDATE entries SET number = number - 1"],
+            "got an entry 1 that was not added after entry 0",
+        ),
+        (
+            [
+                "DELETE FROM entries WHERE number = 2",
+                "UPDATE entries SET number = 2 WHERE number = 3",
+                "UPDATE sqlite_sequence SET seq = 2",
+            ],
+            "got an entry 2 that was not added after entry 1",
+        ),
+        (["UPDATE entries SET number = 9 WHERE number = 2"], "got no entry 2, but entry 3"),
+        (["UPDATE entries SET previous = 'x' WHERE number = 2"], "entry 2 that was not added afte"),
+        (
+            [
+                "UPDATE entries SET number = 9 WHERE number = 1",
+                "UPDATE entries SET number = 1 WHERE number = 2",
+                "UPDATE entries SET number = 2 WHERE number = 9",
+            ],
+            "entry 1 that was not added after entry 0",
+        ),
+        (
+            [
+                "CREATE TABLE copy AS SELECT * FROM entries WHERE number = 3",
+                "UPDATE copy SET number = 4, seed = 9, chain = 'x'",
+                "INSERT INTO entries SELECT * FROM copy",
+                "DROP TABLE copy",
+            ],
+            "entry 4 that was not added after entry 3",
+        ),
+    ],
+)
+def test_entries_removed_or_put_in_are_noticed(three, digits_replay, statements, message):
+    alter(three, *statements)
+    message = f"to hold every entry that was added, each linked to the one before, .*{message}"
+    with pytest.raises(RecordError, match=message):
+        three.read()
+    with pytest.raises(RecordError, match=message):
+        three.entries("LRMP-ResNet18-v0")
+    with pytest.raises(RecordError, match=message):
+        three.refuse_known([digits_replay.record])
+    before = three.path.read_bytes()
+    with pytest.raises(RecordError, match=message):
+        three.add(seeds(digits_replay, [9]))
+    assert three.path.read_bytes() == before
+
+
+def test_a_damaged_hash_leaves_the_entries_around_it_readable(three, digits_replay):
+    alter(three, "UPDATE entries SET chain = 'x' WHERE number = 2")
+    assert [e.number for e in three.read().entries] == [1, 3]
+
+
+def test_a_store_with_a_damaged_entry_goes_on(three, digits_replay):
+    alter(three, "UPDATE entries SET reward = 99 WHERE number = 3")
+    three.add(seeds(digits_replay, [9]))
+    assert [e.number for e in three.read().entries] == [1, 2, 4]
+
+
+@pytest.mark.parametrize("value", ["'x'", "x'00'", "CAST(x'ff' AS TEXT)", "upper(chain)"])
+def test_nothing_is_added_after_a_damaged_hash(three, digits_replay, value):
+    alter(three, f"UPDATE entries SET chain = {value} WHERE number = 3")
+    assert [e.number for e in three.read().entries] == [1, 2]
+    with pytest.raises(RecordError, match=r"Expected the last entry of .* to have a hash, got no"):
+        three.add(seeds(digits_replay, [9]))
+
+
+def test_a_rebuilt_store_is_told_by_a_hash_that_was_noted(three):
+    noted = three.read().chain[-1]
+    assert noted in three.read().chain
+    alter(
+        three,
+        "DELETE FROM entries WHERE number = 3",
+        "UPDATE sqlite_sequence SET seq = 2",
+    )
+    assert len(three.read().entries) == 2  # nothing in the file tells
+    assert noted not in three.read().chain
+
+
+@pytest.mark.parametrize(
+    ("statement", "parts"),
+    [
+        ("DROP TRIGGER no_update", "no_update"),
+        ("DROP TRIGGER no_delete", "no_delete"),
+        ("DROP TRIGGER no_replace", "no_replace"),
+        ("DROP TABLE entries", "entries, no_delete, no_replace, no_update"),
+        ("CREATE VIEW best AS SELECT 1", "best"),
+        ("CREATE TABLE more (a)", "more"),
+        (
+            "CREATE TRIGGER helper AFTER INSERT ON entries BEGIN DELETE FROM sqlite_sequence; END",
+            "helper",
+        ),
+        ("ALTER TABLE entries ADD COLUMN more", "entries"),
+    ],
+)
+def test_a_store_without_its_triggers_is_refused(three, digits_replay, statement, parts):
+    connection = sqlite3.connect(three.path)
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
+    message = (
+        f"Expected a leaderboard store with its table and triggers at .*, got {parts} missing, "
+        "added or changed. The file was altered behind lrmp's back: restore it from a copy."
+    )
+    with pytest.raises(RecordError, match=message):
+        three.entries()
+    with pytest.raises(RecordError, match=message):
+        three.add(seeds(digits_replay, [9]))
+    with pytest.raises(RecordError, match=message):
+        three.refuse_known([digits_replay.record])
+
+
+DEEP = "[" * 100_000
+ILLEGAL = {
+    "record": [
+        "x'00ff'", "CAST(x'ff' AS TEXT)", "CAST(x'00' AS TEXT)", "''", "'{}'", "'[]'", "'null'",
+        "5",
+        f"'{DEEP}'", "'{\"seed\": " + "9" * 5000 + "}'", "replace(record, '1.5', 'NaN')",
+        "replace(record, '1.5', '1e999')", "replace(record, '1.5', 'null')",
+        "replace(record, '1.5', '1" + "0" * 400 + "')",
+        "replace(record, '\"tester\"', '7')", "replace(record, '\"tester\"', '[]')",
+        "replace(record, '\"this-task\"', '\"x\"')", "replace(record, '\"this-task\"', '{}')",
+        "replace(record, '\"code\":null', '\"code\":7')",
+        "replace(record, '\"weight_bits\"', '\"wait_bits\"')",
+        "replace(record, '\"lrmp\":', '\"lrmp\":7,\"x\":')",
+    ],
+    "reward": ["'text'", "9e999", "x'00'"],
+    "lower_bound": ["'1.5'", "'x'", "'" + "9" * 5000 + "'", "x'31'", "' 1'"],
+    "accuracy_kind": ["'guess'", "x'00'"],
+    "accuracy_is_estimate": ["7", "'x'", "1.5"],
+    "test_accuracy_drop": ["'x'", "-9e999"],
+    "submitted_at": ["x'00'", "CAST(x'ff' AS TEXT)"],
+    "latency_cycles": ["1.5", "'many'"],
+    "agent": ["x'00'", "'winner'"],
+    "seed": ["'x'", "99"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [(c, v) for c, values in ILLEGAL.items() for v in values]
+)
+def test_rows_that_another_program_wrote_are_left_out(three, column, value):
+    whole = three.entries()
+    alter(three, f"UPDATE entries SET {column} = {value} WHERE number = 2")
+    with pytest.warns(UserWarning, match="^Entry 2 of .* is left out: expected content that match"):
+        assert three.entries() == [whole[0], whole[2]]
+    rehash(three)  # now only its values tell
+    with pytest.warns(UserWarning, match="^Entry 2 of .* is left out: expected "):
+        found = three.entries()
+    assert [e.replay for e in found] == [whole[0].replay, whole[2].replay]
+
+
+def test_reports_hold_no_control_characters(tmp_path, digits_replay):
+    store = Store(tmp_path / "\x1b[31mred\u202e.sqlite")
+    store.add(seeds(digits_replay, [0, 1]))
+    alter(store, "UPDATE entries SET agent = char(27) || '[31m' WHERE number = 2")
+    (sentence,) = store.read().quarantined
+    assert sentence.isprintable()
+    assert r"\x1b[31mred\u202e.sqlite" in sentence
+    with pytest.raises(RecordError) as caught:
+        store.add(seeds(digits_replay, [0]))
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"agent": "my agent"}, "agent my agent, seed 0: expected agent to be text matching"),
+        ({"agent": "\x1b[31mred"}, r"agent \\x1b\[31mred, seed 0: expected agent to be text"),
+        ({"agent": None}, "expected agent to be text matching .*, got null"),
+        ({"code": "github.com/me/x"}, 'expected code to be text .*, got "github.com/me/x"'),
+        ({"evaluated_designs": 0}, "expected evaluated_designs to be an integer from 1 to"),
+        ({"evaluated_designs": 1.0}, "expected evaluated_designs to be an integer from 1 to"),
+        ({"env_steps": 2**60}, "expected env_steps to be an integer from 0 to"),
+        ({"seed": -1}, "expected seed to be an integer from 0 to 4294967295, got -1"),
+        ({"seed": True}, "expected seed to be an integer from 0 to 4294967295, got true"),
+        ({"seed": np.int64(3)}, "expected a record of plain JSON values: Object of type int64"),
+        ({"wall_time_s": 2e9}, "expected wall_time_s to be a number from 0 to 1000000000"),
+        ({"wall_time_s": math.inf}, "expected a record of plain JSON values: "),
+        ({"trained_on": "everything"}, 'expected trained_on to be "this-task" or'),
+        ({"versions": {}}, "expected versions to have the field lrmp, got none"),
+        ({"task_fingerprint": "x"}, "expected task_fingerprint to be text"),
+    ],
+)
+def test_a_record_that_could_not_be_read_back_is_not_stored(full, digits_replay, changes, message):
+    before = full.path.read_bytes()
+    bad = replace(digits_replay, record=replace(digits_replay.record, **changes))
+    with pytest.raises(RecordError, match=message):
+        full.add([*seeds(digits_replay, [7]), bad])
+    assert full.path.read_bytes() == before
+    assert len(full.entries()) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"test_accuracy_drop": math.nan}, "got test_accuracy_drop nan"),
+        ({"test_accuracy_drop": "none"}, "got test_accuracy_drop 'none'"),
+        ({"accuracy_kind": "guess"}, "got accuracy_kind 'guess'"),
+        ({"accuracy_is_estimate": 1}, "got accuracy_is_estimate 1"),
+        ({"lower_bound": 1.5}, "got lower_bound 1.5"),
+        ({"lower_bound": None}, "got lower_bound None"),
+        ({"wall_time_s": math.inf}, "got wall_time_s inf"),
+    ],
+)
+def test_a_replay_that_could_not_be_read_back_is_not_stored(full, digits_replay, changes, message):
+    before = full.path.read_bytes()
+    (new,) = seeds(digits_replay, [7])
+    with pytest.raises(RecordError, match=f"seed 7: expected finite numbers and texts, {message}"):
+        full.add([replace(new, **changes)])
+    assert full.path.read_bytes() == before
+
+
+def test_a_replay_of_other_numbers_than_the_record_claims_is_not_stored(full, digits_replay):
+    (new,) = seeds(digits_replay, [7])
+    with pytest.raises(RecordError, match=r"seed 7: expected reward 9\.0, got "):
+        full.add([replace(new, claim=replace(new.claim, reward=9.0))])
+    assert len(full.entries()) == 2
+
+
+def test_whole_numbers_are_kept_where_real_ones_are_meant(store, digits_replay):
+    whole = replace(
+        digits_replay,
+        record=replace(digits_replay.record, wall_time_s=0),
+        test_accuracy_drop=-0.0,
+        wall_time_s=2,
+    )
+    store.add([whole])
+    (entry,) = store.entries()
+    assert entry.replay == whole
+    assert type(entry.replay.record.wall_time_s) is float
+
+
+def test_numbers_of_numpy_make_a_record_of_plain_ones(store):
+    outcome = evaluate_bits(load_task("LRMP-Digits-v0"), *DIGITS_BITS)
+    record = Record.of(
+        outcome,
+        agent="numpy",
+        seed=np.int64(3),
+        evaluated_designs=np.int32(5),
+        env_steps=np.uint8(7),
+        wall_time_s=np.float32(0.5),
+    )
+    store.add([replay(record)])
+    assert store.entries()[0].replay.record == record
+
+
+@pytest.mark.parametrize("bound", [0, 2**63, 10**20, 10**300])
+def test_bounds_of_any_size_are_kept(store, digits_replay, bound):
+    store.add([replace(digits_replay, lower_bound=bound)])
+    assert store.entries()[0].replay.lower_bound == bound
 
 
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE entries SET reward = 99 WHERE number = 2",
-        "UPDATE entries SET record = replace(record, 'tester', 'winner') WHERE number = 2",
-        "UPDATE entries SET record = '{}' WHERE number = 2",
-        "UPDATE entries SET sha256 = 'x' WHERE number = 2",
+        "UPDATE entries SET reward = 9 WHERE number = 3",
+        "UPDATE entries SET record = '{}' WHERE number = 3",
     ],
 )
-def test_a_file_altered_behind_the_triggers_is_noticed(full, statement):
-    connection = sqlite3.connect(full.path)
-    connection.execute("DROP TRIGGER no_update")
-    connection.execute(statement)
-    connection.commit()
-    connection.close()
-    with pytest.raises(RecordError, match=r"Expected entry 2 of .* to match its SHA-256 and its"):
+def test_a_reader_that_found_damage_keeps_no_lock(store, digits_replay, statement):
+    store.add(seeds(digits_replay, range(200)))
+    alter(store, statement)
+    with pytest.warns(UserWarning, match="Entry 3 of .* is left out") as kept:
+        store.entries()
+    Store(store.path, busy_timeout_s=0.0).add(seeds(digits_replay, [1000]))
+    assert len(kept) == 1
+
+
+def test_a_reader_that_was_refused_keeps_no_lock(store, digits_replay):
+    store.add(seeds(digits_replay, range(200)))
+    alter(store, "UPDATE entries SET previous = 'x' WHERE number = 3")
+    errors = []
+    for refused in (store.entries, lambda: store.add(seeds(digits_replay, [1000]))):
+        with pytest.raises(RecordError, match="entry 3 that was not added") as caught:
+            refused()
+        errors.append(caught.value)  # as a log that keeps the traceback
+    writer = sqlite3.connect(store.path, timeout=0.0, isolation_level=None)
+    writer.execute("BEGIN EXCLUSIVE")
+    writer.close()
+    assert len(errors) == 2
+
+
+@pytest.mark.parametrize("name", ["Tester", "TESTER", "tester_", "tester.", "teSter"])
+def test_a_name_that_looks_like_another_is_refused(full, digits_replay, name):
+    other = replace(digits_replay, record=replace(digits_replay.record, agent=name, seed=50))
+    message = (
+        f"agent {re.escape(name)}, seed 50: expected a name that looks like no other in .*, got "
+        "one like tester. Submit under that very name if it is the same agent, or choose another."
+    )
+    before = full.path.read_bytes()
+    with pytest.raises(RecordError, match=message):
+        full.add([other])
+    with pytest.raises(RecordError, match=message):
+        full.refuse_known([other.record])
+    assert full.path.read_bytes() == before
+
+
+def test_names_that_look_different_are_stored(full, digits_replay):
+    for name in ("tester2", "t-ester", "pester"):
+        full.add([replace(digits_replay, record=replace(digits_replay.record, agent=name))])
+    assert len(full.entries()) == 5
+
+
+def test_another_definition_of_the_task_leaves_the_seed_free(full, digits_replay):
+    record = replace(digits_replay.record, task_fingerprint="0" * 64)
+    full.refuse_known([record])
+    full.add([replace(digits_replay, record=record)])
+    assert len(full.entries()) == 3
+
+
+def test_known_records_are_refused_before_a_replay(full, store, digits_replay, tmp_path):
+    record = digits_replay.record
+    with pytest.raises(RecordError, match="seed 1: expected a new record, got one that is in"):
+        full.refuse_known([replace(record, seed=5), replace(record, seed=1)])
+    forged = replace(record, claim=replace(record.claim, reward=99.0))
+    with pytest.raises(RecordError, match=r"seed 0: expected a seed that is not in .* yet"):
+        full.refuse_known([forged])
+    full.refuse_known([replace(record, seed=5)])
+    Store(tmp_path / "nothing.sqlite").refuse_known([record])
+    assert not (tmp_path / "nothing.sqlite").exists()
+
+
+def test_a_pipe_or_device_is_refused_without_waiting(tmp_path, digits_replay):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        for refused in (Store(path).entries, lambda p=path: Store(p).add([digits_replay])):
+            with pytest.raises(RecordError, match="got no regular file"):
+                refused()
+
+
+def test_a_name_with_a_null_character_is_refused(tmp_path, digits_replay):
+    store = Store(tmp_path / "store\0.sqlite")
+    assert store.entries() == []
+    with pytest.raises(RecordError, match=r"store\\x00.sqlite, got a name with a null character"):
+        store.add([digits_replay])
+    with pytest.raises(RecordError, match=r"Expected a folder for .*: embedded null byte"):
+        Store(tmp_path / "no\0thing" / "store.sqlite").add([digits_replay])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_value_of_megabytes_is_refused(full):
+    alter(full, f"UPDATE entries SET record = zeroblob({2**22 + 1}) WHERE number = 2")
+    with pytest.raises(
+        RecordError, match=r"Expected a leaderboard store at .*, got string or blob"
+    ):
         full.entries()
 
 
@@ -170,7 +616,7 @@ def other_application(path):
 def newer_store(path):
     connection = sqlite3.connect(path)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute("PRAGMA user_version = 2")
+    connection.execute("PRAGMA user_version = 3")
     connection.commit()
     connection.close()
 
@@ -180,10 +626,10 @@ def newer_store(path):
     [
         (foreign_database, "Expected a leaderboard store at .*, got the database of another appli"),
         (other_application, "Expected a leaderboard store at .*, got the database of another app"),
-        (newer_store, "Expected a leaderboard store of version 1 at .*, got version 2. Use the"),
+        (newer_store, "Expected a leaderboard store of version 2 at .*, got version 3. Use the"),
         (lambda p: p.write_bytes(b"garbage " * 500), "got file is not a database. Choose another"),
         (lambda p: p.write_bytes(b"x"), "got file is not a database. Choose another"),
-        (lambda p: p.mkdir(), "Expected a leaderboard store at .*, got unable to open database"),
+        (lambda p: p.mkdir(), "Expected a leaderboard store at .*, got no regular file. Choose an"),
     ],
     ids=["foreign", "application", "newer", "garbage", "byte", "directory"],
 )
@@ -201,6 +647,16 @@ def test_a_damaged_store_is_refused(full):
     content = bytearray(full.path.read_bytes())
     content[100:] = b"\xff" * (len(content) - 100)
     full.path.write_bytes(content)
+    with pytest.raises(RecordError, match=r"Expected a leaderboard store at .*, got "):
+        full.entries()
+
+
+def test_a_schema_that_is_no_utf_8_is_refused(full):
+    content = full.path.read_bytes()
+    assert content.count(b"CREATE TRIGGER no_update") == 1
+    full.path.write_bytes(
+        content.replace(b"CREATE TRIGGER no_update", b"CREAT\xff TRIGGER no_update")
+    )
     with pytest.raises(RecordError, match=r"Expected a leaderboard store at .*, got "):
         full.entries()
 

@@ -49,6 +49,11 @@ def test_whole_numbers_may_claim_real_ones(write, edit):
         ('{"a":' * 100_000, "line 1: expected at most 8 nested levels, got more"),
         ('{"seed": ' + "9" * 5000 + "}", "expected integers of at most 20 digits, got 5000"),
         ('{"seed": -' + "9" * 21 + "}", "expected integers of at most 20 digits"),
+        ('{"seed": 0.' + "9" * 5000 + "}", r"line 1: expected seed to be an integer .*, got 1\.0"),
+        ('{"seed": 1e' + "9" * 5000 + "}", r"expected finite numbers, got 1e9{78}\. Write"),
+        ("\x00", "line 1: expected one JSON object, got 'Expecting value' at column 1"),
+        ('{"a": "\x00"}', "line 1: expected one JSON object, got 'Invalid control character at'"),
+        ('{"seed": 0}\x00', "line 1: expected one JSON object, got 'Extra data' at column 12"),
         ('"\\ud800"', 'line 1: expected a record to be an object, got "\\\\ud800"'),
     ],
 )
@@ -123,7 +128,7 @@ def test_a_byte_more_than_the_largest_file_is_refused(refuse, edit):
 
 
 def test_too_many_lines_are_refused(refuse):
-    refuse("{}\n" * (MAX_RECORDS + 1), "to hold at most 1000 records, got 1001 lines. Split it")
+    refuse("{}\n" * (MAX_RECORDS + 1), "to hold at most 100 records, got 101 lines. Split it")
 
 
 def test_the_line_of_a_bad_record_is_named(refuse, edit):
@@ -134,6 +139,11 @@ def test_the_line_of_a_bad_record_is_named(refuse, edit):
 def test_the_same_run_twice_in_a_file_is_refused(refuse, edit):
     lines = [edit({}), edit({"agent": "other"}), edit({"wall_time_s": 9})]
     refuse(lines, "line 3: expected one record per .*LRMP-Digits-v0, tester, seed 0 again after l")
+
+
+def test_names_that_look_alike_in_a_file_are_refused(refuse, edit):
+    lines = [edit({}), edit({"agent": "other"}), edit({"agent": "Tester", "seed": 1})]
+    refuse(lines, "line 3: expected names of agents that look different, got Tester beside tester")
 
 
 def test_an_unknown_version_names_those_that_exist(refuse, edit):

@@ -59,6 +59,19 @@ def test_a_better_run_of_the_same_seed_is_refused(tmp_path, write, edit):
     assert store.read_bytes() == before
 
 
+def test_known_runs_are_refused_before_anything_is_replayed(tmp_path, write, edit):
+    store = tmp_path / "store.sqlite"
+    submit(write([edit({})]), store)
+    forged = {"claim.reward": 9}  # a replay would say so first
+    for changes, message in (
+        (forged, "seed 0: expected a seed that is not in .* yet, got one with another record"),
+        (forged | {"agent": "TESTER"}, "agent TESTER, seed 0: expected a name that looks like no"),
+        (forged | {"agent": "tester."}, "agent tester., seed 0: expected a name that looks like"),
+    ):
+        with pytest.raises(RecordError, match=message):
+            submit(write([edit(forged | {"agent": "new"}), edit(changes)]), store)
+
+
 def test_processes_that_submit_at_once_all_succeed(tmp_path, write, resnet_record):
     store = tmp_path / "new" / "store.sqlite"
     spawn = multiprocessing.get_context("spawn")

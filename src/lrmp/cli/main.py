@@ -24,7 +24,7 @@ from lrmp.cli.exit_codes import (
     EXIT_REFUSED,
 )
 from lrmp.cli.outcome_text import outcome_json, print_outcome
-from lrmp.cli.output import add_json, print_json
+from lrmp.cli.output import add_json, print_json, print_text
 from lrmp.cli.picture import save_picture
 from lrmp.envs.cost_plot import plot_cost
 from lrmp.envs.custom_task import find_task
@@ -74,17 +74,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code: int = options.run(options)
         sys.stdout.flush()
     except LRMPError as error:
-        print(f"lrmp: {error}", file=sys.stderr)
+        print_text(f"lrmp: {error}", file=sys.stderr)
         refused = isinstance(error, RecordError) and words[0] in ("submit", "demo")
         return EXIT_REFUSED if refused else EXIT_BAD_INPUT
     except BrokenPipeError:  # as in `lrmp envs | head -1`; nothing is left to be told
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  until Python exits
         return EXIT_BROKEN_PIPE
     except OSError as error:
-        print(f"lrmp: {error}", file=sys.stderr)
+        print_text(f"lrmp: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
-        print("lrmp: interrupted; repeat the command to finish", file=sys.stderr)
+        print_text("lrmp: interrupted; repeat the command to finish", file=sys.stderr)
         return EXIT_INTERRUPTED
     return code
 
@@ -184,9 +184,9 @@ def _envs(options: argparse.Namespace) -> int:
     if options.json:
         print_json(rows)
         return EXIT_OK
-    print(f"{'id':<30} {'network':<12} {'objective':<11} {'layers':>6} {'tiles':>6}  accuracy")
+    print_text(f"{'id':<30} {'network':<12} {'objective':<11} {'layers':>6} {'tiles':>6}  accuracy")
     for row in rows:
-        print(
+        print_text(
             f"{row['id']:<30} {row['network']:<12} {row['objective']:<11} {row['layers']:>6} "
             f"{row['budget_tiles']:>6}  {row['accuracy']}"
         )
@@ -213,7 +213,9 @@ def _train(agent: str, words: list[str]) -> int:
     started = time.time()
     run = baseline.train(args)
     earlier = run.record_path.stat().st_mtime < started
-    print(f"finished{' earlier' if earlier else ''}: {run.path}; next: lrmp evaluate {run.path}")
+    print_text(
+        f"finished{' earlier' if earlier else ''}: {run.path}; next: lrmp evaluate {run.path}"
+    )
     return EXIT_OK
 
 
@@ -244,10 +246,10 @@ def _evaluate(options: argparse.Namespace) -> int:
     else:
         print_outcome(outcome)
         if options.policy:
-            print("  (the run's saved policy without exploration, not its record)")
+            print_text("  (the run's saved policy without exploration, not its record)")
     for path in (picture, options.cost_plot, options.floor_plan):
         if path is not None:
-            print(f"picture: {path}", file=sys.stderr if options.json else sys.stdout)
+            print_text(f"picture: {path}", file=sys.stderr if options.json else sys.stdout)
     return EXIT_OK
 
 
@@ -269,7 +271,7 @@ def _picture(outcome: Outcome, plot: Path | None, default: Path | None) -> Path 
     try:
         save_picture(partial(plot_design, outcome), default)
     except MissingExtraError as error:
-        print(f"lrmp: no picture: {error}", file=sys.stderr)
+        print_text(f"lrmp: no picture: {error}", file=sys.stderr)
         return None
     return default
 
@@ -339,7 +341,7 @@ def _submit_run(run: Path, store: Path, *, as_json: bool) -> None:
         print_json([vars(replay.claim) | {"task": replay.record.task} for replay in replays])
         return
     for replay in replays:
-        print(
+        print_text(
             f"replayed and stored: {replay.record.task}, {replay.record.agent}, seed "
             f"{replay.record.seed}, reward {replay.claim.reward:.4f}"
         )
@@ -356,11 +358,16 @@ def _print_ranking(store: Path, task_id: str | None, *, as_json: bool) -> None:
     from lrmp.leaderboard import ranking
     from lrmp.leaderboard.store import Store
 
-    ranked = ranking.rank(Store(store).entries(task_id))
+    contents = Store(store).read(task_id)
+    ranked = ranking.rank(contents.entries)
+    for sentence in contents.quarantined:
+        print_text(f"lrmp: {sentence}", file=sys.stderr)
     if as_json:
-        print_json(ranking.to_json(ranked))
-    else:
-        print(ranking.format_ranking(ranked))
+        print_json(ranking.to_json(ranked) | {"chain": contents.chain})
+        return
+    print_text(ranking.format_ranking(ranked))
+    if contents.chain:
+        print_text(f"\nentries: {len(contents.chain)}; hash of the last: {contents.chain[-1]}")
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -376,8 +383,8 @@ def _demo(options: argparse.Namespace) -> int:
     picture = _picture(outcome, None, default_picture)
     print_outcome(outcome)
     if picture is not None:
-        print(f"picture: {picture}")
-    print()
+        print_text(f"picture: {picture}")
+    print_text()
     store = options.runs_dir / DEFAULT_STORE.name
     _submit_new([run.path for run in runs], store)
     _print_ranking(store, options.env_id, as_json=False)
@@ -390,8 +397,8 @@ def _submit_new(runs: Sequence[Path], store: Path) -> None:
     from lrmp.leaderboard.submission import read_submission
 
     entries = [entry.replay.record for entry in Store(store).entries()]
-    stored = {(r.task, r.agent, r.seed) for r in entries}
+    stored = {(r.task, r.task_fingerprint, r.agent, r.seed) for r in entries}
     for run in runs:
         record = read_submission(run)[0]
-        if (record.task, record.agent, record.seed) not in stored:
+        if (record.task, record.task_fingerprint, record.agent, record.seed) not in stored:
             _submit_run(run, store, as_json=False)

@@ -4,9 +4,10 @@ import argparse
 import json
 from collections.abc import Sequence
 from math import exp, log
-from typing import Any
+from typing import Any, TextIO
 
 from lrmp.envs.si_prefix import format_number, si_prefix
+from lrmp.printable import printable
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +26,16 @@ def print_json(document: Any) -> None:
         document: Plain lists, mappings, strings and finite numbers.
     """
     print(json.dumps(document, indent=2, allow_nan=False))
+
+
+def print_text(text: object = "", file: TextIO | None = None) -> None:
+    """Print text for people; what names of files, layers and the like hide in it is made visible.
+
+    Args:
+        text: Whatever ``print`` takes.
+        file: None for the standard output.
+    """
+    print(printable(str(text)), file=file)
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:

@@ -1,0 +1,26 @@
+"""The published optimum of every registered task, from bits to a place on the board."""
+
+import pytest
+
+from lrmp.envs import TASKS, Record, evaluate_bits, load_task
+from lrmp.envs.optimum import stored_optimum
+from lrmp.leaderboard import Store, format_ranking, rank, submit
+
+
+@pytest.mark.parametrize("task_id", TASKS)
+def test_the_published_optimum_is_submitted_and_ranked(tmp_path, task_id):
+    task, design = load_task(task_id), stored_optimum(task_id).design
+    outcome = evaluate_bits(task, design.weight_bits, design.activation_bits)
+    record = Record.of(
+        outcome, agent="ddpg", seed=1, evaluated_designs=600, env_steps=0, wall_time_s=0.1
+    )
+    file, store = tmp_path / "record.jsonl", tmp_path / "store.sqlite"
+    file.write_text(record.to_line())
+    submit(file, store)
+    (entry,) = Store(store).entries(task_id)
+    assert entry.replay.record == record
+    assert entry.replay.claim == record.claim
+    assert entry.replay.lower_bound == outcome.report.cost(task.objective)
+    ranked = rank([entry])
+    assert [(a.task, a.rank, a.agent, a.is_current) for a in ranked] == [(task_id, 1, "ddpg", True)]
+    assert f"{task_id}: search per instance" in format_ranking(ranked)
