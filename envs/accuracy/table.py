@@ -21,10 +21,10 @@ SENSITIVITY_BITS = 4  # where the layers of all measured networks differ most cl
 
 
 class TableAccuracy:
-    """Drop of a design from the sum of one entry per layer and operand, through a monotone map.
+    """Drop of a design from the sum of one entry per layer and operand, through an increasing map.
 
     ``drop = drop_map(sum over layers of weight_table[l, bits] + activation_table[l, bits])``, where
-    the map never decreases: the least drop for some cost is the least sum.
+    the map increases strictly: the least drop for some cost is the least sum.
 
     Args:
         weight_table: Entries by layer and weight bits 2..8, shape (L, 7).
