@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -59,6 +59,7 @@ class DropMap:
                     f"increasing drops below the ceiling {ceiling}, got sums {list(sums)} and "
                     f"drops {list(drops)}."
                 )
+        self.sums.flags.writeable = self.drops.flags.writeable = False
         self._slopes = np.diff(self.drops) / np.diff(self.sums)
         if level := np.flatnonzero(self._slopes == 0).tolist():
             (start, end), (low, high) = (
@@ -89,7 +90,8 @@ class DropMap:
         with np.errstate(over="ignore"):  # infinitely far the map is at its ceiling
             far = self._slopes[-1] * np.maximum(values - self.sums[-1], 0) / rest
         beyond = np.maximum(self.ceiling - rest / (1 + far), self.drops[-1])
-        return np.where(values > self.sums[-1], beyond, inside)
+        found: NDArray[np.float64] = np.where(values > self.sums[-1], beyond, inside)
+        return found
 
     def threshold(self, drop: float) -> float:
         """Invert the map: the largest sum whose drop is allowed.
@@ -111,6 +113,15 @@ class DropMap:
             return float("inf")
         above = bisect_right(range(INFINITY), drop, key=lambda bits: float(self(_of_bits(bits))))
         return _of_bits(above - 1)
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """Everything that defines the map, ready for JSON."""
+        return {
+            "sums": np.abs(self.sums).tolist(),  # 0.0 and -0.0 are the same
+            "drops": np.abs(self.drops).tolist(),
+            "ceiling": self.ceiling,
+        }
 
     @classmethod
     def fit(
@@ -170,7 +181,13 @@ def _of_bits(bits: int) -> float:
 
 
 class IdentityMap:
-    """For tables whose entries are percentage points already: g(S) = S."""
+    """For tables whose entries are percentage points already: g(S) = S.
+
+    Attributes:
+        definition: Everything that defines the map, ready for JSON: nothing.
+    """
+
+    definition = None
 
     def __call__(self, sums: ArrayLike) -> NDArray[np.float64]:
         """Return the sums.
