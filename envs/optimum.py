@@ -56,7 +56,7 @@ class Optimum:
         """
         if not self.value > 0:
             raise TaskError(
-                "Expected an optimum above 0, the return of the plain 8-bit chip, to scale returns by; "
+                "Expected an optimum above 0, the return of the plain 8-bit chip, to scale by; "
                 f"got {self.value!r} for {self.task}. Compare its returns as they are."
             )
         return value / self.value
