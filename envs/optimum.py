@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from lrmp.errors import TaskError
 from lrmp.hardware.design import Design
 
 FOLDER = "optima"  # one JSON file per task, beside this module
@@ -49,7 +50,15 @@ class Optimum:
 
         Returns:
             Its share of the best return known.
+
+        Raises:
+            TaskError: If the best return is not above that of the plain chip, 0.
         """
+        if not self.value > 0:
+            raise TaskError(
+                "Expected an optimum above 0, the return of the plain 8-bit chip, to scale by; "
+                f"got {self.value!r} for {self.task}. Compare its returns as they are."
+            )
         return value / self.value
 
     def to_json(self) -> str:

@@ -63,7 +63,8 @@ class Task:
                 f"got {self.budget!r}."
             )
         drop: object = self.allowed_drop
-        if not isinstance(drop, int | float) or not 0 <= drop <= 100:  # False for NaN
+        numeric = isinstance(drop, int | float) and not isinstance(drop, bool)
+        if not (numeric and 0 <= self.allowed_drop <= 100):  # False for NaN
             raise TaskError(
                 f"Expected allowed_drop of {self.id} in percentage points, 0 to 100, "
                 f"got {self.allowed_drop!r}."
@@ -119,7 +120,7 @@ class Task:
             "budget": self.budget,
             "objective": self.objective,
             "accuracy": self.accuracy.fingerprint,
-            "allowed_drop": self.allowed_drop,
+            "allowed_drop": abs(float(self.allowed_drop)),  # 1 and 1.0, 0.0 and -0.0 are the same
         }
         return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()
 

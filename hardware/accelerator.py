@@ -210,11 +210,14 @@ class Accelerator:
 
     @property
     def definition(self) -> dict[str, Any]:
-        """Everything that defines the chip, ready for JSON; where it comes from is not part."""
+        """Everything that defines the chip, ready for JSON; where it comes from is not part.
+
+        Equal chips have equal texts: a whole number is an integer, however it was given.
+        """
         return {
             "parameters": self.parameters,
-            "energy": None if self.energy is None else asdict(self.energy),
-            "components": [asdict(component) for component in self.components],
+            "energy": None if self.energy is None else _whole_numbers(asdict(self.energy)),
+            "components": [_whole_numbers(asdict(component)) for component in self.components],
         }
 
     def per_tile(self, component: Component) -> float:
@@ -406,6 +409,13 @@ def _check_parameter(accelerator: str, key: str, value: object) -> None:
             f"Expected {key} of accelerator {accelerator!r} to be an integer {limits}, "
             f"got {value!r}."
         )
+
+
+def _whole_numbers(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: int(value) if isinstance(value, float) and value.is_integer() else value
+        for key, value in values.items()
+    }
 
 
 def _scaled(component: Component, area_factor: float, power_factor: float) -> Component:

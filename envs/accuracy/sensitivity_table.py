@@ -53,11 +53,7 @@ class SensitivityTable:
         Returns:
             Shape (...), in nats.
         """
-        place, least = np.arange(len(self.layers)), BIT_WIDTHS[0]
-        weights = self.weight[place, np.asarray(weight_bits) - least].sum(-1)
-        activations = self.activation[place, np.asarray(activation_bits) - least].sum(-1)
-        total: NDArray[np.float64] = weights + activations
-        return total
+        return table_sums(self.weight, self.activation, weight_bits, activation_bits)
 
     def accuracy(self) -> TableAccuracy:
         """Return the accuracy model that tasks use.
@@ -101,9 +97,9 @@ class SensitivityTable:
                 ",\n".join(rows),
                 "  ],",
                 '  "drop_map": {',
-                f'    "sums": {_numbers(self.drop_map.sums)},',
-                f'    "drops": {_numbers(self.drop_map.drops)},',
-                f'    "ceiling": {self.drop_map.ceiling:g}',
+                f'    "sums": {self.drop_map.sums.tolist()},',
+                f'    "drops": {self.drop_map.drops.tolist()},',
+                f'    "ceiling": {self.drop_map.ceiling}',
                 "  }",
                 "}",
                 "",
@@ -153,6 +149,30 @@ class SensitivityTable:
             raise AccuracyTableError(
                 f"Expected a sensitivity table, got a text that is none: {error!r}."
             ) from error
+
+
+def table_sums(
+    weight: NDArray[np.float64],
+    activation: NDArray[np.float64],
+    weight_bits: Any,
+    activation_bits: Any,
+) -> NDArray[np.float64]:
+    """Sum the divergences of designs.
+
+    Args:
+        weight: Divergences by layer and weight bits, shape (L, 7).
+        activation: Divergences by layer and activation bits, shape (L, 7).
+        weight_bits: Shape (..., L), each 2..8.
+        activation_bits: Shape (..., L), each 2..8.
+
+    Returns:
+        Shape (...), in nats.
+    """
+    place, least = np.arange(len(weight)), BIT_WIDTHS[0]
+    weights = weight[place, np.asarray(weight_bits) - least].sum(-1)
+    activations = activation[place, np.asarray(activation_bits) - least].sum(-1)
+    total: NDArray[np.float64] = weights + activations
+    return total
 
 
 def shipped_networks() -> list[str]:

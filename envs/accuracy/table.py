@@ -1,13 +1,14 @@
 """Accuracy from an additive table: microseconds per design, no images needed."""
 
 import hashlib
+import json
 import tomllib
 from functools import cache
 from importlib import resources
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lrmp.envs.accuracy.drop_map import DropMap, IdentityMap
 from lrmp.envs.accuracy.model import AccuracyKind, bit_index
@@ -21,60 +22,59 @@ SENSITIVITY_BITS = 4  # where the layers of all measured networks differ most cl
 
 
 class TableAccuracy:
-    """Drop of a design from the sum of one entry per layer and operand, through a monotone map.
+    """Drop of a design from the sum of one entry per layer and operand, through an increasing map.
 
     ``drop = drop_map(sum over layers of weight_table[l, bits] + activation_table[l, bits])``, where
-    the map never decreases: the least drop for some cost is the least sum.
+    the map increases strictly: the least drop for some cost is the least sum.
 
     Args:
-        weight_table: Entries by layer and weight bits 2..8, shape (L, 7).
-        activation_table: Entries by layer and activation bits 2..8, shape (L, 7).
+        weight_table: Entries by layer and weight bits 2..8, shape (L, 7); copied.
+        activation_table: Entries by layer and activation bits 2..8, shape (L, 7); copied.
         provenance: Where the numbers come from, one line.
         is_estimate: Whether they were not measured on the network itself.
         drop_map: From the sum to percentage points; None if the entries are points already.
 
     Raises:
-        AccuracyTableError: If a shape is wrong or a number is not finite.
+        AccuracyTableError: If a shape is wrong, a number is not finite, or the map is none.
     """
 
     kind: AccuracyKind = "table"
 
     def __init__(
         self,
-        weight_table: NDArray[np.float64],
-        activation_table: NDArray[np.float64],
+        weight_table: ArrayLike,
+        activation_table: ArrayLike,
         provenance: str,
         *,
         is_estimate: bool,
-        drop_map: DropMap | None = None,
+        drop_map: DropMap | IdentityMap | None = None,
     ) -> None:
-        for name, table in (
-            ("weight_table", weight_table),
-            ("activation_table", activation_table),
-        ):
-            expected = (len(weight_table), len(BIT_WIDTHS))
-            if table.shape != expected or not np.isfinite(table).all():
-                raise AccuracyTableError(
-                    f"Expected {name} to be finite and of shape {expected}, got shape "
-                    f"{table.shape} with {np.count_nonzero(~np.isfinite(table))} non-finite values."
-                )
-        self.weight_table = weight_table
-        self.activation_table = activation_table
+        if not isinstance(drop_map, DropMap | IdentityMap | None):
+            raise AccuracyTableError(
+                f"Expected drop_map to be a DropMap, or None for points, got {drop_map!r}."
+            )
+        self.weight_table = _entries("weight_table", weight_table)
+        layers = len(self.weight_table)
+        self.activation_table = _entries("activation_table", activation_table, layers)
         self.provenance = provenance
         self.is_estimate = is_estimate
         self.drop_map = drop_map or IdentityMap()
-        self._layers = np.arange(len(weight_table))
+        self._layers = np.arange(layers)
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the two tables, rounded to 1e-9, and of the map's knots."""
-        rounded = np.round(np.stack([self.weight_table, self.activation_table]) * 1e9)
-        digest = hashlib.sha256(rounded.astype("<i8").tobytes())
-        if isinstance(self.drop_map, DropMap):
-            knots = np.round(np.stack([self.drop_map.sums, self.drop_map.drops]) * 1e9)
-            digest.update(knots.astype("<i8").tobytes())
-            digest.update(f"{self.drop_map.ceiling:.9f}".encode())
-        return digest.hexdigest()
+        """SHA-256 of every bit of the tables, of the map, and of whether this is an estimate.
+
+        As with chips, where the numbers come from is not part.
+        """
+        definition = {
+            "weights": self.weight_table.tolist(),
+            "activations": self.activation_table.tolist(),
+            "drop_map": self.drop_map.definition,
+            "is_estimate": bool(self.is_estimate),
+        }
+        text = json.dumps(definition, sort_keys=True, allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def table_sum(self, weight_bits: IntArray, activation_bits: IntArray) -> float:
         """Sum the entries of a design.
@@ -141,6 +141,26 @@ class TableAccuracy:
             activation_bits: Shape (L,), each 2..8.
         """
         return
+
+
+def _entries(name: str, values: ArrayLike, layers: int | None = None) -> NDArray[np.float64]:
+    """Copy a table into an array that cannot be written."""
+    try:
+        table = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise AccuracyTableError(
+            f"Expected {name} to be numbers, {len(BIT_WIDTHS)} for every layer: {error}."
+        ) from error
+    rows = max((1, *table.shape[:1])) if layers is None else layers
+    expected = (rows, len(BIT_WIDTHS))
+    if table.shape != expected or not np.isfinite(table).all():
+        raise AccuracyTableError(
+            f"Expected {name} to be finite and of shape {expected}, got shape "
+            f"{table.shape} with {np.count_nonzero(~np.isfinite(table))} non-finite values."
+        )
+    table += 0.0  # -0.0 is 0.0
+    table.flags.writeable = False
+    return table
 
 
 @cache

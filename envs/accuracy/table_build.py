@@ -5,10 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from lrmp.envs.accuracy.design_result import design_bits, design_result
-from lrmp.envs.accuracy.drop_map import DropMap
+from lrmp.envs.accuracy.drop_map_fit import fit_drop_map
 from lrmp.envs.accuracy.evaluator import OPERANDS
 from lrmp.envs.accuracy.measurement import FIT_DESIGNS, FIT_SEED, JUDGE_SEED, Measurement
 from lrmp.envs.accuracy.protocol import Protocol
@@ -39,13 +36,13 @@ def build_table(
     weight, activation = measurement.tables()
     protocol, evaluator = measurement.protocol, measurement.evaluator
     float_top1 = round(evaluator.float_top1("search"), 2)
-    fitted = SensitivityTable(
+    return SensitivityTable(
         network=protocol.network,
         kind="measured",
         layers=tuple(evaluator.layers),
         weight=weight,
         activation=activation,
-        drop_map=DropMap([0.0, 1.0], [0.0, 0.0], float_top1),
+        drop_map=fit_drop_map(weight, activation, results, float_top1),
         provenance={
             "weights": protocol.about,
             **_conditions(protocol),
@@ -58,10 +55,6 @@ def build_table(
             "torch": version("torch"),
         },
     )
-    bits = np.array([design_bits(result["design"]) for result in results])
-    drops = np.array([design_result(result).drop for result in results])
-    sums = fitted.sums(bits[:, 0], bits[:, 1])
-    return SensitivityTable(**{**vars(fitted), "drop_map": DropMap.fit(sums, drops, float_top1)})
 
 
 def _conditions(protocol: Protocol) -> dict[str, Any]:

@@ -159,10 +159,11 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
     ## Description
     As `LayerwiseEnv`, but each reset draws a task: a network, a chip, a budget and sensitivities,
     from a seeded generator whose sensitivities are fitted to the measured networks
-    (`lrmp.envs.procedural.draw_task` documents the distributions). Training and test tasks come
-    from different seeds, so that generalisation is measured, not memory. With `tasks` it plays
-    tasks of yours, or registered ones, through the same observations: a policy trained on drawn
-    networks can be tried on ResNet-18 as it is.
+    (`lrmp.envs.procedural.draw_task` documents the distributions). Training and test tasks have
+    different seeds and no topology in common, so that generalisation is measured, not memory. The
+    plain 8-bit design loses at most the allowed point in all of them. With `tasks` it plays tasks
+    of yours, or registered ones, through the same observations: a policy trained on drawn networks
+    can be tried on ResNet-18 as it is.
 
     ## Action Space
     That of `LayerwiseEnv`: `Box(0, 1, (2,), float32)`, or `MultiDiscrete([7, 7])` with

@@ -92,7 +92,7 @@ def test_interrupted_run_resumes_to_the_same_result(changes, tmp_path, monkeypat
 def test_every_part_can_be_switched_off_alone(short_run, part, tmp_path):
     # Noise is on bootstrapped targets; rewards below zero are of bold designs.
     needed = {
-        "target_noise": {"n_steps": 1, "explored": 1.0},
+        "target_noise": {"n_steps": 1, "explored": 1.0, "env_id": "LRMP-ResNet8-v0"},
         "compress_rewards": {"exploration": "all", "env_id": "LRMP-ResNet8-v0"},
     }
     base = needed.get(part, {})

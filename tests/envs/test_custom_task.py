@@ -1,5 +1,6 @@
 """Tasks of the user's own: in Python, as mappings, from TOML files."""
 
+import json
 import pickle
 import re
 import shlex
@@ -277,6 +278,18 @@ def test_table_of_another_network_is_refused(tmp_path):
         make_task("lenet", accuracy=str(path))
     path.write_text("{}")
     with pytest.raises(AccuracyTableError, match=r"table\.json: Expected a sensitivity table"):
+        make_task("lenet", accuracy=path)
+
+
+def test_table_with_a_level_map_is_refused(tmp_path):
+    path = tmp_path / "table.json"
+    document = json.loads(load_table("lenet").to_text())
+    document["drop_map"]["drops"][2] = document["drop_map"]["drops"][1]
+    path.write_text(json.dumps(document), "utf-8")
+    with pytest.raises(
+        AccuracyTableError,
+        match=r"table\.json: Expected the drops of a map to increase from knot to knot, got 0\.07",
+    ):
         make_task("lenet", accuracy=path)
 
 

@@ -1,10 +1,13 @@
 """The stored optima belong to the tasks as they are, and are what they claim to be."""
 
+from dataclasses import replace
+
 import gymnasium as gym
 import numpy as np
 import pytest
 
 from lrmp.envs import TASKS, Optimum, evaluate_bits, load_task, stored_optimum
+from lrmp.errors import TaskError
 
 every_task = pytest.mark.parametrize("task_id", TASKS)
 
@@ -75,3 +78,12 @@ def test_normalised_score_is_1_at_the_optimum_and_0_at_the_baseline():
     optimum = stored_optimum("LRMP-ResNet18-v0")
     assert optimum.normalised(optimum.value) == 1
     assert optimum.normalised(0.0) == 0
+
+
+@pytest.mark.parametrize("value", [0.0, -0.25])
+def test_no_score_is_normalised_where_nothing_beats_the_baseline(value):
+    optimum = replace(stored_optimum("LRMP-ResNet18-v0"), value=value)
+    with pytest.raises(
+        TaskError, match=rf"Expected an optimum above 0, .* got {value} for LRMP-ResNet18-v0\. Comp"
+    ):
+        optimum.normalised(0.5)
