@@ -45,9 +45,9 @@ accuracy give a bound on all designs; every design better than a target stays wi
 that bound, and all designs within the room are enumerated, leaving out those that others beat. For
 throughput the least loss of accuracy is found for every limit on the interval between two images
 (`lrmp.solvers.joint_throughput`), and for the energy-delay product a few weighted sums of energy
-and delay are minimised (`lrmp.solvers.joint_product`). The accuracy of Digits is that of the quantised network itself,
-which no table describes: there all bits are searched as a tree, leaving out what is too slow
-whatever its accuracy (`lrmp.baselines.tree_search`).
+and delay are minimised (`lrmp.solvers.joint_product`). The accuracy of Digits is that of the
+quantised network itself, which no table describes: there all bits are searched as a tree, leaving
+out what is too slow whatever its accuracy (`lrmp.baselines.tree_search`).
 
 An optimum is that of the task's model: on the ResNets the accuracy is an estimate, and so is how
 good the optimal design would be on a real network.
