@@ -1,7 +1,6 @@
 """What a study is: the TOML file, read and checked before anything runs."""
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
@@ -14,7 +13,9 @@ from lrmp.baselines.study.planned_run import PlannedRun, RunKey, task_label, tas
 from lrmp.envs.accuracy.factories import check_kind
 from lrmp.envs.accuracy.table import TableAccuracy
 from lrmp.envs.task import TASKS
-from lrmp.errors import LRMPError, StudyError, unknown_name
+from lrmp.errors import ForeignTextError, LRMPError, StudyError, unknown_name
+from lrmp.foreign_file import read_foreign_text
+from lrmp.foreign_text import parse_toml
 
 REPORT_AT = (100, 600, 1000, 10_000)  # designs
 SEEDS = 10
@@ -65,10 +66,10 @@ def read_study(path: Path) -> Study:
         MissingExtraError: If a library that an agent needs is not installed.
     """
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
+        document = parse_toml(read_foreign_text(path))
     except OSError as error:
         raise StudyError(f"Expected a study at {path}: {error}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ForeignTextError as error:
         raise StudyError(f"Expected TOML in {path}: {error}.") from error
     try:
         return _Reader(path).study(document)
