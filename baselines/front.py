@@ -23,6 +23,7 @@ from lrmp.solvers.joint import solve_joint
 from lrmp.solvers.joint_problem import JointOptimum, JointProblem
 from lrmp.solvers.joint_sum import SumSearch
 from lrmp.solvers.replication import ReplicationProblem
+from lrmp.whole_file import replacing, write_whole
 
 ALLOWANCES = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0)  # points
 FORBIDDEN = 100.0  # penalty of a design beyond the allowance: a factor of e^100 in time
@@ -206,7 +207,7 @@ def compute(args: Args) -> dict[str, Any]:
         "agents": {} if args.agents is None else _agents(args.agents),
     }
     args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "front.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    write_whole(args.out / "front.json", json.dumps(document, indent=1) + "\n")
     plot(task, document, args.out / "front.png")
     return document
 
@@ -295,7 +296,8 @@ def plot(task: Task, document: dict[str, Any], path: Path) -> None:
     for panel in (axes, trade, energy):
         panel.spines[["top", "right"]].set_visible(False)
     figure.suptitle(task.id)
-    figure.savefig(path, dpi=150)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=150)
 
 
 def main() -> None:

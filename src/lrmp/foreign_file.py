@@ -1,11 +1,12 @@
 """Opening files that a stranger may have written: what they are is checked before they are read."""
 
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from lrmp.errors import ForeignFileError
 
@@ -29,7 +30,7 @@ _KINDS = {
 
 
 @contextmanager
-def open_foreign(path: Path, max_bytes: int) -> Iterator[BinaryIO]:
+def open_foreign(path: Path, max_bytes: int) -> Iterator[BufferedReader]:
     """Open a regular file of limited size; nothing else is waited for or read.
 
     Args:
@@ -88,6 +89,23 @@ def read_foreign_text(path: Path, max_bytes: int = MAX_TEXT_BYTES) -> str:
         return read_foreign(path, max_bytes).decode("utf-8")
     except UnicodeDecodeError as error:
         raise ForeignFileError(f"it is not UTF-8: {error}") from error
+
+
+def file_digest(path: Path, max_bytes: int = MAX_JOURNAL_BYTES) -> str:
+    """Hash a regular file of limited size.
+
+    Args:
+        path: The file.
+        max_bytes: Its greatest size.
+
+    Returns:
+        SHA-256 in hexadecimal digits.
+
+    Raises:
+        OSError: As ``open_foreign``.
+    """
+    with open_foreign(path, max_bytes) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_regular(info: os.stat_result) -> None:

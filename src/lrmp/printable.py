@@ -2,14 +2,14 @@
 
 
 def printable(text: str) -> str:
-    """Escape what a terminal would act on, or a stream could not encode.
+    r"""Escape what a terminal would act on, or a stream could not encode.
 
     Args:
         text: Perhaps with names that a stranger chose.
 
     Returns:
         The text with every unprintable character but the newline as a Python escape, such as
-        ``\\x1b``; what is escaped already stays as it is.
+        ``\x1b``; what is escaped already stays as it is.
     """
     if text.isprintable():
         return text

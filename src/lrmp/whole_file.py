@@ -59,8 +59,10 @@ def _fresh(path: Path) -> Path:
     try:
         with suppress(FileNotFoundError):
             check_regular(os.stat(path))
-        # Its ending stays, since libraries choose the format by it. Should we be killed, it is left.
-        temporary = path.with_name(f".{path.stem[:100]}.{secrets.token_hex(6)}.partial{path.suffix}")
+        # With its ending, by which libraries choose the format. A kill leaves it behind.
+        temporary = path.with_name(
+            f".{path.stem[:100]}.{secrets.token_hex(6)}.partial{path.suffix}"
+        )
         os.close(os.open(temporary, _FRESH, 0o666))
     except ValueError as error:
         raise ForeignFileError(f"no file can have this name: {error}") from error
