@@ -19,6 +19,7 @@ from lrmp.foreign_text import parse_toml
 
 REPORT_AT = (100, 600, 1000, 10_000)  # designs
 SEEDS = 10
+MAX_RUNS = 100_000
 
 #: Fields of Args that the study itself fills in; the first one that an algorithm has of the last
 #: two is its number of designs.
@@ -143,6 +144,11 @@ class _Reader:
                 if needs_table and not isinstance(task.accuracy, TableAccuracy):
                     left_out.setdefault(name, []).append(task_label(task_id, kind))
                 else:
+                    if len(runs) + sum(agent.seeds) > MAX_RUNS:
+                        raise StudyError(
+                            f"Expected at most {MAX_RUNS} runs, got more with {sum(agent.seeds)} "
+                            f"of agent {name} on {task_id}. Lower seeds or leave out tasks."
+                        )
                     runs += agent.runs(task_id, kind)
         runs.sort(key=lambda r: (agents[r.key.agent]["budgets"].index(r.key.budget), r.key.seed))
         report_at = _report_at(document.get("report_at"), [run.key.budget for run in runs])
@@ -156,7 +162,7 @@ class _Reader:
             )
         _check_keys(f"agent {name}", table, _AGENT_KEYS)
         algorithm = table.get("algorithm", name)
-        if algorithm not in ALGORITHMS:
+        if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
             raise StudyError(unknown_name(f"algorithm of agent {name}", algorithm, ALGORITHMS))
         module = load_algorithm(algorithm)
         known = [field.name for field in fields(module.Args)]

@@ -71,7 +71,11 @@ class SensitivityTable:
             self.weight,
             self.activation,
             f"{self.kind} sensitivity table of {self.network}"
-            + (f" ({self.provenance['recipe']}; {weights})" if weights else ""),
+            + (
+                f" ({self.provenance.get('recipe', 'no recipe named')}; {weights})"
+                if weights
+                else ""
+            ),
             is_estimate=self.kind == "predicted",
             drop_map=self.drop_map,
         )

@@ -44,11 +44,7 @@ def open_foreign(path: Path, max_bytes: int) -> Iterator[BufferedReader]:
         OSError: If there is no such file; among them ``ForeignFileError`` if it is no regular
             file, is larger, or its name is impossible.
     """
-    with os.fdopen(_open(path), "rb") as file:
-        info = os.fstat(file.fileno())
-        check_regular(info)
-        if info.st_size > max_bytes:
-            raise ForeignFileError(f"it has {info.st_size} bytes, more than {max_bytes}")
+    with os.fdopen(_open(path, max_bytes), "rb") as file:
         yield file
 
 
@@ -66,10 +62,8 @@ def read_foreign(path: Path, max_bytes: int) -> bytes:
         OSError: As ``open_foreign``.
     """
     with open_foreign(path, max_bytes) as file:
-        content = file.read(max_bytes + 1)
-    if len(content) > max_bytes:  # it has grown meanwhile
-        raise ForeignFileError(f"it has more than {max_bytes} bytes")
-    return content
+        # Room is made for as much as is asked for: no more than the file has.
+        return file.read(os.fstat(file.fileno()).st_size)
 
 
 def read_foreign_text(path: Path, max_bytes: int = MAX_TEXT_BYTES) -> str:
@@ -134,8 +128,17 @@ def is_present(path: Path) -> bool:
     return os.path.lexists(path)
 
 
-def _open(path: Path) -> int:
+def _open(path: Path, max_bytes: int) -> int:
     try:
-        return os.open(path, _FLAGS)
+        descriptor = os.open(path, _FLAGS)
     except ValueError as error:  # a NUL, or a surrogate
         raise ForeignFileError(f"no file can have this name: {error}") from error
+    try:
+        info = os.fstat(descriptor)
+        check_regular(info)
+        if info.st_size > max_bytes:
+            raise ForeignFileError(f"it has {info.st_size} bytes, more than {max_bytes}")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor

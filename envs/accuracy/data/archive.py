@@ -1,6 +1,7 @@
 """Image sets in NumPy archives: arrays of pixels, or JPEG files laid end to end."""
 
 import lzma
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -34,6 +35,7 @@ _DAMAGE = (
     OSError,
     RuntimeError,
     SyntaxError,
+    tokenize.TokenError,
     TypeError,
     ValueError,
     OverflowError,
