@@ -96,15 +96,17 @@ def test_idx_that_unpacks_to_much(tmp_path, shape, message):
         read_idx(tmp_path / "images.gz")
 
 
-def npz(header, content, **member):
+def npz(header, content):
     """An archive with one array, written by hand."""
     stream = io.BytesIO()
     text = header.encode().ljust(117) + b"\n"
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        with archive.open("x.npy", "w", force_zip64=True) as file:
-            file.write(b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text)
-            for block in content:
-                file.write(block)
+    with (
+        zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("x.npy", "w", force_zip64=True) as file,
+    ):
+        file.write(b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text)
+        for block in content:
+            file.write(block)
     return stream.getvalue()
 
 

@@ -226,7 +226,10 @@ def read_plan(path):
     Scores.read(path.parent)
 
 
-PLAN = b'{"name": "s", "about": "", "report_at": [100], "agents": {"td3": {}}, "planned": {"td3": 1}, "left_out": {}}'
+PLAN = (
+    b'{"name": "s", "about": "", "report_at": [100], "agents": {"td3": {}}, '
+    b'"planned": {"td3": 1}, "left_out": {}}'
+)
 
 
 def read_journal(path):
@@ -337,8 +340,7 @@ def fuzz(kind, folder, rounds, seed):
         path.write_bytes(data)
         try:
             read(path)
-        except LRMPError as error:
-            assert str(error).startswith("Expected") or ": " in str(error)
+        except LRMPError:
             refused += 1
         except BaseException as error:
             error.add_note(f"{kind}, seed {seed}: {data[:3000]!r}")

@@ -3,9 +3,9 @@
 import gzip
 import struct
 import zlib
+from io import BufferedReader
 from math import prod
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
         ) from error
 
 
-def _read(file: IO[bytes], path: Path) -> NDArray[np.uint8]:
+def _read(file: BufferedReader | gzip.GzipFile, path: Path) -> NDArray[np.uint8]:
     """Read the header, and as much behind it as it says."""
     data = file.read(4)
     if (
