@@ -16,6 +16,9 @@ from lrmp.envs.optimum import stored_optimum
 from lrmp.envs.outcome import evaluate_bits
 from lrmp.envs.record import library_versions
 from lrmp.envs.task import Task, load_task
+from lrmp.errors import RunError
+from lrmp.foreign_file import read_foreign_text
+from lrmp.foreign_text import parse_json
 from lrmp.hardware.cost_report import Objective
 from lrmp.hardware.design import BIT_WIDTHS
 from lrmp.solvers.exact import solve_exact
@@ -214,11 +217,17 @@ def compute(args: Args) -> dict[str, Any]:
 
 def _agents(comparison: Path) -> dict[str, dict[str, list[float]]]:
     """Read the best designs of agents from a comparison."""
-    agents = json.loads(comparison.read_text("utf-8"))["agents"]
-    return {
-        name: {key: row[key]["values"] for key in ("speedup", "accuracy_drop")}
-        for name, row in agents.items()
-    }
+    try:
+        agents = parse_json(read_foreign_text(comparison))["agents"]
+        return {
+            name: {key: row[key]["values"] for key in ("speedup", "accuracy_drop")}
+            for name, row in agents.items()
+        }
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise RunError(
+            f"Expected a comparison of agents in {comparison}, got {error!r}. Make one with python "
+            "-m lrmp.baselines.compare."
+        ) from error
 
 
 def plot(task: Task, document: dict[str, Any], path: Path) -> None:
