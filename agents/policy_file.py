@@ -1,18 +1,28 @@
 """Policies on disk: weights as safetensors, settings as JSON in the header; nothing is pickled."""
 
 import json
+import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from lrmp.errors import PolicyError
+from lrmp.agents.tensor_file import read_tensors
+from lrmp.errors import ForeignTextError, PolicyError
+from lrmp.foreign_text import parse_json
+from lrmp.whole_file import replacing
+
+#: No size, and no number of blocks, of a policy is larger.
+MAX_SETTING = 4096
+
+#: What constructors and torch raise on settings that make no sense.
+_UNFIT = (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 class PolicyModule(nn.Module, ABC):
@@ -68,7 +78,8 @@ class PolicyModule(nn.Module, ABC):
             path: File to write.
         """
         header = json.dumps({"kind": self.kind, **self.settings})
-        save_file(self.state_dict(), path, {"policy": header})
+        with replacing(path) as temporary:
+            save_file(self.state_dict(), temporary, {"policy": header})
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -90,9 +101,17 @@ class PolicyModule(nn.Module, ABC):
                 f"Expected {path} to hold a policy of kind {cls.kind!r}, got {kind!r}."
             )
         try:
+            for name, value in settings.items():
+                if isinstance(value, int) and not 0 <= value <= MAX_SETTING:
+                    raise ValueError(f"{name} is not from 0 to {MAX_SETTING}")
+            # On no device first, so that settings cost no more memory than the file has weights.
+            with torch.device("meta"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that nothing is initialised there
+                expected = cls(**settings).state_dict()
+            _check_fit(expected, weights)
             policy = cls(**settings)
             policy.load_state_dict(weights)
-        except (RuntimeError, TypeError) as error:
+        except _UNFIT as error:
             raise PolicyError(
                 f"Expected weights in {path} that fit {settings}: {error}."
             ) from error
@@ -116,11 +135,24 @@ def read_kind(path: Path) -> str | None:
 
 def _read(path: Path) -> tuple[str | None, dict[str, Any], dict[str, torch.Tensor]]:
     try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("policy", "null"))
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, ValueError) as error:
+        weights, metadata = read_tensors(path)
+        header = parse_json(metadata.get("policy", "null"))
+    except (OSError, ForeignTextError) as error:
         raise PolicyError(f"Expected a policy file at {path}: {error}.") from error
-    if not isinstance(header, dict):
+    if not isinstance(header, dict) or not isinstance(header.get("kind"), str):
         return None, {}, weights
-    return header.pop("kind", None), header, weights
+    return header.pop("kind"), header, weights
+
+
+def _check_fit(expected: Mapping[str, torch.Tensor], weights: Mapping[str, torch.Tensor]) -> None:
+    """Compare names, shapes and types."""
+    if expected.keys() != weights.keys():
+        other = sorted(expected.keys() ^ weights.keys())
+        raise ValueError(f"{', '.join(other[:3])} missing or unknown")
+    for name, value in expected.items():
+        found = weights[name]
+        if (value.shape, value.dtype) != (found.shape, found.dtype):
+            raise ValueError(
+                f"{name} has shape {tuple(found.shape)} of {found.dtype} instead of "
+                f"{tuple(value.shape)} of {value.dtype}"
+            )

@@ -1,16 +1,21 @@
 """Checkpoints: tensors as safetensors, everything else as JSON in the same file."""
 
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from lrmp.errors import RunError
+from lrmp.agents.tensor_file import read_tensors
+from lrmp.errors import ForeignTextError, RunError
+from lrmp.foreign_text import parse_json
+from lrmp.whole_file import replacing
+
+#: Generators of random numbers have states of 128 bits.
+MAX_STATE = 2**128 - 1
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Any], state: Mapping[str, Any]) -> None:
@@ -22,9 +27,8 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Any], state: Mapping[str, 
         state: Anything JSON can hold.
     """
     flat = {name: tensor.contiguous() for name, tensor in _flatten("", tensors)}
-    temporary = path.with_suffix(".partial")
-    save_file(flat, temporary, {"state": json.dumps(state)})
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        save_file(flat, temporary, {"state": json.dumps(state)})
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -41,19 +45,41 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     tensors: dict[str, Any] = {}
     try:
-        with safe_open(path, framework="pt") as file:
-            state = json.loads(file.metadata()["state"])
-            for name in file.keys():  # noqa: SIM118  not a mapping
-                *groups, leaf = name.split("/")
-                target = tensors
-                for group in groups:
-                    target = target.setdefault(group, {})
-                target[leaf] = file.get_tensor(name)
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"Expected a checkpoint at {path}: {error}. Delete it to start the run afresh."
-        ) from error
+        flat, metadata = read_tensors(path)
+        state = parse_json(metadata.get("state", "null"), MAX_STATE)
+        if not isinstance(state, dict):
+            raise ForeignTextError("it holds no state")
+        for name, tensor in flat.items():
+            *groups, leaf = name.split("/")
+            target = tensors
+            for group in groups:
+                target = target.setdefault(group, {})
+                if not isinstance(target, dict):
+                    raise ForeignTextError(f"{name!r} is both a tensor and a group")
+            target[leaf] = tensor
+    except (OSError, ForeignTextError) as error:
+        raise _damaged(path, error) from error
     return tensors, state
+
+
+@contextmanager
+def restoring(path: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Read a checkpoint to restore things from it.
+
+    Args:
+        path: File written by ``save_checkpoint``.
+
+    Yields:
+        The nested tensors and the state.
+
+    Raises:
+        RunError: If the file is no checkpoint, or not of the things that the block restores.
+    """
+    tensors, state = load_checkpoint(path)
+    try:
+        yield tensors, state
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise _damaged(path, error) from error
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
@@ -77,6 +103,12 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, An
     """
     state = {int(index): dict(values) for index, values in tensors.items()}
     optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
+
+
+def _damaged(path: Path, error: Exception) -> RunError:
+    return RunError(
+        f"Expected a checkpoint at {path}, got {error!r}. Delete it to start the run afresh."
+    )
 
 
 def _flatten(prefix: str, tensors: Mapping[str, Any]) -> list[tuple[str, torch.Tensor]]:

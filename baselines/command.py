@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.errors import LRMPError, MissingExtraError, RunError
+from lrmp.printable import printable
 
 ArgsT = TypeVar("ArgsT")
 
@@ -40,7 +41,8 @@ def run_command(args_class: type[ArgsT], train: Callable[[ArgsT], RunDirectory])
 
     with exit_codes():
         run = train(tyro.cli(args_class))
-    print(f"best design: {run.record_path}" if run.finished else f"results: {run.path}")
+    best = f"best design: {run.record_path}" if run.finished else f"results: {run.path}"
+    print(printable(best))
 
 
 def check_counts(seed: int, **counts: int) -> None:

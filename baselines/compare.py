@@ -23,6 +23,7 @@ from lrmp.baselines.statistics import bootstrap_interval, interquartile_mean, in
 from lrmp.envs.design_plot import new_figure
 from lrmp.envs.record import library_versions
 from lrmp.envs.task import load_task
+from lrmp.whole_file import replacing, write_whole
 
 COLORS = {"ddpg": "#1f6f8b", "random": "#e08e45", "uniform": "#555555", "uniform-pairs": "#b8b8b8"}
 
@@ -95,8 +96,8 @@ def compare(args: Args) -> str:
         "versions": library_versions(),
         "agents": summary,
     }
-    (args.out / "comparison.json").write_text(json.dumps(document, indent=2) + "\n", "utf-8")
-    (args.out / "comparison.md").write_text(format_page(args, table), "utf-8")
+    write_whole(args.out / "comparison.json", json.dumps(document, indent=2) + "\n")
+    write_whole(args.out / "comparison.md", format_page(args, table))
     plot_comparison(args.env_id, runs, args.out / "comparison.png")
     return table
 
@@ -110,7 +111,7 @@ def summarise(runs: list[RunDirectory]) -> dict[str, Any]:
     Returns:
         Values of every seed, interquartile means and, of several seeds, intervals.
     """
-    records = [json.loads(run.record_path.read_text("utf-8")) for run in runs]
+    records = [run.record() for run in runs]
     summary: dict[str, Any] = {
         "seeds": len(runs),
         "evaluated_designs": max(record["evaluated_designs"] for record in records),
@@ -216,7 +217,8 @@ def plot_comparison(env_id: str, runs: dict[str, list[RunDirectory]], path: Path
     axes.set_title(f"{env_id}: interquartile mean, 95 % interval")
     axes.legend(loc="lower right", fontsize="small")
     axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=150)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=150)
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.exact import solve_exact
 from lrmp.solvers.ilp import solve_ilp
 from lrmp.solvers.replication import ReplicationProblem
+from lrmp.whole_file import write_whole
 
 EXACT, ILP = "exact oracle", "CP-SAT"
 RANDOM_DESIGNS = 3
@@ -89,8 +90,8 @@ def compare(args: Args) -> str:
     table = format_table(rows)
     args.out.mkdir(parents=True, exist_ok=True)
     document = {"versions": library_versions(), "rows": rows}
-    (args.out / "comparison.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
-    (args.out / "comparison.md").write_text(format_page(table), "utf-8")
+    write_whole(args.out / "comparison.json", json.dumps(document, indent=1) + "\n")
+    write_whole(args.out / "comparison.md", format_page(table))
     return table
 
 

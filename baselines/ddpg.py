@@ -29,16 +29,16 @@ from tqdm import tqdm
 from lrmp.agents.actor_critic import Actor, Critic
 from lrmp.agents.replay_buffer import ReplayBuffer
 from lrmp.baselines.checkpoint import (
-    load_checkpoint,
     optimizer_tensors,
     restore_optimizer,
+    restoring,
     save_checkpoint,
 )
 from lrmp.baselines.command import check_counts, run_command
 from lrmp.baselines.design_tally import DesignTally
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.accuracy.model import AccuracyKind
-from lrmp.envs.task import resolve_task
+from lrmp.envs.task import Task, resolve_task
 from lrmp.errors import RunError
 
 AGENT = "ddpg"
@@ -118,7 +118,7 @@ def truncated_normal(
     return drawn.astype(np.float32)
 
 
-def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  one algorithm, top to bottom
+def train(args: Args, *, progress: bool = True) -> RunDirectory:
     """Train one agent, or go on where an interrupted run of the same arguments stopped.
 
     Args:
@@ -137,8 +137,10 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
     run = RunDirectory.open(
         args.runs_dir / f"{args.env_id}__{AGENT}__{args.seed}", {"agent": AGENT, **config}
     )
-    if run.finished:
-        return run
+    return run.complete(lambda: _train(run, task, args, progress))
+
+
+def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:  # noqa: C901  one algorithm, top to bottom
     tally = DesignTally()
 
     # Seeding: one generator for exploration and replay, torch's for the initial weights. One
@@ -172,17 +174,17 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
     reward_baseline: float | None = None
 
     if run.checkpoint_path.exists():
-        tensors, state = load_checkpoint(run.checkpoint_path)
-        for name, module in (modules | {"best_actor": best_actor}).items():
-            module.load_state_dict(tensors[name])
-        for name, optimizer in optimizers.items():
-            restore_optimizer(optimizer, tensors.get(name, {}))
-        for name, array in buffer.arrays.items():
-            array[:] = tensors["buffer"][name].numpy()
-        buffer.added = state["added"]
-        rng.bit_generator.state = state["rng"]
-        tally.restore(state)
-        reward_baseline = state["reward_baseline"]
+        with restoring(run.checkpoint_path) as (tensors, state):
+            for name, module in (modules | {"best_actor": best_actor}).items():
+                module.load_state_dict(tensors[name])
+            for name, optimizer in optimizers.items():
+                restore_optimizer(optimizer, tensors.get(name, {}))
+            for name, array in buffer.arrays.items():
+                array[:] = tensors["buffer"][name].numpy()
+            buffer.added = state["added"]
+            rng.bit_generator.state = state["rng"]
+            tally.restore(state)
+            reward_baseline = state["reward_baseline"]
 
     writer = SummaryWriter(str(run.path), purge_step=len(tally))
     bar = tqdm(
@@ -285,7 +287,6 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
     tally.finish(
         run, task, agent=AGENT, seed=args.seed, env_steps=args.episodes * steps_per_episode
     )
-    return run
 
 
 def main() -> None:

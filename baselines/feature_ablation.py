@@ -16,6 +16,7 @@ from lrmp.baselines.clients.learning_curves import LearningCurves
 from lrmp.baselines.clients.train_sb3 import train_ppo
 from lrmp.baselines.command import check_counts
 from lrmp.baselines.statistics import bootstrap_interval, interquartile_mean
+from lrmp.whole_file import write_whole
 
 #: Group -> its features; together they are all features.
 GROUPS = {
@@ -102,7 +103,7 @@ def ablate(args: Args) -> str:
         curves.add(variant, seed, returns)
     curves.plot(args.out / "ablation.png", args.env_id)
     table = format_table(curves.last_returns(), shown)
-    (args.out / "ablation.md").write_text(format_page(args, table), "utf-8")
+    write_whole(args.out / "ablation.md", format_page(args, table))
     return table
 
 

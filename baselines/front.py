@@ -17,7 +17,9 @@ from lrmp.envs.optimum import stored_optimum
 from lrmp.envs.outcome import evaluate_bits
 from lrmp.envs.record import library_versions
 from lrmp.envs.task import Task, load_task
-from lrmp.errors import InfeasibleAccuracyError
+from lrmp.errors import InfeasibleAccuracyError, RunError
+from lrmp.foreign_file import read_foreign_text
+from lrmp.foreign_text import parse_json
 from lrmp.hardware.cost_report import Objective
 from lrmp.hardware.design import BIT_WIDTHS, Design
 from lrmp.solvers.exact import solve_exact
@@ -26,6 +28,7 @@ from lrmp.solvers.joint_options import JointOptions
 from lrmp.solvers.joint_problem import JointOptimum, JointProblem
 from lrmp.solvers.joint_sum import SumSearch
 from lrmp.solvers.replication import ReplicationProblem
+from lrmp.whole_file import replacing, write_whole
 
 ALLOWANCES = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0)  # points
 TRADE_OFF_POINTS = 25
@@ -210,18 +213,24 @@ def compute(args: Args) -> dict[str, Any]:
         "agents": {} if args.agents is None else _agents(args.agents),
     }
     args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "front.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    write_whole(args.out / "front.json", json.dumps(document, indent=1) + "\n")
     plot(task, document, args.out / "front.png")
     return document
 
 
 def _agents(comparison: Path) -> dict[str, dict[str, list[float]]]:
     """Read the best designs of agents from a comparison."""
-    agents = json.loads(comparison.read_text("utf-8"))["agents"]
-    return {
-        name: {key: row[key]["values"] for key in ("speedup", "accuracy_drop")}
-        for name, row in agents.items()
-    }
+    try:
+        agents = parse_json(read_foreign_text(comparison))["agents"]
+        return {
+            name: {key: row[key]["values"] for key in ("speedup", "accuracy_drop")}
+            for name, row in agents.items()
+        }
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise RunError(
+            f"Expected a comparison of agents in {comparison}, got {error!r}. Make one with python "
+            "-m lrmp.baselines.compare."
+        ) from error
 
 
 def plot(task: Task, document: dict[str, Any], path: Path) -> None:
@@ -299,7 +308,8 @@ def plot(task: Task, document: dict[str, Any], path: Path) -> None:
     for panel in (axes, trade, energy):
         panel.spines[["top", "right"]].set_visible(False)
     figure.suptitle(task.id)
-    figure.savefig(path, dpi=150)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=150)
 
 
 def main() -> None:

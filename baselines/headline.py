@@ -31,6 +31,7 @@ from lrmp.envs.task import Task, load_task
 from lrmp.errors import AccuracyDataError, MissingExtraError
 from lrmp.hardware.cost_report import Objective
 from lrmp.hardware.design import BIT_WIDTHS
+from lrmp.whole_file import replacing, write_whole
 
 #: Network and version, the five of LRMP first.
 LRMP_NETWORKS = (
@@ -230,8 +231,8 @@ def compute(args: Args) -> list[dict[str, Any]]:
         known[task_id] = row
         rows = [known[done] for done in args.env_ids if done in known]
         document = {"versions": library_versions(), "rows": rows}
-        path.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
-    (args.out / "headline.md").write_text(format_page(rows), "utf-8")
+        write_whole(path, json.dumps(document, indent=1) + "\n")
+    write_whole(args.out / "headline.md", format_page(rows))
     plot(rows, args.out / "headline.png")
     return rows
 
@@ -400,7 +401,8 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
     )
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, fontsize="small", loc="outside lower center", ncols=4)
-    figure.savefig(path, dpi=150)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=150)
 
 
 def main() -> None:

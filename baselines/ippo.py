@@ -26,9 +26,9 @@ from lrmp.agents.advantage import estimate_advantages
 from lrmp.agents.categorical_policy import FIRST_TILT
 from lrmp.agents.layer_agents import LayerAgents, LayerCritic
 from lrmp.baselines.checkpoint import (
-    load_checkpoint,
     optimizer_tensors,
     restore_optimizer,
+    restoring,
     save_checkpoint,
 )
 from lrmp.baselines.command import check_counts, run_command
@@ -246,8 +246,10 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         args.runs_dir / f"{args.env_id}__{args.agent}__{args.seed}",
         {"agent": args.agent, **config},
     )
-    if run.finished:
-        return run
+    return run.complete(lambda: _train(run, game, args, progress))
+
+
+def _train(run: RunDirectory, game: MultiAgentVector, args: Args, progress: bool) -> None:
     tally = DesignTally()
 
     # Seeding: one generator for exploration and minibatches, torch's own for the initial weights.
@@ -265,12 +267,12 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     iterations = args.episodes // per_iteration
 
     if run.checkpoint_path.exists():
-        tensors, state = load_checkpoint(run.checkpoint_path)
-        agents.load_state_dict(tensors["agents"])
-        critic.load_state_dict(tensors["critic"])
-        restore_optimizer(optimizer, tensors["optimizer"])
-        rng.set_state(tensors["rng"]["state"])
-        tally.restore(state)
+        with restoring(run.checkpoint_path) as (tensors, state):
+            agents.load_state_dict(tensors["agents"])
+            critic.load_state_dict(tensors["critic"])
+            restore_optimizer(optimizer, tensors["optimizer"])
+            rng.set_state(tensors["rng"]["state"])
+            tally.restore(state)
 
     first = len(tally) // per_iteration
     writer = SummaryWriter(str(run.path), purge_step=first)
@@ -313,13 +315,12 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     scored = 1 + len(game) if args.credit == "difference" else 1  # by the oracle, per design chosen
     tally.finish(
         run,
-        task,
+        game.dynamics.task,
         agent=args.agent,
         seed=args.seed,
         evaluated_designs=args.episodes * scored,
         env_steps=args.episodes,
     )
-    return run
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.joint import solve_joint
 from lrmp.solvers.joint_problem import JointProblem
 from lrmp.solvers.replication import ReplicationProblem
+from lrmp.whole_file import write_whole
 
 PAGE = """\
 # The proven optimum of every task
@@ -173,12 +174,12 @@ def compute(args: Args) -> None:
                 continue
         print(f"{task_id}:", flush=True)
         optimum = find_optimum(task, lambda line: print(f"  {line}", flush=True))
-        path.write_text(optimum.to_json(), "utf-8")
+        write_whole(path, optimum.to_json())
         print(f"  {optimum.value:.6f}, gap {optimum.gap:.1e}: {path}", flush=True)
     if args.page is not None:
         files = (args.out / f"{task_id}.json" for task_id in TASKS)
         optima = [Optimum.from_json(f.read_text("utf-8")) for f in files if f.exists()]
-        args.page.write_text(format_page(optima), "utf-8")
+        write_whole(args.page, format_page(optima))
 
 
 def format_page(optima: list[Optimum]) -> str:

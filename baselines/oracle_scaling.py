@@ -17,6 +17,7 @@ from lrmp.hardware.networks import load_network
 from lrmp.hardware.preset import load_preset
 from lrmp.solvers.exact import solve_exact
 from lrmp.solvers.replication import ReplicationProblem
+from lrmp.whole_file import replacing, write_whole
 
 REPEATS = (1, 2, 4, 8, 16, 32)  # of ResNet-18's 21 layers
 BUDGETS = (1.0, 1.25, 1.5, 2.0, 4.0, 16.0, 64.0)  # of the tiles of the 8-bit design
@@ -82,7 +83,7 @@ def measure(args: Args) -> list[dict[str, Any]]:
         )
     args.out.mkdir(parents=True, exist_ok=True)
     document = {"versions": library_versions(), "rows": rows}
-    (args.out / "scaling.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    write_whole(args.out / "scaling.json", json.dumps(document, indent=1) + "\n")
     plot(rows, args.out / "scaling.png")
     return rows
 
@@ -112,7 +113,8 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
     axes.set_title("Exact oracle, latency, random bits, proven optimal")
     axes.legend(fontsize="small")
     axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=150)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=150)
 
 
 def main() -> None:

@@ -14,7 +14,6 @@ design, for the leaderboard) and policy.safetensors (the last policy). A run tha
 goes on from its last checkpoint and gives the same result.
 """
 
-import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,9 +25,9 @@ from tqdm import tqdm
 from lrmp.agents.policy_gradient import policy_gradient_loss, sample_designs
 from lrmp.agents.set_policy import SetPolicy
 from lrmp.baselines.checkpoint import (
-    load_checkpoint,
     optimizer_tensors,
     restore_optimizer,
+    restoring,
     save_checkpoint,
 )
 from lrmp.baselines.command import check_counts, run_command
@@ -39,6 +38,7 @@ from lrmp.envs.dynamics import Dynamics
 from lrmp.envs.procedural.features import TRANSFER_FEATURES, transfer_features
 from lrmp.envs.task import load_task
 from lrmp.errors import RunError
+from lrmp.foreign_file import file_digest
 from lrmp.hardware.design import MIN_BITS
 
 
@@ -105,30 +105,33 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         PolicyError: If ``start`` holds no policy over sets of layers.
         RunError: If the directory holds a run of other settings.
     """
-    task = load_task(args.env_id)
+    load_task(args.env_id)
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     policy = SetPolicy.load(args.start) if args.start else SetPolicy(len(TRANSFER_FEATURES))
     skip = ("runs_dir", "checkpoint_every", "start")
     config = {k: v for k, v in asdict(args).items() if k not in skip}
-    config["start"] = hashlib.sha256(args.start.read_bytes()).hexdigest() if args.start else None
+    config["start"] = file_digest(args.start) if args.start else None
     run = RunDirectory.open(
         args.runs_dir / f"{args.env_id}__{args.agent}__{args.seed}",
         {"agent": args.agent, **config},
     )
-    if run.finished:
-        return run
+    return run.complete(lambda: _train(run, policy, args, progress))
+
+
+def _train(run: RunDirectory, policy: SetPolicy, args: Args, progress: bool) -> None:
+    task = load_task(args.env_id)
     tally = DesignTally()
     rng = torch.Generator().manual_seed(args.seed)
     optimizer = torch.optim.Adam(policy.parameters(), lr=args.learning_rate)
     iterations = args.episodes // args.designs
 
     if run.checkpoint_path.exists():
-        tensors, state = load_checkpoint(run.checkpoint_path)
-        policy.load_state_dict(tensors["policy"])
-        restore_optimizer(optimizer, tensors["optimizer"])
-        rng.set_state(tensors["rng"]["state"])
-        tally.restore(state)
+        with restoring(run.checkpoint_path) as (tensors, state):
+            policy.load_state_dict(tensors["policy"])
+            restore_optimizer(optimizer, tensors["optimizer"])
+            rng.set_state(tensors["rng"]["state"])
+            tally.restore(state)
 
     dynamics = Dynamics(task)
     layers = torch.from_numpy(transfer_features(task))[None]
@@ -182,7 +185,6 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
 
     policy.save(run.policy_path)
     tally.finish(run, task, agent=args.agent, seed=args.seed, env_steps=args.episodes)
-    return run
 
 
 def main() -> None:

@@ -25,16 +25,16 @@ from tqdm import tqdm
 from lrmp.agents.advantage import estimate_advantages
 from lrmp.agents.categorical_policy import CategoricalPolicy
 from lrmp.baselines.checkpoint import (
-    load_checkpoint,
     optimizer_tensors,
     restore_optimizer,
+    restoring,
     save_checkpoint,
 )
 from lrmp.baselines.command import check_counts, run_command
 from lrmp.baselines.design_tally import DesignTally
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.accuracy.model import AccuracyKind
-from lrmp.envs.task import resolve_task
+from lrmp.envs.task import Task, resolve_task
 from lrmp.errors import RunError
 
 AGENT = "ppo"
@@ -126,8 +126,10 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     run = RunDirectory.open(
         args.runs_dir / f"{args.env_id}__{AGENT}__{args.seed}", {"agent": AGENT, **config}
     )
-    if run.finished:
-        return run
+    return run.complete(lambda: _train(run, task, args, progress))
+
+
+def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:
     tally = DesignTally()
 
     # Seeding: one generator for exploration and minibatches, torch's own for the initial weights.
@@ -143,11 +145,11 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     iterations = args.episodes // count
 
     if run.checkpoint_path.exists():
-        tensors, state = load_checkpoint(run.checkpoint_path)
-        policy.load_state_dict(tensors["policy"])
-        restore_optimizer(optimizer, tensors["optimizer"])
-        rng.set_state(tensors["rng"]["state"])
-        tally.restore(state)
+        with restoring(run.checkpoint_path) as (tensors, state):
+            policy.load_state_dict(tensors["policy"])
+            restore_optimizer(optimizer, tensors["optimizer"])
+            rng.set_state(tensors["rng"]["state"])
+            tally.restore(state)
 
     # An iteration's steps: all episodes end with the last one, so none is cut.
     observations = torch.zeros(steps, count, seen.shape[1])
@@ -241,7 +243,6 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
 
     policy.save(run.policy_path)
     tally.finish(run, task, agent=AGENT, seed=args.seed, env_steps=args.episodes * steps)
-    return run
 
 
 def main() -> None:

@@ -33,9 +33,9 @@ from lrmp.agents.layer_agents import LayerAgents
 from lrmp.agents.mixer import MonotoneMixer, SumMixer
 from lrmp.agents.replay_buffer import ReplayBuffer
 from lrmp.baselines.checkpoint import (
-    load_checkpoint,
     optimizer_tensors,
     restore_optimizer,
+    restoring,
     save_checkpoint,
 )
 from lrmp.baselines.command import check_counts, run_command
@@ -286,8 +286,10 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         args.runs_dir / f"{args.env_id}__{args.mixer}__{args.seed}",
         {"agent": args.mixer, **config},
     )
-    if run.finished:
-        return run
+    return run.complete(lambda: _train(run, game, args, progress))
+
+
+def _train(run: RunDirectory, game: MultiAgentVector, args: Args, progress: bool) -> None:
     tally = DesignTally()
 
     # Seeding: one generator for exploration and replay, torch's for the initial weights.
@@ -305,15 +307,15 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     iterations = args.episodes // per_iteration
 
     if run.checkpoint_path.exists():
-        tensors, state = load_checkpoint(run.checkpoint_path)
-        team.load_state_dict(tensors["team"])
-        target.load_state_dict(tensors["target"])
-        restore_optimizer(optimizer, tensors["optimizer"])
-        for name, array in buffer.arrays.items():
-            array[:] = tensors["buffer"][name].numpy()
-        buffer.added = state["added"]
-        rng.bit_generator.state = state["rng"]
-        tally.restore(state)
+        with restoring(run.checkpoint_path) as (tensors, state):
+            team.load_state_dict(tensors["team"])
+            target.load_state_dict(tensors["target"])
+            restore_optimizer(optimizer, tensors["optimizer"])
+            for name, array in buffer.arrays.items():
+                array[:] = tensors["buffer"][name].numpy()
+            buffer.added = state["added"]
+            rng.bit_generator.state = state["rng"]
+            tally.restore(state)
 
     first = len(tally) // per_iteration
     writer = SummaryWriter(str(run.path), purge_step=first)
@@ -360,8 +362,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     writer.close()
 
     team.agents.save(run.policy_path)
-    tally.finish(run, task, agent=args.mixer, seed=args.seed, env_steps=args.episodes)
-    return run
+    tally.finish(run, game.dynamics.task, agent=args.mixer, seed=args.seed, env_steps=args.episodes)
 
 
 def main() -> None:

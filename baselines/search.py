@@ -12,7 +12,7 @@ pickled, and ends as if it had never stopped.
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.dynamics import Dynamics
 from lrmp.envs.task import Task, resolve_task
 from lrmp.errors import RunError
+from lrmp.growing_file import GrowingFile
 from lrmp.hardware.frozen_arrays import IntArray
 
 Proposals = Generator[IntArray, NDArray[np.float64], None]
@@ -90,8 +91,21 @@ def search(
     Raises:
         RunError: If the searcher does not propose what it proposed before an interruption.
     """
-    if run.finished:
-        return run
+    return run.complete(
+        lambda: _search(run, task, agent, seed, proposals, count, progress=progress)
+    )
+
+
+def _search(
+    run: RunDirectory,
+    task: Task,
+    agent: str,
+    seed: int,
+    proposals: Proposals,
+    count: int,
+    *,
+    progress: bool,
+) -> None:
     with (
         _Journal(run) as journal,
         tqdm(
@@ -108,7 +122,6 @@ def search(
                 bar.set_postfix(best=f"{tally.best_reward:.3f}", refresh=False)
             bar.update(len(scored))
     tally.finish(run, task, agent=agent, seed=seed, env_steps=0)
-    return run
 
 
 def score_proposals(
@@ -148,20 +161,30 @@ def score_proposals(
             return
 
 
+class _Line(NamedTuple):
+    bits: str
+    seconds: float
+    row: Row
+
+
 class _Journal:
     """Designs of an unfinished run, a line each: bits, seconds, reward, speedup, drop."""
 
     def __init__(self, run: RunDirectory) -> None:
         self._path = run.journal_path
-        text = self._path.read_text("utf-8") if self._path.exists() else ""
-        whole = text[: text.rfind("\n") + 1]  # a kill may have left half a line
-        self._known = [line.split(",") for line in whole.splitlines()]
+        try:
+            self._file = GrowingFile(self._path)
+        except OSError as error:
+            raise self._damaged(error) from error
+        try:
+            self._known = [_parse(line) for line in self._file.lines]
+        except ValueError as error:
+            self._file.close()
+            raise self._damaged(error) from error
         self._next = 0
-        self._file = self._path.open("a", encoding="utf-8")
-        self._file.truncate(len(whole))
         self._started = time.perf_counter()
         #: What the interrupted runs took together.
-        self.seconds_before = float(self._known[-1][1]) if self._known else 0.0
+        self.seconds_before = self._known[-1].seconds if self._known else 0.0
 
     def __enter__(self) -> "_Journal":
         return self
@@ -173,22 +196,36 @@ class _Journal:
         """Look up the next designs, as far as they are known."""
         known = self._known[self._next : self._next + len(bits)]
         for text, line in zip(map(_text, bits), known, strict=False):
-            if text != line[0]:
+            if text != line.bits:
                 raise RunError(
-                    f"Expected design {self._next + 1} of the search to be {line[0]} as in "
+                    f"Expected design {self._next + 1} of the search to be {line.bits} as in "
                     f"{self._path}, got {text}: libraries or code have changed since. Delete the "
                     "directory to start the run afresh."
                 )
             self._next += 1
-        return [(float(line[2]), float(line[3]), float(line[4])) for line in known]
+        return [line.row for line in known]
 
     def append(self, bits: IntArray, rows: list[Row]) -> None:
         """Write new designs down."""
         seconds = self.seconds_before + time.perf_counter() - self._started
-        for design, row in zip(bits, rows, strict=True):
-            numbers = ",".join(map(repr, row))
-            self._file.write(f"{_text(design)},{seconds:.3f},{numbers}\n")
-        self._file.flush()
+        self._file.add(
+            *(
+                f"{_text(design)},{seconds:.3f},{','.join(map(repr, row))}"
+                for design, row in zip(bits, rows, strict=True)
+            )
+        )
+
+    def _damaged(self, error: Exception) -> RunError:
+        return RunError(
+            f"Expected bits, seconds, reward, speedup and drop per line in {self._path}: {error}. "
+            "Delete it to start the run afresh."
+        )
+
+
+def _parse(line: str) -> _Line:
+    bits, *numbers = line.split(",")
+    seconds, reward, speedup, drop = map(float, numbers)
+    return _Line(bits, seconds, (reward, speedup, drop))
 
 
 def _text(design: IntArray) -> str:

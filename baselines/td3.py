@@ -38,9 +38,9 @@ from tqdm import tqdm
 from lrmp.agents.actor_critic import Actor, Critic
 from lrmp.agents.replay_buffer import ReplayBuffer
 from lrmp.baselines.checkpoint import (
-    load_checkpoint,
     optimizer_tensors,
     restore_optimizer,
+    restoring,
     save_checkpoint,
 )
 from lrmp.baselines.command import check_counts, run_command
@@ -48,7 +48,7 @@ from lrmp.baselines.ddpg import truncated_normal
 from lrmp.baselines.design_tally import DesignTally
 from lrmp.baselines.ppo import compress
 from lrmp.baselines.run_directory import RunDirectory
-from lrmp.envs.task import load_task
+from lrmp.envs.task import Task, load_task
 from lrmp.errors import RunError
 
 AGENT = "td3"
@@ -195,7 +195,7 @@ def actor_loss(
     return -(slope * room * logits).sum(-1).mean()
 
 
-def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  one algorithm, top to bottom
+def train(args: Args, *, progress: bool = True) -> RunDirectory:
     """Train one agent, or go on where an interrupted run of the same arguments stopped.
 
     Args:
@@ -214,8 +214,10 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
     run = RunDirectory.open(
         args.runs_dir / f"{args.env_id}__{AGENT}__{args.seed}", {"agent": AGENT, **config}
     )
-    if run.finished:
-        return run
+    return run.complete(lambda: _train(run, task, args, progress))
+
+
+def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:  # noqa: C901  one algorithm, top to bottom
     tally = DesignTally()
 
     # Seeding: one generator for exploration and replay, torch's for the initial weights.
@@ -248,16 +250,16 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
     buffer = ReplayBuffer(args.buffer_episodes * steps, *sizes[:2])
 
     if run.checkpoint_path.exists():
-        tensors, state = load_checkpoint(run.checkpoint_path)
-        learned.load_state_dict(tensors["learned"])
-        targets.load_state_dict(tensors["targets"])
-        for name, optimizer in optimizers.items():
-            restore_optimizer(optimizer, tensors.get(name, {}))
-        for name, array in buffer.arrays.items():
-            array[:] = tensors["buffer"][name].numpy()
-        buffer.added = state["added"]
-        rng.bit_generator.state = state["rng"]
-        tally.restore(state)
+        with restoring(run.checkpoint_path) as (tensors, state):
+            learned.load_state_dict(tensors["learned"])
+            targets.load_state_dict(tensors["targets"])
+            for name, optimizer in optimizers.items():
+                restore_optimizer(optimizer, tensors.get(name, {}))
+            for name, array in buffer.arrays.items():
+                array[:] = tensors["buffer"][name].numpy()
+            buffer.added = state["added"]
+            rng.bit_generator.state = state["rng"]
+            tally.restore(state)
 
     observations = np.empty((steps + 1, count, sizes[0]), np.float32)
     actions = np.empty((steps, count, 2), np.float32)
@@ -361,7 +363,6 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
 
     actor.save(run.policy_path)
     tally.finish(run, task, agent=AGENT, seed=args.seed, env_steps=args.episodes * steps)
-    return run
 
 
 def main() -> None:

@@ -30,9 +30,9 @@ from tqdm import tqdm
 from lrmp.agents.policy_gradient import policy_gradient_loss, sample_designs
 from lrmp.agents.set_policy import SetPolicy
 from lrmp.baselines.checkpoint import (
-    load_checkpoint,
     optimizer_tensors,
     restore_optimizer,
+    restoring,
     save_checkpoint,
 )
 from lrmp.baselines.command import check_counts, run_command
@@ -44,6 +44,7 @@ from lrmp.envs.procedural.features import TRANSFER_FEATURES, transfer_features
 from lrmp.envs.procedural.generator import draw_task
 from lrmp.envs.task import Task, load_task
 from lrmp.hardware.design import MIN_BITS
+from lrmp.whole_file import replacing, write_whole
 
 AGENT = "transfer"
 
@@ -147,8 +148,13 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     name = f"LRMP-Procedural-OneShot-v0__{AGENT}__{args.seed}"
     run = RunDirectory.open(args.runs_dir / name, {"agent": AGENT, **config})
     result = run.path / "transfer.json"
-    if result.exists():
-        return run
+    with run.locked():
+        if not result.exists():
+            _train(run, result, args, progress)
+    return run
+
+
+def _train(run: RunDirectory, result: Path, args: Args, progress: bool) -> None:
     started = time.perf_counter()
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
@@ -158,12 +164,12 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     curve: list[tuple[float, float]] = []  # mean reward, mean of the instances' best
     seconds_before = 0.0
     if run.checkpoint_path.exists():
-        tensors, state = load_checkpoint(run.checkpoint_path)
-        policy.load_state_dict(tensors["policy"])
-        restore_optimizer(optimizer, tensors["optimizer"])
-        rng.set_state(tensors["rng"]["state"])
-        curve = [(mean, best) for mean, best in state["curve"]]
-        seconds_before = state["seconds"]
+        with restoring(run.checkpoint_path) as (tensors, state):
+            policy.load_state_dict(tensors["policy"])
+            restore_optimizer(optimizer, tensors["optimizer"])
+            rng.set_state(tensors["rng"]["state"])
+            curve = [(mean, best) for mean, best in state["curve"]]
+            seconds_before = state["seconds"]
 
     known: dict[int, Instance] = {}
     writer = SummaryWriter(str(run.path), purge_step=len(curve))
@@ -219,17 +225,19 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     writer.close()
 
     policy.save(run.policy_path)
-    with (run.path / "training.csv").open("w", newline="", encoding="utf-8") as file:
+    with (
+        replacing(run.path / "training.csv") as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as file,
+    ):
         csv.writer(file).writerows([("mean_return", "best_return"), *curve])
     seconds = seconds_before + time.perf_counter() - started
     found = {
         task_id: try_policy(policy, task_id, args.samples, args.seed) for task_id in args.tasks
     }
     document = {"training_s": round(seconds, 1), "tasks": found}
-    (run.path / "transfer.md").write_text(format_page(args, document), "utf-8")
-    result.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+    write_whole(run.path / "transfer.md", format_page(args, document))
+    write_whole(result, json.dumps(document, indent=2) + "\n")
     run.checkpoint_path.unlink(missing_ok=True)
-    return run
 
 
 def try_policy(policy: SetPolicy, task_id: str, samples: int, seed: int) -> dict[str, Any]:

@@ -29,6 +29,9 @@ from lrmp.envs.procedural.generator import draw_task
 from lrmp.envs.registration import FORMS, environment_id, register_envs
 from lrmp.envs.task import TASKS, Task
 from lrmp.errors import RunError, unknown_name
+from lrmp.foreign_text import parse_json
+from lrmp.growing_file import GrowingFile
+from lrmp.whole_file import write_whole
 
 
 class Sample(NamedTuple):
@@ -206,37 +209,50 @@ def tune(args: Args, grids: Mapping[str, Grid] = MappingProxyType(GRIDS)) -> str
         if agent not in grids:
             raise RunError(unknown_name("agent", agent, grids))
     args.out.mkdir(parents=True, exist_ok=True)
-    journal = args.out / "tuning.jsonl"
-    text = journal.read_text("utf-8") if journal.exists() else ""
-    whole = text[: text.rfind("\n") + 1]  # a kill may have left half a line
+    path = args.out / "tuning.jsonl"
+    try:
+        journal = GrowingFile(path)
+    except OSError as error:
+        raise _damaged(path, error) from error
+    with journal:
+        return _tune(args, grids, journal)
+
+
+def _tune(args: Args, grids: Mapping[str, Grid], journal: GrowingFile) -> str:
     rewards: dict[Run, float] = {}
-    for row in map(json.loads, whole.splitlines()):
-        settings = json.dumps(row["settings"])
-        rewards[Run(row["agent"], settings, row["instance"], row["designs"])] = row["reward"]
+    try:
+        for row in map(parse_json, journal.lines):
+            settings = json.dumps(row["settings"])
+            run = Run(row["agent"], settings, row["instance"], row["designs"])
+            rewards[run] = float(row["reward"])
+    except (ValueError, LookupError, TypeError) as error:
+        raise _damaged(journal.path, error) from error
 
     plans = {agent: plan(agent, grid) for agent, grid in grids.items()}
     missing = [run for agent in args.agents for run in plans[agent] if run not in rewards]
     spawn = multiprocessing.get_context("spawn")
-    with (
-        journal.open("a", encoding="utf-8") as file,
-        ProcessPoolExecutor(args.workers, mp_context=spawn) as pool,
-    ):
-        file.truncate(len(whole.encode()))
+    with ProcessPoolExecutor(args.workers, mp_context=spawn) as pool:
         jobs = {pool.submit(best_reward, grids[run.agent].algorithm, run): run for run in missing}
         try:
             for job in tqdm(as_completed(jobs), total=len(jobs), desc="tuning", unit="run"):
                 run = jobs[job]
                 rewards[run] = job.result()
                 row = run._asdict() | {"settings": json.loads(run.settings), "reward": rewards[run]}
-                file.write(json.dumps(row) + "\n")
-                file.flush()
+                journal.add(json.dumps(row))
         except BaseException:  # a failure, or Ctrl-C: the runs that have not begun never do
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     finished = {a: runs for a, runs in plans.items() if all(run in rewards for run in runs)}
     page = format_page({agent: grids[agent] for agent in finished}, finished, rewards)
-    (args.out / "tuning.md").write_text(page, "utf-8")
+    write_whole(args.out / "tuning.md", page)
     return page
+
+
+def _damaged(path: Path, error: Exception) -> RunError:
+    return RunError(
+        f"Expected a run with settings and reward per line in {path}, got {error!r}. Restore the "
+        "file, or delete it to tune afresh."
+    )
 
 
 def plan(agent: str, grid: Grid) -> list[Run]:

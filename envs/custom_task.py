@@ -1,6 +1,5 @@
 """A task of your own: your network, chip, budget and accuracy, in Python or in a TOML file."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
@@ -17,12 +16,15 @@ from lrmp.envs.accuracy.table import TableAccuracy
 from lrmp.envs.task import AccuracyFactory, Task, resolve_task
 from lrmp.errors import (
     AccuracyTableError,
+    ForeignTextError,
     InfeasibleBudgetError,
     NetworkError,
     PresetError,
     TaskError,
     unknown_name,
 )
+from lrmp.foreign_file import read_foreign_text
+from lrmp.foreign_text import parse_toml
 from lrmp.hardware.accelerator import Accelerator
 from lrmp.hardware.cost_model import CostModel
 from lrmp.hardware.cost_report import Objective
@@ -150,10 +152,10 @@ def read_task(path: Path) -> Task:
         LRMPError: As ``make_task`` does.
     """
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        document = parse_toml(read_foreign_text(path))
+    except OSError as error:
         raise TaskError(f"Expected a readable task file at {path}: {error}.") from error
-    except tomllib.TOMLDecodeError as error:
+    except ForeignTextError as error:
         raise TaskError(f"Expected {path} to be valid TOML: {error}.") from error
     for key, ending in (("network", ".onnx"), ("accelerator", ".toml"), ("accuracy", ".json")):
         value = document.get(key)
@@ -267,8 +269,8 @@ def _of_kind(kind: str, network: Network) -> AccuracyFactory:
 
 def _of_file(path: Path, network: Network) -> AccuracyModel:
     try:
-        table = SensitivityTable.from_text(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        table = SensitivityTable.from_text(read_foreign_text(path))
+    except OSError as error:
         raise AccuracyTableError(
             f"Expected a readable sensitivity table at {path}: {error}."
         ) from error

@@ -1,6 +1,5 @@
 """An episode as a GIF or MP4 file."""
 
-import os
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 
 from lrmp.envs.episode_frame import Frame
 from lrmp.errors import MissingExtraError, RunError, unknown_name
+from lrmp.whole_file import replacing
 
 LAST_FRAME_S = 3  # the finished design stays, to be read
 GIF_COLOURS = 64
@@ -51,14 +51,11 @@ def write_video(frames: Sequence[Frame], path: Path, frames_per_s: int) -> None:
         MissingExtraError: If the library that writes it is not installed.
     """
     check_video_path(path)
-    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
     try:
-        _WRITERS[path.suffix](frames, partial, frames_per_s)
-        os.replace(partial, path)
+        with replacing(path) as temporary:
+            _WRITERS[path.suffix](frames, temporary, frames_per_s)
     except OSError as error:
         raise RunError(f"Expected to write a video to {path}: {error}.") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _write_gif(frames: Sequence[Frame], path: Path, frames_per_s: int) -> None:

@@ -25,9 +25,12 @@ from onnx import (
 from onnx.reference import ReferenceEvaluator
 
 from lrmp.errors import NetworkError, unknown_name
+from lrmp.foreign_file import read_foreign
 from lrmp.hardware.network import Network
+from lrmp.hardware.onnx_limits import check_functions, check_nodes
 from lrmp.hardware.onnx_operators import (
     AFFINE,
+    COMPUTED,
     KEEP,
     MOVE,
     NORMALISE,
@@ -40,6 +43,9 @@ from lrmp.hardware.trace import Shape, Trace, Value, check_batch, transposed, un
 
 #: Tensors that an operator is given; None for one that is left out.
 Operands = list[Any]
+
+#: The format itself allows no more.
+MAX_FILE_BYTES = 2**31 - 1
 
 #: Constants of at most this many elements are computed, since they may be shapes.
 MAX_COMPUTED = 65_536
@@ -101,12 +107,15 @@ def network_from_onnx(
 
 def _load(path: Path) -> ModelProto:
     try:
-        model = onnx.load(path, format="protobuf", load_external_data=False)
+        data = read_foreign(path, MAX_FILE_BYTES)
+        model = onnx.load_model_from_string(data, format="protobuf")
         if model.functions:
+            check_functions(model)
             model = onnx.inliner.inline_local_functions(model)
+        check_nodes(model.graph)
     except OSError as error:
         raise NetworkError(f"Expected a readable ONNX file at {path}: {error}.") from error
-    except (DecodeError, ValueError) as error:
+    except (DecodeError, *DAMAGE) as error:
         raise NetworkError(
             f"Expected {path} to be a whole ONNX file: {error}. Export or fetch it again."
         ) from error
@@ -228,8 +237,7 @@ class _Reader:
         named = is_weight and not _MADE_UP.match(name)
         self.types[name] = helper.make_tensor_type_proto(tensor.data_type, shape)
         self.env[name] = self.trace.known(shape, key, name if named else None)
-        inline = tensor.data_location != TensorProto.EXTERNAL
-        if inline and prod(shape) <= MAX_COMPUTED:
+        if not _is_external(tensor) and prod(shape) <= MAX_COMPUTED:
             self.data[name] = numpy_helper.to_array(tensor)
 
     # -- nodes -----------------------------------------------------------------------------
@@ -333,7 +341,12 @@ class _Reader:
             shape = self.env[node.input[0]].shape
             part = shape[attributes.get("start", 0) : attributes.get("end", len(shape))]
             self.data[node.output[0]] = np.array(part, dtype=np.int64)
-        elif all(entry in self.data for entry in given) and "Random" not in node.op_type:
+        elif (
+            node.op_type in COMPUTED
+            and all(entry in self.data for entry in given)
+            # Else the values would be looked for in the current folder.
+            and not any(_is_external(a.t) for a in node.attribute)
+        ):
             feed = {entry: self.data[entry] for entry in given}
             results = ReferenceEvaluator(node, opsets=self.opsets).run(None, feed)
             for output, result in zip(node.output, results, strict=False):
@@ -580,6 +593,11 @@ class _Reader:
         return self.trace.count([x], shape, weighed * prod(shape))
 
     op_upsample = op_resize
+
+
+def _is_external(tensor: TensorProto) -> bool:
+    """Say whether a tensor's values lie in another file; none but the model's own is read."""
+    return bool(tensor.data_location == TensorProto.EXTERNAL)
 
 
 def _sizes(entry: TypeProto) -> tuple[int | None, ...] | None:

@@ -124,3 +124,8 @@ REDUCE = {
 #: Passes of norms without a fixed formula in ``vector_operations``: mean, difference, square, mean
 #: and quotient; square, sum and quotient.
 NORMALISE = {"MeanVarianceNormalization": 5, "LpNormalization": 3}
+#: Computed where their operands are known, since a shape may depend on them. None takes more time
+#: or memory than its operands and results; others could, such as a convolution with much padding.
+COMPUTED = SAME.union(
+    MOVE, POINTWISE, VARIADIC, ["Constant", "ConstantOfShape", "Range", "Size"]
+) | {name for name in REDUCE if name.startswith(("Reduce", "Arg", "Cum"))}

@@ -8,7 +8,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, get_args
 
-from lrmp.errors import PresetError, unknown_name
+from lrmp.errors import ForeignTextError, PresetError, unknown_name
+from lrmp.foreign_file import read_foreign_text
+from lrmp.foreign_text import parse_toml
 from lrmp.hardware.accelerator import PARAMETERS, Accelerator, Provenance, Status
 from lrmp.hardware.component import Component
 from lrmp.hardware.event_energies import EVENTS, EventEnergies
@@ -38,8 +40,8 @@ def read_preset(path: Path) -> Accelerator:
             part of the key), or a value is out of range.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_foreign_text(path)
+    except OSError as error:
         raise PresetError(f"Expected a readable preset at {path}: {error}.") from error
     return _parse(path.stem, text)
 
@@ -94,8 +96,8 @@ def _shipped_text(name: str) -> str:
 
 def _parse(name: str, text: str) -> Accelerator:
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        document = parse_toml(text)
+    except ForeignTextError as error:
         raise PresetError(f"Expected preset {name!r} to be valid TOML: {error}.") from error
     if unknown := sorted(set(document) - set(_SECTIONS)):
         raise PresetError(unknown_name(f"each section of preset {name!r}", unknown[0], _SECTIONS))

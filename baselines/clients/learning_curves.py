@@ -1,6 +1,7 @@
 """Learning curves of several runs: a CSV file that grows by whole runs, and its picture."""
 
 import csv
+import io
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,9 @@ from tqdm import tqdm
 from lrmp.baselines.statistics import interquartile_mean, interval_band
 from lrmp.envs.design_plot import new_figure
 from lrmp.envs.optimum import stored_optimum
+from lrmp.errors import RunError
+from lrmp.growing_file import read_whole_lines
+from lrmp.whole_file import replacing, write_whole
 
 HEADER = ["agent", "seed", "episodes", "mean_return"]
 COLORS = ("#1f6f8b", "#e08e45", "#6b8e23", "#8b1f4f", "#555555", "#b8b8b8", "#3a3a8b", "#8b6f1f")
@@ -36,11 +40,15 @@ class LearningCurves:
             Agent -> seed -> points, shape (n, 2): episodes and mean return.
         """
         runs: dict[str, dict[int, list[tuple[float, float]]]] = defaultdict(dict)
-        if self.path.exists():
-            with self.path.open(encoding="utf-8", newline="") as file:
-                for row in csv.DictReader(file):
-                    points = runs[row["agent"]].setdefault(int(row["seed"]), [])
-                    points.append((int(row["episodes"]), float(row["mean_return"])))
+        try:
+            for row in csv.DictReader(read_whole_lines(self.path), strict=True):
+                points = runs[row["agent"]].setdefault(int(row["seed"]), [])
+                points.append((int(row["episodes"]), float(row["mean_return"])))
+        except (OSError, ValueError, LookupError, TypeError, csv.Error) as error:
+            raise RunError(
+                f"Expected rows of {', '.join(HEADER)} in {self.path}, got {error!r}. Restore the "
+                "file, or delete it to start afresh."
+            ) from error
         return {
             agent: {seed: np.array(points) for seed, points in of_agent.items()}
             for agent, of_agent in runs.items()
@@ -67,18 +75,20 @@ class LearningCurves:
             seed: Its seed.
             returns: Return of every episode, in order; the rest of a block is left out.
         """
-        new = not self.path.exists()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         count = len(returns) // self.block
         means = returns[: count * self.block].reshape(count, self.block).mean(axis=1)
-        with self.path.open("a", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            if new:
-                writer.writerow(HEADER)
-            writer.writerows(
-                [agent, seed, (index + 1) * self.block, f"{mean:.6f}"]
-                for index, mean in enumerate(means)
-            )
+        lines = read_whole_lines(self.path)
+        text = io.StringIO("".join(f"{line}\n" for line in lines), newline="")
+        text.seek(0, io.SEEK_END)
+        writer = csv.writer(text, lineterminator="\n")
+        if not lines:
+            writer.writerow(HEADER)
+        writer.writerows(
+            [agent, seed, (index + 1) * self.block, f"{mean:.6f}"]
+            for index, mean in enumerate(means)
+        )
+        write_whole(self.path, text.getvalue())
 
     def last_returns(self, blocks: int = 5) -> dict[str, list[float]]:
         """Say where the runs ended.
@@ -125,4 +135,5 @@ class LearningCurves:
         axes.set_title(f"{task_id}: interquartile mean, 95 % interval")
         axes.legend(loc="lower right", fontsize="small")
         axes.spines[["top", "right"]].set_visible(False)
-        figure.savefig(picture, dpi=120)
+        with replacing(picture) as temporary:
+            figure.savefig(temporary, dpi=120)

@@ -1,7 +1,6 @@
 """What a study is: the TOML file, read and checked before anything runs."""
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
@@ -14,10 +13,13 @@ from lrmp.baselines.study.planned_run import PlannedRun, RunKey, task_label, tas
 from lrmp.envs.accuracy.factories import check_kind
 from lrmp.envs.accuracy.table import TableAccuracy
 from lrmp.envs.task import TASKS
-from lrmp.errors import LRMPError, StudyError, unknown_name
+from lrmp.errors import ForeignTextError, LRMPError, StudyError, unknown_name
+from lrmp.foreign_file import read_foreign_text
+from lrmp.foreign_text import parse_toml
 
 REPORT_AT = (100, 600, 1000, 10_000)  # designs
 SEEDS = 10
+MAX_RUNS = 100_000
 
 #: Fields of Args that the study itself fills in; the first one that an algorithm has of the last
 #: two is its number of designs.
@@ -65,10 +67,10 @@ def read_study(path: Path) -> Study:
         MissingExtraError: If a library that an agent needs is not installed.
     """
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
+        document = parse_toml(read_foreign_text(path))
     except OSError as error:
         raise StudyError(f"Expected a study at {path}: {error}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ForeignTextError as error:
         raise StudyError(f"Expected TOML in {path}: {error}.") from error
     try:
         return _Reader(path).study(document)
@@ -142,6 +144,11 @@ class _Reader:
                 if needs_table and not isinstance(task.accuracy, TableAccuracy):
                     left_out.setdefault(name, []).append(task_label(task_id, kind))
                 else:
+                    if len(runs) + sum(agent.seeds) > MAX_RUNS:
+                        raise StudyError(
+                            f"Expected at most {MAX_RUNS} runs, got more with {sum(agent.seeds)} "
+                            f"of agent {name} on {task_id}. Lower seeds or leave out tasks."
+                        )
                     runs += agent.runs(task_id, kind)
         runs.sort(key=lambda r: (agents[r.key.agent]["budgets"].index(r.key.budget), r.key.seed))
         report_at = _report_at(document.get("report_at"), [run.key.budget for run in runs])
@@ -155,7 +162,7 @@ class _Reader:
             )
         _check_keys(f"agent {name}", table, _AGENT_KEYS)
         algorithm = table.get("algorithm", name)
-        if algorithm not in ALGORITHMS:
+        if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
             raise StudyError(unknown_name(f"algorithm of agent {name}", algorithm, ALGORITHMS))
         module = load_algorithm(algorithm)
         known = [field.name for field in fields(module.Args)]

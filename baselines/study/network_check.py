@@ -11,14 +11,16 @@ from typing import Any
 
 from tqdm import tqdm
 
-from lrmp.baselines.run_directory import write_whole
 from lrmp.baselines.study.planned_run import record_key, task_of
 from lrmp.baselines.study.results import StudyRecord
 from lrmp.envs.accuracy.data import data_root
 from lrmp.envs.accuracy.digits import DigitsAccuracy
 from lrmp.envs.accuracy.network import NetworkAccuracy
 from lrmp.envs.accuracy.protocol import SplitName, load_protocol, read_protocols
-from lrmp.errors import AccuracyDataError, MissingExtraError
+from lrmp.errors import AccuracyDataError, MissingExtraError, StudyError
+from lrmp.foreign_text import parse_json
+from lrmp.growing_file import read_whole_lines
+from lrmp.whole_file import write_whole
 
 CHECKS = "network_checks.jsonl"
 SPLITS: tuple[SplitName, ...] = ("search", "test")
@@ -86,8 +88,15 @@ def check_winners(
 
 
 def _read(path: Path) -> list[Check]:
-    lines = path.read_text("utf-8").splitlines() if path.exists() else []
-    return [json.loads(line) for line in lines]
+    try:
+        checks = [parse_json(line) for line in read_whole_lines(path)]
+        for check in checks:
+            hash(_identity(check))
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise StudyError(
+            f"Expected a network check per line in {path}, got {error!r}. Delete it to repeat them."
+        ) from error
+    return checks
 
 
 def _identity(check: Check) -> tuple[Any, ...]:

@@ -1,7 +1,5 @@
 """One run of a study: what decides it, and the record that is kept of it."""
 
-import hashlib
-import json
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +8,8 @@ from lrmp.baselines.algorithms import load_algorithm
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.accuracy.model import AccuracyKind
 from lrmp.envs.task import Task, resolve_task
+from lrmp.errors import RunError
+from lrmp.foreign_file import file_digest
 
 SCHEMA_VERSION = 1
 
@@ -18,6 +18,16 @@ UNDECISIVE = ("runs_dir", "checkpoint_every")
 
 #: What may differ between two records of one run.
 CIRCUMSTANCES = ("wall_time_s", "versions")
+
+
+#: What is taken over from the run's record.
+_OF_RECORD = (
+    "task_fingerprint",
+    "evaluated_designs",
+    "env_steps",
+    "claim",
+    "design",
+)
 
 
 class RunKey(NamedTuple):
@@ -73,7 +83,7 @@ class PlannedRun:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Path):
-        return hashlib.sha256(value.read_bytes()).hexdigest()
+        return file_digest(value)
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -129,10 +139,20 @@ def study_record(run: PlannedRun, directory: RunDirectory) -> dict[str, Any]:
         JSON values. ``curve`` has a row for every design that was better than all before it: how
         many designs had been evaluated with it, reward, speedup and accuracy drop in points.
     """
-    best = json.loads(directory.record_path.read_text("utf-8"))
-    begun = json.loads(directory.config_path.read_text("utf-8"))
-    episodes = directory.episodes()
-    each = best["evaluated_designs"] // len(episodes)  # more than 1 with difference rewards
+    best, begun, episodes = directory.record(), directory.begun(), directory.episodes()
+    if missing := [name for name in (*_OF_RECORD, "wall_time_s") if name not in best]:
+        raise RunError(
+            f"Expected a record in {directory.record_path}, got one without {missing[0]}. Delete "
+            "the directory, and make the run again."
+        )
+    designs = best["evaluated_designs"]
+    if type(designs) is not int or designs < 1 or designs % len(episodes):
+        raise RunError(
+            f"Expected evaluated designs of {directory.path} to be a multiple of its "
+            f"{len(episodes)} episodes, got {designs!r}. Delete the directory, and make the run "
+            "again."
+        )
+    each = designs // len(episodes)  # more than 1 with difference rewards
     curve: list[list[float]] = []
     for number, (reward, speedup, drop) in enumerate(episodes, start=1):
         if not curve or reward > curve[-1][1]:
@@ -142,14 +162,10 @@ def study_record(run: PlannedRun, directory: RunDirectory) -> dict[str, Any]:
         **run.key._asdict(),
         "algorithm": run.algorithm,
         "settings": run.settings,
-        "task_fingerprint": best["task_fingerprint"],
-        "evaluated_designs": best["evaluated_designs"],
-        "env_steps": best["env_steps"],
-        "claim": best["claim"],
-        "design": best["design"],
+        **{name: best[name] for name in _OF_RECORD},
         "curve": curve,
         "wall_time_s": best["wall_time_s"],
-        "versions": begun["versions"] | {"commit": begun["working_directory_commit"]},
+        "versions": begun["versions"] | {"commit": begun.get("lrmp_commit")},
     }
 
 

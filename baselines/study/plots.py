@@ -10,6 +10,7 @@ import numpy as np
 from lrmp.baselines.statistics import bootstrap_interval, interquartile_mean, performance_profile
 from lrmp.baselines.study.scores import Scores
 from lrmp.envs.design_plot import new_figure
+from lrmp.whole_file import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -143,4 +144,5 @@ def _finish(figure: "Figure", grid: list[Any], path: Path) -> None:
             lines.setdefault(label, handle)
     if lines:
         figure.legend(lines.values(), lines, loc="outside lower center", ncols=5, fontsize="small")
-    figure.savefig(path, dpi=120)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120)

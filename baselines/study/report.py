@@ -24,6 +24,7 @@ from lrmp.baselines.study.runner import PLAN
 from lrmp.baselines.study.scores import Scores, best_designs, label_of
 from lrmp.envs.optimum import stored_optimum
 from lrmp.envs.outcome import evaluate_bits
+from lrmp.whole_file import write_whole
 
 PAGE, TASKS_PAGE = "report.md", "tasks.md"
 RESAMPLES = 2000
@@ -150,11 +151,11 @@ def write_report(folder: Path, out: Path, data: Path | None = None, *, check: bo
     plot_gaps(scores, out / "gap.png")
     plot_profiles(scores, out / "profiles.png")
     plot_tasks(scores, out / "tasks.png")
-    (out / TASKS_PAGE).write_text(
-        TASKS.format(name=scores.plan["name"], tables=format_tasks(scores)), "utf-8"
+    write_whole(
+        out / TASKS_PAGE, TASKS.format(name=scores.plan["name"], tables=format_tasks(scores))
     )
     page = format_report(scores, winners, checks, out)
-    (out / PAGE).write_text(page, "utf-8")
+    write_whole(out / PAGE, page)
     return out / PAGE
 
 

@@ -3,13 +3,15 @@
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from lrmp.baselines.study.planned_run import RunKey, record_key
 from lrmp.errors import StudyError
+from lrmp.foreign_text import parse_json
+from lrmp.growing_file import GrowingFile, open_growing, read_whole_lines
 
 RESULTS = "results.jsonl"
 LOCK = "lock"
@@ -30,24 +32,27 @@ def read_results(path: Path) -> dict[RunKey, StudyRecord]:
     Raises:
         StudyError: If any other line is no record, or two records are of one run.
     """
-    records, _ = _read(path)
-    return records
+    try:
+        lines = read_whole_lines(path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return _parse(lines, path)
 
 
-def _read(path: Path) -> tuple[dict[RunKey, StudyRecord], int]:
-    """Read the records, and how many bytes they take."""
+def _unreadable(path: Path, error: OSError) -> StudyError:
+    return StudyError(f"Expected the records of a study in {path}: {error}. Restore the file.")
+
+
+def _parse(lines: Sequence[str], path: Path) -> dict[RunKey, StudyRecord]:
     records: dict[RunKey, StudyRecord] = {}
-    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-    size = 0
     for number, line in enumerate(lines, start=1):
         try:
-            record = json.loads(line)
+            record = parse_json(line)
             key = record_key(record)
-            if not line.endswith(b"\n"):
-                raise ValueError("the line has no end")
+            kinds = str, str, str, int, int
+            if not all(type(value) is kind for value, kind in zip(key, kinds, strict=True)):
+                raise ValueError(f"task, accuracy, agent, budget and seed as {tuple(key)}")
         except (ValueError, KeyError, TypeError) as error:
-            if number == len(lines):
-                break
             raise StudyError(
                 f"Expected a record in line {number} of {path}, got {error!r}. Restore the file, "
                 "or delete the line: its run is read again from its run directory."
@@ -58,8 +63,7 @@ def _read(path: Path) -> tuple[dict[RunKey, StudyRecord], int]:
                 "one of them."
             )
         records[key] = record
-        size += len(line)
-    return records, size
+    return records
 
 
 class Results:
@@ -74,13 +78,17 @@ class Results:
     """
 
     def __init__(self, path: Path) -> None:
-        self.records, size = _read(path)
-        self._file = path.open("ab")
+        try:
+            self._file = GrowingFile(path)
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        try:
+            self.records = _parse(self._file.lines, path)
+        except StudyError:
+            self._file.close()
+            raise
         #: Bytes of a torn last line.
-        self.torn = self._file.tell() - size
-        self._file.truncate(size)
-        self._sync()
-        _sync_folder(path.parent)
+        self.torn = self._file.torn
 
     def append(self, record: StudyRecord) -> None:
         """Add a record; it is on the disk when this returns.
@@ -94,27 +102,12 @@ class Results:
         key = record_key(record)
         if key in self.records:
             raise StudyError(f"Expected a run without a record, got {key}.")
-        line = json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n"
-        self._file.write(line.encode())
-        self._sync()
+        self._file.add(json.dumps(record, allow_nan=False, separators=(",", ":")))
         self.records[key] = record
-
-    def _sync(self) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the names of new files durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
@@ -129,17 +122,20 @@ def locked(folder: Path) -> Iterator[None]:
     """
     import fcntl  # POSIX; a study needs it, reading its results does not
 
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("a+", encoding="utf-8") as file:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = open_growing(folder / LOCK)
+    except (OSError, ValueError) as error:
+        raise StudyError(f"Expected to lock {folder / LOCK}: {error}.") from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            file.seek(0)
+            owner = file.read(200).decode("utf-8", "replace").strip()
             raise StudyError(
-                f"Expected no other study at work in {folder}, got {file.read().strip()}. Wait for "
-                "it, or choose another --out."
+                f"Expected no other study at work in {folder}, got {owner}. Wait for it, or choose "
+                "another --out."
             ) from error
         file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        file.flush()
+        file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
         yield

@@ -10,12 +10,14 @@ from typing import Any
 
 from tqdm import tqdm
 
-from lrmp.baselines.run_directory import write_whole
 from lrmp.baselines.study.definition import Study
 from lrmp.baselines.study.engine import Ending, Engine
 from lrmp.baselines.study.planned_run import PlannedRun
 from lrmp.baselines.study.results import RESULTS, Results, StudyRecord, locked
 from lrmp.errors import StudyError
+from lrmp.growing_file import open_growing
+from lrmp.printable import printable
+from lrmp.whole_file import write_whole
 
 PLAN = "study.json"
 RUNS = "runs"
@@ -96,7 +98,7 @@ def run_study(
 
 def _say(text: str) -> None:
     """Print above the bar."""
-    tqdm.write(text, file=sys.stderr)
+    tqdm.write(printable(text), file=sys.stderr)
 
 
 def _check_same(run: PlannedRun, record: StudyRecord, folder: Path) -> None:
@@ -128,5 +130,5 @@ def _plan(study: Study) -> dict[str, Any]:
 
 
 def _log_failure(ending: Ending, path: Path) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(f"{ending.key}: {ending.error}\n{ending.details}\n")
+    with open_growing(path) as file:
+        file.write(f"{ending.key}: {ending.error}\n{ending.details}\n".encode("utf-8", "replace"))

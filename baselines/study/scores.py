@@ -1,6 +1,5 @@
 """What a study's records say: shares of the certified optimum, by agent, task and designs."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,8 +15,20 @@ from lrmp.baselines.study.results import RESULTS, StudyRecord, read_results
 from lrmp.baselines.study.runner import PLAN
 from lrmp.envs.optimum import stored_optimum
 from lrmp.errors import StudyError
+from lrmp.foreign_file import read_foreign_text
+from lrmp.foreign_text import parse_json
 
 Floats = NDArray[np.float64]
+
+#: What a report reads of a study's plan.
+_OF_PLAN: dict[str, type] = {
+    "name": str,
+    "about": str,
+    "report_at": list,
+    "agents": dict,
+    "planned": dict,
+    "left_out": dict,
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,8 @@ class Scores:
             StudyError: If there is no record.
         """
         try:
-            plan = json.loads((folder / PLAN).read_text("utf-8"))
+            plan = parse_json(read_foreign_text(folder / PLAN))
+            _check_plan(plan)
         except (OSError, ValueError) as error:
             raise StudyError(
                 f"Expected the folder of a study, with {PLAN} and {RESULTS}, got {folder} "
@@ -55,6 +67,8 @@ class Scores:
         records = read_results(folder / RESULTS)
         if not records:
             raise StudyError(f"Expected finished runs in {folder / RESULTS}, got none.")
+        for key, record in records.items():
+            _check_record(record, f"{key} in {folder / RESULTS}")
         return cls(plan, tuple(records[key] for key in sorted(records)))
 
     @cached_property
@@ -191,6 +205,36 @@ class Scores:
             [(agent, shares) for agent, shares in found if len(shares)],
             key=lambda entry: -interquartile_mean(entry[1]),
         )
+
+
+def _check_plan(plan: Any) -> None:
+    """Refuse a plan that no study wrote."""
+    for name, kind in _OF_PLAN.items():
+        if not isinstance(plan, dict) or not isinstance(plan.get(name), kind):
+            raise ValueError(f"it gives no {name}")
+
+
+def _check_record(record: StudyRecord, what: str) -> None:
+    """Refuse a record that no run left: what the report reads must be there."""
+    try:
+        curve = np.array(record["curve"], dtype=np.float64)
+        if curve.ndim != 2 or curve.shape[1] != 4 or not np.isfinite(curve).all():
+            raise ValueError("a curve without rows of four numbers")
+        for place, names in (
+            (record, ("budget", "evaluated_designs", "wall_time_s")),
+            (record["claim"], ("speedup", "accuracy_drop")),
+        ):
+            for name in names:
+                if type(place[name]) not in (int, float):
+                    raise ValueError(f"{name} {place[name]!r}")
+        for operand in ("weight_bits", "activation_bits"):
+            tuple(record["design"][operand])
+        hash(record["task_fingerprint"])
+    except (ValueError, LookupError, TypeError) as error:
+        raise StudyError(
+            f"Expected the record of {what} as a run left it, got {error!r}. Delete its line: the "
+            "run is read again from its run directory."
+        ) from error
 
 
 def label_of(record: StudyRecord) -> str:

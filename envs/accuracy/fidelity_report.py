@@ -20,6 +20,7 @@ from lrmp.envs.accuracy.table_prediction import (
     LeftOut,
     judged_predictions,
 )
+from lrmp.whole_file import replacing, write_whole
 
 PAGE, PICTURE = "fidelity.md", "fidelity.png"
 
@@ -164,7 +165,8 @@ def write_report(folder: Path) -> Path:
     fidelities = all_fidelities()
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / PAGE
-    page.write_text(markdown(fidelities, judged_predictions()), "utf-8")
+    write_whole(page, markdown(fidelities, judged_predictions()))
     # No date and no version in the file: the same numbers give the same picture.
-    calibration_plot(fidelities).savefig(folder / PICTURE, dpi=120, metadata={"Software": None})
+    with replacing(folder / PICTURE) as temporary:
+        calibration_plot(fidelities).savefig(temporary, dpi=120, metadata={"Software": None})
     return page

@@ -1,10 +1,16 @@
 """The log of a measurement: one line of JSON per result, so that it can be resumed."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from lrmp.errors import AccuracyDataError
+from lrmp.foreign_text import parse_json
+from lrmp.growing_file import GrowingFile, open_growing
+
+_OF_LAYER = {"layer", "operand", "bits", "divergence"}
+_OF_DESIGN = {"split", "design"}
 
 
 class MeasurementLog:
@@ -21,12 +27,11 @@ class MeasurementLog:
     def __init__(self, path: Path, identity: dict[str, Any]) -> None:
         self.path = path
         self.results: list[dict[str, Any]] = []
-        path.parent.mkdir(parents=True, exist_ok=True)
-        text = path.read_text("utf-8") if path.is_file() else ""
-        whole = text[: text.rfind("\n") + 1]
         try:
-            lines = [json.loads(line) for line in whole.splitlines()]
-        except json.JSONDecodeError as error:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with GrowingFile(path) as file:  # what an interruption has torn is cut off
+                lines = [parse_json(line) for line in file.lines]
+        except (OSError, ValueError) as error:
             raise AccuracyDataError(
                 f"Expected one JSON value per line in {path}: {error}. Delete it to start afresh."
             ) from error
@@ -35,9 +40,14 @@ class MeasurementLog:
                 f"Expected {path} to belong to this measurement, got another one's "
                 f"({_difference(lines[0], identity)}). Delete it, or name another file."
             )
+        for result in lines[1:]:
+            wanted = _OF_LAYER if isinstance(result, dict) and "layer" in result else _OF_DESIGN
+            if not isinstance(result, dict) or not wanted <= result.keys():
+                raise AccuracyDataError(
+                    f"Expected results with {', '.join(sorted(wanted))} in {path}, got "
+                    f"{str(result)[:80]}. Delete it to start afresh."
+                )
         self.results = lines[1:]
-        if whole != text:  # interrupted within a line
-            path.write_text(whole, "utf-8")
         if not lines:
             self._write(identity)
 
@@ -51,8 +61,9 @@ class MeasurementLog:
         self._write(result)
 
     def _write(self, value: dict[str, Any]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(value, separators=(",", ":")) + "\n")
+        with open_growing(self.path) as file:
+            file.write(json.dumps(value, separators=(",", ":")).encode() + b"\n")
+            os.fsync(file.fileno())
 
 
 def _difference(found: Any, expected: dict[str, Any]) -> str:

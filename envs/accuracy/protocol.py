@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lrmp.envs.accuracy.data import ImageSet, Source, load_images, source_size
 from lrmp.errors import AccuracyDataError, unknown_name
+from lrmp.foreign_file import file_digest
 
 PROTOCOLS = "protocols.toml"
 PACKAGE = "lrmp.envs.accuracy"
@@ -219,7 +220,10 @@ def file_sha256(path: Path) -> str:
             f"Expected weights at {path}, got no such file. Name the data folder with --data or "
             "the environment variable LRMP_DATA."
         )
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    try:
+        return file_digest(path)
+    except OSError as error:
+        raise AccuracyDataError(f"Expected readable weights at {path}: {error}.") from error
 
 
 @cache

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lrmp.envs.accuracy.drop_map import DropMap
 from lrmp.envs.accuracy.table import TableAccuracy
 from lrmp.errors import AccuracyTableError
+from lrmp.foreign_text import parse_json
 from lrmp.hardware.design import BIT_WIDTHS
 from lrmp.hardware.network import Network
 
@@ -66,7 +67,11 @@ class SensitivityTable:
             self.weight,
             self.activation,
             f"{self.kind} sensitivity table of {self.network}"
-            + (f" ({self.provenance['recipe']}; {weights})" if weights else ""),
+            + (
+                f" ({self.provenance.get('recipe', 'no recipe named')}; {weights})"
+                if weights
+                else ""
+            ),
             is_estimate=self.kind == "predicted",
             drop_map=self.drop_map,
         )
@@ -120,7 +125,7 @@ class SensitivityTable:
             AccuracyTableError: If it is no such table.
         """
         try:
-            document = json.loads(text)
+            document = parse_json(text)
             if document["format"] != FORMAT or document["bits"] != list(BIT_WIDTHS):
                 raise AccuracyTableError(
                     f"Expected format {FORMAT} and bits 2..8 of a sensitivity table, got "
@@ -134,10 +139,17 @@ class SensitivityTable:
                 np.array([row[operand] for row in document["layers"]], dtype=np.float64)
                 for operand in ("weight", "activation")
             )
+            layers = tuple(row["name"] for row in document["layers"])
+            for name, kind, values in (
+                ("names of network and layers as text", str, (document["network"], *layers)),
+                ("provenance by name", dict, (document["provenance"],)),
+            ):
+                if wrong := [value for value in values if not isinstance(value, kind)]:
+                    raise AccuracyTableError(f"Expected {name}, got {wrong[0]!r}.")
             return cls(
                 document["network"],
                 document["kind"],
-                tuple(row["name"] for row in document["layers"]),
+                layers,
                 weight,
                 activation,
                 DropMap(**document["drop_map"]),

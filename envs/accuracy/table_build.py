@@ -12,6 +12,7 @@ from lrmp.envs.accuracy.protocol import Protocol
 from lrmp.envs.accuracy.sensitivity_table import SensitivityTable, load_designs, load_table
 from lrmp.errors import AccuracyTableError
 from lrmp.hardware.design import BIT_WIDTHS
+from lrmp.whole_file import write_whole
 
 
 def build_table(
@@ -112,10 +113,10 @@ def write_table(table: SensitivityTable, measurement: Measurement, folder: Path)
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{table.network}.json"
-    path.write_text(table.to_text(), "utf-8")
+    write_whole(path, table.to_text())
     designs = [result for result in measurement.log.results if "design" in result]
     fitted = {result["design"] for result in designs if result["split"] == "search"}
     kept = [r for r in designs if r["split"] == "search" or r["design"] not in fitted]
     lines = (json.dumps(result, separators=(",", ":")) + "\n" for result in kept)
-    (folder / f"{table.network}.designs.jsonl").write_text("".join(lines), "utf-8")
+    write_whole(folder / f"{table.network}.designs.jsonl", "".join(lines))
     return path

@@ -20,6 +20,7 @@ from lrmp.envs.accuracy.sensitivity_table import (
 )
 from lrmp.hardware.network import Network
 from lrmp.hardware.networks import load_network
+from lrmp.whole_file import write_whole
 
 #: Predicted network -> measured one whose map from divergence to drop it borrows.
 PREDICTED = {"resnet34": "resnet18", "resnet101": "resnet18"}
@@ -214,7 +215,7 @@ def main() -> None:
     tables = measured_tables()
     for network in PREDICTED:
         path = Path(__file__).resolve().parent / "tables" / f"{network}.json"
-        path.write_text(predict_table(network, tables).to_text(), "utf-8")
+        write_whole(path, predict_table(network, tables).to_text())
         print(f"wrote {path}")
     for result in judged_predictions():
         print(json.dumps(vars(result)))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lrmp.envs.accuracy.sensitivity_table import SensitivityTable, load_table
 from lrmp.hardware.design import BIT_WIDTHS
+from lrmp.whole_file import write_whole
 
 #: The measured networks of LRMP-Procedural-v0; those for MNIST are too small to fit a trend to.
 FITTED_ON = ("resnet8", "resnet20", "squeezenet1_1", "resnet18")
@@ -103,7 +104,7 @@ def to_toml(tables: list[SensitivityTable]) -> str:
 def main() -> None:
     """Write the file beside this one."""
     path = Path(__file__).resolve().with_name("distributions.toml")
-    path.write_text(to_toml([load_table(name) for name in FITTED_ON]), "utf-8")
+    write_whole(path, to_toml([load_table(name) for name in FITTED_ON]))
     print(f"wrote {path}")
 
 

@@ -1,6 +1,5 @@
 """A log of every design that an environment finishes, each as a record of the leaderboard."""
 
-import json
 import os
 import time
 from pathlib import Path
@@ -12,6 +11,8 @@ from gymnasium.utils import RecordConstructorArgs
 from lrmp.envs.outcome import Outcome
 from lrmp.envs.record import Record
 from lrmp.errors import RunError
+from lrmp.foreign_text import parse_json
+from lrmp.growing_file import open_growing, read_whole_lines
 
 Observations = TypeVar("Observations")
 Actions = TypeVar("Actions")
@@ -88,8 +89,7 @@ class RecordDesigns(
 
         try:
             # Appended by the system itself, and unbuffered: one write is one line.
-            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
-            with open(os.open(self.path, flags, 0o666), "r+b", buffering=0) as file:
+            with open_growing(self.path) as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 last = self._last(file)
                 if outcome is None:
@@ -114,8 +114,10 @@ class RecordDesigns(
         if not line:
             return {"evaluated_designs": 0, "env_steps": 0, "wall_time_s": 0.0}
         try:
-            last: dict[str, Any] = json.loads(line)
+            last: dict[str, Any] = parse_json(line.decode("utf-8"))
             key = {name: last[name] for name in self._key}
+            for name in ("evaluated_designs", "env_steps", "wall_time_s"):
+                last[name] += 0  # a number
         except (ValueError, KeyError, TypeError) as error:
             raise _foreign(self.path) from error
         if key != self._key:
@@ -139,8 +141,8 @@ def best_line(path: str | Path) -> str:
         RunError: If there is no design in the file.
     """
     try:
-        lines = Path(path).read_text("utf-8").splitlines(keepends=True)
-        return max(lines, key=lambda line: float(json.loads(line)["claim"]["reward"]))
+        lines = [f"{line}\n" for line in read_whole_lines(Path(path))]
+        return max(lines, key=lambda line: float(parse_json(line)["claim"]["reward"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"Expected recorded designs in {path}: {error!r}.") from error
 

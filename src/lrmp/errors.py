@@ -11,10 +11,13 @@ from lrmp.printable import printable
 
 
 class LRMPError(Exception):
-    """Base of all errors raised by lrmp; their messages hold no control characters."""
+    """Base of all errors raised by lrmp.
 
-    def __str__(self) -> str:
-        return printable(super().__str__())
+    Messages quote names that strangers chose; what a terminal would act on is escaped.
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(printable(arg) if isinstance(arg, str) else arg for arg in args))
 
 
 class DesignError(LRMPError, ValueError):
@@ -71,6 +74,17 @@ class StudyError(LRMPError, ValueError):
 
 class RecordError(LRMPError, ValueError):
     """A leaderboard record that is refused; nothing is stored."""
+
+
+class ForeignFileError(LRMPError, OSError):
+    """A file that is not read or written: no regular file, too large, or an impossible name.
+
+    Readers say what they expected of it in an error of their own.
+    """
+
+
+class ForeignTextError(LRMPError, ValueError):
+    """JSON or TOML that is malformed, or absurd; readers raise an error of their own for it."""
 
 
 class MissingExtraError(LRMPError, ImportError):

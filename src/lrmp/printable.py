@@ -1,22 +1,58 @@
-"""Text that a terminal may print, whoever wrote it."""
+"""Foreign text on a terminal: names of files and layers may hold control sequences."""
+
+import io
+from typing import TextIO
 
 
 def printable(text: str) -> str:
-    r"""Make control characters visible, so that no file name moves the cursor or turns text round.
+    r"""Escape what a terminal would act on, or a stream could not encode.
 
     Args:
-        text: Anything, such as a message with a path in it.
+        text: Perhaps with names that a stranger chose.
 
     Returns:
-        The text with everything but printable characters and line ends escaped, ESC as ``\x1b``.
+        The text with every unprintable character but the newline as a Python escape, such as
+        ``\x1b``; what is escaped already stays as it is.
     """
     if text.isprintable():
         return text
     return "".join(
-        character if character.isprintable() or character == "\n" else _escape(character)
-        for character in text
+        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode("ascii")
+        for c in text
     )
 
 
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
+class EscapedStream(io.TextIOBase):
+    """A text stream on which all that is printed is escaped.
+
+    Args:
+        stream: Where it goes.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """Of the stream."""
+        return self._stream.encoding
+
+    def write(self, text: str) -> int:
+        """Write text.
+
+        Args:
+            text: Perhaps with control characters.
+
+        Returns:
+            How many characters it had.
+        """
+        self._stream.write(printable(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush the stream."""
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Say whether it is a terminal."""
+        return self._stream.isatty()

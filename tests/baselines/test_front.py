@@ -81,3 +81,12 @@ def test_the_picture_is_drawn(document):
 def test_a_task_without_a_table_is_refused(tmp_path):
     with pytest.raises(RunError, match=r"an additive accuracy table for LRMP-Digits-v0, got netw"):
         front.compute(front.Args(env_id="LRMP-Digits-v0", out=tmp_path))
+
+
+@pytest.mark.parametrize("content", ["null", "{", "[" * 9999, '{"agents": {"ddpg": 1}}'])
+def test_a_file_that_is_no_comparison_is_named(tmp_path, content):
+    from lrmp.baselines.front import _agents
+
+    (tmp_path / "comparison.json").write_text(content)
+    with pytest.raises(RunError, match=r"Expected a comparison of agents in .*comparison\.json"):
+        _agents(tmp_path / "comparison.json")

@@ -133,6 +133,7 @@ def test_interrupted_run_goes_on_to_the_same_result(module, tmp_path):
     module.train(args, progress=False)
     assert run.episodes_path.read_bytes() == whole.episodes_path.read_bytes()
     assert sorted(file.name for file in path.iterdir()) == [
+        "SHA256SUMS",
         "config.json",
         "episodes.csv",
         "record.jsonl",

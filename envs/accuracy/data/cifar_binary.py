@@ -7,9 +7,11 @@ import numpy as np
 
 from lrmp.envs.accuracy.data.image_set import ImageSet
 from lrmp.errors import AccuracyDataError
+from lrmp.foreign_file import read_foreign
 
 SIDE, CHANNELS, CLASSES = 32, 3, 10
 RECORD = 1 + CHANNELS * SIDE * SIDE
+MAX_BYTES = 2**28  # a batch has an eighth of that
 
 
 def read_cifar10_binary(paths: Sequence[Path]) -> ImageSet:
@@ -28,7 +30,12 @@ def read_cifar10_binary(paths: Sequence[Path]) -> ImageSet:
     for path in paths:
         if not path.is_file():
             raise AccuracyDataError(f"Expected a CIFAR-10 batch at {path}, got no such file.")
-        data = np.fromfile(path, np.uint8)
+        try:
+            data = np.frombuffer(read_foreign(path, MAX_BYTES), np.uint8)
+        except OSError as error:
+            raise AccuracyDataError(
+                f"Expected a readable CIFAR-10 batch at {path}: {error}."
+            ) from error
         if len(data) == 0 or len(data) % RECORD:
             raise AccuracyDataError(
                 f"Expected {path} to hold records of {RECORD} bytes, got {len(data)} bytes. "

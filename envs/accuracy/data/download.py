@@ -13,6 +13,7 @@ import numpy as np
 from lrmp.envs.accuracy.data.cifar_binary import read_cifar10_binary
 from lrmp.envs.accuracy.data.location import data_root
 from lrmp.errors import AccuracyDataError, MissingExtraError, unknown_name
+from lrmp.whole_file import replacing
 
 #: File -> checksum. MNIST's are those of the original files, which torchvision 0.20 lists;
 #: CIFAR-10's stands on its author's page.
@@ -118,13 +119,14 @@ def download_cifar10(root: Path, url: str = CIFAR10_URL, files: Any = None) -> P
     train = read_cifar10_binary([folder / inner / "data_batch_1.bin"]).take(np.arange(4000))
     test = read_cifar10_binary([folder / inner / "test_batch.bin"]).take(np.arange(1000))
     path = folder / "cifar10_lossless_subset.npz"
-    np.savez(
-        path,
-        x_train=train.pixels,
-        y_train=train.labels.astype(np.uint8),
-        x_test=test.pixels,
-        y_test=test.labels.astype(np.uint8),
-    )
+    with replacing(path) as temporary:
+        np.savez(
+            temporary,
+            x_train=train.pixels,
+            y_train=train.labels.astype(np.uint8),
+            x_test=test.pixels,
+            y_test=test.labels.astype(np.uint8),
+        )
     return path
 
 

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from lrmp.envs.accuracy.data.image_file import MAX_FILE_BYTES, MAX_PIXELS, decode_image
 from lrmp.envs.accuracy.data.image_set import ImageSet, Pixels
 from lrmp.errors import AccuracyDataError
+from lrmp.foreign_file import read_foreign
 
 ENDINGS = (".jpeg", ".jpg", ".png")
 
@@ -162,22 +164,27 @@ def read_image(job: tuple[Path, int, int]) -> Pixels:
     Raises:
         AccuracyDataError: If the file is no whole image.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     path, short_side, side = job
     try:
-        with path.open("rb") as file:
-            image = Image.open(file).convert("RGB")
-    except (UnidentifiedImageError, OSError) as error:
+        data = read_foreign(path, MAX_FILE_BYTES)
+    except OSError as error:
         raise AccuracyDataError(
             f"Expected {path} to be a whole image: {error}. Fetch it again."
         ) from error
+    image = decode_image(data, f"{path} to be a whole image")
     width, height = image.size
     # torchvision truncates the long side and rounds the corner of the crop.
     if width <= height:
         size = (short_side, int(short_side * height / width))
     else:
         size = (int(short_side * width / height), short_side)
+    if size[0] * size[1] > MAX_PIXELS:
+        raise AccuracyDataError(
+            f"Expected {path} to have at most {MAX_PIXELS} pixels when its short side is "
+            f"{short_side}, got {width} x {height}, which makes {size[0]} x {size[1]}."
+        )
     image = image.resize(size, Image.Resampling.BILINEAR)
     left, top = round((size[0] - side) / 2), round((size[1] - side) / 2)
     return np.asarray(image.crop((left, top, left + side, top + side)))

@@ -15,6 +15,10 @@ from lrmp.envs.accuracy.models.resnet import BasicBlock, Bottleneck, ResNet
 from lrmp.envs.accuracy.models.squeezenet import SqueezeNet
 from lrmp.envs.accuracy.models.staged import StagedModel
 from lrmp.errors import AccuracyDataError, unknown_name
+from lrmp.foreign_file import open_foreign
+
+#: ResNet-101 takes a sixth of that.
+MAX_WEIGHTS_BYTES = 2**30
 
 #: Model by network name.
 MODELS: dict[str, Callable[[], StagedModel]] = {
@@ -68,8 +72,9 @@ def load_weights(model: torch.nn.Module, path: Path) -> None:
     if not path.is_file():
         raise AccuracyDataError(f"Expected weights at {path}, got no such file.")
     try:
-        tensors = load_file(path)
-    except SafetensorError as error:
+        with open_foreign(path, MAX_WEIGHTS_BYTES):
+            tensors = load_file(path)
+    except (SafetensorError, OSError, ValueError, LookupError, RuntimeError, TypeError) as error:
         raise AccuracyDataError(
             f"Expected {path} to be a whole safetensors file: {error}. Fetch it again."
         ) from error

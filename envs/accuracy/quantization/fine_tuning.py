@@ -24,6 +24,7 @@ from lrmp.envs.accuracy.quantization.steps import activation_range, weight_range
 from lrmp.errors import AccuracyDataError
 from lrmp.hardware.design import MIN_BITS
 from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.whole_file import replacing, write_whole
 
 
 @dataclass(frozen=True)
@@ -208,10 +209,11 @@ def _save(
             f"optimizer.{index}.{name}": value.clone(memory_format=torch.contiguous_format)
             for name, value in state.items()
         }
-    save_file(tensors, folder / "next.safetensors")
+    # The settings first: epochs without them would be those of any settings.
+    write_whole(folder / "settings.json", json.dumps(asdict(settings)))
     # One file holds everything, so a run that is killed here leaves the epoch before whole.
-    (folder / "next.safetensors").replace(folder / f"epoch{epochs}.safetensors")
-    (folder / "settings.json").write_text(json.dumps(asdict(settings)), "utf-8")
+    with replacing(_epoch(folder, epochs)) as temporary:
+        save_file(tensors, temporary)
 
 
 def _restore(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lrmp.cli.exit_codes import EPILOG
-from lrmp.cli.output import add_json, print_json, print_text
+from lrmp.cli.output import add_json, print_json
 from lrmp.envs.accuracy.data import SHAPES, SOURCES, ImageFolder, data_root
 from lrmp.envs.accuracy.design_result import DesignResult, design_bits, design_text
 from lrmp.envs.accuracy.protocol import Protocol, Split, load_protocol, read_protocols
@@ -156,7 +156,7 @@ def _measure(options: argparse.Namespace) -> int:
     if options.judge:
         measurement.measure_designs("test", options.judge, JUDGE_SEED)
     path = write_table(table, measurement, options.out)
-    print_text(f"wrote {path}; one point of drop is {table.drop_map.threshold(1.0):.4f} nats")
+    print(f"wrote {path}; one point of drop is {table.drop_map.threshold(1.0):.4f} nats")
     return 0
 
 
@@ -227,12 +227,12 @@ def _check(options: argparse.Namespace) -> int:
     if options.json:
         print_json(found)
         return 0
-    print_text(f"{task.id}, {evaluator.protocol.recipe}\n  design          {found['design']}")
-    print_text(f"  table drop      {found['table_drop']:.2f} points, {found['table']}")
+    print(f"{task.id}, {evaluator.protocol.recipe}\n  design          {found['design']}")
+    print(f"  table drop      {found['table_drop']:.2f} points, {found['table']}")
     for split, result in results.items():
-        print_text(f"  network drop    {_result_text(result, split)}")
+        print(f"  network drop    {_result_text(result, split)}")
     if table is not None:
-        print_text(
+        print(
             f"  divergence      table's sum {found['table_sum_nats']:.4f} nats, network "
             f"{results['test'].divergence:.4f} nats (test split)"
         )
@@ -276,13 +276,13 @@ def _tune(options: argparse.Namespace) -> int:
             }
         )
         return 0
-    print_text(
+    print(
         f"{task.id}, {settings.name}: {settings.epochs} epochs of {tuned.images} images, seed "
         f"{settings.seed}, {tuned.seconds:.0f} s\n  design          {design}"
     )
     for split in CHECKED:
         for when, results in (("before", tuned.before), ("after", tuned.after)):
-            print_text(f"  {when:<16}{_result_text(results[split], split)}")
+            print(f"  {when:<16}{_result_text(results[split], split)}")
     return 0
 
 
@@ -341,7 +341,7 @@ def _report(options: argparse.Namespace) -> int:
         ) from error
     from lrmp.envs.accuracy.fidelity_report import write_report
 
-    print_text(f"wrote {write_report(options.out)}")
+    print(f"wrote {write_report(options.out)}")
     return 0
 
 

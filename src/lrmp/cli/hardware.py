@@ -1,7 +1,6 @@
 """The ``lrmp hardware`` commands: chips, and what a network costs on them."""
 
 import argparse
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
@@ -13,7 +12,7 @@ from lrmp.cli.chip_sheet import chip_json, format_chip
 from lrmp.cli.cost_tables import chips_json, format_chips, format_layers, layers_json
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK, EXIT_REFUSED
 from lrmp.cli.network_argument import HELP, SHAPE_HELP, InputShape, read_network
-from lrmp.cli.output import add_json, format_table, print_json, print_text
+from lrmp.cli.output import add_json, format_table, note, print_json
 from lrmp.cli.picture import save_picture
 from lrmp.cli.preset_argument import ALL, load_chip, load_chips
 from lrmp.envs.cost_plot import plot_cost
@@ -139,7 +138,7 @@ def _list(options: argparse.Namespace) -> int:
     width = max(map(len, lines))
     titles = ["title", *(preset_title(chip.name) for chip in chips)]
     for line, title in zip(lines, titles, strict=True):
-        print_text(f"{line:<{width}}  {title}")
+        print(f"{line:<{width}}  {title}")
     return EXIT_OK
 
 
@@ -168,7 +167,7 @@ def _show(options: argparse.Namespace) -> int:
     if options.json:
         print_json(chip_json(chip) | {"title": title})
     else:
-        print_text(format_chip(chip, title))
+        print(format_chip(chip, title))
     return EXIT_OK
 
 
@@ -200,9 +199,9 @@ def _cost(options: argparse.Namespace) -> int:
     if options.json:
         print_json(chips_json({chips[0].name: cost})[0] | {"layers": layers_json(cost)})
     else:
-        print_text(format_layers(cost))
+        print(format_layers(cost))
     for path in drawn:
-        print_text(f"picture: {path}", file=sys.stderr if options.json else sys.stdout)
+        (note if options.json else print)(f"picture: {path}")
     return EXIT_OK
 
 
@@ -240,11 +239,11 @@ def _print_chips(
     if options.json:
         print_json(chips_json(costs))
         return EXIT_OK
-    print_text(
+    print(
         f"{network.name}: {len(network)} layers, {format_quantity(network.macs, 'MAC')}; "
         f"{options.weight_bits}-bit weights, {options.activation_bits}-bit activations, {copies}\n"
     )
-    print_text(format_chips(costs))
+    print(format_chips(costs))
     return EXIT_OK
 
 
@@ -266,5 +265,5 @@ def _validate(options: argparse.Namespace) -> int:
     if options.json:
         print_json([asdict(c) | {"ratios": c.ratios, "holds": c.holds} for c in cases])
     else:
-        print_text(format_cases(cases))
+        print(format_cases(cases))
     return EXIT_REFUSED if any(case.holds is False for case in cases) else EXIT_OK

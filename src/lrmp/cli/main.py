@@ -5,11 +5,13 @@ import importlib
 import os
 import sys
 import time
+import traceback
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import lrmp
 from lrmp.baselines.algorithms import ALGORITHMS, load_algorithm
@@ -19,12 +21,13 @@ from lrmp.cli.exit_codes import (
     EPILOG,
     EXIT_BAD_INPUT,
     EXIT_BROKEN_PIPE,
+    EXIT_BUG,
     EXIT_INTERRUPTED,
     EXIT_OK,
     EXIT_REFUSED,
 )
 from lrmp.cli.outcome_text import outcome_json, print_outcome
-from lrmp.cli.output import add_json, print_json, print_text
+from lrmp.cli.output import add_json, note, print_json
 from lrmp.cli.picture import save_picture
 from lrmp.envs.cost_plot import plot_cost
 from lrmp.envs.custom_task import find_task
@@ -35,6 +38,7 @@ from lrmp.envs.record import Claim, Record
 from lrmp.envs.task import TASKS, Task, load_task
 from lrmp.errors import LRMPError, MissingExtraError, RecordError, RunError
 from lrmp.leaderboard.store import DEFAULT_STORE
+from lrmp.printable import EscapedStream, printable
 from lrmp.solvers.replication import Replication, ReplicationProblem
 
 #: Command groups with a file of their own: their ``add_commands`` extends the parser.
@@ -45,7 +49,7 @@ Benchmark suite for hardware/DNN co-design on in-memory computing.
 A first session:
   lrmp envs                                              what can be solved
   lrmp train ddpg --env-id LRMP-ResNet18-v0 --seed 2     search bits, 600 designs
-  lrmp evaluate runs/LRMP-ResNet18-v0__ddpg__2           the design in numbers and as a picture
+  lrmp evaluate runs/LRMP-ResNet18-v0__ddpg__2           the design in numbers; --plot draws it
   lrmp submit runs/LRMP-ResNet18-v0__ddpg__2             replay it, put it on the leaderboard
   lrmp leaderboard                                       who is best
   lrmp optimum LRMP-ResNet18-v0                          how good a design can be, proven
@@ -70,27 +74,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # `train AGENT` belongs to the baseline's own parser, its --help too.
         if words[:1] == ["train"] and len(words) > 1 and not words[1].startswith("-"):
             return _train(words[1], words[2:])
-        options = _parser().parse_args(words)
-        code: int = options.run(options)
-        sys.stdout.flush()
+        with redirect_stdout(EscapedStream(sys.stdout)):
+            options = _parser().parse_args(words)
+            code: int = options.run(options)
+            sys.stdout.flush()
     except LRMPError as error:
-        print_text(f"lrmp: {error}", file=sys.stderr)
+        _say(error)
         refused = isinstance(error, RecordError) and words[0] in ("submit", "demo")
         return EXIT_REFUSED if refused else EXIT_BAD_INPUT
     except BrokenPipeError:  # as in `lrmp envs | head -1`; nothing is left to be told
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  until Python exits
         return EXIT_BROKEN_PIPE
     except OSError as error:
-        print_text(f"lrmp: {error}", file=sys.stderr)
+        _say(error)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
-        print_text("lrmp: interrupted; repeat the command to finish", file=sys.stderr)
+        _say("interrupted; repeat the command to finish")
         return EXIT_INTERRUPTED
+    except Exception:  # 1 would say that a record was refused
+        traceback.print_exc()
+        _say("this is a bug of lrmp; please report it with the lines above")
+        return EXIT_BUG
     return code
 
 
+def _say(message: object) -> None:
+    """Print one line beside the output; names of files may hold what a terminal acts on."""
+    note(f"lrmp: {message}")
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors quote words of the command line without their control characters."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="lrmp",
         description=DESCRIPTION,
         epilog=EPILOG,
@@ -114,8 +135,9 @@ def _parser() -> argparse.ArgumentParser:
 
     evaluate = commands.add_parser(
         "evaluate",
-        help="cost a design and draw it",
-        description="Cost the best design of a run, or of its saved policy, or uniform bits.",
+        help="cost a design, and draw it",
+        description="Cost the best design of a run, or of its saved policy, or uniform bits. Only "
+        "the files that are named are written: nothing in the run directory.",
         epilog=EPILOG,
     )
     evaluate.add_argument("run_dir", nargs="?", type=Path, help="a finished run directory")
@@ -128,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
         "--plot",
         type=Path,
         metavar="FILE",
-        help="picture: .png, .svg or .pdf; default: design.png in the run directory",
+        help="picture of the design: .png, .svg or .pdf",
     )
     evaluate.add_argument(
         "--cost-plot", type=Path, metavar="FILE", help="picture of the cost by component"
@@ -184,9 +206,9 @@ def _envs(options: argparse.Namespace) -> int:
     if options.json:
         print_json(rows)
         return EXIT_OK
-    print_text(f"{'id':<30} {'network':<12} {'objective':<11} {'layers':>6} {'tiles':>6}  accuracy")
+    print(f"{'id':<30} {'network':<12} {'objective':<11} {'layers':>6} {'tiles':>6}  accuracy")
     for row in rows:
-        print_text(
+        print(
             f"{row['id']:<30} {row['network']:<12} {row['objective']:<11} {row['layers']:>6} "
             f"{row['budget_tiles']:>6}  {row['accuracy']}"
         )
@@ -213,9 +235,7 @@ def _train(agent: str, words: list[str]) -> int:
     started = time.time()
     run = baseline.train(args)
     earlier = run.record_path.stat().st_mtime < started
-    print_text(
-        f"finished{' earlier' if earlier else ''}: {run.path}; next: lrmp evaluate {run.path}"
-    )
+    print(f"finished{' earlier' if earlier else ''}: {run.path}; next: lrmp evaluate {run.path}")
     return EXIT_OK
 
 
@@ -234,46 +254,33 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.bits is not None:
         if options.policy:
             raise RunError("Expected --policy beside a run directory, got it beside --bits.")
-        outcome, default_picture = _uniform(options.env_id, options.bits), None
+        outcome = _uniform(options.env_id, options.bits)
     else:
         if options.env_id is not None:
             raise RunError("Expected --env-id beside --bits; a run directory has its own task.")
-        outcome, default_picture = _of_run(options.run_dir, use_policy=options.policy)
-    picture = _picture(outcome, options.plot, default_picture)
-    _more_pictures(outcome, options.cost_plot, options.floor_plan)
+        outcome = _of_run(options.run_dir, use_policy=options.policy)
+    _draw(outcome, options.plot, options.cost_plot, options.floor_plan)
     if options.json:
         print_json(outcome_json(outcome))
     else:
         print_outcome(outcome)
         if options.policy:
-            print_text("  (the run's saved policy without exploration, not its record)")
-    for path in (picture, options.cost_plot, options.floor_plan):
+            print("  (the run's saved policy without exploration, not its record)")
+    for path in (options.plot, options.cost_plot, options.floor_plan):
         if path is not None:
-            print_text(f"picture: {path}", file=sys.stderr if options.json else sys.stdout)
+            (note if options.json else print)(f"picture: {path}")
     return EXIT_OK
 
 
-def _more_pictures(outcome: Outcome, cost: Path | None, floor_plan: Path | None) -> None:
+def _draw(outcome: Outcome, plot: Path | None, cost: Path | None, floor_plan: Path | None) -> None:
+    """Draw what was asked for."""
     model, design, budget = outcome.task.cost_model, outcome.design, outcome.task.budget
+    if plot is not None:
+        save_picture(partial(plot_design, outcome), plot)
     if cost is not None:
         save_picture(partial(plot_cost, model, design, budget), cost)
     if floor_plan is not None:
         save_picture(partial(plot_floor_plan, model, design, budget), floor_plan)
-
-
-def _picture(outcome: Outcome, plot: Path | None, default: Path | None) -> Path | None:
-    """Draw where asked, else in the run directory; there, doing without matplotlib is fine."""
-    if plot is not None:
-        save_picture(partial(plot_design, outcome), plot)
-        return plot
-    if default is None:
-        return None
-    try:
-        save_picture(partial(plot_design, outcome), default)
-    except MissingExtraError as error:
-        print_text(f"lrmp: no picture: {error}", file=sys.stderr)
-        return None
-    return default
 
 
 def _uniform(env_id: str | None, bits: str) -> Outcome:
@@ -285,8 +292,8 @@ def _uniform(env_id: str | None, bits: str) -> Outcome:
     return evaluate_bits(task, [weight_bits] * layers, [activation_bits] * layers)
 
 
-def _of_run(run: Path, *, use_policy: bool) -> tuple[Outcome, Path | None]:
-    """Cost the record of a run or its policy's design; say where its picture goes by default."""
+def _of_run(run: Path, *, use_policy: bool) -> Outcome:
+    """Cost the record of a run, or its policy's design."""
     from lrmp.leaderboard.submission import read_submission
 
     records = read_submission(run)
@@ -294,7 +301,7 @@ def _of_run(run: Path, *, use_policy: bool) -> tuple[Outcome, Path | None]:
         raise RunError(f"Expected one record in {run}, got {len(records)}.")
     record, folder = records[0], run if run.is_dir() else None
     if not use_policy:
-        return _recorded(record), folder and folder / "design.png"
+        return _recorded(record)
     if folder is None:
         raise RunError(f"Expected --policy beside a run directory, got {run}.")
     _extra("torch")
@@ -303,7 +310,7 @@ def _of_run(run: Path, *, use_policy: bool) -> tuple[Outcome, Path | None]:
     from lrmp.baselines.run_directory import RunDirectory
 
     policy = load_policy(RunDirectory(folder).policy_path)
-    return evaluate_policy(policy, record.task), folder / "policy.png"
+    return evaluate_policy(policy, record.task)
 
 
 def _recorded(record: Record) -> Outcome:
@@ -341,7 +348,7 @@ def _submit_run(run: Path, store: Path, *, as_json: bool) -> None:
         print_json([vars(replay.claim) | {"task": replay.record.task} for replay in replays])
         return
     for replay in replays:
-        print_text(
+        print(
             f"replayed and stored: {replay.record.task}, {replay.record.agent}, seed "
             f"{replay.record.seed}, reward {replay.claim.reward:.4f}"
         )
@@ -361,13 +368,13 @@ def _print_ranking(store: Path, task_id: str | None, *, as_json: bool) -> None:
     contents = Store(store).read(task_id)
     ranked = ranking.rank(contents.entries)
     for sentence in contents.quarantined:
-        print_text(f"lrmp: {sentence}", file=sys.stderr)
+        note(f"lrmp: {sentence}")
     if as_json:
         print_json(ranking.to_json(ranked) | {"chain": contents.chain})
         return
-    print_text(ranking.format_ranking(ranked))
+    print(ranking.format_ranking(ranked))
     if contents.chain:
-        print_text(f"\nentries: {len(contents.chain)}; hash of the last: {contents.chain[-1]}")
+        print(f"\nentries: {len(contents.chain)}; hash of the last: {contents.chain[-1]}")
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -379,12 +386,15 @@ def _demo(options: argparse.Namespace) -> int:
     # All settings are checked before the first run starts.
     jobs = [(baseline.train, baseline.Args(**settings)) for baseline, settings in baselines]
     runs = [train(args) for train, args in jobs]
-    outcome, default_picture = _of_run(runs[-1].path, use_policy=False)
-    picture = _picture(outcome, None, default_picture)
+    outcome = _of_run(runs[-1].path, use_policy=False)
     print_outcome(outcome)
-    if picture is not None:
-        print_text(f"picture: {picture}")
-    print_text()
+    picture = runs[-1].path / "design.png"
+    try:
+        save_picture(partial(plot_design, outcome), picture)
+        print(f"picture: {picture}")
+    except MissingExtraError as error:
+        _say(f"no picture: {error}")
+    print()
     store = options.runs_dir / DEFAULT_STORE.name
     _submit_new([run.path for run in runs], store)
     _print_ranking(store, options.env_id, as_json=False)

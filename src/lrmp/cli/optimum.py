@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK
 from lrmp.cli.outcome_text import outcome_json, print_outcome
-from lrmp.cli.output import add_json, print_json, print_text
+from lrmp.cli.output import add_json, print_json
 from lrmp.cli.picture import save_picture
 from lrmp.envs.custom_task import find_task
 from lrmp.envs.design_plot import plot_design
@@ -63,13 +63,13 @@ def _optimum(options: argparse.Namespace) -> int:
         print_json(outcome_json(outcome) | extra | {"log": known.log})
         return EXIT_OK
     print_outcome(outcome)
-    print_text(
+    print(
         f"  bound           {known.bound:.4f}: no design has a higher reward\n"
         f"  gap             {known.gap:.2e} of the {task.objective}\n"
         f"  method          {known.method}"
     )
     for line in known.log:
-        print_text(f"    {line}")
+        print(f"    {line}")
     if options.plot is not None:
-        print_text(f"picture: {options.plot}")
+        print(f"picture: {options.plot}")
     return EXIT_OK

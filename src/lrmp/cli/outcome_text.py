@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from lrmp.cli.output import print_text
 from lrmp.envs.outcome import Outcome
 
 
@@ -48,16 +47,14 @@ def print_outcome(outcome: Outcome) -> None:
     task, report, baseline = outcome.task, outcome.report, outcome.task.cost_model.baseline
     design = outcome.design
     before, after = baseline.layer_cycles, report.layer_cycles
-    print_text(
-        f"{'layer':<24} {'W/A bits':>8} {'copies':>7} {'tiles':>6} {'cycles before':>14} after"
-    )
+    print(f"{'layer':<24} {'W/A bits':>8} {'copies':>7} {'tiles':>6} {'cycles before':>14} after")
     for index, layer in enumerate(task.network.layers):
         bits = f"{design.weight_bits[index]}/{design.activation_bits[index]}"
-        print_text(
+        print(
             f"{layer.name:<24} {bits:>8} {design.replication[index]:>7} "
             f"{report.layer_tiles[index]:>6} {before[index]:>14,} {after[index]:,}"
         )
-    print_text(
+    print(
         f"\n{task.id} on {task.accelerator.name}\n"
         f"  {task.objective} gain    {outcome.speedup:.3f}x\n"
         f"  latency         {1e3 * baseline.latency_s:.3f} -> {1e3 * report.latency_s:.3f} ms\n"

@@ -2,9 +2,10 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from math import exp, log
-from typing import Any, TextIO
+from typing import Any
 
 from lrmp.envs.si_prefix import format_number, si_prefix
 from lrmp.printable import printable
@@ -28,14 +29,13 @@ def print_json(document: Any) -> None:
     print(json.dumps(document, indent=2, allow_nan=False))
 
 
-def print_text(text: object = "", file: TextIO | None = None) -> None:
-    """Print text for people; what names of files, layers and the like hide in it is made visible.
+def note(text: object) -> None:
+    """Print a line beside the output; names of files may hold what a terminal acts on.
 
     Args:
         text: Whatever ``print`` takes.
-        file: None for the standard output.
     """
-    print(printable(str(text)), file=file)
+    print(printable(str(text)), file=sys.stderr)
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK
-from lrmp.cli.output import add_json, print_json, print_text
+from lrmp.cli.output import add_json, print_json
 from lrmp.envs.custom_task import read_task
 
 
@@ -49,7 +49,7 @@ def _task(options: argparse.Namespace) -> int:
             }
         )
         return EXIT_OK
-    print_text(
+    print(
         f"{task.id}\n"
         f"  fingerprint     {task.fingerprint}\n"
         f"  network         {task.network.name}, {len(task.network)} layers\n"

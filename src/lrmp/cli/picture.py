@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lrmp.errors import RunError
+from lrmp.whole_file import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,8 +27,9 @@ def save_picture(draw: "Callable[[], Figure]", path: Path) -> None:
         raise RunError(f"Expected a folder for the picture at {path.parent}; make it first.")
     figure = draw()
     try:
-        figure.savefig(path, dpi=150)
-    except ValueError as error:
-        raise RunError(f"Expected a picture format such as .png for {path}: {error}.") from error
+        with replacing(path) as temporary:
+            figure.savefig(temporary, dpi=150)
     except OSError as error:
         raise RunError(f"Expected to write a picture to {path}: {error}.") from error
+    except ValueError as error:
+        raise RunError(f"Expected a picture format such as .png for {path}: {error}.") from error

@@ -13,7 +13,6 @@ from tqdm import tqdm
 from lrmp.agents.policy import Policy
 from lrmp.cli.bits_argument import read_bits
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK
-from lrmp.cli.output import print_text
 from lrmp.envs.custom_task import find_task
 from lrmp.envs.episode_frame import Frame
 from lrmp.envs.episode_video import check_video_path, write_video
@@ -74,7 +73,7 @@ def _render(options: argparse.Namespace) -> int:
     layerwise = env.unwrapped
     assert isinstance(layerwise, LayerwiseEnv)
     assert layerwise.outcome is not None
-    print_text(
+    print(
         f"{options.out}: {len(frames)} frames, {task.objective} gain "
         f"{layerwise.outcome.speedup:.3f}x, reward {layerwise.outcome.reward():.4f}"
     )

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrmp.cli.exit_codes import EPILOG, EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED
-from lrmp.cli.output import print_text
 from lrmp.envs.accuracy.data import data_root
 from lrmp.envs.accuracy.protocol import load_protocol
 from lrmp.envs.task import load_task
@@ -101,21 +100,21 @@ def _run(options: argparse.Namespace) -> int:
             f"are {', '.join(study.agents)}."
         )
     for agent, tasks in study.left_out.items():
-        print_text(f"{agent} is left out where it has no accuracy table: {', '.join(tasks)}")
+        print(f"{agent} is left out where it has no accuracy table: {', '.join(tasks)}")
     if options.dry_run:
         _print_counts(study, options)
         return EXIT_OK
     try:
         done = run_study(study, folder, _engine(options, study), chosen=chosen)
     except KeyboardInterrupt:
-        print_text(
+        print(
             f"lrmp: interrupted; finished runs are in {folder}. Repeat the command to go on.",
             file=sys.stderr,
         )
         return EXIT_INTERRUPTED
-    print_text(f"{done.finished} of {done.planned} runs are finished: {folder}")
+    print(f"{done.finished} of {done.planned} runs are finished: {folder}")
     if done.failed:
-        print_text(
+        print(
             f"lrmp: {done.failed} runs failed; {folder / 'failures.log'} has the details. Repeat "
             "the command to try them again.",
             file=sys.stderr,
@@ -129,7 +128,7 @@ def _report(options: argparse.Namespace) -> int:
 
     out = options.out or options.folder
     page = write_report(options.folder, out, options.data, check=not options.no_check)
-    print_text(f"page: {page}")
+    print(f"page: {page}")
     return EXIT_OK
 
 
@@ -173,5 +172,5 @@ def _print_counts(study: "Study", options: argparse.Namespace) -> None:
         counts[run.key.agent] += _is_chosen(options, run)
     for agent, count in counts.items():
         if count:
-            print_text(f"{count:>6} runs of {agent}")
-    print_text(f"{sum(counts.values()):>6} runs")
+            print(f"{count:>6} runs of {agent}")
+    print(f"{sum(counts.values()):>6} runs")
