@@ -2,7 +2,6 @@
 
 import os
 import re
-import stat
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from lrmp.baselines.run_directory import RECORD
 from lrmp.envs.record import Claim, Record
 from lrmp.envs.task import TASKS, Task, load_task
 from lrmp.errors import RecordError, unknown_name
+from lrmp.foreign_file import read_foreign
 from lrmp.hardware.design import Design
 from lrmp.leaderboard.agent_name import skeleton
 from lrmp.leaderboard.record_schema import check_record_schema
@@ -186,23 +186,9 @@ def _read_lines(file: Path) -> list[str]:
     """Read a small regular file; a link, a pipe or a huge file is never opened."""
     advice = "Give a run directory or a file of records."
     try:
-        info = file.lstat()
-        if not stat.S_ISREG(info.st_mode):
-            raise RecordError(f"Expected {file} to be a regular file, got none. {advice}")
-        size = info.st_size
-        if size <= MAX_BYTES:
-            with file.open("rb") as stream:
-                content = stream.read(MAX_BYTES + 1)
-            size = max(size, len(content))
-    except (OSError, ValueError) as error:
-        if isinstance(error, RecordError):
-            raise
+        content = read_foreign(file, MAX_BYTES, follow_links=False)
+    except OSError as error:
         raise RecordError(f"Expected records in {file}: {error}. {advice}") from error
-    if size > MAX_BYTES:
-        raise RecordError(
-            f"Expected {file} to have at most {MAX_BYTES} bytes, got {size}. "
-            "Submit one record per seed, in several files if need be."
-        )
     lines = content.removesuffix(b"\n").split(b"\n")
     if not content.strip():
         raise RecordError(f"Expected {file} to hold at least one record, got an empty file.")

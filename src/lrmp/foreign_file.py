@@ -1,5 +1,6 @@
 """Opening files that a stranger may have written: what they are is checked before they are read."""
 
+import errno
 import hashlib
 import os
 import stat
@@ -18,6 +19,7 @@ MAX_JOURNAL_BYTES = 2**30
 
 # Without O_NONBLOCK a pipe without a writer is waited for; Windows has no such pipes.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 
 _KINDS = {
     stat.S_IFDIR: "a directory",
@@ -30,12 +32,15 @@ _KINDS = {
 
 
 @contextmanager
-def open_foreign(path: Path, max_bytes: int) -> Iterator[BufferedReader]:
+def open_foreign(
+    path: Path, max_bytes: int, *, follow_links: bool = True
+) -> Iterator[BufferedReader]:
     """Open a regular file of limited size; nothing else is waited for or read.
 
     Args:
-        path: The file; a link to one will do.
+        path: The file.
         max_bytes: Its greatest size.
+        follow_links: Whether a link to one will do.
 
     Yields:
         The file, open for reading.
@@ -44,16 +49,17 @@ def open_foreign(path: Path, max_bytes: int) -> Iterator[BufferedReader]:
         OSError: If there is no such file; among them ``ForeignFileError`` if it is no regular
             file, is larger, or its name is impossible.
     """
-    with os.fdopen(_open(path, max_bytes), "rb") as file:
+    with os.fdopen(_open(path, max_bytes, follow_links=follow_links), "rb") as file:
         yield file
 
 
-def read_foreign(path: Path, max_bytes: int) -> bytes:
+def read_foreign(path: Path, max_bytes: int, *, follow_links: bool = True) -> bytes:
     """Read a regular file of limited size.
 
     Args:
         path: The file.
         max_bytes: Its greatest size.
+        follow_links: Whether a link to one will do.
 
     Returns:
         Its content.
@@ -61,7 +67,7 @@ def read_foreign(path: Path, max_bytes: int) -> bytes:
     Raises:
         OSError: As ``open_foreign``.
     """
-    with open_foreign(path, max_bytes) as file:
+    with open_foreign(path, max_bytes, follow_links=follow_links) as file:
         # Room is made for as much as is asked for: no more than the file has.
         return file.read(os.fstat(file.fileno()).st_size)
 
@@ -128,9 +134,13 @@ def is_present(path: Path) -> bool:
     return os.path.lexists(path)
 
 
-def _open(path: Path, max_bytes: int) -> int:
+def _open(path: Path, max_bytes: int, *, follow_links: bool) -> int:
     try:
-        descriptor = os.open(path, _FLAGS)
+        descriptor = os.open(path, _FLAGS if follow_links else _FLAGS | _NO_LINKS)
+    except OSError as error:
+        if error.errno == errno.ELOOP and not follow_links:
+            raise ForeignFileError("it is a link, not a regular file") from error
+        raise
     except ValueError as error:  # a NUL, or a surrogate
         raise ForeignFileError(f"no file can have this name: {error}") from error
     try:

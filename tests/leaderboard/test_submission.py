@@ -98,23 +98,29 @@ def test_a_path_that_no_file_can_have_is_refused(refuse, tmp_path):
 def test_a_symbolic_link_is_refused(refuse, write, tmp_path, edit):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "record.jsonl").symlink_to(write([edit({})]))
-    refuse(tmp_path / "run", "Expected .*record.jsonl to be a regular file, got none. Give a run")
+    refuse(
+        tmp_path / "run",
+        "Expected records in .*record.jsonl: it is a link, not a regular file. Give a",
+    )
 
 
 def test_a_pipe_is_refused_without_waiting_for_a_writer(refuse, tmp_path):
     os.mkfifo(tmp_path / "records.fifo")
-    refuse(tmp_path / "records.fifo", "Expected .*records.fifo to be a regular file, got none")
+    refuse(
+        tmp_path / "records.fifo",
+        "Expected records in .*records.fifo: it is a pipe, not a regular file",
+    )
 
 
 def test_a_directory_as_record_is_refused(refuse, tmp_path):
     (tmp_path / "run" / "record.jsonl").mkdir(parents=True)
-    refuse(tmp_path / "run", "Expected .*record.jsonl to be a regular file, got none")
+    refuse(tmp_path / "run", "Expected records in .*record.jsonl: it is a directory, not a")
 
 
 def test_a_file_of_100_mb_is_refused_without_being_read(refuse, tmp_path):
     with (tmp_path / "huge.jsonl").open("wb") as file:
         file.truncate(100_000_000)  # sparse; reading it would complain of its first line
-    refuse(tmp_path / "huge.jsonl", f"to have at most {MAX_BYTES} bytes, got 100000000. Submit")
+    refuse(tmp_path / "huge.jsonl", f"it has 100000000 bytes, more than {MAX_BYTES}. Give a run")
 
 
 def test_the_largest_file_is_read(write, edit):
@@ -124,7 +130,7 @@ def test_the_largest_file_is_read(write, edit):
 
 def test_a_byte_more_than_the_largest_file_is_refused(refuse, edit):
     line = edit({})
-    refuse(line + " " * (MAX_BYTES + 1 - len(line)), f"at most {MAX_BYTES} bytes, got 1048577")
+    refuse(line + " " * (MAX_BYTES + 1 - len(line)), f"it has 1048577 bytes, more than {MAX_BYTES}")
 
 
 def test_too_many_lines_are_refused(refuse):
