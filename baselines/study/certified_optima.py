@@ -1,0 +1,62 @@
+"""The certified optima of what a study's runs played, kept beside its records.
+
+The definition of a task may change after its runs. How far they were from the optimum of the
+definition that they played can still be told, if that optimum was kept.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from lrmp.baselines.run_directory import write_whole
+from lrmp.baselines.study.results import StudyRecord
+from lrmp.envs.optimum import Optimum, stored_optimum
+from lrmp.errors import StudyError
+
+OPTIMA = "optima.jsonl"
+
+
+def certified_optima(folder: Path, records: Sequence[StudyRecord]) -> dict[str, Optimum]:
+    """Find the optima of the definitions that runs played.
+
+    Args:
+        folder: Of the study; optima that were kept in it are taken where lrmp has none any more.
+        records: Of the study.
+
+    Returns:
+        The optimum by fingerprint of the task; tasks without one are not there.
+
+    Raises:
+        StudyError: If the kept optima cannot be read.
+    """
+    known = _read(folder / OPTIMA)
+    for task_id in sorted({record["task"] for record in records}):
+        optimum = stored_optimum(task_id)
+        if optimum is not None:
+            known[optimum.task_fingerprint] = optimum
+    played = {record["task_fingerprint"] for record in records}
+    return {key: optimum for key, optimum in known.items() if key in played}
+
+
+def keep_optima(folder: Path, optima: dict[str, Optimum]) -> None:
+    """Write optima beside the records.
+
+    Args:
+        folder: Of the study.
+        optima: What ``certified_optima`` returned.
+    """
+    ordered = sorted(optima.values(), key=lambda optimum: (optimum.task, optimum.task_fingerprint))
+    lines = [json.dumps(json.loads(optimum.to_json())) + "\n" for optimum in ordered]
+    write_whole(folder / OPTIMA, "".join(lines))
+
+
+def _read(path: Path) -> dict[str, Optimum]:
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    try:
+        optima = [Optimum.from_json(line) for line in lines]
+    except (ValueError, TypeError, KeyError) as error:
+        raise StudyError(
+            f"Expected an optimum a line in {path}, as `lrmp study report` writes it, got one that "
+            f"cannot be read ({error}). Delete the file to go without them."
+        ) from error
+    return {optimum.task_fingerprint: optimum for optimum in optima}
