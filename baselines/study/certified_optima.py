@@ -5,23 +5,22 @@ definition that they played can still be told, if that optimum was kept.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from lrmp.baselines.run_directory import write_whole
-from lrmp.baselines.study.results import StudyRecord
 from lrmp.envs.optimum import Optimum, stored_optimum
 from lrmp.errors import StudyError
 
 OPTIMA = "optima.jsonl"
 
 
-def certified_optima(folder: Path, records: Sequence[StudyRecord]) -> dict[str, Optimum]:
-    """Find the optima of the definitions that runs played.
+def certified_optima(folder: Path, played: Iterable[tuple[str, str]]) -> dict[str, Optimum]:
+    """Find the optima of the definitions that runs play or have played.
 
     Args:
         folder: Of the study; optima that were kept in it are taken where lrmp has none any more.
-        records: Of the study.
+        played: Id and fingerprint of every task.
 
     Returns:
         The optimum by fingerprint of the task; tasks without one are not there.
@@ -30,12 +29,14 @@ def certified_optima(folder: Path, records: Sequence[StudyRecord]) -> dict[str, 
         StudyError: If the kept optima cannot be read.
     """
     known = _read(folder / OPTIMA)
-    for task_id in sorted({record["task"] for record in records}):
-        optimum = stored_optimum(task_id)
-        if optimum is not None:
-            known[optimum.task_fingerprint] = optimum
-    played = {record["task_fingerprint"] for record in records}
-    return {key: optimum for key, optimum in known.items() if key in played}
+    found = {}
+    for task_id, fingerprint in set(played):
+        stored = stored_optimum(task_id)
+        if stored is not None and stored.task_fingerprint == fingerprint:
+            found[fingerprint] = stored
+        elif fingerprint in known:
+            found[fingerprint] = known[fingerprint]
+    return found
 
 
 def keep_optima(folder: Path, optima: dict[str, Optimum]) -> None:
@@ -56,7 +57,7 @@ def _read(path: Path) -> dict[str, Optimum]:
         optima = [Optimum.from_json(line) for line in lines]
     except (ValueError, TypeError, KeyError) as error:
         raise StudyError(
-            f"Expected an optimum a line in {path}, as `lrmp study report` writes it, got one that "
+            f"Expected an optimum a line in {path}, as `lrmp study run` writes it, got one that "
             f"cannot be read ({error}). Delete the file to go without them."
         ) from error
     return {optimum.task_fingerprint: optimum for optimum in optima}

@@ -17,7 +17,7 @@ from lrmp.baselines.statistics import (
     optimality_gaps,
     probability_of_improvement,
 )
-from lrmp.baselines.study.certified_optima import OPTIMA, keep_optima
+from lrmp.baselines.study.certified_optima import keep_optima
 from lrmp.baselines.study.network_check import CHECKS, Check, check_winners
 from lrmp.baselines.study.planned_run import record_key, task_of
 from lrmp.baselines.study.plots import plot_gaps, plot_profiles, plot_tasks
@@ -144,10 +144,10 @@ def write_report(folder: Path, out: Path, data: Path | None = None, *, check: bo
     }
     winners = best_designs(scores.records, allowed)
     checks = check_winners(winners, folder, data, run=check)
-    keep_optima(folder, scores.certified)
     out.mkdir(parents=True, exist_ok=True)
+    keep_optima(out, scores.certified)
     if out.resolve() != folder.resolve():
-        for name in (RESULTS, PLAN, OPTIMA, CHECKS):
+        for name in (RESULTS, PLAN, CHECKS):
             if (folder / name).exists():
                 shutil.copyfile(folder / name, out / name)
     plot_gaps(scores, out / "gap.png")

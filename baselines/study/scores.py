@@ -59,7 +59,8 @@ class Scores:
         if not records:
             raise StudyError(f"Expected finished runs in {folder / RESULTS}, got none.")
         ordered = tuple(records[key] for key in sorted(records))
-        return cls(plan, ordered, certified_optima(folder, ordered))
+        played = [(record["task"], record["task_fingerprint"]) for record in ordered]
+        return cls(plan, ordered, certified_optima(folder, played))
 
     @cached_property
     def report_at(self) -> list[int]:
