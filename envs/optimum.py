@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from lrmp.errors import TaskError
+from lrmp.foreign_text import parse_json
 from lrmp.hardware.design import Design
 
 FOLDER = "optima"  # one JSON file per task, beside this module
@@ -89,7 +90,7 @@ class Optimum:
         Returns:
             The optimum.
         """
-        document: dict[str, Any] = json.loads(text)
+        document: dict[str, Any] = parse_json(text)
         design = document.pop("design")
         log: Sequence[str] = document.pop("log")
         return cls(**document, design=Design(**design), log=tuple(log))

@@ -10,6 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from lrmp.baselines.study.certified_optima import certified_optima, keep_optima
 from lrmp.baselines.study.definition import Study
 from lrmp.baselines.study.engine import Ending, Engine
 from lrmp.baselines.study.planned_run import PlannedRun
@@ -51,7 +52,8 @@ def run_study(
 
     Args:
         study: What to run.
-        folder: Holds ``results.jsonl``, ``study.json``, and a run directory per run.
+        folder: Holds ``results.jsonl``, ``study.json``, ``optima.jsonl`` and a run directory per
+            run.
         engine: Where to run.
         chosen: Which of the study's runs to make now.
         progress: Whether to show a progress bar over the runs.
@@ -61,7 +63,7 @@ def run_study(
 
     Raises:
         StudyError: If another study is at work in the folder, or its records were made with other
-            settings.
+            settings, or optima kept there cannot be read.
         KeyboardInterrupt: When interrupted; what is unfinished goes on next time.
     """
     with locked(folder), closing(Results(folder / RESULTS)) as results:
@@ -69,6 +71,9 @@ def run_study(
             if run.key in results.records:
                 _check_same(run, results.records[run.key], folder)
         write_whole(folder / PLAN, json.dumps(_plan(study), indent=1) + "\n")
+        played = [(run.key.task, run.task_fingerprint) for run in study.runs]
+        played += [(r["task"], r["task_fingerprint"]) for r in results.records.values()]
+        keep_optima(folder, certified_optima(folder, played))
         runs = [run for run in study.runs if chosen(run)]
         missing = [run for run in runs if run.key not in results.records]
         failed = 0

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.baselines.statistics import interquartile_mean
+from lrmp.baselines.study.certified_optima import certified_optima
 from lrmp.baselines.study.planned_run import record_key, task_label
 from lrmp.baselines.study.results import RESULTS, StudyRecord, read_results
 from lrmp.baselines.study.runner import PLAN
-from lrmp.envs.optimum import stored_optimum
+from lrmp.envs.optimum import Optimum
 from lrmp.errors import StudyError
 from lrmp.foreign_file import read_foreign_text
 from lrmp.foreign_text import parse_json
@@ -38,10 +39,12 @@ class Scores:
     Attributes:
         plan: What ``study.json`` says.
         records: All records, by key.
+        certified: Optima of what was played, by fingerprint of the task.
     """
 
     plan: dict[str, Any]
     records: tuple[StudyRecord, ...]
+    certified: dict[str, Optimum]
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -54,7 +57,7 @@ class Scores:
             The scores.
 
         Raises:
-            StudyError: If there is no record.
+            StudyError: If there is no record, or a file that cannot be read.
         """
         try:
             plan = parse_json(read_foreign_text(folder / PLAN))
@@ -69,7 +72,9 @@ class Scores:
             raise StudyError(f"Expected finished runs in {folder / RESULTS}, got none.")
         for key, record in records.items():
             _check_record(record, f"{key} in {folder / RESULTS}")
-        return cls(plan, tuple(records[key] for key in sorted(records)))
+        ordered = tuple(records[key] for key in sorted(records))
+        played = [(record["task"], record["task_fingerprint"]) for record in ordered]
+        return cls(plan, ordered, certified_optima(folder, played))
 
     @cached_property
     def report_at(self) -> list[int]:
@@ -105,12 +110,11 @@ class Scores:
     @cached_property
     def optima(self) -> dict[str, float]:
         """Reward of the certified optimum by task; tasks without one are not there."""
-        found = {}
-        for record in self.records:
-            optimum = stored_optimum(record["task"])
-            if optimum and optimum.task_fingerprint == record["task_fingerprint"]:
-                found[label_of(record)] = optimum.value
-        return found
+        return {
+            label_of(record): self.certified[record["task_fingerprint"]].value
+            for record in self.records
+            if record["task_fingerprint"] in self.certified
+        }
 
     @cached_property
     def best_known(self) -> dict[str, float]:

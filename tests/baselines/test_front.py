@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 
 from lrmp.baselines import front
+from lrmp.baselines.optimum import bits_of
 from lrmp.envs import load_task, stored_optimum
 from lrmp.errors import RunError
 
@@ -26,14 +27,13 @@ def test_points_keep_their_allowance_and_their_bound(document):
     assert [point["allowance"] for point in points] == [0.2, 1.0]
     for point in points:
         assert point["accuracy_drop"] <= point["allowance"]
-        assert point["speedup"] <= point["speedup_bound"] <= 1.001 * point["speedup"]
+        assert point["speedup"] <= point["speedup_bound"] <= (1 + 1e-9) * point["speedup"]
     assert points[0]["speedup"] < points[1]["speedup"]
 
 
 def test_an_allowance_is_in_points_where_the_table_is_in_nats():
     task = load_task("LRMP-ResNet8-v0")
-    design = front.best_within(task, 0.5).design
-    assert task.accuracy.drop(design.weight_bits, design.activation_bits) <= 0.5
+    assert task.accuracy.drop(*bits_of(front.best_within(task, 0.5).settings)) <= 0.5
     # Without a penalty at the optimum, the limit alone decides.
     assert front.best_within(task, 1.0).value == pytest.approx(stored_optimum(task.id).value)
 
@@ -71,7 +71,7 @@ def test_latency_is_traded_for_energy_between_the_two_optima(document):
     for before, after in pairwise(rows):
         assert after["latency_gain"] < before["latency_gain"]
         assert after["energy_gain"] > before["energy_gain"]
-    assert all(row["gap"] <= 1e-3 for row in rows)
+    assert all(0 <= row["gap"] <= 1e-9 for row in rows)
 
 
 def test_the_picture_is_drawn(document):

@@ -1,4 +1,5 @@
 import json
+import shutil
 from functools import partial
 
 import pytest
@@ -131,6 +132,51 @@ def test_without_data_winners_are_not_checked(folder, tmp_path, capsys):
     assert "no network at hand" in format_checks(
         {digits: records[digits]}, {digits: "no network at hand"}
     )
+
+
+@pytest.fixture
+def changed(folder, tmp_path):
+    """The same study, had LRMP-MLP-v0 been another task, with another optimum, when it was run."""
+    shutil.copytree(folder, tmp_path / "changed", ignore=shutil.ignore_patterns("runs"))
+    optimum = stored_optimum("LRMP-MLP-v0")
+    for name in ("results.jsonl", "optima.jsonl"):
+        path = tmp_path / "changed" / name
+        text = path.read_text().replace(optimum.task_fingerprint, "0" * 64)
+        path.write_text(
+            text.replace(f'"value": {optimum.value}', f'"value": {1.25 * optimum.value}')
+        )
+    return tmp_path / "changed"
+
+
+def test_gaps_are_those_to_the_optimum_of_the_definition_that_was_played(folder, changed):
+    optimum = stored_optimum("LRMP-MLP-v0").value
+    before = Scores.read(folder).shares("random", "LRMP-MLP-v0", 20)
+    scores = Scores.read(changed)
+    assert len(scores.certified) == 3
+    assert scores.optima["LRMP-MLP-v0"] == 1.25 * optimum
+    assert scores.shares("random", "LRMP-MLP-v0", 20) == pytest.approx(before / 1.25)
+    page = write_report(changed, changed, check=False).read_text()
+    assert (
+        "have changed since their runs:\n"
+        f"LRMP-MLP-v0 (optimum {1.25 * optimum:.4f} then, {optimum:.4f} now).\n" in page
+    )
+    assert "Earlier definitions" not in write_report(folder, folder, check=False).read_text()
+
+
+def test_without_its_optimum_a_changed_task_has_none(changed):
+    (changed / "optima.jsonl").unlink()
+    page = write_report(changed, changed, check=False).read_text()
+    assert "have changed since their runs:\nLRMP-MLP-v0.\n" in page
+    assert "## LRMP-MLP-v0\n\nNo optimum is certified" in (changed / "tasks.md").read_text()
+
+
+def test_optima_that_cannot_be_read_are_refused(changed):
+    path = changed / "optima.jsonl"
+    path.write_text(path.read_text()[:-20])
+    with pytest.raises(
+        StudyError, match=r"Expected an optimum a line in .*optima\.jsonl, as `lrmp"
+    ):
+        write_report(changed, changed, check=False)
 
 
 def test_a_folder_without_records_is_refused(tmp_path):
