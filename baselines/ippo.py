@@ -243,7 +243,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     game = MultiAgentVector(task, args.num_envs, rounds=args.rounds, credit=args.credit)
     config = {k: v for k, v in asdict(args).items() if k not in ("runs_dir", "checkpoint_every")}
     run = RunDirectory.open(
-        args.runs_dir / f"{args.env_id}__{args.agent}__{args.seed}",
+        args.runs_dir / f"{task.id}__{args.agent}__{args.seed}",
         {"agent": args.agent, **config},
     )
     if run.finished:
@@ -278,7 +278,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         range(first, iterations),
         initial=first,
         total=iterations,
-        desc=f"{args.agent} {args.env_id} seed {args.seed}",
+        desc=f"{args.agent} {task.id} seed {args.seed}",
         unit="iteration",
         disable=not progress,
     )

@@ -113,7 +113,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     config = {k: v for k, v in asdict(args).items() if k not in skip}
     config["start"] = hashlib.sha256(args.start.read_bytes()).hexdigest() if args.start else None
     run = RunDirectory.open(
-        args.runs_dir / f"{args.env_id}__{args.agent}__{args.seed}",
+        args.runs_dir / f"{task.id}__{args.agent}__{args.seed}",
         {"agent": args.agent, **config},
     )
     if run.finished:
@@ -139,7 +139,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         range(first, iterations),
         initial=first,
         total=iterations,
-        desc=f"{args.agent} {args.env_id} seed {args.seed}",
+        desc=f"{args.agent} {task.id} seed {args.seed}",
         unit="iteration",
         disable=not progress,
     )

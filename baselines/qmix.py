@@ -283,7 +283,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     game = MultiAgentVector(task, args.num_envs, rounds=args.rounds)
     config = {k: v for k, v in asdict(args).items() if k not in ("runs_dir", "checkpoint_every")}
     run = RunDirectory.open(
-        args.runs_dir / f"{args.env_id}__{args.mixer}__{args.seed}",
+        args.runs_dir / f"{task.id}__{args.mixer}__{args.seed}",
         {"agent": args.mixer, **config},
     )
     if run.finished:
@@ -321,7 +321,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         range(first, iterations),
         initial=first,
         total=iterations,
-        desc=f"{args.mixer} {args.env_id} seed {args.seed}",
+        desc=f"{args.mixer} {task.id} seed {args.seed}",
         unit="iteration",
         disable=not progress,
     )

@@ -20,8 +20,9 @@ from tqdm import tqdm
 
 from lrmp.baselines.design_tally import DesignTally
 from lrmp.baselines.run_directory import RunDirectory
+from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.envs.dynamics import Dynamics
-from lrmp.envs.task import Task, resolve_task
+from lrmp.envs.task import Task, load_task
 from lrmp.errors import RunError
 from lrmp.hardware.frozen_arrays import IntArray
 
@@ -54,7 +55,7 @@ def run_searcher(
         TaskError: If there is no such task.
         RunError: If the directory holds a run of other settings.
     """
-    task = resolve_task(args.env_id, getattr(args, "accuracy", None))
+    task = find_task(load_task(args.env_id), getattr(args, "accuracy", None))
     config = {k: v for k, v in asdict(args).items() if k != "runs_dir"}
     run = RunDirectory.open(
         args.runs_dir / f"{task.id}__{agent}__{seed}", {"agent": agent, **config}
@@ -65,7 +66,7 @@ def run_searcher(
 
 def search(
     run: RunDirectory,
-    task: Task,
+    task: TaskLike,
     agent: str,
     seed: int,
     proposals: Proposals,
@@ -90,6 +91,7 @@ def search(
     Raises:
         RunError: If the searcher does not propose what it proposed before an interruption.
     """
+    task = find_task(task)
     if run.finished:
         return run
     with (
@@ -112,7 +114,7 @@ def search(
 
 
 def score_proposals(
-    task: Task, proposals: Proposals, count: int, journal: "_Journal | None" = None
+    task: TaskLike, proposals: Proposals, count: int, journal: "_Journal | None" = None
 ) -> Iterator[tuple[IntArray, list[Row]]]:
     """Score a searcher's designs, batch by batch.
 
@@ -125,6 +127,7 @@ def score_proposals(
     Yields:
         Bits of a batch, shape (B, 2, L), and reward, speedup and drop of its designs.
     """
+    task = find_task(task)
     dynamics = Dynamics(task)
     done, bits = 0, next(proposals, None)
     while bits is not None:

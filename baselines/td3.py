@@ -212,7 +212,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
     task = load_task(args.env_id)
     config = {k: v for k, v in asdict(args).items() if k not in ("runs_dir", "checkpoint_every")}
     run = RunDirectory.open(
-        args.runs_dir / f"{args.env_id}__{AGENT}__{args.seed}", {"agent": AGENT, **config}
+        args.runs_dir / f"{task.id}__{AGENT}__{args.seed}", {"agent": AGENT, **config}
     )
     if run.finished:
         return run
@@ -267,7 +267,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
         range(first, iterations),
         initial=first,
         total=iterations,
-        desc=f"{AGENT} {args.env_id} seed {args.seed}",
+        desc=f"{AGENT} {task.id} seed {args.seed}",
         unit="iteration",
         disable=not progress,
     )

@@ -9,6 +9,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from lrmp.envs.custom_task import TaskLike, find_task
+from lrmp.envs.task import TASKS, load_task
 from lrmp.hardware.design import Design
 
 FOLDER = "optima"  # one JSON file per task, beside this module
@@ -86,16 +88,35 @@ class Optimum:
         return cls(**document, design=Design(**design), log=tuple(log))
 
 
-@cache
-def stored_optimum(task_id: str) -> Optimum | None:
+def stored_optimum(task: TaskLike) -> Optimum | None:
     """Read the optimum that ships with lrmp.
 
     Args:
-        task_id: Id of a registered task.
+        task: A task, the id of a registered one in any form, or another of ``TaskLike``.
 
     Returns:
-        The optimum, or None if the task has none. ``python -m lrmp.baselines.optimum`` computes
-        them again.
+        The optimum, or None if there is none for the task as it is defined.
+        ``python -m lrmp.baselines.optimum`` computes those of the registered tasks again.
+
+    Raises:
+        TaskError: If there is no such task.
+    """
+    found = find_task(task)
+    optimum = shipped_optimum(found.id)
+    if optimum is None or (found.id in TASKS and load_task(found.id) is found):
+        return optimum
+    return optimum if optimum.task_fingerprint == found.fingerprint else None
+
+
+@cache
+def shipped_optimum(task_id: str) -> Optimum | None:
+    """Read an optimum by the name of its file, without a look at the task.
+
+    Args:
+        task_id: The task's own id.
+
+    Returns:
+        The optimum, or None if there is no file.
     """
     file = resources.files("lrmp.envs").joinpath(FOLDER, f"{task_id}.json")
     return Optimum.from_json(file.read_text("utf-8")) if file.is_file() else None

@@ -5,6 +5,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.envs.reward import RewardName, reward_function
 from lrmp.envs.task import Task
 from lrmp.hardware.cost_report import CostReport
@@ -60,7 +61,7 @@ class Outcome:
         return reward_function(name)(self.speedup, self.accuracy_drop, self.task.allowed_drop)
 
 
-def speedup(task: Task, report: CostReport) -> float:
+def speedup(task: TaskLike, report: CostReport) -> float:
     """Compare a cost with the plain 8-bit chip.
 
     Args:
@@ -68,13 +69,14 @@ def speedup(task: Task, report: CostReport) -> float:
         report: Cost of a design on the task's cost model.
 
     Returns:
-        Baseline cycles / design cycles, of latency or of the bottleneck.
+        Baseline / design, of what the task minimises.
     """
+    task = find_task(task)
     return task.cost_model.baseline.cost(task.objective) / report.cost(task.objective)
 
 
 def evaluate_bits(
-    task: Task,
+    task: TaskLike,
     weight_bits: ArrayLike,
     activation_bits: ArrayLike,
     solver: SolverName = "exact",
@@ -83,7 +85,7 @@ def evaluate_bits(
     """Place the copies and score the design; environment, searches and leaderboard all call this.
 
     Args:
-        task: Network, chip, budget and objective.
+        task: A task, its id in any form, or another of ``TaskLike``.
         weight_bits: Shape (L,), each 2..8.
         activation_bits: Shape (L,), each 2..8.
         solver: Which exact solver places the copies.
@@ -93,9 +95,11 @@ def evaluate_bits(
         The design with its cost and drop.
 
     Raises:
+        TaskError: If there is no such task.
         DesignError: If the bits are out of range or of the wrong shape.
         InfeasibleBudgetError: If one copy of every layer does not fit the budget.
     """
+    task = find_task(task)
     problem = ReplicationProblem.of(
         task.cost_model, weight_bits, activation_bits, task.budget, task.objective
     )

@@ -12,7 +12,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from lrmp.envs.environment_id import task_id_of
 from lrmp.envs.record import Claim, Record
+from lrmp.envs.task import Task
 from lrmp.errors import RecordError
 from lrmp.leaderboard.replay import Replay
 from lrmp.leaderboard.submission import parse_record
@@ -158,11 +160,11 @@ class Store:
                 connection.execute(f"INSERT INTO entries ({names}) VALUES ({marks})", row)
             connection.execute("COMMIT")
 
-    def entries(self, task: str | None = None) -> list[Entry]:
+    def entries(self, task: Task | str | None = None) -> list[Entry]:
         """Read what is stored.
 
         Args:
-            task: Task id, or None for all.
+            task: A task or its id in any form, one that lrmp no longer has included; None for all.
 
         Returns:
             Entries in the order of submission; none if there is no store yet.
@@ -176,7 +178,8 @@ class Store:
         with self._connect("rw") as connection:
             if self._is_new(connection):
                 return []
-            where, values = ("", ()) if task is None else (" WHERE task = ?", (task,))
+            task_id = task.id if isinstance(task, Task) else task and task_id_of(task)
+            where, values = ("", ()) if task_id is None else (" WHERE task = ?", (task_id,))
             rows = connection.execute(f"SELECT * FROM entries{where} ORDER BY number", values)
             return [self._to_entry(row) for row in rows]
 

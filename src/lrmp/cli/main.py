@@ -346,9 +346,8 @@ def _submit_run(run: Path, store: Path, *, as_json: bool) -> None:
 
 
 def _leaderboard(options: argparse.Namespace) -> int:
-    if options.task is not None:
-        load_task(options.task)
-    _print_ranking(options.store, options.task, as_json=options.json)
+    task_id = None if options.task is None else load_task(options.task).id
+    _print_ranking(options.store, task_id, as_json=options.json)
     return EXIT_OK
 
 
@@ -364,9 +363,9 @@ def _print_ranking(store: Path, task_id: str | None, *, as_json: bool) -> None:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    common = {"env_id": options.env_id, "runs_dir": options.runs_dir}
+    env_id = load_task(options.env_id).id
+    common = {"env_id": env_id, "runs_dir": options.runs_dir}
     seeded = common | {"seed": options.seed, "episodes": options.episodes}
-    load_task(options.env_id)
     plan = [("uniform", common), ("random", seeded), ("ddpg", seeded)]
     baselines = [(load_algorithm(agent), settings) for agent, settings in plan]
     # All settings are checked before the first run starts.
@@ -380,7 +379,7 @@ def _demo(options: argparse.Namespace) -> int:
     print()
     store = options.runs_dir / DEFAULT_STORE.name
     _submit_new([run.path for run in runs], store)
-    _print_ranking(store, options.env_id, as_json=False)
+    _print_ranking(store, env_id, as_json=False)
     return EXIT_OK
 
 
