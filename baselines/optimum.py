@@ -170,17 +170,17 @@ def compute(args: Args) -> None:
     for task_id in args.env_ids:
         task, path = load_task(task_id), args.out / f"{task_id}.json"
         if path.exists():
-            earlier = Optimum.from_json(path.read_text("utf-8"))
+            earlier = Optimum.from_text(path.read_text("utf-8"))
             if earlier.task_fingerprint == task.fingerprint:
                 print(f"{task_id}: {path} is up to date")
                 continue
         print(f"{task_id}:", flush=True)
         optimum = find_optimum(task, lambda line: print(f"  {line}", flush=True))
-        path.write_text(optimum.to_json(), "utf-8")
+        path.write_text(optimum.to_text(), "utf-8")
         print(f"  {optimum.value:.6f}, gap {optimum.gap:.1e}: {path}", flush=True)
     if args.page is not None:
         files = (args.out / f"{task_id}.json" for task_id in TASKS)
-        optima = [Optimum.from_json(f.read_text("utf-8")) for f in files if f.exists()]
+        optima = [Optimum.from_text(f.read_text("utf-8")) for f in files if f.exists()]
         args.page.write_text(format_page(optima), "utf-8")
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.envs.task import TASKS, load_task
 from lrmp.hardware.design import Design
+from lrmp.hardware.short_repr import short_name, short_repr
 
 FOLDER = "optima"  # one JSON file per task, beside this module
 
@@ -38,6 +39,15 @@ class Optimum:
     method: str
     log: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        return short_repr(
+            self,
+            short_name(self.task),
+            f"value {self.value:.6f}",
+            f"gap {self.gap:.2e}",
+            f"{len(self.design)} layers",
+        )
+
     @property
     def gap(self) -> float:
         """By how much the objective could at most be better at the same accuracy; relative."""
@@ -54,13 +64,13 @@ class Optimum:
         """
         return value / self.value
 
-    def to_json(self) -> str:
-        """Write the file's text.
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, as the file holds them.
 
         Returns:
-            JSON, one key per line, ending in a newline.
+            A mapping that ``json.dumps`` accepts.
         """
-        document = {
+        return {
             "task": self.task,
             "task_fingerprint": self.task_fingerprint,
             "value": self.value,
@@ -69,12 +79,21 @@ class Optimum:
             "design": self.design.to_json(),
             "log": list(self.log),
         }
-        lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in document.items()]
+
+    def to_text(self) -> str:
+        """Write the file's text.
+
+        Returns:
+            JSON, one key per line, ending in a newline.
+        """
+        lines = [
+            f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in self.to_json().items()
+        ]
         return "{\n" + ",\n".join(lines) + "\n}\n"
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read what ``to_json`` wrote.
+    def from_text(cls, text: str) -> Self:
+        """Read what ``to_text`` wrote.
 
         Args:
             text: JSON.
@@ -119,4 +138,4 @@ def shipped_optimum(task_id: str) -> Optimum | None:
         The optimum, or None if there is no file.
     """
     file = resources.files("lrmp.envs").joinpath(FOLDER, f"{task_id}.json")
-    return Optimum.from_json(file.read_text("utf-8")) if file.is_file() else None
+    return Optimum.from_text(file.read_text("utf-8")) if file.is_file() else None

@@ -23,6 +23,7 @@ from lrmp.hardware.cost_report import Objective
 from lrmp.hardware.network import Network
 from lrmp.hardware.networks import load_network
 from lrmp.hardware.preset import load_preset
+from lrmp.hardware.short_repr import short_name, short_repr
 
 AccuracyFactory = Callable[[Network], AccuracyModel]
 
@@ -124,6 +125,34 @@ class Task:
         }
         return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()
 
+    def to_json(self) -> dict[str, Any]:
+        """Return what the task is, in few plain JSON values.
+
+        Returns:
+            A mapping; ``fingerprint`` covers the whole definition.
+        """
+        return {
+            "id": self.id,
+            "network": self.network.name,
+            "accelerator": self.accelerator.name,
+            "objective": self.objective,
+            "layers": len(self.network),
+            "budget_tiles": self.budget,
+            "allowed_drop": self.allowed_drop,
+            "accuracy": self.accuracy_label,
+            "accuracy_source": self.accuracy.provenance,
+        }
+
+    def __repr__(self) -> str:
+        return short_repr(
+            self,
+            short_name(self.id),
+            f"{short_name(self.network.name)} on {short_name(self.accelerator.name)}",
+            f"objective {self.objective}",
+            f"budget {self.budget:,} tiles",
+            f"allowed drop {self.allowed_drop:g}",
+        )
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Task):
             return NotImplemented
@@ -190,6 +219,15 @@ TASKS: dict[str, Callable[[], Task]] = {
     for version, accuracy in versions.items()
     for suffix, objective in _OBJECTIVES
 }
+
+
+def list_tasks() -> list[str]:
+    """Name the registered tasks.
+
+    Returns:
+        Ids for ``load_task`` and ``gym.make``, network by network.
+    """
+    return list(TASKS)
 
 
 @cache

@@ -181,5 +181,5 @@ def test_documented_configurations_are_the_registered_ids(spec):
 
 @pytest.mark.parametrize("task", ["", 18, ["LRMP-MLP-v0"]])
 def test_something_that_is_no_task_is_refused(task):
-    with pytest.raises(TaskError, match="Expected (task to be one of LRMP|a task: a Task, an id)"):
+    with pytest.raises(TaskError, match=r"Expected (task to be one of LRMP|a task: a Task, an id)"):
         LayerwiseEnv(task)

@@ -67,7 +67,7 @@ def test_no_random_or_uniform_design_exceeds_the_bound(task_id):
 
 def test_text_and_optimum_are_the_same():
     optimum = stored_optimum("LRMP-Digits-v0")
-    assert Optimum.from_json(optimum.to_json()) == optimum
+    assert Optimum.from_text(optimum.to_text()) == optimum
 
 
 @pytest.mark.parametrize("name", ["LRMP-LeNet-v0", "lrmp:LRMP-LeNet-OneShot-v0", "LRMP/LeNet-v0"])

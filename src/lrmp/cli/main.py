@@ -23,7 +23,7 @@ from lrmp.cli.exit_codes import (
     EXIT_OK,
     EXIT_REFUSED,
 )
-from lrmp.cli.outcome_text import outcome_json, print_outcome
+from lrmp.cli.outcome_text import print_outcome
 from lrmp.cli.output import add_json, print_json
 from lrmp.cli.picture import save_picture
 from lrmp.envs.cost_plot import plot_cost
@@ -32,7 +32,7 @@ from lrmp.envs.design_plot import plot_design
 from lrmp.envs.floor_plan import plot_floor_plan
 from lrmp.envs.outcome import Outcome, evaluate_bits
 from lrmp.envs.record import Claim, Record
-from lrmp.envs.task import TASKS, Task, load_task
+from lrmp.envs.task import TASKS, load_task
 from lrmp.errors import LRMPError, MissingExtraError, RecordError, RunError
 from lrmp.leaderboard.store import DEFAULT_STORE
 from lrmp.solvers.replication import Replication, ReplicationProblem
@@ -180,7 +180,7 @@ def _add_store(parser: argparse.ArgumentParser) -> None:
 
 
 def _envs(options: argparse.Namespace) -> int:
-    rows = [_task_row(load_task(task_id)) for task_id in TASKS]
+    rows = [load_task(task_id).to_json() for task_id in TASKS]
     if options.json:
         print_json(rows)
         return EXIT_OK
@@ -191,20 +191,6 @@ def _envs(options: argparse.Namespace) -> int:
             f"{row['budget_tiles']:>6}  {row['accuracy']}"
         )
     return EXIT_OK
-
-
-def _task_row(task: Task) -> dict[str, Any]:
-    return {
-        "id": task.id,
-        "network": task.network.name,
-        "accelerator": task.accelerator.name,
-        "objective": task.objective,
-        "layers": len(task.network),
-        "budget_tiles": task.budget,
-        "allowed_drop": task.allowed_drop,
-        "accuracy": task.accuracy_label,
-        "accuracy_source": task.accuracy.provenance,
-    }
 
 
 def _train(agent: str, words: list[str]) -> int:
@@ -240,7 +226,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     picture = _picture(outcome, options.plot, default_picture)
     _more_pictures(outcome, options.cost_plot, options.floor_plan)
     if options.json:
-        print_json(outcome_json(outcome))
+        print_json(outcome.to_json())
     else:
         print_outcome(outcome)
         if options.policy:

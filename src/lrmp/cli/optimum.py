@@ -8,7 +8,7 @@ from typing import Any
 from tqdm import tqdm
 
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK
-from lrmp.cli.outcome_text import outcome_json, print_outcome
+from lrmp.cli.outcome_text import print_outcome
 from lrmp.cli.output import add_json, print_json
 from lrmp.cli.picture import save_picture
 from lrmp.envs.custom_task import find_task
@@ -61,7 +61,7 @@ def _optimum(options: argparse.Namespace) -> int:
         save_picture(partial(plot_design, outcome), options.plot)
     if options.json:
         extra = {"bound": known.bound, "gap": known.gap, "method": known.method}
-        print_json(outcome_json(outcome) | extra | {"log": known.log})
+        print_json(outcome.to_json() | extra | {"log": known.log})
         return EXIT_OK
     print_outcome(outcome)
     print(
