@@ -24,6 +24,7 @@ from lrmp.errors import (
     PresetError,
     TaskError,
     unknown_name,
+    unlike_names,
 )
 from lrmp.hardware.accelerator import Accelerator
 from lrmp.hardware.cost_model import CostModel
@@ -292,8 +293,8 @@ def _of_file(path: Path, network: Network) -> AccuracyModel:
     layers = tuple(layer.name for layer in network.layers)
     if table.layers != layers:
         raise AccuracyTableError(
-            f"Expected {path} to hold the layers of {network.name}, {', '.join(layers)}; got "
-            f"{', '.join(table.layers)}."
+            f"Expected {path} to hold the {unlike_names('layers', layers, table.layers)}. It is "
+            f"no table of {network.name}."
         )
     return table.accuracy()
 

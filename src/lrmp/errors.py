@@ -4,8 +4,9 @@ They derive from ``LRMPError`` and, where Python or Gymnasium has a class of tha
 that too, so that callers may catch either.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from itertools import zip_longest
 
 
 class LRMPError(Exception):
@@ -97,3 +98,23 @@ def unknown_name(kind: str, name: object, known: Iterable[str], *, like: str | N
     more = f" and {len(names) - len(first)} more" if len(names) > len(first) else ""
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return f"Expected {kind} to be one of {', '.join(first)}{more}; got {name!r}.{hint}"
+
+
+def unlike_names(kind: str, expected: Sequence[str], given: Sequence[str]) -> str:
+    """Word how names in an order differ: how many there are, and the first that differs.
+
+    Args:
+        kind: What the names stand for, such as ``"layers"``.
+        expected: What there should be.
+        given: What there is; not the same.
+
+    Returns:
+        Such as ``"2 layers, number 2 'fc2'; got 1 layers, number 2 none"``.
+    """
+    place = next(i for i, (a, b) in enumerate(zip_longest(expected, given)) if a != b)
+
+    def said(names: Sequence[str]) -> str:
+        name = repr(names[place]) if place < len(names) else "none"
+        return f"{len(names)} {kind}, number {place + 1} {name}"
+
+    return f"{said(expected)}; got {said(given)}"

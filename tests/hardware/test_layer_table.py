@@ -30,7 +30,7 @@ MODEL = CostModel(NETWORK, CHIP)
 DESIGN = Design([8, 4, 3, 4, 6], [8, 5, 4, 4, 7], [2, 1, 1, 3, 1])
 REPORT = MODEL.evaluate(DESIGN)
 WITHOUT_ENERGY = CostModel(NETWORK, dataclasses.replace(CHIP, energy=None)).evaluate(DESIGN)
-NASTY = Network("<b>&\n" + "x" * 500, (Layer.linear('<script>"a",\'b\'</script>', 3, 2),))
+NASTY = Network("<b>&\n" + "x" * 500, (Layer.linear("<script>\"a\",'b'</script>", 3, 2),))
 
 
 @pytest.mark.parametrize("name", NETWORKS)

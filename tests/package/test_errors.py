@@ -1,6 +1,6 @@
 """The error for a name that does not exist: short, and the nearest first."""
 
-from lrmp.errors import unknown_name
+from lrmp.errors import unknown_name, unlike_names
 
 
 def test_the_nearest_comes_first_whatever_its_case():
@@ -32,4 +32,14 @@ def test_names_that_differ_in_case_alone_are_both_near():
 def test_what_is_compared_may_differ_from_what_is_shown():
     assert unknown_name("task", "a:apple", ["apples", "a:appl"], like="apple").endswith(
         "got 'a:apple'. Did you mean 'apples'?"
+    )
+
+
+def test_names_in_another_order_are_told_by_the_first_that_differs():
+    names = [f"conv{number}" for number in range(100)]
+    assert unlike_names("layers", names, [*names[:7], "fc", *names[8:]]) == (
+        "100 layers, number 8 'conv7'; got 100 layers, number 8 'fc'"
+    )
+    assert unlike_names("layers", names, names[:3]) == (
+        "100 layers, number 4 'conv3'; got 3 layers, number 4 none"
     )

@@ -39,7 +39,7 @@ def test_evaluate_takes_the_kind_of_accuracy():
 
 @pytest.mark.parametrize("bits", [6.0, "6", True, None])
 def test_bits_that_are_no_integers_are_refused(bits):
-    with pytest.raises(lrmp.errors.DesignError, match="Expected (4 )?weight_bits"):
+    with pytest.raises(lrmp.errors.DesignError, match=r"Expected (4 )?weight_bits"):
         lrmp.evaluate("LRMP-LeNet-v0", bits, 6)
 
 
