@@ -56,8 +56,8 @@ def front(task: TaskLike) -> list[dict[str, float]]:
         task: A task with an accuracy table.
 
     Returns:
-        For every allowance in percentage points: speedup and drop of the fastest design within
-        it, and a speedup that no design within it exceeds.
+        For every allowance in percentage points: speedup (baseline / design, of what the task
+        minimises) and drop of the best design within it, and a speedup that none exceeds.
     """
     task = find_task(task)
     points = []

@@ -273,7 +273,7 @@ def test_table_of_another_network_is_refused(tmp_path):
     path.write_text(load_table("mlp").to_text(), "utf-8")
     with pytest.raises(
         AccuracyTableError,
-        match=r"table\.json to hold the 4 layers, number 1 'conv1'; got 3 layers, number 1 'fc1'\. ",
+        match=r"table\.json to hold the 4 layers, number 1 'conv1'; got 3 layers, number 1 'fc1'\.",
     ):
         make_task("lenet", accuracy=str(path))
     path.write_text("{}")
