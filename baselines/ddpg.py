@@ -136,7 +136,8 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
     task = find_task(load_task(args.env_id), args.accuracy)
     config = {k: v for k, v in asdict(args).items() if k not in ("runs_dir", "checkpoint_every")}
     run = RunDirectory.open(
-        args.runs_dir / f"{task.id}__{AGENT}__{args.seed}", {"agent": AGENT, **config}
+        args.runs_dir / f"{task.id}__{AGENT}__{args.seed}",
+        {"agent": AGENT, **config, "env_id": task.id},
     )
     if run.finished:
         return run

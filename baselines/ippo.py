@@ -244,7 +244,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     config = {k: v for k, v in asdict(args).items() if k not in ("runs_dir", "checkpoint_every")}
     run = RunDirectory.open(
         args.runs_dir / f"{task.id}__{args.agent}__{args.seed}",
-        {"agent": args.agent, **config},
+        {"agent": args.agent, **config, "env_id": task.id},
     )
     if run.finished:
         return run

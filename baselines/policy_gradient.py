@@ -114,7 +114,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     config["start"] = hashlib.sha256(args.start.read_bytes()).hexdigest() if args.start else None
     run = RunDirectory.open(
         args.runs_dir / f"{task.id}__{args.agent}__{args.seed}",
-        {"agent": args.agent, **config},
+        {"agent": args.agent, **config, "env_id": task.id},
     )
     if run.finished:
         return run

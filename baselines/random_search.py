@@ -50,9 +50,10 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         The finished run directory.
     """
     task = find_task(load_task(args.env_id), args.accuracy)
+    config = {k: v for k, v in asdict(args).items() if k != "runs_dir"}
     run = RunDirectory.open(
         args.runs_dir / f"{task.id}__{AGENT}__{args.seed}",
-        {"agent": AGENT, **{k: v for k, v in asdict(args).items() if k != "runs_dir"}},
+        {"agent": AGENT, **config, "env_id": task.id},
     )
     proposals = propose(len(task.network), args.seed)
     return search(run, task, AGENT, args.seed, proposals, args.episodes, progress=progress)

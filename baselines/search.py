@@ -58,7 +58,7 @@ def run_searcher(
     task = find_task(load_task(args.env_id), getattr(args, "accuracy", None))
     config = {k: v for k, v in asdict(args).items() if k != "runs_dir"}
     run = RunDirectory.open(
-        args.runs_dir / f"{task.id}__{agent}__{seed}", {"agent": agent, **config}
+        args.runs_dir / f"{task.id}__{agent}__{seed}", {"agent": agent, **config, "env_id": task.id}
     )
     proposals = propose(task, args)
     return search(run, task, agent, seed, proposals, args.designs, progress=progress)

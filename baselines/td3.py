@@ -212,7 +212,8 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:  # noqa: C901  
     task = load_task(args.env_id)
     config = {k: v for k, v in asdict(args).items() if k not in ("runs_dir", "checkpoint_every")}
     run = RunDirectory.open(
-        args.runs_dir / f"{task.id}__{AGENT}__{args.seed}", {"agent": AGENT, **config}
+        args.runs_dir / f"{task.id}__{AGENT}__{args.seed}",
+        {"agent": AGENT, **config, "env_id": task.id},
     )
     if run.finished:
         return run

@@ -46,7 +46,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     task = find_task(load_task(args.env_id), args.accuracy)
     run = RunDirectory.open(
         args.runs_dir / f"{task.id}__{agent}__0",
-        {"agent": agent, "env_id": args.env_id, "accuracy": args.accuracy},
+        {"agent": agent, "env_id": task.id, "accuracy": args.accuracy},
     )
     widths = [(w, a) for w in BIT_WIDTHS for a in BIT_WIDTHS if args.pairs or w == a]
     proposals = propose(widths, len(task.network))

@@ -168,12 +168,12 @@ class Accelerator:
             )
 
     def __repr__(self) -> str:
-        tiles = f"{self.tiles:,} tiles" if self.tiles else "any number of tiles"
+        tiles = f"{self.tiles:,} tiles" if self.tiles else "tiles"
         crossbar = f"{self.crossbar_rows} x {self.crossbar_columns}"
         return short_repr(
             self,
             short_name(self.name),
-            f"{tiles} of {crossbar} cells of {self.cell_bits} bits",
+            f"{tiles} of {crossbar} {self.cell_bits}-bit cells",
             f"{self.clock_mhz} MHz",
         )
 

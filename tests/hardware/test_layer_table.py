@@ -69,6 +69,9 @@ def test_representations_say_what_matters():
     assert f"latency {REPORT.latency_s:.4g} s" in repr(REPORT)
     assert f"energy {REPORT.energy_j:.4g} J" in repr(REPORT)
     assert "energy" not in repr(WITHOUT_ENERGY)
+    assert repr(CHIP) == (
+        "<Accelerator 'lrmp_frontiers_2024', 5,688 tiles of 256 x 256 1-bit cells, 192 MHz>"
+    )
 
 
 def test_names_are_shortened_in_the_middle():
