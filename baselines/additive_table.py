@@ -1,11 +1,11 @@
 """The accuracy table of a task, for searches that look accuracy up layer by layer."""
 
 from lrmp.envs.accuracy.table import TableAccuracy
-from lrmp.envs.task import Task
+from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.errors import RunError
 
 
-def additive_table(task: Task) -> TableAccuracy:
+def additive_table(task: TaskLike) -> TableAccuracy:
     """Return the task's accuracy model if it is an additive table.
 
     Args:
@@ -17,6 +17,7 @@ def additive_table(task: Task) -> TableAccuracy:
     Raises:
         RunError: If the accuracy of the task is no such table.
     """
+    task = find_task(task)
     accuracy = task.accuracy
     if not isinstance(accuracy, TableAccuracy):
         raise RunError(

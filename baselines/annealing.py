@@ -17,7 +17,7 @@ from lrmp.baselines.command import check_counts, run_command
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.baselines.search import Proposals, run_searcher
 from lrmp.envs.accuracy.model import AccuracyKind
-from lrmp.envs.task import Task
+from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.errors import RunError
 from lrmp.hardware.design import MAX_BITS, MIN_BITS
 
@@ -63,7 +63,7 @@ class Args:
             )
 
 
-def propose(task: Task, args: Args) -> Proposals:
+def propose(task: TaskLike, args: Args) -> Proposals:
     """Walk from neighbour to neighbour.
 
     Args:
@@ -73,6 +73,7 @@ def propose(task: Task, args: Args) -> Proposals:
     Yields:
         Bits of one design, shape (1, 2, L).
     """
+    task = find_task(task)
     rng = np.random.default_rng(args.seed)
     operands = 2 * len(task.network)
     bits = np.full(operands, args.start_bits)

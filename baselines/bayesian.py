@@ -14,7 +14,7 @@ from lrmp.baselines.command import check_counts, check_library, run_command
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.baselines.search import Proposals, run_searcher
 from lrmp.envs.accuracy.model import AccuracyKind
-from lrmp.envs.task import Task
+from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.errors import RunError, unknown_name
 from lrmp.hardware.design import MAX_BITS, MIN_BITS
 
@@ -59,7 +59,7 @@ class Args:
         )
 
 
-def propose(task: Task, args: Args) -> Proposals:
+def propose(task: TaskLike, args: Args) -> Proposals:
     """Model the designs scored so far and propose the most promising.
 
     Args:
@@ -69,6 +69,7 @@ def propose(task: Task, args: Args) -> Proposals:
     Yields:
         Bits of one design, shape (1, 2, L).
     """
+    task = find_task(task)
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -18,7 +18,7 @@ from lrmp.baselines.command import check_counts, check_library, run_command
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.baselines.search import Proposals, run_searcher
 from lrmp.envs.accuracy.model import AccuracyKind
-from lrmp.envs.task import Task
+from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.errors import RunError
 from lrmp.hardware.design import MAX_BITS, MIN_BITS
 
@@ -65,7 +65,7 @@ class Args:
             )
 
 
-def propose(task: Task, args: Args) -> Proposals:
+def propose(task: TaskLike, args: Args) -> Proposals:
     """Sample generations.
 
     Args:
@@ -75,6 +75,7 @@ def propose(task: Task, args: Args) -> Proposals:
     Yields:
         Bits of a generation, shape (population, 2, L).
     """
+    task = find_task(task)
     import cma
 
     rng = np.random.default_rng(args.seed)

@@ -8,7 +8,7 @@ writes ``comparison.json``, ``comparison.png`` and ``comparison.md``, the page t
 
 import json
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ def compare(args: Args) -> str:
     Raises:
         TaskError: If there is no such task.
     """
-    load_task(args.env_id)  # before any process starts
+    args = replace(args, env_id=load_task(args.env_id).id)  # before any process starts
     common: dict[str, Any] = {"env_id": args.env_id, "runs_dir": args.runs_dir}
     jobs: list[tuple[str, Any, Any]] = [
         ("uniform", uniform.train, uniform.Args(**common)),

@@ -12,9 +12,10 @@ import numpy as np
 from tqdm import tqdm
 
 from lrmp.baselines.replication_heuristics import HEURISTICS
+from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.envs.optimum import stored_optimum
 from lrmp.envs.record import library_versions
-from lrmp.envs.task import TASKS, Task, load_task
+from lrmp.envs.task import TASKS, load_task
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.exact import solve_exact
 from lrmp.solvers.ilp import solve_ilp
@@ -33,7 +34,7 @@ class Args:
     """folder for comparison.md and comparison.json"""
 
 
-def problems_of(task: Task) -> list[ReplicationProblem]:
+def problems_of(task: TaskLike) -> list[ReplicationProblem]:
     """Pose the problems that a task is compared on.
 
     Args:
@@ -42,6 +43,7 @@ def problems_of(task: Task) -> list[ReplicationProblem]:
     Returns:
         Uniform 4, 5 and 6 bits, random bits, and the bits of the stored optimum.
     """
+    task = find_task(task)
     layers = len(task.network)
     rng = np.random.default_rng(0)
     bits = [np.full((2, layers), width) for width in (4, 5, 6)]
@@ -49,7 +51,7 @@ def problems_of(task: Task) -> list[ReplicationProblem]:
         drawn = rng.integers(2, 9, (2, layers))
         if task.cost_model.tiles_per_copy(drawn[0]).sum() <= task.budget:
             bits.append(drawn)
-    optimum = stored_optimum(task.id)
+    optimum = stored_optimum(task)
     if optimum is not None:
         bits.append(np.stack([optimum.design.weight_bits, optimum.design.activation_bits]))
     return [

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lrmp.baselines.run_directory import RunDirectory
+from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.envs.outcome import evaluate_bits
 from lrmp.envs.record import Record
-from lrmp.envs.task import Task
 from lrmp.hardware.frozen_arrays import IntArray
 
 
@@ -103,7 +103,7 @@ class DesignTally:
     def finish(
         self,
         run: RunDirectory,
-        task: Task,
+        task: TaskLike,
         *,
         agent: str,
         seed: int,
@@ -120,6 +120,7 @@ class DesignTally:
             env_steps: Steps in environments.
             evaluated_designs: Designs that the oracle scored; None for those that were added.
         """
+        task = find_task(task)
         assert self._best_bits is not None, "a run tries at least one design"
         record = Record.of(
             evaluate_bits(task, *self._best_bits),

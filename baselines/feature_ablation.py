@@ -16,6 +16,7 @@ from lrmp.baselines.clients.learning_curves import LearningCurves
 from lrmp.baselines.clients.train_sb3 import train_ppo
 from lrmp.baselines.command import check_counts
 from lrmp.baselines.statistics import bootstrap_interval, interquartile_mean
+from lrmp.envs.task import load_task
 from lrmp.whole_file import write_whole
 
 #: Group -> its features; together they are all features.
@@ -90,7 +91,8 @@ def ablate(args: Args) -> str:
         TaskError: If there is no such task.
     """
     torch.set_num_threads(1)
-    shown: tuple[str, ...] = gym.make(f"lrmp:{args.env_id}").get_wrapper_attr("feature_names")
+    env = gym.make(f"lrmp:{load_task(args.env_id).id}")
+    shown: tuple[str, ...] = env.get_wrapper_attr("feature_names")
     curves = LearningCurves(args.out / "ablation.csv")
     done = curves.read()
     # Seed by seed, so that a run that was stopped early has all variants.

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from lrmp.baselines.optimum import bits_of, joint_problem
 from lrmp.envs.accuracy.table import TableAccuracy
+from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.envs.design_plot import new_figure
 from lrmp.envs.optimum import stored_optimum
 from lrmp.envs.outcome import evaluate_bits
@@ -51,16 +52,17 @@ class Args:
     """comparison.json of `lrmp.baselines.compare` for the same task, to draw its designs too"""
 
 
-def front(task: Task) -> list[dict[str, float]]:
+def front(task: TaskLike) -> list[dict[str, float]]:
     """Find the fastest design within every allowance.
 
     Args:
         task: A task with an accuracy table.
 
     Returns:
-        For every allowance in percentage points: speedup and drop of the fastest design within
-        it, and a speedup that no design within it exceeds.
+        For every allowance in percentage points: speedup (baseline / design, of what the task
+        minimises) and drop of the best design within it, and a speedup that none exceeds.
     """
+    task = find_task(task)
     points = []
     for allowance in tqdm(ALLOWANCES, desc=task.id, unit="point"):
         answer = best_within(task, allowance)
@@ -78,7 +80,7 @@ def front(task: Task) -> list[dict[str, float]]:
     return points
 
 
-def best_within(task: Task, allowance: float) -> JointOptimum | None:
+def best_within(task: TaskLike, allowance: float) -> JointOptimum | None:
     """Find the design of least cost within an allowance, whatever the task's own allowance is.
 
     Args:
@@ -88,6 +90,7 @@ def best_within(task: Task, allowance: float) -> JointOptimum | None:
     Returns:
         The design with a bound on all others within the allowance; None if none is so accurate.
     """
+    task = find_task(task)
     try:
         return solve_joint(_limited(task, allowance))
     except InfeasibleAccuracyError:
@@ -105,7 +108,7 @@ def _limited(task: Task, allowance: float) -> JointProblem:
     return replace(posed, penalty=penalty)
 
 
-def uniform_pairs(task: Task) -> list[dict[str, float]]:
+def uniform_pairs(task: TaskLike) -> list[dict[str, float]]:
     """Evaluate one width for all weights and one for all activations.
 
     Args:
@@ -114,6 +117,7 @@ def uniform_pairs(task: Task) -> list[dict[str, float]]:
     Returns:
         Bits, speedup and drop of the 49 designs that fit.
     """
+    task = find_task(task)
     layers = len(task.network)
     rows = []
     for weight in BIT_WIDTHS:
@@ -130,7 +134,7 @@ def uniform_pairs(task: Task) -> list[dict[str, float]]:
     return rows
 
 
-def latency_against_throughput(task: Task) -> list[dict[str, float]]:
+def latency_against_throughput(task: TaskLike) -> list[dict[str, float]]:
     """Trade latency for throughput by the copies alone, at the bits of the stored optimum.
 
     Args:
@@ -140,7 +144,8 @@ def latency_against_throughput(task: Task) -> list[dict[str, float]]:
         Proven least latency for limits on the interval, from the highest throughput to where
         the limit no longer binds; both as gains over the plain 8-bit chip.
     """
-    optimum = stored_optimum(task.id)
+    task = find_task(task)
+    optimum = stored_optimum(task)
     if optimum is None:
         return []
     bits = optimum.design.weight_bits, optimum.design.activation_bits
@@ -164,7 +169,7 @@ def latency_against_throughput(task: Task) -> list[dict[str, float]]:
     return rows
 
 
-def energy_against_latency(task: Task) -> list[dict[str, float]]:
+def energy_against_latency(task: TaskLike) -> list[dict[str, float]]:
     """Trade energy for latency by bits and copies at once, within the allowed drop.
 
     Args:
@@ -176,6 +181,7 @@ def energy_against_latency(task: Task) -> list[dict[str, float]]:
         by how much less the sum of any other design can be, proven. These are the corners of the
         front's convex hull.
     """
+    task = find_task(task)
     posed, model = _limited(replace(task, objective="edp"), task.allowed_drop), task.cost_model
     baseline = {goal: model.baseline.cost(goal) for goal in GOALS}
     scale = baseline["latency"] / baseline["energy"]
@@ -233,7 +239,7 @@ def _agents(comparison: Path) -> dict[str, dict[str, list[float]]]:
         ) from error
 
 
-def plot(task: Task, document: dict[str, Any], path: Path) -> None:
+def plot(task: TaskLike, document: dict[str, Any], path: Path) -> None:
     """Draw the front, and beside it the trade-offs between latency, throughput and energy.
 
     Args:
@@ -241,6 +247,7 @@ def plot(task: Task, document: dict[str, Any], path: Path) -> None:
         document: What ``compute`` collected.
         path: Picture to write.
     """
+    task = find_task(task)
     figure = new_figure(16, 5)
     axes, trade, energy = figure.subplots(1, 3, width_ratios=(3, 2, 2))
     points = document["front"]

@@ -15,7 +15,7 @@ from lrmp.baselines.command import check_counts, check_library, run_command
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.baselines.search import Proposals, run_searcher
 from lrmp.envs.accuracy.model import AccuracyKind
-from lrmp.envs.task import Task
+from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.errors import RunError
 from lrmp.hardware.design import MAX_BITS, MIN_BITS
 
@@ -54,7 +54,7 @@ class Args:
                 raise RunError(f"Expected {name} above 0, got {getattr(self, name)}.")
 
 
-def propose(task: Task, args: Args) -> Proposals:
+def propose(task: TaskLike, args: Args) -> Proposals:
     """Breed generations.
 
     Args:
@@ -64,6 +64,7 @@ def propose(task: Task, args: Args) -> Proposals:
     Yields:
         Bits of a generation, shape (B, 2, L); children that are in the population are left out.
     """
+    task = find_task(task)
     from pymoo.algorithms.soo.nonconvex.ga import GA
     from pymoo.core.problem import Problem
     from pymoo.core.termination import NoTermination

@@ -21,8 +21,9 @@ from lrmp.baselines.additive_table import additive_table
 from lrmp.baselines.command import check_counts, run_command
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.baselines.search import Proposals, run_searcher
+from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.envs.dynamics import Dynamics
-from lrmp.envs.task import Task, load_task
+from lrmp.envs.task import load_task
 from lrmp.hardware.design import MAX_BITS, MIN_BITS
 
 AGENT = "greedy"
@@ -46,7 +47,7 @@ class Args:
         check_counts(0, designs=self.designs, rescored=self.rescored)
 
 
-def propose(task: Task, args: Args) -> Proposals:
+def propose(task: TaskLike, args: Args) -> Proposals:
     """Go down from 8 bits.
 
     Args:
@@ -56,6 +57,7 @@ def propose(task: Task, args: Args) -> Proposals:
     Yields:
         Bits of the changes to score, shape (B, 2, L).
     """
+    task = find_task(task)
     table, dynamics = additive_table(task), Dynamics(task)
     entries = np.stack([table.weight_table, table.activation_table])
     needs = np.stack([dynamics.tiles, dynamics.cycles])

@@ -22,8 +22,9 @@ from lrmp.baselines.additive_table import additive_table
 from lrmp.baselines.command import run_command
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.baselines.search import Proposals, run_searcher
+from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.envs.dynamics import Dynamics
-from lrmp.envs.task import Task, load_task
+from lrmp.envs.task import load_task
 from lrmp.errors import RunError, SolverError, unknown_name
 from lrmp.hardware.design import BIT_WIDTHS, MIN_BITS
 
@@ -62,7 +63,7 @@ class Args:
         return AGENT if self.cost == "bit-operations" else f"{AGENT}-{self.cost}"
 
 
-def propose(task: Task, args: Args) -> Proposals:
+def propose(task: TaskLike, args: Args) -> Proposals:
     """Solve the program.
 
     Args:
@@ -72,6 +73,7 @@ def propose(task: Task, args: Args) -> Proposals:
     Yields:
         Bits of its answer, shape (1, 2, L).
     """
+    task = find_task(task)
     from ortools.sat.python import cp_model
 
     table, dynamics = additive_table(task), Dynamics(task)

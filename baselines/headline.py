@@ -23,6 +23,7 @@ from lrmp.envs.accuracy.data import data_root
 from lrmp.envs.accuracy.design_result import design_bits, design_text
 from lrmp.envs.accuracy.network import NetworkAccuracy
 from lrmp.envs.accuracy.protocol import SplitName, load_protocol, read_protocols
+from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.envs.design_plot import new_figure
 from lrmp.envs.optimum import stored_optimum
 from lrmp.envs.outcome import evaluate_bits
@@ -114,7 +115,7 @@ class Args:
     """run designs on the networks whose weights and images are at hand"""
 
 
-def gains(task: Task) -> dict[str, Any]:
+def gains(task: TaskLike) -> dict[str, Any]:
     """Find the best designs of a task within its allowed drop.
 
     Args:
@@ -123,6 +124,7 @@ def gains(task: Task) -> dict[str, Any]:
     Returns:
         Plain values: the best pair of widths and the proven best design, with its bound.
     """
+    task = find_task(task)
     layers = len(task.network)
     pairs = [
         _design(task, np.array([[weight] * layers, [activation] * layers]))
@@ -152,7 +154,7 @@ def _design(task: Task, bits: Any) -> dict[str, Any]:
 
 def _best(task: Task, allowance: float) -> dict[str, Any] | None:
     """Find the proven best design within an allowance; None if no design is so accurate."""
-    optimum = stored_optimum(task.id) if allowance == task.allowed_drop else None
+    optimum = stored_optimum(task) if allowance == task.allowed_drop else None
     if optimum is not None and optimum.task_fingerprint == task.fingerprint:
         found = _design(task, (optimum.design.weight_bits, optimum.design.activation_bits))
         if found["table_drop"] <= allowance:  # it pays no penalty: the best of those within, too
@@ -164,7 +166,7 @@ def _best(task: Task, allowance: float) -> dict[str, Any] | None:
     return found | {"allowance": allowance, "bound": math.exp(answer.bound)}
 
 
-def check(task: Task, row: dict[str, Any], accuracy: NetworkAccuracy) -> None:
+def check(task: TaskLike, row: dict[str, Any], accuracy: NetworkAccuracy) -> None:
     """Run the designs of a row on the network, and look for one that the network holds.
 
     Args:
@@ -176,6 +178,7 @@ def check(task: Task, row: dict[str, Any], accuracy: NetworkAccuracy) -> None:
         AccuracyDataError: If weights or images are missing.
         MissingExtraError: If torch is not installed.
     """
+    task = find_task(task)
     for name in (PAIR, BEST):
         for split in SPLITS:
             _run(row[name], accuracy, split)

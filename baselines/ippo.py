@@ -243,8 +243,8 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     game = MultiAgentVector(task, args.num_envs, rounds=args.rounds, credit=args.credit)
     config = {k: v for k, v in asdict(args).items() if k not in ("runs_dir", "checkpoint_every")}
     run = RunDirectory.open(
-        args.runs_dir / f"{args.env_id}__{args.agent}__{args.seed}",
-        {"agent": args.agent, **config},
+        args.runs_dir / f"{task.id}__{args.agent}__{args.seed}",
+        {"agent": args.agent, **config, "env_id": task.id},
     )
     return run.complete(lambda: _train(run, game, args, progress))
 
@@ -280,7 +280,7 @@ def _train(run: RunDirectory, game: MultiAgentVector, args: Args, progress: bool
         range(first, iterations),
         initial=first,
         total=iterations,
-        desc=f"{args.agent} {args.env_id} seed {args.seed}",
+        desc=f"{args.agent} {game.dynamics.task.id} seed {args.seed}",
         unit="iteration",
         disable=not progress,
     )

@@ -10,10 +10,11 @@ import numpy as np
 from lrmp.baselines.additive_table import additive_table
 from lrmp.baselines.command import exit_codes
 from lrmp.baselines.tree_search import search_tree
+from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.envs.optimum import Optimum
 from lrmp.envs.outcome import evaluate_bits
 from lrmp.envs.reward import PENALTY_PER_POINT
-from lrmp.envs.task import TASKS, Task, load_task
+from lrmp.envs.task import TASKS, load_task
 from lrmp.errors import RunError
 from lrmp.hardware.design import BIT_WIDTHS, MIN_BITS
 from lrmp.hardware.frozen_arrays import IntArray
@@ -71,7 +72,7 @@ class Args:
     """also write a Markdown table of all stored optima to this file"""
 
 
-def find_optimum(task: Task, log: Callable[[str], None] = print) -> Optimum:
+def find_optimum(task: TaskLike, log: Callable[[str], None] = print) -> Optimum:
     """Find the best design of a task and a bound on all designs.
 
     Tasks with an additive accuracy table are solved by ``lrmp.solvers.joint``; tasks whose
@@ -87,6 +88,7 @@ def find_optimum(task: Task, log: Callable[[str], None] = print) -> Optimum:
     Raises:
         RunError: If the bound does not hold for the design as the environment scores it.
     """
+    task = find_task(task)
     if task.accuracy.kind == "table":
         method = "joint knapsack of bits and copies over the additive accuracy table"
         answer = solve_joint(joint_problem(task), log)
@@ -128,7 +130,7 @@ def bits_of(settings: IntArray) -> tuple[IntArray, IntArray]:
     return SETTINGS[settings, 0], SETTINGS[settings, 1]
 
 
-def joint_problem(task: Task) -> JointProblem:
+def joint_problem(task: TaskLike) -> JointProblem:
     """Pose a task with an additive accuracy table for ``solve_joint``.
 
     Args:
@@ -142,6 +144,7 @@ def joint_problem(task: Task) -> JointProblem:
     Raises:
         RunError: If the accuracy of the task is no such table.
     """
+    task = find_task(task)
     accuracy = additive_table(task)
     weight, activation = SETTINGS.T - MIN_BITS
     return JointProblem(
@@ -168,17 +171,17 @@ def compute(args: Args) -> None:
     for task_id in args.env_ids:
         task, path = load_task(task_id), args.out / f"{task_id}.json"
         if path.exists():
-            earlier = Optimum.from_json(path.read_text("utf-8"))
+            earlier = Optimum.from_text(path.read_text("utf-8"))
             if earlier.task_fingerprint == task.fingerprint:
                 print(f"{task_id}: {path} is up to date")
                 continue
         print(f"{task_id}:", flush=True)
         optimum = find_optimum(task, lambda line: print(f"  {line}", flush=True))
-        write_whole(path, optimum.to_json())
+        write_whole(path, optimum.to_text())
         print(f"  {optimum.value:.6f}, gap {optimum.gap:.1e}: {path}", flush=True)
     if args.page is not None:
         files = (args.out / f"{task_id}.json" for task_id in TASKS)
-        optima = [Optimum.from_json(f.read_text("utf-8")) for f in files if f.exists()]
+        optima = [Optimum.from_text(f.read_text("utf-8")) for f in files if f.exists()]
         write_whole(args.page, format_page(optima))
 
 

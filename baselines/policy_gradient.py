@@ -36,7 +36,7 @@ from lrmp.baselines.ppo import compress
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.dynamics import Dynamics
 from lrmp.envs.procedural.features import TRANSFER_FEATURES, transfer_features
-from lrmp.envs.task import load_task
+from lrmp.envs.task import Task, load_task
 from lrmp.errors import RunError
 from lrmp.foreign_file import file_digest
 from lrmp.hardware.design import MIN_BITS
@@ -105,7 +105,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         PolicyError: If ``start`` holds no policy over sets of layers.
         RunError: If the directory holds a run of other settings.
     """
-    load_task(args.env_id)
+    task = load_task(args.env_id)
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     policy = SetPolicy.load(args.start) if args.start else SetPolicy(len(TRANSFER_FEATURES))
@@ -113,14 +113,13 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     config = {k: v for k, v in asdict(args).items() if k not in skip}
     config["start"] = file_digest(args.start) if args.start else None
     run = RunDirectory.open(
-        args.runs_dir / f"{args.env_id}__{args.agent}__{args.seed}",
-        {"agent": args.agent, **config},
+        args.runs_dir / f"{task.id}__{args.agent}__{args.seed}",
+        {"agent": args.agent, **config, "env_id": task.id},
     )
-    return run.complete(lambda: _train(run, policy, args, progress))
+    return run.complete(lambda: _train(run, task, policy, args, progress))
 
 
-def _train(run: RunDirectory, policy: SetPolicy, args: Args, progress: bool) -> None:
-    task = load_task(args.env_id)
+def _train(run: RunDirectory, task: Task, policy: SetPolicy, args: Args, progress: bool) -> None:
     tally = DesignTally()
     rng = torch.Generator().manual_seed(args.seed)
     optimizer = torch.optim.Adam(policy.parameters(), lr=args.learning_rate)
@@ -142,7 +141,7 @@ def _train(run: RunDirectory, policy: SetPolicy, args: Args, progress: bool) -> 
         range(first, iterations),
         initial=first,
         total=iterations,
-        desc=f"{args.agent} {args.env_id} seed {args.seed}",
+        desc=f"{args.agent} {task.id} seed {args.seed}",
         unit="iteration",
         disable=not progress,
     )

@@ -34,7 +34,8 @@ from lrmp.baselines.command import check_counts, run_command
 from lrmp.baselines.design_tally import DesignTally
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.accuracy.model import AccuracyKind
-from lrmp.envs.task import Task, resolve_task
+from lrmp.envs.custom_task import find_task
+from lrmp.envs.task import Task, load_task
 from lrmp.errors import RunError
 
 AGENT = "ppo"
@@ -121,10 +122,11 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         TaskError: If there is no such task.
         RunError: If the directory holds a run of other settings.
     """
-    task = resolve_task(args.env_id, args.accuracy)
+    task = find_task(load_task(args.env_id), args.accuracy)
     config = {k: v for k, v in asdict(args).items() if k not in ("runs_dir", "checkpoint_every")}
     run = RunDirectory.open(
-        args.runs_dir / f"{args.env_id}__{AGENT}__{args.seed}", {"agent": AGENT, **config}
+        args.runs_dir / f"{task.id}__{AGENT}__{args.seed}",
+        {"agent": AGENT, **config, "env_id": task.id},
     )
     return run.complete(lambda: _train(run, task, args, progress))
 
@@ -163,7 +165,7 @@ def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:
         range(first, iterations),
         initial=first,
         total=iterations,
-        desc=f"{AGENT} {args.env_id} seed {args.seed}",
+        desc=f"{AGENT} {task.id} seed {args.seed}",
         unit="iteration",
         disable=not progress,
     )

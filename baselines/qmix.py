@@ -283,8 +283,8 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     game = MultiAgentVector(task, args.num_envs, rounds=args.rounds)
     config = {k: v for k, v in asdict(args).items() if k not in ("runs_dir", "checkpoint_every")}
     run = RunDirectory.open(
-        args.runs_dir / f"{args.env_id}__{args.mixer}__{args.seed}",
-        {"agent": args.mixer, **config},
+        args.runs_dir / f"{task.id}__{args.mixer}__{args.seed}",
+        {"agent": args.mixer, **config, "env_id": task.id},
     )
     return run.complete(lambda: _train(run, game, args, progress))
 
@@ -323,7 +323,7 @@ def _train(run: RunDirectory, game: MultiAgentVector, args: Args, progress: bool
         range(first, iterations),
         initial=first,
         total=iterations,
-        desc=f"{args.mixer} {args.env_id} seed {args.seed}",
+        desc=f"{args.mixer} {game.dynamics.task.id} seed {args.seed}",
         unit="iteration",
         disable=not progress,
     )

@@ -12,7 +12,8 @@ from lrmp.baselines.command import check_counts, run_command
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.baselines.search import Proposals, search
 from lrmp.envs.accuracy.model import AccuracyKind
-from lrmp.envs.task import resolve_task
+from lrmp.envs.custom_task import find_task
+from lrmp.envs.task import load_task
 from lrmp.hardware.design import MAX_BITS, MIN_BITS
 
 AGENT = "random"
@@ -48,10 +49,11 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     Returns:
         The finished run directory.
     """
-    task = resolve_task(args.env_id, args.accuracy)
+    task = find_task(load_task(args.env_id), args.accuracy)
+    config = {k: v for k, v in asdict(args).items() if k != "runs_dir"}
     run = RunDirectory.open(
-        args.runs_dir / f"{args.env_id}__{AGENT}__{args.seed}",
-        {"agent": AGENT, **{k: v for k, v in asdict(args).items() if k != "runs_dir"}},
+        args.runs_dir / f"{task.id}__{AGENT}__{args.seed}",
+        {"agent": AGENT, **config, "env_id": task.id},
     )
     proposals = propose(len(task.network), args.seed)
     return search(run, task, AGENT, args.seed, proposals, args.episodes, progress=progress)

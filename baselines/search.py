@@ -20,8 +20,9 @@ from tqdm import tqdm
 
 from lrmp.baselines.design_tally import DesignTally
 from lrmp.baselines.run_directory import RunDirectory
+from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.envs.dynamics import Dynamics
-from lrmp.envs.task import Task, resolve_task
+from lrmp.envs.task import Task, load_task
 from lrmp.errors import RunError
 from lrmp.growing_file import GrowingFile
 from lrmp.hardware.frozen_arrays import IntArray
@@ -55,10 +56,10 @@ def run_searcher(
         TaskError: If there is no such task.
         RunError: If the directory holds a run of other settings.
     """
-    task = resolve_task(args.env_id, getattr(args, "accuracy", None))
+    task = find_task(load_task(args.env_id), getattr(args, "accuracy", None))
     config = {k: v for k, v in asdict(args).items() if k != "runs_dir"}
     run = RunDirectory.open(
-        args.runs_dir / f"{task.id}__{agent}__{seed}", {"agent": agent, **config}
+        args.runs_dir / f"{task.id}__{agent}__{seed}", {"agent": agent, **config, "env_id": task.id}
     )
     proposals = propose(task, args)
     return search(run, task, agent, seed, proposals, args.designs, progress=progress)
@@ -66,7 +67,7 @@ def run_searcher(
 
 def search(
     run: RunDirectory,
-    task: Task,
+    task: TaskLike,
     agent: str,
     seed: int,
     proposals: Proposals,
@@ -91,6 +92,7 @@ def search(
     Raises:
         RunError: If the searcher does not propose what it proposed before an interruption.
     """
+    task = find_task(task)
     return run.complete(
         lambda: _search(run, task, agent, seed, proposals, count, progress=progress)
     )
@@ -125,7 +127,7 @@ def _search(
 
 
 def score_proposals(
-    task: Task, proposals: Proposals, count: int, journal: "_Journal | None" = None
+    task: TaskLike, proposals: Proposals, count: int, journal: "_Journal | None" = None
 ) -> Iterator[tuple[IntArray, list[Row]]]:
     """Score a searcher's designs, batch by batch.
 
@@ -138,6 +140,7 @@ def score_proposals(
     Yields:
         Bits of a batch, shape (B, 2, L), and reward, speedup and drop of its designs.
     """
+    task = find_task(task)
     dynamics = Dynamics(task)
     done, bits = 0, next(proposals, None)
     while bits is not None:

@@ -212,7 +212,8 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     task = load_task(args.env_id)
     config = {k: v for k, v in asdict(args).items() if k not in ("runs_dir", "checkpoint_every")}
     run = RunDirectory.open(
-        args.runs_dir / f"{args.env_id}__{AGENT}__{args.seed}", {"agent": AGENT, **config}
+        args.runs_dir / f"{task.id}__{AGENT}__{args.seed}",
+        {"agent": AGENT, **config, "env_id": task.id},
     )
     return run.complete(lambda: _train(run, task, args, progress))
 
@@ -269,7 +270,7 @@ def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:  
         range(first, iterations),
         initial=first,
         total=iterations,
-        desc=f"{AGENT} {args.env_id} seed {args.seed}",
+        desc=f"{AGENT} {task.id} seed {args.seed}",
         unit="iteration",
         disable=not progress,
     )

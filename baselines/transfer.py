@@ -38,11 +38,12 @@ from lrmp.baselines.checkpoint import (
 from lrmp.baselines.command import check_counts, run_command
 from lrmp.baselines.ppo import compress
 from lrmp.baselines.run_directory import RunDirectory
+from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.envs.dynamics import Dynamics
 from lrmp.envs.optimum import stored_optimum
 from lrmp.envs.procedural.features import TRANSFER_FEATURES, transfer_features
 from lrmp.envs.procedural.generator import draw_task
-from lrmp.envs.task import Task, load_task
+from lrmp.envs.task import load_task
 from lrmp.hardware.design import MIN_BITS
 from lrmp.whole_file import replacing, write_whole
 
@@ -116,8 +117,9 @@ class Instance:
     layers: torch.Tensor
 
     @classmethod
-    def of(cls, task: Task) -> "Instance":
+    def of(cls, task: TaskLike) -> "Instance":
         """Describe a task."""
+        task = find_task(task)
         return cls(Dynamics(task), torch.from_numpy(transfer_features(task)))
 
     def scores(self, index: torch.Tensor) -> np.ndarray[Any, np.dtype[np.float64]]:

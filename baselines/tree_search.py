@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from lrmp.baselines.digits_screen import DigitsScreen
 from lrmp.envs.accuracy.digits import DigitsAccuracy
+from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.envs.outcome import evaluate_bits
 from lrmp.envs.reward import lrmp_reward
 from lrmp.envs.task import Task
@@ -35,7 +36,7 @@ Bits = tuple[IntArray, IntArray]
 
 
 def search_tree(
-    task: Task, log: Callable[[str], None], *, progress: bool = True
+    task: TaskLike, log: Callable[[str], None], *, progress: bool = True
 ) -> tuple[Bits, float, tuple[str, ...]]:
     """Find the bits with the highest return under the default reward.
 
@@ -50,6 +51,7 @@ def search_tree(
     Raises:
         RunError: If the task has too many layers, or its cost falls where bits grow.
     """
+    task = find_task(task)
     layers = len(task.network)
     if layers > MOST_LAYERS:
         raise RunError(

@@ -25,8 +25,9 @@ from tqdm import tqdm
 from lrmp.baselines.algorithms import load_algorithm
 from lrmp.baselines.command import exit_codes
 from lrmp.baselines.statistics import interquartile_mean
+from lrmp.envs.environment_id import FORMS, environment_id
 from lrmp.envs.procedural.generator import draw_task
-from lrmp.envs.registration import FORMS, environment_id, register_envs
+from lrmp.envs.registration import register_envs
 from lrmp.envs.task import TASKS, Task
 from lrmp.errors import RunError, unknown_name
 from lrmp.foreign_text import parse_json

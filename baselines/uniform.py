@@ -13,7 +13,8 @@ from lrmp.baselines.command import run_command
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.baselines.search import Proposals, search
 from lrmp.envs.accuracy.model import AccuracyKind
-from lrmp.envs.task import resolve_task
+from lrmp.envs.custom_task import find_task
+from lrmp.envs.task import load_task
 from lrmp.hardware.design import BIT_WIDTHS
 
 
@@ -42,10 +43,10 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         The finished run directory.
     """
     agent = "uniform-pairs" if args.pairs else "uniform"
-    task = resolve_task(args.env_id, args.accuracy)
+    task = find_task(load_task(args.env_id), args.accuracy)
     run = RunDirectory.open(
-        args.runs_dir / f"{args.env_id}__{agent}__0",
-        {"agent": agent, "env_id": args.env_id, "accuracy": args.accuracy},
+        args.runs_dir / f"{task.id}__{agent}__0",
+        {"agent": agent, "env_id": task.id, "accuracy": args.accuracy},
     )
     widths = [(w, a) for w in BIT_WIDTHS for a in BIT_WIDTHS if args.pairs or w == a]
     proposals = propose(widths, len(task.network))

@@ -4,11 +4,11 @@ from lrmp.envs.custom_task import CUSTOM_ID, find_task, make_task, read_task
 from lrmp.envs.layerwise import LayerwiseEnv
 from lrmp.envs.one_shot import OneShotEnv
 from lrmp.envs.optimum import Optimum, stored_optimum
-from lrmp.envs.outcome import Outcome, evaluate_bits
+from lrmp.envs.outcome import Outcome, evaluate, evaluate_bits
 from lrmp.envs.record import Claim, Record
 from lrmp.envs.refine import RefineEnv
 from lrmp.envs.registration import register_envs
-from lrmp.envs.task import TASKS, Task, load_task
+from lrmp.envs.task import TASKS, Task, list_tasks, load_task
 
 __all__ = [
     "CUSTOM_ID",
@@ -21,8 +21,10 @@ __all__ = [
     "Record",
     "RefineEnv",
     "Task",
+    "evaluate",
     "evaluate_bits",
     "find_task",
+    "list_tasks",
     "load_task",
     "make_task",
     "read_task",

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.envs.accuracy.table import TableAccuracy
+from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.envs.observation import Number, layer_features, share_of_allowance
 from lrmp.envs.outcome import Outcome, evaluate_bits
 from lrmp.envs.reward import RewardName, reward_function
-from lrmp.envs.task import Task
 from lrmp.hardware.design import BIT_WIDTHS, MAX_BITS, MIN_BITS
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.batch import ReplicationBatch, solve_batch
@@ -65,9 +65,9 @@ class Dynamics:
     """
 
     def __init__(
-        self, task: Task, reward: RewardName = "lrmp", solver: SolverName = "exact"
+        self, task: TaskLike, reward: RewardName = "lrmp", solver: SolverName = "exact"
     ) -> None:
-        self.task = task
+        self.task = task = find_task(task)
         self.reward: RewardName = reward
         self._reward_function = reward_function(reward)
         check_solver(solver)

@@ -15,6 +15,7 @@ from lrmp.envs.action import layer_action_bits, layer_action_space
 from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.envs.design_observation import design_feature_names
 from lrmp.envs.dynamics import Dynamics
+from lrmp.envs.environment_id import multi_agent_id
 from lrmp.envs.layerwise import Action
 from lrmp.envs.multi_agent_vector import Credit, check_rules, contributions, observe_layers
 from lrmp.envs.observation import TOTALS, Observation
@@ -352,7 +353,7 @@ def parallel_env(task: TaskLike, **settings: Any) -> MultiAgentEnv:
     """Build the environment in which all layers act at once.
 
     Args:
-        task: A task, or the id of a registered one, such as ``"LRMP-ResNet18-v1"``.
+        task: As ``find_task`` takes it, such as ``"LRMP-ResNet18-v1"``.
         settings: The other arguments of ``MultiAgentEnv``.
 
     Returns:
@@ -365,7 +366,7 @@ def env(task: TaskLike, **settings: Any) -> pettingzoo.AECEnv[str, Observation, 
     """Build the environment in which layers act one after the other, blind to those before.
 
     Args:
-        task: A task, or the id of a registered one, such as ``"LRMP-ResNet18-v1"``.
+        task: As ``find_task`` takes it, such as ``"LRMP-ResNet18-v1"``.
         settings: The other arguments of ``MultiAgentEnv``.
 
     Returns:
@@ -374,18 +375,6 @@ def env(task: TaskLike, **settings: Any) -> pettingzoo.AECEnv[str, Observation, 
     return OrderEnforcingWrapper(
         AssertOutOfBoundsWrapper(parallel_to_aec(parallel_env(task, **settings)))
     )
-
-
-def multi_agent_id(task_id: str) -> str:
-    """Name the environment of a task in PettingZoo's registry.
-
-    Args:
-        task_id: Such as ``"LRMP-ResNet18-v1"``.
-
-    Returns:
-        Such as ``"LRMP/ResNet18-v1"``.
-    """
-    return task_id.replace("-", "/", 1)
 
 
 def register_multi_agent_envs() -> None:

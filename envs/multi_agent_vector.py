@@ -5,11 +5,11 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from lrmp.envs.custom_task import TaskLike
 from lrmp.envs.dynamics import Dynamics, Scores
 from lrmp.envs.observation import Observation, bit_feature
 from lrmp.envs.refine import observe_refinements
 from lrmp.envs.reward import RewardName
-from lrmp.envs.task import Task
 from lrmp.envs.vector import check_num_envs
 from lrmp.errors import ActionError, TaskError, unknown_name
 from lrmp.hardware.design import MAX_BITS, MIN_BITS
@@ -44,7 +44,7 @@ class MultiAgentVector:
 
     def __init__(
         self,
-        task: Task,
+        task: TaskLike,
         num_envs: int,
         *,
         rounds: int = 1,

@@ -5,7 +5,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lrmp.envs.task import Task
+from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.hardware.design import MAX_BITS, MIN_BITS
 
 Observation = NDArray[np.float32]
@@ -34,7 +34,7 @@ FEATURES = LAYER_FEATURES + RUNNING_FEATURES
 LEAST_SENSITIVITY = 1e-4  # of the largest; below it all are alike
 
 
-def layer_features(task: Task) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+def layer_features(task: TaskLike) -> tuple[tuple[str, ...], NDArray[np.float32]]:
     """Describe every layer.
 
     Sizes and sensitivities enter as logarithms; then each column is scaled to 0..1 over the layers
@@ -47,6 +47,7 @@ def layer_features(task: Task) -> tuple[tuple[str, ...], NDArray[np.float32]]:
     Returns:
         Names of the n columns, out of ``LAYER_FEATURES`` in this order; the columns, shape (L, n).
     """
+    task = find_task(task)
     network, baseline = task.network, task.cost_model.baseline
     sensitivity = task.accuracy.sensitivities()
     if sensitivity is None:

@@ -9,9 +9,12 @@ from typing import Any, Self
 
 import numpy as np
 
+from lrmp.envs.custom_task import TaskLike, find_task
+from lrmp.envs.task import TASKS, load_task
 from lrmp.errors import TaskError
 from lrmp.foreign_text import parse_json
 from lrmp.hardware.design import Design
+from lrmp.hardware.short_repr import short_name, short_repr
 
 FOLDER = "optima"  # one JSON file per task, beside this module
 
@@ -38,6 +41,15 @@ class Optimum:
     method: str
     log: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        return short_repr(
+            self,
+            short_name(self.task),
+            f"value {self.value:.6f}",
+            f"gap {self.gap:.2e}",
+            f"{len(self.design)} layers",
+        )
+
     @property
     def gap(self) -> float:
         """By how much the objective could at most be better at the same accuracy; relative."""
@@ -62,13 +74,13 @@ class Optimum:
             )
         return value / self.value
 
-    def to_json(self) -> str:
-        """Write the file's text.
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, as the file holds them.
 
         Returns:
-            JSON, one key per line, ending in a newline.
+            A mapping that ``json.dumps`` accepts.
         """
-        document = {
+        return {
             "task": self.task,
             "task_fingerprint": self.task_fingerprint,
             "value": self.value,
@@ -77,12 +89,21 @@ class Optimum:
             "design": self.design.to_json(),
             "log": list(self.log),
         }
-        lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in document.items()]
+
+    def to_text(self) -> str:
+        """Write the file's text.
+
+        Returns:
+            JSON, one key per line, ending in a newline.
+        """
+        lines = [
+            f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in self.to_json().items()
+        ]
         return "{\n" + ",\n".join(lines) + "\n}\n"
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read what ``to_json`` wrote.
+    def from_text(cls, text: str) -> Self:
+        """Read what ``to_text`` wrote.
 
         Args:
             text: JSON.
@@ -96,16 +117,35 @@ class Optimum:
         return cls(**document, design=Design(**design), log=tuple(log))
 
 
-@cache
-def stored_optimum(task_id: str) -> Optimum | None:
+def stored_optimum(task: TaskLike) -> Optimum | None:
     """Read the optimum that ships with lrmp.
 
     Args:
-        task_id: Id of a registered task.
+        task: A task, the id of a registered one in any form, or another of ``TaskLike``.
 
     Returns:
-        The optimum, or None if the task has none. ``python -m lrmp.baselines.optimum`` computes
-        them again.
+        The optimum, or None if there is none for the task as it is defined.
+        ``python -m lrmp.baselines.optimum`` computes those of the registered tasks again.
+
+    Raises:
+        TaskError: If there is no such task.
+    """
+    found = find_task(task)
+    optimum = shipped_optimum(found.id)
+    if optimum is None or (found.id in TASKS and load_task(found.id) is found):
+        return optimum
+    return optimum if optimum.task_fingerprint == found.fingerprint else None
+
+
+@cache
+def shipped_optimum(task_id: str) -> Optimum | None:
+    """Read an optimum by the name of its file, without a look at the task.
+
+    Args:
+        task_id: The task's own id.
+
+    Returns:
+        The optimum, or None if there is no file.
     """
     file = resources.files("lrmp.envs").joinpath(FOLDER, f"{task_id}.json")
-    return Optimum.from_json(file.read_text("utf-8")) if file.is_file() else None
+    return Optimum.from_text(file.read_text("utf-8")) if file.is_file() else None

@@ -3,18 +3,23 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
+from lrmp.envs.accuracy.model import AccuracyKind
+from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.envs.reward import RewardName, reward_function
 from lrmp.envs.task import Task
 from lrmp.hardware.cost_report import CostReport
 from lrmp.hardware.design import Design
+from lrmp.hardware.layer_table import LayerTable, Row, rows_of
+from lrmp.hardware.short_repr import short_name, short_repr
 from lrmp.solvers.oracle import SolverName, solve_replication
 from lrmp.solvers.replication import Replication, ReplicationProblem
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(LayerTable):
     """A finished design and its score.
 
     Attributes:
@@ -30,6 +35,17 @@ class Outcome:
     replication: Replication
     report: CostReport
     accuracy_drop: float
+
+    def __repr__(self) -> str:
+        task = self.task
+        return short_repr(
+            self,
+            short_name(task.id),
+            f"{task.objective} gain {self.speedup:.4g}x",
+            f"accuracy drop {self.accuracy_drop:.4g} points",
+            f"{self.report.tiles:,} of {task.budget:,} tiles",
+            f"reward {self.reward():.4f}",
+        )
 
     @property
     def speedup(self) -> float:
@@ -48,6 +64,58 @@ class Outcome:
             "proven_optimal": self.replication.proven_optimal,
         }
 
+    def to_table(self) -> list[Row]:
+        """Return bits, copies and cost of every layer.
+
+        Returns:
+            One mapping per layer; ``"layer"`` is its name, ``"baseline_cycles"`` are those of the
+            plain 8-bit chip, and ``"energy_fj"`` is None where it is not known.
+        """
+        design, report = self.design, self.report
+        known = report.component_energy_fj is not None
+        return rows_of(
+            {
+                "layer": [layer.name for layer in self.task.network.layers],
+                "weight_bits": design.weight_bits.tolist(),
+                "activation_bits": design.activation_bits.tolist(),
+                "copies": design.replication.tolist(),
+                "tiles": report.layer_tiles.tolist(),
+                "baseline_cycles": self.task.cost_model.baseline.layer_cycles.tolist(),
+                "cycles": report.layer_cycles.tolist(),
+                "energy_fj": report.layer_energy_fj.tolist() if known else [None] * len(design),
+            }
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the design and its numbers as plain JSON values.
+
+        Returns:
+            A mapping that ``json.dumps`` accepts; energies are None where they are not known.
+        """
+        report, baseline = self.report, self.task.cost_model.baseline
+        known = report.component_energy_fj is not None
+        return {
+            "task": self.task.id,
+            "reward": self.reward(),
+            "speedup": self.speedup,
+            "accuracy_drop": self.accuracy_drop,
+            "accuracy": self.task.accuracy_label,
+            "tiles": report.tiles,
+            "budget_tiles": self.task.budget,
+            "latency_cycles": report.latency_cycles,
+            "latency_s": report.latency_s,
+            "bottleneck_cycles": report.bottleneck_cycles,
+            "throughput_per_s": report.throughput_per_s,
+            "energy_j": report.energy_j if known else None,
+            "baseline_latency_s": baseline.latency_s,
+            "baseline_throughput_per_s": baseline.throughput_per_s,
+            "baseline_energy_j": baseline.energy_j if known else None,
+            "proven_optimal": self.replication.proven_optimal,
+            "design": self.design.to_json(),
+            "layer_cycles": report.layer_cycles.tolist(),
+            "baseline_layer_cycles": baseline.layer_cycles.tolist(),
+        }
+
     def reward(self, name: RewardName = "lrmp") -> float:
         """Score the design.
 
@@ -60,7 +128,7 @@ class Outcome:
         return reward_function(name)(self.speedup, self.accuracy_drop, self.task.allowed_drop)
 
 
-def speedup(task: Task, report: CostReport) -> float:
+def speedup(task: TaskLike, report: CostReport) -> float:
     """Compare a cost with the plain 8-bit chip.
 
     Args:
@@ -68,13 +136,47 @@ def speedup(task: Task, report: CostReport) -> float:
         report: Cost of a design on the task's cost model.
 
     Returns:
-        Baseline cost / design cost, the cost being cycles, energy or their product.
+        Baseline / design, of what the task minimises.
     """
+    task = find_task(task)
     return task.cost_model.baseline.cost(task.objective) / report.cost(task.objective)
 
 
+def evaluate(
+    task: TaskLike,
+    weight_bits: ArrayLike,
+    activation_bits: ArrayLike,
+    *,
+    accuracy: AccuracyKind | None = None,
+    solver: SolverName = "exact",
+) -> Outcome:
+    """Score bits in a task, such as ``evaluate("LRMP-ResNet18-v1", 6, 6)``.
+
+    Args:
+        task: A task, its id in any form, or another of ``TaskLike``.
+        weight_bits: Shape (L,), each 2..8; or one number for all layers.
+        activation_bits: The same.
+        accuracy: ``"table"`` or ``"network"``; None for the task's own kind.
+        solver: Which exact solver places the copies.
+
+    Returns:
+        The design with the best copies, its cost and its drop.
+
+    Raises:
+        TaskError: If there is no such task.
+        DesignError: If the bits are out of range or of the wrong shape.
+        InfeasibleBudgetError: If one copy of every layer does not fit the budget.
+    """
+    found = find_task(task, accuracy)
+    weights, activations = (
+        np.full(len(found.network), bits) if isinstance(bits, int | np.integer) else bits
+        for bits in (weight_bits, activation_bits)
+    )
+    return evaluate_bits(found, weights, activations, solver)
+
+
 def evaluate_bits(
-    task: Task,
+    task: TaskLike,
     weight_bits: ArrayLike,
     activation_bits: ArrayLike,
     solver: SolverName = "exact",
@@ -83,7 +185,7 @@ def evaluate_bits(
     """Place the copies and score the design; environment, searches and leaderboard all call this.
 
     Args:
-        task: Network, chip, budget and objective.
+        task: A task, its id in any form, or another of ``TaskLike``.
         weight_bits: Shape (L,), each 2..8.
         activation_bits: Shape (L,), each 2..8.
         solver: Which exact solver places the copies.
@@ -93,9 +195,11 @@ def evaluate_bits(
         The design with its cost and drop.
 
     Raises:
+        TaskError: If there is no such task.
         DesignError: If the bits are out of range or of the wrong shape.
         InfeasibleBudgetError: If one copy of every layer does not fit the budget.
     """
+    task = find_task(task)
     problem = ReplicationProblem.of(
         task.cost_model, weight_bits, activation_bits, task.budget, task.objective
     )

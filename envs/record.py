@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 
 from lrmp.envs.outcome import Outcome
 from lrmp.hardware.design import Design
+from lrmp.hardware.short_repr import short_name, short_repr
 
 SCHEMA_VERSION = 1
 
@@ -132,6 +133,16 @@ class Record:
             trained_on=trained_on,
             code=code,
             versions=dict(library_versions()),
+        )
+
+    def __repr__(self) -> str:
+        return short_repr(
+            self,
+            short_name(self.task),
+            f"agent {short_name(self.agent)}",
+            f"seed {self.seed}",
+            f"reward {self.claim.reward:.4f}",
+            f"{self.evaluated_designs:,} designs",
         )
 
     def to_json(self) -> dict[str, Any]:

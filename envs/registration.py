@@ -3,15 +3,9 @@
 import gymnasium as gym
 
 from lrmp.envs.custom_task import CUSTOM_ID
-from lrmp.envs.optimum import stored_optimum
+from lrmp.envs.environment_id import FORMS, environment_id
+from lrmp.envs.optimum import shipped_optimum
 from lrmp.envs.task import TASKS
-
-#: Form -> module and class; the vector environment is in ``<module>_vector``, ``...VectorEnv``.
-FORMS = {
-    "": ("layerwise", "Layerwise"),
-    "OneShot": ("one_shot", "OneShot"),
-    "Refine": ("refine", "Refine"),
-}
 
 #: The family of random tasks.
 PROCEDURAL = {
@@ -20,24 +14,10 @@ PROCEDURAL = {
 }
 
 
-def environment_id(task_id: str, form: str = "") -> str:
-    """Name the environment of a task in a form.
-
-    Args:
-        task_id: Such as ``"LRMP-ResNet18-v1"``.
-        form: ``""`` for layer-wise, ``"OneShot"`` or ``"Refine"``.
-
-    Returns:
-        Such as ``"LRMP-ResNet18-OneShot-v1"``.
-    """
-    name, version = task_id.rsplit("-", 1)
-    return "-".join(filter(None, (name, form, version)))
-
-
 def register_envs() -> None:
     """Register the environments; calling it again changes nothing."""
     for task_id in (*TASKS, CUSTOM_ID):
-        optimum = stored_optimum(task_id)
+        optimum = shipped_optimum(task_id)
         for form, (module, name) in FORMS.items():
             env_id = environment_id(task_id, form)
             if env_id not in gym.registry:

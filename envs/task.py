@@ -15,6 +15,7 @@ from lrmp.envs.accuracy.factories import (
     table_accuracy,
 )
 from lrmp.envs.accuracy.model import AccuracyKind, AccuracyModel, accuracy_label
+from lrmp.envs.environment_id import task_id_of
 from lrmp.errors import TaskError, unknown_name
 from lrmp.hardware.accelerator import Accelerator
 from lrmp.hardware.cost_model import CostModel
@@ -22,6 +23,7 @@ from lrmp.hardware.cost_report import Objective
 from lrmp.hardware.network import Network
 from lrmp.hardware.networks import load_network
 from lrmp.hardware.preset import load_preset
+from lrmp.hardware.short_repr import short_name, short_repr
 
 AccuracyFactory = Callable[[Network], AccuracyModel]
 
@@ -124,6 +126,34 @@ class Task:
         }
         return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()
 
+    def to_json(self) -> dict[str, Any]:
+        """Return what the task is, in few plain JSON values.
+
+        Returns:
+            A mapping; ``fingerprint`` covers the whole definition.
+        """
+        return {
+            "id": self.id,
+            "network": self.network.name,
+            "accelerator": self.accelerator.name,
+            "objective": self.objective,
+            "layers": len(self.network),
+            "budget_tiles": self.budget,
+            "allowed_drop": self.allowed_drop,
+            "accuracy": self.accuracy_label,
+            "accuracy_source": self.accuracy.provenance,
+        }
+
+    def __repr__(self) -> str:
+        return short_repr(
+            self,
+            short_name(self.id),
+            f"{short_name(self.network.name)} on {short_name(self.accelerator.name)}",
+            f"objective {self.objective}",
+            f"budget {self.budget:,} tiles",
+            f"allowed drop {self.allowed_drop:g}",
+        )
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Task):
             return NotImplemented
@@ -192,38 +222,35 @@ TASKS: dict[str, Callable[[], Task]] = {
 }
 
 
+def list_tasks() -> list[str]:
+    """Name the registered tasks.
+
+    Returns:
+        Ids for ``load_task`` and ``gym.make``, network by network.
+    """
+    return list(TASKS)
+
+
 @cache
 def load_task(task_id: str) -> Task:
     """Look up a registered task.
 
     Args:
-        task_id: Gymnasium id with version; a ``lrmp:`` prefix is not part of it.
+        task_id: Gymnasium id with version, such as ``"LRMP-ResNet18-v1"``; that of another form
+            (``"LRMP-ResNet18-OneShot-v1"``) and the prefix ``lrmp:`` name the same task.
 
     Returns:
-        The task; the same object for the same id.
+        The task; the same object for the same task.
 
     Raises:
         TaskError: If there is no such task.
     """
-    if task_id not in TASKS:
-        raise TaskError(unknown_name("task", task_id, TASKS))
-    return TASKS[task_id]()
-
-
-def resolve_task(task: str | Task, accuracy: AccuracyKind | None = None) -> Task:
-    """Return the task that an environment's arguments mean.
-
-    Args:
-        task: A task, or the id of a registered one.
-        accuracy: ``"table"`` or ``"network"``; None for the task's own kind.
-
-    Returns:
-        The task.
-
-    Raises:
-        TaskError: If there is no such task.
-        AccuracyTableError: If there is no such kind, or no table for the network.
-        AccuracyDataError: If the network has no protocol.
-    """
-    found = task if isinstance(task, Task) else load_task(task)
-    return found if accuracy is None else found.with_accuracy(accuracy)
+    if not isinstance(task_id, str):
+        raise TaskError(
+            f"Expected the id of a task, such as 'LRMP-ResNet18-v1'; got {task_id!r}. "
+            "find_task takes a task in every form."
+        )
+    plain = task_id_of(task_id)
+    if plain not in TASKS:
+        raise TaskError(unknown_name("task", task_id, TASKS, like=plain))
+    return TASKS[plain]() if plain == task_id else load_task(plain)

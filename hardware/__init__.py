@@ -10,7 +10,7 @@ from lrmp.hardware.event_energies import EventEnergies
 from lrmp.hardware.latency import CYCLE_COMPONENTS
 from lrmp.hardware.layer import Layer
 from lrmp.hardware.network import Network
-from lrmp.hardware.networks import NETWORKS, load_network
+from lrmp.hardware.networks import NETWORKS, list_networks, load_network
 from lrmp.hardware.preset import list_presets, load_preset, read_preset
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Network",
     "Objective",
     "Provenance",
+    "list_networks",
     "list_presets",
     "load_network",
     "load_preset",

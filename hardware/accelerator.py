@@ -9,6 +9,7 @@ from lrmp.errors import PresetError
 from lrmp.hardware.adc import sar_ratio
 from lrmp.hardware.component import Component, Level, Part
 from lrmp.hardware.event_energies import EventEnergies
+from lrmp.hardware.short_repr import short_name, short_repr
 from lrmp.hardware.technology import area_ratio, energy_ratio
 
 Status = Literal["published", "second-hand", "derived", "assumed", "calibrated"]
@@ -166,6 +167,16 @@ class Accelerator:
                 "technology_nm they hold for, got 0."
             )
 
+    def __repr__(self) -> str:
+        tiles = f"{self.tiles:,} tiles" if self.tiles else "tiles"
+        crossbar = f"{self.crossbar_rows} x {self.crossbar_columns}"
+        return short_repr(
+            self,
+            short_name(self.name),
+            f"{tiles} of {crossbar} {self.cell_bits}-bit cells",
+            f"{self.clock_mhz} MHz",
+        )
+
     @property
     def lossless_adc_bits(self) -> int:
         """ADC resolution in bits with which every sum of a column has its own code."""
@@ -219,6 +230,15 @@ class Accelerator:
             "energy": None if self.energy is None else _whole_numbers(asdict(self.energy)),
             "components": [_whole_numbers(asdict(component)) for component in self.components],
         }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the chip as plain JSON values.
+
+        Returns:
+            A mapping with the name, what is in ``definition``, and the provenance by key.
+        """
+        provenance = {key: asdict(source) for key, source in self.provenance.items()}
+        return {"name": self.name, **self.definition, "provenance": provenance}
 
     def per_tile(self, component: Component) -> float:
         """Count a component of one tile.

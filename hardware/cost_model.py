@@ -17,6 +17,7 @@ from lrmp.hardware.frozen_arrays import IntArray, read_only
 from lrmp.hardware.latency import Latency
 from lrmp.hardware.mapping import TileMapping, ceil_div
 from lrmp.hardware.network import Network
+from lrmp.hardware.short_repr import short_name, short_repr
 
 _COPY_ROWS = slice(-len(COPY_COMPONENTS), None)
 # Numbers in the arrays of a batch costed at a time. They stay in the cache, and below the 128 KiB
@@ -91,6 +92,10 @@ class CostModel:
         self._entry_of_zero_bits = layers - MIN_BITS * len(network)
         self._entries_before_layer = layers * len(self.mapping.widths)
         self._parts = self.latency.parts.reshape(*self.latency.parts.shape[:2], -1)
+
+    def __repr__(self) -> str:
+        network, chip = short_name(self.network.name), short_name(self.accelerator.name)
+        return short_repr(self, f"{network} on {chip}", f"{len(self.network)} layers")
 
     @cached_property
     def energy(self) -> Energy:

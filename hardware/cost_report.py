@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from lrmp.errors import DesignError, PresetError
 from lrmp.hardware.energy import ENERGY_COMPONENTS
 from lrmp.hardware.frozen_arrays import FrozenArrays, IntArray
 from lrmp.hardware.latency import CYCLE_COMPONENTS
+from lrmp.hardware.layer_table import LayerTable, Row, rows_of
+from lrmp.hardware.short_repr import short_repr
 
 Objective = Literal["latency", "throughput", "energy", "edp"]
 COST_UNITS: dict[Objective, str] = {
@@ -21,7 +23,7 @@ _DIGITAL = CYCLE_COMPONENTS.index("digital")
 
 
 @dataclass(frozen=True, eq=False)
-class CostReport(FrozenArrays):
+class CostReport(FrozenArrays, LayerTable):
     """Exact cost of a design.
 
     Two schedules. *Layer by layer*: the layers of one image run one after the other, so the latency
@@ -47,6 +49,17 @@ class CostReport(FrozenArrays):
     component_energy_fj: IntArray | None
     clock_hz: int
     pipelined: bool = True
+
+    def __repr__(self) -> str:
+        facts = [
+            f"{len(self.layer_tiles)} layers",
+            f"{self.tiles:,} tiles",
+            f"latency {self.latency_s:.4g} s",
+            f"throughput {self.throughput_per_s:.4g} /s",
+        ]
+        if self.component_energy_fj is not None:
+            facts.append(f"energy {self.energy_j:.4g} J")
+        return short_repr(self, *facts)
 
     @cached_property
     def layer_cycles(self) -> IntArray:
@@ -180,6 +193,58 @@ class CostReport(FrozenArrays):
                 return self.energy_fj
             case "edp":
                 return self.edp
+
+    def to_table(self) -> list[Row]:
+        """Return the cost of every layer, and what it adds up from.
+
+        Returns:
+            One mapping per layer: ``"layer"``, its number from 0; ``"tiles"``; ``"cycles"``;
+            ``"energy_fj"``; ``"input_cycles"`` and so on by component of ``CYCLE_COMPONENTS``,
+            ``"adc_fj"`` and so on by component of ``ENERGY_COMPONENTS``. Energies are None where
+            they are not known.
+        """
+        count, energy = len(self.layer_tiles), self.component_energy_fj
+        unknown = [None] * count
+        return rows_of(
+            {
+                "layer": range(count),
+                "tiles": self.layer_tiles.tolist(),
+                "cycles": self.layer_cycles.tolist(),
+                "energy_fj": unknown if energy is None else self.layer_energy_fj.tolist(),
+            }
+            | {
+                f"{name}_cycles": cycles
+                for name, cycles in zip(
+                    CYCLE_COMPONENTS, self.component_cycles.tolist(), strict=True
+                )
+            }
+            | {
+                f"{name}_fj": unknown if energy is None else energy[index].tolist()
+                for index, name in enumerate(ENERGY_COMPONENTS)
+            }
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return totals, what they add up from, and the layers' shares as plain JSON values.
+
+        Returns:
+            A mapping that ``json.dumps`` accepts; energies are None where they are not known.
+        """
+        known = self.component_energy_fj is not None
+        return {
+            "tiles": self.tiles,
+            "latency_cycles": self.latency_cycles,
+            "latency_s": self.latency_s,
+            "bottleneck_cycles": self.bottleneck_cycles,
+            "throughput_per_s": self.throughput_per_s,
+            "energy_fj": self.energy_fj if known else None,
+            "energy_j": self.energy_j if known else None,
+            "cycle_breakdown": self.cycle_breakdown,
+            "energy_breakdown_fj": self.energy_breakdown_fj if known else None,
+            "layer_tiles": self.layer_tiles.tolist(),
+            "layer_cycles": self.layer_cycles.tolist(),
+            "layer_energy_fj": self.layer_energy_fj.tolist() if known else None,
+        }
 
     def _energy(self) -> IntArray:
         if self.component_energy_fj is None:

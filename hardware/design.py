@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike
 
 from lrmp.errors import DesignError, LRMPError
 from lrmp.hardware.frozen_arrays import FrozenArrays, IntArray, read_only
+from lrmp.hardware.layer_table import LayerTable, Row, rows_of
+from lrmp.hardware.short_repr import short_range, short_repr
 
 MIN_BITS = 2
 MAX_BITS = 8
@@ -74,7 +76,7 @@ def check_bits(name: str, bits: ArrayLike, layers: Sequence[str], most: int = MA
 
 
 @dataclass(frozen=True, eq=False)
-class Design(FrozenArrays):
+class Design(FrozenArrays, LayerTable):
     """Bits and copies of every layer.
 
     Attributes:
@@ -113,6 +115,17 @@ class Design(FrozenArrays):
     def __len__(self) -> int:
         return len(self.weight_bits)
 
+    def __repr__(self) -> str:
+        if not len(self):
+            return short_repr(self, "0 layers")
+        return short_repr(
+            self,
+            f"{len(self)} layers",
+            short_range("weight bits", self.weight_bits),
+            short_range("activation bits", self.activation_bits),
+            short_range("copies", self.replication),
+        )
+
     @classmethod
     def uniform(cls, layers: int, weight_bits: int, activation_bits: int) -> "Design":
         """Give every layer the same bits and one copy.
@@ -142,3 +155,18 @@ class Design(FrozenArrays):
             "activation_bits": self.activation_bits.tolist(),
             "replication": self.replication.tolist(),
         }
+
+    def to_table(self) -> list[Row]:
+        """Return bits and copies of every layer.
+
+        Returns:
+            One mapping per layer; ``"layer"`` is its number, from 0.
+        """
+        return rows_of(
+            {
+                "layer": range(len(self)),
+                "weight_bits": self.weight_bits.tolist(),
+                "activation_bits": self.activation_bits.tolist(),
+                "copies": self.replication.tolist(),
+            }
+        )

@@ -1,7 +1,7 @@
 """A network: the layers whose weights sit in crossbars, in the order they run."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from os import PathLike
 from typing import Any
@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from lrmp.errors import MissingExtraError, NetworkError
 from lrmp.hardware.frozen_arrays import IntArray, read_only
 from lrmp.hardware.layer import Layer
+from lrmp.hardware.layer_table import LayerTable, Row
+from lrmp.hardware.short_repr import short_name, short_repr
 
 
 @dataclass(frozen=True)
-class Network:
+class Network(LayerTable):
     """Layers in network order. Pooling, normalisation and element-wise layers hold no crossbars.
 
     Attributes:
@@ -41,6 +43,10 @@ class Network:
 
     def __len__(self) -> int:
         return len(self.layers)
+
+    def __repr__(self) -> str:
+        facts = f"{len(self)} layers", f"{self.macs:.4g} multiply-accumulates"
+        return short_repr(self, short_name(self.name), *facts)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Network, (self.name, self.layers))  # without the arrays below
@@ -96,6 +102,27 @@ class Network:
     def macs(self) -> int:
         """Multiply-accumulates per inference."""
         return sum(layer.macs for layer in self.layers)
+
+    def to_table(self) -> list[Row]:
+        """Return the fields of every layer, and its weights and multiply-accumulates.
+
+        Returns:
+            One mapping per layer; ``"layer"`` is its name.
+        """
+        return [
+            {"layer": layer.name}
+            | {key: value for key, value in asdict(layer).items() if key != "name"}
+            | {"weights": layer.weights, "macs": layer.macs}
+            for layer in self.layers
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the network as plain JSON values.
+
+        Returns:
+            A mapping with the name and, for every layer, the arguments of ``Layer``.
+        """
+        return {"name": self.name, "layers": [asdict(layer) for layer in self.layers]}
 
     @classmethod
     def from_torch(

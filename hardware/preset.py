@@ -137,7 +137,7 @@ def _numbers(
         )
     if missing := [key for key in keys if key not in table]:
         raise PresetError(
-            f"Expected [{section}] of preset {preset!r} to give {', '.join(keys)}; "
+            f"Expected [{section}] of preset {preset!r} to give all {len(keys)} keys; "
             f"{', '.join(missing)} missing."
         )
     prefix = "" if section == "parameters" else f"{section}."

@@ -37,7 +37,7 @@ class RankedAgent:
         score: Interquartile mean of the rewards over seeds.
         seeds: How many.
         best_reward: Reward of the best design.
-        best_speedup: Its baseline time / design time.
+        best_speedup: Its baseline / design, of what the task minimises.
         best_accuracy_drop: Its drop in percentage points, as searches see it.
         best_test_accuracy_drop: Its drop on images no search has seen, or None without such.
         evaluated_designs: Designs scored, the most of any seed. Self-reported.

@@ -12,7 +12,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from lrmp.envs.environment_id import task_id_of
 from lrmp.envs.record import Record
+from lrmp.envs.task import Task
 from lrmp.errors import RecordError
 from lrmp.leaderboard.agent_name import skeleton
 from lrmp.leaderboard.chain import FIRST, check_chain, is_hash, link
@@ -166,11 +168,11 @@ class Store:
             for record in records:
                 self._refuse_known(connection, record)
 
-    def entries(self, task: str | None = None) -> list[Entry]:
+    def entries(self, task: Task | str | None = None) -> list[Entry]:
         """Read the entries; damaged ones are left out with a warning.
 
         Args:
-            task: Task id, or None for all.
+            task: A task or its id in any form, one that lrmp no longer has included; None for all.
 
         Returns:
             Entries in the order of submission; none if there is no store yet.
@@ -183,11 +185,11 @@ class Store:
             warnings.warn(sentence, stacklevel=2)
         return contents.entries
 
-    def read(self, task: str | None = None) -> Contents:
+    def read(self, task: Task | str | None = None) -> Contents:
         """Read all there is to know.
 
         Args:
-            task: Task id, or None for all.
+            task: A task or its id in any form, or None for all.
 
         Returns:
             The entries of that task; the damaged ones and the chain are those of all tasks.
@@ -203,13 +205,14 @@ class Store:
             if self._is_new(connection):
                 return Contents([], [], [])
             rows, intact = self._rows(connection)
+        task_id = task.id if isinstance(task, Task) else task and task_id_of(task)
         # The connection is closed: whatever the rows hold, no lock outlives them.
         entries, quarantined = [], []
         for row, is_intact in zip(rows, intact, strict=True):
             try:
                 if not is_intact:
                     raise RecordError("expected content that matches its hash, got another one.")
-                if task is None or row["task"] == task:
+                if task_id is None or row["task"] == task_id:
                     entries.append(from_row(row))
             except RecordError as error:
                 sentence = f"Entry {row['number']} of {self.path} is left out: {error}"

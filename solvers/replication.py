@@ -14,6 +14,7 @@ from lrmp.hardware.cost_model import CostModel
 from lrmp.hardware.design import as_integers
 from lrmp.hardware.frozen_arrays import FrozenArrays, IntArray, read_only
 from lrmp.hardware.mapping import ceil_div
+from lrmp.hardware.short_repr import short_range, short_repr
 
 ReplicationObjective = Literal["latency", "throughput", "throughput_then_latency", "energy", "edp"]
 EXACT_LIMIT = 2**62  # sums below it, and their differences, are exact in 64 bits
@@ -140,6 +141,10 @@ class ReplicationProblem(FrozenArrays):
 
     def __len__(self) -> int:
         return len(self.tiles)
+
+    def __repr__(self) -> str:
+        facts = f"{len(self)} layers", f"objective {self.objective}", f"budget {self.budget} tiles"
+        return short_repr(self, *facts)
 
     @classmethod
     def of(
@@ -458,6 +463,16 @@ class Replication(FrozenArrays):
     lower_bound: int
     proven_optimal: bool
     wall_time_s: float = field(compare=False)
+
+    def __repr__(self) -> str:
+        copies = [short_range("copies", self.copies)] if self.copies.size else []
+        return short_repr(
+            self,
+            f"{self.copies.size} layers",
+            *copies,
+            f"objective value {self.objective_value}",
+            f"lower bound {self.lower_bound}",
+        )
 
     @classmethod
     def checked(

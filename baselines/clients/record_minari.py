@@ -12,6 +12,7 @@ import numpy as np
 
 from lrmp import __version__
 from lrmp.envs.optimum import stored_optimum
+from lrmp.envs.task import load_task
 from lrmp.errors import RunError
 from lrmp.hardware.design import BIT_WIDTHS, MIN_BITS
 
@@ -34,7 +35,8 @@ def record(
     Raises:
         RunError: If an argument is out of range or the optimum is not known.
     """
-    optimum = stored_optimum(env_id)
+    task = load_task(env_id)
+    optimum = stored_optimum(task)
     if optimum is None:
         raise RunError(f"Expected a task whose optimum is stored, got {env_id!r}.")
     if episodes < 1 or not 0 <= noise <= 1:
@@ -44,7 +46,7 @@ def record(
         )
     best = np.stack([optimum.design.weight_bits, optimum.design.activation_bits], axis=1) - MIN_BITS
     rng = np.random.default_rng(seed)
-    env = gym.make(f"lrmp:{env_id}", discrete=True)
+    env = gym.make(f"lrmp:{task.id}", discrete=True)
     # Infos stay out: the last step's hold a design and a report, which HDF5 cannot.
     collector = minari.DataCollector(env, record_infos=False)
     for episode in range(episodes):
@@ -56,7 +58,7 @@ def record(
         dataset_id=dataset_id,
         eval_env=env.spec,
         algorithm_name=f"proven optimum, each layer random with probability {noise:g}",
-        description=f"{episodes} episodes of {env_id}, seed {seed}",
+        description=f"{episodes} episodes of {task.id}, seed {seed}",
         requirements=[f"lrmp=={__version__}"],
     )
     collector.close()

@@ -17,6 +17,7 @@ from ray.rllib.env.wrappers.pettingzoo_env import ParallelPettingZooEnv
 from ray.tune.registry import register_env
 
 from lrmp.baselines.clients.learning_curves import LearningCurves
+from lrmp.envs.task import load_task
 
 BLOCK = 32  # episodes, which the reported returns are means of
 
@@ -40,7 +41,7 @@ def train(
     config = (
         PPOConfig()
         # A worker is a new process: the lrmp: prefix is what registers the ids there.
-        .environment(f"lrmp:{env_id}", env_config={"discrete": True, "dense": True})
+        .environment(f"lrmp:{load_task(env_id).id}", env_config={"discrete": True, "dense": True})
         .env_runners(num_env_runners=workers, num_envs_per_env_runner=envs_per_worker)
         .training(
             lr=1e-3, gamma=1.0, train_batch_size_per_learner=672, minibatch_size=672, num_epochs=10

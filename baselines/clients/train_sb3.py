@@ -73,16 +73,17 @@ def train_ppo(
     Returns:
         The agent, and the return of every episode in order.
     """
+    task = load_task(env_id)
     # The lrmp: prefix registers the ids in worker processes, too: SubprocVecEnv works as well.
     envs = make_vec_env(
-        f"lrmp:{env_id}",
+        f"lrmp:{task.id}",
         num_envs,
         seed=seed,
         env_kwargs={"discrete": True, "dense": dense},
         wrapper_class=None if features is None else SelectFeatures,
         wrapper_kwargs=None if features is None else {"features": features},
     )
-    layers = len(load_task(env_id).network)
+    layers = len(task.network)
     # A rollout is one episode of every environment; one batch of all is fastest. What an episode
     # earns comes at its end, so returns are not discounted.
     agent = PPO(
@@ -113,8 +114,9 @@ def train_td3(
     Returns:
         The agent, and the return of every episode in order.
     """
-    envs = make_vec_env(f"lrmp:{env_id}", 1, seed=seed, env_kwargs={"dense": True})
-    layers = len(load_task(env_id).network)
+    task = load_task(env_id)
+    envs = make_vec_env(f"lrmp:{task.id}", 1, seed=seed, env_kwargs={"dense": True})
+    layers = len(task.network)
     # At SB3's own rate of 1e-3 the actor runs into a corner of the action space and stays there.
     agent = algorithm(
         "MlpPolicy",

@@ -67,11 +67,12 @@ def train(args: Args, seed: int) -> NDArray[np.float64]:
     Raises:
         TaskError: If there is no such task.
     """
-    layers = len(load_task(args.env_id).network)
+    task = load_task(args.env_id)
+    layers = len(task.network)
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     # The lrmp: prefix registers the ids wherever TorchRL makes the environment, workers included.
-    env = GymEnv(f"lrmp:{args.env_id}", dense=True, device="cpu")
+    env = GymEnv(f"lrmp:{task.id}", dense=True, device="cpu")
     env.set_seed(seed)
     observed, chosen = env.observation_spec["observation"].shape[-1], env.action_spec.shape[-1]
 

@@ -48,7 +48,7 @@ def keep_optima(folder: Path, optima: dict[str, Optimum]) -> None:
         optima: What ``certified_optima`` returned.
     """
     ordered = sorted(optima.values(), key=lambda optimum: (optimum.task, optimum.task_fingerprint))
-    lines = [json.dumps(json.loads(optimum.to_json())) + "\n" for optimum in ordered]
+    lines = [json.dumps(optimum.to_json()) + "\n" for optimum in ordered]
     write_whole(folder / OPTIMA, "".join(lines))
 
 
@@ -56,7 +56,7 @@ def _read(path: Path) -> dict[str, Optimum]:
     if not is_present(path):
         return {}
     try:
-        optima = [Optimum.from_json(line) for line in read_foreign_text(path).splitlines()]
+        optima = [Optimum.from_text(line) for line in read_foreign_text(path).splitlines()]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise StudyError(
             f"Expected an optimum a line in {path}, as `lrmp study run` writes it, got one that "

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from lrmp.baselines.algorithms import load_algorithm
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.accuracy.model import AccuracyKind
-from lrmp.envs.task import Task, resolve_task
+from lrmp.envs.custom_task import find_task
+from lrmp.envs.task import Task, load_task
 from lrmp.errors import RunError
 from lrmp.foreign_file import file_digest
 
@@ -110,7 +111,7 @@ def task_of(key: RunKey) -> Task:
         The task, with the study's kind of accuracy.
     """
     kind: AccuracyKind | None = key.accuracy or None  # type: ignore[assignment]
-    return resolve_task(key.task, kind)
+    return find_task(load_task(key.task), kind)
 
 
 def perform(run: PlannedRun, runs_dir: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lrmp.envs.accuracy.drop_map import DropMap
 from lrmp.envs.accuracy.table import TableAccuracy
-from lrmp.errors import AccuracyTableError
+from lrmp.errors import AccuracyTableError, unknown_name, unlike_names
 from lrmp.foreign_text import parse_json
 from lrmp.hardware.design import BIT_WIDTHS
 from lrmp.hardware.network import Network
@@ -212,8 +212,8 @@ def load_table(network: str) -> SensitivityTable:
     file = resources.files(FOLDER).joinpath(f"{network}.json")
     if not file.is_file():
         raise AccuracyTableError(
-            f"Expected a network with a sensitivity table ({', '.join(shipped_networks())}), got "
-            f"{network!r}. Measure one with lrmp accuracy measure."
+            f"{unknown_name('network with a sensitivity table', network, shipped_networks())} "
+            "Measure one with lrmp accuracy measure."
         )
     return SensitivityTable.from_text(file.read_text("utf-8"))
 
@@ -249,8 +249,8 @@ def shipped_accuracy(network: Network) -> TableAccuracy:
     layers = tuple(layer.name for layer in network.layers)
     if table.layers != layers:
         raise AccuracyTableError(
-            f"Expected the table of {network.name} to hold layers {', '.join(layers)}; got "
-            f"{', '.join(table.layers)}."
+            f"Expected the table of {network.name} to hold its "
+            f"{unlike_names('layers', layers, table.layers)}."
         )
     return table.accuracy()
 

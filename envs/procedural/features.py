@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.envs.accuracy.table import TableAccuracy
-from lrmp.envs.task import Task
+from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.hardware.design import BIT_WIDTHS, MIN_BITS
 
 #: Of every layer, in order.
@@ -29,7 +29,7 @@ LEAST_SHARE = 6.0  # minus log10; of the network's cycles or tiles
 HARM = (-5.0, 3.0)  # log10 of what bits add to the accuracy spent, over the allowance
 
 
-def transfer_features(task: Task) -> NDArray[np.float32]:
+def transfer_features(task: TaskLike) -> NDArray[np.float32]:
     """Describe every layer on scales that no network sets.
 
     Args:
@@ -39,6 +39,7 @@ def transfer_features(task: Task) -> NDArray[np.float32]:
         Shape (L, 14), columns as in ``TRANSFER_FEATURES``, each in 0..1. ``LRMP-Procedural-v0``
         documents them.
     """
+    task = find_task(task)
     network, model = task.network, task.cost_model
     assert isinstance(task.accuracy, TableAccuracy)
     every_width = np.repeat(np.array(BIT_WIDTHS)[:, None], len(network), axis=1)

@@ -1,5 +1,5 @@
 """The built-in networks, a file per family."""
 
-from lrmp.hardware.networks.catalogue import NETWORKS, load_network
+from lrmp.hardware.networks.catalogue import NETWORKS, list_networks, load_network
 
-__all__ = ["NETWORKS", "load_network"]
+__all__ = ["NETWORKS", "list_networks", "load_network"]

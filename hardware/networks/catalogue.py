@@ -38,6 +38,15 @@ NETWORKS: dict[str, NetworkFactory] = {
 }
 
 
+def list_networks() -> list[str]:
+    """Name the built-in networks.
+
+    Returns:
+        Names for ``load_network``, sorted.
+    """
+    return sorted(NETWORKS)
+
+
 @cache
 def load_network(name: str) -> Network:
     """Look up a built-in network.

@@ -3,12 +3,80 @@
 ``import lrmp`` registers the Gymnasium environments (``gym.make("LRMP-ResNet18-v0")``); it loads
 neither torch nor matplotlib. ``gym.make("lrmp:LRMP-ResNet18-v0")`` needs no import statement and
 is the form for worker processes.
+
+To start from: ``lrmp.list_tasks()``, ``lrmp.evaluate("LRMP-ResNet18-v1", 6, 6)``, and ``make_task``
+for a network and chip of your own.
 """
 
+import importlib
 from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
 
+from lrmp import envs, errors, hardware, solvers
+from lrmp.envs.custom_task import find_task, make_task, read_task
+from lrmp.envs.optimum import Optimum, stored_optimum
+from lrmp.envs.outcome import Outcome, evaluate
 from lrmp.envs.registration import register_envs
+from lrmp.envs.task import Task, list_tasks, load_task
+from lrmp.hardware import (
+    Accelerator,
+    CostModel,
+    CostReport,
+    Design,
+    Layer,
+    Network,
+    list_networks,
+    list_presets,
+    load_network,
+    load_preset,
+    read_preset,
+)
 
 __version__ = _version("lrmp")
+
+__all__ = [
+    "Accelerator",
+    "CostModel",
+    "CostReport",
+    "Design",
+    "Layer",
+    "Network",
+    "Optimum",
+    "Outcome",
+    "Task",
+    "__version__",
+    "envs",
+    "errors",
+    "evaluate",
+    "find_task",
+    "hardware",
+    "list_networks",
+    "list_presets",
+    "list_tasks",
+    "load_network",
+    "load_preset",
+    "load_task",
+    "make_task",
+    "read_preset",
+    "read_task",
+    "register_envs",
+    "solvers",
+    "stored_optimum",
+]
+
+#: Subpackages that are imported when they are first asked for; some need torch.
+_LATER = ("agents", "baselines", "leaderboard")
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name in _LATER:
+            return importlib.import_module(f"lrmp.{name}")
+        raise AttributeError(errors.unknown_name("an attribute of lrmp", name, __dir__()))
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_LATER})
+
 
 register_envs()

@@ -4,8 +4,9 @@ They derive from ``LRMPError`` and, where Python or Gymnasium has a class of tha
 that too, so that callers may catch either.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from itertools import zip_longest
 
 from lrmp.printable import printable
 
@@ -91,18 +92,48 @@ class MissingExtraError(LRMPError, ImportError):
     """An optional dependency is not installed."""
 
 
-def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:
-    """Word the error for a name that is not registered, with the nearest known one.
+_MOST_NAMED = 5
+
+
+def unknown_name(kind: str, name: object, known: Iterable[str], *, like: str | None = None) -> str:
+    """Word the error for a name that is not registered: the nearest known ones, at most five.
 
     Args:
         kind: What the name stands for, such as ``"network"``.
         name: What was given.
         known: The names that exist.
+        like: What known names are compared with; None for the name itself.
 
     Returns:
-        One sentence for an error message.
+        One sentence for an error message; the nearest name comes first, whatever its case.
     """
-    names = sorted(known)
-    close = get_close_matches(str(name), names, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    return f"Expected {kind} to be one of {', '.join(names)}; got {name!r}.{hint}"
+    names = sorted(set(known))
+    by_folded: dict[str, list[str]] = {}
+    for each in names:
+        by_folded.setdefault(each.casefold(), []).append(each)
+    close = get_close_matches((like or str(name)).casefold(), by_folded, n=_MOST_NAMED)
+    near = [each for folded in close for each in by_folded[folded]]
+    first = (near + [each for each in names if each not in near])[:_MOST_NAMED]
+    more = f" and {len(names) - len(first)} more" if len(names) > len(first) else ""
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"Expected {kind} to be one of {', '.join(first)}{more}; got {name!r}.{hint}"
+
+
+def unlike_names(kind: str, expected: Sequence[str], given: Sequence[str]) -> str:
+    """Word how names in an order differ: how many there are, and the first that differs.
+
+    Args:
+        kind: What the names stand for, such as ``"layers"``.
+        expected: What there should be.
+        given: What there is; not the same.
+
+    Returns:
+        Such as ``"2 layers, number 2 'fc2'; got 1 layers, number 2 none"``.
+    """
+    place = next(i for i, (a, b) in enumerate(zip_longest(expected, given)) if a != b)
+
+    def said(names: Sequence[str]) -> str:
+        name = repr(names[place]) if place < len(names) else "none"
+        return f"{len(names)} {kind}, number {place + 1} {name}"
+
+    return f"{said(expected)}; got {said(given)}"

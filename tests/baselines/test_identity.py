@@ -11,7 +11,8 @@ torch = pytest.importorskip("torch")
 from lrmp.baselines import ddpg, policy_gradient, ppo, td3  # noqa: E402
 from lrmp.baselines.optimum import find_optimum  # noqa: E402
 from lrmp.envs import evaluate_bits, make_task  # noqa: E402
-from lrmp.envs.registration import FORMS, environment_id, register_envs  # noqa: E402
+from lrmp.envs.environment_id import FORMS, environment_id  # noqa: E402
+from lrmp.envs.registration import register_envs  # noqa: E402
 from lrmp.envs.task import TASKS, load_task  # noqa: E402
 from lrmp.hardware import Layer, Network  # noqa: E402
 

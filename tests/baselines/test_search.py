@@ -3,9 +3,12 @@ import json
 import numpy as np
 import pytest
 
-from lrmp.baselines import random_search, uniform
-from lrmp.envs import evaluate_bits, load_task
-from lrmp.errors import RunError
+from lrmp.baselines import annealing, random_search, uniform
+from lrmp.baselines.additive_table import additive_table
+from lrmp.baselines.optimum import find_optimum
+from lrmp.baselines.search import score_proposals
+from lrmp.envs import evaluate_bits, load_task, stored_optimum
+from lrmp.errors import RunError, TaskError
 
 TASK = "LRMP-ResNet18-v0"
 
@@ -44,6 +47,35 @@ def test_random_search_covers_all_widths(tmp_path):
     )
     design = json.loads(run.record_path.read_text())["design"]
     assert set(design["weight_bits"]) == set(range(2, 9)) == set(design["activation_bits"])
+
+
+@pytest.mark.parametrize(
+    ("module", "settings"),
+    [(random_search, {"episodes": 5}), (uniform, {}), (annealing, {"designs": 5})],
+)
+def test_every_id_of_a_task_is_the_same_run(module, settings, tmp_path):
+    first, again = (
+        module.train(module.Args(env_id=name, runs_dir=tmp_path, **settings), progress=False)
+        for name in ("lrmp:LRMP-LeNet-OneShot-v0", "LRMP-LeNet-v0")
+    )
+    assert first.path == again.path
+    assert first.path.name.startswith("LRMP-LeNet-v0__")
+    assert first.rewards() == again.rewards()
+
+
+def test_proposals_are_scored_for_an_id():
+    bits = np.full((1, 2, 4), 6)
+    (_, scored), *_ = score_proposals("LRMP-LeNet-v0", iter([bits]), 1)
+    assert scored[0][0] == evaluate_bits("LRMP-LeNet-v0", [6] * 4, [6] * 4).reward()
+
+
+def test_optima_and_tables_are_found_for_an_id():
+    name = "lrmp:LRMP-LeNet-Refine-v0"
+    assert additive_table(name) is load_task("LRMP-LeNet-v0").accuracy
+    found = find_optimum(name, lambda line: None)
+    assert found.value == stored_optimum(name).value
+    with pytest.raises(TaskError, match="Expected task to be one of LRMP-LeNet-v0, "):
+        find_optimum("LRMP-Lenet-v0")
 
 
 def test_unfinished_run_has_no_rewards(tmp_path):

@@ -263,7 +263,7 @@ def test_argument_is_refused(change, error, message, tmp_path, monkeypatch):
 def test_network_of_unknown_accuracy_is_refused_with_what_to_give():
     with pytest.raises(
         AccuracyTableError,
-        match=r"Expected a network with a sensitivity table .*, got 'own'\. Measure one .* Or give "
+        match=r"Expected network with a sensitivity table .* got 'own'\. Measure one .* Or give "
         r"accuracy= as a sensitivity table of your own \(\.json\)",
     ):
         make_task(OWN)
@@ -273,7 +273,8 @@ def test_table_of_another_network_is_refused(tmp_path):
     path = tmp_path / "table.json"
     path.write_text(load_table("mlp").to_text(), "utf-8")
     with pytest.raises(
-        AccuracyTableError, match=r"table\.json to hold the layers of lenet, conv1, .*; got fc1, f"
+        AccuracyTableError,
+        match=r"table\.json to hold the 4 layers, number 1 'conv1'; got 3 layers, number 1 'fc1'\.",
     ):
         make_task("lenet", accuracy=str(path))
     path.write_text("{}")

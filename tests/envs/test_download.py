@@ -82,7 +82,7 @@ def test_archive_without_the_batches_is_refused(server, tmp_path):
 
 
 def test_unknown_set_is_refused():
-    with pytest.raises(AccuracyDataError, match=r"image set to be one of cifar10, mnist; got 'm"):
+    with pytest.raises(AccuracyDataError, match=r"image set to be one of mnist, cifar10; got 'm"):
         main(["minst"])
 
 

@@ -15,7 +15,7 @@ from gymnasium.utils.env_checker import check_env, data_equivalence
 import lrmp.envs.one_shot
 import lrmp.envs.refine
 from lrmp.envs import TASKS, OneShotEnv, RefineEnv, load_task
-from lrmp.envs.registration import FORMS, environment_id
+from lrmp.envs.environment_id import FORMS, environment_id
 from lrmp.errors import ActionError, TaskError
 
 CLASSES = pytest.mark.parametrize("form", [OneShotEnv, RefineEnv], ids=lambda form: form.__name__)

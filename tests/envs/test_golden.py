@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lrmp.envs import load_task
-from lrmp.envs.registration import environment_id
+from lrmp.envs.environment_id import environment_id
 
 # Layer l is given 2 + l % 7 weight bits and 2 + (3 l + 2) % 7 activation bits.
 # id: (budget, reward, latency cycles, bottleneck cycles, tiles)

@@ -42,13 +42,13 @@ def test_step_after_the_end_is_refused_until_reset(play, random_actions):
 def test_unknown_reward_is_refused_at_once(make):
     with pytest.raises(
         TaskError,
-        match=r"Expected reward to be one of cim-aq, haq, lrmp; got 'lrpm'\. Did you mean 'lrmp'\?",
+        match=r"Expected reward to be one of lrmp, cim-aq, haq; got 'lrpm'\. Did you mean 'lrmp'\?",
     ):
         make("LRMP-Digits-v0", reward="lrpm")
 
 
 def test_unknown_solver_is_refused_at_once():
-    with pytest.raises(SolverError, match="Expected solver to be one of exact, ilp; got 'ipl'"):
+    with pytest.raises(SolverError, match="Expected solver to be one of ilp, exact; got 'ipl'"):
         LayerwiseEnv("LRMP-Digits-v0", solver="ipl")
 
 
@@ -179,7 +179,7 @@ def test_documented_configurations_are_the_registered_ids(spec):
     assert spec.id in documented
 
 
-@pytest.mark.parametrize("task", ["", 18])
+@pytest.mark.parametrize("task", ["", 18, ["LRMP-MLP-v0"]])
 def test_something_that_is_no_task_is_refused(task):
-    with pytest.raises(TaskError, match="Expected task to be one of"):
+    with pytest.raises(TaskError, match=r"Expected (task to be one of LRMP|a task: a Task, an id)"):
         LayerwiseEnv(task)

@@ -19,14 +19,13 @@ from pettingzoo.test.state_test import state_test
 
 import lrmp.envs.multi_agent
 from lrmp.envs import TASKS, Task, load_task
+from lrmp.envs.environment_id import environment_id, multi_agent_id
 from lrmp.envs.multi_agent import (
     MultiAgentEnv,
     env,
-    multi_agent_id,
     parallel_env,
     register_multi_agent_envs,
 )
-from lrmp.envs.registration import environment_id
 from lrmp.errors import ActionError, InfeasibleBudgetError, TaskError
 
 PAGE = Path(__file__).parents[2] / "docs" / "multi-agent.md"

@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from lrmp.envs import TASKS, Optimum, evaluate_bits, load_task, stored_optimum
+from lrmp.envs import TASKS, Optimum, evaluate_bits, load_task, make_task, stored_optimum
 from lrmp.errors import TaskError
 
 every_task = pytest.mark.parametrize("task_id", TASKS)
@@ -67,11 +67,24 @@ def test_no_random_or_uniform_design_exceeds_the_bound(task_id):
 
 def test_text_and_optimum_are_the_same():
     optimum = stored_optimum("LRMP-Digits-v0")
-    assert Optimum.from_json(optimum.to_json()) == optimum
+    assert Optimum.from_text(optimum.to_text()) == optimum
+
+
+@pytest.mark.parametrize("name", ["LRMP-LeNet-v0", "lrmp:LRMP-LeNet-OneShot-v0", "LRMP/LeNet-v0"])
+def test_the_optimum_of_a_task_and_of_its_ids_is_the_same(name):
+    task = load_task("LRMP-LeNet-v0")
+    assert stored_optimum(name) is stored_optimum(task) is stored_optimum(replace(task))
 
 
 def test_a_task_without_an_optimum_has_none():
-    assert stored_optimum("LRMP-Nothing-v0") is None
+    task = load_task("LRMP-LeNet-v0")
+    assert stored_optimum(replace(task, budget=task.budget + 1)) is None
+    assert stored_optimum(make_task("lenet", budget=300)) is None
+
+
+def test_the_optimum_of_no_task_is_refused():
+    with pytest.raises(TaskError, match=r"Expected task to be one of LRMP-LeNet-v0, .*LeNt-v0'"):
+        stored_optimum("LRMP-LeNt-v0")
 
 
 def test_normalised_score_is_1_at_the_optimum_and_0_at_the_baseline():

@@ -13,7 +13,8 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import CloudpickleWrapper
 
 from lrmp.envs import CUSTOM_ID, TASKS, register_envs
-from lrmp.envs.registration import FORMS, PROCEDURAL, environment_id
+from lrmp.envs.environment_id import FORMS, environment_id
+from lrmp.envs.registration import PROCEDURAL
 
 OBJECTIVES = {"": "latency", "-Throughput": "throughput", "-Energy": "energy", "-EDP": "edp"}
 VERSIONS = {

@@ -152,13 +152,15 @@ def test_text_that_is_no_json_is_refused():
 
 def test_network_without_a_table_is_refused():
     with pytest.raises(
-        AccuracyTableError, match=r"Expected a network with a sensitivity table .* got 'digits_cnn'"
+        AccuracyTableError, match=r"Expected network with a sensitivity table .* got 'digits_cnn'"
     ):
         load_table("digits_cnn")
 
 
 def test_other_layers_under_a_known_name_are_refused():
-    with pytest.raises(AccuracyTableError, match=r"Expected the table of mlp to hold layers fc;"):
+    with pytest.raises(
+        AccuracyTableError, match=r"table of mlp to hold its 1 layers, number 1 'fc'; got"
+    ):
         shipped_accuracy(Network("mlp", (Layer.linear("fc", 784, 10),)))
 
 

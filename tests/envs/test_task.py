@@ -121,14 +121,17 @@ def test_part_out_of_range_is_refused_at_once(change, message):
     ("name", "hint"),
     [
         ("LRMP-ResNet18", "LRMP-ResNet18-v1"),
-        ("lrmp:LRMP-ResNet50-v0", "LRMP-ResNet50-v0"),
+        ("lrmp:LRMP-Resnet50-v0", "LRMP-ResNet50-v0"),
+        ("LRMP-resnet101-OneShot-v1", "LRMP-ResNet101-v1"),
+        ("lrmp-mobilenetv2-edp-v0", "LRMP-MobileNetV2-EDP-v0"),
         ("LRMP-digits-v0", "LRMP-Digits-v0"),
     ],
 )
 def test_unknown_task_is_refused_with_the_nearest(name, hint):
     with pytest.raises(
         TaskError,
-        match=rf"Expected task to be one of LRMP-Digits-EDP-v0, .*; got '{name}'\. "
+        match=rf"Expected task to be one of {hint}, (LRMP-[^,]+(, | and )){{4}}55 more; "
+        rf"got '{name}'\. "
         rf"Did you mean '{hint}'\?",
     ):
         load_task(name)

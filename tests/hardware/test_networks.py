@@ -181,15 +181,13 @@ def test_every_registered_network_carries_its_name(name):
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("resnet-18", r" Did you mean 'resnet18'\?$"),
-        ("ResNet101", r" Did you mean 'resnet101'\?$"),
-        ("googol", r"got 'googol'\.$"),
+        ("resnet-18", r"resnet18, .* Did you mean 'resnet18'\?$"),
+        ("ResNet101", r"resnet101, .* Did you mean 'resnet101'\?$"),
+        ("googol", r"bert_base, digits_cnn, .*got 'googol'\.$"),
     ],
 )
 def test_unknown_network_names_the_known_and_the_nearest(name, hint):
-    with pytest.raises(
-        NetworkError, match=rf"network to be one of bert_base, digits_cnn, .*{hint}"
-    ):
+    with pytest.raises(NetworkError, match=rf"network to be one of {hint}"):
         load_network(name)
 
 

@@ -48,6 +48,8 @@ def test_what_was_added_is_read_back_in_order(store, digits_replay):
 
 def test_entries_are_filtered_by_task(full):
     assert len(full.entries("LRMP-Digits-v0")) == 2
+    assert full.entries(load_task("LRMP-Digits-v0")) == full.entries("LRMP-Digits-v0")
+    assert full.entries("lrmp:LRMP-Digits-OneShot-v0") == full.entries("LRMP-Digits-v0")
     assert full.entries("LRMP-ResNet18-v0") == []
 
 

@@ -26,7 +26,7 @@ from lrmp.cli.exit_codes import (
     EXIT_OK,
     EXIT_REFUSED,
 )
-from lrmp.cli.outcome_text import outcome_json, print_outcome
+from lrmp.cli.outcome_text import print_outcome
 from lrmp.cli.output import add_json, note, print_json
 from lrmp.cli.picture import save_picture
 from lrmp.envs.cost_plot import plot_cost
@@ -35,7 +35,7 @@ from lrmp.envs.design_plot import plot_design
 from lrmp.envs.floor_plan import plot_floor_plan
 from lrmp.envs.outcome import Outcome, evaluate_bits
 from lrmp.envs.record import Claim, Record
-from lrmp.envs.task import TASKS, Task, load_task
+from lrmp.envs.task import TASKS, load_task
 from lrmp.errors import LRMPError, MissingExtraError, RecordError, RunError
 from lrmp.leaderboard.store import DEFAULT_STORE
 from lrmp.printable import EscapedStream, printable
@@ -202,7 +202,7 @@ def _add_store(parser: argparse.ArgumentParser) -> None:
 
 
 def _envs(options: argparse.Namespace) -> int:
-    rows = [_task_row(load_task(task_id)) for task_id in TASKS]
+    rows = [load_task(task_id).to_json() for task_id in TASKS]
     if options.json:
         print_json(rows)
         return EXIT_OK
@@ -213,20 +213,6 @@ def _envs(options: argparse.Namespace) -> int:
             f"{row['budget_tiles']:>6}  {row['accuracy']}"
         )
     return EXIT_OK
-
-
-def _task_row(task: Task) -> dict[str, Any]:
-    return {
-        "id": task.id,
-        "network": task.network.name,
-        "accelerator": task.accelerator.name,
-        "objective": task.objective,
-        "layers": len(task.network),
-        "budget_tiles": task.budget,
-        "allowed_drop": task.allowed_drop,
-        "accuracy": task.accuracy_label,
-        "accuracy_source": task.accuracy.provenance,
-    }
 
 
 def _train(agent: str, words: list[str]) -> int:
@@ -261,7 +247,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         outcome = _of_run(options.run_dir, use_policy=options.policy)
     _draw(outcome, options.plot, options.cost_plot, options.floor_plan)
     if options.json:
-        print_json(outcome_json(outcome))
+        print_json(outcome.to_json())
     else:
         print_outcome(outcome)
         if options.policy:
@@ -355,9 +341,8 @@ def _submit_run(run: Path, store: Path, *, as_json: bool) -> None:
 
 
 def _leaderboard(options: argparse.Namespace) -> int:
-    if options.task is not None:
-        load_task(options.task)
-    _print_ranking(options.store, options.task, as_json=options.json)
+    task_id = None if options.task is None else load_task(options.task).id
+    _print_ranking(options.store, task_id, as_json=options.json)
     return EXIT_OK
 
 
@@ -378,9 +363,9 @@ def _print_ranking(store: Path, task_id: str | None, *, as_json: bool) -> None:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    common = {"env_id": options.env_id, "runs_dir": options.runs_dir}
+    env_id = load_task(options.env_id).id
+    common = {"env_id": env_id, "runs_dir": options.runs_dir}
     seeded = common | {"seed": options.seed, "episodes": options.episodes}
-    load_task(options.env_id)
     plan = [("uniform", common), ("random", seeded), ("ddpg", seeded)]
     baselines = [(load_algorithm(agent), settings) for agent, settings in plan]
     # All settings are checked before the first run starts.
@@ -397,7 +382,7 @@ def _demo(options: argparse.Namespace) -> int:
     print()
     store = options.runs_dir / DEFAULT_STORE.name
     _submit_new([run.path for run in runs], store)
-    _print_ranking(store, options.env_id, as_json=False)
+    _print_ranking(store, env_id, as_json=False)
     return EXIT_OK
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from tqdm import tqdm
 
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK
-from lrmp.cli.outcome_text import outcome_json, print_outcome
+from lrmp.cli.outcome_text import print_outcome
 from lrmp.cli.output import add_json, print_json
 from lrmp.cli.picture import save_picture
 from lrmp.envs.custom_task import find_task
@@ -46,21 +46,22 @@ def add_commands(commands: Any) -> None:
 
 def _optimum(options: argparse.Namespace) -> int:
     task = find_task(options.env_id)
-    known = stored_optimum(task.id)
+    known = stored_optimum(task)
     if options.solve:
         from lrmp.baselines.optimum import find_optimum
 
         with tqdm(desc=f"solving {task.id}", bar_format=STATUS, leave=False) as status:
             known = find_optimum(task, status.set_postfix_str)
-    if known is None or known.task_fingerprint != task.fingerprint:
-        found = "none" if known is None else "one for an earlier definition of the task"
-        raise RunError(f"Expected a stored optimum of {task.id}, got {found}. Add --solve.")
+    if known is None:
+        raise RunError(
+            f"Expected a stored optimum of {task.id} as it is defined here, got none. Add --solve."
+        )
     outcome = evaluate_bits(task, known.design.weight_bits, known.design.activation_bits)
     if options.plot is not None:
         save_picture(partial(plot_design, outcome), options.plot)
     if options.json:
         extra = {"bound": known.bound, "gap": known.gap, "method": known.method}
-        print_json(outcome_json(outcome) | extra | {"log": known.log})
+        print_json(outcome.to_json() | extra | {"log": known.log})
         return EXIT_OK
     print_outcome(outcome)
     print(

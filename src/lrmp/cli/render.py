@@ -96,7 +96,7 @@ def _chooser(
     if options.bits is not None:
         return partial(_of_design, Design.uniform(len(task.network), *read_bits(options.bits)))
     if options.optimum:
-        known = stored_optimum(task.id)
+        known = stored_optimum(task)
         if known is None:
             raise RunError(
                 f"Expected a stored optimum of {task.id}, got none. Leave --optimum out."
