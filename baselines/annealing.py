@@ -17,6 +17,7 @@ from lrmp.baselines.command import check_counts, run_command
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.baselines.search import Proposals, run_searcher
 from lrmp.envs.accuracy.model import AccuracyKind
+from lrmp.envs.custom_task import TaskLike
 from lrmp.envs.task import Task
 from lrmp.errors import RunError
 from lrmp.hardware.design import MAX_BITS, MIN_BITS
@@ -28,8 +29,8 @@ AGENT = "annealing"
 class Args:
     """Simulated annealing."""
 
-    env_id: str = "LRMP-ResNet18-v1"
-    """id of the environment"""
+    env_id: TaskLike = "LRMP-ResNet18-v1"
+    """id of the environment, in any form, or a task file (.toml)"""
     accuracy: AccuracyKind | None = None
     """run the "network" itself, or look drops up in a "table"; default: as the task does"""
     seed: int = 1
@@ -100,7 +101,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     Returns:
         The finished run directory.
     """
-    return run_searcher(AGENT, args, propose, seed=args.seed, progress=progress)
+    return run_searcher(AGENT, args, propose, args.designs, progress=progress)
 
 
 def main() -> None:

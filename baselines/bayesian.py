@@ -14,6 +14,7 @@ from lrmp.baselines.command import check_counts, check_library, run_command
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.baselines.search import Proposals, run_searcher
 from lrmp.envs.accuracy.model import AccuracyKind
+from lrmp.envs.custom_task import TaskLike
 from lrmp.envs.task import Task
 from lrmp.errors import RunError, unknown_name
 from lrmp.hardware.design import MAX_BITS, MIN_BITS
@@ -27,8 +28,8 @@ AGENT = "bayesian"
 class Args:
     """Bayesian optimisation."""
 
-    env_id: str = "LRMP-ResNet18-v1"
-    """id of the environment"""
+    env_id: TaskLike = "LRMP-ResNet18-v1"
+    """id of the environment, in any form, or a task file (.toml)"""
     accuracy: AccuracyKind | None = None
     """run the "network" itself, or look drops up in a "table"; default: as the task does"""
     seed: int = 1
@@ -115,7 +116,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     if args.model == "gp":
         check_library("torch", "train")
     agent = f"{AGENT}-{args.model}"
-    return run_searcher(agent, args, propose, seed=args.seed, progress=progress)
+    return run_searcher(agent, args, propose, args.designs, progress=progress)
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ design, for the leaderboard) and policy.safetensors (the policy that explored to
 interrupted goes on from its last checkpoint and gives the same result.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import gymnasium as gym
@@ -36,9 +36,10 @@ from lrmp.baselines.checkpoint import (
 )
 from lrmp.baselines.command import check_counts, run_command
 from lrmp.baselines.design_tally import DesignTally
+from lrmp.baselines.run import Run
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.accuracy.model import AccuracyKind
-from lrmp.envs.task import Task, resolve_task
+from lrmp.envs.custom_task import CUSTOM_ID, TaskLike
 from lrmp.errors import RunError
 
 AGENT = "ddpg"
@@ -48,8 +49,8 @@ AGENT = "ddpg"
 class Args:
     """DDPG with HAQ's settings."""
 
-    env_id: str = "LRMP-ResNet18-v0"
-    """id of the environment"""
+    env_id: TaskLike = "LRMP-ResNet18-v0"
+    """id of the environment, in any form, or a task file (.toml)"""
     accuracy: AccuracyKind | None = None
     """run the "network" itself, or look drops up in a "table"; default: as the task does"""
     seed: int = 1
@@ -132,16 +133,12 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         TaskError: If there is no such task.
         RunError: If the directory holds a run of other settings.
     """
-    task = resolve_task(args.env_id, args.accuracy)
-    config = {k: v for k, v in asdict(args).items() if k not in ("runs_dir", "checkpoint_every")}
-    run = RunDirectory.open(
-        args.runs_dir / f"{args.env_id}__{AGENT}__{args.seed}", {"agent": AGENT, **config}
-    )
-    return run.complete(lambda: _train(run, task, args, progress))
+    run = Run.open(AGENT, args, progress=progress)
+    return run.complete(lambda: _train(run, args))
 
 
-def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:  # noqa: C901  one algorithm, top to bottom
-    tally = DesignTally()
+def _train(run: Run, args: Args) -> None:  # noqa: C901  one algorithm, top to bottom
+    task, tally = run.task, DesignTally()
 
     # Seeding: one generator for exploration and replay, torch's for the initial weights. One
     # thread: faster for networks this small, and sums do not depend on the number of cores.
@@ -149,7 +146,7 @@ def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:  
     rng = np.random.default_rng(args.seed)
     torch.manual_seed(args.seed)
 
-    env = gym.make(task.id, task=task)
+    env = gym.make(CUSTOM_ID, task=task)
     steps_per_episode = len(task.network)
     observation, _ = env.reset(seed=args.seed)
     observation_size, action_size = len(observation), 2
@@ -173,8 +170,8 @@ def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:  
 
     reward_baseline: float | None = None
 
-    if run.checkpoint_path.exists():
-        with restoring(run.checkpoint_path) as (tensors, state):
+    if run.directory.checkpoint_path.exists():
+        with restoring(run.directory.checkpoint_path) as (tensors, state):
             for name, module in (modules | {"best_actor": best_actor}).items():
                 module.load_state_dict(tensors[name])
             for name, optimizer in optimizers.items():
@@ -186,14 +183,14 @@ def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:  
             tally.restore(state)
             reward_baseline = state["reward_baseline"]
 
-    writer = SummaryWriter(str(run.path), purge_step=len(tally))
+    writer = SummaryWriter(str(run.directory.path), purge_step=len(tally))
     bar = tqdm(
         range(len(tally), args.episodes),
         initial=len(tally),
         total=args.episodes,
-        desc=f"{AGENT} {args.env_id} seed {args.seed}",
+        desc=run.title,
         unit="episode",
-        disable=not progress,
+        disable=not run.progress,
     )
     for episode in bar:
         # One episode: explore around the policy, or at random during the warm-up.
@@ -266,7 +263,7 @@ def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:  
         bar.set_postfix(best=f"{tally.best_reward:.3f}", last=f"{reward:.3f}")
         if (episode + 1) % args.checkpoint_every == 0 and episode + 1 < args.episodes:
             save_checkpoint(
-                run.checkpoint_path,
+                run.directory.checkpoint_path,
                 {name: m.state_dict() for name, m in modules.items()}
                 | {name: optimizer_tensors(o) for name, o in optimizers.items()}
                 | {
@@ -283,10 +280,8 @@ def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:  
     writer.close()
     env.close()
 
-    best_actor.save(run.policy_path)
-    tally.finish(
-        run, task, agent=AGENT, seed=args.seed, env_steps=args.episodes * steps_per_episode
-    )
+    best_actor.save(run.directory.policy_path)
+    run.finish(tally, env_steps=args.episodes * steps_per_episode)
 
 
 def main() -> None:

@@ -21,8 +21,9 @@ from lrmp.baselines.additive_table import additive_table
 from lrmp.baselines.command import check_counts, run_command
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.baselines.search import Proposals, run_searcher
+from lrmp.envs.custom_task import TaskLike
 from lrmp.envs.dynamics import Dynamics
-from lrmp.envs.task import Task, load_task
+from lrmp.envs.task import Task
 from lrmp.hardware.design import MAX_BITS, MIN_BITS
 
 AGENT = "greedy"
@@ -33,8 +34,8 @@ FREE = 1e-12  # accuracy that changes spend at least, so that free ones come fir
 class Args:
     """Greedy by sensitivity."""
 
-    env_id: str = "LRMP-ResNet18-v1"
-    """id of the environment; its accuracy must be a table"""
+    env_id: TaskLike = "LRMP-ResNet18-v1"
+    """id of the environment, in any form, or a task file (.toml); its accuracy must be a table"""
     designs: int = 600
     """most designs to score; the search ends when no change gains"""
     rescored: int = 4
@@ -104,8 +105,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     Raises:
         RunError: If the accuracy of the task is no table.
     """
-    additive_table(load_task(args.env_id))
-    return run_searcher(AGENT, args, propose, progress=progress)
+    return run_searcher(AGENT, args, propose, args.designs, progress=progress, needs_table=True)
 
 
 def main() -> None:

@@ -22,8 +22,9 @@ from lrmp.baselines.additive_table import additive_table
 from lrmp.baselines.command import run_command
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.baselines.search import Proposals, run_searcher
+from lrmp.envs.custom_task import TaskLike
 from lrmp.envs.dynamics import Dynamics
-from lrmp.envs.task import Task, load_task
+from lrmp.envs.task import Task
 from lrmp.errors import RunError, SolverError, unknown_name
 from lrmp.hardware.design import BIT_WIDTHS, MIN_BITS
 
@@ -39,8 +40,8 @@ DETERMINISTIC_LIMIT = 20.0  # CP-SAT's deterministic seconds; ResNet-101 takes b
 class Args:
     """HAWQ-V3's integer program over bits, then the oracle."""
 
-    env_id: str = "LRMP-ResNet18-v1"
-    """id of the environment; its accuracy must be a table"""
+    env_id: TaskLike = "LRMP-ResNet18-v1"
+    """id of the environment, in any form, or a task file (.toml); its accuracy must be a table"""
     cost: Cost = "bit-operations"
     """what the program minimises"""
     designs: int = 1
@@ -136,8 +137,9 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     Raises:
         RunError: If the accuracy of the task is no table.
     """
-    additive_table(load_task(args.env_id))
-    return run_searcher(args.agent, args, propose, progress=progress)
+    return run_searcher(
+        args.agent, args, propose, args.designs, progress=progress, needs_table=True
+    )
 
 
 def main() -> None:

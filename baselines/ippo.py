@@ -12,7 +12,7 @@ design, for the leaderboard) and policy.safetensors (the last policy). A run tha
 goes on from its last checkpoint and gives the same result.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -34,9 +34,10 @@ from lrmp.baselines.checkpoint import (
 from lrmp.baselines.command import check_counts, run_command
 from lrmp.baselines.design_tally import DesignTally
 from lrmp.baselines.ppo import compress
+from lrmp.baselines.run import Run
 from lrmp.baselines.run_directory import RunDirectory
-from lrmp.envs.multi_agent_vector import Credit, MultiAgentVector
-from lrmp.envs.task import load_task
+from lrmp.envs.custom_task import TaskLike
+from lrmp.envs.multi_agent_vector import Credit, MultiAgentVector, check_rules
 from lrmp.errors import RunError
 
 
@@ -47,8 +48,8 @@ class Args:
     algorithm: ClassVar[str] = "ippo"
     centralised: ClassVar[bool] = False  # whether the critic sees the state
 
-    env_id: str = "LRMP-ResNet18-v1"
-    """id of the task, played in its multi-agent form"""
+    env_id: TaskLike = "LRMP-ResNet18-v1"
+    """id of the environment, in any form, or a task file (.toml); played in its multi-agent form"""
     seed: int = 1
     """seed of the run: initial weights, exploration and minibatches"""
     episodes: int = 600
@@ -239,17 +240,13 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         TaskError: If there is no such task or credit.
         RunError: If the directory holds a run of other settings.
     """
-    task = load_task(args.env_id)
-    game = MultiAgentVector(task, args.num_envs, rounds=args.rounds, credit=args.credit)
-    config = {k: v for k, v in asdict(args).items() if k not in ("runs_dir", "checkpoint_every")}
-    run = RunDirectory.open(
-        args.runs_dir / f"{args.env_id}__{args.agent}__{args.seed}",
-        {"agent": args.agent, **config},
-    )
-    return run.complete(lambda: _train(run, game, args, progress))
+    check_rules(args.rounds, args.credit)
+    run = Run.open(args.agent, args, progress=progress)
+    return run.complete(lambda: _train(run, args))
 
 
-def _train(run: RunDirectory, game: MultiAgentVector, args: Args, progress: bool) -> None:
+def _train(run: Run, args: Args) -> None:
+    game = MultiAgentVector(run.task, args.num_envs, rounds=args.rounds, credit=args.credit)
     tally = DesignTally()
 
     # Seeding: one generator for exploration and minibatches, torch's own for the initial weights.
@@ -266,8 +263,8 @@ def _train(run: RunDirectory, game: MultiAgentVector, args: Args, progress: bool
     per_iteration = args.num_envs * args.rounds
     iterations = args.episodes // per_iteration
 
-    if run.checkpoint_path.exists():
-        with restoring(run.checkpoint_path) as (tensors, state):
+    if run.directory.checkpoint_path.exists():
+        with restoring(run.directory.checkpoint_path) as (tensors, state):
             agents.load_state_dict(tensors["agents"])
             critic.load_state_dict(tensors["critic"])
             restore_optimizer(optimizer, tensors["optimizer"])
@@ -275,14 +272,14 @@ def _train(run: RunDirectory, game: MultiAgentVector, args: Args, progress: bool
             tally.restore(state)
 
     first = len(tally) // per_iteration
-    writer = SummaryWriter(str(run.path), purge_step=first)
+    writer = SummaryWriter(str(run.directory.path), purge_step=first)
     bar = tqdm(
         range(first, iterations),
         initial=first,
         total=iterations,
-        desc=f"{args.agent} {args.env_id} seed {args.seed}",
+        desc=run.title,
         unit="iteration",
-        disable=not progress,
+        disable=not run.progress,
     )
     for iteration in bar:
         rollout = play(game, agents, critic, rng)
@@ -300,7 +297,7 @@ def _train(run: RunDirectory, game: MultiAgentVector, args: Args, progress: bool
         bar.set_postfix(best=f"{tally.best_reward:.3f}", mean=f"{np.mean(rewards):.3f}")
         if (iteration + 1) % args.checkpoint_every == 0 and iteration + 1 < iterations:
             save_checkpoint(
-                run.checkpoint_path,
+                run.directory.checkpoint_path,
                 {
                     "agents": agents.state_dict(),
                     "critic": critic.state_dict(),
@@ -311,16 +308,9 @@ def _train(run: RunDirectory, game: MultiAgentVector, args: Args, progress: bool
             )
     writer.close()
 
-    agents.save(run.policy_path)
+    agents.save(run.directory.policy_path)
     scored = 1 + len(game) if args.credit == "difference" else 1  # by the oracle, per design chosen
-    tally.finish(
-        run,
-        game.dynamics.task,
-        agent=args.agent,
-        seed=args.seed,
-        evaluated_designs=args.episodes * scored,
-        env_steps=args.episodes,
-    )
+    run.finish(tally, env_steps=args.episodes, evaluated_designs=args.episodes * scored)
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ design, for the leaderboard) and policy.safetensors (the last policy). A run tha
 goes on from its last checkpoint and gives the same result.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,12 +33,12 @@ from lrmp.baselines.checkpoint import (
 from lrmp.baselines.command import check_counts, run_command
 from lrmp.baselines.design_tally import DesignTally
 from lrmp.baselines.ppo import compress
+from lrmp.baselines.run import Run
 from lrmp.baselines.run_directory import RunDirectory
+from lrmp.envs.custom_task import TaskLike
 from lrmp.envs.dynamics import Dynamics
 from lrmp.envs.procedural.features import TRANSFER_FEATURES, transfer_features
-from lrmp.envs.task import load_task
 from lrmp.errors import RunError
-from lrmp.foreign_file import file_digest
 from lrmp.hardware.design import MIN_BITS
 
 
@@ -46,8 +46,8 @@ from lrmp.hardware.design import MIN_BITS
 class Args:
     """Policy gradient over all layers at once."""
 
-    env_id: str = "LRMP-ResNet18-v1"
-    """id of the environment; its accuracy is a table"""
+    env_id: TaskLike = "LRMP-ResNet18-v1"
+    """id of the environment, in any form, or a task file (.toml); its accuracy is a table"""
     seed: int = 1
     """seed of the run: initial weights and designs"""
     episodes: int = 600
@@ -105,29 +105,21 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         PolicyError: If ``start`` holds no policy over sets of layers.
         RunError: If the directory holds a run of other settings.
     """
-    load_task(args.env_id)
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     policy = SetPolicy.load(args.start) if args.start else SetPolicy(len(TRANSFER_FEATURES))
-    skip = ("runs_dir", "checkpoint_every", "start")
-    config = {k: v for k, v in asdict(args).items() if k not in skip}
-    config["start"] = file_digest(args.start) if args.start else None
-    run = RunDirectory.open(
-        args.runs_dir / f"{args.env_id}__{args.agent}__{args.seed}",
-        {"agent": args.agent, **config},
-    )
-    return run.complete(lambda: _train(run, policy, args, progress))
+    run = Run.open(args.agent, args, progress=progress)
+    return run.complete(lambda: _train(run, policy, args))
 
 
-def _train(run: RunDirectory, policy: SetPolicy, args: Args, progress: bool) -> None:
-    task = load_task(args.env_id)
-    tally = DesignTally()
+def _train(run: Run, policy: SetPolicy, args: Args) -> None:
+    task, tally = run.task, DesignTally()
     rng = torch.Generator().manual_seed(args.seed)
     optimizer = torch.optim.Adam(policy.parameters(), lr=args.learning_rate)
     iterations = args.episodes // args.designs
 
-    if run.checkpoint_path.exists():
-        with restoring(run.checkpoint_path) as (tensors, state):
+    if run.directory.checkpoint_path.exists():
+        with restoring(run.directory.checkpoint_path) as (tensors, state):
             policy.load_state_dict(tensors["policy"])
             restore_optimizer(optimizer, tensors["optimizer"])
             rng.set_state(tensors["rng"]["state"])
@@ -137,14 +129,14 @@ def _train(run: RunDirectory, policy: SetPolicy, args: Args, progress: bool) -> 
     layers = torch.from_numpy(transfer_features(task))[None]
     mask = torch.ones(1, len(dynamics), dtype=torch.bool)
     first = len(tally) // args.designs
-    writer = SummaryWriter(str(run.path), purge_step=first)
+    writer = SummaryWriter(str(run.directory.path), purge_step=first)
     bar = tqdm(
         range(first, iterations),
         initial=first,
         total=iterations,
-        desc=f"{args.agent} {args.env_id} seed {args.seed}",
+        desc=run.title,
         unit="iteration",
-        disable=not progress,
+        disable=not run.progress,
     )
     for iteration in bar:
         left = 1 - iteration / iterations
@@ -173,7 +165,7 @@ def _train(run: RunDirectory, policy: SetPolicy, args: Args, progress: bool) -> 
         bar.set_postfix(best=f"{tally.best_reward:.3f}", mean=f"{np.mean(rewards):.3f}")
         if (iteration + 1) % args.checkpoint_every == 0 and iteration + 1 < iterations:
             save_checkpoint(
-                run.checkpoint_path,
+                run.directory.checkpoint_path,
                 {
                     "policy": policy.state_dict(),
                     "optimizer": optimizer_tensors(optimizer),
@@ -183,8 +175,8 @@ def _train(run: RunDirectory, policy: SetPolicy, args: Args, progress: bool) -> 
             )
     writer.close()
 
-    policy.save(run.policy_path)
-    tally.finish(run, task, agent=args.agent, seed=args.seed, env_steps=args.episodes)
+    policy.save(run.directory.policy_path)
+    run.finish(tally, env_steps=args.episodes)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ design, for the leaderboard) and policy.safetensors (the last policy). A run tha
 goes on from its last checkpoint and gives the same result.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import gymnasium as gym
@@ -32,9 +32,10 @@ from lrmp.baselines.checkpoint import (
 )
 from lrmp.baselines.command import check_counts, run_command
 from lrmp.baselines.design_tally import DesignTally
+from lrmp.baselines.run import Run
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.accuracy.model import AccuracyKind
-from lrmp.envs.task import Task, resolve_task
+from lrmp.envs.custom_task import CUSTOM_ID, TaskLike
 from lrmp.errors import RunError
 
 AGENT = "ppo"
@@ -44,8 +45,8 @@ AGENT = "ppo"
 class Args:
     """PPO on the vector environment."""
 
-    env_id: str = "LRMP-ResNet18-v0"
-    """id of the environment"""
+    env_id: TaskLike = "LRMP-ResNet18-v0"
+    """id of the environment, in any form, or a task file (.toml)"""
     accuracy: AccuracyKind | None = None
     """run the "network" itself, or look drops up in a "table"; default: as the task does"""
     seed: int = 1
@@ -121,31 +122,29 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         TaskError: If there is no such task.
         RunError: If the directory holds a run of other settings.
     """
-    task = resolve_task(args.env_id, args.accuracy)
-    config = {k: v for k, v in asdict(args).items() if k not in ("runs_dir", "checkpoint_every")}
-    run = RunDirectory.open(
-        args.runs_dir / f"{args.env_id}__{AGENT}__{args.seed}", {"agent": AGENT, **config}
-    )
-    return run.complete(lambda: _train(run, task, args, progress))
+    run = Run.open(AGENT, args, progress=progress)
+    return run.complete(lambda: _train(run, args))
 
 
-def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:
-    tally = DesignTally()
+def _train(run: Run, args: Args) -> None:
+    task, tally = run.task, DesignTally()
 
     # Seeding: one generator for exploration and minibatches, torch's own for the initial weights.
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     rng = torch.Generator().manual_seed(args.seed)
 
-    env = gym.make_vec(task.id, args.num_envs, task=task, discrete=True, autoreset_mode="SameStep")
+    env = gym.make_vec(
+        CUSTOM_ID, args.num_envs, task=task, discrete=True, autoreset_mode="SameStep"
+    )
     steps, count = len(task.network), args.num_envs
     seen, _ = env.reset(seed=args.seed)
     policy = CategoricalPolicy(seen.shape[1])
     optimizer = torch.optim.Adam(policy.parameters(), lr=args.learning_rate, eps=1e-5)
     iterations = args.episodes // count
 
-    if run.checkpoint_path.exists():
-        with restoring(run.checkpoint_path) as (tensors, state):
+    if run.directory.checkpoint_path.exists():
+        with restoring(run.directory.checkpoint_path) as (tensors, state):
             policy.load_state_dict(tensors["policy"])
             restore_optimizer(optimizer, tensors["optimizer"])
             rng.set_state(tensors["rng"]["state"])
@@ -158,14 +157,14 @@ def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:
     terminated = torch.zeros(steps, count, dtype=torch.bool)
 
     first = len(tally) // count
-    writer = SummaryWriter(str(run.path), purge_step=first)
+    writer = SummaryWriter(str(run.directory.path), purge_step=first)
     bar = tqdm(
         range(first, iterations),
         initial=first,
         total=iterations,
-        desc=f"{AGENT} {args.env_id} seed {args.seed}",
+        desc=run.title,
         unit="iteration",
-        disable=not progress,
+        disable=not run.progress,
     )
     for iteration in bar:
         left = 1 - iteration / iterations
@@ -230,7 +229,7 @@ def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:
         bar.set_postfix(best=f"{tally.best_reward:.3f}", mean=f"{np.mean(reward):.3f}")
         if (iteration + 1) % args.checkpoint_every == 0 and iteration + 1 < iterations:
             save_checkpoint(
-                run.checkpoint_path,
+                run.directory.checkpoint_path,
                 {
                     "policy": policy.state_dict(),
                     "optimizer": optimizer_tensors(optimizer),
@@ -241,8 +240,8 @@ def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:
     writer.close()
     env.close()
 
-    policy.save(run.policy_path)
-    tally.finish(run, task, agent=AGENT, seed=args.seed, env_steps=args.episodes * steps)
+    policy.save(run.directory.policy_path)
+    run.finish(tally, env_steps=args.episodes * steps)
 
 
 def main() -> None:

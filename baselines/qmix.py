@@ -17,7 +17,7 @@ design, for the leaderboard) and policy.safetensors (the last policy). A run tha
 goes on from its last checkpoint and gives the same result.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -41,9 +41,10 @@ from lrmp.baselines.checkpoint import (
 from lrmp.baselines.command import check_counts, run_command
 from lrmp.baselines.design_tally import DesignTally
 from lrmp.baselines.ppo import compress
+from lrmp.baselines.run import Run
 from lrmp.baselines.run_directory import RunDirectory
+from lrmp.envs.custom_task import TaskLike
 from lrmp.envs.multi_agent_vector import MultiAgentVector
-from lrmp.envs.task import load_task
 from lrmp.errors import RunError, unknown_name
 
 Mixer = Literal["vdn", "qmix"]
@@ -53,8 +54,8 @@ Mixer = Literal["vdn", "qmix"]
 class Args:
     """Value decomposition, an agent per layer."""
 
-    env_id: str = "LRMP-ResNet18-v1"
-    """id of the task, played in its multi-agent form"""
+    env_id: TaskLike = "LRMP-ResNet18-v1"
+    """id of the environment, in any form, or a task file (.toml); played in its multi-agent form"""
     seed: int = 1
     """seed of the run: initial weights, exploration and replay"""
     episodes: int = 600
@@ -279,17 +280,12 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         TaskError: If there is no such task.
         RunError: If the directory holds a run of other settings.
     """
-    task = load_task(args.env_id)
-    game = MultiAgentVector(task, args.num_envs, rounds=args.rounds)
-    config = {k: v for k, v in asdict(args).items() if k not in ("runs_dir", "checkpoint_every")}
-    run = RunDirectory.open(
-        args.runs_dir / f"{args.env_id}__{args.mixer}__{args.seed}",
-        {"agent": args.mixer, **config},
-    )
-    return run.complete(lambda: _train(run, game, args, progress))
+    run = Run.open(args.mixer, args, progress=progress)
+    return run.complete(lambda: _train(run, args))
 
 
-def _train(run: RunDirectory, game: MultiAgentVector, args: Args, progress: bool) -> None:
+def _train(run: Run, args: Args) -> None:
+    game = MultiAgentVector(run.task, args.num_envs, rounds=args.rounds)
     tally = DesignTally()
 
     # Seeding: one generator for exploration and replay, torch's for the initial weights.
@@ -306,8 +302,8 @@ def _train(run: RunDirectory, game: MultiAgentVector, args: Args, progress: bool
     per_iteration = args.num_envs * args.rounds
     iterations = args.episodes // per_iteration
 
-    if run.checkpoint_path.exists():
-        with restoring(run.checkpoint_path) as (tensors, state):
+    if run.directory.checkpoint_path.exists():
+        with restoring(run.directory.checkpoint_path) as (tensors, state):
             team.load_state_dict(tensors["team"])
             target.load_state_dict(tensors["target"])
             restore_optimizer(optimizer, tensors["optimizer"])
@@ -318,14 +314,14 @@ def _train(run: RunDirectory, game: MultiAgentVector, args: Args, progress: bool
             tally.restore(state)
 
     first = len(tally) // per_iteration
-    writer = SummaryWriter(str(run.path), purge_step=first)
+    writer = SummaryWriter(str(run.directory.path), purge_step=first)
     bar = tqdm(
         range(first, iterations),
         initial=first,
         total=iterations,
-        desc=f"{args.mixer} {args.env_id} seed {args.seed}",
+        desc=run.title,
         unit="iteration",
-        disable=not progress,
+        disable=not run.progress,
     )
     for iteration in bar:
         play(game, team.agents, buffer, args.epsilon(iteration / iterations), rng)
@@ -346,7 +342,7 @@ def _train(run: RunDirectory, game: MultiAgentVector, args: Args, progress: bool
         bar.set_postfix(best=f"{tally.best_reward:.3f}", mean=f"{np.mean(rewards):.3f}")
         if (iteration + 1) % args.checkpoint_every == 0 and iteration + 1 < iterations:
             save_checkpoint(
-                run.checkpoint_path,
+                run.directory.checkpoint_path,
                 {
                     "team": team.state_dict(),
                     "target": target.state_dict(),
@@ -361,8 +357,8 @@ def _train(run: RunDirectory, game: MultiAgentVector, args: Args, progress: bool
             )
     writer.close()
 
-    team.agents.save(run.policy_path)
-    tally.finish(run, game.dynamics.task, agent=args.mixer, seed=args.seed, env_steps=args.episodes)
+    team.agents.save(run.directory.policy_path)
+    run.finish(tally, env_steps=args.episodes)
 
 
 def main() -> None:

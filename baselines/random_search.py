@@ -3,16 +3,16 @@
 Bits of every layer drawn uniformly from 2..8, which is what uniformly random actions give.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from lrmp.baselines.command import check_counts, run_command
 from lrmp.baselines.run_directory import RunDirectory
-from lrmp.baselines.search import Proposals, search
+from lrmp.baselines.search import Proposals, run_searcher
 from lrmp.envs.accuracy.model import AccuracyKind
-from lrmp.envs.task import resolve_task
+from lrmp.envs.custom_task import TaskLike
 from lrmp.hardware.design import MAX_BITS, MIN_BITS
 
 AGENT = "random"
@@ -23,8 +23,8 @@ BATCH = 50  # designs scored together, which is faster; the draws do not depend 
 class Args:
     """Random search."""
 
-    env_id: str = "LRMP-ResNet18-v0"
-    """id of the environment"""
+    env_id: TaskLike = "LRMP-ResNet18-v0"
+    """id of the environment, in any form, or a task file (.toml)"""
     accuracy: AccuracyKind | None = None
     """run the "network" itself, or look drops up in a "table"; default: as the task does"""
     seed: int = 1
@@ -48,13 +48,13 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     Returns:
         The finished run directory.
     """
-    task = resolve_task(args.env_id, args.accuracy)
-    run = RunDirectory.open(
-        args.runs_dir / f"{args.env_id}__{AGENT}__{args.seed}",
-        {"agent": AGENT, **{k: v for k, v in asdict(args).items() if k != "runs_dir"}},
+    return run_searcher(
+        AGENT,
+        args,
+        lambda task, args: propose(len(task.network), args.seed),
+        args.episodes,
+        progress=progress,
     )
-    proposals = propose(len(task.network), args.seed)
-    return search(run, task, AGENT, args.seed, proposals, args.episodes, progress=progress)
 
 
 def propose(layers: int, seed: int) -> Proposals:

@@ -24,7 +24,7 @@ goes on from its last checkpoint and gives the same result.
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -47,8 +47,9 @@ from lrmp.baselines.command import check_counts, run_command
 from lrmp.baselines.ddpg import truncated_normal
 from lrmp.baselines.design_tally import DesignTally
 from lrmp.baselines.ppo import compress
+from lrmp.baselines.run import Run
 from lrmp.baselines.run_directory import RunDirectory
-from lrmp.envs.task import Task, load_task
+from lrmp.envs.custom_task import CUSTOM_ID, TaskLike
 from lrmp.errors import RunError
 
 AGENT = "td3"
@@ -60,8 +61,8 @@ LEAST_SPREAD = 1e-3  # of returns
 class Args:
     """TD3 for rewards that come at the end."""
 
-    env_id: str = "LRMP-ResNet18-v0"
-    """id of the environment"""
+    env_id: TaskLike = "LRMP-ResNet18-v0"
+    """id of the environment, in any form, or a task file (.toml)"""
     seed: int = 1
     """seed of the run: initial weights, exploration and replay"""
     episodes: int = 600
@@ -209,23 +210,19 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         TaskError: If there is no such task.
         RunError: If the directory holds a run of other settings.
     """
-    task = load_task(args.env_id)
-    config = {k: v for k, v in asdict(args).items() if k not in ("runs_dir", "checkpoint_every")}
-    run = RunDirectory.open(
-        args.runs_dir / f"{args.env_id}__{AGENT}__{args.seed}", {"agent": AGENT, **config}
-    )
-    return run.complete(lambda: _train(run, task, args, progress))
+    run = Run.open(AGENT, args, progress=progress)
+    return run.complete(lambda: _train(run, args))
 
 
-def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:  # noqa: C901  one algorithm, top to bottom
-    tally = DesignTally()
+def _train(run: Run, args: Args) -> None:  # noqa: C901  one algorithm, top to bottom
+    task, tally = run.task, DesignTally()
 
     # Seeding: one generator for exploration and replay, torch's for the initial weights.
     torch.set_num_threads(1)
     rng = np.random.default_rng(args.seed)
     torch.manual_seed(args.seed)
 
-    env = gym.make_vec(task.id, args.num_envs, autoreset_mode="SameStep")
+    env = gym.make_vec(CUSTOM_ID, args.num_envs, task=task, autoreset_mode="SameStep")
     steps, count = len(task.network), args.num_envs
     seen, _ = env.reset(seed=args.seed)
     sizes = (seen.shape[1], 2, args.hidden)
@@ -249,8 +246,8 @@ def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:  
     actor_optimizer, critic_optimizer = optimizers.values()
     buffer = ReplayBuffer(args.buffer_episodes * steps, *sizes[:2])
 
-    if run.checkpoint_path.exists():
-        with restoring(run.checkpoint_path) as (tensors, state):
+    if run.directory.checkpoint_path.exists():
+        with restoring(run.directory.checkpoint_path) as (tensors, state):
             learned.load_state_dict(tensors["learned"])
             targets.load_state_dict(tensors["targets"])
             for name, optimizer in optimizers.items():
@@ -264,14 +261,14 @@ def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:  
     observations = np.empty((steps + 1, count, sizes[0]), np.float32)
     actions = np.empty((steps, count, 2), np.float32)
     first, iterations = len(tally) // count, args.episodes // count
-    writer = SummaryWriter(str(run.path), purge_step=first)
+    writer = SummaryWriter(str(run.directory.path), purge_step=first)
     bar = tqdm(
         range(first, iterations),
         initial=first,
         total=iterations,
-        desc=f"{AGENT} {args.env_id} seed {args.seed}",
+        desc=run.title,
         unit="iteration",
-        disable=not progress,
+        disable=not run.progress,
     )
     for iteration in bar:
         left = 1 - iteration / iterations
@@ -345,7 +342,7 @@ def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:  
         bar.set_postfix(best=f"{tally.best_reward:.3f}", mean=f"{np.mean(reward):.3f}")
         if (iteration + 1) % args.checkpoint_every == 0 and iteration + 1 < iterations:
             save_checkpoint(
-                run.checkpoint_path,
+                run.directory.checkpoint_path,
                 {
                     "learned": learned.state_dict(),
                     "targets": targets.state_dict(),
@@ -361,8 +358,8 @@ def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:  
     writer.close()
     env.close()
 
-    actor.save(run.policy_path)
-    tally.finish(run, task, agent=AGENT, seed=args.seed, env_steps=args.episodes * steps)
+    actor.save(run.directory.policy_path)
+    run.finish(tally, env_steps=args.episodes * steps)
 
 
 def main() -> None:

@@ -10,24 +10,20 @@ tuning.jsonl, so that it can be interrupted.
 import json
 import multiprocessing
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import gymnasium as gym
 from tqdm import tqdm
 
 from lrmp.baselines.algorithms import load_algorithm
 from lrmp.baselines.command import exit_codes
 from lrmp.baselines.statistics import interquartile_mean
 from lrmp.envs.procedural.generator import draw_task
-from lrmp.envs.registration import FORMS, environment_id, register_envs
-from lrmp.envs.task import TASKS, Task
 from lrmp.errors import RunError, unknown_name
 from lrmp.foreign_text import parse_json
 from lrmp.growing_file import GrowingFile
@@ -284,28 +280,11 @@ def best_reward(algorithm: str, run: Run) -> float:
         The best reward.
     """
     module, task = load_algorithm(algorithm), draw_task("train", run.instance)
-    with registered(task), tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         count = "episodes" if hasattr(module.Args, "episodes") else "designs"
         settings = json.loads(run.settings)
-        settings |= {"env_id": task.id, count: run.designs, "runs_dir": Path(folder)}
+        settings |= {"env_id": task, count: run.designs, "runs_dir": Path(folder)}
         return float(max(module.train(module.Args(**settings), progress=False).rewards()))
-
-
-@contextmanager
-def registered(task: Task) -> Iterator[None]:
-    """Register a task for as long as something is trained on it.
-
-    Args:
-        task: Not registered; that it was looked up is remembered.
-    """
-    TASKS[task.id] = lambda: task
-    register_envs()
-    try:
-        yield
-    finally:
-        del TASKS[task.id]
-        for form in FORMS:
-            del gym.registry[environment_id(task.id, form)]
 
 
 def format_page(

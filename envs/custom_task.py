@@ -1,5 +1,6 @@
 """A task of your own: your network, chip, budget and accuracy, in Python or in a TOML file."""
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
@@ -13,7 +14,8 @@ from lrmp.envs.accuracy.factories import check_kind, network_accuracy, table_acc
 from lrmp.envs.accuracy.model import AccuracyKind, AccuracyModel
 from lrmp.envs.accuracy.sensitivity_table import SensitivityTable
 from lrmp.envs.accuracy.table import TableAccuracy
-from lrmp.envs.task import AccuracyFactory, Task, resolve_task
+from lrmp.envs.environment_id import task_id_of
+from lrmp.envs.task import AccuracyFactory, Task, load_task
 from lrmp.errors import (
     AccuracyTableError,
     ForeignTextError,
@@ -165,10 +167,11 @@ def read_task(path: Path) -> Task:
 
 
 def find_task(task: TaskLike | None, accuracy: AccuracyKind | None = None) -> Task:
-    """Find the task that an environment's arguments mean.
+    """Find the task that an argument means; everything that takes a task takes it so.
 
     Args:
-        task: A task, a registered id, a TOML file, or the arguments of ``make_task`` by name.
+        task: A task; the id of a registered one, in any form and with or without ``lrmp:``; a TOML
+            file; or the arguments of ``make_task`` by name.
         accuracy: ``"table"`` or ``"network"``; None for the task's own kind.
 
     Returns:
@@ -176,18 +179,30 @@ def find_task(task: TaskLike | None, accuracy: AccuracyKind | None = None) -> Ta
 
     Raises:
         TaskError: If there is none.
-        LRMPError: As ``read_task``, ``make_task`` and ``resolve_task`` do.
+        AccuracyTableError: If there is no such kind, or no table for the network.
+        AccuracyDataError: If the network has no protocol.
+        LRMPError: As ``read_task`` and ``make_task`` do.
     """
-    if task is None:
+    found = task if isinstance(task, Task) else _find(task)
+    return found if accuracy is None else found.with_accuracy(accuracy)
+
+
+def _find(task: str | Path | Mapping[str, Any] | None) -> Task:
+    if isinstance(task, Mapping):
+        return _from_mapping(task, "the task")
+    if isinstance(task, Path) or (isinstance(task, str) and task.endswith(".toml")):
+        return read_task(Path(task))
+    if task is None or (isinstance(task, str) and task_id_of(task) == CUSTOM_ID):
         raise TaskError(
             f"Expected task= for {CUSTOM_ID}: what make_task returns, a TOML file, or the "
             "arguments of make_task by name; got none."
         )
-    if isinstance(task, Mapping):
-        task = _from_mapping(task, "the task")
-    elif isinstance(task, Path) or (isinstance(task, str) and task.endswith(".toml")):
-        task = read_task(Path(task))
-    return resolve_task(task, accuracy)
+    if not isinstance(task, str):
+        raise TaskError(
+            "Expected a task: a Task, an id such as 'LRMP-ResNet18-v1', a TOML file or the "
+            f"arguments of make_task by name; got {reprlib.repr(task)}."
+        )
+    return load_task(task)
 
 
 def _from_mapping(arguments: Mapping[str, Any], name: str) -> Task:

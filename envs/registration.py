@@ -3,35 +3,15 @@
 import gymnasium as gym
 
 from lrmp.envs.custom_task import CUSTOM_ID
+from lrmp.envs.environment_id import FORMS, environment_id
 from lrmp.envs.optimum import stored_optimum
 from lrmp.envs.task import TASKS
-
-#: Form -> module and class; the vector environment is in ``<module>_vector``, ``...VectorEnv``.
-FORMS = {
-    "": ("layerwise", "Layerwise"),
-    "OneShot": ("one_shot", "OneShot"),
-    "Refine": ("refine", "Refine"),
-}
 
 #: The family of random tasks.
 PROCEDURAL = {
     "LRMP-Procedural-v0": "ProceduralEnv",
     "LRMP-Procedural-OneShot-v0": "ProceduralOneShotEnv",
 }
-
-
-def environment_id(task_id: str, form: str = "") -> str:
-    """Name the environment of a task in a form.
-
-    Args:
-        task_id: Such as ``"LRMP-ResNet18-v1"``.
-        form: ``""`` for layer-wise, ``"OneShot"`` or ``"Refine"``.
-
-    Returns:
-        Such as ``"LRMP-ResNet18-OneShot-v1"``.
-    """
-    name, version = task_id.rsplit("-", 1)
-    return "-".join(filter(None, (name, form, version)))
 
 
 def register_envs() -> None:

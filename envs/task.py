@@ -15,6 +15,7 @@ from lrmp.envs.accuracy.factories import (
     table_accuracy,
 )
 from lrmp.envs.accuracy.model import AccuracyKind, AccuracyModel, accuracy_label
+from lrmp.envs.environment_id import task_id_of
 from lrmp.errors import TaskError, unknown_name
 from lrmp.hardware.accelerator import Accelerator
 from lrmp.hardware.cost_model import CostModel
@@ -197,33 +198,21 @@ def load_task(task_id: str) -> Task:
     """Look up a registered task.
 
     Args:
-        task_id: Gymnasium id with version; a ``lrmp:`` prefix is not part of it.
+        task_id: Gymnasium id with version, such as ``"LRMP-ResNet18-v1"``; that of another form
+            (``"LRMP-ResNet18-OneShot-v1"``) and the prefix ``lrmp:`` name the same task.
 
     Returns:
-        The task; the same object for the same id.
+        The task; the same object for the same task.
 
     Raises:
         TaskError: If there is no such task.
     """
-    if task_id not in TASKS:
+    if not isinstance(task_id, str):
+        raise TaskError(
+            f"Expected the id of a task, such as 'LRMP-ResNet18-v1'; got {task_id!r}. "
+            "find_task takes a task in every form."
+        )
+    plain = task_id_of(task_id)
+    if plain not in TASKS:
         raise TaskError(unknown_name("task", task_id, TASKS))
-    return TASKS[task_id]()
-
-
-def resolve_task(task: str | Task, accuracy: AccuracyKind | None = None) -> Task:
-    """Return the task that an environment's arguments mean.
-
-    Args:
-        task: A task, or the id of a registered one.
-        accuracy: ``"table"`` or ``"network"``; None for the task's own kind.
-
-    Returns:
-        The task.
-
-    Raises:
-        TaskError: If there is no such task.
-        AccuracyTableError: If there is no such kind, or no table for the network.
-        AccuracyDataError: If the network has no protocol.
-    """
-    found = task if isinstance(task, Task) else load_task(task)
-    return found if accuracy is None else found.with_accuracy(accuracy)
+    return TASKS[plain]() if plain == task_id else load_task(plain)

@@ -12,7 +12,9 @@ from lrmp.baselines.algorithms import ALGORITHMS, load_algorithm
 from lrmp.baselines.study.planned_run import PlannedRun, RunKey, task_label, task_of
 from lrmp.envs.accuracy.factories import check_kind
 from lrmp.envs.accuracy.table import TableAccuracy
-from lrmp.envs.task import TASKS
+from lrmp.envs.custom_task import read_task
+from lrmp.envs.environment_id import task_id_of
+from lrmp.envs.task import TASKS, Task
 from lrmp.errors import ForeignTextError, LRMPError, StudyError, unknown_name
 from lrmp.foreign_file import read_foreign_text
 from lrmp.foreign_text import parse_toml
@@ -20,6 +22,7 @@ from lrmp.foreign_text import parse_toml
 REPORT_AT = (100, 600, 1000, 10_000)  # designs
 SEEDS = 10
 MAX_RUNS = 100_000
+TASK_FILE = ".toml"  # what names of task files end in
 
 #: Fields of Args that the study itself fills in; the first one that an algorithm has of the last
 #: two is its number of designs.
@@ -42,6 +45,7 @@ class Study:
         runs: All runs: every agent's first budget, seed by seed, so that what is finished early is
             spread over all tasks; then its next one.
         left_out: By agent, the tasks without the accuracy table that it needs.
+        own_tasks: Tasks that are not registered, by the name of their file in the study.
     """
 
     name: str
@@ -50,6 +54,7 @@ class Study:
     agents: dict[str, dict[str, Any]]
     runs: tuple[PlannedRun, ...]
     left_out: dict[str, list[str]]
+    own_tasks: dict[str, Task]
 
 
 def read_study(path: Path) -> Study:
@@ -90,15 +95,15 @@ class _Agent:
     budgets: list[int]
     seeds: list[int]  # as many as budgets, 0 where chance plays no part
 
-    def runs(self, task_id: str, kind: str) -> Iterator[PlannedRun]:
+    def runs(self, task_id: str, kind: str, task: Task) -> Iterator[PlannedRun]:
         known = [field.name for field in fields(self.module.Args)]
         if kind and "accuracy" not in known:
             raise StudyError(
                 f"Expected agents that can run the {kind} itself on {task_id}, got {self.name}. "
                 "Leave it out."
             )
-        options = self.settings | {"env_id": task_id} | ({"accuracy": kind} if kind else {})
-        fingerprint = task_of(RunKey(task_id, kind, self.name, 0, 0)).fingerprint
+        env_id = task_id if task_id in TASKS else task
+        options = self.settings | {"env_id": env_id} | ({"accuracy": kind} if kind else {})
         for budget, last in zip(self.budgets, self.seeds, strict=True):
             for seed in range(1, last + 1) if last else (0,):
                 own = ({self.count: budget} if self.count else {}) | (
@@ -109,7 +114,7 @@ class _Agent:
                 except LRMPError as error:
                     raise StudyError(f"agent {self.name}: {error}") from error
                 key = RunKey(task_id, kind, self.name, budget, seed)
-                yield PlannedRun(key, self.algorithm, args, fingerprint)
+                yield PlannedRun(key, self.algorithm, args, task.fingerprint)
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,7 @@ class _Reader:
 
     def study(self, document: Mapping[str, Any]) -> Study:
         _check_keys("a study", document, _STUDY_KEYS)
-        tasks = _tasks(document.get("tasks"))
+        tasks, own_tasks = self._tasks(document.get("tasks"))
         about = document.get("about", "")
         if not isinstance(about, str):
             raise StudyError(f"Expected about as text, got {about!r}.")
@@ -140,7 +145,7 @@ class _Reader:
             }
             needs_table = ALGORITHMS[agent.algorithm].needs_table
             for task_id, kind in _chosen(name, table, tasks):
-                task = task_of(RunKey(task_id, kind, name, 0, 0))
+                task = task_of(RunKey(task_id, kind, name, 0, 0), own_tasks)
                 if needs_table and not isinstance(task.accuracy, TableAccuracy):
                     left_out.setdefault(name, []).append(task_label(task_id, kind))
                 else:
@@ -149,10 +154,41 @@ class _Reader:
                             f"Expected at most {MAX_RUNS} runs, got more with {sum(agent.seeds)} "
                             f"of agent {name} on {task_id}. Lower seeds or leave out tasks."
                         )
-                    runs += agent.runs(task_id, kind)
+                    runs += agent.runs(task_id, kind, task)
         runs.sort(key=lambda r: (agents[r.key.agent]["budgets"].index(r.key.budget), r.key.seed))
         report_at = _report_at(document.get("report_at"), [run.key.budget for run in runs])
-        return Study(self.path.stem, about, report_at, agents, (*runs,), left_out)
+        return Study(self.path.stem, about, report_at, agents, (*runs,), left_out, own_tasks)
+
+    def _tasks(self, given: Any) -> tuple[list[tuple[str, str]], dict[str, Task]]:
+        """Read the tasks: ids, patterns such as "LRMP-*-v1", files, or tables with id and accuracy.
+
+        Returns:
+            Names and kinds of accuracy; and by name the tasks that files define.
+        """
+        if not isinstance(given, list) or not given:
+            raise StudyError(f"Expected tasks = [ids of tasks], got {given!r}.")
+        found: dict[tuple[str, str], None] = {}
+        own_tasks: dict[str, Task] = {}
+        for entry in given:
+            table = entry if isinstance(entry, dict) else {"id": entry}
+            _check_keys("a task", table, _TASK_KEYS)
+            word, kind = table.get("id"), table.get("accuracy", "")
+            if isinstance(word, str) and word.endswith(TASK_FILE):
+                own_tasks[word] = read_task(self.path.parent / word)
+                ids = [word]
+            elif isinstance(word, str):
+                ids = [task for task in TASKS if fnmatchcase(task, plain_pattern(word))]
+            else:
+                ids = []
+            if not ids:
+                raise StudyError(unknown_name("task", word, TASKS))
+            for task_id in ids:
+                if kind:
+                    check_kind(kind)
+                    plain = task_of(RunKey(task_id, "", "", 0, 0), own_tasks)
+                    own = plain.accuracy.kind == kind
+                found[task_id, "" if not kind or own else kind] = None
+        return list(found), own_tasks
 
     def _agent(self, name: str, table: Any, study: Mapping[str, Any]) -> _Agent:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) or not isinstance(table, dict):
@@ -265,28 +301,20 @@ def _chosen(
     if not isinstance(patterns, list) or not all(isinstance(p, str) for p in patterns):
         raise StudyError(f"Expected tasks of agent {agent} as a list of ids, got {patterns!r}.")
     ids = [task_id for task_id, _ in tasks]
+    patterns = [plain_pattern(pattern) for pattern in patterns]
     for pattern in patterns:
         if not any(fnmatchcase(task_id, pattern) for task_id in ids):
             raise StudyError(unknown_name(f"task of agent {agent}", pattern, ids))
     return [task for task in tasks if any(fnmatchcase(task[0], pattern) for pattern in patterns)]
 
 
-def _tasks(given: Any) -> list[tuple[str, str]]:
-    """Read the tasks: ids, patterns such as "LRMP-*-v1", or tables with id and accuracy."""
-    if not isinstance(given, list) or not given:
-        raise StudyError(f"Expected tasks = [ids of tasks], got {given!r}.")
-    found: dict[tuple[str, str], None] = {}
-    for entry in given:
-        table = entry if isinstance(entry, dict) else {"id": entry}
-        _check_keys("a task", table, _TASK_KEYS)
-        pattern, kind = table.get("id"), table.get("accuracy", "")
-        ids = [task for task in TASKS if isinstance(pattern, str) and fnmatchcase(task, pattern)]
-        if not ids:
-            raise StudyError(unknown_name("task", pattern, TASKS))
-        for task_id in ids:
-            if kind:
-                check_kind(kind)
-                plain = task_of(RunKey(task_id, "", "", 0, 0))
-                own = plain.accuracy.kind == kind
-            found[task_id, "" if not kind or own else kind] = None
-    return list(found)
+def plain_pattern(pattern: str) -> str:
+    """Name tasks as a study does, whatever form of their environment is named.
+
+    Args:
+        pattern: Id of an environment with wildcards, or the name of a file.
+
+    Returns:
+        What fits the ids of the tasks; the name of a file as it is.
+    """
+    return pattern if pattern.endswith(TASK_FILE) else task_id_of(pattern)

@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,15 @@ from lrmp.baselines.statistics import (
     probability_of_improvement,
 )
 from lrmp.baselines.study.network_check import CHECKS, Check, check_winners
-from lrmp.baselines.study.planned_run import record_key, task_of
+from lrmp.baselines.study.planned_run import NO_TASKS, record_key, task_of
 from lrmp.baselines.study.plots import plot_gaps, plot_profiles, plot_tasks
 from lrmp.baselines.study.results import RESULTS, StudyRecord
 from lrmp.baselines.study.runner import PLAN
 from lrmp.baselines.study.scores import Scores, best_designs, label_of
 from lrmp.envs.optimum import stored_optimum
 from lrmp.envs.outcome import evaluate_bits
+from lrmp.envs.task import TASKS as REGISTERED
+from lrmp.envs.task import Task
 from lrmp.whole_file import write_whole
 
 PAGE, TASKS_PAGE = "report.md", "tasks.md"
@@ -138,11 +141,9 @@ def write_report(folder: Path, out: Path, data: Path | None = None, *, check: bo
         MissingExtraError: If matplotlib is not installed.
     """
     scores = Scores.read(folder)
-    allowed = {
-        label_of(record): task_of(record_key(record)).allowed_drop for record in scores.records
-    }
+    allowed = {label_of(record): scores.task(record).allowed_drop for record in scores.records}
     winners = best_designs(scores.records, allowed)
-    checks = check_winners(winners, folder, data, run=check)
+    checks = check_winners(winners, folder, data, run=check, own_tasks=scores.own_tasks)
     out.mkdir(parents=True, exist_ok=True)
     if out.resolve() != folder.resolve():
         for name in (RESULTS, PLAN, CHECKS):
@@ -191,8 +192,13 @@ def format_report(
         wins=format_wins(scores),
         comparisons="\n\n".join(filter(None, (format_pool(scores, c) for c in scores.report_at))),
         headline=format_headline(winners),
-        checks=format_checks(winners, checks),
-        verdict=format_verdict(winners, checks, _link("where to find them", "protocol.md", out)),
+        checks=format_checks(winners, checks, scores.own_tasks),
+        verdict=format_verdict(
+            winners,
+            checks,
+            _link("where to find them", "protocol.md", out),
+            scores.own_tasks,
+        ),
         times=format_times(scores),
         agents=format_agents(scores),
         about=scores.plan["about"].strip() + "\n\n" if scores.plan["about"] else "",
@@ -335,6 +341,8 @@ def format_headline(winners: dict[str, StudyRecord]) -> str:
     """
     entries = []
     for label, record in winners.items():
+        if record["task"] not in REGISTERED:
+            continue  # a task of one's own is in no one's published ranges
         task = task_of(record_key(record))
         if not record["accuracy"] and task.objective in PUBLISHED:
             row = {"task": label, "objective": task.objective, "accuracy": task.accuracy_label}
@@ -364,12 +372,17 @@ def _proven(record: StudyRecord) -> str:
     return f"{outcome.speedup:.2f}x" if outcome.accuracy_drop <= task.allowed_drop else ""
 
 
-def format_checks(winners: dict[str, StudyRecord], checks: dict[str, Check | str]) -> str:
+def format_checks(
+    winners: dict[str, StudyRecord],
+    checks: dict[str, Check | str],
+    own_tasks: Mapping[str, Task] = NO_TASKS,
+) -> str:
     """Write the drops on the network beside those that the search saw.
 
     Args:
         winners: Best designs by task.
         checks: What the networks say of them.
+        own_tasks: The study's tasks that are not registered, by name.
 
     Returns:
         A table.
@@ -378,7 +391,8 @@ def format_checks(winners: dict[str, StudyRecord], checks: dict[str, Check | str
     for label, record in winners.items():
         claim, check = record["claim"], checks[label]
         cells = [label, record["agent"], f"{claim['speedup']:.2f}x"]
-        cells.append(f"{claim['accuracy_drop']:.2f}, {task_of(record_key(record)).accuracy_label}")
+        seen_by = task_of(record_key(record), own_tasks).accuracy_label
+        cells.append(f"{claim['accuracy_drop']:.2f}, {seen_by}")
         if isinstance(check, str):
             cells += ["", check]
         else:
@@ -392,7 +406,10 @@ def format_checks(winners: dict[str, StudyRecord], checks: dict[str, Check | str
 
 
 def format_verdict(
-    winners: dict[str, StudyRecord], checks: dict[str, Check | str], where: str
+    winners: dict[str, StudyRecord],
+    checks: dict[str, Check | str],
+    where: str,
+    own_tasks: Mapping[str, Task] = NO_TASKS,
 ) -> str:
     """Count how often the network confirms the table, and say how to check the others.
 
@@ -400,6 +417,7 @@ def format_verdict(
         winners: Best designs by task.
         checks: What the networks say of them.
         where: What to read about the data.
+        own_tasks: The study's tasks that are not registered, by name.
 
     Returns:
         Sentences.
@@ -407,7 +425,7 @@ def format_verdict(
     sentences = []
     by_label: dict[str, list[tuple[float, bool]]] = {}
     for label, check in checks.items():
-        task = task_of(record_key(winners[label]))
+        task = task_of(record_key(winners[label]), own_tasks)
         if not isinstance(check, str) and task.accuracy.kind == "table":
             drop = check["test"]["drop"]
             excess = drop - winners[label]["claim"]["accuracy_drop"]

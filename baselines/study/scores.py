@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.baselines.statistics import interquartile_mean
-from lrmp.baselines.study.planned_run import record_key, task_label
+from lrmp.baselines.study.planned_run import record_key, task_label, task_of
 from lrmp.baselines.study.results import RESULTS, StudyRecord, read_results
 from lrmp.baselines.study.runner import PLAN
 from lrmp.envs.optimum import stored_optimum
+from lrmp.envs.task import TASKS, Task
+from lrmp.envs.task_definition import task_of_document
 from lrmp.errors import StudyError
 from lrmp.foreign_file import read_foreign_text
 from lrmp.foreign_text import parse_json
@@ -77,6 +79,23 @@ class Scores:
         return [int(count) for count in self.plan["report_at"]]
 
     @cached_property
+    def own_tasks(self) -> dict[str, Task]:
+        """Tasks that are not registered, by name; studies of registered ones have none."""
+        documents: dict[str, Any] = self.plan.get("own_tasks", {})
+        return {name: task_of_document(document) for name, document in documents.items()}
+
+    def task(self, record: StudyRecord) -> Task:
+        """Look up the task of a record.
+
+        Args:
+            record: Of the study.
+
+        Returns:
+            The task, with the study's kind of accuracy.
+        """
+        return task_of(record_key(record), self.own_tasks)
+
+    @cached_property
     def tasks(self) -> list[str]:
         """Labels of the tasks that have records."""
         return list(dict.fromkeys(label_of(record) for record in self.records))
@@ -107,7 +126,7 @@ class Scores:
         """Reward of the certified optimum by task; tasks without one are not there."""
         found = {}
         for record in self.records:
-            optimum = stored_optimum(record["task"])
+            optimum = stored_optimum(record["task"]) if record["task"] in TASKS else None
             if optimum and optimum.task_fingerprint == record["task_fingerprint"]:
                 found[label_of(record)] = optimum.value
         return found

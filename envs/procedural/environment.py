@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lrmp.envs.accuracy.table import TableAccuracy
 from lrmp.envs.action import layer_action_space
+from lrmp.envs.custom_task import find_task
 from lrmp.envs.episode_frame import MOST_WIDTH, Frame
 from lrmp.envs.episode_renderer import RENDER_MODES, EpisodeRenderer
 from lrmp.envs.layerwise import Action, LayerwiseEnv
@@ -20,7 +21,7 @@ from lrmp.envs.one_shot import OneShotEnv, one_shot_space
 from lrmp.envs.procedural.features import TRANSFER_FEATURES, transfer_features
 from lrmp.envs.procedural.generator import INSTANCES, Split, draw_task
 from lrmp.envs.reward import RewardName, reward_function
-from lrmp.envs.task import Task, resolve_task
+from lrmp.envs.task import Task
 from lrmp.errors import ActionError, TaskError, unknown_name
 from lrmp.hardware.cost_report import Objective
 from lrmp.solvers.oracle import SolverName, check_solver
@@ -407,7 +408,7 @@ def _layer_spaces() -> dict[str, spaces.Space[Any]]:
 
 def _playable(task: str | Task) -> Task:
     """Look a task up and check that its layers can be shown."""
-    found = resolve_task(task)
+    found = find_task(task)
     if not isinstance(found.accuracy, TableAccuracy):
         raise TaskError(
             f"Expected tasks whose accuracy is a table, got {found.id}. Its harms are not known."
