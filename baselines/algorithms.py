@@ -14,15 +14,14 @@ class Algorithm:
 
     Attributes:
         module: Has ``Args``, a dataclass of settings, and ``train(args, *, progress)``, which
-            returns a finished run directory.
+            returns a finished run directory. ``Args`` without ``evaluations``: the number of
+            designs follows from the algorithm; without ``seed``: chance plays no part.
         needs_table: Whether it looks accuracies up in the task's table.
-        own_count: Whether the number of designs follows from the algorithm.
         package: What it imports when it runs, from the extra ``search``.
     """
 
     module: str
     needs_table: bool = False
-    own_count: bool = False
     package: str | None = None
 
 
@@ -33,7 +32,7 @@ ALGORITHMS = {
     "ddpg": Algorithm("lrmp.baselines.ddpg"),
     "genetic": Algorithm("lrmp.baselines.genetic", package="pymoo"),
     "greedy": Algorithm("lrmp.baselines.greedy", needs_table=True),
-    "hawq-ilp": Algorithm("lrmp.baselines.hawq_ilp", needs_table=True, own_count=True),
+    "hawq-ilp": Algorithm("lrmp.baselines.hawq_ilp", needs_table=True),
     "ippo": Algorithm("lrmp.baselines.ippo"),
     "mappo": Algorithm("lrmp.baselines.mappo"),
     "policy-gradient": Algorithm("lrmp.baselines.policy_gradient", needs_table=True),
@@ -41,7 +40,7 @@ ALGORITHMS = {
     "qmix": Algorithm("lrmp.baselines.qmix"),
     "random": Algorithm("lrmp.baselines.random_search"),
     "td3": Algorithm("lrmp.baselines.td3"),
-    "uniform": Algorithm("lrmp.baselines.uniform", own_count=True),
+    "uniform": Algorithm("lrmp.baselines.uniform"),
 }
 
 

@@ -55,7 +55,7 @@ class Args:
     """run the "network" itself, or look drops up in a "table"; default: as the task does"""
     seed: int = 1
     """seed of the run: initial weights, exploration and replay"""
-    episodes: int = 600
+    evaluations: int = 600
     """designs to try"""
     runs_dir: Path = Path("runs")
     """where the run directory is made: RUNS_DIR/ENV_ID__ddpg__SEED"""
@@ -89,7 +89,7 @@ class Args:
     def __post_init__(self) -> None:
         check_counts(
             self.seed,
-            episodes=self.episodes,
+            evaluations=self.evaluations,
             batch_size=self.batch_size,
             buffer_episodes=self.buffer_episodes,
             checkpoint_every=self.checkpoint_every,
@@ -185,9 +185,9 @@ def _train(run: Run, args: Args) -> None:  # noqa: C901  one algorithm, top to b
 
     writer = SummaryWriter(str(run.directory.path), purge_step=len(tally))
     bar = tqdm(
-        range(len(tally), args.episodes),
+        range(len(tally), args.evaluations),
         initial=len(tally),
-        total=args.episodes,
+        total=args.evaluations,
         desc=run.title,
         unit="episode",
         disable=not run.progress,
@@ -261,7 +261,7 @@ def _train(run: Run, args: Args) -> None:  # noqa: C901  one algorithm, top to b
         writer.add_scalar("charts/speedup", info["speedup"], episode)
         writer.add_scalar("charts/accuracy_drop", info["accuracy_drop"], episode)
         bar.set_postfix(best=f"{tally.best_reward:.3f}", last=f"{reward:.3f}")
-        if (episode + 1) % args.checkpoint_every == 0 and episode + 1 < args.episodes:
+        if (episode + 1) % args.checkpoint_every == 0 and episode + 1 < args.evaluations:
             save_checkpoint(
                 run.directory.checkpoint_path,
                 {name: m.state_dict() for name, m in modules.items()}
@@ -281,7 +281,7 @@ def _train(run: Run, args: Args) -> None:  # noqa: C901  one algorithm, top to b
     env.close()
 
     best_actor.save(run.directory.policy_path)
-    run.finish(tally, env_steps=args.episodes * steps_per_episode)
+    run.finish(tally, env_steps=args.evaluations * steps_per_episode)
 
 
 def main() -> None:

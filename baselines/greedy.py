@@ -36,7 +36,7 @@ class Args:
 
     env_id: TaskLike = "LRMP-ResNet18-v1"
     """id of the environment, in any form, or a task file (.toml); its accuracy must be a table"""
-    designs: int = 600
+    evaluations: int = 600
     """most designs to score; the search ends when no change gains"""
     rescored: int = 4
     """changes that are scored anew at a time"""
@@ -44,7 +44,7 @@ class Args:
     """where the run directory is made: RUNS_DIR/ENV_ID__greedy__0"""
 
     def __post_init__(self) -> None:
-        check_counts(0, designs=self.designs, rescored=self.rescored)
+        check_counts(0, evaluations=self.evaluations, rescored=self.rescored)
 
 
 def propose(task: Task, args: Args) -> Proposals:
@@ -105,7 +105,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     Raises:
         RunError: If the accuracy of the task is no table.
     """
-    return run_searcher(AGENT, args, propose, args.designs, progress=progress, needs_table=True)
+    return run_searcher(AGENT, args, propose, args.evaluations, progress=progress, needs_table=True)
 
 
 def main() -> None:

@@ -44,18 +44,12 @@ class Args:
     """id of the environment, in any form, or a task file (.toml); its accuracy must be a table"""
     cost: Cost = "bit-operations"
     """what the program minimises"""
-    designs: int = 1
-    """designs to score: the program has one answer"""
     runs_dir: Path = Path("runs")
     """where the run directory is made: RUNS_DIR/ENV_ID__hawq-ilp__0, or ...__hawq-ilp-COST__0"""
 
     def __post_init__(self) -> None:
         if self.cost not in get_args(Cost):
             raise RunError(unknown_name("cost", self.cost, get_args(Cost)))
-        if self.designs != 1:
-            raise RunError(
-                f"Expected designs of 1, got {self.designs}: the program has one answer."
-            )
 
     @property
     def agent(self) -> str:
@@ -137,9 +131,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     Raises:
         RunError: If the accuracy of the task is no table.
     """
-    return run_searcher(
-        args.agent, args, propose, args.designs, progress=progress, needs_table=True
-    )
+    return run_searcher(args.agent, args, propose, 1, progress=progress, needs_table=True)
 
 
 def main() -> None:

@@ -52,7 +52,7 @@ class Args:
     """id of the environment, in any form, or a task file (.toml); played in its multi-agent form"""
     seed: int = 1
     """seed of the run: initial weights, exploration and minibatches"""
-    episodes: int = 600
+    evaluations: int = 600
     """designs that the agents choose, a multiple of NUM_ENVS * ROUNDS"""
     credit: Credit = "team"
     """what an agent is rewarded with: the team's score, or the difference that its layer makes,
@@ -94,17 +94,17 @@ class Args:
     def __post_init__(self) -> None:
         check_counts(
             self.seed,
-            episodes=self.episodes,
+            evaluations=self.evaluations,
             rounds=self.rounds,
             num_envs=self.num_envs,
             epochs=self.epochs,
             minibatches=self.minibatches,
             checkpoint_every=self.checkpoint_every,
         )
-        if self.episodes % (self.num_envs * self.rounds):
+        if self.evaluations % (self.num_envs * self.rounds):
             raise RunError(
-                f"Expected episodes to be a multiple of num_envs * rounds "
-                f"({self.num_envs * self.rounds}), got {self.episodes}."
+                f"Expected evaluations to be a multiple of num_envs * rounds "
+                f"({self.num_envs * self.rounds}), got {self.evaluations}."
             )
 
     @property
@@ -261,7 +261,7 @@ def _train(run: Run, args: Args) -> None:
     parameters = chain(agents.parameters(), critic.parameters())
     optimizer = torch.optim.Adam(parameters, lr=args.learning_rate, eps=1e-5)
     per_iteration = args.num_envs * args.rounds
-    iterations = args.episodes // per_iteration
+    iterations = args.evaluations // per_iteration
 
     if run.directory.checkpoint_path.exists():
         with restoring(run.directory.checkpoint_path) as (tensors, state):
@@ -310,7 +310,7 @@ def _train(run: Run, args: Args) -> None:
 
     agents.save(run.directory.policy_path)
     scored = 1 + len(game) if args.credit == "difference" else 1  # by the oracle, per design chosen
-    run.finish(tally, env_steps=args.episodes, evaluated_designs=args.episodes * scored)
+    run.finish(tally, env_steps=args.evaluations, evaluated_designs=args.evaluations * scored)
 
 
 def main() -> None:

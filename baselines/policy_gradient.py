@@ -50,7 +50,7 @@ class Args:
     """id of the environment, in any form, or a task file (.toml); its accuracy is a table"""
     seed: int = 1
     """seed of the run: initial weights and designs"""
-    episodes: int = 600
+    evaluations: int = 600
     """designs to try, a multiple of DESIGNS"""
     start: Path | None = None
     """policy to start from, as lrmp.baselines.transfer writes it; without one, from scratch. For a
@@ -74,14 +74,14 @@ class Args:
     def __post_init__(self) -> None:
         check_counts(
             self.seed,
-            episodes=self.episodes,
+            evaluations=self.evaluations,
             designs=self.designs - 1,
             checkpoint_every=self.checkpoint_every,
         )
-        if self.episodes % self.designs:
+        if self.evaluations % self.designs:
             raise RunError(
-                f"Expected episodes to be a multiple of designs ({self.designs}), got "
-                f"{self.episodes}."
+                f"Expected evaluations to be a multiple of designs ({self.designs}), got "
+                f"{self.evaluations}."
             )
 
     @property
@@ -116,7 +116,7 @@ def _train(run: Run, policy: SetPolicy, args: Args) -> None:
     task, tally = run.task, DesignTally()
     rng = torch.Generator().manual_seed(args.seed)
     optimizer = torch.optim.Adam(policy.parameters(), lr=args.learning_rate)
-    iterations = args.episodes // args.designs
+    iterations = args.evaluations // args.designs
 
     if run.directory.checkpoint_path.exists():
         with restoring(run.directory.checkpoint_path) as (tensors, state):
@@ -176,7 +176,7 @@ def _train(run: Run, policy: SetPolicy, args: Args) -> None:
     writer.close()
 
     policy.save(run.directory.policy_path)
-    run.finish(tally, env_steps=args.episodes)
+    run.finish(tally, env_steps=args.evaluations)
 
 
 def main() -> None:

@@ -51,7 +51,7 @@ class Args:
     """run the "network" itself, or look drops up in a "table"; default: as the task does"""
     seed: int = 1
     """seed of the run: initial weights, exploration and minibatches"""
-    episodes: int = 600
+    evaluations: int = 600
     """designs to try, a multiple of NUM_ENVS"""
     runs_dir: Path = Path("runs")
     """where the run directory is made: RUNS_DIR/ENV_ID__ppo__SEED"""
@@ -83,16 +83,16 @@ class Args:
     def __post_init__(self) -> None:
         check_counts(
             self.seed,
-            episodes=self.episodes,
+            evaluations=self.evaluations,
             num_envs=self.num_envs,
             epochs=self.epochs,
             minibatches=self.minibatches,
             checkpoint_every=self.checkpoint_every,
         )
-        if self.episodes % self.num_envs:
+        if self.evaluations % self.num_envs:
             raise RunError(
-                f"Expected episodes to be a multiple of num_envs ({self.num_envs}), got "
-                f"{self.episodes}."
+                f"Expected evaluations to be a multiple of num_envs ({self.num_envs}), got "
+                f"{self.evaluations}."
             )
 
 
@@ -141,7 +141,7 @@ def _train(run: Run, args: Args) -> None:
     seen, _ = env.reset(seed=args.seed)
     policy = CategoricalPolicy(seen.shape[1])
     optimizer = torch.optim.Adam(policy.parameters(), lr=args.learning_rate, eps=1e-5)
-    iterations = args.episodes // count
+    iterations = args.evaluations // count
 
     if run.directory.checkpoint_path.exists():
         with restoring(run.directory.checkpoint_path) as (tensors, state):
@@ -241,7 +241,7 @@ def _train(run: Run, args: Args) -> None:
     env.close()
 
     policy.save(run.directory.policy_path)
-    run.finish(tally, env_steps=args.episodes * steps)
+    run.finish(tally, env_steps=args.evaluations * steps)
 
 
 def main() -> None:

@@ -58,7 +58,7 @@ class Args:
     """id of the environment, in any form, or a task file (.toml); played in its multi-agent form"""
     seed: int = 1
     """seed of the run: initial weights, exploration and replay"""
-    episodes: int = 600
+    evaluations: int = 600
     """designs that the agents choose, a multiple of NUM_ENVS * ROUNDS"""
     mixer: Mixer = "qmix"
     """how agents' values make the team's: vdn adds them, qmix has a monotone network"""
@@ -96,7 +96,7 @@ class Args:
     def __post_init__(self) -> None:
         check_counts(
             self.seed,
-            episodes=self.episodes,
+            evaluations=self.evaluations,
             rounds=self.rounds,
             num_envs=self.num_envs,
             updates=self.updates,
@@ -110,10 +110,10 @@ class Args:
         for name in ("last_epsilon", "exploration"):
             if not 0 <= getattr(self, name) <= 1:
                 raise RunError(f"Expected {name} from 0 to 1, got {getattr(self, name)}.")
-        if self.episodes % (self.num_envs * self.rounds):
+        if self.evaluations % (self.num_envs * self.rounds):
             raise RunError(
-                f"Expected episodes to be a multiple of num_envs * rounds "
-                f"({self.num_envs * self.rounds}), got {self.episodes}."
+                f"Expected evaluations to be a multiple of num_envs * rounds "
+                f"({self.num_envs * self.rounds}), got {self.evaluations}."
             )
 
     def epsilon(self, done: float) -> float:
@@ -297,10 +297,10 @@ def _train(run: Run, args: Args) -> None:
     target.load_state_dict(team.state_dict())
     optimizer = torch.optim.Adam(team.parameters(), lr=args.learning_rate)
     seen_size = len(game) * game.observation_size + game.state_size
-    capacity = min(args.buffer_size, args.episodes)
+    capacity = min(args.buffer_size, args.evaluations)
     buffer = ReplayBuffer(capacity, seen_size, 2 * len(game))
     per_iteration = args.num_envs * args.rounds
-    iterations = args.episodes // per_iteration
+    iterations = args.evaluations // per_iteration
 
     if run.directory.checkpoint_path.exists():
         with restoring(run.directory.checkpoint_path) as (tensors, state):
@@ -358,7 +358,7 @@ def _train(run: Run, args: Args) -> None:
     writer.close()
 
     team.agents.save(run.directory.policy_path)
-    run.finish(tally, env_steps=args.episodes)
+    run.finish(tally, env_steps=args.evaluations)
 
 
 def main() -> None:

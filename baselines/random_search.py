@@ -29,13 +29,13 @@ class Args:
     """run the "network" itself, or look drops up in a "table"; default: as the task does"""
     seed: int = 1
     """seed of the run"""
-    episodes: int = 600
+    evaluations: int = 600
     """designs to try"""
     runs_dir: Path = Path("runs")
     """where the run directory is made: RUNS_DIR/ENV_ID__random__SEED"""
 
     def __post_init__(self) -> None:
-        check_counts(self.seed, episodes=self.episodes)
+        check_counts(self.seed, evaluations=self.evaluations)
 
 
 def train(args: Args, *, progress: bool = True) -> RunDirectory:
@@ -52,7 +52,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         AGENT,
         args,
         lambda task, args: propose(len(task.network), args.seed),
-        args.episodes,
+        args.evaluations,
         progress=progress,
     )
 

@@ -65,7 +65,7 @@ class Args:
     """id of the environment, in any form, or a task file (.toml)"""
     seed: int = 1
     """seed of the run: initial weights, exploration and replay"""
-    episodes: int = 600
+    evaluations: int = 600
     """designs to try, a multiple of NUM_ENVS"""
     runs_dir: Path = Path("runs")
     """where the run directory is made: RUNS_DIR/ENV_ID__td3__SEED"""
@@ -119,7 +119,7 @@ class Args:
     def __post_init__(self) -> None:
         check_counts(
             self.seed,
-            episodes=self.episodes,
+            evaluations=self.evaluations,
             policy_delay=self.policy_delay,
             num_envs=self.num_envs,
             updates_per_episode=self.updates_per_episode,
@@ -128,10 +128,10 @@ class Args:
             buffer_episodes=self.buffer_episodes,
             checkpoint_every=self.checkpoint_every,
         )
-        if self.episodes % self.num_envs:
+        if self.evaluations % self.num_envs:
             raise RunError(
-                f"Expected episodes to be a multiple of num_envs ({self.num_envs}), got "
-                f"{self.episodes}."
+                f"Expected evaluations to be a multiple of num_envs ({self.num_envs}), got "
+                f"{self.evaluations}."
             )
         if self.n_steps < 0:
             raise RunError(f"Expected n_steps of at least 0, got {self.n_steps}.")
@@ -260,7 +260,7 @@ def _train(run: Run, args: Args) -> None:  # noqa: C901  one algorithm, top to b
 
     observations = np.empty((steps + 1, count, sizes[0]), np.float32)
     actions = np.empty((steps, count, 2), np.float32)
-    first, iterations = len(tally) // count, args.episodes // count
+    first, iterations = len(tally) // count, args.evaluations // count
     writer = SummaryWriter(str(run.directory.path), purge_step=first)
     bar = tqdm(
         range(first, iterations),
@@ -359,7 +359,7 @@ def _train(run: Run, args: Args) -> None:  # noqa: C901  one algorithm, top to b
     env.close()
 
     actor.save(run.directory.policy_path)
-    run.finish(tally, env_steps=args.episodes * steps)
+    run.finish(tally, env_steps=args.evaluations * steps)
 
 
 def main() -> None:

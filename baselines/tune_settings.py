@@ -66,7 +66,7 @@ class Grid(NamedTuple):
 
     Attributes:
         algorithm: One of ``ALGORITHMS``.
-        designs: Designs per run.
+        evaluations: Designs per run.
         sample: On which instances.
         settings: Values by name of the argument.
         fixed: Other arguments that are not the algorithm's defaults.
@@ -75,7 +75,7 @@ class Grid(NamedTuple):
     """
 
     algorithm: str
-    designs: int
+    evaluations: int
     sample: Sample
     settings: dict[str, tuple[Any, ...]]
     fixed: Mapping[str, Any] = MappingProxyType({})
@@ -179,13 +179,13 @@ class Run(NamedTuple):
         agent: Name of the grid.
         settings: As JSON, with those that are fixed.
         instance: Number of the training instance.
-        designs: Designs to score.
+        evaluations: Designs to score.
     """
 
     agent: str
     settings: str
     instance: int
-    designs: int
+    evaluations: int
 
 
 def tune(args: Args, grids: Mapping[str, Grid] = MappingProxyType(GRIDS)) -> str:
@@ -219,7 +219,7 @@ def _tune(args: Args, grids: Mapping[str, Grid], journal: GrowingFile) -> str:
     try:
         for row in map(parse_json, journal.lines):
             settings = json.dumps(row["settings"])
-            run = Run(row["agent"], settings, row["instance"], row["designs"])
+            run = Run(row["agent"], settings, row["instance"], row["evaluations"])
             rewards[run] = float(row["reward"])
     except (ValueError, LookupError, TypeError) as error:
         raise _damaged(journal.path, error) from error
@@ -263,7 +263,7 @@ def plan(agent: str, grid: Grid) -> list[Run]:
     """
     numbers = grid.sample.numbers()
     return [
-        Run(agent, json.dumps(settings), number, grid.designs)
+        Run(agent, json.dumps(settings), number, grid.evaluations)
         for settings in grid.combinations()
         for number in numbers
     ]
@@ -281,9 +281,8 @@ def best_reward(algorithm: str, run: Run) -> float:
     """
     module, task = load_algorithm(algorithm), draw_task("train", run.instance)
     with tempfile.TemporaryDirectory() as folder:
-        count = "episodes" if hasattr(module.Args, "episodes") else "designs"
         settings = json.loads(run.settings)
-        settings |= {"env_id": task, count: run.designs, "runs_dir": Path(folder)}
+        settings |= {"env_id": task, "evaluations": run.evaluations, "runs_dir": Path(folder)}
         return float(max(module.train(module.Args(**settings), progress=False).rewards()))
 
 
@@ -302,14 +301,14 @@ def format_page(
     """
     best: dict[tuple[int, int], float] = {}
     for run in (run for runs in plans.values() for run in runs):
-        key = run.instance, run.designs
+        key = run.instance, run.evaluations
         best[key] = max(best.get(key, -float("inf")), rewards[run])
     sections = []
     for agent, grid in grids.items():
         runs = plans[agent]
         shares: dict[str, list[float]] = {}
         for run in runs:
-            share = rewards[run] / best[run.instance, run.designs]
+            share = rewards[run] / best[run.instance, run.evaluations]
             shares.setdefault(run.settings, []).append(share)
         scores = {settings: interquartile_mean(values) for settings, values in shares.items()}
         chosen = grid.used()
@@ -320,7 +319,7 @@ def format_page(
             values = " | ".join(str(settings[name]) for name in grid.settings)
             rows.append(f"| {values} | {score:.4f}{mark} |")
         fixed = "".join(f", {name} {value}" for name, value in grid.fixed.items())
-        text = f"{grid.designs} designs{fixed}; {grid.sample}. {grid.remark}".rstrip()
+        text = f"{grid.evaluations} designs{fixed}; {grid.sample}. {grid.remark}".rstrip()
         head = f"| {' | '.join(grid.settings)} | score |\n|{' --- |' * (len(grid.settings) + 1)}"
         sections.append("\n".join([f"## {agent}", "", text, "", head, *rows]))
     body = "\n\n".join(sections)

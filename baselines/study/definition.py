@@ -24,12 +24,10 @@ SEEDS = 10
 MAX_RUNS = 100_000
 TASK_FILE = ".toml"  # what names of task files end in
 
-#: Fields of Args that the study itself fills in; the first one that an algorithm has of the last
-#: two is its number of designs.
-_FILLED = ("env_id", "accuracy", "seed", "runs_dir")
-_COUNTS = ("episodes", "designs")
-_STUDY_KEYS = ("about", "tasks", "agents", "report_at", "budget", "seeds")
-_AGENT_KEYS = ("algorithm", "budget", "seeds", "settings", "tasks")
+#: Fields of Args that the study itself fills in.
+_FILLED = ("env_id", "accuracy", "seed", "evaluations", "runs_dir")
+_STUDY_KEYS = ("about", "tasks", "agents", "report_at", "evaluations", "seeds")
+_AGENT_KEYS = ("algorithm", "evaluations", "seeds", "settings", "tasks")
 _TASK_KEYS = ("id", "accuracy")
 
 
@@ -41,9 +39,10 @@ class Study:
         name: Of the file, without its ending.
         about: What the report is to say of it.
         report_at: Numbers of evaluated designs at which agents are compared.
-        agents: By name: algorithm, budgets, seeds of each, and the settings that the file gives.
-        runs: All runs: every agent's first budget, seed by seed, so that what is finished early is
-            spread over all tasks; then its next one.
+        agents: By name: algorithm, evaluations, seeds of each, and the settings that the file
+            gives.
+        runs: All runs: every agent's first number of evaluations, seed by seed, so that what is
+            finished early is spread over all tasks; then its next one.
         left_out: By agent, the tasks without the accuracy table that it needs.
         own_tasks: Tasks that are not registered, by the name of their file in the study.
     """
@@ -85,15 +84,14 @@ def read_study(path: Path) -> Study:
 
 @dataclass(frozen=True)
 class _Agent:
-    """An agent's table, read: its module, settings, and how many designs and seeds."""
+    """An agent's table, read: its module, settings, and how many evaluations and seeds."""
 
     name: str
     algorithm: str
     module: Any
     settings: dict[str, Any]
-    count: str | None  # the field of Args with the number of designs
-    budgets: list[int]
-    seeds: list[int]  # as many as budgets, 0 where chance plays no part
+    evaluations: list[int]
+    seeds: list[int]  # as many, 0 where chance plays no part
 
     def runs(self, task_id: str, kind: str, task: Task) -> Iterator[PlannedRun]:
         known = [field.name for field in fields(self.module.Args)]
@@ -104,16 +102,14 @@ class _Agent:
             )
         env_id = task_id if task_id in TASKS else task
         options = self.settings | {"env_id": env_id} | ({"accuracy": kind} if kind else {})
-        for budget, last in zip(self.budgets, self.seeds, strict=True):
+        for count, last in zip(self.evaluations, self.seeds, strict=True):
             for seed in range(1, last + 1) if last else (0,):
-                own = ({self.count: budget} if self.count else {}) | (
-                    {"seed": seed} if seed else {}
-                )
+                own = ({"evaluations": count} if count else {}) | ({"seed": seed} if seed else {})
                 try:
                     args = self.module.Args(**options, **own)
                 except LRMPError as error:
                     raise StudyError(f"agent {self.name}: {error}") from error
-                key = RunKey(task_id, kind, self.name, budget, seed)
+                key = RunKey(task_id, kind, self.name, count, seed)
                 yield PlannedRun(key, self.algorithm, args, task.fingerprint)
 
 
@@ -139,7 +135,7 @@ class _Reader:
             agent = self._agent(name, table, document)
             agents[name] = {
                 "algorithm": agent.algorithm,
-                "budgets": agent.budgets,
+                "evaluations": agent.evaluations,
                 "seeds": agent.seeds,
                 "settings": table.get("settings", {}),
             }
@@ -155,8 +151,10 @@ class _Reader:
                             f"of agent {name} on {task_id}. Lower seeds or leave out tasks."
                         )
                     runs += agent.runs(task_id, kind, task)
-        runs.sort(key=lambda r: (agents[r.key.agent]["budgets"].index(r.key.budget), r.key.seed))
-        report_at = _report_at(document.get("report_at"), [run.key.budget for run in runs])
+        runs.sort(
+            key=lambda r: (agents[r.key.agent]["evaluations"].index(r.key.evaluations), r.key.seed)
+        )
+        report_at = _report_at(document.get("report_at"), [run.key.evaluations for run in runs])
         return Study(self.path.stem, about, report_at, agents, (*runs,), left_out, own_tasks)
 
     def _tasks(self, given: Any) -> tuple[list[tuple[str, str]], dict[str, Task]]:
@@ -202,8 +200,6 @@ class _Reader:
             raise StudyError(unknown_name(f"algorithm of agent {name}", algorithm, ALGORITHMS))
         module = load_algorithm(algorithm)
         known = [field.name for field in fields(module.Args)]
-        own_count = ALGORITHMS[algorithm].own_count
-        count = None if own_count else next(c for c in _COUNTS if c in known)
 
         def numbers(key: str, default: Any, why_not: str) -> list[int]:
             if not why_not:
@@ -212,23 +208,24 @@ class _Reader:
                 raise StudyError(f"Expected no {key} for agent {name}: {why_not}. Remove it.")
             return [0]
 
-        budgets = numbers("budget", None, "its number of designs is its own" if own_count else "")
+        why_not = "" if "evaluations" in known else "its number of designs is its own"
+        counts = numbers("evaluations", None, why_not)
         seeds = numbers("seeds", SEEDS, "" if "seed" in known else "it has no seed")
-        if len(seeds) not in (1, len(budgets)) or len(set(budgets)) < len(budgets):
+        if len(seeds) not in (1, len(counts)) or len(set(counts)) < len(counts):
             raise StudyError(
                 f"Expected seeds of agent {name} to be one number, or one for each of its "
-                f"different budgets {budgets}, got {seeds}."
+                f"different evaluations {counts}, got {seeds}."
             )
-        settings = self._settings(name, module.Args, table.get("settings", {}), count)
-        seeds *= len(budgets) // len(seeds)
-        return _Agent(name, algorithm, module, settings, count, budgets, seeds)
+        settings = self._settings(name, module.Args, table.get("settings", {}))
+        seeds *= len(counts) // len(seeds)
+        return _Agent(name, algorithm, module, settings, counts, seeds)
 
-    def _settings(self, agent: str, args: Any, given: Any, count: str | None) -> dict[str, Any]:
+    def _settings(self, agent: str, args: Any, given: Any) -> dict[str, Any]:
         """Check an agent's settings against the fields of its Args."""
         if not isinstance(given, dict):
             raise StudyError(f"Expected settings of agent {agent} as a table, got {given!r}.")
         hints = get_type_hints(args)
-        known = [f.name for f in fields(args) if f.name not in (*_FILLED, count)]
+        known = [f.name for f in fields(args) if f.name not in _FILLED]
         checked = {}
         for name, value in given.items():
             if name not in known:
@@ -279,16 +276,16 @@ def _counts(what: str, value: Any) -> list[int]:
     return numbers
 
 
-def _report_at(given: Any, budgets: Sequence[int]) -> tuple[int, ...]:
+def _report_at(given: Any, evaluations: Sequence[int]) -> tuple[int, ...]:
     """Read where agents are compared; by default at those of ``REPORT_AT`` that a run reaches."""
-    most = max(budgets, default=0) or REPORT_AT[-1]
+    most = max(evaluations, default=0) or REPORT_AT[-1]
     if given is None:
         return tuple(count for count in REPORT_AT if count <= most) or (most,)
     counts = sorted(set(_counts("report_at", given)))
     if counts[0] > most:
         raise StudyError(
-            f"Expected report_at with a number of designs that the largest budget, {most}, "
-            f"reaches, got {counts}. Lower it."
+            f"Expected report_at with a number of designs that the most evaluations, {most}, "
+            f"reach, got {counts}. Lower it."
         )
     return tuple(counts)
 

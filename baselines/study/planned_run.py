@@ -41,18 +41,18 @@ class RunKey(NamedTuple):
             registered.
         accuracy: ``"network"`` or ``"table"`` where the study says so, else ``""``.
         agent: Its name in the study.
-        budget: Designs to evaluate; 0 where their number follows from the algorithm.
+        evaluations: Designs to evaluate; 0 where their number follows from the algorithm.
         seed: Of the run; 0 where chance plays no part.
     """
 
     task: str
     accuracy: str
     agent: str
-    budget: int
+    evaluations: int
     seed: int
 
     def __str__(self) -> str:
-        count = f" at {self.budget} designs" if self.budget else ""
+        count = f" at {self.evaluations} designs" if self.evaluations else ""
         return f"{self.agent} on {task_label(self.task, self.accuracy)}{count}, seed {self.seed}"
 
 
@@ -81,7 +81,9 @@ class PlannedRun:
     def folder(self) -> Path:
         """Where its run directory is made, below that of all runs."""
         key = self.key
-        return Path(key.agent) / "-".join(filter(None, (str(key.budget or "own"), key.accuracy)))
+        return Path(key.agent) / "-".join(
+            filter(None, (str(key.evaluations or "own"), key.accuracy))
+        )
 
 
 def task_label(task_id: str, accuracy: str) -> str:

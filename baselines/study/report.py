@@ -452,15 +452,15 @@ def format_times(scores: Scores) -> str:
         scores: Of the study.
 
     Returns:
-        A table by agent and budget.
+        A table by agent and evaluations.
     """
     times: dict[tuple[str, int], list[tuple[float, int]]] = {}
     for record in scores.records:
-        key = record["agent"], record["budget"]
+        key = record["agent"], record["evaluations"]
         times.setdefault(key, []).append((record["wall_time_s"], record["evaluated_designs"]))
     rows = []
     for agent in scores.agents:
-        for (name, budget), found in sorted(times.items()):
+        for (name, count), found in sorted(times.items()):
             if name == agent:
                 seconds = np.array([time for time, _ in found])
                 designs = np.array([count for _, count in found])
@@ -468,7 +468,7 @@ def format_times(scores: Scores) -> str:
                 rows.append(
                     [
                         agent,
-                        f"{budget:,}" if budget else "its own",
+                        f"{count:,}" if count else "its own",
                         str(len(found)),
                         f"{middle:.1f} [{low:.1f}, {high:.1f}]",
                         f"{1000 * seconds.sum() / designs.sum():.1f}",
@@ -486,16 +486,16 @@ def format_agents(scores: Scores) -> str:
         scores: Of the study.
 
     Returns:
-        A table of algorithms, budgets, seeds and the settings that are not the defaults.
+        A table of algorithms, evaluations, seeds and the settings that are not the defaults.
     """
     rows = []
     for name, agent in scores.plan["agents"].items():
         settings = ", ".join(f"{key} = {value}" for key, value in agent["settings"].items())
         finished = sum(record["agent"] == name for record in scores.records)
-        budgets = ", ".join(f"{b:,}" if b else "its own" for b in agent["budgets"])
+        counts = ", ".join(f"{count:,}" if count else "its own" for count in agent["evaluations"])
         seeds = ", ".join(str(seed or 1) for seed in agent["seeds"])
         done = f"{finished} of {scores.plan['planned'].get(name, 0)}"
-        rows.append([name, agent["algorithm"], settings, budgets, seeds, done])
+        rows.append([name, agent["algorithm"], settings, counts, seeds, done])
     return _table(["agent", "algorithm", "settings", "designs", "seeds", "runs"], rows)
 
 

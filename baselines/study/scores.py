@@ -144,7 +144,7 @@ class Scores:
         """Look up the best rewards after some designs, as shares of the best known.
 
         They are those of the shortest runs that reach so far, since some algorithms stretch their
-        schedule over their budget; a run whose number of designs is its own counts everywhere.
+        schedule over all of theirs; a run whose number of designs is its own counts everywhere.
 
         Args:
             agent: Its name.
@@ -204,7 +204,7 @@ class Scores:
             agent: Its name.
 
         Returns:
-            Designs; the last reporting budget where their number is its own.
+            Designs; the last number that is reported where their number is its own.
         """
         reaches = [_reach(record) for record in self.records if record["agent"] == agent]
         return int(max((far for far in reaches if far < np.inf), default=self.report_at[-1]))
@@ -240,7 +240,7 @@ def _check_record(record: StudyRecord, what: str) -> None:
         if curve.ndim != 2 or curve.shape[1] != 4 or not np.isfinite(curve).all():
             raise ValueError("a curve without rows of four numbers")
         for place, names in (
-            (record, ("budget", "evaluated_designs", "wall_time_s")),
+            (record, ("evaluations", "evaluated_designs", "wall_time_s")),
             (record["claim"], ("speedup", "accuracy_drop")),
         ):
             for name in names:
@@ -271,9 +271,9 @@ def label_of(record: StudyRecord) -> str:
 
 def _reach(record: StudyRecord) -> float:
     """Say up to how many designs a run counts; an agent that stopped early would not do better."""
-    if not record["budget"]:
+    if not record["evaluations"]:
         return np.inf  # the number of designs is the algorithm's own
-    return float(max(record["budget"], record["evaluated_designs"]))
+    return float(max(record["evaluations"], record["evaluated_designs"]))
 
 
 def best_designs(

@@ -33,15 +33,15 @@ weights = {"*" = [4.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.0]}
 activations = {"*" = [4.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.0]}
 """
 FEW = {
-    "bayesian": {"designs": 12, "random_designs": 10},
-    "policy-gradient": {"episodes": 20},
-    "ddpg": {"episodes": 22},
+    "bayesian": {"evaluations": 12, "random_designs": 10},
+    "policy-gradient": {"evaluations": 20},
+    "ddpg": {"evaluations": 22},
     "hawq-ilp": {},
     "uniform": {},
-    "random": {"episodes": 20},
-    **{name: {"episodes": 20} for name in ("ippo", "mappo", "ppo", "td3")},
-    "qmix": {"episodes": 20},
-    **{name: {"designs": 20} for name in ("annealing", "cma-es", "genetic", "greedy")},
+    "random": {"evaluations": 20},
+    **{name: {"evaluations": 20} for name in ("ippo", "mappo", "ppo", "td3")},
+    "qmix": {"evaluations": 20},
+    **{name: {"evaluations": 20} for name in ("annealing", "cma-es", "genetic", "greedy")},
 }
 
 
@@ -79,7 +79,7 @@ def test_every_algorithm_trains_on_a_task_of_ones_own(name, file, tmp_path, caps
 
 @pytest.mark.parametrize("word", ["LRMP-MLP-v0", "lrmp:LRMP-MLP-v0", "LRMP-MLP-OneShot-v0"])
 def test_an_id_in_any_form_is_the_same_run(word, tmp_path, capsys):
-    words = ["--env-id", word, "--episodes", "3", "--runs-dir", str(tmp_path)]
+    words = ["--env-id", word, "--evaluations", "3", "--runs-dir", str(tmp_path)]
     assert main(["train", "random", *words]) == 0
     (run,) = tmp_path.iterdir()
     assert run.name == "LRMP-MLP-v0__random__1"
@@ -97,12 +97,12 @@ def test_an_id_in_any_form_is_the_same_run(word, tmp_path, capsys):
 def test_tasks_of_ones_own_do_not_share_a_directory(file, tmp_path):
     tasks = [read_task(file), replace(read_task(file), budget=201)]
     runs = [
-        random_search.train(random_search.Args(task, episodes=3, runs_dir=tmp_path / "runs"))
+        random_search.train(random_search.Args(task, evaluations=3, runs_dir=tmp_path / "runs"))
         for task in tasks
     ]
     assert runs[0].path != runs[1].path
     arguments = {"network": "lenet", "budget": 300}
-    args = random_search.Args(arguments, episodes=3, runs_dir=tmp_path / "runs")
+    args = random_search.Args(arguments, evaluations=3, runs_dir=tmp_path / "runs")
     assert random_search.train(args).record()["task_fingerprint"] == (
         make_task(**arguments).fingerprint
     )
@@ -188,7 +188,7 @@ def test_a_study_takes_task_files_and_ids_in_any_form(file, tmp_path):
     path = tmp_path / "study.toml"
     path.write_text(f"""
 tasks = ["lrmp:LRMP-MLP-OneShot-v0", "{file.name}"]
-budget = 20
+evaluations = 20
 seeds = 1
 [agents.random]
 [agents.ppo]

@@ -23,7 +23,9 @@ TASK = "LRMP-ResNet18-v0"
 
 
 def settings(tmp_path, **changes):
-    return ddpg.Args(**{"env_id": TASK, "seed": 1, "episodes": 30, "runs_dir": tmp_path} | changes)
+    return ddpg.Args(
+        **{"env_id": TASK, "seed": 1, "evaluations": 30, "runs_dir": tmp_path} | changes
+    )
 
 
 def without_time(run):
@@ -43,7 +45,7 @@ def test_same_seed_same_curve(short_run, tmp_path):
 
 
 def test_another_seed_another_curve(short_run, tmp_path):
-    other = ddpg.train(settings(tmp_path, seed=2, episodes=2), progress=False)
+    other = ddpg.train(settings(tmp_path, seed=2, evaluations=2), progress=False)
     assert other.rewards() != short_run.rewards()[:2]
 
 
@@ -77,7 +79,7 @@ def test_buffer_holds_what_the_environment_made_and_nothing_else(changes, tmp_pa
             buffers.append(self)
 
     monkeypatch.setattr(module, "ReplayBuffer", KeptBuffer)
-    args = module.Args(env_id=TASK, episodes=10, runs_dir=tmp_path, **changes)
+    args = module.Args(env_id=TASK, evaluations=10, runs_dir=tmp_path, **changes)
     run, layers = module.train(args, progress=False), 21
     (buffer,) = buffers
     assert buffer.added == 10 * layers
@@ -97,7 +99,7 @@ def test_buffer_holds_what_the_environment_made_and_nothing_else(changes, tmp_pa
 
 
 def test_learns_to_do_better_than_its_warmup(tmp_path):
-    rewards = ddpg.train(settings(tmp_path, episodes=160), progress=False).rewards()
+    rewards = ddpg.train(settings(tmp_path, evaluations=160), progress=False).rewards()
     assert np.mean(rewards[-20:]) > np.mean(rewards[:20]) + 1.0
 
 
@@ -119,8 +121,8 @@ def test_unknown_task_is_refused_and_leaves_nothing(tmp_path):
 
 
 def test_killed_run_resumes_to_the_same_result(tmp_path):
-    whole = ddpg.train(settings(tmp_path / "whole", episodes=60), progress=False)
-    words = ["--env-id", TASK, "--episodes", "60", "--checkpoint-every", "5"]
+    whole = ddpg.train(settings(tmp_path / "whole", evaluations=60), progress=False)
+    words = ["--env-id", TASK, "--evaluations", "60", "--checkpoint-every", "5"]
     command = [sys.executable, "-m", "lrmp.baselines.ddpg", *words, "--runs-dir"]
     process = subprocess.Popen(
         [*command, str(tmp_path / "killed")],
@@ -142,7 +144,7 @@ def test_killed_run_resumes_to_the_same_result(tmp_path):
     process.wait()
     assert not (directory / "record.jsonl").exists()
     resumed = ddpg.train(
-        settings(tmp_path / "killed", episodes=60, checkpoint_every=5), progress=False
+        settings(tmp_path / "killed", evaluations=60, checkpoint_every=5), progress=False
     )
     assert resumed.rewards() == whole.rewards()
     assert resumed.policy_path.read_bytes() == whole.policy_path.read_bytes()
@@ -151,11 +153,11 @@ def test_killed_run_resumes_to_the_same_result(tmp_path):
 
 def test_damaged_checkpoint_is_named(tmp_path):
     directory = tmp_path / f"{TASK}__ddpg__1"
-    ddpg.train(settings(tmp_path, episodes=2), progress=False)
+    ddpg.train(settings(tmp_path, evaluations=2), progress=False)
     (directory / "record.jsonl").unlink()
     (directory / "checkpoint.safetensors").write_bytes(b"\x08" * 40)
     with pytest.raises(RunError, match=r"Expected a checkpoint at .* Delete it to start"):
-        ddpg.train(settings(tmp_path, episodes=2), progress=False)
+        ddpg.train(settings(tmp_path, evaluations=2), progress=False)
 
 
 def test_saved_policy_acts_in_the_environment(short_run):

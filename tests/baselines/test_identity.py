@@ -26,10 +26,10 @@ ANSWERS = {
     "Delayed": ([64] + [2] * 5, [FROM_FOUR] + [FREE] * 5, [[4] + [2] * 5, [4] + [2] * 5]),
 }
 AGENTS = {
-    "ddpg": (ddpg, {"episodes": 100, "sigma_decay": 0.96}),
-    "td3": (td3, {"episodes": 200, "explored": 0.5}),
-    "ppo": (ppo, {"episodes": 400, "learning_rate": 3e-3}),
-    "policy-gradient": (policy_gradient, {"episodes": 3000, "learning_rate": 1e-3}),
+    "ddpg": (ddpg, {"evaluations": 100, "sigma_decay": 0.96}),
+    "td3": (td3, {"evaluations": 200, "explored": 0.5}),
+    "ppo": (ppo, {"evaluations": 400, "learning_rate": 3e-3}),
+    "policy-gradient": (policy_gradient, {"evaluations": 3000, "learning_rate": 1e-3}),
 }
 
 

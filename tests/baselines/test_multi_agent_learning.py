@@ -35,7 +35,7 @@ each_learner = pytest.mark.parametrize("agent", LEARNERS)
 
 def settings(agent, tmp_path, **changes):
     module, own = LEARNERS[agent]
-    few = {"env_id": TASK, "seed": 1, "episodes": 80, "runs_dir": tmp_path}
+    few = {"env_id": TASK, "seed": 1, "evaluations": 80, "runs_dir": tmp_path}
     return module, module.Args(**few | own | changes)
 
 
@@ -149,14 +149,14 @@ def test_interrupted_run_resumes_to_the_same_result_and_records_it(agent, tmp_pa
 def test_another_seed_is_another_curve(agent, tmp_path):
     runs = []
     for seed in (1, 2):
-        module, args = settings(agent, tmp_path, seed=seed, episodes=40)
+        module, args = settings(agent, tmp_path, seed=seed, evaluations=40)
         runs.append(module.train(args, progress=False).rewards())
     assert runs[0] != runs[1]
 
 
 @pytest.mark.parametrize("agent", ["ippo", "mappo-difference", "vdn", "qmix"])
 def test_comes_near_the_optimum_of_a_small_network(agent, tmp_path):
-    module, args = settings(agent, tmp_path, episodes=400, rounds=1)
+    module, args = settings(agent, tmp_path, evaluations=400, rounds=1)
     run = module.train(args, progress=False)
     best = stored_optimum(TASK).value
     assert np.mean(run.rewards()[:100]) < 0.6 * best
@@ -165,7 +165,7 @@ def test_comes_near_the_optimum_of_a_small_network(agent, tmp_path):
 
 
 def test_command_line_trains_and_evaluates_by_playing_the_form(tmp_path, capsys):
-    words = ["--env-id", TASK, "--episodes", "40", "--rounds", "2", "--runs-dir", str(tmp_path)]
+    words = ["--env-id", TASK, "--evaluations", "40", "--rounds", "2", "--runs-dir", str(tmp_path)]
     assert main(["train", "qmix", "--mixer", "vdn", *words]) == 0
     run = tmp_path / f"{TASK}__vdn__1"
     capsys.readouterr()
@@ -214,7 +214,7 @@ def test_random_bits_become_rare():
 @pytest.mark.parametrize(
     ("module", "changes", "message"),
     [
-        (ippo, {"episodes": 50}, r"multiple of num_envs \* rounds \(20\), got 50"),
+        (ippo, {"evaluations": 50}, r"multiple of num_envs \* rounds \(20\), got 50"),
         (mappo, {"rounds": 3}, r"multiple of num_envs \* rounds \(60\), got 80"),
         (qmix, {"num_envs": 30}, r"multiple of num_envs \* rounds \(30\), got 80"),
         (qmix, {"mixer": "qmux"}, r"Expected mixer .*got 'qmux'.*Did you mean 'qmix'"),
@@ -224,12 +224,12 @@ def test_random_bits_become_rare():
 )
 def test_settings_no_run_can_have_are_refused(module, changes, message, tmp_path):
     with pytest.raises(RunError, match=message):
-        module.Args(**{"env_id": TASK, "episodes": 80, "runs_dir": tmp_path} | changes)
+        module.Args(**{"env_id": TASK, "evaluations": 80, "runs_dir": tmp_path} | changes)
 
 
 @pytest.mark.parametrize("module", [ippo, mappo])
 def test_unknown_credit_leaves_nothing_behind(module, tmp_path):
-    args = module.Args(env_id=TASK, episodes=80, credit="diference", runs_dir=tmp_path / "runs")
+    args = module.Args(env_id=TASK, evaluations=80, credit="diference", runs_dir=tmp_path / "runs")
     with pytest.raises(TaskError, match=r"Expected credit .*Did you mean 'difference'"):
         module.train(args, progress=False)
     assert not (tmp_path / "runs").exists()

@@ -33,7 +33,7 @@ def test_the_study_uses_what_was_chosen(agent):
 
 
 def small(tmp_path):
-    grids = {"greedy": GRIDS["greedy"]._replace(designs=3, sample=Sample((4, 6), 1))}
+    grids = {"greedy": GRIDS["greedy"]._replace(evaluations=3, sample=Sample((4, 6), 1))}
     return tune_settings.Args(tmp_path, agents=("greedy",)), grids | {"ppo": GRIDS["ppo"]}
 
 
@@ -72,9 +72,9 @@ def test_unknown_agents_are_refused_before_anything_is_written(tmp_path):
 
 def test_learners_train_on_an_instance_and_nothing_is_registered():
     before = [*TASKS, *gym.registry]
-    run = tune_settings.Run("ppo", '{"epochs": 1}', instance=7, designs=20)
+    run = tune_settings.Run("ppo", '{"epochs": 1}', instance=7, evaluations=20)
     reward = tune_settings.best_reward("ppo", run)
     assert reward == tune_settings.best_reward("ppo", run)  # a seed fixes the run
     # The first iteration is the same.
-    assert reward <= tune_settings.best_reward("ppo", run._replace(designs=200))
+    assert reward <= tune_settings.best_reward("ppo", run._replace(evaluations=200))
     assert [*TASKS, *gym.registry] == before

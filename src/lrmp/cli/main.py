@@ -191,7 +191,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--env-id", default="LRMP-ResNet18-v0", help="default: %(default)s")
     demo.add_argument("--seed", type=int, default=1, help="default: %(default)s")
-    demo.add_argument("--episodes", type=int, default=600, help="default: %(default)s")
+    demo.add_argument("--evaluations", type=int, default=600, help="default: %(default)s")
     demo.add_argument("--runs-dir", type=Path, default=Path("runs"), help="default: %(default)s")
     demo.set_defaults(run=_demo)
 
@@ -402,7 +402,7 @@ def _print_ranking(store: Path, task_id: str | None, *, as_json: bool) -> None:
 def _demo(options: argparse.Namespace) -> int:
     task_id = _ranked(options.env_id).id
     common = {"env_id": task_id, "runs_dir": options.runs_dir}
-    seeded = common | {"seed": options.seed, "episodes": options.episodes}
+    seeded = common | {"seed": options.seed, "evaluations": options.evaluations}
     plan = [("uniform", common), ("random", seeded), ("ddpg", seeded)]
     baselines = [(load_algorithm(agent), settings) for agent, settings in plan]
     # All settings are checked before the first run starts.
