@@ -27,6 +27,7 @@ from lrmp.envs.task import Task
 from lrmp.hardware.design import MAX_BITS, MIN_BITS
 
 AGENT = "greedy"
+NEEDS_TABLE = True
 FREE = 1e-12  # accuracy that changes spend at least, so that free ones come first
 
 
@@ -105,7 +106,9 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     Raises:
         RunError: If the accuracy of the task is no table.
     """
-    return run_searcher(AGENT, args, propose, args.evaluations, progress=progress, needs_table=True)
+    return run_searcher(
+        AGENT, args, propose, args.evaluations, progress=progress, needs_table=NEEDS_TABLE
+    )
 
 
 def main() -> None:

@@ -31,6 +31,7 @@ from lrmp.hardware.design import BIT_WIDTHS, MIN_BITS
 Cost = Literal["bit-operations", "cycles", "tile-time"]
 
 AGENT = "hawq-ilp"
+NEEDS_TABLE = True
 COST_UNITS = 2**24  # the costs of a layer are rounded to so many parts of the plain design's cost
 TERM_UNITS = 2**24  # accuracy terms are rounded up to so many parts of what is allowed
 DETERMINISTIC_LIMIT = 20.0  # CP-SAT's deterministic seconds; ResNet-101 takes below 10
@@ -131,7 +132,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     Raises:
         RunError: If the accuracy of the task is no table.
     """
-    return run_searcher(args.agent, args, propose, 1, progress=progress, needs_table=True)
+    return run_searcher(args.agent, args, propose, 1, progress=progress, needs_table=NEEDS_TABLE)
 
 
 def main() -> None:

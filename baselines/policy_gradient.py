@@ -41,6 +41,8 @@ from lrmp.envs.procedural.features import TRANSFER_FEATURES, transfer_features
 from lrmp.errors import RunError
 from lrmp.hardware.design import MIN_BITS
 
+NEEDS_TABLE = True
+
 
 @dataclass(frozen=True)
 class Args:
@@ -108,7 +110,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     policy = SetPolicy.load(args.start) if args.start else SetPolicy(len(TRANSFER_FEATURES))
-    run = Run.open(args.agent, args, progress=progress)
+    run = Run.open(args.agent, args, progress=progress, needs_table=NEEDS_TABLE)
     return run.complete(lambda: _train(run, policy, args))
 
 

@@ -92,7 +92,7 @@ class RunDirectory:
             if own_task is not None:
                 write_whole(run.task_path, json.dumps(task_document(own_task)) + "\n")
             write_whole(run.config_path, json.dumps(document, indent=2) + "\n")
-        except (OSError, ValueError) as error:
+        except (OSError, TypeError, ValueError) as error:
             raise RunError(f"Expected to write a run directory at {path}: {error}.") from error
         return run
 

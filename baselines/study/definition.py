@@ -8,14 +8,14 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from lrmp.baselines.algorithms import ALGORITHMS, load_algorithm
+from lrmp.baselines.algorithms import Algorithm, list_algorithms, load_algorithm, needs_table
 from lrmp.baselines.study.planned_run import PlannedRun, RunKey, task_label, task_of
 from lrmp.envs.accuracy.factories import check_kind
 from lrmp.envs.accuracy.table import TableAccuracy
 from lrmp.envs.custom_task import read_task
 from lrmp.envs.environment_id import task_id_of
 from lrmp.envs.task import TASKS, Task
-from lrmp.errors import ForeignTextError, LRMPError, StudyError, unknown_name
+from lrmp.errors import ForeignTextError, LRMPError, RunError, StudyError, unknown_name
 from lrmp.foreign_file import read_foreign_text
 from lrmp.foreign_text import parse_toml
 
@@ -88,7 +88,7 @@ class _Agent:
 
     name: str
     algorithm: str
-    module: Any
+    module: Algorithm
     settings: dict[str, Any]
     evaluations: list[int]
     seeds: list[int]  # as many, 0 where chance plays no part
@@ -139,10 +139,10 @@ class _Reader:
                 "seeds": agent.seeds,
                 "settings": table.get("settings", {}),
             }
-            needs_table = ALGORITHMS[agent.algorithm].needs_table
+            table_alone = needs_table(agent.module)
             for task_id, kind in _chosen(name, table, tasks):
                 task = task_of(RunKey(task_id, kind, name, 0, 0), own_tasks)
-                if needs_table and not isinstance(task.accuracy, TableAccuracy):
+                if table_alone and not isinstance(task.accuracy, TableAccuracy):
                     left_out.setdefault(name, []).append(task_label(task_id, kind))
                 else:
                     if len(runs) + sum(agent.seeds) > MAX_RUNS:
@@ -196,9 +196,15 @@ class _Reader:
             )
         _check_keys(f"agent {name}", table, _AGENT_KEYS)
         algorithm = table.get("algorithm", name)
-        if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
-            raise StudyError(unknown_name(f"algorithm of agent {name}", algorithm, ALGORITHMS))
-        module = load_algorithm(algorithm)
+        known_names = list_algorithms()
+        if not isinstance(algorithm, str) or (
+            ":" not in algorithm and algorithm not in known_names
+        ):
+            raise StudyError(unknown_name(f"algorithm of agent {name}", algorithm, known_names))
+        try:
+            module = load_algorithm(algorithm)
+        except RunError as error:
+            raise StudyError(f"agent {name}: {error}") from error
         known = [field.name for field in fields(module.Args)]
 
         def numbers(key: str, default: Any, why_not: str) -> list[int]:
@@ -253,7 +259,7 @@ class _Reader:
         kinds = [
             " or ".join(map(repr, get_args(option)))
             if get_origin(option) is Literal
-            else {Path: "the name of a file"}.get(option, option.__name__)
+            else {Path: "the name of a file"}.get(option, getattr(option, "__name__", str(option)))
             for option in options
             if option is not NoneType  # TOML has no null
         ]

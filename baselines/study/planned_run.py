@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from lrmp.baselines.algorithms import load_algorithm
+from lrmp.baselines.algorithms import train
 from lrmp.baselines.run import settings_of
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.accuracy.model import AccuracyKind
@@ -62,7 +62,7 @@ class PlannedRun:
 
     Attributes:
         key: Its name.
-        algorithm: A key of ``ALGORITHMS``.
+        algorithm: As ``load_algorithm`` takes it.
         args: The algorithm's Args; ``runs_dir`` is chosen where it runs.
         task_fingerprint: SHA-256 of the task's definition.
     """
@@ -123,9 +123,8 @@ def perform(run: PlannedRun, runs_dir: Path) -> dict[str, Any]:
     Returns:
         Its record.
     """
-    algorithm = load_algorithm(run.algorithm)
     args = replace(run.args, runs_dir=runs_dir / run.folder)
-    return study_record(run, algorithm.train(args, progress=False))
+    return study_record(run, train(run.algorithm, args, progress=False))
 
 
 def study_record(run: PlannedRun, directory: RunDirectory) -> dict[str, Any]:

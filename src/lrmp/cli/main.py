@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import lrmp
+from lrmp.baselines import algorithms
 from lrmp.baselines.algorithms import ALGORITHMS, load_algorithm
 from lrmp.baselines.command import parse_args
 from lrmp.baselines.run import is_registered
@@ -133,7 +134,12 @@ def _parser() -> argparse.ArgumentParser:
         usage="lrmp train [-h] AGENT [options of the agent, such as --env-id and --seed]",
         epilog=f"`lrmp train AGENT --help` lists the agent's own options. {EPILOG}",
     )
-    train.add_argument("agent", choices=sorted(ALGORITHMS), help="who decides the bits")
+    train.add_argument(
+        "agent",
+        metavar="AGENT",
+        help=f"who decides the bits: {', '.join(sorted(ALGORITHMS))}, what an installed package "
+        "brings, or package.module:train",
+    )
     train.set_defaults(run=lambda options: _train(options.agent, []))
 
     evaluate = commands.add_parser(
@@ -239,7 +245,7 @@ def _train(agent: str, words: list[str]) -> int:
     _extra("tyro")
     args = parse_args(baseline.Args, words, prog=f"lrmp train {agent}")
     started = time.time()
-    run = baseline.train(args)
+    run = algorithms.train(agent, args)
     earlier = run.record_path.stat().st_mtime < started
     print(f"finished{' earlier' if earlier else ''}: {run.path}; next: lrmp evaluate {run.path}")
     return EXIT_OK
