@@ -19,21 +19,13 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
 from lrmp.agents.advantage import estimate_advantages
 from lrmp.agents.categorical_policy import FIRST_TILT
 from lrmp.agents.layer_agents import LayerAgents, LayerCritic
-from lrmp.baselines.checkpoint import (
-    optimizer_tensors,
-    restore_optimizer,
-    restoring,
-    save_checkpoint,
-)
+from lrmp.agents.reward_compression import compress
 from lrmp.baselines.command import check_counts, run_command
-from lrmp.baselines.design_tally import DesignTally
-from lrmp.baselines.ppo import compress
+from lrmp.baselines.learning_loop import LearningLoop
 from lrmp.baselines.run import Run
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.custom_task import TaskLike
@@ -247,8 +239,6 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
 
 def _train(run: Run, args: Args) -> None:
     game = MultiAgentVector(run.task, args.num_envs, rounds=args.rounds, credit=args.credit)
-    tally = DesignTally()
-
     # Seeding: one generator for exploration and minibatches, torch's own for the initial weights.
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
@@ -261,52 +251,26 @@ def _train(run: Run, args: Args) -> None:
     parameters = chain(agents.parameters(), critic.parameters())
     optimizer = torch.optim.Adam(parameters, lr=args.learning_rate, eps=1e-5)
     per_iteration = args.num_envs * args.rounds
-    iterations = args.evaluations // per_iteration
 
-    if run.directory.checkpoint_path.exists():
-        with restoring(run.directory.checkpoint_path) as (tensors, state):
-            agents.load_state_dict(tensors["agents"])
-            critic.load_state_dict(tensors["critic"])
-            restore_optimizer(optimizer, tensors["optimizer"])
-            rng.set_state(tensors["rng"]["state"])
-            tally.restore(state)
-
-    first = len(tally) // per_iteration
-    writer = SummaryWriter(str(run.directory.path), purge_step=first)
-    bar = tqdm(
-        range(first, iterations),
-        initial=first,
-        total=iterations,
-        desc=run.title,
-        unit="iteration",
-        disable=not run.progress,
+    loop = LearningLoop(
+        run,
+        {"agents": agents, "critic": critic, "optimizer": optimizer, "rng": rng},
+        iterations=args.evaluations // per_iteration,
+        designs=per_iteration,
+        checkpoint_every=args.checkpoint_every,
     )
-    for iteration in bar:
+    tally = loop.tally
+
+    for iteration in loop:
         rollout = play(game, agents, critic, rng)
         for bits, scores in game.played:
             rewards = scores.reward
             tally.add(rewards, scores.speedup, scores.accuracy_drop, bits[..., 0], bits[..., 1])
 
-        losses = learn(rollout, agents, critic, optimizer, args, 1 - iteration / iterations, rng)
+        losses = learn(rollout, agents, critic, optimizer, args, loop.left(iteration), rng)
 
-        # Logging and checkpoints.
-        writer.add_scalar("charts/episodic_return", float(np.mean(rewards)), iteration)
-        writer.add_scalar("charts/best_return", tally.best_reward, iteration)
-        for name, value in losses.items():
-            writer.add_scalar(f"losses/{name}", value, iteration)
-        bar.set_postfix(best=f"{tally.best_reward:.3f}", mean=f"{np.mean(rewards):.3f}")
-        if (iteration + 1) % args.checkpoint_every == 0 and iteration + 1 < iterations:
-            save_checkpoint(
-                run.directory.checkpoint_path,
-                {
-                    "agents": agents.state_dict(),
-                    "critic": critic.state_dict(),
-                    "optimizer": optimizer_tensors(optimizer),
-                    "rng": {"state": rng.get_state()},
-                },
-                tally.state(),
-            )
-    writer.close()
+        scalars = {f"losses/{name}": value for name, value in losses.items()}
+        loop.log(iteration, float(np.mean(rewards)), scalars)
 
     agents.save(run.directory.policy_path)
     scored = 1 + len(game) if args.credit == "difference" else 1  # by the oracle, per design chosen

@@ -19,20 +19,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
 from lrmp.agents.policy_gradient import policy_gradient_loss, sample_designs
+from lrmp.agents.reward_compression import compress
 from lrmp.agents.set_policy import SetPolicy
-from lrmp.baselines.checkpoint import (
-    optimizer_tensors,
-    restore_optimizer,
-    restoring,
-    save_checkpoint,
-)
 from lrmp.baselines.command import check_counts, run_command
-from lrmp.baselines.design_tally import DesignTally
-from lrmp.baselines.ppo import compress
+from lrmp.baselines.learning_loop import LearningLoop
 from lrmp.baselines.run import Run
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.custom_task import TaskLike
@@ -115,33 +107,24 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
 
 
 def _train(run: Run, policy: SetPolicy, args: Args) -> None:
-    task, tally = run.task, DesignTally()
+    task = run.task
     rng = torch.Generator().manual_seed(args.seed)
     optimizer = torch.optim.Adam(policy.parameters(), lr=args.learning_rate)
-    iterations = args.evaluations // args.designs
 
-    if run.directory.checkpoint_path.exists():
-        with restoring(run.directory.checkpoint_path) as (tensors, state):
-            policy.load_state_dict(tensors["policy"])
-            restore_optimizer(optimizer, tensors["optimizer"])
-            rng.set_state(tensors["rng"]["state"])
-            tally.restore(state)
+    loop = LearningLoop(
+        run,
+        {"policy": policy, "optimizer": optimizer, "rng": rng},
+        iterations=args.evaluations // args.designs,
+        designs=args.designs,
+        checkpoint_every=args.checkpoint_every,
+    )
+    tally = loop.tally
 
     dynamics = Dynamics(task)
     layers = torch.from_numpy(transfer_features(task))[None]
     mask = torch.ones(1, len(dynamics), dtype=torch.bool)
-    first = len(tally) // args.designs
-    writer = SummaryWriter(str(run.directory.path), purge_step=first)
-    bar = tqdm(
-        range(first, iterations),
-        initial=first,
-        total=iterations,
-        desc=run.title,
-        unit="iteration",
-        disable=not run.progress,
-    )
-    for iteration in bar:
-        left = 1 - iteration / iterations
+    for iteration in loop:
+        left = loop.left(iteration)
         optimizer.param_groups[0]["lr"] = left * args.learning_rate
 
         # Designs, all at once.
@@ -160,22 +143,7 @@ def _train(run: Run, policy: SetPolicy, args: Args) -> None:
         torch.nn.utils.clip_grad_norm_(policy.parameters(), args.max_gradient)
         optimizer.step()
 
-        # Logging and checkpoints.
-        writer.add_scalar("charts/episodic_return", float(np.mean(rewards)), iteration)
-        writer.add_scalar("charts/best_return", tally.best_reward, iteration)
-        writer.add_scalar("losses/entropy", spread.item(), iteration)
-        bar.set_postfix(best=f"{tally.best_reward:.3f}", mean=f"{np.mean(rewards):.3f}")
-        if (iteration + 1) % args.checkpoint_every == 0 and iteration + 1 < iterations:
-            save_checkpoint(
-                run.directory.checkpoint_path,
-                {
-                    "policy": policy.state_dict(),
-                    "optimizer": optimizer_tensors(optimizer),
-                    "rng": {"state": rng.get_state()},
-                },
-                tally.state(),
-            )
-    writer.close()
+        loop.log(iteration, float(np.mean(rewards)), {"losses/entropy": spread.item()})
 
     policy.save(run.directory.policy_path)
     run.finish(tally, env_steps=args.evaluations)

@@ -19,19 +19,12 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 import torch
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
 from lrmp.agents.advantage import estimate_advantages
 from lrmp.agents.categorical_policy import CategoricalPolicy
-from lrmp.baselines.checkpoint import (
-    optimizer_tensors,
-    restore_optimizer,
-    restoring,
-    save_checkpoint,
-)
+from lrmp.agents.reward_compression import compress
 from lrmp.baselines.command import check_counts, run_command
-from lrmp.baselines.design_tally import DesignTally
+from lrmp.baselines.learning_loop import LearningLoop
 from lrmp.baselines.run import Run
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.accuracy.model import AccuracyKind
@@ -96,18 +89,6 @@ class Args:
             )
 
 
-def compress(rewards: torch.Tensor) -> torch.Tensor:
-    """Shrink what is below zero: ``-ln(1 - r)`` there, r above.
-
-    Args:
-        rewards: Any shape.
-
-    Returns:
-        Same shape; the order stays.
-    """
-    return torch.where(rewards < 0, -torch.log1p(-rewards.clamp(max=0)), rewards)
-
-
 def train(args: Args, *, progress: bool = True) -> RunDirectory:
     """Train one agent, or go on where an interrupted run of the same arguments stopped.
 
@@ -127,7 +108,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
 
 
 def _train(run: Run, args: Args) -> None:
-    task, tally = run.task, DesignTally()
+    task = run.task
 
     # Seeding: one generator for exploration and minibatches, torch's own for the initial weights.
     torch.set_num_threads(1)
@@ -141,14 +122,15 @@ def _train(run: Run, args: Args) -> None:
     seen, _ = env.reset(seed=args.seed)
     policy = CategoricalPolicy(seen.shape[1])
     optimizer = torch.optim.Adam(policy.parameters(), lr=args.learning_rate, eps=1e-5)
-    iterations = args.evaluations // count
 
-    if run.directory.checkpoint_path.exists():
-        with restoring(run.directory.checkpoint_path) as (tensors, state):
-            policy.load_state_dict(tensors["policy"])
-            restore_optimizer(optimizer, tensors["optimizer"])
-            rng.set_state(tensors["rng"]["state"])
-            tally.restore(state)
+    loop = LearningLoop(
+        run,
+        {"policy": policy, "optimizer": optimizer, "rng": rng},
+        iterations=args.evaluations // count,
+        designs=count,
+        checkpoint_every=args.checkpoint_every,
+    )
+    tally = loop.tally
 
     # An iteration's steps: all episodes end with the last one, so none is cut.
     observations = torch.zeros(steps, count, seen.shape[1])
@@ -156,18 +138,8 @@ def _train(run: Run, args: Args) -> None:
     log_probabilities, values, rewards = torch.zeros(3, steps, count)
     terminated = torch.zeros(steps, count, dtype=torch.bool)
 
-    first = len(tally) // count
-    writer = SummaryWriter(str(run.directory.path), purge_step=first)
-    bar = tqdm(
-        range(first, iterations),
-        initial=first,
-        total=iterations,
-        desc=run.title,
-        unit="iteration",
-        disable=not run.progress,
-    )
-    for iteration in bar:
-        left = 1 - iteration / iterations
+    for iteration in loop:
+        left = loop.left(iteration)
         optimizer.param_groups[0]["lr"] = left * args.learning_rate
 
         # Episodes, all at once.
@@ -220,24 +192,12 @@ def _train(run: Run, args: Args) -> None:
                 torch.nn.utils.clip_grad_norm_(policy.parameters(), args.max_gradient)
                 optimizer.step()
 
-        # Logging and checkpoints.
-        writer.add_scalar("charts/episodic_return", float(np.mean(reward)), iteration)
-        writer.add_scalar("charts/best_return", tally.best_reward, iteration)
-        writer.add_scalar("losses/policy_loss", policy_loss.mean().item(), iteration)
-        writer.add_scalar("losses/value_loss", value_error.square().mean().item(), iteration)
-        writer.add_scalar("losses/entropy", spread.mean().item(), iteration)
-        bar.set_postfix(best=f"{tally.best_reward:.3f}", mean=f"{np.mean(reward):.3f}")
-        if (iteration + 1) % args.checkpoint_every == 0 and iteration + 1 < iterations:
-            save_checkpoint(
-                run.directory.checkpoint_path,
-                {
-                    "policy": policy.state_dict(),
-                    "optimizer": optimizer_tensors(optimizer),
-                    "rng": {"state": rng.get_state()},
-                },
-                tally.state(),
-            )
-    writer.close()
+        scalars = {
+            "losses/policy_loss": policy_loss.mean().item(),
+            "losses/value_loss": value_error.square().mean().item(),
+            "losses/entropy": spread.mean().item(),
+        }
+        loop.log(iteration, float(np.mean(reward)), scalars)
     env.close()
 
     policy.save(run.directory.policy_path)

@@ -25,22 +25,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
 from lrmp.agents.categorical_policy import FIRST_TILT, WIDTHS
 from lrmp.agents.layer_agents import LayerAgents
 from lrmp.agents.mixer import MonotoneMixer, SumMixer
 from lrmp.agents.replay_buffer import ReplayBuffer
-from lrmp.baselines.checkpoint import (
-    optimizer_tensors,
-    restore_optimizer,
-    restoring,
-    save_checkpoint,
-)
+from lrmp.agents.reward_compression import compress
 from lrmp.baselines.command import check_counts, run_command
-from lrmp.baselines.design_tally import DesignTally
-from lrmp.baselines.ppo import compress
+from lrmp.baselines.learning_loop import LearningLoop
 from lrmp.baselines.run import Run
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.custom_task import TaskLike
@@ -286,8 +278,6 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
 
 def _train(run: Run, args: Args) -> None:
     game = MultiAgentVector(run.task, args.num_envs, rounds=args.rounds)
-    tally = DesignTally()
-
     # Seeding: one generator for exploration and replay, torch's for the initial weights.
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
@@ -300,62 +290,35 @@ def _train(run: Run, args: Args) -> None:
     capacity = min(args.buffer_size, args.evaluations)
     buffer = ReplayBuffer(capacity, seen_size, 2 * len(game))
     per_iteration = args.num_envs * args.rounds
-    iterations = args.evaluations // per_iteration
 
-    if run.directory.checkpoint_path.exists():
-        with restoring(run.directory.checkpoint_path) as (tensors, state):
-            team.load_state_dict(tensors["team"])
-            target.load_state_dict(tensors["target"])
-            restore_optimizer(optimizer, tensors["optimizer"])
-            for name, array in buffer.arrays.items():
-                array[:] = tensors["buffer"][name].numpy()
-            buffer.added = state["added"]
-            rng.bit_generator.state = state["rng"]
-            tally.restore(state)
-
-    first = len(tally) // per_iteration
-    writer = SummaryWriter(str(run.directory.path), purge_step=first)
-    bar = tqdm(
-        range(first, iterations),
-        initial=first,
-        total=iterations,
-        desc=run.title,
-        unit="iteration",
-        disable=not run.progress,
+    loop = LearningLoop(
+        run,
+        {
+            "team": team,
+            "target": target,
+            "optimizer": optimizer,
+            "buffer": buffer,
+            "rng": rng,
+        },
+        iterations=args.evaluations // per_iteration,
+        designs=per_iteration,
+        checkpoint_every=args.checkpoint_every,
     )
-    for iteration in bar:
-        play(game, team.agents, buffer, args.epsilon(iteration / iterations), rng)
+    tally = loop.tally
+
+    for iteration in loop:
+        play(game, team.agents, buffer, args.epsilon(iteration / loop.iterations), rng)
         for bits, scores in game.played:
             rewards = scores.reward
             tally.add(rewards, scores.speedup, scores.accuracy_drop, bits[..., 0], bits[..., 1])
 
-        left = 1 - iteration / iterations
+        left = loop.left(iteration)
         losses = learn(team, target, optimizer, buffer, args, left, rng)
         if (iteration + 1) % args.target_every == 0:
             target.load_state_dict(team.state_dict())
 
-        # Logging and checkpoints.
-        writer.add_scalar("charts/episodic_return", float(np.mean(rewards)), iteration)
-        writer.add_scalar("charts/best_return", tally.best_reward, iteration)
-        for name, number in losses.items():
-            writer.add_scalar(f"losses/{name}", number, iteration)
-        bar.set_postfix(best=f"{tally.best_reward:.3f}", mean=f"{np.mean(rewards):.3f}")
-        if (iteration + 1) % args.checkpoint_every == 0 and iteration + 1 < iterations:
-            save_checkpoint(
-                run.directory.checkpoint_path,
-                {
-                    "team": team.state_dict(),
-                    "target": target.state_dict(),
-                    "optimizer": optimizer_tensors(optimizer),
-                    "buffer": {k: torch.from_numpy(a) for k, a in buffer.arrays.items()},
-                },
-                {
-                    "added": buffer.added,
-                    "rng": rng.bit_generator.state,
-                    **tally.state(),
-                },
-            )
-    writer.close()
+        scalars = {f"losses/{name}": value for name, value in losses.items()}
+        loop.log(iteration, float(np.mean(rewards)), scalars)
 
     team.agents.save(run.directory.policy_path)
     run.finish(tally, env_steps=args.evaluations)

@@ -32,21 +32,13 @@ import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
 from lrmp.agents.actor_critic import Actor, Critic
 from lrmp.agents.replay_buffer import ReplayBuffer
-from lrmp.baselines.checkpoint import (
-    optimizer_tensors,
-    restore_optimizer,
-    restoring,
-    save_checkpoint,
-)
+from lrmp.agents.reward_compression import compress
+from lrmp.agents.truncated_normal import truncated_normal
 from lrmp.baselines.command import check_counts, run_command
-from lrmp.baselines.ddpg import truncated_normal
-from lrmp.baselines.design_tally import DesignTally
-from lrmp.baselines.ppo import compress
+from lrmp.baselines.learning_loop import LearningLoop
 from lrmp.baselines.run import Run
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.custom_task import CUSTOM_ID, TaskLike
@@ -215,7 +207,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
 
 
 def _train(run: Run, args: Args) -> None:  # noqa: C901  one algorithm, top to bottom
-    task, tally = run.task, DesignTally()
+    task = run.task
 
     # Seeding: one generator for exploration and replay, torch's for the initial weights.
     torch.set_num_threads(1)
@@ -246,32 +238,25 @@ def _train(run: Run, args: Args) -> None:  # noqa: C901  one algorithm, top to b
     actor_optimizer, critic_optimizer = optimizers.values()
     buffer = ReplayBuffer(args.buffer_episodes * steps, *sizes[:2])
 
-    if run.directory.checkpoint_path.exists():
-        with restoring(run.directory.checkpoint_path) as (tensors, state):
-            learned.load_state_dict(tensors["learned"])
-            targets.load_state_dict(tensors["targets"])
-            for name, optimizer in optimizers.items():
-                restore_optimizer(optimizer, tensors.get(name, {}))
-            for name, array in buffer.arrays.items():
-                array[:] = tensors["buffer"][name].numpy()
-            buffer.added = state["added"]
-            rng.bit_generator.state = state["rng"]
-            tally.restore(state)
+    loop = LearningLoop(
+        run,
+        {
+            "learned": learned,
+            "targets": targets,
+            **optimizers,
+            "buffer": buffer,
+            "rng": rng,
+        },
+        iterations=args.evaluations // count,
+        designs=count,
+        checkpoint_every=args.checkpoint_every,
+    )
+    tally = loop.tally
 
     observations = np.empty((steps + 1, count, sizes[0]), np.float32)
     actions = np.empty((steps, count, 2), np.float32)
-    first, iterations = len(tally) // count, args.evaluations // count
-    writer = SummaryWriter(str(run.directory.path), purge_step=first)
-    bar = tqdm(
-        range(first, iterations),
-        initial=first,
-        total=iterations,
-        desc=run.title,
-        unit="iteration",
-        disable=not run.progress,
-    )
-    for iteration in bar:
-        left = 1 - iteration / iterations
+    for iteration in loop:
+        left = loop.left(iteration)
         warm = len(tally) >= args.warmup_episodes
 
         # Episodes, all at once, explored around the policy.
@@ -306,6 +291,7 @@ def _train(run: Run, args: Args) -> None:  # noqa: C901  one algorithm, top to b
         # Learning.
         actor_optimizer.param_groups[0]["lr"] = left * args.actor_learning_rate
         updates = args.updates_per_episode * count
+        losses: dict[str, float] = {}
         for update in range(updates if len(tally) >= args.warmup_episodes else 0):
             batch = buffer.sample(rng, args.batch_size)
             target = (batch.reward - middle) / spread
@@ -334,28 +320,9 @@ def _train(run: Run, args: Args) -> None:  # noqa: C901  one algorithm, top to b
                     for old, new in zip(targets.parameters(), learned.parameters(), strict=True):
                         old.lerp_(new, args.tau)
             if update + 1 == updates:
-                writer.add_scalar("losses/critic_loss", critic_loss.item(), iteration)
+                losses["losses/critic_loss"] = critic_loss.item()
 
-        # Logging and checkpoints.
-        writer.add_scalar("charts/episodic_return", float(np.mean(reward)), iteration)
-        writer.add_scalar("charts/best_return", tally.best_reward, iteration)
-        bar.set_postfix(best=f"{tally.best_reward:.3f}", mean=f"{np.mean(reward):.3f}")
-        if (iteration + 1) % args.checkpoint_every == 0 and iteration + 1 < iterations:
-            save_checkpoint(
-                run.directory.checkpoint_path,
-                {
-                    "learned": learned.state_dict(),
-                    "targets": targets.state_dict(),
-                    "buffer": {k: torch.from_numpy(a) for k, a in buffer.arrays.items()},
-                }
-                | {name: optimizer_tensors(o) for name, o in optimizers.items()},
-                {
-                    "added": buffer.added,
-                    "rng": rng.bit_generator.state,
-                    **tally.state(),
-                },
-            )
-    writer.close()
+        loop.log(iteration, float(np.mean(reward)), losses)
     env.close()
 
     actor.save(run.directory.policy_path)

@@ -14,6 +14,7 @@ pytest.importorskip("torch")
 
 from lrmp.agents.actor_critic import Actor
 from lrmp.agents.replay_buffer import ReplayBuffer
+from lrmp.agents.truncated_normal import truncated_normal
 from lrmp.baselines import ddpg, td3
 from lrmp.baselines.evaluate import evaluate_policy
 from lrmp.envs import evaluate_bits, load_task
@@ -174,7 +175,7 @@ def test_policy_of_another_size_is_refused():
 def test_truncated_normal_stays_inside_and_follows_its_mean():
     rng = np.random.default_rng(0)
     mean = np.array([0.0, 0.25, 1.0], np.float32)
-    draws = np.stack([ddpg.truncated_normal(mean, 0.1, rng) for _ in range(4000)])
+    draws = np.stack([truncated_normal(mean, 0.1, rng) for _ in range(4000)])
     assert ((draws >= 0) & (draws <= 1)).all()
     # Half a normal distribution has mean sigma * sqrt(2 / pi) = 0.0798; standard error 0.001.
     half = 0.1 * np.sqrt(2 / np.pi)
@@ -184,7 +185,7 @@ def test_truncated_normal_stays_inside_and_follows_its_mean():
 def test_truncated_normal_with_a_tiny_spread_is_the_mean():
     rng = np.random.default_rng(0)
     mean = np.array([0.0, 0.5, 1.0], np.float32)
-    draw = ddpg.truncated_normal(mean, 1e-4, rng)
+    draw = truncated_normal(mean, 1e-4, rng)
     assert np.isfinite(draw).all()
     assert draw == pytest.approx(mean, abs=1e-3)
 

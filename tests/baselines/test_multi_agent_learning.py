@@ -1,6 +1,5 @@
 """Learners of the multi-agent form: independent and multi-agent PPO, value decomposition."""
 
-import inspect
 import json
 from itertools import chain
 
@@ -12,7 +11,8 @@ torch = pytest.importorskip("torch")
 from lrmp.agents.layer_agents import LayerAgents, LayerCritic  # noqa: E402
 from lrmp.agents.policies import load_policy  # noqa: E402
 from lrmp.agents.replay_buffer import ReplayBuffer  # noqa: E402
-from lrmp.baselines import ippo, mappo, ppo, qmix  # noqa: E402
+from lrmp.agents.reward_compression import compress  # noqa: E402
+from lrmp.baselines import ippo, learning_loop, mappo, qmix  # noqa: E402
 from lrmp.baselines.evaluate import evaluate_policy  # noqa: E402
 from lrmp.cli import main  # noqa: E402
 from lrmp.envs import evaluate_bits, load_task, stored_optimum  # noqa: E402
@@ -120,14 +120,13 @@ def test_interrupted_run_resumes_to_the_same_result_and_records_it(agent, tmp_pa
     module, args = settings(agent, tmp_path / "whole")
     whole = module.train(args, progress=False)
     assert whole.path.name == f"{TASK}__{agent}__1"
-    home = inspect.getmodule(module.train)
-    save_checkpoint = home.save_checkpoint
+    save_checkpoint = learning_loop.save_checkpoint
 
     def interrupt(*arguments):
         save_checkpoint(*arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(home, "save_checkpoint", interrupt)
+    monkeypatch.setattr(learning_loop, "save_checkpoint", interrupt)
     module, cut = settings(agent, tmp_path / "cut", checkpoint_every=1)
     with pytest.raises(KeyboardInterrupt):
         module.train(cut, progress=False)
@@ -194,7 +193,7 @@ def test_buffer_holds_what_was_played_and_no_more():
     for round_, (bits, scores) in enumerate(game.played):
         assert np.array_equal(arrays["action"][round_], bits.reshape(3, -1) - 2)
         returns = arrays["reward"][: round_ + 1, :, 0].sum(0)
-        expected = ppo.compress(torch.from_numpy(scores.reward))
+        expected = compress(torch.from_numpy(scores.reward))
         assert returns == pytest.approx(expected.numpy(), abs=1e-5)
     observations, states = qmix.unpack(
         torch.from_numpy(arrays["next_observation"][1]), LAYERS, game.observation_size

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 
 from lrmp.agents.policies import load_policy  # noqa: E402
 from lrmp.agents.set_policy import SetPolicy  # noqa: E402
-from lrmp.baselines import policy_gradient, transfer  # noqa: E402
+from lrmp.baselines import learning_loop, policy_gradient, transfer  # noqa: E402
 from lrmp.envs import evaluate_bits, load_task, stored_optimum  # noqa: E402
 from lrmp.errors import PolicyError, RunError  # noqa: E402
 
@@ -50,7 +50,7 @@ def test_learns_what_its_first_policy_does_not_find(tmp_path):
 
 def test_interrupted_search_resumes_to_the_same_result(tmp_path, monkeypatch):
     whole = policy_gradient.train(settings(tmp_path / "whole", evaluations=120), progress=False)
-    interrupt(policy_gradient, monkeypatch)
+    interrupt(learning_loop, monkeypatch)
     cut = settings(tmp_path / "cut", evaluations=120, checkpoint_every=2)
     with pytest.raises(KeyboardInterrupt):
         policy_gradient.train(cut, progress=False)

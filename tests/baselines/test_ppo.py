@@ -6,7 +6,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from lrmp.agents.policies import load_policy  # noqa: E402
-from lrmp.baselines import ppo  # noqa: E402
+from lrmp.agents.reward_compression import compress  # noqa: E402
+from lrmp.baselines import learning_loop, ppo  # noqa: E402
 from lrmp.baselines.evaluate import evaluate_policy  # noqa: E402
 from lrmp.envs import evaluate_bits, load_task, stored_optimum  # noqa: E402
 from lrmp.errors import RunError  # noqa: E402
@@ -70,8 +71,8 @@ def test_interrupted_run_resumes_to_the_same_result(tmp_path, monkeypatch):
         if len(saved) == 2:
             raise KeyboardInterrupt
 
-    save_checkpoint = ppo.save_checkpoint
-    monkeypatch.setattr(ppo, "save_checkpoint", interrupt)
+    save_checkpoint = learning_loop.save_checkpoint
+    monkeypatch.setattr(learning_loop, "save_checkpoint", interrupt)
     cut = settings(tmp_path / "cut", evaluations=120, checkpoint_every=2)
     with pytest.raises(KeyboardInterrupt):
         ppo.train(cut, progress=False)
@@ -84,7 +85,7 @@ def test_interrupted_run_resumes_to_the_same_result(tmp_path, monkeypatch):
 
 def test_compression_keeps_the_order_and_what_is_positive():
     rewards = torch.tensor([-100.0, -1.0, -1e-3, 0.0, 0.5, 2.0])
-    shrunk = ppo.compress(rewards)
+    shrunk = compress(rewards)
     assert (shrunk.diff() > 0).all()
     assert shrunk[3:].tolist() == rewards[3:].tolist()
     assert shrunk[0].item() == pytest.approx(-np.log(101))

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 from lrmp.agents.actor_critic import Actor, Critic  # noqa: E402
 from lrmp.agents.policies import load_policy  # noqa: E402
 from lrmp.agents.replay_buffer import ReplayBuffer  # noqa: E402
-from lrmp.baselines import td3  # noqa: E402
+from lrmp.baselines import learning_loop, td3  # noqa: E402
 from lrmp.baselines.evaluate import evaluate_policy  # noqa: E402
 from lrmp.envs import evaluate_bits, load_task  # noqa: E402
 from lrmp.errors import RunError, TaskError  # noqa: E402
@@ -77,8 +77,8 @@ def test_interrupted_run_resumes_to_the_same_result(changes, tmp_path, monkeypat
         if len(saved) == 3:
             raise KeyboardInterrupt
 
-    save_checkpoint = td3.save_checkpoint
-    monkeypatch.setattr(td3, "save_checkpoint", interrupt)
+    save_checkpoint = learning_loop.save_checkpoint
+    monkeypatch.setattr(learning_loop, "save_checkpoint", interrupt)
     # Learning has begun when the third one is written.
     cut = settings(tmp_path / "cut", checkpoint_every=1, **changes)
     with pytest.raises(KeyboardInterrupt):
