@@ -121,7 +121,6 @@ def test_part_out_of_range_is_refused_at_once(change, message):
     ("name", "hint"),
     [
         ("LRMP-ResNet18", "LRMP-ResNet18-v1"),
-        ("lrmp:LRMP-ResNet50-v0", "LRMP-ResNet50-v0"),
         ("LRMP-digits-v0", "LRMP-Digits-v0"),
     ],
 )
@@ -132,6 +131,11 @@ def test_unknown_task_is_refused_with_the_nearest(name, hint):
         rf"Did you mean '{hint}'\?",
     ):
         load_task(name)
+
+
+@pytest.mark.parametrize("name", ["lrmp:LRMP-MLP-v0", "LRMP-MLP-Refine-v0", "LRMP/MLP-v0"])
+def test_an_id_in_any_form_names_the_task(name):
+    assert load_task(name) is load_task("LRMP-MLP-v0")
 
 
 def test_network_estimate_follows_the_network():
