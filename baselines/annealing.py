@@ -28,13 +28,13 @@ AGENT = "annealing"
 class Args:
     """Simulated annealing."""
 
-    env_id: str = "LRMP-ResNet18-v1"
-    """id of the environment"""
+    env_id: TaskLike = "LRMP-ResNet18-v1"
+    """id of the environment, in any form, or a task file (.toml)"""
     accuracy: AccuracyKind | None = None
     """run the "network" itself, or look drops up in a "table"; default: as the task does"""
     seed: int = 1
     """seed of the run"""
-    designs: int = 600
+    evaluations: int = 600
     """designs to score"""
     runs_dir: Path = Path("runs")
     """where the run directory is made: RUNS_DIR/ENV_ID__annealing__SEED"""
@@ -52,7 +52,9 @@ class Args:
     """most bits by which an operand changes"""
 
     def __post_init__(self) -> None:
-        check_counts(self.seed, designs=self.designs, changes=self.changes, reach=self.reach)
+        check_counts(
+            self.seed, evaluations=self.evaluations, changes=self.changes, reach=self.reach
+        )
         if not MIN_BITS <= self.start_bits <= MAX_BITS:
             raise RunError(
                 f"Expected start_bits from {MIN_BITS} to {MAX_BITS}, got {self.start_bits}."
@@ -78,8 +80,8 @@ def propose(task: TaskLike, args: Args) -> Proposals:
     operands = 2 * len(task.network)
     bits = np.full(operands, args.start_bits)
     (reward,) = yield bits.reshape(1, 2, -1)
-    for step in range(1, args.designs):
-        temperature = args.hottest * (args.coldest / args.hottest) ** (step / args.designs)
+    for step in range(1, args.evaluations):
+        temperature = args.hottest * (args.coldest / args.hottest) ** (step / args.evaluations)
         neighbour = bits.copy()
         while (neighbour == bits).all():
             count = rng.integers(1, min(args.changes, operands) + 1)
@@ -101,7 +103,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     Returns:
         The finished run directory.
     """
-    return run_searcher(AGENT, args, propose, seed=args.seed, progress=progress)
+    return run_searcher(AGENT, args, propose, args.evaluations, progress=progress)
 
 
 def main() -> None:

@@ -27,13 +27,13 @@ AGENT = "bayesian"
 class Args:
     """Bayesian optimisation."""
 
-    env_id: str = "LRMP-ResNet18-v1"
-    """id of the environment"""
+    env_id: TaskLike = "LRMP-ResNet18-v1"
+    """id of the environment, in any form, or a task file (.toml)"""
     accuracy: AccuracyKind | None = None
     """run the "network" itself, or look drops up in a "table"; default: as the task does"""
     seed: int = 1
     """seed of the run"""
-    designs: int = 600
+    evaluations: int = 600
     """designs to score"""
     runs_dir: Path = Path("runs")
     """where the run directory is made: RUNS_DIR/ENV_ID__bayesian-MODEL__SEED"""
@@ -53,7 +53,7 @@ class Args:
             raise RunError(unknown_name("model", self.model, get_args(Model)))
         check_counts(
             self.seed,
-            designs=self.designs,
+            evaluations=self.evaluations,
             random_designs=self.random_designs,
             candidates=self.candidates,
         )
@@ -116,7 +116,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     if args.model == "gp":
         check_library("torch", "train")
     agent = f"{AGENT}-{args.model}"
-    return run_searcher(agent, args, propose, seed=args.seed, progress=progress)
+    return run_searcher(agent, args, propose, args.evaluations, progress=progress)
 
 
 def main() -> None:

@@ -30,13 +30,13 @@ MARGIN = 0.499  # beyond the outermost widths, so that all have equal shares of 
 class Args:
     """CMA-ES."""
 
-    env_id: str = "LRMP-ResNet18-v1"
-    """id of the environment"""
+    env_id: TaskLike = "LRMP-ResNet18-v1"
+    """id of the environment, in any form, or a task file (.toml)"""
     accuracy: AccuracyKind | None = None
     """run the "network" itself, or look drops up in a "table"; default: as the task does"""
     seed: int = 1
     """seed of the run"""
-    designs: int = 600
+    evaluations: int = 600
     """designs to score"""
     runs_dir: Path = Path("runs")
     """where the run directory is made: RUNS_DIR/ENV_ID__cma-es__SEED"""
@@ -52,7 +52,7 @@ class Args:
     """designs per generation; 0 for the library's 4 + floor(3 ln(2 L))"""
 
     def __post_init__(self) -> None:
-        check_counts(self.seed, designs=self.designs)
+        check_counts(self.seed, evaluations=self.evaluations)
         if self.population < 0 or self.population == 1:
             raise RunError(f"Expected population of 0 or at least 2, got {self.population}.")
         if not MIN_BITS <= self.start_bits <= MAX_BITS:
@@ -116,7 +116,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         MissingExtraError: If ``cma`` is not installed.
     """
     check_library("cma", "search")
-    return run_searcher(AGENT, args, propose, seed=args.seed, progress=progress)
+    return run_searcher(AGENT, args, propose, args.evaluations, progress=progress)
 
 
 def main() -> None:

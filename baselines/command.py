@@ -2,11 +2,12 @@
 
 import importlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lrmp.baselines.run_directory import RunDirectory
+from lrmp.envs.custom_task import TaskLike
 from lrmp.errors import LRMPError, MissingExtraError, RunError
 from lrmp.printable import printable
 
@@ -37,12 +38,43 @@ def run_command(args_class: type[ArgsT], train: Callable[[ArgsT], RunDirectory])
         args_class: Dataclass whose fields are the options.
         train: What to run with them.
     """
-    import tyro
-
     with exit_codes():
-        run = train(tyro.cli(args_class))
+        run = train(parse_args(args_class))
     best = f"best design: {run.record_path}" if run.finished else f"results: {run.path}"
     print(printable(best))
+
+
+def parse_args(
+    args_class: type[ArgsT], words: Sequence[str] | None = None, prog: str | None = None
+) -> ArgsT:
+    """Read settings from the command line; a task is an id or the name of a file there.
+
+    Args:
+        args_class: Dataclass whose fields are the options.
+        words: The command line; None takes it from the process.
+        prog: Name of the program in its help; None takes it from the process.
+
+    Returns:
+        The settings.
+    """
+    import tyro
+    from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
+
+    registry = ConstructorRegistry()
+
+    @registry.primitive_rule
+    def _task(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+        if info.type != TaskLike:
+            return None
+        return PrimitiveConstructorSpec(
+            nargs=1,
+            metavar="TASK",
+            instance_from_str=lambda given: given[0],
+            is_instance=lambda value: isinstance(value, str),
+            str_from_instance=lambda value: [str(value)],
+        )
+
+    return tyro.cli(args_class, args=words, prog=prog, registry=registry)
 
 
 def check_counts(seed: int, **counts: int) -> None:

@@ -36,7 +36,7 @@ class Args:
     """id of the environment"""
     seeds: int = 5
     """seeds 1..SEEDS of every agent that has seeds"""
-    episodes: int = 600
+    evaluations: int = 600
     """designs per run"""
     runs_dir: Path = Path("runs")
     """where the run directories are"""
@@ -46,7 +46,7 @@ class Args:
     """processes"""
 
     def __post_init__(self) -> None:
-        check_counts(0, seeds=self.seeds, episodes=self.episodes, workers=self.workers)
+        check_counts(0, seeds=self.seeds, evaluations=self.evaluations, workers=self.workers)
 
 
 def compare(args: Args) -> str:
@@ -68,7 +68,7 @@ def compare(args: Args) -> str:
         ("uniform-pairs", uniform.train, uniform.Args(**common, pairs=True)),
     ]
     for seed in range(1, args.seeds + 1):
-        options = common | {"seed": seed, "episodes": args.episodes}
+        options = common | {"seed": seed, "evaluations": args.evaluations}
         jobs.append(("random", random_search.train, random_search.Args(**options)))
         jobs.append(("ddpg", ddpg.train, ddpg.Args(**options)))
 
@@ -92,7 +92,7 @@ def compare(args: Args) -> str:
     args.out.mkdir(parents=True, exist_ok=True)
     document = {
         "env_id": args.env_id,
-        "episodes": args.episodes,
+        "evaluations": args.evaluations,
         "versions": library_versions(),
         "agents": summary,
     }
@@ -179,7 +179,7 @@ Made by
 
 ```sh
 python -m lrmp.baselines.compare --env-id {args.env_id} --seeds {args.seeds} \\
-  --episodes {args.episodes} --out {args.out}
+  --evaluations {args.evaluations} --out {args.out}
 ```
 
 which trains what is missing. The untrained DDPG policy answers 5 bits everywhere. Every seed's

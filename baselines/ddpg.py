@@ -15,31 +15,23 @@ design, for the leaderboard) and policy.safetensors (the policy that explored to
 interrupted goes on from its last checkpoint and gives the same result.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn import functional as F
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
 from lrmp.agents.actor_critic import Actor, Critic
 from lrmp.agents.replay_buffer import ReplayBuffer
-from lrmp.baselines.checkpoint import (
-    optimizer_tensors,
-    restore_optimizer,
-    restoring,
-    save_checkpoint,
-)
+from lrmp.agents.truncated_normal import truncated_normal
 from lrmp.baselines.command import check_counts, run_command
-from lrmp.baselines.design_tally import DesignTally
+from lrmp.baselines.learning_loop import LearningLoop
+from lrmp.baselines.run import Run
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.accuracy.model import AccuracyKind
-from lrmp.envs.custom_task import find_task
-from lrmp.envs.task import Task, load_task
+from lrmp.envs.custom_task import CUSTOM_ID, TaskLike
 from lrmp.errors import RunError
 
 AGENT = "ddpg"
@@ -49,13 +41,13 @@ AGENT = "ddpg"
 class Args:
     """DDPG with HAQ's settings."""
 
-    env_id: str = "LRMP-ResNet18-v0"
-    """id of the environment"""
+    env_id: TaskLike = "LRMP-ResNet18-v0"
+    """id of the environment, in any form, or a task file (.toml)"""
     accuracy: AccuracyKind | None = None
     """run the "network" itself, or look drops up in a "table"; default: as the task does"""
     seed: int = 1
     """seed of the run: initial weights, exploration and replay"""
-    episodes: int = 600
+    evaluations: int = 600
     """designs to try"""
     runs_dir: Path = Path("runs")
     """where the run directory is made: RUNS_DIR/ENV_ID__ddpg__SEED"""
@@ -89,34 +81,13 @@ class Args:
     def __post_init__(self) -> None:
         check_counts(
             self.seed,
-            episodes=self.episodes,
+            evaluations=self.evaluations,
             batch_size=self.batch_size,
             buffer_episodes=self.buffer_episodes,
             checkpoint_every=self.checkpoint_every,
         )
         if not self.sigma > 0:
             raise RunError(f"Expected sigma above 0, got {self.sigma}.")
-
-
-def truncated_normal(
-    mean: NDArray[np.float32], sigma: float, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Draw from normal distributions cut to 0..1.
-
-    Args:
-        mean: Centres, in 0..1.
-        sigma: Standard deviation before the cut.
-        rng: Source of randomness.
-
-    Returns:
-        Same shape as ``mean``.
-    """
-    center = torch.from_numpy(mean.astype(np.float64))
-    low, high = torch.special.ndtr(-center / sigma), torch.special.ndtr((1 - center) / sigma)
-    quantile = low + torch.from_numpy(rng.random(mean.shape)) * (high - low)
-    sample = center + sigma * torch.special.ndtri(quantile)
-    drawn: NDArray[np.float64] = sample.clamp(0, 1).numpy()
-    return drawn.astype(np.float32)
 
 
 def train(args: Args, *, progress: bool = True) -> RunDirectory:
@@ -133,17 +104,12 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         TaskError: If there is no such task.
         RunError: If the directory holds a run of other settings.
     """
-    task = find_task(load_task(args.env_id), args.accuracy)
-    config = {k: v for k, v in asdict(args).items() if k not in ("runs_dir", "checkpoint_every")}
-    run = RunDirectory.open(
-        args.runs_dir / f"{task.id}__{AGENT}__{args.seed}",
-        {"agent": AGENT, **config, "env_id": task.id},
-    )
-    return run.complete(lambda: _train(run, task, args, progress))
+    run = Run.open(AGENT, args, progress=progress)
+    return run.complete(lambda: _train(run, args))
 
 
-def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:  # noqa: C901  one algorithm, top to bottom
-    tally = DesignTally()
+def _train(run: Run, args: Args) -> None:
+    task = run.task
 
     # Seeding: one generator for exploration and replay, torch's for the initial weights. One
     # thread: faster for networks this small, and sums do not depend on the number of cores.
@@ -151,7 +117,7 @@ def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:  
     rng = np.random.default_rng(args.seed)
     torch.manual_seed(args.seed)
 
-    env = gym.make(task.id, task=task)
+    env = gym.make(CUSTOM_ID, task=task)
     steps_per_episode = len(task.network)
     observation, _ = env.reset(seed=args.seed)
     observation_size, action_size = len(observation), 2
@@ -173,31 +139,25 @@ def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:  
     optimizers = {"actor_optimizer": actor_optimizer, "critic_optimizer": critic_optimizer}
     best_actor = Actor(observation_size, action_size)
 
-    reward_baseline: float | None = None
+    running: dict[str, float] = {}  # the moving average, once there is one
 
-    if run.checkpoint_path.exists():
-        with restoring(run.checkpoint_path) as (tensors, state):
-            for name, module in (modules | {"best_actor": best_actor}).items():
-                module.load_state_dict(tensors[name])
-            for name, optimizer in optimizers.items():
-                restore_optimizer(optimizer, tensors.get(name, {}))
-            for name, array in buffer.arrays.items():
-                array[:] = tensors["buffer"][name].numpy()
-            buffer.added = state["added"]
-            rng.bit_generator.state = state["rng"]
-            tally.restore(state)
-            reward_baseline = state["reward_baseline"]
-
-    writer = SummaryWriter(str(run.path), purge_step=len(tally))
-    bar = tqdm(
-        range(len(tally), args.episodes),
-        initial=len(tally),
-        total=args.episodes,
-        desc=f"{AGENT} {task.id} seed {args.seed}",
-        unit="episode",
-        disable=not progress,
+    loop = LearningLoop(
+        run,
+        {
+            **modules,
+            **optimizers,
+            "best_actor": best_actor,
+            "buffer": buffer,
+            "rng": rng,
+            "running": running,
+        },
+        iterations=args.evaluations,
+        designs=1,
+        checkpoint_every=args.checkpoint_every,
     )
-    for episode in bar:
+    tally = loop.tally
+
+    for episode in loop:
         # One episode: explore around the policy, or at random during the warm-up.
         sigma = args.sigma * args.sigma_decay ** max(0, episode - args.warmup_episodes)
         observation, _ = env.reset()
@@ -220,22 +180,20 @@ def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:  
             best_actor.load_state_dict(actor.state_dict())
 
         # Learning: one update per transition of the episode.
+        scalars = {"charts/speedup": info["speedup"], "charts/accuracy_drop": info["accuracy_drop"]}
         if episode >= args.warmup_episodes:
             for _ in range(steps_per_episode):
                 batch = buffer.sample(rng, args.batch_size)
                 mean_reward = float(batch.reward.mean())
-                if reward_baseline is None:
-                    reward_baseline = mean_reward
-                else:
-                    reward_baseline += (1 - args.baseline_decay) * (mean_reward - reward_baseline)
+                baseline = running.get("reward", mean_reward)
+                baseline += (1 - args.baseline_decay) * (mean_reward - baseline)
+                running["reward"] = baseline
                 with torch.no_grad():
                     next_value = target_critic(
                         batch.next_observation, target_actor(batch.next_observation)
                     )
                     target = (
-                        batch.reward
-                        - reward_baseline
-                        + args.gamma * (1 - batch.terminated) * next_value
+                        batch.reward - baseline + args.gamma * (1 - batch.terminated) * next_value
                     )
                 critic_loss = F.mse_loss(critic(batch.observation, batch.action), target)
                 critic_optimizer.zero_grad()
@@ -257,38 +215,14 @@ def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:  
                             module.parameters(), target_module.parameters(), strict=True
                         ):
                             old.lerp_(new, args.tau)
-            writer.add_scalar("losses/critic_loss", critic_loss.item(), episode)
-            writer.add_scalar("losses/actor_loss", actor_loss.item(), episode)
+            scalars["losses/critic_loss"] = critic_loss.item()
+            scalars["losses/actor_loss"] = actor_loss.item()
 
-        # Logging and checkpoints.
-        writer.add_scalar("charts/episodic_return", reward, episode)
-        writer.add_scalar("charts/best_return", tally.best_reward, episode)
-        writer.add_scalar("charts/speedup", info["speedup"], episode)
-        writer.add_scalar("charts/accuracy_drop", info["accuracy_drop"], episode)
-        bar.set_postfix(best=f"{tally.best_reward:.3f}", last=f"{reward:.3f}")
-        if (episode + 1) % args.checkpoint_every == 0 and episode + 1 < args.episodes:
-            save_checkpoint(
-                run.checkpoint_path,
-                {name: m.state_dict() for name, m in modules.items()}
-                | {name: optimizer_tensors(o) for name, o in optimizers.items()}
-                | {
-                    "best_actor": best_actor.state_dict(),
-                    "buffer": {k: torch.from_numpy(a) for k, a in buffer.arrays.items()},
-                },
-                {
-                    "added": buffer.added,
-                    "rng": rng.bit_generator.state,
-                    "reward_baseline": reward_baseline,
-                    **tally.state(),
-                },
-            )
-    writer.close()
+        loop.log(episode, reward, scalars)
     env.close()
 
-    best_actor.save(run.policy_path)
-    tally.finish(
-        run, task, agent=AGENT, seed=args.seed, env_steps=args.episodes * steps_per_episode
-    )
+    best_actor.save(run.directory.policy_path)
+    run.finish(tally, env_steps=args.evaluations * steps_per_episode)
 
 
 def main() -> None:

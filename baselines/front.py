@@ -17,7 +17,7 @@ from lrmp.envs.design_plot import new_figure
 from lrmp.envs.optimum import stored_optimum
 from lrmp.envs.outcome import evaluate_bits
 from lrmp.envs.record import library_versions
-from lrmp.envs.task import Task, load_task
+from lrmp.envs.task import Task
 from lrmp.errors import InfeasibleAccuracyError, RunError
 from lrmp.foreign_file import read_foreign_text
 from lrmp.foreign_text import parse_json
@@ -206,7 +206,7 @@ def compute(args: Args) -> dict[str, Any]:
     Returns:
         What is written to front.json.
     """
-    task = load_task(args.env_id)
+    task = find_task(args.env_id)
     document = {
         "task": task.id,
         "task_fingerprint": task.fingerprint,

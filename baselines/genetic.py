@@ -26,13 +26,13 @@ AGENT = "genetic"
 class Args:
     """Genetic algorithm."""
 
-    env_id: str = "LRMP-ResNet18-v1"
-    """id of the environment"""
+    env_id: TaskLike = "LRMP-ResNet18-v1"
+    """id of the environment, in any form, or a task file (.toml)"""
     accuracy: AccuracyKind | None = None
     """run the "network" itself, or look drops up in a "table"; default: as the task does"""
     seed: int = 1
     """seed of the run"""
-    designs: int = 600
+    evaluations: int = 600
     """designs to score"""
     runs_dir: Path = Path("runs")
     """where the run directory is made: RUNS_DIR/ENV_ID__genetic__SEED"""
@@ -46,7 +46,7 @@ class Args:
     """the polynomial mutation's eta: the higher, the smaller the changes"""
 
     def __post_init__(self) -> None:
-        check_counts(self.seed, designs=self.designs)
+        check_counts(self.seed, evaluations=self.evaluations)
         if self.population < 2:
             raise RunError(f"Expected population of at least 2, got {self.population}.")
         for name in ("mutated", "closeness"):
@@ -110,7 +110,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         MissingExtraError: If ``pymoo`` is not installed.
     """
     check_library("pymoo", "search")
-    return run_searcher(AGENT, args, propose, seed=args.seed, progress=progress)
+    return run_searcher(AGENT, args, propose, args.evaluations, progress=progress)
 
 
 def main() -> None:

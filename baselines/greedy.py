@@ -23,10 +23,10 @@ from lrmp.baselines.run_directory import RunDirectory
 from lrmp.baselines.search import Proposals, run_searcher
 from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.envs.dynamics import Dynamics
-from lrmp.envs.task import load_task
 from lrmp.hardware.design import MAX_BITS, MIN_BITS
 
 AGENT = "greedy"
+NEEDS_TABLE = True
 FREE = 1e-12  # accuracy that changes spend at least, so that free ones come first
 
 
@@ -34,9 +34,9 @@ FREE = 1e-12  # accuracy that changes spend at least, so that free ones come fir
 class Args:
     """Greedy by sensitivity."""
 
-    env_id: str = "LRMP-ResNet18-v1"
-    """id of the environment; its accuracy must be a table"""
-    designs: int = 600
+    env_id: TaskLike = "LRMP-ResNet18-v1"
+    """id of the environment, in any form, or a task file (.toml); its accuracy must be a table"""
+    evaluations: int = 600
     """most designs to score; the search ends when no change gains"""
     rescored: int = 4
     """changes that are scored anew at a time"""
@@ -44,7 +44,7 @@ class Args:
     """where the run directory is made: RUNS_DIR/ENV_ID__greedy__0"""
 
     def __post_init__(self) -> None:
-        check_counts(0, designs=self.designs, rescored=self.rescored)
+        check_counts(0, evaluations=self.evaluations, rescored=self.rescored)
 
 
 def propose(task: TaskLike, args: Args) -> Proposals:
@@ -106,8 +106,9 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     Raises:
         RunError: If the accuracy of the task is no table.
     """
-    additive_table(load_task(args.env_id))
-    return run_searcher(AGENT, args, propose, progress=progress)
+    return run_searcher(
+        AGENT, args, propose, args.evaluations, progress=progress, needs_table=NEEDS_TABLE
+    )
 
 
 def main() -> None:

@@ -24,13 +24,13 @@ from lrmp.baselines.run_directory import RunDirectory
 from lrmp.baselines.search import Proposals, run_searcher
 from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.envs.dynamics import Dynamics
-from lrmp.envs.task import load_task
 from lrmp.errors import RunError, SolverError, unknown_name
 from lrmp.hardware.design import BIT_WIDTHS, MIN_BITS
 
 Cost = Literal["bit-operations", "cycles", "tile-time"]
 
 AGENT = "hawq-ilp"
+NEEDS_TABLE = True
 COST_UNITS = 2**24  # the costs of a layer are rounded to so many parts of the plain design's cost
 TERM_UNITS = 2**24  # accuracy terms are rounded up to so many parts of what is allowed
 DETERMINISTIC_LIMIT = 20.0  # CP-SAT's deterministic seconds; ResNet-101 takes below 10
@@ -40,22 +40,16 @@ DETERMINISTIC_LIMIT = 20.0  # CP-SAT's deterministic seconds; ResNet-101 takes b
 class Args:
     """HAWQ-V3's integer program over bits, then the oracle."""
 
-    env_id: str = "LRMP-ResNet18-v1"
-    """id of the environment; its accuracy must be a table"""
+    env_id: TaskLike = "LRMP-ResNet18-v1"
+    """id of the environment, in any form, or a task file (.toml); its accuracy must be a table"""
     cost: Cost = "bit-operations"
     """what the program minimises"""
-    designs: int = 1
-    """designs to score: the program has one answer"""
     runs_dir: Path = Path("runs")
     """where the run directory is made: RUNS_DIR/ENV_ID__hawq-ilp__0, or ...__hawq-ilp-COST__0"""
 
     def __post_init__(self) -> None:
         if self.cost not in get_args(Cost):
             raise RunError(unknown_name("cost", self.cost, get_args(Cost)))
-        if self.designs != 1:
-            raise RunError(
-                f"Expected designs of 1, got {self.designs}: the program has one answer."
-            )
 
     @property
     def agent(self) -> str:
@@ -138,8 +132,7 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     Raises:
         RunError: If the accuracy of the task is no table.
     """
-    additive_table(load_task(args.env_id))
-    return run_searcher(args.agent, args, propose, progress=progress)
+    return run_searcher(args.agent, args, propose, 1, progress=progress, needs_table=NEEDS_TABLE)
 
 
 def main() -> None:

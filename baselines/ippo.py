@@ -12,31 +12,24 @@ design, for the leaderboard) and policy.safetensors (the last policy). A run tha
 goes on from its last checkpoint and gives the same result.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
 from lrmp.agents.advantage import estimate_advantages
 from lrmp.agents.categorical_policy import FIRST_TILT
 from lrmp.agents.layer_agents import LayerAgents, LayerCritic
-from lrmp.baselines.checkpoint import (
-    optimizer_tensors,
-    restore_optimizer,
-    restoring,
-    save_checkpoint,
-)
+from lrmp.agents.reward_compression import compress
 from lrmp.baselines.command import check_counts, run_command
-from lrmp.baselines.design_tally import DesignTally
-from lrmp.baselines.ppo import compress
+from lrmp.baselines.learning_loop import LearningLoop
+from lrmp.baselines.run import Run
 from lrmp.baselines.run_directory import RunDirectory
-from lrmp.envs.multi_agent_vector import Credit, MultiAgentVector
-from lrmp.envs.task import load_task
+from lrmp.envs.custom_task import TaskLike
+from lrmp.envs.multi_agent_vector import Credit, MultiAgentVector, check_rules
 from lrmp.errors import RunError
 
 
@@ -47,11 +40,11 @@ class Args:
     algorithm: ClassVar[str] = "ippo"
     centralised: ClassVar[bool] = False  # whether the critic sees the state
 
-    env_id: str = "LRMP-ResNet18-v1"
-    """id of the task, played in its multi-agent form"""
+    env_id: TaskLike = "LRMP-ResNet18-v1"
+    """id of the environment, in any form, or a task file (.toml); played in its multi-agent form"""
     seed: int = 1
     """seed of the run: initial weights, exploration and minibatches"""
-    episodes: int = 600
+    evaluations: int = 600
     """designs that the agents choose, a multiple of NUM_ENVS * ROUNDS"""
     credit: Credit = "team"
     """what an agent is rewarded with: the team's score, or the difference that its layer makes,
@@ -93,17 +86,17 @@ class Args:
     def __post_init__(self) -> None:
         check_counts(
             self.seed,
-            episodes=self.episodes,
+            evaluations=self.evaluations,
             rounds=self.rounds,
             num_envs=self.num_envs,
             epochs=self.epochs,
             minibatches=self.minibatches,
             checkpoint_every=self.checkpoint_every,
         )
-        if self.episodes % (self.num_envs * self.rounds):
+        if self.evaluations % (self.num_envs * self.rounds):
             raise RunError(
-                f"Expected episodes to be a multiple of num_envs * rounds "
-                f"({self.num_envs * self.rounds}), got {self.episodes}."
+                f"Expected evaluations to be a multiple of num_envs * rounds "
+                f"({self.num_envs * self.rounds}), got {self.evaluations}."
             )
 
     @property
@@ -239,19 +232,13 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         TaskError: If there is no such task or credit.
         RunError: If the directory holds a run of other settings.
     """
-    task = load_task(args.env_id)
-    game = MultiAgentVector(task, args.num_envs, rounds=args.rounds, credit=args.credit)
-    config = {k: v for k, v in asdict(args).items() if k not in ("runs_dir", "checkpoint_every")}
-    run = RunDirectory.open(
-        args.runs_dir / f"{task.id}__{args.agent}__{args.seed}",
-        {"agent": args.agent, **config, "env_id": task.id},
-    )
-    return run.complete(lambda: _train(run, game, args, progress))
+    check_rules(args.rounds, args.credit)
+    run = Run.open(args.agent, args, progress=progress)
+    return run.complete(lambda: _train(run, args))
 
 
-def _train(run: RunDirectory, game: MultiAgentVector, args: Args, progress: bool) -> None:
-    tally = DesignTally()
-
+def _train(run: Run, args: Args) -> None:
+    game = MultiAgentVector(run.task, args.num_envs, rounds=args.rounds, credit=args.credit)
     # Seeding: one generator for exploration and minibatches, torch's own for the initial weights.
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
@@ -264,63 +251,30 @@ def _train(run: RunDirectory, game: MultiAgentVector, args: Args, progress: bool
     parameters = chain(agents.parameters(), critic.parameters())
     optimizer = torch.optim.Adam(parameters, lr=args.learning_rate, eps=1e-5)
     per_iteration = args.num_envs * args.rounds
-    iterations = args.episodes // per_iteration
 
-    if run.checkpoint_path.exists():
-        with restoring(run.checkpoint_path) as (tensors, state):
-            agents.load_state_dict(tensors["agents"])
-            critic.load_state_dict(tensors["critic"])
-            restore_optimizer(optimizer, tensors["optimizer"])
-            rng.set_state(tensors["rng"]["state"])
-            tally.restore(state)
-
-    first = len(tally) // per_iteration
-    writer = SummaryWriter(str(run.path), purge_step=first)
-    bar = tqdm(
-        range(first, iterations),
-        initial=first,
-        total=iterations,
-        desc=f"{args.agent} {game.dynamics.task.id} seed {args.seed}",
-        unit="iteration",
-        disable=not progress,
+    loop = LearningLoop(
+        run,
+        {"agents": agents, "critic": critic, "optimizer": optimizer, "rng": rng},
+        iterations=args.evaluations // per_iteration,
+        designs=per_iteration,
+        checkpoint_every=args.checkpoint_every,
     )
-    for iteration in bar:
+    tally = loop.tally
+
+    for iteration in loop:
         rollout = play(game, agents, critic, rng)
         for bits, scores in game.played:
             rewards = scores.reward
             tally.add(rewards, scores.speedup, scores.accuracy_drop, bits[..., 0], bits[..., 1])
 
-        losses = learn(rollout, agents, critic, optimizer, args, 1 - iteration / iterations, rng)
+        losses = learn(rollout, agents, critic, optimizer, args, loop.left(iteration), rng)
 
-        # Logging and checkpoints.
-        writer.add_scalar("charts/episodic_return", float(np.mean(rewards)), iteration)
-        writer.add_scalar("charts/best_return", tally.best_reward, iteration)
-        for name, value in losses.items():
-            writer.add_scalar(f"losses/{name}", value, iteration)
-        bar.set_postfix(best=f"{tally.best_reward:.3f}", mean=f"{np.mean(rewards):.3f}")
-        if (iteration + 1) % args.checkpoint_every == 0 and iteration + 1 < iterations:
-            save_checkpoint(
-                run.checkpoint_path,
-                {
-                    "agents": agents.state_dict(),
-                    "critic": critic.state_dict(),
-                    "optimizer": optimizer_tensors(optimizer),
-                    "rng": {"state": rng.get_state()},
-                },
-                tally.state(),
-            )
-    writer.close()
+        scalars = {f"losses/{name}": value for name, value in losses.items()}
+        loop.log(iteration, float(np.mean(rewards)), scalars)
 
-    agents.save(run.policy_path)
+    agents.save(run.directory.policy_path)
     scored = 1 + len(game) if args.credit == "difference" else 1  # by the oracle, per design chosen
-    tally.finish(
-        run,
-        game.dynamics.task,
-        agent=args.agent,
-        seed=args.seed,
-        evaluated_designs=args.episodes * scored,
-        env_steps=args.episodes,
-    )
+    run.finish(tally, env_steps=args.evaluations, evaluated_designs=args.evaluations * scored)
 
 
 def main() -> None:

@@ -14,43 +14,37 @@ design, for the leaderboard) and policy.safetensors (the last policy). A run tha
 goes on from its last checkpoint and gives the same result.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
 from lrmp.agents.policy_gradient import policy_gradient_loss, sample_designs
+from lrmp.agents.reward_compression import compress
 from lrmp.agents.set_policy import SetPolicy
-from lrmp.baselines.checkpoint import (
-    optimizer_tensors,
-    restore_optimizer,
-    restoring,
-    save_checkpoint,
-)
 from lrmp.baselines.command import check_counts, run_command
-from lrmp.baselines.design_tally import DesignTally
-from lrmp.baselines.ppo import compress
+from lrmp.baselines.learning_loop import LearningLoop
+from lrmp.baselines.run import Run
 from lrmp.baselines.run_directory import RunDirectory
+from lrmp.envs.custom_task import TaskLike
 from lrmp.envs.dynamics import Dynamics
 from lrmp.envs.procedural.features import TRANSFER_FEATURES, transfer_features
-from lrmp.envs.task import Task, load_task
 from lrmp.errors import RunError
-from lrmp.foreign_file import file_digest
 from lrmp.hardware.design import MIN_BITS
+
+NEEDS_TABLE = True
 
 
 @dataclass(frozen=True)
 class Args:
     """Policy gradient over all layers at once."""
 
-    env_id: str = "LRMP-ResNet18-v1"
-    """id of the environment; its accuracy is a table"""
+    env_id: TaskLike = "LRMP-ResNet18-v1"
+    """id of the environment, in any form, or a task file (.toml); its accuracy is a table"""
     seed: int = 1
     """seed of the run: initial weights and designs"""
-    episodes: int = 600
+    evaluations: int = 600
     """designs to try, a multiple of DESIGNS"""
     start: Path | None = None
     """policy to start from, as lrmp.baselines.transfer writes it; without one, from scratch. For a
@@ -74,14 +68,14 @@ class Args:
     def __post_init__(self) -> None:
         check_counts(
             self.seed,
-            episodes=self.episodes,
+            evaluations=self.evaluations,
             designs=self.designs - 1,
             checkpoint_every=self.checkpoint_every,
         )
-        if self.episodes % self.designs:
+        if self.evaluations % self.designs:
             raise RunError(
-                f"Expected episodes to be a multiple of designs ({self.designs}), got "
-                f"{self.episodes}."
+                f"Expected evaluations to be a multiple of designs ({self.designs}), got "
+                f"{self.evaluations}."
             )
 
     @property
@@ -105,48 +99,32 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         PolicyError: If ``start`` holds no policy over sets of layers.
         RunError: If the directory holds a run of other settings.
     """
-    task = load_task(args.env_id)
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     policy = SetPolicy.load(args.start) if args.start else SetPolicy(len(TRANSFER_FEATURES))
-    skip = ("runs_dir", "checkpoint_every", "start")
-    config = {k: v for k, v in asdict(args).items() if k not in skip}
-    config["start"] = file_digest(args.start) if args.start else None
-    run = RunDirectory.open(
-        args.runs_dir / f"{task.id}__{args.agent}__{args.seed}",
-        {"agent": args.agent, **config, "env_id": task.id},
-    )
-    return run.complete(lambda: _train(run, task, policy, args, progress))
+    run = Run.open(args.agent, args, progress=progress, needs_table=NEEDS_TABLE)
+    return run.complete(lambda: _train(run, policy, args))
 
 
-def _train(run: RunDirectory, task: Task, policy: SetPolicy, args: Args, progress: bool) -> None:
-    tally = DesignTally()
+def _train(run: Run, policy: SetPolicy, args: Args) -> None:
+    task = run.task
     rng = torch.Generator().manual_seed(args.seed)
     optimizer = torch.optim.Adam(policy.parameters(), lr=args.learning_rate)
-    iterations = args.episodes // args.designs
 
-    if run.checkpoint_path.exists():
-        with restoring(run.checkpoint_path) as (tensors, state):
-            policy.load_state_dict(tensors["policy"])
-            restore_optimizer(optimizer, tensors["optimizer"])
-            rng.set_state(tensors["rng"]["state"])
-            tally.restore(state)
+    loop = LearningLoop(
+        run,
+        {"policy": policy, "optimizer": optimizer, "rng": rng},
+        iterations=args.evaluations // args.designs,
+        designs=args.designs,
+        checkpoint_every=args.checkpoint_every,
+    )
+    tally = loop.tally
 
     dynamics = Dynamics(task)
     layers = torch.from_numpy(transfer_features(task))[None]
     mask = torch.ones(1, len(dynamics), dtype=torch.bool)
-    first = len(tally) // args.designs
-    writer = SummaryWriter(str(run.path), purge_step=first)
-    bar = tqdm(
-        range(first, iterations),
-        initial=first,
-        total=iterations,
-        desc=f"{args.agent} {task.id} seed {args.seed}",
-        unit="iteration",
-        disable=not progress,
-    )
-    for iteration in bar:
-        left = 1 - iteration / iterations
+    for iteration in loop:
+        left = loop.left(iteration)
         optimizer.param_groups[0]["lr"] = left * args.learning_rate
 
         # Designs, all at once.
@@ -165,25 +143,10 @@ def _train(run: RunDirectory, task: Task, policy: SetPolicy, args: Args, progres
         torch.nn.utils.clip_grad_norm_(policy.parameters(), args.max_gradient)
         optimizer.step()
 
-        # Logging and checkpoints.
-        writer.add_scalar("charts/episodic_return", float(np.mean(rewards)), iteration)
-        writer.add_scalar("charts/best_return", tally.best_reward, iteration)
-        writer.add_scalar("losses/entropy", spread.item(), iteration)
-        bar.set_postfix(best=f"{tally.best_reward:.3f}", mean=f"{np.mean(rewards):.3f}")
-        if (iteration + 1) % args.checkpoint_every == 0 and iteration + 1 < iterations:
-            save_checkpoint(
-                run.checkpoint_path,
-                {
-                    "policy": policy.state_dict(),
-                    "optimizer": optimizer_tensors(optimizer),
-                    "rng": {"state": rng.get_state()},
-                },
-                tally.state(),
-            )
-    writer.close()
+        loop.log(iteration, float(np.mean(rewards)), {"losses/entropy": spread.item()})
 
-    policy.save(run.policy_path)
-    tally.finish(run, task, agent=args.agent, seed=args.seed, env_steps=args.episodes)
+    policy.save(run.directory.policy_path)
+    run.finish(tally, env_steps=args.evaluations)
 
 
 def main() -> None:

@@ -13,29 +13,22 @@ design, for the leaderboard) and policy.safetensors (the last policy). A run tha
 goes on from its last checkpoint and gives the same result.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
 import torch
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
 from lrmp.agents.advantage import estimate_advantages
 from lrmp.agents.categorical_policy import CategoricalPolicy
-from lrmp.baselines.checkpoint import (
-    optimizer_tensors,
-    restore_optimizer,
-    restoring,
-    save_checkpoint,
-)
+from lrmp.agents.reward_compression import compress
 from lrmp.baselines.command import check_counts, run_command
-from lrmp.baselines.design_tally import DesignTally
+from lrmp.baselines.learning_loop import LearningLoop
+from lrmp.baselines.run import Run
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.accuracy.model import AccuracyKind
-from lrmp.envs.custom_task import find_task
-from lrmp.envs.task import Task, load_task
+from lrmp.envs.custom_task import CUSTOM_ID, TaskLike
 from lrmp.errors import RunError
 
 AGENT = "ppo"
@@ -45,13 +38,13 @@ AGENT = "ppo"
 class Args:
     """PPO on the vector environment."""
 
-    env_id: str = "LRMP-ResNet18-v0"
-    """id of the environment"""
+    env_id: TaskLike = "LRMP-ResNet18-v0"
+    """id of the environment, in any form, or a task file (.toml)"""
     accuracy: AccuracyKind | None = None
     """run the "network" itself, or look drops up in a "table"; default: as the task does"""
     seed: int = 1
     """seed of the run: initial weights, exploration and minibatches"""
-    episodes: int = 600
+    evaluations: int = 600
     """designs to try, a multiple of NUM_ENVS"""
     runs_dir: Path = Path("runs")
     """where the run directory is made: RUNS_DIR/ENV_ID__ppo__SEED"""
@@ -83,29 +76,17 @@ class Args:
     def __post_init__(self) -> None:
         check_counts(
             self.seed,
-            episodes=self.episodes,
+            evaluations=self.evaluations,
             num_envs=self.num_envs,
             epochs=self.epochs,
             minibatches=self.minibatches,
             checkpoint_every=self.checkpoint_every,
         )
-        if self.episodes % self.num_envs:
+        if self.evaluations % self.num_envs:
             raise RunError(
-                f"Expected episodes to be a multiple of num_envs ({self.num_envs}), got "
-                f"{self.episodes}."
+                f"Expected evaluations to be a multiple of num_envs ({self.num_envs}), got "
+                f"{self.evaluations}."
             )
-
-
-def compress(rewards: torch.Tensor) -> torch.Tensor:
-    """Shrink what is below zero: ``-ln(1 - r)`` there, r above.
-
-    Args:
-        rewards: Any shape.
-
-    Returns:
-        Same shape; the order stays.
-    """
-    return torch.where(rewards < 0, -torch.log1p(-rewards.clamp(max=0)), rewards)
 
 
 def train(args: Args, *, progress: bool = True) -> RunDirectory:
@@ -122,36 +103,34 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         TaskError: If there is no such task.
         RunError: If the directory holds a run of other settings.
     """
-    task = find_task(load_task(args.env_id), args.accuracy)
-    config = {k: v for k, v in asdict(args).items() if k not in ("runs_dir", "checkpoint_every")}
-    run = RunDirectory.open(
-        args.runs_dir / f"{task.id}__{AGENT}__{args.seed}",
-        {"agent": AGENT, **config, "env_id": task.id},
-    )
-    return run.complete(lambda: _train(run, task, args, progress))
+    run = Run.open(AGENT, args, progress=progress)
+    return run.complete(lambda: _train(run, args))
 
 
-def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:
-    tally = DesignTally()
+def _train(run: Run, args: Args) -> None:
+    task = run.task
 
     # Seeding: one generator for exploration and minibatches, torch's own for the initial weights.
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     rng = torch.Generator().manual_seed(args.seed)
 
-    env = gym.make_vec(task.id, args.num_envs, task=task, discrete=True, autoreset_mode="SameStep")
+    env = gym.make_vec(
+        CUSTOM_ID, args.num_envs, task=task, discrete=True, autoreset_mode="SameStep"
+    )
     steps, count = len(task.network), args.num_envs
     seen, _ = env.reset(seed=args.seed)
     policy = CategoricalPolicy(seen.shape[1])
     optimizer = torch.optim.Adam(policy.parameters(), lr=args.learning_rate, eps=1e-5)
-    iterations = args.episodes // count
 
-    if run.checkpoint_path.exists():
-        with restoring(run.checkpoint_path) as (tensors, state):
-            policy.load_state_dict(tensors["policy"])
-            restore_optimizer(optimizer, tensors["optimizer"])
-            rng.set_state(tensors["rng"]["state"])
-            tally.restore(state)
+    loop = LearningLoop(
+        run,
+        {"policy": policy, "optimizer": optimizer, "rng": rng},
+        iterations=args.evaluations // count,
+        designs=count,
+        checkpoint_every=args.checkpoint_every,
+    )
+    tally = loop.tally
 
     # An iteration's steps: all episodes end with the last one, so none is cut.
     observations = torch.zeros(steps, count, seen.shape[1])
@@ -159,18 +138,8 @@ def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:
     log_probabilities, values, rewards = torch.zeros(3, steps, count)
     terminated = torch.zeros(steps, count, dtype=torch.bool)
 
-    first = len(tally) // count
-    writer = SummaryWriter(str(run.path), purge_step=first)
-    bar = tqdm(
-        range(first, iterations),
-        initial=first,
-        total=iterations,
-        desc=f"{AGENT} {task.id} seed {args.seed}",
-        unit="iteration",
-        disable=not progress,
-    )
-    for iteration in bar:
-        left = 1 - iteration / iterations
+    for iteration in loop:
+        left = loop.left(iteration)
         optimizer.param_groups[0]["lr"] = left * args.learning_rate
 
         # Episodes, all at once.
@@ -223,28 +192,16 @@ def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:
                 torch.nn.utils.clip_grad_norm_(policy.parameters(), args.max_gradient)
                 optimizer.step()
 
-        # Logging and checkpoints.
-        writer.add_scalar("charts/episodic_return", float(np.mean(reward)), iteration)
-        writer.add_scalar("charts/best_return", tally.best_reward, iteration)
-        writer.add_scalar("losses/policy_loss", policy_loss.mean().item(), iteration)
-        writer.add_scalar("losses/value_loss", value_error.square().mean().item(), iteration)
-        writer.add_scalar("losses/entropy", spread.mean().item(), iteration)
-        bar.set_postfix(best=f"{tally.best_reward:.3f}", mean=f"{np.mean(reward):.3f}")
-        if (iteration + 1) % args.checkpoint_every == 0 and iteration + 1 < iterations:
-            save_checkpoint(
-                run.checkpoint_path,
-                {
-                    "policy": policy.state_dict(),
-                    "optimizer": optimizer_tensors(optimizer),
-                    "rng": {"state": rng.get_state()},
-                },
-                tally.state(),
-            )
-    writer.close()
+        scalars = {
+            "losses/policy_loss": policy_loss.mean().item(),
+            "losses/value_loss": value_error.square().mean().item(),
+            "losses/entropy": spread.mean().item(),
+        }
+        loop.log(iteration, float(np.mean(reward)), scalars)
     env.close()
 
-    policy.save(run.policy_path)
-    tally.finish(run, task, agent=AGENT, seed=args.seed, env_steps=args.episodes * steps)
+    policy.save(run.directory.policy_path)
+    run.finish(tally, env_steps=args.evaluations * steps)
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ design, for the leaderboard) and policy.safetensors (the last policy). A run tha
 goes on from its last checkpoint and gives the same result.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -25,25 +25,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
 from lrmp.agents.categorical_policy import FIRST_TILT, WIDTHS
 from lrmp.agents.layer_agents import LayerAgents
 from lrmp.agents.mixer import MonotoneMixer, SumMixer
 from lrmp.agents.replay_buffer import ReplayBuffer
-from lrmp.baselines.checkpoint import (
-    optimizer_tensors,
-    restore_optimizer,
-    restoring,
-    save_checkpoint,
-)
+from lrmp.agents.reward_compression import compress
 from lrmp.baselines.command import check_counts, run_command
-from lrmp.baselines.design_tally import DesignTally
-from lrmp.baselines.ppo import compress
+from lrmp.baselines.learning_loop import LearningLoop
+from lrmp.baselines.run import Run
 from lrmp.baselines.run_directory import RunDirectory
+from lrmp.envs.custom_task import TaskLike
 from lrmp.envs.multi_agent_vector import MultiAgentVector
-from lrmp.envs.task import load_task
 from lrmp.errors import RunError, unknown_name
 
 Mixer = Literal["vdn", "qmix"]
@@ -53,11 +46,11 @@ Mixer = Literal["vdn", "qmix"]
 class Args:
     """Value decomposition, an agent per layer."""
 
-    env_id: str = "LRMP-ResNet18-v1"
-    """id of the task, played in its multi-agent form"""
+    env_id: TaskLike = "LRMP-ResNet18-v1"
+    """id of the environment, in any form, or a task file (.toml); played in its multi-agent form"""
     seed: int = 1
     """seed of the run: initial weights, exploration and replay"""
-    episodes: int = 600
+    evaluations: int = 600
     """designs that the agents choose, a multiple of NUM_ENVS * ROUNDS"""
     mixer: Mixer = "qmix"
     """how agents' values make the team's: vdn adds them, qmix has a monotone network"""
@@ -95,7 +88,7 @@ class Args:
     def __post_init__(self) -> None:
         check_counts(
             self.seed,
-            episodes=self.episodes,
+            evaluations=self.evaluations,
             rounds=self.rounds,
             num_envs=self.num_envs,
             updates=self.updates,
@@ -109,10 +102,10 @@ class Args:
         for name in ("last_epsilon", "exploration"):
             if not 0 <= getattr(self, name) <= 1:
                 raise RunError(f"Expected {name} from 0 to 1, got {getattr(self, name)}.")
-        if self.episodes % (self.num_envs * self.rounds):
+        if self.evaluations % (self.num_envs * self.rounds):
             raise RunError(
-                f"Expected episodes to be a multiple of num_envs * rounds "
-                f"({self.num_envs * self.rounds}), got {self.episodes}."
+                f"Expected evaluations to be a multiple of num_envs * rounds "
+                f"({self.num_envs * self.rounds}), got {self.evaluations}."
             )
 
     def epsilon(self, done: float) -> float:
@@ -279,19 +272,12 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         TaskError: If there is no such task.
         RunError: If the directory holds a run of other settings.
     """
-    task = load_task(args.env_id)
-    game = MultiAgentVector(task, args.num_envs, rounds=args.rounds)
-    config = {k: v for k, v in asdict(args).items() if k not in ("runs_dir", "checkpoint_every")}
-    run = RunDirectory.open(
-        args.runs_dir / f"{task.id}__{args.mixer}__{args.seed}",
-        {"agent": args.mixer, **config, "env_id": task.id},
-    )
-    return run.complete(lambda: _train(run, game, args, progress))
+    run = Run.open(args.mixer, args, progress=progress)
+    return run.complete(lambda: _train(run, args))
 
 
-def _train(run: RunDirectory, game: MultiAgentVector, args: Args, progress: bool) -> None:
-    tally = DesignTally()
-
+def _train(run: Run, args: Args) -> None:
+    game = MultiAgentVector(run.task, args.num_envs, rounds=args.rounds)
     # Seeding: one generator for exploration and replay, torch's for the initial weights.
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
@@ -301,68 +287,41 @@ def _train(run: RunDirectory, game: MultiAgentVector, args: Args, progress: bool
     target.load_state_dict(team.state_dict())
     optimizer = torch.optim.Adam(team.parameters(), lr=args.learning_rate)
     seen_size = len(game) * game.observation_size + game.state_size
-    capacity = min(args.buffer_size, args.episodes)
+    capacity = min(args.buffer_size, args.evaluations)
     buffer = ReplayBuffer(capacity, seen_size, 2 * len(game))
     per_iteration = args.num_envs * args.rounds
-    iterations = args.episodes // per_iteration
 
-    if run.checkpoint_path.exists():
-        with restoring(run.checkpoint_path) as (tensors, state):
-            team.load_state_dict(tensors["team"])
-            target.load_state_dict(tensors["target"])
-            restore_optimizer(optimizer, tensors["optimizer"])
-            for name, array in buffer.arrays.items():
-                array[:] = tensors["buffer"][name].numpy()
-            buffer.added = state["added"]
-            rng.bit_generator.state = state["rng"]
-            tally.restore(state)
-
-    first = len(tally) // per_iteration
-    writer = SummaryWriter(str(run.path), purge_step=first)
-    bar = tqdm(
-        range(first, iterations),
-        initial=first,
-        total=iterations,
-        desc=f"{args.mixer} {game.dynamics.task.id} seed {args.seed}",
-        unit="iteration",
-        disable=not progress,
+    loop = LearningLoop(
+        run,
+        {
+            "team": team,
+            "target": target,
+            "optimizer": optimizer,
+            "buffer": buffer,
+            "rng": rng,
+        },
+        iterations=args.evaluations // per_iteration,
+        designs=per_iteration,
+        checkpoint_every=args.checkpoint_every,
     )
-    for iteration in bar:
-        play(game, team.agents, buffer, args.epsilon(iteration / iterations), rng)
+    tally = loop.tally
+
+    for iteration in loop:
+        play(game, team.agents, buffer, args.epsilon(iteration / loop.iterations), rng)
         for bits, scores in game.played:
             rewards = scores.reward
             tally.add(rewards, scores.speedup, scores.accuracy_drop, bits[..., 0], bits[..., 1])
 
-        left = 1 - iteration / iterations
+        left = loop.left(iteration)
         losses = learn(team, target, optimizer, buffer, args, left, rng)
         if (iteration + 1) % args.target_every == 0:
             target.load_state_dict(team.state_dict())
 
-        # Logging and checkpoints.
-        writer.add_scalar("charts/episodic_return", float(np.mean(rewards)), iteration)
-        writer.add_scalar("charts/best_return", tally.best_reward, iteration)
-        for name, number in losses.items():
-            writer.add_scalar(f"losses/{name}", number, iteration)
-        bar.set_postfix(best=f"{tally.best_reward:.3f}", mean=f"{np.mean(rewards):.3f}")
-        if (iteration + 1) % args.checkpoint_every == 0 and iteration + 1 < iterations:
-            save_checkpoint(
-                run.checkpoint_path,
-                {
-                    "team": team.state_dict(),
-                    "target": target.state_dict(),
-                    "optimizer": optimizer_tensors(optimizer),
-                    "buffer": {k: torch.from_numpy(a) for k, a in buffer.arrays.items()},
-                },
-                {
-                    "added": buffer.added,
-                    "rng": rng.bit_generator.state,
-                    **tally.state(),
-                },
-            )
-    writer.close()
+        scalars = {f"losses/{name}": value for name, value in losses.items()}
+        loop.log(iteration, float(np.mean(rewards)), scalars)
 
-    team.agents.save(run.policy_path)
-    tally.finish(run, game.dynamics.task, agent=args.mixer, seed=args.seed, env_steps=args.episodes)
+    team.agents.save(run.directory.policy_path)
+    run.finish(tally, env_steps=args.evaluations)
 
 
 def main() -> None:

@@ -3,17 +3,16 @@
 Bits of every layer drawn uniformly from 2..8, which is what uniformly random actions give.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from lrmp.baselines.command import check_counts, run_command
 from lrmp.baselines.run_directory import RunDirectory
-from lrmp.baselines.search import Proposals, search
+from lrmp.baselines.search import Proposals, run_searcher
 from lrmp.envs.accuracy.model import AccuracyKind
-from lrmp.envs.custom_task import find_task
-from lrmp.envs.task import load_task
+from lrmp.envs.custom_task import TaskLike
 from lrmp.hardware.design import MAX_BITS, MIN_BITS
 
 AGENT = "random"
@@ -24,19 +23,19 @@ BATCH = 50  # designs scored together, which is faster; the draws do not depend 
 class Args:
     """Random search."""
 
-    env_id: str = "LRMP-ResNet18-v0"
-    """id of the environment"""
+    env_id: TaskLike = "LRMP-ResNet18-v0"
+    """id of the environment, in any form, or a task file (.toml)"""
     accuracy: AccuracyKind | None = None
     """run the "network" itself, or look drops up in a "table"; default: as the task does"""
     seed: int = 1
     """seed of the run"""
-    episodes: int = 600
+    evaluations: int = 600
     """designs to try"""
     runs_dir: Path = Path("runs")
     """where the run directory is made: RUNS_DIR/ENV_ID__random__SEED"""
 
     def __post_init__(self) -> None:
-        check_counts(self.seed, episodes=self.episodes)
+        check_counts(self.seed, evaluations=self.evaluations)
 
 
 def train(args: Args, *, progress: bool = True) -> RunDirectory:
@@ -49,14 +48,13 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     Returns:
         The finished run directory.
     """
-    task = find_task(load_task(args.env_id), args.accuracy)
-    config = {k: v for k, v in asdict(args).items() if k != "runs_dir"}
-    run = RunDirectory.open(
-        args.runs_dir / f"{task.id}__{AGENT}__{args.seed}",
-        {"agent": AGENT, **config, "env_id": task.id},
+    return run_searcher(
+        AGENT,
+        args,
+        lambda task, args: propose(len(task.network), args.seed),
+        args.evaluations,
+        progress=progress,
     )
-    proposals = propose(len(task.network), args.seed)
-    return search(run, task, AGENT, args.seed, proposals, args.episodes, progress=progress)
 
 
 def propose(layers: int, seed: int) -> Proposals:

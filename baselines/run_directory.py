@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from lrmp.envs.record import Record, library_versions
-from lrmp.errors import ForeignTextError, RunError
+from lrmp.envs.task import Task
+from lrmp.envs.task_definition import task_document, task_of_document
+from lrmp.errors import ForeignTextError, LRMPError, RunError
 from lrmp.foreign_file import (
     MAX_JOURNAL_BYTES,
     MAX_TEXT_BYTES,
@@ -29,12 +31,14 @@ from lrmp.printable import printable
 from lrmp.whole_file import write_whole
 
 CONFIG = "config.json"
+TASK = "task.json"
 RECORD = "record.jsonl"
 EPISODES = "episodes.csv"
 POLICY = "policy.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
 JOURNAL = "journal.csv"
 CHECKSUMS = "SHA256SUMS"
+MAX_TASK_BYTES = 2**24  # of tens of thousands of layers
 COLUMNS = ["episode", "reward", "speedup", "accuracy_drop"]
 
 
@@ -49,12 +53,13 @@ class RunDirectory:
     path: Path
 
     @classmethod
-    def open(cls, path: Path, config: Mapping[str, Any]) -> Self:
+    def open(cls, path: Path, config: Mapping[str, Any], *, own_task: Task | None = None) -> Self:
         """Create the directory, or return to a run of the same configuration.
 
         Args:
             path: Where the run lives.
             config: Everything that decides its result; JSON values.
+            own_task: The task, if it is not registered: its definition is kept with the run.
 
         Returns:
             The run directory.
@@ -84,8 +89,10 @@ class RunDirectory:
         }
         try:
             path.mkdir(parents=True, exist_ok=True)
+            if own_task is not None:
+                write_whole(run.task_path, json.dumps(task_document(own_task)) + "\n")
             write_whole(run.config_path, json.dumps(document, indent=2) + "\n")
-        except (OSError, ValueError) as error:
+        except (OSError, TypeError, ValueError) as error:
             raise RunError(f"Expected to write a run directory at {path}: {error}.") from error
         return run
 
@@ -93,6 +100,11 @@ class RunDirectory:
     def config_path(self) -> Path:
         """Configuration, versions and the commit of lrmp if it is a checkout, as JSON."""
         return self.path / CONFIG
+
+    @property
+    def task_path(self) -> Path:
+        """Definition of the task, as JSON, where it is not registered."""
+        return self.path / TASK
 
     @property
     def record_path(self) -> Path:
@@ -181,6 +193,22 @@ class RunDirectory:
                     "choose another --runs-dir."
                 ) from error
             os.close(descriptor)
+
+    def own_task(self) -> Task | None:
+        """Read the definition of the run's task, which a stranger may have written.
+
+        Returns:
+            The task; None where it is a registered one, which the record names.
+
+        Raises:
+            RunError: If the file is damaged, or cannot hold the task's accuracy model.
+        """
+        if not is_present(self.task_path):
+            return None
+        try:
+            return task_of_document(parse_json(read_foreign_text(self.task_path, MAX_TASK_BYTES)))
+        except (OSError, LRMPError) as error:
+            raise RunError(f"Expected the task of a run in {self.task_path}: {error}") from error
 
     def begun(self) -> dict[str, Any]:
         """Read how the run began.

@@ -11,7 +11,6 @@ pickled, and ends as if it had never stopped.
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,10 +18,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from lrmp.baselines.design_tally import DesignTally
+from lrmp.baselines.run import Run
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.envs.dynamics import Dynamics
-from lrmp.envs.task import Task, load_task
+from lrmp.envs.task import Task
 from lrmp.errors import RunError
 from lrmp.growing_file import GrowingFile
 from lrmp.hardware.frozen_arrays import IntArray
@@ -35,95 +35,45 @@ def run_searcher(
     agent: str,
     args: Any,
     propose: Callable[[Task, Any], Proposals],
+    count: int,
     *,
-    seed: int = 0,
     progress: bool = True,
+    needs_table: bool = False,
 ) -> RunDirectory:
-    """Run a searcher in its run directory, RUNS_DIR/ENV_ID__AGENT__SEED.
+    """Run a searcher: score what it proposes and write the best to the run directory.
 
     Args:
         agent: Name under which the run is ranked.
-        args: The searcher's settings, a dataclass with env_id, designs, runs_dir and, unless it
-            needs a table, accuracy.
+        args: The searcher's settings, as ``Run.open`` takes them.
         propose: The searcher: proposes designs for a task.
-        seed: Seed of the run; 0 where chance plays no part.
+        count: Most designs to score, at least one; a searcher may end earlier.
         progress: Whether to show a progress bar.
+        needs_table: Whether the task's accuracy must be an additive table.
 
     Returns:
         The finished run directory; one that was finished before is returned as it is.
 
     Raises:
         TaskError: If there is no such task.
-        RunError: If the directory holds a run of other settings.
+        RunError: If the directory holds a run of other settings, the task's accuracy is no table,
+            or the searcher does not propose what it proposed before an interruption.
     """
-    task = find_task(load_task(args.env_id), getattr(args, "accuracy", None))
-    config = {k: v for k, v in asdict(args).items() if k != "runs_dir"}
-    run = RunDirectory.open(
-        args.runs_dir / f"{task.id}__{agent}__{seed}", {"agent": agent, **config, "env_id": task.id}
-    )
-    proposals = propose(task, args)
-    return search(run, task, agent, seed, proposals, args.designs, progress=progress)
+    run = Run.open(agent, args, progress=progress, needs_table=needs_table)
+    return run.complete(lambda: _search(run, propose(run.task, args), count))
 
 
-def search(
-    run: RunDirectory,
-    task: TaskLike,
-    agent: str,
-    seed: int,
-    proposals: Proposals,
-    count: int,
-    *,
-    progress: bool = True,
-) -> RunDirectory:
-    """Score what a searcher proposes and write the best to the run directory.
-
-    Args:
-        run: An open run directory; one that is finished is left as it is.
-        task: What is searched.
-        agent: Name under which the run is ranked.
-        seed: Seed of the run.
-        proposals: The searcher, not started.
-        count: Most designs to score, at least one; a searcher may end earlier.
-        progress: Whether to show a progress bar.
-
-    Returns:
-        The finished run directory.
-
-    Raises:
-        RunError: If the searcher does not propose what it proposed before an interruption.
-    """
-    task = find_task(task)
-    return run.complete(
-        lambda: _search(run, task, agent, seed, proposals, count, progress=progress)
-    )
-
-
-def _search(
-    run: RunDirectory,
-    task: Task,
-    agent: str,
-    seed: int,
-    proposals: Proposals,
-    count: int,
-    *,
-    progress: bool,
-) -> None:
+def _search(run: Run, proposals: Proposals, count: int) -> None:
     with (
-        _Journal(run) as journal,
-        tqdm(
-            total=count,
-            desc=f"{agent} {task.id} seed {seed}",
-            unit="design",
-            disable=not progress,
-        ) as bar,
+        _Journal(run.directory) as journal,
+        tqdm(total=count, desc=run.title, unit="design", disable=not run.progress) as bar,
     ):
         tally = DesignTally(journal.seconds_before)
-        for bits, scored in score_proposals(task, proposals, count, journal):
+        for bits, scored in score_proposals(run.task, proposals, count, journal):
             rewards, speedups, drops = zip(*scored, strict=True)
             if tally.add(rewards, speedups, drops, bits[:, 0], bits[:, 1]):
                 bar.set_postfix(best=f"{tally.best_reward:.3f}", refresh=False)
             bar.update(len(scored))
-    tally.finish(run, task, agent=agent, seed=seed, env_steps=0)
+    run.finish(tally, env_steps=0)
 
 
 def score_proposals(

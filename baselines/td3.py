@@ -24,7 +24,7 @@ goes on from its last checkpoint and gives the same result.
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -32,23 +32,16 @@ import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
 from lrmp.agents.actor_critic import Actor, Critic
 from lrmp.agents.replay_buffer import ReplayBuffer
-from lrmp.baselines.checkpoint import (
-    optimizer_tensors,
-    restore_optimizer,
-    restoring,
-    save_checkpoint,
-)
+from lrmp.agents.reward_compression import compress
+from lrmp.agents.truncated_normal import truncated_normal
 from lrmp.baselines.command import check_counts, run_command
-from lrmp.baselines.ddpg import truncated_normal
-from lrmp.baselines.design_tally import DesignTally
-from lrmp.baselines.ppo import compress
+from lrmp.baselines.learning_loop import LearningLoop
+from lrmp.baselines.run import Run
 from lrmp.baselines.run_directory import RunDirectory
-from lrmp.envs.task import Task, load_task
+from lrmp.envs.custom_task import CUSTOM_ID, TaskLike
 from lrmp.errors import RunError
 
 AGENT = "td3"
@@ -60,11 +53,11 @@ LEAST_SPREAD = 1e-3  # of returns
 class Args:
     """TD3 for rewards that come at the end."""
 
-    env_id: str = "LRMP-ResNet18-v0"
-    """id of the environment"""
+    env_id: TaskLike = "LRMP-ResNet18-v0"
+    """id of the environment, in any form, or a task file (.toml)"""
     seed: int = 1
     """seed of the run: initial weights, exploration and replay"""
-    episodes: int = 600
+    evaluations: int = 600
     """designs to try, a multiple of NUM_ENVS"""
     runs_dir: Path = Path("runs")
     """where the run directory is made: RUNS_DIR/ENV_ID__td3__SEED"""
@@ -118,7 +111,7 @@ class Args:
     def __post_init__(self) -> None:
         check_counts(
             self.seed,
-            episodes=self.episodes,
+            evaluations=self.evaluations,
             policy_delay=self.policy_delay,
             num_envs=self.num_envs,
             updates_per_episode=self.updates_per_episode,
@@ -127,10 +120,10 @@ class Args:
             buffer_episodes=self.buffer_episodes,
             checkpoint_every=self.checkpoint_every,
         )
-        if self.episodes % self.num_envs:
+        if self.evaluations % self.num_envs:
             raise RunError(
-                f"Expected episodes to be a multiple of num_envs ({self.num_envs}), got "
-                f"{self.episodes}."
+                f"Expected evaluations to be a multiple of num_envs ({self.num_envs}), got "
+                f"{self.evaluations}."
             )
         if self.n_steps < 0:
             raise RunError(f"Expected n_steps of at least 0, got {self.n_steps}.")
@@ -209,24 +202,19 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         TaskError: If there is no such task.
         RunError: If the directory holds a run of other settings.
     """
-    task = load_task(args.env_id)
-    config = {k: v for k, v in asdict(args).items() if k not in ("runs_dir", "checkpoint_every")}
-    run = RunDirectory.open(
-        args.runs_dir / f"{task.id}__{AGENT}__{args.seed}",
-        {"agent": AGENT, **config, "env_id": task.id},
-    )
-    return run.complete(lambda: _train(run, task, args, progress))
+    run = Run.open(AGENT, args, progress=progress)
+    return run.complete(lambda: _train(run, args))
 
 
-def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:  # noqa: C901  one algorithm, top to bottom
-    tally = DesignTally()
+def _train(run: Run, args: Args) -> None:  # noqa: C901  one algorithm, top to bottom
+    task = run.task
 
     # Seeding: one generator for exploration and replay, torch's for the initial weights.
     torch.set_num_threads(1)
     rng = np.random.default_rng(args.seed)
     torch.manual_seed(args.seed)
 
-    env = gym.make_vec(task.id, args.num_envs, autoreset_mode="SameStep")
+    env = gym.make_vec(CUSTOM_ID, args.num_envs, task=task, autoreset_mode="SameStep")
     steps, count = len(task.network), args.num_envs
     seen, _ = env.reset(seed=args.seed)
     sizes = (seen.shape[1], 2, args.hidden)
@@ -250,32 +238,25 @@ def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:  
     actor_optimizer, critic_optimizer = optimizers.values()
     buffer = ReplayBuffer(args.buffer_episodes * steps, *sizes[:2])
 
-    if run.checkpoint_path.exists():
-        with restoring(run.checkpoint_path) as (tensors, state):
-            learned.load_state_dict(tensors["learned"])
-            targets.load_state_dict(tensors["targets"])
-            for name, optimizer in optimizers.items():
-                restore_optimizer(optimizer, tensors.get(name, {}))
-            for name, array in buffer.arrays.items():
-                array[:] = tensors["buffer"][name].numpy()
-            buffer.added = state["added"]
-            rng.bit_generator.state = state["rng"]
-            tally.restore(state)
+    loop = LearningLoop(
+        run,
+        {
+            "learned": learned,
+            "targets": targets,
+            **optimizers,
+            "buffer": buffer,
+            "rng": rng,
+        },
+        iterations=args.evaluations // count,
+        designs=count,
+        checkpoint_every=args.checkpoint_every,
+    )
+    tally = loop.tally
 
     observations = np.empty((steps + 1, count, sizes[0]), np.float32)
     actions = np.empty((steps, count, 2), np.float32)
-    first, iterations = len(tally) // count, args.episodes // count
-    writer = SummaryWriter(str(run.path), purge_step=first)
-    bar = tqdm(
-        range(first, iterations),
-        initial=first,
-        total=iterations,
-        desc=f"{AGENT} {task.id} seed {args.seed}",
-        unit="iteration",
-        disable=not progress,
-    )
-    for iteration in bar:
-        left = 1 - iteration / iterations
+    for iteration in loop:
+        left = loop.left(iteration)
         warm = len(tally) >= args.warmup_episodes
 
         # Episodes, all at once, explored around the policy.
@@ -310,6 +291,7 @@ def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:  
         # Learning.
         actor_optimizer.param_groups[0]["lr"] = left * args.actor_learning_rate
         updates = args.updates_per_episode * count
+        losses: dict[str, float] = {}
         for update in range(updates if len(tally) >= args.warmup_episodes else 0):
             batch = buffer.sample(rng, args.batch_size)
             target = (batch.reward - middle) / spread
@@ -338,32 +320,13 @@ def _train(run: RunDirectory, task: Task, args: Args, progress: bool) -> None:  
                     for old, new in zip(targets.parameters(), learned.parameters(), strict=True):
                         old.lerp_(new, args.tau)
             if update + 1 == updates:
-                writer.add_scalar("losses/critic_loss", critic_loss.item(), iteration)
+                losses["losses/critic_loss"] = critic_loss.item()
 
-        # Logging and checkpoints.
-        writer.add_scalar("charts/episodic_return", float(np.mean(reward)), iteration)
-        writer.add_scalar("charts/best_return", tally.best_reward, iteration)
-        bar.set_postfix(best=f"{tally.best_reward:.3f}", mean=f"{np.mean(reward):.3f}")
-        if (iteration + 1) % args.checkpoint_every == 0 and iteration + 1 < iterations:
-            save_checkpoint(
-                run.checkpoint_path,
-                {
-                    "learned": learned.state_dict(),
-                    "targets": targets.state_dict(),
-                    "buffer": {k: torch.from_numpy(a) for k, a in buffer.arrays.items()},
-                }
-                | {name: optimizer_tensors(o) for name, o in optimizers.items()},
-                {
-                    "added": buffer.added,
-                    "rng": rng.bit_generator.state,
-                    **tally.state(),
-                },
-            )
-    writer.close()
+        loop.log(iteration, float(np.mean(reward)), losses)
     env.close()
 
-    actor.save(run.policy_path)
-    tally.finish(run, task, agent=AGENT, seed=args.seed, env_steps=args.episodes * steps)
+    actor.save(run.directory.policy_path)
+    run.finish(tally, env_steps=args.evaluations * steps)
 
 
 def main() -> None:

@@ -28,6 +28,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from lrmp.agents.policy_gradient import policy_gradient_loss, sample_designs
+from lrmp.agents.reward_compression import compress
 from lrmp.agents.set_policy import SetPolicy
 from lrmp.baselines.checkpoint import (
     optimizer_tensors,
@@ -36,7 +37,6 @@ from lrmp.baselines.checkpoint import (
     save_checkpoint,
 )
 from lrmp.baselines.command import check_counts, run_command
-from lrmp.baselines.ppo import compress
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.custom_task import TaskLike, find_task
 from lrmp.envs.dynamics import Dynamics

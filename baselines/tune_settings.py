@@ -10,25 +10,20 @@ tuning.jsonl, so that it can be interrupted.
 import json
 import multiprocessing
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import gymnasium as gym
 from tqdm import tqdm
 
 from lrmp.baselines.algorithms import load_algorithm
 from lrmp.baselines.command import exit_codes
 from lrmp.baselines.statistics import interquartile_mean
-from lrmp.envs.environment_id import FORMS, environment_id
 from lrmp.envs.procedural.generator import draw_task
-from lrmp.envs.registration import register_envs
-from lrmp.envs.task import TASKS, Task
 from lrmp.errors import RunError, unknown_name
 from lrmp.foreign_text import parse_json
 from lrmp.growing_file import GrowingFile
@@ -71,7 +66,7 @@ class Grid(NamedTuple):
 
     Attributes:
         algorithm: One of ``ALGORITHMS``.
-        designs: Designs per run.
+        evaluations: Designs per run.
         sample: On which instances.
         settings: Values by name of the argument.
         fixed: Other arguments that are not the algorithm's defaults.
@@ -80,7 +75,7 @@ class Grid(NamedTuple):
     """
 
     algorithm: str
-    designs: int
+    evaluations: int
     sample: Sample
     settings: dict[str, tuple[Any, ...]]
     fixed: Mapping[str, Any] = MappingProxyType({})
@@ -184,13 +179,13 @@ class Run(NamedTuple):
         agent: Name of the grid.
         settings: As JSON, with those that are fixed.
         instance: Number of the training instance.
-        designs: Designs to score.
+        evaluations: Designs to score.
     """
 
     agent: str
     settings: str
     instance: int
-    designs: int
+    evaluations: int
 
 
 def tune(args: Args, grids: Mapping[str, Grid] = MappingProxyType(GRIDS)) -> str:
@@ -224,7 +219,7 @@ def _tune(args: Args, grids: Mapping[str, Grid], journal: GrowingFile) -> str:
     try:
         for row in map(parse_json, journal.lines):
             settings = json.dumps(row["settings"])
-            run = Run(row["agent"], settings, row["instance"], row["designs"])
+            run = Run(row["agent"], settings, row["instance"], row["evaluations"])
             rewards[run] = float(row["reward"])
     except (ValueError, LookupError, TypeError) as error:
         raise _damaged(journal.path, error) from error
@@ -268,7 +263,7 @@ def plan(agent: str, grid: Grid) -> list[Run]:
     """
     numbers = grid.sample.numbers()
     return [
-        Run(agent, json.dumps(settings), number, grid.designs)
+        Run(agent, json.dumps(settings), number, grid.evaluations)
         for settings in grid.combinations()
         for number in numbers
     ]
@@ -285,28 +280,10 @@ def best_reward(algorithm: str, run: Run) -> float:
         The best reward.
     """
     module, task = load_algorithm(algorithm), draw_task("train", run.instance)
-    with registered(task), tempfile.TemporaryDirectory() as folder:
-        count = "episodes" if hasattr(module.Args, "episodes") else "designs"
+    with tempfile.TemporaryDirectory() as folder:
         settings = json.loads(run.settings)
-        settings |= {"env_id": task.id, count: run.designs, "runs_dir": Path(folder)}
+        settings |= {"env_id": task, "evaluations": run.evaluations, "runs_dir": Path(folder)}
         return float(max(module.train(module.Args(**settings), progress=False).rewards()))
-
-
-@contextmanager
-def registered(task: Task) -> Iterator[None]:
-    """Register a task for as long as something is trained on it.
-
-    Args:
-        task: Not registered; that it was looked up is remembered.
-    """
-    TASKS[task.id] = lambda: task
-    register_envs()
-    try:
-        yield
-    finally:
-        del TASKS[task.id]
-        for form in FORMS:
-            del gym.registry[environment_id(task.id, form)]
 
 
 def format_page(
@@ -324,14 +301,14 @@ def format_page(
     """
     best: dict[tuple[int, int], float] = {}
     for run in (run for runs in plans.values() for run in runs):
-        key = run.instance, run.designs
+        key = run.instance, run.evaluations
         best[key] = max(best.get(key, -float("inf")), rewards[run])
     sections = []
     for agent, grid in grids.items():
         runs = plans[agent]
         shares: dict[str, list[float]] = {}
         for run in runs:
-            share = rewards[run] / best[run.instance, run.designs]
+            share = rewards[run] / best[run.instance, run.evaluations]
             shares.setdefault(run.settings, []).append(share)
         scores = {settings: interquartile_mean(values) for settings, values in shares.items()}
         chosen = grid.used()
@@ -342,7 +319,7 @@ def format_page(
             values = " | ".join(str(settings[name]) for name in grid.settings)
             rows.append(f"| {values} | {score:.4f}{mark} |")
         fixed = "".join(f", {name} {value}" for name, value in grid.fixed.items())
-        text = f"{grid.designs} designs{fixed}; {grid.sample}. {grid.remark}".rstrip()
+        text = f"{grid.evaluations} designs{fixed}; {grid.sample}. {grid.remark}".rstrip()
         head = f"| {' | '.join(grid.settings)} | score |\n|{' --- |' * (len(grid.settings) + 1)}"
         sections.append("\n".join([f"## {agent}", "", text, "", head, *rows]))
     body = "\n\n".join(sections)

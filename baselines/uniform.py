@@ -11,10 +11,9 @@ import numpy as np
 
 from lrmp.baselines.command import run_command
 from lrmp.baselines.run_directory import RunDirectory
-from lrmp.baselines.search import Proposals, search
+from lrmp.baselines.search import Proposals, run_searcher
 from lrmp.envs.accuracy.model import AccuracyKind
-from lrmp.envs.custom_task import find_task
-from lrmp.envs.task import load_task
+from lrmp.envs.custom_task import TaskLike
 from lrmp.hardware.design import BIT_WIDTHS
 
 
@@ -22,8 +21,8 @@ from lrmp.hardware.design import BIT_WIDTHS
 class Args:
     """Best uniform bit width."""
 
-    env_id: str = "LRMP-ResNet18-v0"
-    """id of the environment"""
+    env_id: TaskLike = "LRMP-ResNet18-v0"
+    """id of the environment, in any form, or a task file (.toml)"""
     accuracy: AccuracyKind | None = None
     """run the "network" itself, or look drops up in a "table"; default: as the task does"""
     pairs: bool = False
@@ -43,14 +42,14 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         The finished run directory.
     """
     agent = "uniform-pairs" if args.pairs else "uniform"
-    task = find_task(load_task(args.env_id), args.accuracy)
-    run = RunDirectory.open(
-        args.runs_dir / f"{task.id}__{agent}__0",
-        {"agent": agent, "env_id": task.id, "accuracy": args.accuracy},
-    )
     widths = [(w, a) for w in BIT_WIDTHS for a in BIT_WIDTHS if args.pairs or w == a]
-    proposals = propose(widths, len(task.network))
-    return search(run, task, agent, 0, proposals, len(widths), progress=progress)
+    return run_searcher(
+        agent,
+        args,
+        lambda task, args: propose(widths, len(task.network)),
+        len(widths),
+        progress=progress,
+    )
 
 
 def propose(widths: list[tuple[int, int]], layers: int) -> Proposals:

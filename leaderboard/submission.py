@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lrmp.baselines.run_directory import RECORD
+from lrmp.envs.custom_task import CUSTOM_ID
 from lrmp.envs.record import Claim, Record
 from lrmp.envs.task import TASKS, Task, load_task
 from lrmp.errors import RecordError, unknown_name
@@ -20,11 +21,13 @@ MAX_BYTES = 2**20
 MAX_RECORDS = 100  # a replay takes seconds
 
 
-def read_submission(path: Path) -> list[Record]:
+def read_submission(path: Path, own_task: Task | None = None) -> list[Record]:
     """Read and check the records of a submission; nothing is computed from them yet.
 
     Args:
         path: A run directory, or a file with one record per line.
+        own_task: A task that is not registered and that the records may be of; none of the
+            leaderboard's are.
 
     Returns:
         At least one record; every one fits its task, as this installation defines it.
@@ -46,7 +49,7 @@ def read_submission(path: Path) -> list[Record]:
     for number, text in enumerate(_read_lines(file), start=1):
         try:
             record = parse_record(text)
-            check_definition(record)
+            check_definition(record, own_task)
             alike = agents.setdefault(skeleton(record.agent), record.agent)
             if alike != record.agent:
                 raise RecordError(
@@ -104,11 +107,12 @@ def as_submitted(record: Record) -> Record:
     return parse_record(line, advice)
 
 
-def check_definition(record: Record) -> Task:
+def check_definition(record: Record, own_task: Task | None = None) -> Task:
     """Check that a record speaks of a task as this installation defines it.
 
     Args:
         record: A record.
+        own_task: A task that is not registered, and that the record may be of.
 
     Returns:
         The task.
@@ -117,9 +121,17 @@ def check_definition(record: Record) -> Task:
         RecordError: If the task or its version is unknown, was defined differently where the
             record was made, or has another number of layers.
     """
-    if record.task not in TASKS:
+    if own_task is not None and record.task == own_task.id:
+        task = own_task
+        if record.task_fingerprint != task.fingerprint:
+            raise RecordError(
+                f"expected task_fingerprint {task.fingerprint[:16]}..., of the task beside the "
+                f"record, got {record.task_fingerprint[:16]}.... Repeat the run."
+            )
+    elif record.task in TASKS:
+        task = load_task(record.task)
+    else:
         raise RecordError(_unknown_task(record.task))
-    task = load_task(record.task)
     if record.task_fingerprint != task.fingerprint:
         raise RecordError(
             f"expected task_fingerprint {task.fingerprint[:16]}..., {task.id} as lrmp "
@@ -171,6 +183,11 @@ def build_record(document: dict[str, Any]) -> Record:
 
 
 def _unknown_task(task_id: str) -> str:
+    if task_id == CUSTOM_ID:
+        return (
+            f"expected a registered task, got {task_id}, a task of your own: the leaderboard ranks "
+            "what everybody can run. `lrmp envs` lists the tasks that it ranks."
+        )
     stem, _, _ = task_id.rpartition("-v")
     versions = [known for known in TASKS if re.fullmatch(re.escape(stem) + r"-v\d+", known)]
     if versions:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lrmp.envs.optimum import Optimum, stored_optimum
+from lrmp.envs.task import TASKS
 from lrmp.errors import StudyError
 from lrmp.foreign_file import is_present, read_foreign_text
 from lrmp.whole_file import write_whole
@@ -32,7 +33,7 @@ def certified_optima(folder: Path, played: Iterable[tuple[str, str]]) -> dict[st
     known = _read(folder / OPTIMA)
     found = {}
     for task_id, fingerprint in set(played):
-        stored = stored_optimum(task_id)
+        stored = stored_optimum(task_id) if task_id in TASKS else None
         if stored is not None and stored.task_fingerprint == fingerprint:
             found[fingerprint] = stored
         elif fingerprint in known:

@@ -5,18 +5,20 @@ study's folder, so that the data are needed once.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from lrmp.baselines.study.planned_run import record_key, task_of
+from lrmp.baselines.study.planned_run import NO_TASKS, record_key, task_of
 from lrmp.baselines.study.results import StudyRecord
 from lrmp.envs.accuracy.data import data_root
 from lrmp.envs.accuracy.digits import DigitsAccuracy
 from lrmp.envs.accuracy.network import NetworkAccuracy
-from lrmp.envs.accuracy.protocol import SplitName, load_protocol, read_protocols
+from lrmp.envs.accuracy.protocol import SplitName, protocol_of
+from lrmp.envs.task import Task
 from lrmp.errors import AccuracyDataError, MissingExtraError, StudyError
 from lrmp.foreign_text import parse_json
 from lrmp.growing_file import read_whole_lines
@@ -29,7 +31,12 @@ Check = dict[str, Any]
 
 
 def check_winners(
-    winners: dict[str, StudyRecord], folder: Path, data: Path | None, *, run: bool = True
+    winners: dict[str, StudyRecord],
+    folder: Path,
+    data: Path | None,
+    *,
+    run: bool = True,
+    own_tasks: Mapping[str, Task] = NO_TASKS,
 ) -> dict[str, Check | str]:
     """Run winners on their networks, or take what is known of them.
 
@@ -38,6 +45,7 @@ def check_winners(
         folder: Of the study; ``network_checks.jsonl`` is kept there.
         data: Folder of weights and images; None for ``LRMP_DATA`` or its default.
         run: Whether to run what is not known.
+        own_tasks: The study's tasks that are not registered, by name.
 
     Returns:
         By task: drops in points on the search and the test images with the interval where there is
@@ -48,16 +56,17 @@ def check_winners(
     found: dict[str, Check | str] = {}
     accuracy: NetworkAccuracy | None = None
     for label, record in tqdm(winners.items(), desc="network checks", unit="task", disable=not run):
-        task = task_of(record_key(record))
+        task = task_of(record_key(record), own_tasks)
         weights, activations = (record["design"][f"{o}_bits"] for o in ("weight", "activation"))
         if isinstance(task.accuracy, DigitsAccuracy):
             drop = task.accuracy.test_drop(weights, activations)
             found[label] = {"test": {"drop": drop}}  # as the leaderboard does
             continue
-        if task.network.name not in read_protocols():
+        try:
+            protocol = protocol_of(task.network)
+        except AccuracyDataError:
             found[label] = "no network at hand"
             continue
-        protocol = load_protocol(task.network.name)
         if accuracy is None or accuracy.protocol != protocol:  # tasks share a calibration
             accuracy = NetworkAccuracy(protocol, data_root(data))
         check: Check = {

@@ -1,21 +1,23 @@
 """One run of a study: what decides it, and the record that is kept of it."""
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from lrmp.baselines.algorithms import load_algorithm
+from lrmp.baselines.algorithms import train
+from lrmp.baselines.run import settings_of
 from lrmp.baselines.run_directory import RunDirectory
 from lrmp.envs.accuracy.model import AccuracyKind
 from lrmp.envs.custom_task import find_task
-from lrmp.envs.task import Task, load_task
+from lrmp.envs.task import Task
 from lrmp.errors import RunError
-from lrmp.foreign_file import file_digest
 
 SCHEMA_VERSION = 1
 
-#: Fields of an algorithm's Args that decide no result.
-UNDECISIVE = ("runs_dir", "checkpoint_every")
+#: The own tasks of a study that has none.
+NO_TASKS: Mapping[str, Task] = MappingProxyType({})
 
 #: What may differ between two records of one run.
 CIRCUMSTANCES = ("wall_time_s", "versions")
@@ -35,21 +37,22 @@ class RunKey(NamedTuple):
     """What names a run within a study.
 
     Attributes:
-        task: Id of the task.
+        task: Id of the task; the name of its file, as the study has it, for one that is not
+            registered.
         accuracy: ``"network"`` or ``"table"`` where the study says so, else ``""``.
         agent: Its name in the study.
-        budget: Designs to evaluate; 0 where their number follows from the algorithm.
+        evaluations: Designs to evaluate; 0 where their number follows from the algorithm.
         seed: Of the run; 0 where chance plays no part.
     """
 
     task: str
     accuracy: str
     agent: str
-    budget: int
+    evaluations: int
     seed: int
 
     def __str__(self) -> str:
-        count = f" at {self.budget} designs" if self.budget else ""
+        count = f" at {self.evaluations} designs" if self.evaluations else ""
         return f"{self.agent} on {task_label(self.task, self.accuracy)}{count}, seed {self.seed}"
 
 
@@ -59,7 +62,7 @@ class PlannedRun:
 
     Attributes:
         key: Its name.
-        algorithm: A key of ``ALGORITHMS``.
+        algorithm: As ``load_algorithm`` takes it.
         args: The algorithm's Args; ``runs_dir`` is chosen where it runs.
         task_fingerprint: SHA-256 of the task's definition.
     """
@@ -72,27 +75,22 @@ class PlannedRun:
     @property
     def settings(self) -> dict[str, Any]:
         """All that decides the result, as plain JSON values; of files, their SHA-256."""
-        names = [field.name for field in fields(self.args) if field.name not in UNDECISIVE]
-        return {name: _plain(getattr(self.args, name)) for name in names}
+        return settings_of(self.args, self.key.task)
 
     @property
     def folder(self) -> Path:
         """Where its run directory is made, below that of all runs."""
         key = self.key
-        return Path(key.agent) / "-".join(filter(None, (str(key.budget or "own"), key.accuracy)))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Path):
-        return file_digest(value)
-    return list(value) if isinstance(value, tuple) else value
+        return Path(key.agent) / "-".join(
+            filter(None, (str(key.evaluations or "own"), key.accuracy))
+        )
 
 
 def task_label(task_id: str, accuracy: str) -> str:
     """Name a task as a study means it.
 
     Args:
-        task_id: Its id.
+        task_id: As ``task`` in ``RunKey``.
         accuracy: As in ``RunKey``.
 
     Returns:
@@ -101,17 +99,18 @@ def task_label(task_id: str, accuracy: str) -> str:
     return task_id + (f" ({accuracy})" if accuracy else "")
 
 
-def task_of(key: RunKey) -> Task:
+def task_of(key: RunKey, own_tasks: Mapping[str, Task] = NO_TASKS) -> Task:
     """Look up the task of a run.
 
     Args:
         key: Its name.
+        own_tasks: The study's tasks that are not registered, by name.
 
     Returns:
         The task, with the study's kind of accuracy.
     """
     kind: AccuracyKind | None = key.accuracy or None  # type: ignore[assignment]
-    return find_task(load_task(key.task), kind)
+    return find_task(own_tasks.get(key.task, key.task), kind)
 
 
 def perform(run: PlannedRun, runs_dir: Path) -> dict[str, Any]:
@@ -124,9 +123,8 @@ def perform(run: PlannedRun, runs_dir: Path) -> dict[str, Any]:
     Returns:
         Its record.
     """
-    algorithm = load_algorithm(run.algorithm)
     args = replace(run.args, runs_dir=runs_dir / run.folder)
-    return study_record(run, algorithm.train(args, progress=False))
+    return study_record(run, train(run.algorithm, args, progress=False))
 
 
 def study_record(run: PlannedRun, directory: RunDirectory) -> dict[str, Any]:

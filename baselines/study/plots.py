@@ -48,9 +48,11 @@ def plot_gaps(scores: Scores, path: Path) -> None:
     styles = style(scores.agents)
     for agent in scores.pool[0]:
         reach = scores.reach(agent)
-        budgets = {record["budget"] for record in scores.records if record["agent"] == agent}
-        ends = sorted(budget or reach for budget in budgets)
-        for first, last in zip([0, *ends], ends, strict=False):  # a line for the runs of a budget
+        counts = {record["evaluations"] for record in scores.records if record["agent"] == agent}
+        ends = sorted(count or reach for count in counts)
+        for first, last in zip(
+            [0, *ends], ends, strict=False
+        ):  # a line for the runs of as many designs
             inside = np.unique(np.geomspace(first + 1, last, POINTS).astype(int)).tolist()
             matrices = [(count, scores.matrix(agent, count)) for count in inside]
             whole = [(count, matrix) for count, matrix in matrices if matrix is not None]

@@ -3,6 +3,7 @@
 import math
 import shutil
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +20,15 @@ from lrmp.baselines.statistics import (
 )
 from lrmp.baselines.study.certified_optima import keep_optima
 from lrmp.baselines.study.network_check import CHECKS, Check, check_winners
-from lrmp.baselines.study.planned_run import record_key, task_of
+from lrmp.baselines.study.planned_run import NO_TASKS, record_key, task_of
 from lrmp.baselines.study.plots import plot_gaps, plot_profiles, plot_tasks
 from lrmp.baselines.study.results import RESULTS, StudyRecord
 from lrmp.baselines.study.runner import PLAN
 from lrmp.baselines.study.scores import Scores, best_designs, label_of
-from lrmp.envs.optimum import Optimum, stored_optimum
+from lrmp.envs.optimum import stored_optimum
 from lrmp.envs.outcome import evaluate_bits
+from lrmp.envs.task import TASKS as REGISTERED
+from lrmp.envs.task import Task
 from lrmp.whole_file import write_whole
 
 PAGE, TASKS_PAGE = "report.md", "tasks.md"
@@ -140,11 +143,9 @@ def write_report(folder: Path, out: Path, data: Path | None = None, *, check: bo
         MissingExtraError: If matplotlib is not installed.
     """
     scores = Scores.read(folder)
-    allowed = {
-        label_of(record): task_of(record_key(record)).allowed_drop for record in scores.records
-    }
+    allowed = {label_of(record): scores.task(record).allowed_drop for record in scores.records}
     winners = best_designs(scores.records, allowed)
-    checks = check_winners(winners, folder, data, run=check)
+    checks = check_winners(winners, folder, data, run=check, own_tasks=scores.own_tasks)
     out.mkdir(parents=True, exist_ok=True)
     keep_optima(out, scores.certified)
     if out.resolve() != folder.resolve():
@@ -194,9 +195,14 @@ def format_report(
         gaps=format_gaps(scores),
         wins=format_wins(scores),
         comparisons="\n\n".join(filter(None, (format_pool(scores, c) for c in scores.report_at))),
-        headline=format_headline(winners, scores.certified),
-        checks=format_checks(winners, checks),
-        verdict=format_verdict(winners, checks, _link("where to find them", "protocol.md", out)),
+        headline=format_headline(winners, scores),
+        checks=format_checks(winners, checks, scores.own_tasks),
+        verdict=format_verdict(
+            winners,
+            checks,
+            _link("where to find them", "protocol.md", out),
+            scores.own_tasks,
+        ),
         times=format_times(scores),
         agents=format_agents(scores),
         about=scores.plan["about"].strip() + "\n\n" if scores.plan["about"] else "",
@@ -218,9 +224,10 @@ def format_earlier(scores: Scores) -> str:
     """
     changed = []
     for label, record in {label_of(record): record for record in scores.records}.items():
-        if record["task_fingerprint"] == task_of(record_key(record)).fingerprint:
+        task = scores.task(record)
+        if record["task_fingerprint"] == task.fingerprint:
             continue
-        then, now = scores.optima.get(label), stored_optimum(record["task"])
+        then, now = scores.optima.get(label), stored_optimum(task)
         told = (
             label
             if record["accuracy"] or then is None or now is None
@@ -358,18 +365,20 @@ def format_pool(scores: Scores, count: int) -> str:
     return POOLED.format(count=f"{count:,}", table=_table(head, rows))
 
 
-def format_headline(winners: dict[str, StudyRecord], certified: dict[str, Optimum]) -> str:
+def format_headline(winners: dict[str, StudyRecord], scores: Scores) -> str:
     """Write the gains of the best designs by network, beside LRMP's.
 
     Args:
         winners: Best designs by task.
-        certified: Optima by fingerprint of the task.
+        scores: Of the study; they hold the optima.
 
     Returns:
         A table.
     """
     entries = []
     for label, record in winners.items():
+        if record["task"] not in REGISTERED:
+            continue  # a task of one's own is in no one's published ranges
         task = task_of(record_key(record))
         if not record["accuracy"] and task.objective in PUBLISHED:
             row = {"task": label, "objective": task.objective, "accuracy": task.accuracy_label}
@@ -382,7 +391,7 @@ def format_headline(winners: dict[str, StudyRecord], certified: dict[str, Optimu
                 cells += ["", "", ""]
                 continue
             record = group[objective]["record"]
-            proven = _proven(record, certified)
+            proven = _proven(record, scores)
             cells += [f"{record['claim']['speedup']:.2f}x", record["agent"], proven]
         rows.append(cells)
     ranges = [f"{low:g}-{high:g}x" for low, high in PUBLISHED.values()]
@@ -391,23 +400,28 @@ def format_headline(winners: dict[str, StudyRecord], certified: dict[str, Optimu
     return _table(head, rows)
 
 
-def _proven(record: StudyRecord, certified: dict[str, Optimum]) -> str:
+def _proven(record: StudyRecord, scores: Scores) -> str:
     """Write the speedup of the certified optimum, if its drop is allowed."""
-    optimum = certified.get(record["task_fingerprint"])
+    optimum = scores.certified.get(record["task_fingerprint"])
     if optimum is None:
         return ""
-    design, task = optimum.design, task_of(record_key(record))
+    design, task = optimum.design, scores.task(record)
     speedup = evaluate_bits(task, design.weight_bits, design.activation_bits).speedup
     # The drop may be another by now. A design within the allowed one pays nothing.
     return f"{speedup:.2f}x" if math.isclose(optimum.value, math.log(speedup)) else ""
 
 
-def format_checks(winners: dict[str, StudyRecord], checks: dict[str, Check | str]) -> str:
+def format_checks(
+    winners: dict[str, StudyRecord],
+    checks: dict[str, Check | str],
+    own_tasks: Mapping[str, Task] = NO_TASKS,
+) -> str:
     """Write the drops on the network beside those that the search saw.
 
     Args:
         winners: Best designs by task.
         checks: What the networks say of them.
+        own_tasks: The study's tasks that are not registered, by name.
 
     Returns:
         A table.
@@ -416,7 +430,8 @@ def format_checks(winners: dict[str, StudyRecord], checks: dict[str, Check | str
     for label, record in winners.items():
         claim, check = record["claim"], checks[label]
         cells = [label, record["agent"], f"{claim['speedup']:.2f}x"]
-        cells.append(f"{claim['accuracy_drop']:.2f}, {task_of(record_key(record)).accuracy_label}")
+        seen_by = task_of(record_key(record), own_tasks).accuracy_label
+        cells.append(f"{claim['accuracy_drop']:.2f}, {seen_by}")
         if isinstance(check, str):
             cells += ["", check]
         else:
@@ -430,7 +445,10 @@ def format_checks(winners: dict[str, StudyRecord], checks: dict[str, Check | str
 
 
 def format_verdict(
-    winners: dict[str, StudyRecord], checks: dict[str, Check | str], where: str
+    winners: dict[str, StudyRecord],
+    checks: dict[str, Check | str],
+    where: str,
+    own_tasks: Mapping[str, Task] = NO_TASKS,
 ) -> str:
     """Count how often the network confirms the table, and say how to check the others.
 
@@ -438,6 +456,7 @@ def format_verdict(
         winners: Best designs by task.
         checks: What the networks say of them.
         where: What to read about the data.
+        own_tasks: The study's tasks that are not registered, by name.
 
     Returns:
         Sentences.
@@ -445,7 +464,7 @@ def format_verdict(
     sentences = []
     by_label: dict[str, list[tuple[float, bool]]] = {}
     for label, check in checks.items():
-        task = task_of(record_key(winners[label]))
+        task = task_of(record_key(winners[label]), own_tasks)
         if not isinstance(check, str) and task.accuracy.kind == "table":
             drop = check["test"]["drop"]
             excess = drop - winners[label]["claim"]["accuracy_drop"]
@@ -472,15 +491,15 @@ def format_times(scores: Scores) -> str:
         scores: Of the study.
 
     Returns:
-        A table by agent and budget.
+        A table by agent and evaluations.
     """
     times: dict[tuple[str, int], list[tuple[float, int]]] = {}
     for record in scores.records:
-        key = record["agent"], record["budget"]
+        key = record["agent"], record["evaluations"]
         times.setdefault(key, []).append((record["wall_time_s"], record["evaluated_designs"]))
     rows = []
     for agent in scores.agents:
-        for (name, budget), found in sorted(times.items()):
+        for (name, count), found in sorted(times.items()):
             if name == agent:
                 seconds = np.array([time for time, _ in found])
                 designs = np.array([count for _, count in found])
@@ -488,7 +507,7 @@ def format_times(scores: Scores) -> str:
                 rows.append(
                     [
                         agent,
-                        f"{budget:,}" if budget else "its own",
+                        f"{count:,}" if count else "its own",
                         str(len(found)),
                         f"{middle:.1f} [{low:.1f}, {high:.1f}]",
                         f"{1000 * seconds.sum() / designs.sum():.1f}",
@@ -506,16 +525,16 @@ def format_agents(scores: Scores) -> str:
         scores: Of the study.
 
     Returns:
-        A table of algorithms, budgets, seeds and the settings that are not the defaults.
+        A table of algorithms, evaluations, seeds and the settings that are not the defaults.
     """
     rows = []
     for name, agent in scores.plan["agents"].items():
         settings = ", ".join(f"{key} = {value}" for key, value in agent["settings"].items())
         finished = sum(record["agent"] == name for record in scores.records)
-        budgets = ", ".join(f"{b:,}" if b else "its own" for b in agent["budgets"])
+        counts = ", ".join(f"{count:,}" if count else "its own" for count in agent["evaluations"])
         seeds = ", ".join(str(seed or 1) for seed in agent["seeds"])
         done = f"{finished} of {scores.plan['planned'].get(name, 0)}"
-        rows.append([name, agent["algorithm"], settings, budgets, seeds, done])
+        rows.append([name, agent["algorithm"], settings, counts, seeds, done])
     return _table(["agent", "algorithm", "settings", "designs", "seeds", "runs"], rows)
 
 

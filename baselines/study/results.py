@@ -51,7 +51,7 @@ def _parse(lines: Sequence[str], path: Path) -> dict[RunKey, StudyRecord]:
             key = record_key(record)
             kinds = str, str, str, int, int
             if not all(type(value) is kind for value, kind in zip(key, kinds, strict=True)):
-                raise ValueError(f"task, accuracy, agent, budget and seed as {tuple(key)}")
+                raise ValueError(f"task, accuracy, agent, evaluations and seed as {tuple(key)}")
         except (ValueError, KeyError, TypeError) as error:
             raise StudyError(
                 f"Expected a record in line {number} of {path}, got {error!r}. Restore the file, "

@@ -15,6 +15,7 @@ from lrmp.baselines.study.definition import Study
 from lrmp.baselines.study.engine import Ending, Engine
 from lrmp.baselines.study.planned_run import PlannedRun
 from lrmp.baselines.study.results import RESULTS, Results, StudyRecord, locked
+from lrmp.envs.task_definition import task_document
 from lrmp.errors import StudyError
 from lrmp.growing_file import open_growing
 from lrmp.printable import printable
@@ -131,6 +132,7 @@ def _plan(study: Study) -> dict[str, Any]:
         "agents": study.agents,
         "planned": planned,
         "left_out": study.left_out,
+        "own_tasks": {name: task_document(task) for name, task in study.own_tasks.items()},
     }
 
 

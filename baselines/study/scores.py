@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from lrmp.baselines.statistics import interquartile_mean
 from lrmp.baselines.study.certified_optima import certified_optima
-from lrmp.baselines.study.planned_run import record_key, task_label
+from lrmp.baselines.study.planned_run import record_key, task_label, task_of
 from lrmp.baselines.study.results import RESULTS, StudyRecord, read_results
 from lrmp.baselines.study.runner import PLAN
 from lrmp.envs.optimum import Optimum
+from lrmp.envs.task import Task
+from lrmp.envs.task_definition import task_of_document
 from lrmp.errors import StudyError
 from lrmp.foreign_file import read_foreign_text
 from lrmp.foreign_text import parse_json
@@ -82,6 +84,23 @@ class Scores:
         return [int(count) for count in self.plan["report_at"]]
 
     @cached_property
+    def own_tasks(self) -> dict[str, Task]:
+        """Tasks that are not registered, by name; studies of registered ones have none."""
+        documents: dict[str, Any] = self.plan.get("own_tasks", {})
+        return {name: task_of_document(document) for name, document in documents.items()}
+
+    def task(self, record: StudyRecord) -> Task:
+        """Look up the task of a record.
+
+        Args:
+            record: Of the study.
+
+        Returns:
+            The task, with the study's kind of accuracy.
+        """
+        return task_of(record_key(record), self.own_tasks)
+
+    @cached_property
     def tasks(self) -> list[str]:
         """Labels of the tasks that have records."""
         return list(dict.fromkeys(label_of(record) for record in self.records))
@@ -129,7 +148,7 @@ class Scores:
         """Look up the best rewards after some designs, as shares of the best known.
 
         They are those of the shortest runs that reach so far, since some algorithms stretch their
-        schedule over their budget; a run whose number of designs is its own counts everywhere.
+        schedule over all of theirs; a run whose number of designs is its own counts everywhere.
 
         Args:
             agent: Its name.
@@ -189,7 +208,7 @@ class Scores:
             agent: Its name.
 
         Returns:
-            Designs; the last reporting budget where their number is its own.
+            Designs; the last number that is reported where their number is its own.
         """
         reaches = [_reach(record) for record in self.records if record["agent"] == agent]
         return int(max((far for far in reaches if far < np.inf), default=self.report_at[-1]))
@@ -225,7 +244,7 @@ def _check_record(record: StudyRecord, what: str) -> None:
         if curve.ndim != 2 or curve.shape[1] != 4 or not np.isfinite(curve).all():
             raise ValueError("a curve without rows of four numbers")
         for place, names in (
-            (record, ("budget", "evaluated_designs", "wall_time_s")),
+            (record, ("evaluations", "evaluated_designs", "wall_time_s")),
             (record["claim"], ("speedup", "accuracy_drop")),
         ):
             for name in names:
@@ -256,9 +275,9 @@ def label_of(record: StudyRecord) -> str:
 
 def _reach(record: StudyRecord) -> float:
     """Say up to how many designs a run counts; an agent that stopped early would not do better."""
-    if not record["budget"]:
+    if not record["evaluations"]:
         return np.inf  # the number of designs is the algorithm's own
-    return float(max(record["budget"], record["evaluated_designs"]))
+    return float(max(record["evaluations"], record["evaluated_designs"]))
 
 
 def best_designs(

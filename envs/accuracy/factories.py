@@ -63,9 +63,9 @@ def network_accuracy(network: Network) -> AccuracyModel:
     if network.name == DIGITS:
         return digits_accuracy(network)
     from lrmp.envs.accuracy.network import NetworkAccuracy
-    from lrmp.envs.accuracy.protocol import load_protocol
+    from lrmp.envs.accuracy.protocol import protocol_of
 
-    return NetworkAccuracy(load_protocol(network.name))
+    return NetworkAccuracy(protocol_of(network))
 
 
 def check_kind(kind: str) -> None:

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from lrmp.envs.accuracy.data import ImageSet, Source, load_images, source_size
 from lrmp.errors import AccuracyDataError, unknown_name
 from lrmp.foreign_file import file_digest
+from lrmp.hardware.network import Network
+from lrmp.hardware.networks import load_network
 
 PROTOCOLS = "protocols.toml"
 PACKAGE = "lrmp.envs.accuracy"
@@ -262,3 +264,28 @@ def load_protocol(network: str) -> Protocol:
     if network not in protocols:
         raise AccuracyDataError(unknown_name("network with a protocol", network, protocols))
     return protocols[network]
+
+
+def protocol_of(network: Network) -> Protocol:
+    """Find the protocol of a network by its topology, not its name alone.
+
+    Args:
+        network: Any network, such as one that was read from a file.
+
+    Returns:
+        The protocol of the built-in network that it is.
+
+    Raises:
+        AccuracyDataError: If no network with a protocol has its name and its matrices.
+    """
+    protocol = load_protocol(network.name)
+    known, given = (
+        [(layer.rows, layer.columns, layer.groups) for layer in each.layers]
+        for each in (load_network(network.name), network)
+    )
+    if known != given:
+        raise AccuracyDataError(
+            f"Expected {network.name} with the layers of lrmp's own network of this name, whose "
+            "weights and images are known; got other layers. Rename it, or give an accuracy table."
+        )
+    return protocol

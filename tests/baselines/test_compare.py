@@ -13,7 +13,7 @@ from lrmp.errors import TaskError
 def comparison(tmp_path_factory):
     folder = tmp_path_factory.mktemp("comparison")
     args = compare.Args(
-        "LRMP-Digits-v0", seeds=2, episodes=3, runs_dir=folder / "runs", out=folder / "out"
+        "LRMP-Digits-v0", seeds=2, evaluations=3, runs_dir=folder / "runs", out=folder / "out"
     )
     return args, compare.compare(args)
 

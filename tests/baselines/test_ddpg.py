@@ -14,6 +14,7 @@ pytest.importorskip("torch")
 
 from lrmp.agents.actor_critic import Actor
 from lrmp.agents.replay_buffer import ReplayBuffer
+from lrmp.agents.truncated_normal import truncated_normal
 from lrmp.baselines import ddpg, td3
 from lrmp.baselines.evaluate import evaluate_policy
 from lrmp.envs import evaluate_bits, load_task
@@ -23,7 +24,9 @@ TASK = "LRMP-ResNet18-v0"
 
 
 def settings(tmp_path, **changes):
-    return ddpg.Args(**{"env_id": TASK, "seed": 1, "episodes": 30, "runs_dir": tmp_path} | changes)
+    return ddpg.Args(
+        **{"env_id": TASK, "seed": 1, "evaluations": 30, "runs_dir": tmp_path} | changes
+    )
 
 
 def without_time(run):
@@ -43,7 +46,7 @@ def test_same_seed_same_curve(short_run, tmp_path):
 
 
 def test_another_seed_another_curve(short_run, tmp_path):
-    other = ddpg.train(settings(tmp_path, seed=2, episodes=2), progress=False)
+    other = ddpg.train(settings(tmp_path, seed=2, evaluations=2), progress=False)
     assert other.rewards() != short_run.rewards()[:2]
 
 
@@ -77,7 +80,7 @@ def test_buffer_holds_what_the_environment_made_and_nothing_else(changes, tmp_pa
             buffers.append(self)
 
     monkeypatch.setattr(module, "ReplayBuffer", KeptBuffer)
-    args = module.Args(env_id=TASK, episodes=10, runs_dir=tmp_path, **changes)
+    args = module.Args(env_id=TASK, evaluations=10, runs_dir=tmp_path, **changes)
     run, layers = module.train(args, progress=False), 21
     (buffer,) = buffers
     assert buffer.added == 10 * layers
@@ -97,7 +100,7 @@ def test_buffer_holds_what_the_environment_made_and_nothing_else(changes, tmp_pa
 
 
 def test_learns_to_do_better_than_its_warmup(tmp_path):
-    rewards = ddpg.train(settings(tmp_path, episodes=160), progress=False).rewards()
+    rewards = ddpg.train(settings(tmp_path, evaluations=160), progress=False).rewards()
     assert np.mean(rewards[-20:]) > np.mean(rewards[:20]) + 1.0
 
 
@@ -119,8 +122,8 @@ def test_unknown_task_is_refused_and_leaves_nothing(tmp_path):
 
 
 def test_killed_run_resumes_to_the_same_result(tmp_path):
-    whole = ddpg.train(settings(tmp_path / "whole", episodes=60), progress=False)
-    words = ["--env-id", TASK, "--episodes", "60", "--checkpoint-every", "5"]
+    whole = ddpg.train(settings(tmp_path / "whole", evaluations=60), progress=False)
+    words = ["--env-id", TASK, "--evaluations", "60", "--checkpoint-every", "5"]
     command = [sys.executable, "-m", "lrmp.baselines.ddpg", *words, "--runs-dir"]
     process = subprocess.Popen(
         [*command, str(tmp_path / "killed")],
@@ -142,7 +145,7 @@ def test_killed_run_resumes_to_the_same_result(tmp_path):
     process.wait()
     assert not (directory / "record.jsonl").exists()
     resumed = ddpg.train(
-        settings(tmp_path / "killed", episodes=60, checkpoint_every=5), progress=False
+        settings(tmp_path / "killed", evaluations=60, checkpoint_every=5), progress=False
     )
     assert resumed.rewards() == whole.rewards()
     assert resumed.policy_path.read_bytes() == whole.policy_path.read_bytes()
@@ -151,11 +154,11 @@ def test_killed_run_resumes_to_the_same_result(tmp_path):
 
 def test_damaged_checkpoint_is_named(tmp_path):
     directory = tmp_path / f"{TASK}__ddpg__1"
-    ddpg.train(settings(tmp_path, episodes=2), progress=False)
+    ddpg.train(settings(tmp_path, evaluations=2), progress=False)
     (directory / "record.jsonl").unlink()
     (directory / "checkpoint.safetensors").write_bytes(b"\x08" * 40)
     with pytest.raises(RunError, match=r"Expected a checkpoint at .* Delete it to start"):
-        ddpg.train(settings(tmp_path, episodes=2), progress=False)
+        ddpg.train(settings(tmp_path, evaluations=2), progress=False)
 
 
 def test_saved_policy_acts_in_the_environment(short_run):
@@ -172,7 +175,7 @@ def test_policy_of_another_size_is_refused():
 def test_truncated_normal_stays_inside_and_follows_its_mean():
     rng = np.random.default_rng(0)
     mean = np.array([0.0, 0.25, 1.0], np.float32)
-    draws = np.stack([ddpg.truncated_normal(mean, 0.1, rng) for _ in range(4000)])
+    draws = np.stack([truncated_normal(mean, 0.1, rng) for _ in range(4000)])
     assert ((draws >= 0) & (draws <= 1)).all()
     # Half a normal distribution has mean sigma * sqrt(2 / pi) = 0.0798; standard error 0.001.
     half = 0.1 * np.sqrt(2 / np.pi)
@@ -182,7 +185,7 @@ def test_truncated_normal_stays_inside_and_follows_its_mean():
 def test_truncated_normal_with_a_tiny_spread_is_the_mean():
     rng = np.random.default_rng(0)
     mean = np.array([0.0, 0.5, 1.0], np.float32)
-    draw = ddpg.truncated_normal(mean, 1e-4, rng)
+    draw = truncated_normal(mean, 1e-4, rng)
     assert np.isfinite(draw).all()
     assert draw == pytest.approx(mean, abs=1e-3)
 

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -11,9 +10,6 @@ torch = pytest.importorskip("torch")
 from lrmp.baselines import ddpg, policy_gradient, ppo, td3  # noqa: E402
 from lrmp.baselines.optimum import find_optimum  # noqa: E402
 from lrmp.envs import evaluate_bits, make_task  # noqa: E402
-from lrmp.envs.environment_id import FORMS, environment_id  # noqa: E402
-from lrmp.envs.registration import register_envs  # noqa: E402
-from lrmp.envs.task import TASKS, load_task  # noqa: E402
 from lrmp.hardware import Layer, Network  # noqa: E402
 
 FREE = [0.0] * 7  # points of drop at 2..8 bits
@@ -30,10 +26,10 @@ ANSWERS = {
     "Delayed": ([64] + [2] * 5, [FROM_FOUR] + [FREE] * 5, [[4] + [2] * 5, [4] + [2] * 5]),
 }
 AGENTS = {
-    "ddpg": (ddpg, {"episodes": 100, "sigma_decay": 0.96}),
-    "td3": (td3, {"episodes": 200, "explored": 0.5}),
-    "ppo": (ppo, {"episodes": 400, "learning_rate": 3e-3}),
-    "policy-gradient": (policy_gradient, {"episodes": 3000, "learning_rate": 1e-3}),
+    "ddpg": (ddpg, {"evaluations": 100, "sigma_decay": 0.96}),
+    "td3": (td3, {"evaluations": 200, "explored": 0.5}),
+    "ppo": (ppo, {"evaluations": 400, "learning_rate": 3e-3}),
+    "policy-gradient": (policy_gradient, {"evaluations": 3000, "learning_rate": 1e-3}),
 }
 
 
@@ -45,7 +41,7 @@ def task(request):
         for index, size in enumerate(sizes)
     ]
     rows = {layer.name: row for layer, row in zip(layers, points, strict=True)}
-    task = replace(
+    return replace(
         make_task(
             Network(request.param, tuple(layers)),
             accuracy={"weights": rows, "activations": rows, "provenance": "made up"},
@@ -53,13 +49,6 @@ def task(request):
         ),
         id=f"LRMP-{request.param}-v0",
     )
-    TASKS[task.id] = lambda: task
-    register_envs()
-    yield task
-    del TASKS[task.id]
-    for form in FORMS:
-        del gym.registry[environment_id(task.id, form)]
-    load_task.cache_clear()
 
 
 def test_answer_is_the_proven_optimum_and_chance_is_far_from_it(task):
@@ -73,7 +62,7 @@ def test_answer_is_the_proven_optimum_and_chance_is_far_from_it(task):
 @pytest.mark.parametrize("agent", AGENTS)
 def test_agent_comes_to_the_answer(agent, task, tmp_path):
     module, changes = AGENTS[agent]
-    args = module.Args(env_id=task.id, seed=1, runs_dir=tmp_path, **changes)
+    args = module.Args(env_id=task, seed=1, runs_dir=tmp_path, **changes)
     rewards = module.train(args, progress=False).rewards()
     best = evaluate_bits(task, *ANSWERS[task.network.name][2]).reward()
     assert np.mean(rewards[:20]) < 0.65 * best

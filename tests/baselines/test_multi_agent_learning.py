@@ -1,6 +1,5 @@
 """Learners of the multi-agent form: independent and multi-agent PPO, value decomposition."""
 
-import inspect
 import json
 from itertools import chain
 
@@ -12,7 +11,8 @@ torch = pytest.importorskip("torch")
 from lrmp.agents.layer_agents import LayerAgents, LayerCritic  # noqa: E402
 from lrmp.agents.policies import load_policy  # noqa: E402
 from lrmp.agents.replay_buffer import ReplayBuffer  # noqa: E402
-from lrmp.baselines import ippo, mappo, ppo, qmix  # noqa: E402
+from lrmp.agents.reward_compression import compress  # noqa: E402
+from lrmp.baselines import ippo, learning_loop, mappo, qmix  # noqa: E402
 from lrmp.baselines.evaluate import evaluate_policy  # noqa: E402
 from lrmp.cli import main  # noqa: E402
 from lrmp.envs import evaluate_bits, load_task, stored_optimum  # noqa: E402
@@ -35,7 +35,7 @@ each_learner = pytest.mark.parametrize("agent", LEARNERS)
 
 def settings(agent, tmp_path, **changes):
     module, own = LEARNERS[agent]
-    few = {"env_id": TASK, "seed": 1, "episodes": 80, "runs_dir": tmp_path}
+    few = {"env_id": TASK, "seed": 1, "evaluations": 80, "runs_dir": tmp_path}
     return module, module.Args(**few | own | changes)
 
 
@@ -120,14 +120,13 @@ def test_interrupted_run_resumes_to_the_same_result_and_records_it(agent, tmp_pa
     module, args = settings(agent, tmp_path / "whole")
     whole = module.train(args, progress=False)
     assert whole.path.name == f"{TASK}__{agent}__1"
-    home = inspect.getmodule(module.train)
-    save_checkpoint = home.save_checkpoint
+    save_checkpoint = learning_loop.save_checkpoint
 
     def interrupt(*arguments):
         save_checkpoint(*arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(home, "save_checkpoint", interrupt)
+    monkeypatch.setattr(learning_loop, "save_checkpoint", interrupt)
     module, cut = settings(agent, tmp_path / "cut", checkpoint_every=1)
     with pytest.raises(KeyboardInterrupt):
         module.train(cut, progress=False)
@@ -149,14 +148,14 @@ def test_interrupted_run_resumes_to_the_same_result_and_records_it(agent, tmp_pa
 def test_another_seed_is_another_curve(agent, tmp_path):
     runs = []
     for seed in (1, 2):
-        module, args = settings(agent, tmp_path, seed=seed, episodes=40)
+        module, args = settings(agent, tmp_path, seed=seed, evaluations=40)
         runs.append(module.train(args, progress=False).rewards())
     assert runs[0] != runs[1]
 
 
 @pytest.mark.parametrize("agent", ["ippo", "mappo-difference", "vdn", "qmix"])
 def test_comes_near_the_optimum_of_a_small_network(agent, tmp_path):
-    module, args = settings(agent, tmp_path, episodes=400, rounds=1)
+    module, args = settings(agent, tmp_path, evaluations=400, rounds=1)
     run = module.train(args, progress=False)
     best = stored_optimum(TASK).value
     assert np.mean(run.rewards()[:100]) < 0.6 * best
@@ -165,7 +164,7 @@ def test_comes_near_the_optimum_of_a_small_network(agent, tmp_path):
 
 
 def test_command_line_trains_and_evaluates_by_playing_the_form(tmp_path, capsys):
-    words = ["--env-id", TASK, "--episodes", "40", "--rounds", "2", "--runs-dir", str(tmp_path)]
+    words = ["--env-id", TASK, "--evaluations", "40", "--rounds", "2", "--runs-dir", str(tmp_path)]
     assert main(["train", "qmix", "--mixer", "vdn", *words]) == 0
     run = tmp_path / f"{TASK}__vdn__1"
     capsys.readouterr()
@@ -194,7 +193,7 @@ def test_buffer_holds_what_was_played_and_no_more():
     for round_, (bits, scores) in enumerate(game.played):
         assert np.array_equal(arrays["action"][round_], bits.reshape(3, -1) - 2)
         returns = arrays["reward"][: round_ + 1, :, 0].sum(0)
-        expected = ppo.compress(torch.from_numpy(scores.reward))
+        expected = compress(torch.from_numpy(scores.reward))
         assert returns == pytest.approx(expected.numpy(), abs=1e-5)
     observations, states = qmix.unpack(
         torch.from_numpy(arrays["next_observation"][1]), LAYERS, game.observation_size
@@ -214,7 +213,7 @@ def test_random_bits_become_rare():
 @pytest.mark.parametrize(
     ("module", "changes", "message"),
     [
-        (ippo, {"episodes": 50}, r"multiple of num_envs \* rounds \(20\), got 50"),
+        (ippo, {"evaluations": 50}, r"multiple of num_envs \* rounds \(20\), got 50"),
         (mappo, {"rounds": 3}, r"multiple of num_envs \* rounds \(60\), got 80"),
         (qmix, {"num_envs": 30}, r"multiple of num_envs \* rounds \(30\), got 80"),
         (qmix, {"mixer": "qmux"}, r"Expected mixer .*got 'qmux'.*Did you mean 'qmix'"),
@@ -224,12 +223,12 @@ def test_random_bits_become_rare():
 )
 def test_settings_no_run_can_have_are_refused(module, changes, message, tmp_path):
     with pytest.raises(RunError, match=message):
-        module.Args(**{"env_id": TASK, "episodes": 80, "runs_dir": tmp_path} | changes)
+        module.Args(**{"env_id": TASK, "evaluations": 80, "runs_dir": tmp_path} | changes)
 
 
 @pytest.mark.parametrize("module", [ippo, mappo])
 def test_unknown_credit_leaves_nothing_behind(module, tmp_path):
-    args = module.Args(env_id=TASK, episodes=80, credit="diference", runs_dir=tmp_path / "runs")
+    args = module.Args(env_id=TASK, evaluations=80, credit="diference", runs_dir=tmp_path / "runs")
     with pytest.raises(TaskError, match=r"Expected credit .*Did you mean 'difference'"):
         module.train(args, progress=False)
     assert not (tmp_path / "runs").exists()

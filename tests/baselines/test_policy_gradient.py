@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 
 from lrmp.agents.policies import load_policy  # noqa: E402
 from lrmp.agents.set_policy import SetPolicy  # noqa: E402
-from lrmp.baselines import policy_gradient, transfer  # noqa: E402
+from lrmp.baselines import learning_loop, policy_gradient, transfer  # noqa: E402
 from lrmp.envs import evaluate_bits, load_task, stored_optimum  # noqa: E402
 from lrmp.errors import PolicyError, RunError  # noqa: E402
 
@@ -18,7 +18,7 @@ FEATURES = len(transfer.TRANSFER_FEATURES)
 
 def settings(tmp_path, **changes):
     return policy_gradient.Args(
-        **{"env_id": TASK, "seed": 1, "episodes": 60, "runs_dir": tmp_path} | changes
+        **{"env_id": TASK, "seed": 1, "evaluations": 60, "runs_dir": tmp_path} | changes
     )
 
 
@@ -36,7 +36,7 @@ def interrupt(module, monkeypatch):
 
 
 def test_learns_what_its_first_policy_does_not_find(tmp_path):
-    args = settings(tmp_path, episodes=1200, learning_rate=1e-3)
+    args = settings(tmp_path, evaluations=1200, learning_rate=1e-3)
     run = policy_gradient.train(args, progress=False)
     rewards, best = run.rewards(), stored_optimum(TASK).value
     assert np.mean(rewards[:100]) < 0.6 * best
@@ -49,9 +49,9 @@ def test_learns_what_its_first_policy_does_not_find(tmp_path):
 
 
 def test_interrupted_search_resumes_to_the_same_result(tmp_path, monkeypatch):
-    whole = policy_gradient.train(settings(tmp_path / "whole", episodes=120), progress=False)
-    interrupt(policy_gradient, monkeypatch)
-    cut = settings(tmp_path / "cut", episodes=120, checkpoint_every=2)
+    whole = policy_gradient.train(settings(tmp_path / "whole", evaluations=120), progress=False)
+    interrupt(learning_loop, monkeypatch)
+    cut = settings(tmp_path / "cut", evaluations=120, checkpoint_every=2)
     with pytest.raises(KeyboardInterrupt):
         policy_gradient.train(cut, progress=False)
     monkeypatch.undo()
@@ -74,8 +74,8 @@ def test_pretrained_search_starts_from_the_policy(tmp_path):
 
 
 def test_designs_that_fill_no_iteration_are_refused(tmp_path):
-    with pytest.raises(RunError, match=r"Expected episodes to be a multiple of designs \(10\)"):
-        settings(tmp_path, episodes=55)
+    with pytest.raises(RunError, match=r"Expected evaluations to be a multiple of designs \(10\)"):
+        settings(tmp_path, evaluations=55)
 
 
 def family(tmp_path, **changes):

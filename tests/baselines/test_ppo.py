@@ -6,7 +6,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from lrmp.agents.policies import load_policy  # noqa: E402
-from lrmp.baselines import ppo  # noqa: E402
+from lrmp.agents.reward_compression import compress  # noqa: E402
+from lrmp.baselines import learning_loop, ppo  # noqa: E402
 from lrmp.baselines.evaluate import evaluate_policy  # noqa: E402
 from lrmp.envs import evaluate_bits, load_task, stored_optimum  # noqa: E402
 from lrmp.errors import RunError  # noqa: E402
@@ -15,7 +16,9 @@ TASK = "LRMP-LeNet-v0"
 
 
 def settings(tmp_path, **changes):
-    return ppo.Args(**{"env_id": TASK, "seed": 1, "episodes": 60, "runs_dir": tmp_path} | changes)
+    return ppo.Args(
+        **{"env_id": TASK, "seed": 1, "evaluations": 60, "runs_dir": tmp_path} | changes
+    )
 
 
 def without_time(run):
@@ -45,7 +48,7 @@ def test_record_is_the_best_episode(short_run):
 
 
 def test_learns_what_random_designs_do_not_find(tmp_path):
-    run = ppo.train(settings(tmp_path, episodes=1200), progress=False)
+    run = ppo.train(settings(tmp_path, evaluations=1200), progress=False)
     best = stored_optimum(TASK).value
     rewards = run.rewards()
     assert max(rewards) > 0.95 * best
@@ -59,7 +62,7 @@ def test_learns_what_random_designs_do_not_find(tmp_path):
 
 
 def test_interrupted_run_resumes_to_the_same_result(tmp_path, monkeypatch):
-    whole = ppo.train(settings(tmp_path / "whole", episodes=120), progress=False)
+    whole = ppo.train(settings(tmp_path / "whole", evaluations=120), progress=False)
     saved = []
 
     def interrupt(*arguments):
@@ -68,9 +71,9 @@ def test_interrupted_run_resumes_to_the_same_result(tmp_path, monkeypatch):
         if len(saved) == 2:
             raise KeyboardInterrupt
 
-    save_checkpoint = ppo.save_checkpoint
-    monkeypatch.setattr(ppo, "save_checkpoint", interrupt)
-    cut = settings(tmp_path / "cut", episodes=120, checkpoint_every=2)
+    save_checkpoint = learning_loop.save_checkpoint
+    monkeypatch.setattr(learning_loop, "save_checkpoint", interrupt)
+    cut = settings(tmp_path / "cut", evaluations=120, checkpoint_every=2)
     with pytest.raises(KeyboardInterrupt):
         ppo.train(cut, progress=False)
     monkeypatch.undo()
@@ -82,12 +85,12 @@ def test_interrupted_run_resumes_to_the_same_result(tmp_path, monkeypatch):
 
 def test_compression_keeps_the_order_and_what_is_positive():
     rewards = torch.tensor([-100.0, -1.0, -1e-3, 0.0, 0.5, 2.0])
-    shrunk = ppo.compress(rewards)
+    shrunk = compress(rewards)
     assert (shrunk.diff() > 0).all()
     assert shrunk[3:].tolist() == rewards[3:].tolist()
     assert shrunk[0].item() == pytest.approx(-np.log(101))
 
 
 def test_episodes_that_fill_no_iteration_are_refused(tmp_path):
-    with pytest.raises(RunError, match=r"Expected episodes to be a multiple of num_envs \(20\)"):
-        settings(tmp_path, episodes=50)
+    with pytest.raises(RunError, match=r"Expected evaluations to be a multiple of num_envs \(20\)"):
+        settings(tmp_path, evaluations=50)

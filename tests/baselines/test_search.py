@@ -33,7 +33,7 @@ def test_uniform_pairs_contain_the_uniform_widths(tmp_path):
 
 def test_random_search_is_fixed_by_its_seed(tmp_path):
     def rewards(directory, seed):
-        args = random_search.Args(TASK, seed=seed, episodes=20, runs_dir=tmp_path / directory)
+        args = random_search.Args(TASK, seed=seed, evaluations=20, runs_dir=tmp_path / directory)
         return random_search.train(args, progress=False).rewards()
 
     assert rewards("a", 1) == rewards("b", 1)
@@ -42,7 +42,7 @@ def test_random_search_is_fixed_by_its_seed(tmp_path):
 
 def test_random_search_covers_all_widths(tmp_path):
     run = random_search.train(
-        random_search.Args("LRMP-ResNet101-Throughput-v0", episodes=1, runs_dir=tmp_path),
+        random_search.Args("LRMP-ResNet101-Throughput-v0", evaluations=1, runs_dir=tmp_path),
         progress=False,
     )
     design = json.loads(run.record_path.read_text())["design"]

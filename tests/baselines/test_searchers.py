@@ -38,7 +38,7 @@ every = pytest.mark.parametrize("module", SEARCHERS.values(), ids=SEARCHERS)
 
 def options(module, **changes):
     """Return settings for a short run."""
-    count = {} if module is hawq_ilp else {"designs": 40 if module is bayesian else 60}
+    count = {} if module is hawq_ilp else {"evaluations": 40 if module is bayesian else 60}
     return module.Args(**({"env_id": SMALL} | count | changes))
 
 
@@ -51,9 +51,9 @@ def best_of(task_id, proposals, count):
 
 @every
 def test_optimum_of_a_small_task_is_found(module):
-    count = {"designs": 120} if module in (genetic, greedy) else {}
+    count = {"evaluations": 120} if module in (genetic, greedy) else {}
     args = options(module, **count)
-    assert best_of(SMALL, module.propose(load_task(SMALL), args), args.designs) == 1
+    assert best_of(SMALL, module.propose(load_task(SMALL), args), 120) == 1
 
 
 def test_random_search_does_not_find_it_with_as_many_designs():
@@ -64,7 +64,7 @@ def test_random_search_does_not_find_it_with_as_many_designs():
     ("module", "count"), [(annealing, 250), (cma_es, 250), (genetic, 250), (greedy, 250)]
 )
 def test_larger_task_is_searched_better_than_at_random(module, count):
-    args = options(module, env_id=LARGER, designs=count)
+    args = options(module, env_id=LARGER, evaluations=count)
     best = best_of(LARGER, module.propose(load_task(LARGER), args), count)
     by_chance = [best_of(LARGER, random_search.propose(10, seed), count) for seed in range(3)]
     assert max(by_chance) < 0.7 < best
@@ -97,7 +97,7 @@ def test_other_seeds_search_elsewhere(module):
 
 @seeded
 def test_every_design_counts(module, tmp_path):
-    run = module.train(options(module, designs=33, runs_dir=tmp_path), progress=False)
+    run = module.train(options(module, evaluations=33, runs_dir=tmp_path), progress=False)
     record = json.loads(run.record_path.read_text())
     assert record["evaluated_designs"] == len(run.rewards()) == 33
     assert record["claim"]["reward"] == max(run.rewards())
@@ -141,8 +141,8 @@ def test_interrupted_run_goes_on_to_the_same_result(module, tmp_path):
 
 
 def test_scored_designs_are_not_scored_again(tmp_path):
-    args = random_search.Args(SMALL, episodes=3, runs_dir=tmp_path)
-    config = {"agent": "random", "env_id": SMALL, "seed": 1, "episodes": 3}
+    args = random_search.Args(SMALL, evaluations=3, runs_dir=tmp_path)
+    config = {"agent": "random", "env_id": SMALL, "seed": 1, "evaluations": 3}
     run = RunDirectory.open(tmp_path / f"{SMALL}__random__1", config)
     first = next(random_search.propose(3, seed=1))[0]
     text = "/".join("".join(map(str, row)) for row in first.tolist())
@@ -153,15 +153,15 @@ def test_scored_designs_are_not_scored_again(tmp_path):
 
 
 def test_journal_of_another_search_is_refused(tmp_path):
-    config = {"agent": "random", "env_id": SMALL, "seed": 1, "episodes": 3}
+    config = {"agent": "random", "env_id": SMALL, "seed": 1, "evaluations": 3}
     run = RunDirectory.open(tmp_path / f"{SMALL}__random__1", config)
     run.journal_path.write_text("222/222,0.1,0.5,1.0,2.0\n")
     with pytest.raises(RunError, match=r"Expected design 1 of the search to be 222/222 as in"):
-        random_search.train(random_search.Args(SMALL, episodes=3, runs_dir=tmp_path))
+        random_search.train(random_search.Args(SMALL, evaluations=3, runs_dir=tmp_path))
 
 
 def test_killed_run_resumes(tmp_path):
-    words = ["--env-id", "LRMP-ResNet18-v1", "--designs", "600", "--runs-dir", str(tmp_path)]
+    words = ["--env-id", "LRMP-ResNet18-v1", "--evaluations", "600", "--runs-dir", str(tmp_path)]
     command = [sys.executable, "-m", "lrmp.baselines.annealing", *words]
     run = RunDirectory(tmp_path / "LRMP-ResNet18-v1__annealing__1")
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
@@ -171,7 +171,7 @@ def test_killed_run_resumes(tmp_path):
         process.send_signal(signal.SIGKILL)
     assert not run.finished
     before = run.journal_path.read_text().splitlines()[:-1]
-    args = annealing.Args(designs=600, runs_dir=tmp_path)
+    args = annealing.Args(evaluations=600, runs_dir=tmp_path)
     annealing.train(args, progress=False)
     assert len(run.rewards()) == 600
     assert run.rewards()[: len(before)] == [float(line.split(",")[2]) for line in before]
@@ -200,14 +200,14 @@ def test_integer_program_of_cycles_leaves_weights_alone():
 
 def test_greedy_with_everything_rescored_comes_closer():
     def share(rescored):
-        args = greedy.Args(LARGER, designs=5000, rescored=rescored)
+        args = greedy.Args(LARGER, evaluations=5000, rescored=rescored)
         return best_of(LARGER, greedy.propose(load_task(LARGER), args), 5000)
 
     assert share(1) < share(1000)
 
 
 def test_greedy_stays_within_the_allowed_drop(tmp_path):
-    run = greedy.train(greedy.Args(LARGER, designs=5000, runs_dir=tmp_path), progress=False)
+    run = greedy.train(greedy.Args(LARGER, evaluations=5000, runs_dir=tmp_path), progress=False)
     record = json.loads(run.record_path.read_text())
     assert record["evaluated_designs"] < 5000  # it ends by itself
     assert 0.5 < record["claim"]["accuracy_drop"] <= load_task(LARGER).allowed_drop
@@ -215,9 +215,9 @@ def test_greedy_stays_within_the_allowed_drop(tmp_path):
 
 def test_gaussian_process_proposes_designs():
     pytest.importorskip("torch")
-    args = bayesian.Args(SMALL, model="gp", designs=4, random_designs=3)
+    args = bayesian.Args(SMALL, model="gp", evaluations=4, random_designs=3)
     task = load_task(SMALL)
-    batches = score_proposals(task, bayesian.propose(task, args), args.designs)
+    batches = score_proposals(task, bayesian.propose(task, args), args.evaluations)
     found = [bits for bits, _ in batches]
     assert np.concatenate(found).shape == (4, 2, 3)
 
@@ -240,7 +240,7 @@ def test_missing_library_is_named():
     [
         (annealing, {"coldest": 1.0}, "Expected 0 < coldest <= hottest, got 1.0 and"),
         (annealing, {"start_bits": 9}, "Expected start_bits from 2 to 8, got 9"),
-        (annealing, {"designs": 0}, "Expected designs of at least 1, got 0"),
+        (annealing, {"evaluations": 0}, "Expected evaluations of at least 1, got 0"),
         (bayesian, {"model": "tps"}, "Did you mean 'tpe'"),
         (cma_es, {"sigma": 0.05}, "Expected 0 <= least_sigma <= sigma, got 0.1 and 0.05"),
         (cma_es, {"population": 1}, "Expected population of 0 or at least 2, got 1"),
@@ -249,7 +249,6 @@ def test_missing_library_is_named():
         (genetic, {"mutated": 0.0}, "Expected mutated above 0, got 0.0"),
         (greedy, {"rescored": 0}, "Expected rescored of at least 1, got 0"),
         (hawq_ilp, {"cost": "cycle"}, "Did you mean 'cycles'"),
-        (hawq_ilp, {"designs": 2}, "Expected designs of 1, got 2"),
     ],
 )
 def test_settings_out_of_range_are_refused(module, settings, message):

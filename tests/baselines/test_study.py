@@ -33,12 +33,12 @@ settings = { pairs = true }
 [agents.hawq-ilp]
 
 [agents.random]
-budget = [50, 250]
+evaluations = [50, 250]
 seeds = [2, 1]
 
 [agents.hot]
 algorithm = "annealing"
-budget = 250
+evaluations = 250
 settings = { hottest = 1 }
 """
 
@@ -57,7 +57,7 @@ def test_a_run_that_ends_early_counts_up_to_its_budget(write, tmp_path):
     path = write("""
 tasks = ["LRMP-MLP-v0"]
 report_at = [100, 2000]
-budget = 2000
+evaluations = 2000
 [agents.greedy]
 """)
     run(path, tmp_path / "study")
@@ -72,7 +72,7 @@ def test_a_curve_counts_the_designs_that_difference_rewards_evaluate(write, tmp_
     path = write("""
 tasks = ["LRMP-MLP-v0"]
 report_at = [1, 4, 8]
-budget = 40
+evaluations = 40
 seeds = 1
 [agents.ippo-difference]
 algorithm = "ippo"
@@ -116,7 +116,7 @@ def reference(tmp_path_factory):
 def test_records_hold_the_best_design_at_every_count(reference):
     records = read_results(reference / "results.jsonl")
     assert {key.agent for key in records} == {"uniform-pairs", "hawq-ilp", "random", "hot"}
-    assert {(k.budget, k.seed) for k in records if k.agent == "random"} == {
+    assert {(k.evaluations, k.seed) for k in records if k.agent == "random"} == {
         (50, 1),
         (50, 2),
         (250, 1),
@@ -130,9 +130,9 @@ def test_records_hold_the_best_design_at_every_count(reference):
             outcome.speedup,
             outcome.accuracy_drop,
         )
-        assert number <= record["evaluated_designs"] == {0: 49}.get(key.budget, key.budget) or (
-            key.agent == "hawq-ilp"
-        )
+        assert number <= record["evaluated_designs"] == {0: 49}.get(
+            key.evaluations, key.evaluations
+        ) or (key.agent == "hawq-ilp")
         rewards = [row[1] for row in record["curve"]]
         assert rewards == sorted(set(rewards))
     hot = next(record for key, record in records.items() if key.agent == "hot")
@@ -206,7 +206,7 @@ def test_a_dead_process_costs_its_run_alone(write, tmp_path):
 
 
 def test_a_failed_run_is_named_and_tried_again(write, tmp_path, capsys):
-    path = write('tasks = ["LRMP-MLP-v0"]\nseeds = 2\nbudget = 10\n[agents.random]\n')
+    path = write('tasks = ["LRMP-MLP-v0"]\nseeds = 2\nevaluations = 10\n[agents.random]\n')
     words = ["study", "run", str(path), "--out", str(tmp_path / "out")]
     config = tmp_path / "out/runs/random/10/LRMP-MLP-v0__random__1/config.json"
     config.parent.mkdir(parents=True)
@@ -267,7 +267,7 @@ def test_tasks_and_agents_can_be_chosen(write, tmp_path, capsys):
     assert "got none. The study's agents are uniform-pairs, hawq-ilp" in capsys.readouterr().err
 
 
-AGENT = 'tasks = ["LRMP-MLP-v0"]\n[agents.annealing]\nbudget = 10\n'
+AGENT = 'tasks = ["LRMP-MLP-v0"]\n[agents.annealing]\nevaluations = 10\n'
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ AGENT = 'tasks = ["LRMP-MLP-v0"]\n[agents.annealing]\nbudget = 10\n'
         ('tasks = ["LRMP-MLP-v0"]', r"Expected a table \[agents.NAME\]"),
         (
             AGENT.replace("tasks", "report_at = 20\ntasks"),
-            r"the largest budget, 10, reaches, got \[20",
+            r"the most evaluations, 10, reach, got \[20",
         ),
         (AGENT.replace("tasks", "report_at = 0\ntasks"), "Expected report_at to be a whole number"),
         (AGENT.replace("tasks", "about = 1\ntasks"), "Expected about as text, got 1"),
@@ -290,17 +290,32 @@ AGENT = 'tasks = ["LRMP-MLP-v0"]\n[agents.annealing]\nbudget = 10\n'
             "algorithm of agent anealing .* Did you mean 'ann",
         ),
         (AGENT + "settings = { warmest = 1 }", "setting of agent annealing .* got 'warmest'"),
-        (AGENT + "settings = { designs = 1 }", "setting of agent annealing .* got 'designs'"),
+        (
+            AGENT + "settings = { evaluations = 1 }",
+            "setting of agent annealing .* got 'evaluations'",
+        ),
         (AGENT + 'settings = { reach = "far" }', "setting reach .* to be int, got 'far'"),
         (
             AGENT + "settings = { reach = 0 }",
             "agent annealing: Expected reach of at least 1, got 0",
         ),
-        (AGENT.replace("10", "1.5"), "Expected budget of agent annealing to be a whole number"),
-        (AGENT.replace("budget = 10", ""), "Expected budget of agent annealing .* got None"),
-        (AGENT + "seeds = [1, 2]", r"seeds .* one for each of its different budgets \[10\], got"),
-        (AGENT + "[agents.greedy]\nbudget = 1\nseeds = 2", "no seeds for agent greedy: it has no"),
-        (AGENT + "[agents.uniform]\nbudget = 7", "no budget for agent uniform: its number of desi"),
+        (
+            AGENT.replace("10", "1.5"),
+            "Expected evaluations of agent annealing to be a whole number",
+        ),
+        (
+            AGENT.replace("evaluations = 10", ""),
+            "Expected evaluations of agent annealing .* got None",
+        ),
+        (
+            AGENT + "seeds = [1, 2]",
+            r"seeds .* one for each of its different evaluations \[10\], got",
+        ),
+        (
+            AGENT + "[agents.greedy]\nevaluations = 1\nseeds = 2",
+            "no seeds for agent greedy: it has no",
+        ),
+        (AGENT + "[agents.uniform]\nevaluations = 7", "no evaluations for agent uniform: its num"),
         (AGENT + 'tasks = ["LRMP-LeNet-v0"]', "task of agent annealing .* got 'LRMP-LeNet-v0'"),
         (AGENT.replace("annealing", "'../x'"), r"Expected \[agents.NAME\] with a name of letters"),
     ],
@@ -310,14 +325,14 @@ def test_bad_studies_are_refused(write, text, message):
         read_study(write(text))
 
 
-def test_a_budget_that_an_agent_cannot_have_is_refused(write):
+def test_evaluations_that_an_agent_cannot_have_are_refused(write):
     pytest.importorskip("torch")
-    text = 'tasks = ["LRMP-MLP-v0"]\n[agents.ppo]\nbudget = 10\n'
+    text = 'tasks = ["LRMP-MLP-v0"]\n[agents.ppo]\nevaluations = 10\n'
     with pytest.raises(
-        StudyError, match=r"agent ppo: Expected episodes to be a multiple of num_en"
+        StudyError, match=r"agent ppo: Expected evaluations to be a multiple of num_en"
     ):
         read_study(write(text))
-    text = text.replace("10", "20") + "[agents.policy-gradient]\nbudget = 20\nsettings."
+    text = text.replace("10", "20") + "[agents.policy-gradient]\nevaluations = 20\nsettings."
     with pytest.raises(StudyError, match=r"setting start .* to be a file, got .*nothing"):
         read_study(write(text + 'start = "nothing"'))
 
@@ -329,7 +344,7 @@ def test_the_network_itself_can_say_the_accuracy(write, tmp_path, data, monkeypa
         write(
             'tasks = ["LRMP-MLP-v0", { id = "LRMP-MLP-v0", accuracy = "network" }, '
             '{ id = "LRMP-Digits-v0", accuracy = "network" }]\n'
-            "seeds = 1\nbudget = 4\n[agents.random]\n[agents.greedy]\n"
+            "seeds = 1\nevaluations = 4\n[agents.random]\n[agents.greedy]\n"
             '[agents.genetic]\ntasks = ["LRMP-D*"]\n'
         )
     )

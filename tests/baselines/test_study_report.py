@@ -29,11 +29,11 @@ settings = { pairs = true }
 [agents.hawq-ilp]
 
 [agents.random]
-budget = [20, 60]
+evaluations = [20, 60]
 seeds = [3, 2]
 
 [agents.genetic]
-budget = 20
+evaluations = 20
 tasks = ["LRMP-MLP-v0"]
 """
 

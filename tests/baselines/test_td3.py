@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 from lrmp.agents.actor_critic import Actor, Critic  # noqa: E402
 from lrmp.agents.policies import load_policy  # noqa: E402
 from lrmp.agents.replay_buffer import ReplayBuffer  # noqa: E402
-from lrmp.baselines import td3  # noqa: E402
+from lrmp.baselines import learning_loop, td3  # noqa: E402
 from lrmp.baselines.evaluate import evaluate_policy  # noqa: E402
 from lrmp.envs import evaluate_bits, load_task  # noqa: E402
 from lrmp.errors import RunError, TaskError  # noqa: E402
@@ -27,7 +27,9 @@ PLAIN = {
 
 
 def settings(tmp_path, **changes):
-    return td3.Args(**{"env_id": TASK, "seed": 1, "episodes": 40, "runs_dir": tmp_path} | changes)
+    return td3.Args(
+        **{"env_id": TASK, "seed": 1, "evaluations": 40, "runs_dir": tmp_path} | changes
+    )
 
 
 def without_time(run):
@@ -44,7 +46,7 @@ def test_same_seed_same_curve_and_another_seed_another(short_run, tmp_path):
     assert again.episodes_path.read_text() == short_run.episodes_path.read_text()
     assert again.policy_path.read_bytes() == short_run.policy_path.read_bytes()
     assert without_time(again) == without_time(short_run)
-    other = td3.train(settings(tmp_path, seed=2, episodes=20), progress=False)
+    other = td3.train(settings(tmp_path, seed=2, evaluations=20), progress=False)
     assert other.rewards() != short_run.rewards()[:20]
 
 
@@ -75,8 +77,8 @@ def test_interrupted_run_resumes_to_the_same_result(changes, tmp_path, monkeypat
         if len(saved) == 3:
             raise KeyboardInterrupt
 
-    save_checkpoint = td3.save_checkpoint
-    monkeypatch.setattr(td3, "save_checkpoint", interrupt)
+    save_checkpoint = learning_loop.save_checkpoint
+    monkeypatch.setattr(learning_loop, "save_checkpoint", interrupt)
     # Learning has begun when the third one is written.
     cut = settings(tmp_path / "cut", checkpoint_every=1, **changes)
     with pytest.raises(KeyboardInterrupt):
@@ -156,7 +158,7 @@ def test_inverted_gradients_leave_a_way_back_from_the_corner():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"episodes": 55}, r"Expected episodes to be a multiple of num_envs \(10\), got 55"),
+        ({"evaluations": 55}, r"Expected evaluations to be a multiple of num_envs \(10\), got 55"),
         ({"n_steps": -1}, "Expected n_steps of at least 0, got -1"),
         ({"sigma": 0.0}, r"Expected sigma above 0, got 0\.0"),
         ({"first_action": 1.0}, r"Expected first_action between 0 and 1, got 1\.0"),

@@ -32,7 +32,7 @@ def train(module, tmp_path, **changes):
 def test_ppo(benchmark, num_envs, epochs, tmp_path):
     benchmark.group = "steps of ResNet-18: PPO's whole loop, and 256 environments alone"
     episodes = EPISODES // num_envs * num_envs
-    run = train(ppo, tmp_path, num_envs=num_envs, episodes=episodes, epochs=epochs)
+    run = train(ppo, tmp_path, num_envs=num_envs, evaluations=episodes, epochs=epochs)
     assert len(benchmark.pedantic(run, rounds=3, warmup_rounds=1)) == episodes
     benchmark.extra_info["steps_per_s"] = episodes * LAYERS / benchmark.stats.stats.median
 
@@ -56,7 +56,7 @@ def test_environments_alone(benchmark):
 @pytest.mark.parametrize(("module", "learning"), [(ddpg, 20), (td3, 30)], ids=["ddpg", "td3"])
 def test_agents_that_learn_from_a_buffer(benchmark, module, learning, tmp_path):
     benchmark.group = "40 designs of ResNet-18, after 20 or 30 of which is learned"
-    run = train(module, tmp_path, episodes=40)
+    run = train(module, tmp_path, evaluations=40)
     assert len(benchmark.pedantic(run, rounds=1)) == 40
     # Designs without learning take next to nothing.
     seconds = benchmark.stats.stats.median * (560 + learning) / learning

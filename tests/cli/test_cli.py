@@ -89,7 +89,7 @@ def test_unknown_agent(capsys):
         ("ippo", "--credit"),
         ("mappo", "--rounds"),
         ("qmix", "--mixer"),
-        ("random", "--episodes"),
+        ("random", "--evaluations"),
     ],
 )
 def test_options_of_an_agent_are_its_own(capsys, agent, option):
@@ -249,7 +249,15 @@ def test_forged_record_exits_with_1(capsys, tmp_path, uniform_run):
 def test_demo_goes_all_the_way_and_can_be_repeated(capsys, tmp_path):
     pytest.importorskip("torch")
     pytest.importorskip("matplotlib")
-    words = ["demo", "--env-id", "LRMP-Digits-v0", "--episodes", "22", "--runs-dir", str(tmp_path)]
+    words = [
+        "demo",
+        "--env-id",
+        "LRMP-Digits-v0",
+        "--evaluations",
+        "22",
+        "--runs-dir",
+        str(tmp_path),
+    ]
     assert main(words) == 0
     first = capsys.readouterr().out
     assert (tmp_path / "LRMP-Digits-v0__ddpg__1" / "design.png").stat().st_size > 10_000
@@ -263,7 +271,7 @@ def test_demo_goes_all_the_way_and_can_be_repeated(capsys, tmp_path):
 
 def test_evaluate_the_saved_policy(capsys, tmp_path):
     pytest.importorskip("torch")
-    words = ["train", "ddpg", "--env-id", "LRMP-Digits-v0", "--episodes", "3"]
+    words = ["train", "ddpg", "--env-id", "LRMP-Digits-v0", "--evaluations", "3"]
     assert main([*words, "--runs-dir", str(tmp_path)]) == 0
     run = tmp_path / "LRMP-Digits-v0__ddpg__1"
     capsys.readouterr()
@@ -359,8 +367,8 @@ def test_finished_run_says_so(capsys, uniform_run):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["random", "--episodes", "0"], "Expected episodes of at least 1, got 0"),
-        (["ddpg", "--episodes", "-3"], "Expected episodes of at least 1, got -3"),
+        (["random", "--evaluations", "0"], "Expected evaluations of at least 1, got 0"),
+        (["ddpg", "--evaluations", "-3"], "Expected evaluations of at least 1, got -3"),
         (["ddpg", "--checkpoint-every", "0"], "Expected checkpoint_every of at least 1, got 0"),
         (["ddpg", "--sigma", "0"], "Expected sigma above 0"),
         (["random", "--seed", "-1"], "Expected seed from 0 to 4294967295, got -1"),
@@ -377,8 +385,8 @@ def test_settings_no_run_can_have_leave_nothing_behind(capsys, tmp_path, words, 
 
 def test_demo_without_episodes_is_refused(capsys, tmp_path):
     words = ["demo", "--env-id", "LRMP-Digits-v0", "--runs-dir", str(tmp_path / "runs")]
-    assert main([*words, "--episodes", "0"]) == 2
-    assert "Expected episodes of at least 1, got 0" in capsys.readouterr().err
+    assert main([*words, "--evaluations", "0"]) == 2
+    assert "Expected evaluations of at least 1, got 0" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
 

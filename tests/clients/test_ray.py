@@ -20,10 +20,10 @@ tasks = ["LRMP-MLP-v0", "LRMP-LeNet-v0"]
 seeds = 3
 
 [agents.annealing]
-budget = 400
+evaluations = 400
 
 [agents.random]
-budget = 2000
+evaluations = 2000
 
 [agents.hawq-ilp]
 """

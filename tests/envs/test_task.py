@@ -137,6 +137,11 @@ def test_unknown_task_is_refused_with_the_nearest(name, hint):
         load_task(name)
 
 
+@pytest.mark.parametrize("name", ["lrmp:LRMP-MLP-v0", "LRMP-MLP-Refine-v0", "LRMP/MLP-v0"])
+def test_an_id_in_any_form_names_the_task(name):
+    assert load_task(name) is load_task("LRMP-MLP-v0")
+
+
 def test_network_estimate_follows_the_network():
     assert resnet18().accuracy.fingerprint == published_table(resnet18().network).fingerprint
 

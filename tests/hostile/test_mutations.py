@@ -42,7 +42,7 @@ STUDY = b"""\
 about = "small"
 tasks = ["LRMP-MLP-v0", {id = "LRMP-LeNet-*", accuracy = "table"}]
 seeds = 2
-budget = [20, 40]
+evaluations = [20, 40]
 report_at = [20]
 
 [agents.random]
@@ -139,7 +139,7 @@ def run_file(name):
         from lrmp.baselines import random_search
 
         with tempfile.TemporaryDirectory() as folder:
-            args = random_search.Args("LRMP-MLP-v0", episodes=5, runs_dir=Path(folder))
+            args = random_search.Args("LRMP-MLP-v0", evaluations=5, runs_dir=Path(folder))
             return (random_search.train(args, progress=False).path / name).read_bytes()
 
     return make

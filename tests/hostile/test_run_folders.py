@@ -20,7 +20,7 @@ TASK = "LRMP-MLP-v0"
 
 @pytest.fixture
 def run(tmp_path):
-    args = random_search.Args(TASK, episodes=6, runs_dir=tmp_path / "runs")
+    args = random_search.Args(TASK, evaluations=6, runs_dir=tmp_path / "runs")
     return random_search.train(args, progress=False)
 
 
@@ -53,7 +53,7 @@ def test_a_named_picture_replaces_a_link(run, precious, capsys):
     "name", ["journal.csv", "episodes.csv", "SHA256SUMS", "record.jsonl.partial"]
 )
 def test_training_follows_no_link(tmp_path, precious, name):
-    args = random_search.Args(TASK, episodes=3, runs_dir=tmp_path / "runs")
+    args = random_search.Args(TASK, evaluations=3, runs_dir=tmp_path / "runs")
     folder = tmp_path / "runs" / f"{TASK}__random__1"
     folder.mkdir(parents=True)
     (folder / name).symlink_to(precious)
@@ -91,7 +91,7 @@ def test_half_a_file_is_named(run, part):
 
 def test_half_the_designs_bend_no_curve(tmp_path):
     path = tmp_path / "s.toml"
-    path.write_text(f'tasks = ["{TASK}"]\nseeds = 1\nbudget = 6\n[agents.random]\n')
+    path.write_text(f'tasks = ["{TASK}"]\nseeds = 1\nevaluations = 6\n[agents.random]\n')
     (planned,) = read_study(path).runs
     record = perform(planned, tmp_path)
     assert record["evaluated_designs"] == 6
@@ -183,7 +183,7 @@ def test_git_runs_no_program_of_a_foreign_repository(tmp_path, monkeypatch):
     subprocess.run(["git", "status"], capture_output=True)
     assert tripwire.exists()  # so the trap works
     tripwire.unlink()
-    args = random_search.Args(TASK, episodes=2, runs_dir=folder / "runs")
+    args = random_search.Args(TASK, evaluations=2, runs_dir=folder / "runs")
     begun = random_search.train(args, progress=False).begun()
     assert not tripwire.exists()
     here = subprocess.run(

@@ -1,19 +1,22 @@
 """The ``lrmp accuracy`` commands: measure a table, check a design, report the fidelity."""
 
 import argparse
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lrmp.baselines.run import task_name
 from lrmp.cli.exit_codes import EPILOG
 from lrmp.cli.output import add_json, print_json
 from lrmp.envs.accuracy.data import SHAPES, SOURCES, ImageFolder, data_root
 from lrmp.envs.accuracy.design_result import DesignResult, design_bits, design_text
-from lrmp.envs.accuracy.protocol import Protocol, Split, load_protocol, read_protocols
+from lrmp.envs.accuracy.protocol import Protocol, Split, load_protocol, protocol_of, read_protocols
 from lrmp.envs.accuracy.sensitivity_table import load_table, shipped_networks
-from lrmp.envs.task import Task, load_task
+from lrmp.envs.custom_task import find_task
+from lrmp.envs.task import Task
 from lrmp.errors import AccuracyDataError, MissingExtraError, RunError
 from lrmp.hardware.networks import load_network
 
@@ -115,7 +118,7 @@ def add_commands(commands: Any) -> None:
 
 def _add_design(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_dir", nargs="?", type=Path, help="a finished run directory")
-    parser.add_argument("--env-id", help="with --bits: the environment")
+    parser.add_argument("--env-id", help="with --bits: the environment, or a task file (.toml)")
     parser.add_argument(
         "--bits",
         metavar="W/A",
@@ -208,12 +211,12 @@ def _with_images(protocol: Protocol, images: str) -> Protocol:
 
 def _check(options: argparse.Namespace) -> int:
     task, weights, activations = _design(options)
-    name = task.network.name
+    protocol, name = protocol_of(task.network), task.network.name
     table = load_table(name) if name in shipped_networks() else None
     _need_torch()
     from lrmp.envs.accuracy.evaluator import NetworkEvaluator
 
-    evaluator = NetworkEvaluator(load_protocol(name), data_root(options.data), options.processor)
+    evaluator = NetworkEvaluator(protocol, data_root(options.data), options.processor)
     results = {split: evaluator.evaluate(weights, activations, split) for split in _SPLITS}
     found: dict[str, Any] = {
         "task": task.id,
@@ -254,10 +257,10 @@ def _tune(options: argparse.Namespace) -> int:
     design = design_text(np.array([weights, activations]))
     # The folder names all that the epochs depend on, so that none is taken for another's.
     images = "" if options.limit is None else f"__{options.limit}"
-    folder = options.out / f"{task.id}__{design.replace('/', '-')}__{options.seed}{images}"
+    folder = options.out / f"{task_name(task)}__{design.replace('/', '-')}__{options.seed}{images}"
     settings = FineTuning(epochs=options.epochs, seed=options.seed)
     evaluator = NetworkEvaluator(
-        load_protocol(task.network.name), data_root(options.data), options.processor
+        protocol_of(task.network), data_root(options.data), options.processor
     )
     tuned = tune_design(evaluator, weights, activations, settings, folder, options.limit)
     if options.json:
@@ -307,20 +310,23 @@ def _design(options: argparse.Namespace) -> tuple[Task, list[int], list[int]]:
     if (options.run_dir is None) == (options.bits is None):
         raise RunError("Expected either a run directory or --env-id with --bits.")
     if options.run_dir is not None:
-        from lrmp.leaderboard.submission import read_submission
+        from lrmp.baselines.run_directory import RunDirectory
+        from lrmp.leaderboard.submission import check_definition, read_submission
 
-        records = read_submission(options.run_dir)
+        run = options.run_dir
+        own_task = RunDirectory(run).own_task() if os.path.isdir(run) else None
+        records = read_submission(run, own_task)
         if len(records) != 1:
             raise RunError(f"Expected one record in {options.run_dir}, got {len(records)}.")
         design = records[0].design
         return (
-            load_task(records[0].task),
+            check_definition(records[0], own_task),
             design.weight_bits.tolist(),
             design.activation_bits.tolist(),
         )
     if options.env_id is None:
         raise RunError("Expected --env-id beside --bits.")
-    task = load_task(options.env_id)
+    task = find_task(options.env_id)
     words = options.bits.split("/")
     if len(words) != 2 or not all(word.isdecimal() for word in words):
         raise RunError(f"Expected --bits as W/A in digits, such as 6/6; got {options.bits!r}.")

@@ -14,7 +14,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import lrmp
+from lrmp.baselines import algorithms
 from lrmp.baselines.algorithms import ALGORITHMS, load_algorithm
+from lrmp.baselines.command import parse_args
+from lrmp.baselines.run import is_registered
+from lrmp.baselines.run_directory import RunDirectory
 from lrmp.cli import accuracy, hardware, optimum, own_task, render, study
 from lrmp.cli.bits_argument import read_bits
 from lrmp.cli.exit_codes import (
@@ -35,7 +39,7 @@ from lrmp.envs.design_plot import plot_design
 from lrmp.envs.floor_plan import plot_floor_plan
 from lrmp.envs.outcome import Outcome, evaluate_bits
 from lrmp.envs.record import Claim, Record
-from lrmp.envs.task import TASKS, load_task
+from lrmp.envs.task import TASKS, Task, load_task
 from lrmp.errors import LRMPError, MissingExtraError, RecordError, RunError
 from lrmp.leaderboard.store import DEFAULT_STORE
 from lrmp.printable import EscapedStream, printable
@@ -130,7 +134,12 @@ def _parser() -> argparse.ArgumentParser:
         usage="lrmp train [-h] AGENT [options of the agent, such as --env-id and --seed]",
         epilog=f"`lrmp train AGENT --help` lists the agent's own options. {EPILOG}",
     )
-    train.add_argument("agent", choices=sorted(ALGORITHMS), help="who decides the bits")
+    train.add_argument(
+        "agent",
+        metavar="AGENT",
+        help=f"who decides the bits: {', '.join(sorted(ALGORITHMS))}, what an installed package "
+        "brings, or package.module:train",
+    )
     train.set_defaults(run=lambda options: _train(options.agent, []))
 
     evaluate = commands.add_parser(
@@ -144,7 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--policy", action="store_true", help="act with the run's saved policy instead"
     )
-    evaluate.add_argument("--env-id", help="with --bits: the environment, or a task file")
+    evaluate.add_argument("--env-id", help="with --bits: the environment, or a task file (.toml)")
     evaluate.add_argument("--bits", metavar="W/A", help="uniform bits instead of a run: 4/5")
     evaluate.add_argument(
         "--plot",
@@ -173,7 +182,9 @@ def _parser() -> argparse.ArgumentParser:
     submit.set_defaults(run=_submit)
 
     leaderboard = commands.add_parser("leaderboard", help="print the ranking", epilog=EPILOG)
-    leaderboard.add_argument("--task", metavar="ID", help="only this task")
+    leaderboard.add_argument(
+        "--task", metavar="ID", help="only this task, by the id of its environment in any form"
+    )
     _add_store(leaderboard)
     add_json(leaderboard)
     leaderboard.set_defaults(run=_leaderboard)
@@ -186,7 +197,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--env-id", default="LRMP-ResNet18-v0", help="default: %(default)s")
     demo.add_argument("--seed", type=int, default=1, help="default: %(default)s")
-    demo.add_argument("--episodes", type=int, default=600, help="default: %(default)s")
+    demo.add_argument("--evaluations", type=int, default=600, help="default: %(default)s")
     demo.add_argument("--runs-dir", type=Path, default=Path("runs"), help="default: %(default)s")
     demo.set_defaults(run=_demo)
 
@@ -216,10 +227,11 @@ def _envs(options: argparse.Namespace) -> int:
 
 
 def _train(agent: str, words: list[str]) -> int:
-    baseline, tyro = load_algorithm(agent), _extra("tyro")
-    args = tyro.cli(baseline.Args, args=words, prog=f"lrmp train {agent}")
+    baseline = load_algorithm(agent)
+    _extra("tyro")
+    args = parse_args(baseline.Args, words, prog=f"lrmp train {agent}")
     started = time.time()
-    run = baseline.train(args)
+    run = algorithms.train(agent, args)
     earlier = run.record_path.stat().st_mtime < started
     print(f"finished{' earlier' if earlier else ''}: {run.path}; next: lrmp evaluate {run.path}")
     return EXIT_OK
@@ -250,6 +262,11 @@ def _evaluate(options: argparse.Namespace) -> int:
         print_json(outcome.to_json())
     else:
         print_outcome(outcome)
+        if options.run_dir is not None and not is_registered(outcome.task):
+            print(
+                f"  (a task of the run's own, {outcome.task.fingerprint[:16]}..., which the "
+                "leaderboard does not rank)"
+            )
         if options.policy:
             print("  (the run's saved policy without exploration, not its record)")
     for path in (options.plot, options.cost_plot, options.floor_plan):
@@ -280,28 +297,29 @@ def _uniform(env_id: str | None, bits: str) -> Outcome:
 
 def _of_run(run: Path, *, use_policy: bool) -> Outcome:
     """Cost the record of a run, or its policy's design."""
-    from lrmp.leaderboard.submission import read_submission
+    from lrmp.leaderboard.submission import check_definition, read_submission
 
-    records = read_submission(run)
+    folder = run if os.path.isdir(run) else None  # Path.is_dir raises for some names
+    own_task = None if folder is None else RunDirectory(folder).own_task()
+    records = read_submission(run, own_task)
     if len(records) > 1:
         raise RunError(f"Expected one record in {run}, got {len(records)}.")
-    record, folder = records[0], run if run.is_dir() else None
+    record = records[0]
+    task = check_definition(record, own_task)
     if not use_policy:
-        return _recorded(record)
+        return _recorded(record, task)
     if folder is None:
         raise RunError(f"Expected --policy beside a run directory, got {run}.")
     _extra("torch")
     from lrmp.agents.policies import load_policy
     from lrmp.baselines.evaluate import evaluate_policy
-    from lrmp.baselines.run_directory import RunDirectory
 
     policy = load_policy(RunDirectory(folder).policy_path)
-    return evaluate_policy(policy, record.task)
+    return evaluate_policy(policy, task)
 
 
-def _recorded(record: Record) -> Outcome:
+def _recorded(record: Record, task: Task) -> Outcome:
     """Cost the recorded design, copies and all; its claim must hold."""
-    task = load_task(record.task)
     best = evaluate_bits(task, record.design.weight_bits, record.design.activation_bits)
     outcome = replace(best, design=record.design, report=task.cost_model.evaluate(record.design))
     if outcome.report.tiles > task.budget:
@@ -341,9 +359,20 @@ def _submit_run(run: Path, store: Path, *, as_json: bool) -> None:
 
 
 def _leaderboard(options: argparse.Namespace) -> int:
-    task_id = None if options.task is None else load_task(options.task).id
+    task_id = None if options.task is None else _ranked(options.task).id
     _print_ranking(options.store, task_id, as_json=options.json)
     return EXIT_OK
+
+
+def _ranked(word: str) -> Task:
+    """Find a task of the leaderboard."""
+    task = find_task(word)
+    if not is_registered(task):
+        raise RunError(
+            f"Expected a registered task, got one of your own, {word}: the leaderboard ranks what "
+            "everybody can run. `lrmp envs` lists the tasks that it ranks."
+        )
+    return task
 
 
 def _print_ranking(store: Path, task_id: str | None, *, as_json: bool) -> None:
@@ -363,9 +392,9 @@ def _print_ranking(store: Path, task_id: str | None, *, as_json: bool) -> None:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    env_id = load_task(options.env_id).id
-    common = {"env_id": env_id, "runs_dir": options.runs_dir}
-    seeded = common | {"seed": options.seed, "episodes": options.episodes}
+    task_id = _ranked(options.env_id).id
+    common = {"env_id": task_id, "runs_dir": options.runs_dir}
+    seeded = common | {"seed": options.seed, "evaluations": options.evaluations}
     plan = [("uniform", common), ("random", seeded), ("ddpg", seeded)]
     baselines = [(load_algorithm(agent), settings) for agent, settings in plan]
     # All settings are checked before the first run starts.
@@ -382,7 +411,7 @@ def _demo(options: argparse.Namespace) -> int:
     print()
     store = options.runs_dir / DEFAULT_STORE.name
     _submit_new([run.path for run in runs], store)
-    _print_ranking(store, env_id, as_json=False)
+    _print_ranking(store, task_id, as_json=False)
     return EXIT_OK
 
 

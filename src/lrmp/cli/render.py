@@ -13,7 +13,7 @@ from tqdm import tqdm
 from lrmp.agents.policy import Policy
 from lrmp.cli.bits_argument import read_bits
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK
-from lrmp.envs.custom_task import find_task
+from lrmp.envs.custom_task import CUSTOM_ID, find_task
 from lrmp.envs.episode_frame import Frame
 from lrmp.envs.episode_video import check_video_path, write_video
 from lrmp.envs.layerwise import Action, LayerwiseEnv
@@ -61,7 +61,7 @@ def _render(options: argparse.Namespace) -> int:
         raise RunError(f"Expected --fps between 1 and {MOST_FPS}, got {options.fps}.")
     task = find_task(options.env_id)
     env: gym.Env[Observation, Action] = gym.make(
-        task.id, task=task, discrete=options.policy is None, render_mode="rgb_array"
+        CUSTOM_ID, task=task, discrete=options.policy is None, render_mode="rgb_array"
     )
     choose = _chooser(options, task, env)
     observation, _ = env.reset(seed=options.seed)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lrmp.cli.exit_codes import EPILOG, EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED
 from lrmp.envs.accuracy.data import data_root
-from lrmp.envs.accuracy.protocol import load_protocol
-from lrmp.envs.task import load_task
+from lrmp.envs.accuracy.protocol import protocol_of
 from lrmp.errors import StudyError
 
 if TYPE_CHECKING:
@@ -132,10 +131,14 @@ def _report(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _check_data(tasks: set[str]) -> None:
+def _check_data(study: "Study") -> None:
     """Miss weights and images of networks once, not in every run."""
-    for network in sorted({load_task(task).network.name for task in tasks}):
-        protocol, root = load_protocol(network), data_root(None)
+    from lrmp.baselines.study.planned_run import task_of
+
+    keys = {(run.key.task, run.key.accuracy): run.key for run in study.runs}
+    tasks = [task_of(key, study.own_tasks) for key in keys.values() if key.accuracy == "network"]
+    for network in {task.network.name: task.network for task in tasks}.values():
+        protocol, root = protocol_of(network), data_root(None)
         protocol.weights_path(root)
         protocol.load("calibration", root)
 
@@ -154,12 +157,15 @@ def _engine(options: argparse.Namespace, study: "Study") -> "Engine":
         raise StudyError("Expected --address and --shared with --engine ray, got the local engine.")
     from lrmp.baselines.study.local_engine import run_locally
 
-    _check_data({run.key.task for run in study.runs if run.key.accuracy == "network"})
+    _check_data(study)
     return partial(run_locally, workers=1 if options.workers is None else options.workers)
 
 
 def _is_chosen(options: argparse.Namespace, run: "PlannedRun") -> bool:
-    wanted = ((run.key.task, options.tasks), (run.key.agent, options.agents))
+    from lrmp.baselines.study.definition import plain_pattern
+
+    tasks = None if options.tasks is None else list(map(plain_pattern, options.tasks))
+    wanted = ((run.key.task, tasks), (run.key.agent, options.agents))
     return (options.seeds is None or run.key.seed <= options.seeds) and all(
         patterns is None or any(fnmatchcase(name, pattern) for pattern in patterns)
         for name, patterns in wanted
