@@ -51,7 +51,7 @@ def test_random_search_covers_all_widths(tmp_path):
 
 @pytest.mark.parametrize(
     ("module", "settings"),
-    [(random_search, {"episodes": 5}), (uniform, {}), (annealing, {"designs": 5})],
+    [(random_search, {"evaluations": 5}), (uniform, {}), (annealing, {"evaluations": 5})],
 )
 def test_every_id_of_a_task_is_the_same_run(module, settings, tmp_path):
     first, again = (
