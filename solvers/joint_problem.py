@@ -16,6 +16,9 @@ from lrmp.solvers.replication import ReplicationObjective, ReplicationProblem
 
 Floats = NDArray[np.float64]
 FORBIDDEN = 600.0  # exp(600) times slower; what lies beyond would not fit into floats
+ROUNDING = 2.0**-53  # relative error of one operation on floats
+LARGEST = float(np.finfo(float).max) / 16  # sums and differences of a few such are floats
+MOST_TILES = 2**62  # budgets below it, and differences of them, are exact in 64 bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +36,11 @@ class JointProblem:
         terms: Accuracy terms by layer and setting, shape (L, S).
         penalty: What sums of terms, of any shape, cost in the return: never falling, infinite for
             sums that are forbidden. What is more than ``FORBIDDEN`` beyond the least is, too.
+        magnitudes: Of the numbers that a term is the sum of, added up, shape (L, S): the return may
+            add those up in another order, whose rounding the bound counts. None if terms are added.
 
     Raises:
-        SolverError: If the terms are no finite matrix.
+        SolverError: If the terms are no finite matrix, or the budget does not fit 64 bits.
     """
 
     pose: Callable[[IntArray, int], ReplicationProblem]
@@ -44,24 +49,58 @@ class JointProblem:
     baseline: int
     terms: Floats
     penalty: Callable[[Floats], Floats]
+    magnitudes: Floats | None = None
 
     def __post_init__(self) -> None:
+        if self.budget >= MOST_TILES:
+            raise SolverError(
+                f"Expected a budget below 2**62 tiles, got {self.budget}. Give one that is used up."
+            )
         if self.terms.ndim != 2 or 0 in self.terms.shape or not np.isfinite(self.terms).all():
             raise SolverError(
                 "Expected finite accuracy terms by layer and setting, got an array of shape "
                 f"{self.terms.shape} with {np.count_nonzero(~np.isfinite(self.terms))} others. "
                 "Give settings that must not be used a large finite term."
             )
+        with np.errstate(over="ignore"):
+            magnitude = float(self._magnitudes.max(axis=1).sum())
+        if magnitude > LARGEST:
+            raise SolverError(
+                f"Expected accuracy terms whose sum is at most {LARGEST:.0e}, got {magnitude:.0e}. "
+                "Give them a larger unit."
+            )
+
+    def within(self, reach: float) -> tuple[NDArray[np.bool_], float]:
+        """Say what designs may have whose terms, as they are added, exceed the least by so much.
+
+        Args:
+            reach: The most that sums exceed the sum of the least terms by.
+
+        Returns:
+            The settings of such designs, shape (L, S): with any other the sum is larger however it
+            is rounded. And how much smaller than it is the sum of such a design may come out.
+        """
+        own = (2 * len(self.terms) + 8) * ROUNDING * self._magnitudes
+        excess = self.terms - self.terms.min(axis=1, keepdims=True)
+        rounding, before = 0.0, -1.0
+        while rounding > before:
+            settings = excess - own <= reach + rounding
+            before, rounding = rounding, float(np.where(settings, own, 0.0).max(axis=1).sum())
+        return settings, rounding
+
+    @property
+    def _magnitudes(self) -> Floats:
+        return np.abs(self.terms) if self.magnitudes is None else self.magnitudes
 
     @cached_property
     def least_penalty(self) -> float:
-        """Penalty of the settings with the least terms, whatever budget they need.
+        """What every design pays at least, however its terms are added, whatever it needs.
 
         Raises:
             InfeasibleAccuracyError: If even that is forbidden.
         """
         least = math.fsum(self.terms.min(axis=1).tolist())
-        penalty = float(self.penalty(np.array(least)))
+        penalty = float(self.penalty(np.array(least - self.within(0.0)[1])))
         if penalty == math.inf:
             raise InfeasibleAccuracyError(
                 f"Expected some design within the limit on accuracy; even the least sum of terms, "
