@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.solvers.joint_floats import ROUNDING, Floats
 from lrmp.solvers.joint_options import JointOptions, undominated
-from lrmp.solvers.joint_problem import ROUNDING, Floats
 from lrmp.solvers.joint_relaxation import Prices
 from lrmp.solvers.joint_room import Room
 

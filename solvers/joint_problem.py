@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +11,11 @@ from numpy.typing import NDArray
 from lrmp.errors import InfeasibleAccuracyError, InfeasibleBudgetError, SolverError
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.exact import solve_exact
+from lrmp.solvers.joint_floats import ROUNDING, Floats
+from lrmp.solvers.joint_least import least_terms
 from lrmp.solvers.replication import ReplicationObjective, ReplicationProblem
 
-Floats = NDArray[np.float64]
 FORBIDDEN = 600.0  # exp(600) times slower; what lies beyond would not fit into floats
-ROUNDING = 2.0**-53  # relative error of one operation on floats
 LARGEST = float(np.finfo(float).max) / 16  # sums and differences of a few such are floats
 MOST_TILES = 2**62  # budgets below it, and differences of them, are exact in 64 bits
 
@@ -94,13 +93,19 @@ class JointProblem:
 
     @cached_property
     def least_penalty(self) -> float:
-        """What every design pays at least, however its terms are added, whatever it needs.
+        """What every design within the budget pays at least, however its terms are added.
 
         Raises:
-            InfeasibleAccuracyError: If even that is forbidden.
+            InfeasibleAccuracyError: If even what a larger budget would allow is forbidden.
         """
-        least = math.fsum(self.terms.min(axis=1).tolist())
-        penalty = float(self.penalty(np.array(least - self.within(0.0)[1])))
+        lowest = self.terms.min(axis=1)
+        least = math.fsum(lowest.tolist())
+        penalty = math.inf
+        if self.tiles.min(axis=1).sum() <= self.budget:
+            _, forced = least_terms(self.terms - lowest[:, None], self.tiles, self.budget)
+            penalty = float(self.penalty(np.array(least + forced - self.within(forced)[1])))
+        if penalty == math.inf:  # searches say so: a larger budget may help
+            penalty = float(self.penalty(np.array(least - self.within(0.0)[1])))
         if penalty == math.inf:
             raise InfeasibleAccuracyError(
                 f"Expected some design within the limit on accuracy; even the least sum of terms, "
@@ -115,9 +120,10 @@ class JointProblem:
             sums: Any shape.
 
         Returns:
-            Penalties beyond ``least_penalty``, infinite for what is forbidden; same shape.
+            Penalties beyond ``least_penalty``, infinite for what is forbidden; same shape. Smaller
+            sums than the budget allows cost nothing more.
         """
-        beyond = self.penalty(sums) - self.least_penalty
+        beyond = np.maximum(self.penalty(sums) - self.least_penalty, 0.0)
         return np.where(beyond > FORBIDDEN, math.inf, beyond)
 
     def paid_by(self, settings: IntArray) -> Floats:
@@ -131,11 +137,8 @@ class JointProblem:
         """
         return self.paid(self.terms[np.arange(len(self.terms)), settings].sum(axis=-1))
 
-    def simple_designs(self, tiles: NDArray[Any]) -> IntArray:
-        """List designs to begin with: every setting in all layers, the smallest, the most accurate.
-
-        Args:
-            tiles: Of one copy, by layer and setting, shape (L, S); infinite where there is none.
+    def simple_designs(self) -> IntArray:
+        """List designs to begin with: every setting in all layers, and the most accurate ones.
 
         Returns:
             The settings of those that fit with one copy of every layer, shape (N, L).
@@ -145,16 +148,25 @@ class JointProblem:
         """
         layers, settings = self.terms.shape
         uniform = np.repeat(np.arange(settings)[:, None], layers, axis=1)
-        designs = np.concatenate([uniform, [tiles.argmin(axis=1), self.terms.argmin(axis=1)]])
-        needed = tiles[np.arange(layers), designs].sum(axis=1)
-        if needed[-2] > self.budget:
+        smallest = self.tiles.min(axis=1).sum()
+        if smallest > self.budget:
             raise InfeasibleBudgetError(
-                f"Expected a budget of at least {needed[-2]:.0f} tiles for one copy of every layer "
+                f"Expected a budget of at least {smallest} tiles for one copy of every layer "
                 f"in its smallest setting, got {self.budget} tiles. Raise the budget."
             )
+        excess = self.terms - self.terms.min(axis=1, keepdims=True)
+        fitted, _ = least_terms(excess, self.tiles, self.budget)
+        designs = np.concatenate([uniform, [fitted, self.terms.argmin(axis=1)]])
+        needed = self.tiles[np.arange(layers), designs].sum(axis=1)
         fitting: IntArray = designs[needed <= self.budget]
         return fitting
 
+    @cached_property
+    def tiles(self) -> IntArray:
+        """Tiles of one copy, by layer and setting, shape (L, S)."""
+        return np.stack([posed.tiles for posed in self.uniform], axis=1)
+
+    @cached_property
     def uniform(self) -> list[ReplicationProblem]:
         """Pose the replication problem of every setting, the same in all layers.
 

@@ -18,8 +18,8 @@ import numpy as np
 from ortools.linear_solver import pywraplp
 
 from lrmp.errors import SolverError
+from lrmp.solvers.joint_floats import ROUNDING, Floats
 from lrmp.solvers.joint_options import JointOptions
-from lrmp.solvers.joint_problem import ROUNDING, Floats
 from lrmp.solvers.joint_terms import MOST_UNITS
 
 FIRST_PRICES = (0.0, 0.1, 1.0, 10.0)  # in the scale of the cost; the first cuts

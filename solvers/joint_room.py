@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from lrmp.solvers.joint_problem import Floats
+from lrmp.solvers.joint_floats import Floats
 from lrmp.solvers.joint_relaxation import Prices, Relaxation
 from lrmp.solvers.joint_terms import MOST_UNITS, JointTerms
 

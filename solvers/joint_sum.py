@@ -30,8 +30,9 @@ from numpy.typing import NDArray
 from lrmp.errors import InfeasibleAccuracyError, SolverError
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.joint_enumeration import Listing, list_designs
+from lrmp.solvers.joint_floats import ROUNDING, Floats
 from lrmp.solvers.joint_options import JointOptions
-from lrmp.solvers.joint_problem import FORBIDDEN, ROUNDING, Floats, JointProblem
+from lrmp.solvers.joint_problem import FORBIDDEN, JointProblem
 from lrmp.solvers.joint_relaxation import Prices, Relaxation
 from lrmp.solvers.joint_room import (
     MOST_PARTS,
@@ -263,8 +264,7 @@ def _worth_having(
     key = options.layer * settings + options.setting
     every = np.arange(layers * settings).reshape(layers, settings)
     singles = np.minimum(np.searchsorted(key, every), len(key) - 1)  # options of one copy
-    tiles = np.where(key[singles] == every, options.tiles[singles], math.inf)
-    designs = problem.simple_designs(tiles)
+    designs = problem.simple_designs()
     chosen, paid = singles[np.arange(layers), designs], problem.paid_by(designs)
     costs = cost[chosen].sum(axis=1)
     penalised = np.log(np.maximum(costs, 1.0)) + paid

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.solvers.joint_problem import ROUNDING, Floats, JointProblem
+from lrmp.solvers.joint_floats import ROUNDING, Floats
+from lrmp.solvers.joint_problem import JointProblem
 
 MOST_UNITS = 2.0**46  # sums of a few of them are exact in 53 bits
 WAYS = 64  # of a search that looks at many places at a time

@@ -37,3 +37,14 @@ def test_what_weights_add_and_activations_take_away_again_is_rounded_at_most(off
         assert shifted.value <= shifted.bound
         assert rounded <= shifted.bound
         assert shifted.gap <= 1e-12 + 1e-13 * offset
+
+
+@pytest.mark.parametrize("objective", ["latency", "throughput", "energy", "edp"])
+def test_a_budget_for_hardly_more_than_the_fewest_bits_is_proven(objective):
+    network = make_task("resnet18").network
+    fewest = np.full(len(network), 2)
+    tiles = int(make_task("resnet18").cost_model.tiles_per_copy(fewest).sum())
+    for more in range(2):
+        optimum = find_optimum(make_task(network, budget=tiles + more, objective=objective), silent)
+        assert optimum.value < -60  # what the drop beyond the allowed point costs
+        assert optimum.gap <= 1e-10

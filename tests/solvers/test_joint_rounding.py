@@ -6,7 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from joint_tasks import OBJECTIVES, best_of_all
+from joint_tasks import OBJECTIVES, best_of_all, random_problem
 
 from lrmp.errors import SolverError
 from lrmp.solvers import ReplicationProblem, useful_copies
@@ -128,3 +128,32 @@ def test_terms_whose_sum_is_no_float_are_refused():
         plain_problem([[0.0, 1e307], [0.0, 1e307]], points)
     with pytest.raises(SolverError, match=r"sum is at most 1e\+307, got inf\. Give them a larger"):
         plain_problem([[0.0, 1.7e308], [0.0, -1.7e308]], points)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("pay", [300.0, 599.0, 601.0, 1190.0, 1e5])
+def test_what_the_budget_makes_every_design_pay_is_no_obstacle(pay, objective):
+    problem = plain_problem(
+        [[pay / 2, 0.0], [pay / 2 + 0.5, 0.0]],
+        points,
+        cycles=[[10, 10], [20, 20]],
+        tiles=[[1, 2], [1, 2]],
+        units=[4, 4],
+        objective=objective,
+        budget=2,
+    )
+    optimum = solve_joint(problem)
+    assert optimum.value == pytest.approx(best_of_all(problem), rel=1e-12)
+    assert optimum.gap <= 1e-13 * pay + 1e-11
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_tight_budgets_are_proven(objective):
+    for seed in range(12):
+        problem = random_problem([seed, 13], objective, "steep", "any")
+        for more in range(3):
+            budget = int(problem.tiles.min(axis=1).sum()) + more
+            tight = dataclasses.replace(problem, budget=budget)
+            optimum = solve_joint(tight)
+            assert optimum.value == pytest.approx(best_of_all(tight), abs=1e-9)
+            assert optimum.gap <= 1e-9
