@@ -16,7 +16,7 @@ def least_terms(excess: Floats, tiles: NDArray[Any], budget: int) -> tuple[IntAr
 
     A multiple-choice knapsack, relaxed: from the smallest settings on, steps along the lower convex
     hulls are taken, those first that spare most per tile (Sinha and Zoltners, Operations Research
-    27(3), 1979), until one does not fit. What it spares per tile is the price that bounds all.
+    27(3), 1979). What the first one that does not fit spares per tile is the price that bounds all.
 
     Args:
         excess: Terms beyond the least of the layer, shape (L, S).
@@ -38,13 +38,15 @@ def least_terms(excess: Floats, tiles: NDArray[Any], budget: int) -> tuple[IntAr
         for before, after in order[hull_steps(weights[order], terms[order])].T.tolist():
             weight = weights[after] - weights[before]
             steps.append(((terms[before] - terms[after]) / weight, weight, layer, after))
-    price = 0.0
+    price, full = 0.0, set()
     for gain, weight, layer, after in sorted(steps, key=lambda step: -step[0]):
-        if weight > room:
-            price = gain * scale
-            break
+        if layer in full or weight > room:
+            price = price or gain * scale
+            full.add(layer)
+            continue
         room -= weight
         settings[layer] = after
     held = price * (budget - int(tiles.min(axis=1).sum()))
-    total = math.fsum((excess + price * more).min(axis=1).tolist())
+    with np.errstate(over="ignore"):  # of what is not chosen at this price
+        total = math.fsum((excess + price * more).min(axis=1).tolist())
     return settings, max(total - held - 16 * ROUNDING * (total + held), 0.0)

@@ -138,7 +138,7 @@ class JointProblem:
         return self.paid(self.terms[np.arange(len(self.terms)), settings].sum(axis=-1))
 
     def simple_designs(self) -> IntArray:
-        """List designs to begin with: every setting in all layers, and the most accurate ones.
+        """List designs to begin with: every setting in all layers, the smallest, the most accurate.
 
         Returns:
             The settings of those that fit with one copy of every layer, shape (N, L).
@@ -156,7 +156,8 @@ class JointProblem:
             )
         excess = self.terms - self.terms.min(axis=1, keepdims=True)
         fitted, _ = least_terms(excess, self.tiles, self.budget)
-        designs = np.concatenate([uniform, [fitted, self.terms.argmin(axis=1)]])
+        ends = [self.tiles.argmin(axis=1), fitted, self.terms.argmin(axis=1)]
+        designs = np.concatenate([uniform, ends])
         needed = self.tiles[np.arange(layers), designs].sum(axis=1)
         fitting: IntArray = designs[needed <= self.budget]
         return fitting
