@@ -158,6 +158,10 @@ def joint_problem(task: TaskLike) -> JointProblem:
         penalty=lambda sums: (
             PENALTY_PER_POINT * np.maximum(0.0, accuracy.drop_map(sums) - task.allowed_drop)
         ),
+        magnitudes=(
+            np.abs(accuracy.weight_table)[:, weight]
+            + np.abs(accuracy.activation_table)[:, activation]
+        ),
     )
 
 

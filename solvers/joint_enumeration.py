@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.solvers.joint_floats import ROUNDING, Floats
 from lrmp.solvers.joint_options import JointOptions, undominated
-from lrmp.solvers.joint_problem import Floats
 from lrmp.solvers.joint_relaxation import Prices
 from lrmp.solvers.joint_room import Room
-from lrmp.solvers.joint_terms import ROUNDING
 
 MOST_EXTENDED = 2**24  # partial designs times options of the next layer, at a time
 UNCOMPARED = 2_000  # partial designs; looking for dominated ones among fewer is not worth it
 LEVELS = 24  # of accuracy, in the search for dominated partial designs
-MOST_PLACES = 2**28  # options times tiles of what is tabulated of the layers to come
+MOST_PLACES = 2**28  # options times tiles of what is tabulated of the layers to come,
+MOST_TABULATED = 2**26  # and layers times tiles: half a GiB
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,12 +81,12 @@ def list_designs(
     reduced = cost + prices.tile * options.tiles + prices.unit * units
     least = options.least(reduced)
     total, held = float(least.sum()), prices.tile * budget
-    allowed = room.most + held - total
-    if not allowed >= 0:
-        return Listing(nothing, nothing, True, 0, [])
-    # What rounding of the sums below may come to.
+    # What rounding of all sums here may come to.
     slack = (2 * len(least) + 32) * ROUNDING * (room.most + held + total)
-    kept = np.flatnonzero(reduced - least[options.layer] <= allowed + slack)
+    allowed = room.most + held - total + slack
+    if room.most == -math.inf or allowed < 0:
+        return Listing(nothing, nothing, True, 0, [])
+    kept = np.flatnonzero(reduced - least[options.layer] <= allowed)
     ends = np.searchsorted(options.layer[kept], np.arange(len(least) + 1))
     columns = np.stack([options.tiles, cost, units])
     blocks = []
@@ -94,7 +94,8 @@ def list_designs(
         mine = kept[start:stop]
         blocks.append(mine[undominated(*columns[:, mine])])
     order = sorted(range(len(blocks)), key=lambda layer: len(blocks[layer]))
-    rest = _Rest([columns[:, blocks[layer]] for layer in order], prices, budget)
+    needed = int(sum(options.tiles[mine].max() for mine in blocks))  # more is never used up
+    rest = _Rest([columns[:, blocks[layer]] for layer in order], prices, min(budget, needed))
 
     sums = np.zeros((3, 1))  # tiles, cost and units of the partial designs
     left = np.zeros(1)
@@ -151,8 +152,10 @@ class _Rest:
         self._least_tiles = _remaining([float(t[0]) for t, _ in stairs])
         self._most_tiles = _remaining([float(t[-1]) for t, _ in stairs])
         self._grain = max(1, int(np.gcd.reduce(np.concatenate([t for t, _ in stairs]))))
-        places = sum(len(t) for t, _ in stairs) * (budget // self._grain + 1)
-        self._exact = self._by_tiles(stairs) if places <= MOST_PLACES else None
+        places = budget // self._grain + 1
+        fits = (len(stairs) + 1) * places <= MOST_TABULATED
+        fits &= sum(len(t) for t, _ in stairs) * places <= MOST_PLACES
+        self._exact = self._by_tiles(stairs) if fits else None
 
     def _by_tiles(self, stairs: list[tuple[IntArray, Floats]]) -> Floats:
         """Tabulate the least of the layers to come for every number of tiles that is left."""

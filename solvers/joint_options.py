@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.choices import Choices
-from lrmp.solvers.joint_problem import Floats, JointProblem
+from lrmp.solvers.joint_floats import Floats
+from lrmp.solvers.joint_problem import JointProblem
 
 MOST_COMPARED = 2**20  # pairs of options of a layer that are held against each other
 
@@ -49,12 +50,11 @@ class JointOptions:
             InfeasibleBudgetError: If one copy of every layer does not fit with any settings.
         """
         columns: list[tuple[NDArray[Any], ...]] = []
-        posed = problem.uniform()
-        tiles = np.stack([p.tiles for p in posed], axis=1)
-        problem.simple_designs(tiles)  # refuses a budget that is too small for any
+        tiles = problem.tiles
+        problem.simple_designs()  # refuses a budget that is too small for any
         least = tiles.min(axis=1)
         room = problem.budget - least.sum() + least
-        for setting, one in enumerate(posed):
+        for setting, one in enumerate(problem.uniform):
             choices = Choices.of(one)
             fits = choices.tiles <= room[choices.block]
             layer = choices.block[fits]

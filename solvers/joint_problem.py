@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +11,13 @@ from numpy.typing import NDArray
 from lrmp.errors import InfeasibleAccuracyError, InfeasibleBudgetError, SolverError
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.exact import solve_exact
+from lrmp.solvers.joint_floats import ROUNDING, Floats
+from lrmp.solvers.joint_least import least_terms
 from lrmp.solvers.replication import ReplicationObjective, ReplicationProblem
 
-Floats = NDArray[np.float64]
 FORBIDDEN = 600.0  # exp(600) times slower; what lies beyond would not fit into floats
+LARGEST = float(np.finfo(float).max) / 16  # sums and differences of a few such are floats
+MOST_TILES = 2**62  # budgets below it, and differences of them, are exact in 64 bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +35,11 @@ class JointProblem:
         terms: Accuracy terms by layer and setting, shape (L, S).
         penalty: What sums of terms, of any shape, cost in the return: never falling, infinite for
             sums that are forbidden. What is more than ``FORBIDDEN`` beyond the least is, too.
+        magnitudes: Of the numbers that a term is the sum of, added up, shape (L, S): the return may
+            add those up in another order, whose rounding the bound counts. None if terms are added.
 
     Raises:
-        SolverError: If the terms are no finite matrix.
+        SolverError: If the terms are no finite matrix, or the budget does not fit 64 bits.
     """
 
     pose: Callable[[IntArray, int], ReplicationProblem]
@@ -44,24 +48,64 @@ class JointProblem:
     baseline: int
     terms: Floats
     penalty: Callable[[Floats], Floats]
+    magnitudes: Floats | None = None
 
     def __post_init__(self) -> None:
+        if self.budget >= MOST_TILES:
+            raise SolverError(
+                f"Expected a budget below 2**62 tiles, got {self.budget}. Give one that is used up."
+            )
         if self.terms.ndim != 2 or 0 in self.terms.shape or not np.isfinite(self.terms).all():
             raise SolverError(
                 "Expected finite accuracy terms by layer and setting, got an array of shape "
                 f"{self.terms.shape} with {np.count_nonzero(~np.isfinite(self.terms))} others. "
                 "Give settings that must not be used a large finite term."
             )
+        with np.errstate(over="ignore"):
+            magnitude = float(self._magnitudes.max(axis=1).sum())
+        if magnitude > LARGEST:
+            raise SolverError(
+                f"Expected accuracy terms whose sum is at most {LARGEST:.0e}, got {magnitude:.0e}. "
+                "Give them a larger unit."
+            )
+
+    def within(self, reach: float) -> tuple[NDArray[np.bool_], float]:
+        """Say what designs may have whose terms, as they are added, exceed the least by so much.
+
+        Args:
+            reach: The most that sums exceed the sum of the least terms by.
+
+        Returns:
+            The settings of such designs, shape (L, S): with any other the sum is larger however it
+            is rounded. And how much smaller than it is the sum of such a design may come out.
+        """
+        own = (2 * len(self.terms) + 8) * ROUNDING * self._magnitudes
+        excess = self.terms - self.terms.min(axis=1, keepdims=True)
+        rounding, before = 0.0, -1.0
+        while rounding > before:
+            settings = excess - own <= reach + rounding
+            before, rounding = rounding, float(np.where(settings, own, 0.0).max(axis=1).sum())
+        return settings, rounding
+
+    @property
+    def _magnitudes(self) -> Floats:
+        return np.abs(self.terms) if self.magnitudes is None else self.magnitudes
 
     @cached_property
     def least_penalty(self) -> float:
-        """Penalty of the settings with the least terms, whatever budget they need.
+        """What every design within the budget pays at least, however its terms are added.
 
         Raises:
-            InfeasibleAccuracyError: If even that is forbidden.
+            InfeasibleAccuracyError: If even what a larger budget would allow is forbidden.
         """
-        least = math.fsum(self.terms.min(axis=1).tolist())
-        penalty = float(self.penalty(np.array(least)))
+        lowest = self.terms.min(axis=1)
+        least = math.fsum(lowest.tolist())
+        penalty = math.inf
+        if self.tiles.min(axis=1).sum() <= self.budget:
+            _, forced = least_terms(self.terms - lowest[:, None], self.tiles, self.budget)
+            penalty = float(self.penalty(np.array(least + forced - self.within(forced)[1])))
+        if penalty == math.inf:  # searches say so: a larger budget may help
+            penalty = float(self.penalty(np.array(least - self.within(0.0)[1])))
         if penalty == math.inf:
             raise InfeasibleAccuracyError(
                 f"Expected some design within the limit on accuracy; even the least sum of terms, "
@@ -76,9 +120,10 @@ class JointProblem:
             sums: Any shape.
 
         Returns:
-            Penalties beyond ``least_penalty``, infinite for what is forbidden; same shape.
+            Penalties beyond ``least_penalty``, infinite for what is forbidden; same shape. Smaller
+            sums than the budget allows cost nothing more.
         """
-        beyond = self.penalty(sums) - self.least_penalty
+        beyond = np.maximum(self.penalty(sums) - self.least_penalty, 0.0)
         return np.where(beyond > FORBIDDEN, math.inf, beyond)
 
     def paid_by(self, settings: IntArray) -> Floats:
@@ -92,11 +137,8 @@ class JointProblem:
         """
         return self.paid(self.terms[np.arange(len(self.terms)), settings].sum(axis=-1))
 
-    def simple_designs(self, tiles: NDArray[Any]) -> IntArray:
+    def simple_designs(self) -> IntArray:
         """List designs to begin with: every setting in all layers, the smallest, the most accurate.
-
-        Args:
-            tiles: Of one copy, by layer and setting, shape (L, S); infinite where there is none.
 
         Returns:
             The settings of those that fit with one copy of every layer, shape (N, L).
@@ -106,16 +148,26 @@ class JointProblem:
         """
         layers, settings = self.terms.shape
         uniform = np.repeat(np.arange(settings)[:, None], layers, axis=1)
-        designs = np.concatenate([uniform, [tiles.argmin(axis=1), self.terms.argmin(axis=1)]])
-        needed = tiles[np.arange(layers), designs].sum(axis=1)
-        if needed[-2] > self.budget:
+        smallest = self.tiles.min(axis=1).sum()
+        if smallest > self.budget:
             raise InfeasibleBudgetError(
-                f"Expected a budget of at least {needed[-2]:.0f} tiles for one copy of every layer "
+                f"Expected a budget of at least {smallest} tiles for one copy of every layer "
                 f"in its smallest setting, got {self.budget} tiles. Raise the budget."
             )
+        excess = self.terms - self.terms.min(axis=1, keepdims=True)
+        fitted, _ = least_terms(excess, self.tiles, self.budget)
+        ends = [self.tiles.argmin(axis=1), fitted, self.terms.argmin(axis=1)]
+        designs = np.concatenate([uniform, ends])
+        needed = self.tiles[np.arange(layers), designs].sum(axis=1)
         fitting: IntArray = designs[needed <= self.budget]
         return fitting
 
+    @cached_property
+    def tiles(self) -> IntArray:
+        """Tiles of one copy, by layer and setting, shape (L, S)."""
+        return np.stack([posed.tiles for posed in self.uniform], axis=1)
+
+    @cached_property
     def uniform(self) -> list[ReplicationProblem]:
         """Pose the replication problem of every setting, the same in all layers.
 

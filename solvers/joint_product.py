@@ -35,7 +35,8 @@ def search_product(
     Returns:
         Settings, shape (L,), and the bound.
     """
-    half = replace(problem, penalty=lambda terms: problem.penalty(terms) / 2)
+    # What is forbidden in the whole is infinite in the half, too.
+    half = replace(problem, penalty=lambda sums: (problem.least_penalty + problem.paid(sums)) / 2)
 
     def sums(solution: Solution) -> tuple[int, int]:
         settings, copies = solution

@@ -18,9 +18,9 @@ import numpy as np
 from ortools.linear_solver import pywraplp
 
 from lrmp.errors import SolverError
+from lrmp.solvers.joint_floats import ROUNDING, Floats
 from lrmp.solvers.joint_options import JointOptions
-from lrmp.solvers.joint_problem import Floats
-from lrmp.solvers.joint_terms import MOST_UNITS, ROUNDING
+from lrmp.solvers.joint_terms import MOST_UNITS
 
 FIRST_PRICES = (0.0, 0.1, 1.0, 10.0)  # in the scale of the cost; the first cuts
 HIGHEST_PRICE = 1e4  # likewise; any prices bound, so that a limit on them is no assumption

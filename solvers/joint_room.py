@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from lrmp.solvers.joint_problem import Floats
+from lrmp.solvers.joint_floats import Floats
 from lrmp.solvers.joint_relaxation import Prices, Relaxation
 from lrmp.solvers.joint_terms import MOST_UNITS, JointTerms
 
@@ -29,10 +29,9 @@ class Room:
         self, relaxation: Relaxation, terms: JointTerms, prices: Prices, target: float
     ) -> None:
         self._free, self._price = terms.free, prices.unit
-        self._within = (
-            target / float(penalty_factor(terms, np.array(0.0))) + prices.unit * terms.free
-        )
-        if float(relaxation.least_cost(np.array(terms.free))) > target * (1 + CLOSE):
+        least = float(penalty_factor(terms, np.array(0.0)))
+        self._within = target / least + prices.unit * terms.free
+        if float(relaxation.least_cost(np.array(terms.free))) * least > target * (1 + CLOSE):
             self._within = -math.inf
         low, high = first_parts(terms)
         settled: list[tuple[Floats, ...]] = []

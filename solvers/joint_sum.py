@@ -30,8 +30,9 @@ from numpy.typing import NDArray
 from lrmp.errors import InfeasibleAccuracyError, SolverError
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.joint_enumeration import Listing, list_designs
+from lrmp.solvers.joint_floats import ROUNDING, Floats
 from lrmp.solvers.joint_options import JointOptions
-from lrmp.solvers.joint_problem import FORBIDDEN, Floats, JointProblem
+from lrmp.solvers.joint_problem import FORBIDDEN, JointProblem
 from lrmp.solvers.joint_relaxation import Prices, Relaxation
 from lrmp.solvers.joint_room import (
     MOST_PARTS,
@@ -41,7 +42,7 @@ from lrmp.solvers.joint_room import (
     penalty_factor,
     split,
 )
-from lrmp.solvers.joint_terms import ROUNDING, JointTerms
+from lrmp.solvers.joint_terms import JointTerms
 
 FIRST_TARGET = 2e-5  # above the bound, relative
 LONG_STEP = 8  # times as far is the next target, while few partial designs are kept,
@@ -184,7 +185,9 @@ class SumSearch:
         """
         low, high = first_parts(self._terms)
         place = self._terms.free
-        best = float(self._relaxation.least_cost(low[0]))
+        best = float(
+            self._relaxation.least_cost(low[0]) * penalty_factor(self._terms, np.zeros(()))
+        )
         for _ in range(ROUNDS):
             costs = self._relaxation.least_cost(high)
             values = costs * penalty_factor(self._terms, high)
@@ -232,13 +235,20 @@ def _whole_costs(
     cost = cycle_weight * options.cycles.astype(float)
     cost += energy_weight * options.energy_fj.astype(float)
     largest = float(options.most(cost).sum())
-    if not options.least(cost).sum() > 0:
+    least = float(options.least(cost).sum())
+    if not least > 0:
         raise SolverError("Expected designs that cost something, got one of no cycles or energy.")
     whole = float(cycle_weight).is_integer() and float(energy_weight).is_integer()
     if whole and largest < MOST_EXACT:
         return cost, 1.0
     scale = 2.0 ** math.floor(math.log2(MOST_EXACT / largest))
-    return np.floor(cost * (1 - 8 * ROUNDING) * scale), scale
+    cost = np.floor(cost * (1 - 8 * ROUNDING) * scale)
+    if not options.least(cost).sum() > 0:
+        raise SolverError(
+            "Expected designs whose costs differ by less than a factor of 2**50, got some of "
+            f"{largest:.3g} beside some of {least:.3g}. Leave out what nobody would choose."
+        )
+    return cost, scale
 
 
 def _worth_having(
@@ -254,8 +264,7 @@ def _worth_having(
     key = options.layer * settings + options.setting
     every = np.arange(layers * settings).reshape(layers, settings)
     singles = np.minimum(np.searchsorted(key, every), len(key) - 1)  # options of one copy
-    tiles = np.where(key[singles] == every, options.tiles[singles], math.inf)
-    designs = problem.simple_designs(tiles)
+    designs = problem.simple_designs()
     chosen, paid = singles[np.arange(layers), designs], problem.paid_by(designs)
     costs = cost[chosen].sum(axis=1)
     penalised = np.log(np.maximum(costs, 1.0)) + paid

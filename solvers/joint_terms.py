@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.solvers.joint_problem import Floats, JointProblem
+from lrmp.solvers.joint_floats import ROUNDING, Floats
+from lrmp.solvers.joint_problem import JointProblem
 
 MOST_UNITS = 2.0**46  # sums of a few of them are exact in 53 bits
 WAYS = 64  # of a search that looks at many places at a time
-ROUNDING = 2.0**-53  # relative error of one operation on floats
 
 
 class JointTerms:
@@ -26,7 +26,8 @@ class JointTerms:
 
     Attributes:
         units: Terms by layer and setting beyond the layer's least, in whole units, shape (L, S).
-        most: No design gives up more units; beyond ``MOST_UNITS`` they cost no more.
+        most: No design gives up more units, in whatever order they are added; beyond
+            ``MOST_UNITS`` they cost no more.
         usable: Which settings some design worth having may use, shape (L, S).
         free: The most units that cost nothing beyond what every design pays.
 
@@ -40,23 +41,22 @@ class JointTerms:
         least = problem.terms.min(axis=1)
         excess = problem.terms - least[:, None]
         self._base = math.fsum(least.tolist())
-        most = min(math.fsum(excess.max(axis=1).tolist()), float(np.finfo(float).max) / 4)
+        most = math.fsum(excess.max(axis=1).tolist())
         at_most = float(self._paid(np.array(self._base + most)))
         # From here on a penalty grows no more, or is too large for a design worth having.
         limit = min(at_most, worth)
         reach = self._least_reaching(most, limit)
-        self.usable = np.ones(excess.shape, dtype=bool)
-        if limit < at_most:
-            self.usable = excess <= reach
+        # Floats are added in whatever order: an honest design's sum may be smaller by the slack.
+        self.usable, self._slack = problem.within(reach)
+        if limit == at_most:
+            self.usable = np.ones(excess.shape, dtype=bool)
         self._unit = reach / MOST_UNITS
         clipped = np.minimum(excess, reach)
-        # Floats are added in whatever order: an honest design's sum may be this much smaller.
-        magnitude = float(np.abs(least).sum() + clipped.max(axis=1).sum())
-        self._slack = (2 * len(least) + 8) * ROUNDING * magnitude
         self.units = np.zeros(excess.shape)
         if self._unit > 0:
             self.units = np.floor(clipped / self._unit)
-        self.most = max(float(self.units.max(axis=1).sum()), MOST_UNITS)
+        most_units = float(self.units.max(axis=1).sum()) * (1 + len(least) * ROUNDING)
+        self.most = max(most_units, MOST_UNITS)
         self.free = self._free_units()
 
     def paid(self, units: Floats) -> Floats:

@@ -79,9 +79,9 @@ class _Choices:
 
     def __init__(self, problem: JointProblem) -> None:
         self._budget = problem.budget
-        posed = problem.uniform()
+        posed = problem.uniform
         # Shape (L, S).
-        self._tiles = np.stack([p.tiles for p in posed], axis=1)
+        self._tiles = problem.tiles
         self._units = np.stack([p.units for p in posed], axis=1)
         self._cycles = np.stack([p.cycles_per_unit for p in posed], axis=1)
         self._fixed = np.stack([p.fixed_cycles for p in posed], axis=1)
@@ -93,7 +93,7 @@ class _Choices:
             max(int((self._cycles + self._fixed).min(axis=1).max()), least_interval),
             int(slowest.max()),
         )
-        rows, tried = np.arange(len(slowest)), problem.simple_designs(self._tiles)
+        rows, tried = np.arange(len(slowest)), problem.simple_designs()
         values = -np.log(slowest[rows, tried].max(axis=1)) - problem.paid_by(tried)
         #: A design to begin with: minus its logarithmic penalised cycles, and its settings.
         self.first = float(values.max()), tried[values.argmax()]

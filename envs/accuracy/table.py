@@ -19,6 +19,7 @@ from lrmp.hardware.network import Network
 
 PUBLISHED = "published_ptq.toml"
 SENSITIVITY_BITS = 4  # where the layers of all measured networks differ most clearly
+LARGEST = float(np.finfo(float).max) / 16  # sums and differences of a few such are floats
 
 
 class TableAccuracy:
@@ -35,7 +36,8 @@ class TableAccuracy:
         drop_map: From the sum to percentage points; None if the entries are points already.
 
     Raises:
-        AccuracyTableError: If a shape is wrong, a number is not finite, or the map is none.
+        AccuracyTableError: If a shape is wrong, a number or the sum of a design is not finite, or
+            the map is none.
     """
 
     kind: AccuracyKind = "table"
@@ -56,6 +58,16 @@ class TableAccuracy:
         self.weight_table = _entries("weight_table", weight_table)
         layers = len(self.weight_table)
         self.activation_table = _entries("activation_table", activation_table, layers)
+        with np.errstate(over="ignore"):
+            largest = sum(
+                float(np.abs(table).max(axis=1).sum())
+                for table in (self.weight_table, self.activation_table)
+            )
+        if largest > LARGEST:
+            raise AccuracyTableError(
+                f"Expected entries whose sum over the layers is at most {LARGEST:.0e}, got up to "
+                f"{largest:.0e}. Give them a larger unit, or what must not be used a smaller entry."
+            )
         self.provenance = provenance
         self.is_estimate = is_estimate
         self.drop_map = drop_map or IdentityMap()

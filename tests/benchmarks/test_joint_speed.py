@@ -38,7 +38,7 @@ def posed(task_id):
     """Return the joint problem with its replication problems posed beforehand, and the limit."""
     task = load_task(task_id)
     problem = joint_problem(task)
-    uniform = problem.uniform()
+    uniform = problem.uniform
 
     class Posed(type(problem)):
         def uniform(self):

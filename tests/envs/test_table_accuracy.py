@@ -82,6 +82,12 @@ INFINITE[0, :2] = math.inf
         (np.zeros((2, 7)), np.zeros((2, 7, 1)), r"activation_table .* got shape \(2, 7, 1\)"),
         (NAN, np.zeros((2, 7)), r"weight_table .* got shape \(2, 7\) with 1 non-finite"),
         (np.zeros((2, 7)), INFINITE, r"activation_table .* got shape \(2, 7\) with 2 non-finite"),
+        (
+            np.full((2, 7), 1e307),
+            np.zeros((2, 7)),
+            r"entries whose sum .* 1e\+307, got up to 2e\+307",
+        ),
+        (np.full((2, 7), -1e308), np.full((2, 7), 1.7e308), r"entries whose sum .* got up to inf"),
     ],
 )
 def test_malformed_table_is_refused(weight_drop, activation_drop, message):

@@ -97,7 +97,7 @@ def best_of_all(problem):
         The best return, minus infinity if every design that fits is forbidden.
     """
     layers = len(problem.terms)
-    posed = problem.uniform()
+    posed = problem.uniform
     options = []
     for layer in range(layers):
         units = int(posed[0].units[layer])

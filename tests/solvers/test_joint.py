@@ -264,7 +264,7 @@ def test_a_limit_that_no_design_keeps_is_infeasible():
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_a_limit_that_no_design_within_the_budget_keeps_is_infeasible(objective):
     problem = random_problem(7, objective, "nothing", "any")
-    tiles = np.stack([posed.tiles for posed in problem.uniform()], axis=1)
+    tiles = np.stack([posed.tiles for posed in problem.uniform], axis=1)
     smallest = tiles == tiles.min(axis=1, keepdims=True)
     tight = rephrased(
         problem,
