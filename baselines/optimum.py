@@ -18,7 +18,7 @@ from lrmp.envs.task import TASKS, load_task
 from lrmp.errors import RunError
 from lrmp.hardware.design import BIT_WIDTHS, MIN_BITS
 from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.solvers.joint import solve_joint
+from lrmp.solvers.joint import LOGARITHM, solve_joint
 from lrmp.solvers.joint_problem import JointProblem
 from lrmp.solvers.replication import ReplicationProblem
 from lrmp.whole_file import write_whole
@@ -96,6 +96,7 @@ def find_optimum(task: TaskLike, log: Callable[[str], None] = print) -> Optimum:
     else:
         method = "tree search over all bits with the quantised network itself"
         bits, bound, lines = search_tree(task, log)
+        bound += LOGARITHM * (1 + abs(bound))  # the tree and an outcome take it of other floats
     outcome = evaluate_bits(task, *bits)
     value = outcome.reward()
     if value > bound:

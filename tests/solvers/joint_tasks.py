@@ -34,7 +34,7 @@ def random_terms(rng, kind, layers, settings):
     elif kind == "nearly flat":
         terms = rng.random((layers, 1)) + 1e-13 * terms
     elif kind == "sentinels":
-        terms[rng.random(terms.shape) < 0.3] = 10.0 ** rng.integers(3, 300)
+        terms[rng.random(terms.shape) < 0.3] = 10.0 ** rng.integers(3, 280)
         terms[:, -1] = 0.0
     elif kind == "duplicated":
         terms[:, 1::2] = terms[:, : settings - 1 : 2][:, : terms[:, 1::2].shape[1]]
