@@ -34,6 +34,7 @@ def record(
 
     Raises:
         RunError: If an argument is out of range or the optimum is not known.
+        TaskError: If there is no such task.
     """
     task = load_task(env_id)
     optimum = stored_optimum(task)

@@ -15,7 +15,7 @@ import minari
 
 from lrmp.baselines.clients.record_minari import record
 from lrmp.envs.optimum import stored_optimum
-from lrmp.errors import RunError
+from lrmp.errors import RunError, TaskError
 
 # Whose data set it is, is for who records it to say.
 pytestmark = [
@@ -78,6 +78,6 @@ def test_bad_settings_are_refused(episodes, noise):
         record(DATASET, ENV, episodes=episodes, noise=noise, seed=1)
 
 
-def test_task_without_a_stored_optimum_is_refused():
-    with pytest.raises(RunError, match="optimum is stored, got 'LRMP-ResNet19-v1'"):
+def test_unknown_task_is_refused():
+    with pytest.raises(TaskError, match="Did you mean 'LRMP-ResNet18-v1'"):
         record(DATASET, "LRMP-ResNet19-v1", episodes=1, noise=0.0, seed=1)
