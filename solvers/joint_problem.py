@@ -179,6 +179,18 @@ class JointProblem:
         return [self.pose(np.full(layers, setting), 2**62) for setting in range(settings)]
 
 
+def no_design_allowed() -> InfeasibleAccuracyError:
+    """Word the error for a task all of whose designs within the budget are forbidden.
+
+    Returns:
+        The error, to be raised.
+    """
+    return InfeasibleAccuracyError(
+        "Expected some design within the budget and the limit on accuracy, got none. Raise the "
+        "budget or allow a larger drop."
+    )
+
+
 @dataclass(frozen=True)
 class JointOptimum:
     """The best design found, and a bound on all others.

@@ -27,12 +27,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from lrmp.errors import InfeasibleAccuracyError, SolverError
+from lrmp.errors import SolverError
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.joint_enumeration import Listing, list_designs
 from lrmp.solvers.joint_floats import ROUNDING, Floats
 from lrmp.solvers.joint_options import JointOptions
-from lrmp.solvers.joint_problem import FORBIDDEN, JointProblem
+from lrmp.solvers.joint_problem import FORBIDDEN, JointProblem, no_design_allowed
 from lrmp.solvers.joint_relaxation import Prices, Relaxation
 from lrmp.solvers.joint_room import (
     MOST_PARTS,
@@ -142,10 +142,7 @@ class SumSearch:
                     proven = min(least, best.penalised)
                     break
                 if target == dearest:
-                    raise InfeasibleAccuracyError(
-                        "Expected some design within the budget and the limit on accuracy, got "
-                        "none. Raise the budget or allow a larger drop."
-                    )
+                    raise no_design_allowed()
             elif memory < MOST_PARTIAL_DESIGNS:
                 distance /= step  # back to the last target that was short work
                 step, memory = STEP, MOST_PARTIAL_DESIGNS

@@ -6,10 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lrmp.errors import InfeasibleAccuracyError
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.mapping import ceil_div
-from lrmp.solvers.joint_problem import JointProblem
+from lrmp.solvers.joint_problem import JointProblem, no_design_allowed
 from lrmp.solvers.joint_terms import JointTerms
 from lrmp.solvers.knapsack import Knapsack, solve_knapsack
 
@@ -67,10 +66,7 @@ def search_throughput(problem: JointProblem, log: Callable[[str], None]) -> tupl
             heapq.heappush(intervals, (-promise(middle + 1, units), middle + 1, high, units))
     log(f"{programs} limits tried: no interval between them promises more")
     if best[0] == -math.inf:
-        raise InfeasibleAccuracyError(
-            "Expected some design within the budget and the limit on accuracy, got none. Raise "
-            "the budget or allow a larger drop."
-        )
+        raise no_design_allowed()
     return best[1], math.exp(-max(promised, best[0]))
 
 
