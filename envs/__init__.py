@@ -1,14 +1,14 @@
 """The decision problem: tasks, rewards and Gymnasium environments."""
 
-from lrmp.envs.custom_task import CUSTOM_ID, find_task, make_task, read_task
-from lrmp.envs.layerwise import LayerwiseEnv
-from lrmp.envs.one_shot import OneShotEnv
-from lrmp.envs.optimum import Optimum, stored_optimum
-from lrmp.envs.outcome import Outcome, evaluate, evaluate_bits
-from lrmp.envs.record import Claim, Record
-from lrmp.envs.refine import RefineEnv
+from lrmp.envs.forms.layerwise import LayerwiseEnv
+from lrmp.envs.forms.one_shot import OneShotEnv
+from lrmp.envs.forms.refine import RefineEnv
+from lrmp.envs.records.record import Claim, Record
 from lrmp.envs.registration import register_envs
-from lrmp.envs.task import TASKS, Task, list_tasks, load_task
+from lrmp.envs.scoring.outcome import Outcome, evaluate, evaluate_bits
+from lrmp.envs.task.custom_task import CUSTOM_ID, find_task, make_task, read_task
+from lrmp.envs.task.optimum import Optimum, stored_optimum
+from lrmp.envs.task.task import TASKS, Task, list_tasks, load_task
 
 __all__ = [
     "CUSTOM_ID",

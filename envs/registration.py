@@ -2,10 +2,10 @@
 
 import gymnasium as gym
 
-from lrmp.envs.custom_task import CUSTOM_ID
-from lrmp.envs.environment_id import FORMS, environment_id
-from lrmp.envs.optimum import shipped_optimum
-from lrmp.envs.task import TASKS
+from lrmp.envs.task.custom_task import CUSTOM_ID
+from lrmp.envs.task.environment_id import FORMS, environment_id
+from lrmp.envs.task.optimum import shipped_optimum
+from lrmp.envs.task.task import TASKS
 
 #: The family of random tasks.
 PROCEDURAL = {
@@ -23,8 +23,8 @@ def register_envs() -> None:
             if env_id not in gym.registry:
                 gym.register(
                     id=env_id,
-                    entry_point=f"lrmp.envs.{module}:{name}Env",
-                    vector_entry_point=f"lrmp.envs.{module}_vector:{name}VectorEnv",
+                    entry_point=f"lrmp.envs.forms.{module}:{name}Env",
+                    vector_entry_point=f"lrmp.envs.forms.{module}_vector:{name}VectorEnv",
                     reward_threshold=None if optimum is None else optimum.value,
                     # The user gives the task of LRMP-Custom-v0.
                     kwargs={"task": None if task_id == CUSTOM_ID else task_id},

@@ -1,17 +1,17 @@
 """What a design costs on a chip: layers, networks, accelerators and the cost model."""
 
-from lrmp.hardware.accelerator import Accelerator, Provenance
-from lrmp.hardware.component import Component
-from lrmp.hardware.cost_model import BatchCost, CostModel, CostTable
-from lrmp.hardware.cost_report import CostReport, Objective
-from lrmp.hardware.design import BIT_WIDTHS, MAX_BITS, MIN_BITS, Design
-from lrmp.hardware.energy import ENERGY_COMPONENTS
-from lrmp.hardware.event_energies import EventEnergies
-from lrmp.hardware.latency import CYCLE_COMPONENTS
-from lrmp.hardware.layer import Layer
-from lrmp.hardware.network import Network
+from lrmp.hardware.chip.accelerator import Accelerator, Provenance
+from lrmp.hardware.chip.component import Component
+from lrmp.hardware.chip.event_energies import EventEnergies
+from lrmp.hardware.chip.preset import list_presets, load_preset, read_preset
+from lrmp.hardware.cost.cost_model import BatchCost, CostModel, CostTable
+from lrmp.hardware.cost.cost_report import CostReport, Objective
+from lrmp.hardware.cost.energy import ENERGY_COMPONENTS
+from lrmp.hardware.cost.latency import CYCLE_COMPONENTS
 from lrmp.hardware.networks import NETWORKS, list_networks, load_network
-from lrmp.hardware.preset import list_presets, load_preset, read_preset
+from lrmp.hardware.networks.layer import Layer
+from lrmp.hardware.networks.network import Network
+from lrmp.hardware.space.design import BIT_WIDTHS, MAX_BITS, MIN_BITS, Design
 
 __all__ = [
     "BIT_WIDTHS",

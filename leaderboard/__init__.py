@@ -1,6 +1,6 @@
 """Who is best: records are validated, replayed, stored and ranked."""
 
-from lrmp.envs.record import Claim, Record
+from lrmp.envs.records.record import Claim, Record
 from lrmp.leaderboard.entry import Entry
 from lrmp.leaderboard.ranking import RankedAgent, format_ranking, rank, to_json
 from lrmp.leaderboard.replay import Replay, replay

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from types import NoneType
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
-from lrmp.envs.record import Claim, Record
+from lrmp.envs.records.record import Claim, Record
 from lrmp.errors import RecordError
 from lrmp.leaderboard.agent_name import skeleton
 from lrmp.leaderboard.replay import Replay

@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
 
-from lrmp.baselines.statistics import interquartile_mean
-from lrmp.envs.record import TrainedOn
-from lrmp.envs.reward import PENALTY_PER_POINT
-from lrmp.envs.task import TASKS, load_task
+from lrmp.baselines.study.statistics import interquartile_mean
+from lrmp.envs.records.record import TrainedOn
+from lrmp.envs.scoring.reward import PENALTY_PER_POINT
+from lrmp.envs.task.task import TASKS, load_task
 from lrmp.leaderboard.entry import Entry
 from lrmp.printable import printable
 

@@ -3,16 +3,16 @@
 import time
 from dataclasses import dataclass, field, replace
 
-from lrmp.envs.accuracy.model import AccuracyKind, accuracy_label
-from lrmp.envs.outcome import Outcome
-from lrmp.envs.record import Claim, Record
-from lrmp.envs.task import Task
+from lrmp.accuracy.model.accuracy_model import AccuracyKind, accuracy_label
+from lrmp.envs.records.record import Claim, Record
+from lrmp.envs.scoring.outcome import Outcome
+from lrmp.envs.task.task import Task
 from lrmp.errors import InfeasibleBudgetError, RecordError, SolverError
-from lrmp.hardware.cost_report import COST_UNITS
+from lrmp.hardware.cost.cost_report import COST_UNITS
 from lrmp.leaderboard.submission import as_submitted, check_definition
-from lrmp.solvers.exact import solve_exact
-from lrmp.solvers.ilp import solve_ilp
-from lrmp.solvers.replication import Replication, ReplicationProblem
+from lrmp.solvers.replication.exact import solve_exact
+from lrmp.solvers.replication.ilp import solve_ilp
+from lrmp.solvers.replication.problem import Replication, ReplicationProblem
 
 REPLAY_LIMIT = 10.0  # CP-SAT's deterministic seconds; nearly all registered tasks take below 5
 NO_BOUND = 0  # all costs are positive

@@ -12,9 +12,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from lrmp.envs.environment_id import task_id_of
-from lrmp.envs.record import Record
-from lrmp.envs.task import Task
+from lrmp.envs.records.record import Record
+from lrmp.envs.task.environment_id import task_id_of
+from lrmp.envs.task.task import Task
 from lrmp.errors import RecordError
 from lrmp.leaderboard.agent_name import skeleton
 from lrmp.leaderboard.chain import FIRST, check_chain, is_hash, link

@@ -6,13 +6,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from lrmp.baselines.run_directory import RECORD
-from lrmp.envs.custom_task import CUSTOM_ID
-from lrmp.envs.record import Claim, Record
-from lrmp.envs.task import TASKS, Task, load_task
+from lrmp.baselines.running.run_directory import RECORD
+from lrmp.envs.records.record import Claim, Record
+from lrmp.envs.task.custom_task import CUSTOM_ID
+from lrmp.envs.task.task import TASKS, Task, load_task
 from lrmp.errors import RecordError, unknown_name
 from lrmp.foreign_file import read_foreign
-from lrmp.hardware.design import Design
+from lrmp.hardware.space.design import Design
 from lrmp.leaderboard.agent_name import skeleton
 from lrmp.leaderboard.record_schema import check_record_schema
 from lrmp.leaderboard.strict_json import ADVICE, parse_strict_json

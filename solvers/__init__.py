@@ -1,10 +1,10 @@
 """The best replicas for given bits."""
 
-from lrmp.solvers.batch import ReplicationBatch, solve_batch
-from lrmp.solvers.exact import solve_exact
-from lrmp.solvers.ilp import solve_ilp
-from lrmp.solvers.oracle import SolverName, solve_replication
-from lrmp.solvers.replication import (
+from lrmp.solvers.replication.batch import ReplicationBatch, solve_batch
+from lrmp.solvers.replication.exact import solve_exact
+from lrmp.solvers.replication.ilp import solve_ilp
+from lrmp.solvers.replication.oracle import SolverName, solve_replication
+from lrmp.solvers.replication.problem import (
     Replication,
     ReplicationObjective,
     ReplicationProblem,

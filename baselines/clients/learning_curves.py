@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from lrmp.baselines.statistics import interquartile_mean, interval_band
-from lrmp.envs.design_plot import new_figure
-from lrmp.envs.optimum import stored_optimum
+from lrmp.baselines.study.statistics import interquartile_mean, interval_band
+from lrmp.envs.task.optimum import stored_optimum
 from lrmp.errors import RunError
 from lrmp.growing_file import read_whole_lines
+from lrmp.plotting.design_plot import new_figure
 from lrmp.whole_file import replacing, write_whole
 
 HEADER = ["agent", "seed", "episodes", "mean_return"]

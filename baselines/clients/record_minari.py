@@ -11,10 +11,10 @@ import minari
 import numpy as np
 
 from lrmp import __version__
-from lrmp.envs.optimum import stored_optimum
-from lrmp.envs.task import load_task
+from lrmp.envs.task.optimum import stored_optimum
+from lrmp.envs.task.task import load_task
 from lrmp.errors import RunError
-from lrmp.hardware.design import BIT_WIDTHS, MIN_BITS
+from lrmp.hardware.space.design import BIT_WIDTHS, MIN_BITS
 
 
 def record(

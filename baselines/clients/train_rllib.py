@@ -17,7 +17,7 @@ from ray.rllib.env.wrappers.pettingzoo_env import ParallelPettingZooEnv
 from ray.tune.registry import register_env
 
 from lrmp.baselines.clients.learning_curves import LearningCurves
-from lrmp.envs.task import load_task
+from lrmp.envs.task.task import load_task
 
 BLOCK = 32  # episodes, which the reported returns are means of
 
@@ -56,12 +56,12 @@ def make_multi_agent(settings: dict[str, Any]) -> ParallelPettingZooEnv:
     """Build the multi-agent form of a task; workers call it.
 
     Args:
-        settings: Arguments of `lrmp.envs.multi_agent.parallel_env`.
+        settings: Arguments of `lrmp.envs.forms.multi_agent.parallel_env`.
 
     Returns:
         RLlib's view of it.
     """
-    from lrmp.envs.multi_agent import parallel_env
+    from lrmp.envs.forms.multi_agent import parallel_env
 
     return ParallelPettingZooEnv(parallel_env(**settings))
 

@@ -20,8 +20,8 @@ from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.vec_env import VecEnv
 
 from lrmp.baselines.clients.learning_curves import LearningCurves
-from lrmp.baselines.command import check_counts
-from lrmp.envs.task import load_task
+from lrmp.baselines.running.command import check_counts
+from lrmp.envs.task.task import load_task
 from lrmp.envs.wrappers import SelectFeatures
 
 Algorithm = Literal["ppo", "td3", "ddpg"]

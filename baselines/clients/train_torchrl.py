@@ -21,8 +21,8 @@ from torchrl.objectives import ClipPPOLoss
 from torchrl.objectives.value import GAE
 
 from lrmp.baselines.clients.learning_curves import LearningCurves
-from lrmp.baselines.command import check_counts
-from lrmp.envs.task import load_task
+from lrmp.baselines.running.command import check_counts
+from lrmp.envs.task.task import load_task
 
 
 @dataclass(frozen=True)

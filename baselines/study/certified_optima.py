@@ -8,8 +8,8 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from lrmp.envs.optimum import Optimum, stored_optimum
-from lrmp.envs.task import TASKS
+from lrmp.envs.task.optimum import Optimum, stored_optimum
+from lrmp.envs.task.task import TASKS
 from lrmp.errors import StudyError
 from lrmp.foreign_file import is_present, read_foreign_text
 from lrmp.whole_file import write_whole

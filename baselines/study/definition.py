@@ -8,13 +8,18 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from lrmp.baselines.algorithms import Algorithm, list_algorithms, load_algorithm, needs_table
+from lrmp.accuracy.model.factories import check_kind
+from lrmp.accuracy.model.table import TableAccuracy
+from lrmp.baselines.running.algorithms import (
+    Algorithm,
+    list_algorithms,
+    load_algorithm,
+    needs_table,
+)
 from lrmp.baselines.study.planned_run import PlannedRun, RunKey, task_label, task_of
-from lrmp.envs.accuracy.factories import check_kind
-from lrmp.envs.accuracy.table import TableAccuracy
-from lrmp.envs.custom_task import read_task
-from lrmp.envs.environment_id import task_id_of
-from lrmp.envs.task import TASKS, Task
+from lrmp.envs.task.custom_task import read_task
+from lrmp.envs.task.environment_id import task_id_of
+from lrmp.envs.task.task import TASKS, Task
 from lrmp.errors import ForeignTextError, LRMPError, RunError, StudyError, unknown_name
 from lrmp.foreign_file import read_foreign_text
 from lrmp.foreign_text import parse_toml

@@ -12,13 +12,13 @@ from typing import Any
 
 from tqdm import tqdm
 
+from lrmp.accuracy.lab.images import data_root
+from lrmp.accuracy.lab.network import NetworkAccuracy
+from lrmp.accuracy.lab.protocol import SplitName, protocol_of
+from lrmp.accuracy.model.digits import DigitsAccuracy
 from lrmp.baselines.study.planned_run import NO_TASKS, record_key, task_of
 from lrmp.baselines.study.results import StudyRecord
-from lrmp.envs.accuracy.data import data_root
-from lrmp.envs.accuracy.digits import DigitsAccuracy
-from lrmp.envs.accuracy.network import NetworkAccuracy
-from lrmp.envs.accuracy.protocol import SplitName, protocol_of
-from lrmp.envs.task import Task
+from lrmp.envs.task.task import Task
 from lrmp.errors import AccuracyDataError, MissingExtraError, StudyError
 from lrmp.foreign_text import parse_json
 from lrmp.growing_file import read_whole_lines

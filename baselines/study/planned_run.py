@@ -6,12 +6,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from lrmp.baselines.algorithms import train
-from lrmp.baselines.run import settings_of
-from lrmp.baselines.run_directory import RunDirectory
-from lrmp.envs.accuracy.model import AccuracyKind
-from lrmp.envs.custom_task import find_task
-from lrmp.envs.task import Task
+from lrmp.accuracy.model.accuracy_model import AccuracyKind
+from lrmp.baselines.running.algorithms import train
+from lrmp.baselines.running.run import settings_of
+from lrmp.baselines.running.run_directory import RunDirectory
+from lrmp.envs.task.custom_task import find_task
+from lrmp.envs.task.task import Task
 from lrmp.errors import RunError
 
 SCHEMA_VERSION = 1

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lrmp.baselines.statistics import bootstrap_interval, interquartile_mean, performance_profile
 from lrmp.baselines.study.scores import Scores
-from lrmp.envs.design_plot import new_figure
+from lrmp.baselines.study.statistics import (
+    bootstrap_interval,
+    interquartile_mean,
+    performance_profile,
+)
+from lrmp.plotting.design_plot import new_figure
 from lrmp.whole_file import replacing
 
 if TYPE_CHECKING:

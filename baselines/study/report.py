@@ -8,16 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lrmp.baselines.front import PUBLISHED
-from lrmp.baselines.headline import OBJECTIVES, by_network
-from lrmp.baselines.statistics import (
-    Floats,
-    bootstrap_interval,
-    interquartile_mean,
-    interquartile_means,
-    optimality_gaps,
-    probability_of_improvement,
-)
+from lrmp.baselines.experiments.front import PUBLISHED
+from lrmp.baselines.experiments.headline import OBJECTIVES, by_network
 from lrmp.baselines.study.certified_optima import keep_optima
 from lrmp.baselines.study.network_check import CHECKS, Check, check_winners
 from lrmp.baselines.study.planned_run import NO_TASKS, record_key, task_of
@@ -25,10 +17,18 @@ from lrmp.baselines.study.plots import plot_gaps, plot_profiles, plot_tasks
 from lrmp.baselines.study.results import RESULTS, StudyRecord
 from lrmp.baselines.study.runner import PLAN
 from lrmp.baselines.study.scores import Scores, best_designs, label_of
-from lrmp.envs.optimum import stored_optimum
-from lrmp.envs.outcome import evaluate_bits
-from lrmp.envs.task import TASKS as REGISTERED
-from lrmp.envs.task import Task
+from lrmp.baselines.study.statistics import (
+    Floats,
+    bootstrap_interval,
+    interquartile_mean,
+    interquartile_means,
+    optimality_gaps,
+    probability_of_improvement,
+)
+from lrmp.envs.scoring.outcome import evaluate_bits
+from lrmp.envs.task.optimum import stored_optimum
+from lrmp.envs.task.task import TASKS as REGISTERED
+from lrmp.envs.task.task import Task
 from lrmp.whole_file import write_whole
 
 PAGE, TASKS_PAGE = "report.md", "tasks.md"

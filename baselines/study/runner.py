@@ -15,7 +15,7 @@ from lrmp.baselines.study.definition import Study
 from lrmp.baselines.study.engine import Ending, Engine
 from lrmp.baselines.study.planned_run import PlannedRun
 from lrmp.baselines.study.results import RESULTS, Results, StudyRecord, locked
-from lrmp.envs.task_definition import task_document
+from lrmp.envs.task.task_definition import task_document
 from lrmp.errors import StudyError
 from lrmp.growing_file import open_growing
 from lrmp.printable import printable

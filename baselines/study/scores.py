@@ -9,14 +9,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lrmp.baselines.statistics import interquartile_mean
 from lrmp.baselines.study.certified_optima import certified_optima
 from lrmp.baselines.study.planned_run import record_key, task_label, task_of
 from lrmp.baselines.study.results import RESULTS, StudyRecord, read_results
 from lrmp.baselines.study.runner import PLAN
-from lrmp.envs.optimum import Optimum
-from lrmp.envs.task import Task
-from lrmp.envs.task_definition import task_of_document
+from lrmp.baselines.study.statistics import interquartile_mean
+from lrmp.envs.task.optimum import Optimum
+from lrmp.envs.task.task import Task
+from lrmp.envs.task.task_definition import task_of_document
 from lrmp.errors import StudyError
 from lrmp.foreign_file import read_foreign_text
 from lrmp.foreign_text import parse_json

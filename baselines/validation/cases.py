@@ -5,7 +5,7 @@ from functools import cache
 
 from lrmp.baselines.validation import chips, reconstruction, simulators
 from lrmp.baselines.validation.case import ValidationCase
-from lrmp.hardware.preset import load_preset
+from lrmp.hardware.chip.preset import load_preset
 
 CASES: dict[str, Callable[[], list[ValidationCase]]] = {
     "V1": lambda: simulators.cim_aq_vgg16(load_preset("cim_aq_date_2026")),

@@ -7,17 +7,17 @@ from typing import Literal
 import numpy as np
 
 from lrmp.baselines.validation.case import ValidationCase
-from lrmp.hardware.accelerator import Accelerator
-from lrmp.hardware.component import Component
-from lrmp.hardware.cost_model import CostModel
-from lrmp.hardware.design import Design
-from lrmp.hardware.energy import ENERGY_COMPONENTS
-from lrmp.hardware.layer import Layer
-from lrmp.hardware.network import Network
+from lrmp.hardware.chip.accelerator import Accelerator
+from lrmp.hardware.chip.component import Component
+from lrmp.hardware.chip.peak import peak_ops_per_s
+from lrmp.hardware.cost.cost_model import CostModel
+from lrmp.hardware.cost.energy import ENERGY_COMPONENTS
 from lrmp.hardware.networks import load_network
-from lrmp.hardware.peak import peak_ops_per_s
-from lrmp.solvers.oracle import solve_replication
-from lrmp.solvers.replication import ReplicationProblem
+from lrmp.hardware.networks.layer import Layer
+from lrmp.hardware.networks.network import Network
+from lrmp.hardware.space.design import Design
+from lrmp.solvers.replication.oracle import solve_replication
+from lrmp.solvers.replication.problem import ReplicationProblem
 
 
 def isaac_roll_up(chip: Accelerator) -> list[ValidationCase]:

@@ -7,12 +7,12 @@ from typing import Literal
 import numpy as np
 
 from lrmp.baselines.validation.case import ValidationCase
-from lrmp.hardware.accelerator import Accelerator
-from lrmp.hardware.cost_model import CostModel
+from lrmp.hardware.chip.accelerator import Accelerator
+from lrmp.hardware.chip.preset import load_preset
+from lrmp.hardware.cost.cost_model import CostModel
 from lrmp.hardware.networks import load_network
-from lrmp.hardware.preset import load_preset
-from lrmp.solvers.oracle import solve_replication
-from lrmp.solvers.replication import ReplicationProblem
+from lrmp.solvers.replication.oracle import solve_replication
+from lrmp.solvers.replication.problem import ReplicationProblem
 
 Objective = Literal["latency", "throughput"]
 

@@ -7,11 +7,11 @@ import numpy as np
 
 from lrmp.baselines.validation.case import ValidationCase
 from lrmp.baselines.validation.cifar_networks import cifar_alexnet, cifar_resnet18, cifar_vgg16
-from lrmp.hardware.accelerator import Accelerator
-from lrmp.hardware.adc import flash_area_ratio
-from lrmp.hardware.cost_model import CostModel
+from lrmp.hardware.chip.accelerator import Accelerator
+from lrmp.hardware.chip.adc import flash_area_ratio
+from lrmp.hardware.chip.technology import area_ratio, energy_ratio
+from lrmp.hardware.cost.cost_model import CostModel
 from lrmp.hardware.networks import load_network
-from lrmp.hardware.technology import area_ratio, energy_ratio
 
 #: PIMSYN's config.json: 0.03 mW of a crossbar of 128 and 128 DACs of 0.8 uW.
 PIMSYN_STATIC_UW = 30 + 128 * 0.8

@@ -112,7 +112,7 @@ def _forms() -> list[Form]:
         if specs[0].vector_entry_point:
             make["vectorised"] = 'gym.make_vec("lrmp:{}", num_envs=64)'
         forms.append(Form(environment, specs, make, _spaces))
-    if find_spec("lrmp.envs.multi_agent"):
+    if find_spec("lrmp.envs.forms.multi_agent"):
         forms.append(_multi_agent_form())
     return forms
 
@@ -120,14 +120,14 @@ def _forms() -> list[Form]:
 def _multi_agent_form() -> Form:
     import pettingzoo
 
-    environment = import_module("lrmp.envs.multi_agent").MultiAgentEnv
+    environment = import_module("lrmp.envs.forms.multi_agent").MultiAgentEnv
     specs = [
         spec
         for spec in pettingzoo.parallel_registry.values()
         if str(spec.entry_point).startswith(f"{environment.__module__}:")
     ]
     make = {
-        "make, after `import lrmp.envs.multi_agent`": 'pettingzoo.make("parallel", "{}")',
+        "make, after `import lrmp.envs.forms.multi_agent`": 'pettingzoo.make("parallel", "{}")',
         "one after the other": 'pettingzoo.make("aec", "{}")',
     }
     return Form(environment, specs, make, _spaces_of_an_agent)

@@ -77,5 +77,5 @@ def navigation(pages: Iterable[str]) -> str:
 
 
 def _without_suffix(page: str) -> str:
-    """Let lrmp.envs come before lrmp.envs.accuracy."""
+    """Let lrmp.envs come before lrmp.accuracy."""
     return page.removesuffix(".md")

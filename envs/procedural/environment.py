@@ -10,21 +10,21 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from lrmp.envs.accuracy.table import TableAccuracy
-from lrmp.envs.action import layer_action_space
-from lrmp.envs.custom_task import find_task
-from lrmp.envs.episode_frame import MOST_WIDTH, Frame
-from lrmp.envs.episode_renderer import RENDER_MODES, EpisodeRenderer
-from lrmp.envs.layerwise import Action, LayerwiseEnv
-from lrmp.envs.observation import RUNNING_FEATURES, TOTALS
-from lrmp.envs.one_shot import OneShotEnv, one_shot_space
+from lrmp.accuracy.model.table import TableAccuracy
+from lrmp.envs.forms.action import layer_action_space
+from lrmp.envs.forms.layerwise import Action, LayerwiseEnv
+from lrmp.envs.forms.one_shot import OneShotEnv, one_shot_space
 from lrmp.envs.procedural.features import TRANSFER_FEATURES, transfer_features
 from lrmp.envs.procedural.generator import INSTANCES, Split, draw_task
-from lrmp.envs.reward import RewardName, reward_function
-from lrmp.envs.task import Task
+from lrmp.envs.rendering.episode_frame import MOST_WIDTH, Frame
+from lrmp.envs.rendering.episode_renderer import RENDER_MODES, EpisodeRenderer
+from lrmp.envs.scoring.observation import RUNNING_FEATURES, TOTALS
+from lrmp.envs.scoring.reward import RewardName, reward_function
+from lrmp.envs.task.custom_task import find_task
+from lrmp.envs.task.task import Task
 from lrmp.errors import ActionError, TaskError, unknown_name
-from lrmp.hardware.cost_report import Objective
-from lrmp.solvers.oracle import SolverName, check_solver
+from lrmp.hardware.cost.cost_report import Objective
+from lrmp.solvers.replication.oracle import SolverName, check_solver
 
 MAX_LAYERS = 128  # layers that observations have room for; ResNet-101 has 105
 REMEMBERED = 256  # instances that are not drawn again

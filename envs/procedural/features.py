@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lrmp.envs.accuracy.table import TableAccuracy
-from lrmp.envs.custom_task import TaskLike, find_task
-from lrmp.hardware.design import BIT_WIDTHS, MIN_BITS
+from lrmp.accuracy.model.table import TableAccuracy
+from lrmp.envs.task.custom_task import TaskLike, find_task
+from lrmp.hardware.space.design import BIT_WIDTHS, MIN_BITS
 
 #: Of every layer, in order.
 TRANSFER_FEATURES = (

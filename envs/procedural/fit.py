@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lrmp.envs.accuracy.sensitivity_table import SensitivityTable, load_table
-from lrmp.hardware.design import BIT_WIDTHS
+from lrmp.accuracy.model.sensitivity_table import SensitivityTable, load_table
+from lrmp.hardware.space.design import BIT_WIDTHS
 from lrmp.whole_file import write_whole
 
 #: The measured networks of LRMP-Procedural-v0; those for MNIST are too small to fit a trend to.

@@ -10,18 +10,18 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from lrmp.envs.accuracy.drop_map import DropMap
-from lrmp.envs.accuracy.table import TableAccuracy
+from lrmp.accuracy.model.drop_map import DropMap
+from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.envs.procedural.fit import LEVEL_BITS
-from lrmp.envs.task import Task
+from lrmp.envs.task.task import Task
 from lrmp.errors import TaskError, unknown_name
-from lrmp.hardware.accelerator import Accelerator
-from lrmp.hardware.cost_report import Objective
-from lrmp.hardware.design import BIT_WIDTHS, MAX_BITS
-from lrmp.hardware.layer import Layer
-from lrmp.hardware.mapping import TileMapping
-from lrmp.hardware.network import Network
-from lrmp.hardware.preset import load_preset
+from lrmp.hardware.chip.accelerator import Accelerator
+from lrmp.hardware.chip.preset import load_preset
+from lrmp.hardware.cost.cost_report import Objective
+from lrmp.hardware.cost.mapping import TileMapping
+from lrmp.hardware.networks.layer import Layer
+from lrmp.hardware.networks.network import Network
+from lrmp.hardware.space.design import BIT_WIDTHS, MAX_BITS
 
 Split = Literal["train", "test"]
 INSTANCES = 2**31  # of each split

@@ -6,11 +6,11 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from lrmp.envs.action import unit_to_index
-from lrmp.envs.layerwise import Action, LayerwiseEnv
-from lrmp.envs.observation import Observation
+from lrmp.envs.forms.action import unit_to_index
+from lrmp.envs.forms.layerwise import Action, LayerwiseEnv
+from lrmp.envs.scoring.observation import Observation
 from lrmp.errors import ActionError, TaskError
-from lrmp.hardware.design import BIT_WIDTHS
+from lrmp.hardware.space.design import BIT_WIDTHS
 
 Bits = tuple[int, int]  # of weights, of activations
 Widths = tuple[int, ...]

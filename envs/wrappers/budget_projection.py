@@ -5,11 +5,11 @@ import math
 import gymnasium as gym
 from gymnasium.utils import RecordConstructorArgs
 
-from lrmp.envs.layerwise import Action
-from lrmp.envs.observation import Observation
+from lrmp.envs.forms.layerwise import Action
+from lrmp.envs.scoring.observation import Observation
 from lrmp.envs.wrappers.bit_choice import BitChoice, Bits
 from lrmp.errors import InfeasibleBudgetError, TaskError
-from lrmp.hardware.design import BIT_WIDTHS
+from lrmp.hardware.space.design import BIT_WIDTHS
 
 
 class BudgetProjection(BitChoice, RecordConstructorArgs):

@@ -4,10 +4,10 @@ import gymnasium as gym
 from gymnasium import spaces
 from gymnasium.utils import RecordConstructorArgs
 
-from lrmp.envs.layerwise import Action
-from lrmp.envs.observation import Observation
+from lrmp.envs.forms.layerwise import Action
+from lrmp.envs.scoring.observation import Observation
 from lrmp.envs.wrappers.bit_choice import BitChoice
-from lrmp.hardware.design import BIT_WIDTHS
+from lrmp.hardware.space.design import BIT_WIDTHS
 
 
 class CellWidthWeights(BitChoice, RecordConstructorArgs):

@@ -8,8 +8,8 @@ from typing import Any, BinaryIO, SupportsFloat, TypeVar
 import gymnasium as gym
 from gymnasium.utils import RecordConstructorArgs
 
-from lrmp.envs.outcome import Outcome
-from lrmp.envs.record import Record
+from lrmp.envs.records.record import Record
+from lrmp.envs.scoring.outcome import Outcome
 from lrmp.errors import RunError
 from lrmp.foreign_text import parse_json
 from lrmp.growing_file import open_growing, read_whole_lines

@@ -7,8 +7,8 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.utils import RecordConstructorArgs
 
-from lrmp.envs.layerwise import Action
-from lrmp.envs.observation import Observation
+from lrmp.envs.forms.layerwise import Action
+from lrmp.envs.scoring.observation import Observation
 from lrmp.errors import TaskError, unknown_name
 
 

@@ -3,12 +3,12 @@
 from functools import cache, partial
 
 from lrmp.errors import NetworkError, unknown_name
-from lrmp.hardware.network import Network, NetworkFactory
 from lrmp.hardware.networks.digits import digits_cnn
 from lrmp.hardware.networks.lenet import lenet
 from lrmp.hardware.networks.lstm import ptb_lstm
 from lrmp.hardware.networks.mlp import mlp
 from lrmp.hardware.networks.mobilenet import mobilenet_v2
+from lrmp.hardware.networks.network import Network, NetworkFactory
 from lrmp.hardware.networks.resnet import cifar_resnet, imagenet_resnet, resnet8
 from lrmp.hardware.networks.squeezenet import squeezenet1_1
 from lrmp.hardware.networks.transformer import bert_base, llama_7b, vit_b_32

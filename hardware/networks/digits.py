@@ -1,8 +1,8 @@
 """A small convolutional network for the handwritten digits that scikit-learn ships."""
 
-from lrmp.hardware.layer import Layer
-from lrmp.hardware.network import Network
-from lrmp.hardware.network_builder import NetworkBuilder
+from lrmp.hardware.networks.layer import Layer
+from lrmp.hardware.networks.network import Network
+from lrmp.hardware.networks.network_builder import NetworkBuilder
 
 
 def digits_cnn() -> Network:

@@ -1,8 +1,8 @@
 """A multi-layer perceptron for MNIST, the first of LRMP's benchmarks."""
 
-from lrmp.hardware.layer import Layer
-from lrmp.hardware.network import Network
-from lrmp.hardware.network_builder import NetworkBuilder
+from lrmp.hardware.networks.layer import Layer
+from lrmp.hardware.networks.network import Network
+from lrmp.hardware.networks.network_builder import NetworkBuilder
 
 
 def mlp(sizes: tuple[int, ...] = (784, 512, 512, 10)) -> Network:

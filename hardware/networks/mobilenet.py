@@ -1,8 +1,8 @@
 """MobileNetV2."""
 
-from lrmp.hardware.layer import Layer
-from lrmp.hardware.network import Network
-from lrmp.hardware.network_builder import NetworkBuilder
+from lrmp.hardware.networks.layer import Layer
+from lrmp.hardware.networks.network import Network
+from lrmp.hardware.networks.network_builder import NetworkBuilder
 
 #: Expansion, output channels, repeats, stride of the first (table 2 of the paper).
 BLOCKS = (

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from functools import partial
 
-from lrmp.hardware.layer import Layer
-from lrmp.hardware.network import Network
-from lrmp.hardware.network_builder import NetworkBuilder
-from lrmp.hardware.vector_operations import pool_ops
+from lrmp.hardware.networks.layer import Layer
+from lrmp.hardware.networks.network import Network
+from lrmp.hardware.networks.network_builder import NetworkBuilder
+from lrmp.hardware.networks.vector_operations import pool_ops
 
 
 def imagenet_resnet(name: str, blocks: tuple[int, int, int, int], *, bottleneck: bool) -> Network:

@@ -1,9 +1,9 @@
 """SqueezeNet."""
 
-from lrmp.hardware.layer import Layer
-from lrmp.hardware.network import Network
-from lrmp.hardware.network_builder import NetworkBuilder
-from lrmp.hardware.vector_operations import pool_ops
+from lrmp.hardware.networks.layer import Layer
+from lrmp.hardware.networks.network import Network
+from lrmp.hardware.networks.network_builder import NetworkBuilder
+from lrmp.hardware.networks.vector_operations import pool_ops
 
 #: Place in ``features``: channels in, squeezed, expanded by each of the two kernels. The places
 #: between are poolings.

@@ -6,10 +6,10 @@ the scale of the scores folds into the query projection. Embeddings are tables i
 no crossbars. No network has a softmax behind its last layer.
 """
 
-from lrmp.hardware.layer import Layer
-from lrmp.hardware.network import Network
-from lrmp.hardware.network_builder import NetworkBuilder
-from lrmp.hardware.vector_operations import layer_norm_ops, rms_norm_ops, softmax_ops
+from lrmp.hardware.networks.layer import Layer
+from lrmp.hardware.networks.network import Network
+from lrmp.hardware.networks.network_builder import NetworkBuilder
+from lrmp.hardware.networks.vector_operations import layer_norm_ops, rms_norm_ops, softmax_ops
 
 
 def vit_b_32(blocks: int = 12) -> Network:

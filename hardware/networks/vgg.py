@@ -1,9 +1,9 @@
 """VGG networks."""
 
-from lrmp.hardware.layer import Layer
-from lrmp.hardware.network import Network
-from lrmp.hardware.network_builder import NetworkBuilder
-from lrmp.hardware.vector_operations import pool_ops
+from lrmp.hardware.networks.layer import Layer
+from lrmp.hardware.networks.network import Network
+from lrmp.hardware.networks.network_builder import NetworkBuilder
+from lrmp.hardware.networks.vector_operations import pool_ops
 
 
 def vgg8() -> Network:

@@ -13,11 +13,11 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 from lrmp import envs, errors, hardware, solvers
-from lrmp.envs.custom_task import find_task, make_task, read_task
-from lrmp.envs.optimum import Optimum, stored_optimum
-from lrmp.envs.outcome import Outcome, evaluate
 from lrmp.envs.registration import register_envs
-from lrmp.envs.task import Task, list_tasks, load_task
+from lrmp.envs.scoring.outcome import Outcome, evaluate
+from lrmp.envs.task.custom_task import find_task, make_task, read_task
+from lrmp.envs.task.optimum import Optimum, stored_optimum
+from lrmp.envs.task.task import Task, list_tasks, load_task
 from lrmp.hardware import (
     Accelerator,
     CostModel,

@@ -4,7 +4,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from lrmp.envs.environment_id import environment_id
+from lrmp.envs.task.environment_id import environment_id
 
 LAYERS = 21  # of ResNet-18: steps per episode
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lrmp.baselines.optimum import joint_problem
+from lrmp.baselines.experiments.optimum import joint_problem
 from lrmp.envs import load_task
-from lrmp.solvers.joint import solve_joint
+from lrmp.solvers.joint.solve import solve_joint
 
-sys.path.append(str(Path(__file__).parents[1] / "solvers"))
+sys.path.append(str(Path(__file__).parents[1] / "solvers" / "joint"))
 from joint_milp import Program, solve_highs, solve_scip
 
 TIME_LIMIT = 300  # seconds of a mixed-integer program; it is reported as failed beyond

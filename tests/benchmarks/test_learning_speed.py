@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from lrmp.baselines import ddpg, ppo, td3
+from lrmp.baselines.learners import ddpg, ppo, td3
 
 TASK, LAYERS, EPISODES = "LRMP-ResNet18-v1", 21, 512
 

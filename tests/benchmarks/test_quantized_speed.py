@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from lrmp.envs.accuracy.models import load_model
-from lrmp.envs.accuracy.quantization import QuantizedNetwork
+from lrmp.accuracy.lab.models import load_model
+from lrmp.accuracy.lab.quantization import QuantizedNetwork
 
 #: Batches as the evaluator makes them.
 INPUTS = {

@@ -409,7 +409,7 @@ def test_closed_pipe_is_no_traceback(tmp_path):
 def test_baseline_as_a_module_words_its_errors(tmp_path):
     words = ["--env-id", "LRMP-ResNet19-v0", "--runs-dir", str(tmp_path)]
     done = subprocess.run(
-        [sys.executable, "-m", "lrmp.baselines.random_search", *words],
+        [sys.executable, "-m", "lrmp.baselines.searchers.random_search", *words],
         capture_output=True,
         text=True,
     )

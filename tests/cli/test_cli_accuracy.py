@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from lrmp.accuracy.model.sensitivity_table import SensitivityTable
 from lrmp.cli import main
-from lrmp.envs.accuracy.sensitivity_table import SensitivityTable
 
 
 def test_check_shows_table_and_network_side_by_side(data, capsys):

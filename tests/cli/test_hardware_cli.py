@@ -20,9 +20,9 @@ from lrmp.hardware import (
     load_preset,
     read_preset,
 )
-from lrmp.hardware.accelerator import PARAMETERS
-from lrmp.hardware.event_energies import EVENTS
-from lrmp.hardware.preset import preset_title
+from lrmp.hardware.chip.accelerator import PARAMETERS
+from lrmp.hardware.chip.event_energies import EVENTS
+from lrmp.hardware.chip.preset import preset_title
 
 LRMP = "lrmp_frontiers_2024"
 ACTIONS = ("list", "show", "compare", "cost", "validate")

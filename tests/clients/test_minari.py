@@ -14,7 +14,7 @@ pytest.importorskip("jax", reason='recording needs pip install "lrmp[minari]"')
 import minari
 
 from lrmp.baselines.clients.record_minari import record
-from lrmp.envs.optimum import stored_optimum
+from lrmp.envs.task.optimum import stored_optimum
 from lrmp.errors import RunError, TaskError
 
 # Whose data set it is, is for who records it to say.

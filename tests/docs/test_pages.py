@@ -40,7 +40,7 @@ def test_every_id_is_in_the_table_of_its_form(sources):
 
 
 def test_every_multi_agent_id_is_in_its_table(sources):
-    pytest.importorskip("lrmp.envs.multi_agent")
+    pytest.importorskip("lrmp.envs.forms.multi_agent")
     import pettingzoo
 
     ids = [env_id for env_id in pettingzoo.parallel_registry if env_id.startswith("LRMP/")]

@@ -55,7 +55,7 @@ def png(width, height):
 )
 def test_pictures_of_too_many_pixels(tmp_path, size, message):
     pytest.importorskip("PIL")
-    from lrmp.envs.accuracy.data.image_folder import read_image
+    from lrmp.accuracy.lab.images.image_folder import read_image
 
     path = tmp_path / "image.png"
     path.write_bytes(png(*size))
@@ -65,7 +65,7 @@ def test_pictures_of_too_many_pixels(tmp_path, size, message):
 
 def test_postscript_is_not_run(tmp_path):
     pytest.importorskip("PIL")
-    from lrmp.envs.accuracy.data.image_folder import read_image
+    from lrmp.accuracy.lab.images.image_folder import read_image
 
     path = tmp_path / "image.png"
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n")
@@ -83,7 +83,7 @@ def test_postscript_is_not_run(tmp_path):
     ],
 )
 def test_idx_that_unpacks_to_much(tmp_path, shape, message):
-    from lrmp.envs.accuracy.data.idx import read_idx
+    from lrmp.accuracy.lab.images.idx import read_idx
 
     header = bytes([0, 0, 8, len(shape)]) + b"".join(n.to_bytes(4, "big") for n in shape)
     stream = io.BytesIO()
@@ -125,7 +125,7 @@ HEADER = "{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}"
     ],
 )
 def test_archives_that_announce_or_unpack_to_much(tmp_path, header, content, message):
-    from lrmp.envs.accuracy.data.archive import read_arrays
+    from lrmp.accuracy.lab.images.archive import read_arrays
 
     (tmp_path / "x.npz").write_bytes(npz(header, content))
     with pytest.raises(AccuracyDataError, match=message):
@@ -133,7 +133,7 @@ def test_archives_that_announce_or_unpack_to_much(tmp_path, header, content, mes
 
 
 def test_an_encrypted_archive_is_named(tmp_path):
-    from lrmp.envs.accuracy.data.archive import read_arrays
+    from lrmp.accuracy.lab.images.archive import read_arrays
 
     data = bytearray(npz(HEADER.format("|u1", (3,)), [b"abc"]))
     data[6] |= 1  # of the member
@@ -144,7 +144,7 @@ def test_an_encrypted_archive_is_named(tmp_path):
 
 
 def test_a_file_that_is_an_array_is_no_archive(tmp_path):
-    from lrmp.envs.accuracy.data.archive import read_arrays
+    from lrmp.accuracy.lab.images.archive import read_arrays
 
     np.save(tmp_path / "x.npy", np.zeros(3))
     with pytest.raises(AccuracyDataError, match="whole archive of plain arrays"):

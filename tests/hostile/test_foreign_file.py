@@ -176,7 +176,7 @@ def test_errors_escape_what_they_quote():
 
 def test_readers_do_not_wait_for_a_pipe(tmp_path):
     from lrmp.baselines.study.definition import read_study
-    from lrmp.envs.custom_task import read_task
+    from lrmp.envs.task.custom_task import read_task
     from lrmp.hardware import read_preset
 
     os.mkfifo(tmp_path / "pipe.toml")

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lrmp.baselines.run_directory import RunDirectory
-from lrmp.baselines.search import _Journal
+from lrmp.accuracy.lab.images.archive import read_jpeg_archive, read_pixel_archive
+from lrmp.accuracy.lab.images.idx import read_idx
+from lrmp.accuracy.lab.measurement_log import MeasurementLog
+from lrmp.baselines.running.run_directory import RunDirectory
+from lrmp.baselines.searchers.search import _Journal
 from lrmp.baselines.study.definition import read_study
 from lrmp.baselines.study.results import Results, read_results
 from lrmp.baselines.study.scores import Scores
-from lrmp.envs.accuracy.data.archive import read_jpeg_archive, read_pixel_archive
-from lrmp.envs.accuracy.data.idx import read_idx
-from lrmp.envs.accuracy.measurement_log import MeasurementLog
-from lrmp.envs.custom_task import read_task
+from lrmp.envs.task.custom_task import read_task
 from lrmp.envs.wrappers import RecordDesigns
 from lrmp.errors import LRMPError
 from lrmp.hardware import Network, read_preset
@@ -115,7 +115,7 @@ def policy():
 
 def checkpoint():
     torch = pytest.importorskip("torch")
-    from lrmp.baselines.checkpoint import save_checkpoint
+    from lrmp.baselines.running.checkpoint import save_checkpoint
 
     tensors = {"policy": {"a": torch.ones(2, 3)}, "rng": {"state": torch.zeros(3)}}
     return saved(lambda path: save_checkpoint(path, tensors, {"added": 2, "rng": {"s": 2**100}}))
@@ -136,7 +136,7 @@ def run_file(name):
     def make():
         import tempfile
 
-        from lrmp.baselines import random_search
+        from lrmp.baselines.searchers import random_search
 
         with tempfile.TemporaryDirectory() as folder:
             args = random_search.Args("LRMP-MLP-v0", evaluations=5, runs_dir=Path(folder))
@@ -159,20 +159,20 @@ def read_policy(path):
 
 
 def read_checkpoint(path):
-    from lrmp.baselines.checkpoint import load_checkpoint
+    from lrmp.baselines.running.checkpoint import load_checkpoint
 
     load_checkpoint(path)
 
 
 def read_picture(path):
-    from lrmp.envs.accuracy.data.image_folder import read_image
+    from lrmp.accuracy.lab.images.image_folder import read_image
 
     read_image((path, 8, 8))
 
 
 def read_weights(path):
-    from lrmp.envs.accuracy.models.factory import load_weights
-    from lrmp.envs.accuracy.models.mnist import LeNet
+    from lrmp.accuracy.lab.models.factory import load_weights
+    from lrmp.accuracy.lab.models.mnist import LeNet
 
     load_weights(LeNet(), path)
 
@@ -181,7 +181,7 @@ def weights():
     pytest.importorskip("torch")
     from safetensors.torch import save_file
 
-    from lrmp.envs.accuracy.models.mnist import LeNet
+    from lrmp.accuracy.lab.models.mnist import LeNet
 
     return saved(lambda path: save_file(LeNet().state_dict(), path))
 
@@ -262,7 +262,7 @@ KINDS = {
     ),
     "task": ("task.toml", lambda: TASK, read_task),
     "study": ("study.toml", lambda: STUDY, read_study),
-    "table": ("table.json", shipped("lrmp.envs.accuracy.tables", "lenet.json"), read_table),
+    "table": ("table.json", shipped("lrmp.accuracy.tables", "lenet.json"), read_table),
     "record": ("record.jsonl", run_file("record.jsonl"), read_submission),
     "run_record": ("record.jsonl", run_file("record.jsonl"), read_run),
     "run_config": ("config.json", run_file("config.json"), read_run),

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lrmp.baselines import random_search, run_directory
-from lrmp.baselines.run_directory import RunDirectory
+from lrmp.baselines.running import run_directory
+from lrmp.baselines.running.run_directory import RunDirectory
+from lrmp.baselines.searchers import random_search
 from lrmp.baselines.study.definition import read_study
 from lrmp.baselines.study.planned_run import perform
 from lrmp.baselines.study.results import locked
@@ -122,7 +123,7 @@ def test_checksums_are_those_of_sha256sum(run):
 HOLD = """\
 import sys
 from pathlib import Path
-from lrmp.baselines.run_directory import RunDirectory
+from lrmp.baselines.running.run_directory import RunDirectory
 run = RunDirectory.open(Path(sys.argv[1]), {"agent": "a"})
 with run.locked():
     print("held", flush=True)
@@ -191,5 +192,5 @@ def test_git_runs_no_program_of_a_foreign_repository(tmp_path, monkeypatch):
         capture_output=True,
         text=True,
     ).stdout.strip()
-    if Path(run_directory.__file__).resolve().parents[1] == Path(__file__).parents[2]:
+    if Path(run_directory.__file__).resolve().parents[2] == Path(__file__).parents[2]:
         assert begun["lrmp_commit"].startswith(here)

@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from lrmp.baselines.algorithms import ALGORITHMS
+from lrmp.baselines.running.algorithms import ALGORITHMS
 from lrmp.leaderboard.agent_name import skeleton
 
 ALIKE = (

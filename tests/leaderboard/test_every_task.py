@@ -3,7 +3,7 @@
 import pytest
 
 from lrmp.envs import TASKS, Record, evaluate_bits, load_task
-from lrmp.envs.optimum import stored_optimum
+from lrmp.envs.task.optimum import stored_optimum
 from lrmp.leaderboard import Store, format_ranking, rank, submit
 
 

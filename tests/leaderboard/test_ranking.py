@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lrmp.envs import load_task
-from lrmp.envs.reward import PENALTY_PER_POINT, lrmp_reward
+from lrmp.envs.scoring.reward import PENALTY_PER_POINT, lrmp_reward
 from lrmp.leaderboard import Entry, Store, format_ranking, rank, to_json
 
 

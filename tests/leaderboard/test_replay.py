@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from lrmp.envs import TASKS, Claim, Outcome, Record, evaluate_bits, load_task
-from lrmp.envs.reward import lrmp_reward
-from lrmp.envs.task import Task
+from lrmp.envs.scoring.reward import lrmp_reward
+from lrmp.envs.task.task import Task
 from lrmp.errors import RecordError, SolverError
 from lrmp.hardware import CostModel, Design, load_preset
 from lrmp.leaderboard import replay

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from lrmp.baselines.run_directory import RunDirectory
+from lrmp.baselines.running.run_directory import RunDirectory
 from lrmp.errors import RecordError
 from lrmp.leaderboard import Store, submit
 

@@ -18,34 +18,37 @@ def project():
 
 
 @needs_checkout
-def test_every_package_folder_is_listed():
-    setuptools = project()["tool"]["setuptools"]
-    folders = {"lrmp": "src/lrmp"} | setuptools["package-dir"]
-    found = set()
-    for package, folder in folders.items():
-        for init in (ROOT / folder).rglob("__init__.py"):
-            below = init.parent.relative_to(ROOT / folder).parts
-            found.add(".".join([package, *below]))
-    assert found == set(setuptools["packages"])
+def test_every_top_level_package_is_linked_into_lrmp():
+    folders = {init.parent.name for init in ROOT.glob("*/__init__.py")}
+    assert folders == {"agents", "baselines", "envs", "hardware", "leaderboard", "solvers"}
+    for folder in folders:
+        assert (ROOT / "src" / "lrmp" / folder).resolve() == ROOT / folder
 
 
 @needs_checkout
 def test_every_data_file_is_covered_by_package_data():
-    setuptools = project()["tool"]["setuptools"]
-    covered = {"py.typed"}
-    for package, patterns in setuptools["package-data"].items():
-        top, *below = package.removeprefix("lrmp.").split(".")
-        folder = ROOT / ("src/lrmp" if package == "lrmp" else top)
-        for pattern in patterns:
-            covered |= {f.name for f in folder.joinpath(*below).glob(pattern)}
-    folders = [ROOT / f for f in setuptools["package-dir"].values()]
+    patterns = project()["tool"]["setuptools"]["package-data"]["*"]
+    packages = [init.parent for init in ROOT.glob("*/**/__init__.py") if "tests" not in init.parts]
+    covered = {
+        file for package in packages for pattern in patterns for file in package.glob(pattern)
+    }
     data = {
-        f.name
-        for folder in folders
-        for f in folder.rglob("*")
-        if f.is_file() and f.suffix not in (".py", ".pyc")
+        file
+        for package in packages
+        for file in package.rglob("*")
+        if file.is_file() and file.suffix not in (".py", ".pyc")
     }
     assert data <= covered
+
+
+@needs_checkout
+def test_a_checkout_without_links_says_what_to_do(tmp_path):
+    (tmp_path / "setup.py").write_text((ROOT / "setup.py").read_text("utf-8"), "utf-8")
+    done = subprocess.run(
+        [sys.executable, "setup.py", "--version"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Expected src/lrmp/agents to be the package of that name, got ")
 
 
 def test_data_files_are_installed():
@@ -54,8 +57,8 @@ def test_data_files_are_installed():
     for package, name in (
         ("lrmp", "py.typed"),
         ("lrmp.hardware.presets", "lrmp_frontiers_2024.toml"),
-        ("lrmp.envs.accuracy", "digits_cnn.safetensors"),
-        ("lrmp.envs.accuracy", "published_ptq.toml"),
+        ("lrmp.accuracy.model", "digits_cnn.safetensors"),
+        ("lrmp.accuracy.model", "published_ptq.toml"),
         ("lrmp.leaderboard", "record.schema.json"),
     ):
         assert resources.files(package).joinpath(name).is_file(), f"{package}/{name}"

@@ -4,7 +4,7 @@ import pytest
 
 from lrmp.baselines.validation import format_table, run_validation
 from lrmp.hardware import list_presets
-from lrmp.hardware.preset_table import format_presets
+from lrmp.hardware.chip.preset_table import format_presets
 
 DOCS = Path(__file__).parents[2] / "docs" / "hardware"
 

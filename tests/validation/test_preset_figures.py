@@ -9,9 +9,9 @@ import pytest
 
 from lrmp.errors import NetworkError, PresetError
 from lrmp.hardware import CostModel, Design, list_presets, load_network, load_preset
-from lrmp.hardware.accelerator import PARAMETERS
-from lrmp.hardware.event_energies import EVENTS
-from lrmp.hardware.peak import peak_ops_per_s
+from lrmp.hardware.chip.accelerator import PARAMETERS
+from lrmp.hardware.chip.event_energies import EVENTS
+from lrmp.hardware.chip.peak import peak_ops_per_s
 
 PRESETS = list_presets()
 WITH_AREA = [name for name in PRESETS if load_preset(name).components]

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from lrmp.baselines.run import task_name
+from lrmp.accuracy.lab.images import SHAPES, SOURCES, ImageFolder, data_root
+from lrmp.accuracy.lab.protocol import Protocol, Split, load_protocol, protocol_of, read_protocols
+from lrmp.accuracy.model.design_result import DesignResult, design_bits, design_text
+from lrmp.accuracy.model.sensitivity_table import load_table, shipped_networks
+from lrmp.baselines.running.run import task_name
 from lrmp.cli.exit_codes import EPILOG
 from lrmp.cli.output import add_json, print_json
-from lrmp.envs.accuracy.data import SHAPES, SOURCES, ImageFolder, data_root
-from lrmp.envs.accuracy.design_result import DesignResult, design_bits, design_text
-from lrmp.envs.accuracy.protocol import Protocol, Split, load_protocol, protocol_of, read_protocols
-from lrmp.envs.accuracy.sensitivity_table import load_table, shipped_networks
-from lrmp.envs.custom_task import find_task
-from lrmp.envs.task import Task
+from lrmp.envs.task.custom_task import find_task
+from lrmp.envs.task.task import Task
 from lrmp.errors import AccuracyDataError, MissingExtraError, RunError
 from lrmp.hardware.networks import load_network
 
@@ -143,8 +143,8 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 
 def _measure(options: argparse.Namespace) -> int:
     _need_torch()
-    from lrmp.envs.accuracy.measurement import JUDGE_SEED, Measurement
-    from lrmp.envs.accuracy.table_build import build_table, extend_shipped, write_table
+    from lrmp.accuracy.lab.measurement import JUDGE_SEED, Measurement
+    from lrmp.accuracy.lab.table_build import build_table, extend_shipped, write_table
 
     protocol = _protocol(options)
     log = options.out / f"{protocol.network}.log.jsonl"
@@ -167,7 +167,7 @@ def _protocol(options: argparse.Namespace) -> Protocol:
     """Return the network's protocol, with the user's weights and images where given."""
     protocol = load_protocol(options.network)
     if options.weights is not None:
-        from lrmp.envs.accuracy.protocol import file_sha256
+        from lrmp.accuracy.lab.protocol import file_sha256
 
         path = options.weights.resolve()
         protocol = replace(
@@ -214,7 +214,7 @@ def _check(options: argparse.Namespace) -> int:
     protocol, name = protocol_of(task.network), task.network.name
     table = load_table(name) if name in shipped_networks() else None
     _need_torch()
-    from lrmp.envs.accuracy.evaluator import NetworkEvaluator
+    from lrmp.accuracy.lab.evaluator import NetworkEvaluator
 
     evaluator = NetworkEvaluator(protocol, data_root(options.data), options.processor)
     results = {split: evaluator.evaluate(weights, activations, split) for split in _SPLITS}
@@ -250,9 +250,9 @@ def _tune(options: argparse.Namespace) -> int:
         )
     task, weights, activations = _design(options)
     _need_torch()
-    from lrmp.envs.accuracy.design_tuning import CHECKED, tune_design
-    from lrmp.envs.accuracy.evaluator import NetworkEvaluator
-    from lrmp.envs.accuracy.quantization.fine_tuning import FineTuning
+    from lrmp.accuracy.lab.design_tuning import CHECKED, tune_design
+    from lrmp.accuracy.lab.evaluator import NetworkEvaluator
+    from lrmp.accuracy.lab.quantization.fine_tuning import FineTuning
 
     design = design_text(np.array([weights, activations]))
     # The folder names all that the epochs depend on, so that none is taken for another's.
@@ -310,7 +310,7 @@ def _design(options: argparse.Namespace) -> tuple[Task, list[int], list[int]]:
     if (options.run_dir is None) == (options.bits is None):
         raise RunError("Expected either a run directory or --env-id with --bits.")
     if options.run_dir is not None:
-        from lrmp.baselines.run_directory import RunDirectory
+        from lrmp.baselines.running.run_directory import RunDirectory
         from lrmp.leaderboard.submission import check_definition, read_submission
 
         run = options.run_dir
@@ -345,7 +345,7 @@ def _report(options: argparse.Namespace) -> int:
         raise MissingExtraError(
             f'Expected {error.name} for the report; run pip install "lrmp[accuracy,plot]".'
         ) from error
-    from lrmp.envs.accuracy.fidelity_report import write_report
+    from lrmp.accuracy.lab.fidelity_report import write_report
 
     print(f"wrote {write_report(options.out)}")
     return 0

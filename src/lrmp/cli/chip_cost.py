@@ -5,16 +5,16 @@ from functools import cached_property
 
 import numpy as np
 
-from lrmp.envs.si_prefix import format_quantity
-from lrmp.hardware.accelerator import Accelerator
-from lrmp.hardware.cost_model import CostModel
-from lrmp.hardware.cost_report import CostReport, Objective
-from lrmp.hardware.design import Design
+from lrmp.hardware.chip.accelerator import Accelerator
+from lrmp.hardware.cost.cost_model import CostModel
+from lrmp.hardware.cost.cost_report import CostReport, Objective
+from lrmp.hardware.cost.mapping import ceil_div
 from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.hardware.mapping import ceil_div
-from lrmp.hardware.network import Network
-from lrmp.solvers.oracle import solve_replication
-from lrmp.solvers.replication import ReplicationProblem
+from lrmp.hardware.networks.network import Network
+from lrmp.hardware.space.design import Design
+from lrmp.si_prefix import format_quantity
+from lrmp.solvers.replication.oracle import solve_replication
+from lrmp.solvers.replication.problem import ReplicationProblem
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from lrmp.envs.si_prefix import format_number, format_quantity
-from lrmp.hardware.accelerator import Accelerator
-from lrmp.hardware.design import MAX_BITS
-from lrmp.hardware.peak import peak_ops_per_s
+from lrmp.hardware.chip.accelerator import Accelerator
+from lrmp.hardware.chip.peak import peak_ops_per_s
+from lrmp.hardware.space.design import MAX_BITS
+from lrmp.si_prefix import format_number, format_quantity
 
 #: Units of the parameters that have one; the others are counts or names.
 _UNITS = {

@@ -5,8 +5,8 @@ from typing import Any
 
 from lrmp.cli.chip_cost import ChipCost
 from lrmp.cli.output import format_column, format_table
-from lrmp.envs.si_prefix import format_number, format_quantity
 from lrmp.errors import LRMPError
+from lrmp.si_prefix import format_number, format_quantity
 
 #: What became of every chip: its cost, or why it has none.
 ChipCosts = Mapping[str, ChipCost | LRMPError]

@@ -15,16 +15,16 @@ from lrmp.cli.network_argument import HELP, SHAPE_HELP, InputShape, read_network
 from lrmp.cli.output import add_json, format_table, note, print_json
 from lrmp.cli.picture import save_picture
 from lrmp.cli.preset_argument import ALL, load_chip, load_chips
-from lrmp.envs.cost_plot import plot_cost
-from lrmp.envs.floor_plan import plot_floor_plan
-from lrmp.envs.si_prefix import format_quantity
 from lrmp.errors import LRMPError, RunError
-from lrmp.hardware.accelerator import Accelerator
-from lrmp.hardware.cost_report import Objective
-from lrmp.hardware.design import MAX_BITS
-from lrmp.hardware.network import Network
+from lrmp.hardware.chip.accelerator import Accelerator
+from lrmp.hardware.chip.preset import list_presets, load_preset, preset_title
+from lrmp.hardware.cost.cost_report import Objective
 from lrmp.hardware.networks import NETWORKS
-from lrmp.hardware.preset import list_presets, load_preset, preset_title
+from lrmp.hardware.networks.network import Network
+from lrmp.hardware.space.design import MAX_BITS
+from lrmp.plotting.cost_plot import plot_cost
+from lrmp.plotting.floor_plan import plot_floor_plan
+from lrmp.si_prefix import format_quantity
 
 DEFAULT_PRESET = "lrmp_frontiers_2024"
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import lrmp
-from lrmp.baselines import algorithms
-from lrmp.baselines.algorithms import ALGORITHMS, load_algorithm
-from lrmp.baselines.command import parse_args
-from lrmp.baselines.run import is_registered
-from lrmp.baselines.run_directory import RunDirectory
+from lrmp.baselines.running import algorithms
+from lrmp.baselines.running.algorithms import ALGORITHMS, load_algorithm
+from lrmp.baselines.running.command import parse_args
+from lrmp.baselines.running.run import is_registered
+from lrmp.baselines.running.run_directory import RunDirectory
 from lrmp.cli import accuracy, hardware, optimum, own_task, render, study
 from lrmp.cli.bits_argument import read_bits
 from lrmp.cli.exit_codes import (
@@ -33,17 +33,17 @@ from lrmp.cli.exit_codes import (
 from lrmp.cli.outcome_text import print_outcome
 from lrmp.cli.output import add_json, note, print_json
 from lrmp.cli.picture import save_picture
-from lrmp.envs.cost_plot import plot_cost
-from lrmp.envs.custom_task import find_task
-from lrmp.envs.design_plot import plot_design
-from lrmp.envs.floor_plan import plot_floor_plan
-from lrmp.envs.outcome import Outcome, evaluate_bits
-from lrmp.envs.record import Claim, Record
-from lrmp.envs.task import TASKS, Task, load_task
+from lrmp.envs.records.record import Claim, Record
+from lrmp.envs.scoring.outcome import Outcome, evaluate_bits
+from lrmp.envs.task.custom_task import find_task
+from lrmp.envs.task.task import TASKS, Task, load_task
 from lrmp.errors import LRMPError, MissingExtraError, RecordError, RunError
 from lrmp.leaderboard.store import DEFAULT_STORE
+from lrmp.plotting.cost_plot import plot_cost
+from lrmp.plotting.design_plot import plot_design
+from lrmp.plotting.floor_plan import plot_floor_plan
 from lrmp.printable import EscapedStream, printable
-from lrmp.solvers.replication import Replication, ReplicationProblem
+from lrmp.solvers.replication.problem import Replication, ReplicationProblem
 
 #: Command groups with a file of their own: their ``add_commands`` extends the parser.
 GROUPS = (study, own_task, optimum, render, accuracy, hardware)
@@ -312,7 +312,7 @@ def _of_run(run: Path, *, use_policy: bool) -> Outcome:
         raise RunError(f"Expected --policy beside a run directory, got {run}.")
     _extra("torch")
     from lrmp.agents.policies import load_policy
-    from lrmp.baselines.evaluate import evaluate_policy
+    from lrmp.baselines.running.evaluate import evaluate_policy
 
     policy = load_policy(RunDirectory(folder).policy_path)
     return evaluate_policy(policy, task)

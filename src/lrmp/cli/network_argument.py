@@ -13,8 +13,8 @@ from types import ModuleType
 from typing import Any
 
 from lrmp.errors import LRMPError, MissingExtraError, NetworkError, unknown_name
-from lrmp.hardware.network import Network
 from lrmp.hardware.networks import NETWORKS, load_network
+from lrmp.hardware.networks.network import Network
 
 HELP = (
     "a built-in network, file.onnx, or package.module:factory or path/to/file.py:factory that "

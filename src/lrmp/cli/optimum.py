@@ -11,11 +11,11 @@ from lrmp.cli.exit_codes import EPILOG, EXIT_OK
 from lrmp.cli.outcome_text import print_outcome
 from lrmp.cli.output import add_json, print_json
 from lrmp.cli.picture import save_picture
-from lrmp.envs.custom_task import find_task
-from lrmp.envs.design_plot import plot_design
-from lrmp.envs.optimum import stored_optimum
-from lrmp.envs.outcome import evaluate_bits
+from lrmp.envs.scoring.outcome import evaluate_bits
+from lrmp.envs.task.custom_task import find_task
+from lrmp.envs.task.optimum import stored_optimum
 from lrmp.errors import RunError
+from lrmp.plotting.design_plot import plot_design
 
 STATUS = "{desc}, {elapsed}{postfix}"  # how long the solver takes is not known beforehand
 
@@ -30,7 +30,7 @@ def add_commands(commands: Any) -> None:
         "optimum",
         help="show the proven optimum of a task",
         description="The best design known for a task, and a proven bound on all designs. "
-        "`python -m lrmp.baselines.optimum --out FOLDER` computes all of them again.",
+        "`python -m lrmp.baselines.experiments.optimum --out FOLDER` computes all of them again.",
         epilog=EPILOG,
     )
     parser.add_argument("env_id", help="the environment, or a task file (.toml)")
@@ -48,7 +48,7 @@ def _optimum(options: argparse.Namespace) -> int:
     task = find_task(options.env_id)
     known = stored_optimum(task)
     if options.solve:
-        from lrmp.baselines.optimum import find_optimum
+        from lrmp.baselines.experiments.optimum import find_optimum
 
         with tqdm(desc=f"solving {task.id}", bar_format=STATUS, leave=False) as status:
             known = find_optimum(task, status.set_postfix_str)

@@ -1,6 +1,6 @@
 """A finished design as text."""
 
-from lrmp.envs.outcome import Outcome
+from lrmp.envs.scoring.outcome import Outcome
 
 
 def print_outcome(outcome: Outcome) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from math import exp, log
 from typing import Any
 
-from lrmp.envs.si_prefix import format_number, si_prefix
 from lrmp.printable import printable
+from lrmp.si_prefix import format_number, si_prefix
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK
 from lrmp.cli.output import add_json, print_json
-from lrmp.envs.custom_task import read_task
+from lrmp.envs.task.custom_task import read_task
 
 
 def add_commands(commands: Any) -> None:

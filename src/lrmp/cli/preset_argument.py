@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lrmp.errors import PresetError
-from lrmp.hardware.accelerator import Accelerator
-from lrmp.hardware.preset import list_presets, load_preset, read_preset
+from lrmp.hardware.chip.accelerator import Accelerator
+from lrmp.hardware.chip.preset import list_presets, load_preset, read_preset
 
 ALL = "all"
 

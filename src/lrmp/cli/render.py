@@ -13,15 +13,15 @@ from tqdm import tqdm
 from lrmp.agents.policy import Policy
 from lrmp.cli.bits_argument import read_bits
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK
-from lrmp.envs.custom_task import CUSTOM_ID, find_task
-from lrmp.envs.episode_frame import Frame
-from lrmp.envs.episode_video import check_video_path, write_video
-from lrmp.envs.layerwise import Action, LayerwiseEnv
-from lrmp.envs.observation import Observation
-from lrmp.envs.optimum import stored_optimum
-from lrmp.envs.task import Task
+from lrmp.envs.forms.layerwise import Action, LayerwiseEnv
+from lrmp.envs.rendering.episode_frame import Frame
+from lrmp.envs.rendering.episode_video import check_video_path, write_video
+from lrmp.envs.scoring.observation import Observation
+from lrmp.envs.task.custom_task import CUSTOM_ID, find_task
+from lrmp.envs.task.optimum import stored_optimum
+from lrmp.envs.task.task import Task
 from lrmp.errors import MissingExtraError, RunError
-from lrmp.hardware.design import MIN_BITS, Design
+from lrmp.hardware.space.design import MIN_BITS, Design
 
 MOST_FPS = 50  # GIF counts in hundredths of a second, and players slow down what is faster
 
@@ -118,6 +118,6 @@ def _policy(run: Path) -> Policy:
         raise MissingExtraError(
             'Expected torch to run a policy; run pip install "lrmp[train]".'
         ) from error
-    from lrmp.baselines.run_directory import RunDirectory
+    from lrmp.baselines.running.run_directory import RunDirectory
 
     return load_policy(RunDirectory(run).policy_path)

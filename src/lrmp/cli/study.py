@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lrmp.accuracy.lab.images import data_root
+from lrmp.accuracy.lab.protocol import protocol_of
 from lrmp.cli.exit_codes import EPILOG, EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED
-from lrmp.envs.accuracy.data import data_root
-from lrmp.envs.accuracy.protocol import protocol_of
 from lrmp.errors import StudyError
 
 if TYPE_CHECKING:

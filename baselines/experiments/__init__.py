@@ -1,0 +1,1 @@
+"""The tables and pictures of the documentation, each made by one command."""

@@ -1,0 +1,323 @@
+"""A policy for all networks: ``python -m lrmp.baselines.experiments.transfer --seed 1``.
+
+Policy gradient on the procedural family's training instances (Williams, 1992; the leave-one-out
+baseline of Kool et al., DeepRLStructPred at ICLR 2019): every iteration draws some instances and,
+for each, some designs from a `SetPolicy`; a design's advantage is its reward less the mean of the
+instance's other designs, over their spread. Rewards below zero are learned from through
+``-ln(1 - r)``, as in PPO here.
+
+The trained policy is then tried, without retraining, on registered tasks whose networks it has
+never seen: its likeliest design, and the best of ``samples`` designs drawn from it.
+
+Writes a run directory: config.json, TensorBoard events, training.csv, policy.safetensors,
+transfer.json and transfer.md. A run that was interrupted goes on from its last checkpoint with
+the same result.
+"""
+
+import csv
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from lrmp.agents.policy_gradient import policy_gradient_loss, sample_designs
+from lrmp.agents.reward_compression import compress
+from lrmp.agents.set_policy import SetPolicy
+from lrmp.baselines.running.checkpoint import (
+    optimizer_tensors,
+    restore_optimizer,
+    restoring,
+    save_checkpoint,
+)
+from lrmp.baselines.running.command import check_counts, run_command
+from lrmp.baselines.running.run_directory import RunDirectory
+from lrmp.envs.procedural.features import TRANSFER_FEATURES, transfer_features
+from lrmp.envs.procedural.generator import draw_task
+from lrmp.envs.scoring.dynamics import Dynamics
+from lrmp.envs.task.custom_task import TaskLike, find_task
+from lrmp.envs.task.optimum import stored_optimum
+from lrmp.envs.task.task import load_task
+from lrmp.hardware.space.design import MIN_BITS
+from lrmp.whole_file import replacing, write_whole
+
+AGENT = "transfer"
+
+
+@dataclass(frozen=True)
+class Args:
+    """Train on drawn networks, try on real ones."""
+
+    seed: int = 1
+    """seed of the run: initial weights, instances and designs"""
+    iterations: int = 1500
+    """updates"""
+    runs_dir: Path = Path("runs")
+    """where the run directory is made: RUNS_DIR/LRMP-Procedural-OneShot-v0__transfer__SEED"""
+    tasks: tuple[str, ...] = (
+        "LRMP-MLP-v0",
+        "LRMP-LeNet-v0",
+        "LRMP-ResNet8-v0",
+        "LRMP-ResNet20-v0",
+        "LRMP-SqueezeNet-v0",
+        "LRMP-MobileNetV2-v0",
+        "LRMP-ResNet18-v1",
+        "LRMP-ResNet34-v1",
+        "LRMP-ResNet50-v2",
+        "LRMP-ResNet101-v1",
+    )
+    """registered tasks to try the policy on; their accuracy is a table"""
+    samples: int = 600
+    """designs drawn for each of them"""
+
+    # Algorithm specific arguments
+    instances: int = 512
+    """training instances"""
+    networks: int = 16
+    """instances per iteration"""
+    designs: int = 16
+    """designs per instance and iteration"""
+    learning_rate: float = 5e-4
+    """Adam's first learning rate; it falls linearly to zero"""
+    entropy: float = 0.2
+    """first weight of the entropy; it falls linearly to zero"""
+    max_gradient: float = 0.5
+    """largest norm of a gradient"""
+    checkpoint_every: int = 50
+    """iterations between checkpoints"""
+
+    def __post_init__(self) -> None:
+        check_counts(
+            self.seed,
+            iterations=self.iterations,
+            samples=self.samples,
+            instances=self.instances,
+            networks=self.networks,
+            designs=self.designs - 1,
+            checkpoint_every=self.checkpoint_every,
+        )
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A task and what the policy sees of it.
+
+    Attributes:
+        dynamics: Scores designs.
+        layers: Features, shape (L, n).
+    """
+
+    dynamics: Dynamics
+    layers: torch.Tensor
+
+    @classmethod
+    def of(cls, task: TaskLike) -> "Instance":
+        """Describe a task."""
+        task = find_task(task)
+        return cls(Dynamics(task), torch.from_numpy(transfer_features(task)))
+
+    def scores(self, index: torch.Tensor) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Score designs given as bit indices, shape (B, L, 2)."""
+        bits = MIN_BITS + index.numpy()
+        return self.dynamics.scores(bits[:, :, 0].copy(), bits[:, :, 1].copy()).reward
+
+
+def train(args: Args, *, progress: bool = True) -> RunDirectory:
+    """Train the policy and try it, or go on where an interrupted run stopped.
+
+    Args:
+        args: Settings.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The finished run directory; ``transfer.json`` says how far from the optima it came.
+
+    Raises:
+        TaskError: If there is no such task.
+        RunError: If the directory holds a run of other settings.
+    """
+    for task_id in args.tasks:
+        load_task(task_id)
+    skip = ("runs_dir", "checkpoint_every")
+    config = {k: v for k, v in asdict(args).items() if k not in skip}
+    config["tasks"] = list(args.tasks)
+    name = f"LRMP-Procedural-OneShot-v0__{AGENT}__{args.seed}"
+    run = RunDirectory.open(args.runs_dir / name, {"agent": AGENT, **config})
+    result = run.path / "transfer.json"
+    with run.locked():
+        if not result.exists():
+            _train(run, result, args, progress)
+    return run
+
+
+def _train(run: RunDirectory, result: Path, args: Args, progress: bool) -> None:
+    started = time.perf_counter()
+    torch.set_num_threads(1)
+    torch.manual_seed(args.seed)
+    rng = torch.Generator().manual_seed(args.seed)
+    policy = SetPolicy(len(TRANSFER_FEATURES))
+    optimizer = torch.optim.Adam(policy.parameters(), lr=args.learning_rate)
+    curve: list[tuple[float, float]] = []  # mean reward, mean of the instances' best
+    seconds_before = 0.0
+    if run.checkpoint_path.exists():
+        with restoring(run.checkpoint_path) as (tensors, state):
+            policy.load_state_dict(tensors["policy"])
+            restore_optimizer(optimizer, tensors["optimizer"])
+            rng.set_state(tensors["rng"]["state"])
+            curve = [(mean, best) for mean, best in state["curve"]]
+            seconds_before = state["seconds"]
+
+    known: dict[int, Instance] = {}
+    writer = SummaryWriter(str(run.path), purge_step=len(curve))
+    bar = tqdm(
+        range(len(curve), args.iterations),
+        initial=len(curve),
+        total=args.iterations,
+        desc=f"{AGENT} seed {args.seed}",
+        unit="update",
+        disable=not progress,
+    )
+    for iteration in bar:
+        left = 1 - iteration / args.iterations
+        optimizer.param_groups[0]["lr"] = left * args.learning_rate
+        numbers = torch.randint(args.instances, (args.networks,), generator=rng).tolist()
+        for number in numbers:
+            if number not in known:
+                known[number] = Instance.of(draw_task("train", number))
+        instances = [known[number] for number in numbers]
+        layers = torch.nn.utils.rnn.pad_sequence([i.layers for i in instances], batch_first=True)
+        lengths = torch.tensor([len(i.layers) for i in instances])
+        mask = torch.arange(layers.shape[1]) < lengths[:, None]
+        logs = policy.log_probabilities(layers, mask)
+
+        losses, means, bests = [], [], []
+        for instance, of_instance in zip(instances, logs, strict=True):
+            of_layers = of_instance[: len(instance.layers)]
+            index = sample_designs(of_layers.detach(), args.designs, rng)
+            rewards = torch.from_numpy(instance.scores(index)).float()
+            loss, spread = policy_gradient_loss(of_layers, index, compress(rewards))
+            losses.append(loss - left * args.entropy * spread)
+            means.append(rewards.mean().item())
+            bests.append(rewards.max().item())
+        optimizer.zero_grad()
+        torch.stack(losses).mean().backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(policy.parameters(), args.max_gradient)
+        optimizer.step()
+
+        curve.append((float(np.mean(means)), float(np.mean(bests))))
+        writer.add_scalar("charts/mean_return", curve[-1][0], iteration)
+        writer.add_scalar("charts/best_return", curve[-1][1], iteration)
+        bar.set_postfix(mean=f"{curve[-1][0]:.3f}", best=f"{curve[-1][1]:.3f}")
+        if (iteration + 1) % args.checkpoint_every == 0 and iteration + 1 < args.iterations:
+            save_checkpoint(
+                run.checkpoint_path,
+                {
+                    "policy": policy.state_dict(),
+                    "optimizer": optimizer_tensors(optimizer),
+                    "rng": {"state": rng.get_state()},
+                },
+                {"curve": curve, "seconds": seconds_before + time.perf_counter() - started},
+            )
+    writer.close()
+
+    policy.save(run.policy_path)
+    with (
+        replacing(run.path / "training.csv") as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as file,
+    ):
+        csv.writer(file).writerows([("mean_return", "best_return"), *curve])
+    seconds = seconds_before + time.perf_counter() - started
+    found = {
+        task_id: try_policy(policy, task_id, args.samples, args.seed) for task_id in args.tasks
+    }
+    document = {"training_s": round(seconds, 1), "tasks": found}
+    write_whole(run.path / "transfer.md", format_page(args, document))
+    write_whole(result, json.dumps(document, indent=2) + "\n")
+    run.checkpoint_path.unlink(missing_ok=True)
+
+
+def try_policy(policy: SetPolicy, task_id: str, samples: int, seed: int) -> dict[str, Any]:
+    """Try a policy on a registered task, as it is.
+
+    Args:
+        policy: Trained on other networks.
+        task_id: Id of the task.
+        samples: Designs to draw.
+        seed: Of the draws.
+
+    Returns:
+        Rewards of the likeliest design and of the best one drawn, and the certified optimum.
+    """
+    env = gym.make("LRMP-Procedural-OneShot-v0", tasks=(task_id,))
+    observation, _ = env.reset(seed=seed)
+    _, greedy, _, _, info = env.step(policy.act(observation))
+    instance = Instance.of(load_task(task_id))
+    with torch.no_grad():
+        mask = torch.ones(1, len(instance.layers), dtype=torch.bool)
+        logs = policy.log_probabilities(instance.layers[None], mask)[0]
+    drawn = instance.scores(sample_designs(logs, samples, torch.Generator().manual_seed(seed)))
+    optimum = stored_optimum(task_id)
+    return {
+        "greedy_reward": float(greedy),
+        "greedy_speedup": info["speedup"],
+        "greedy_drop": info["accuracy_drop"],
+        "samples": samples,
+        "best_sampled_reward": float(drawn.max()),
+        "optimal_reward": None if optimum is None else optimum.value,
+    }
+
+
+def format_page(args: Args, document: dict[str, Any]) -> str:
+    """Write the page of a trial.
+
+    Args:
+        args: Settings.
+        document: What ``transfer.json`` holds.
+
+    Returns:
+        Markdown.
+    """
+    rows = []
+    for task_id, found in document["tasks"].items():
+        optimum = found["optimal_reward"]
+        best = max(found["greedy_reward"], found["best_sampled_reward"])
+        rows.append(
+            f"| {task_id} | {found['greedy_reward']:.3f} | {found['greedy_speedup']:.2f} | "
+            f"{found['greedy_drop']:.2f} | {found['best_sampled_reward']:.3f} | "
+            + (f"{optimum:.3f} | {optimum - best:.3f} |" if optimum is not None else "- | - |")
+        )
+    table = "\n".join(rows)
+    return f"""\
+# A policy carried over to networks it has never seen
+
+One policy over sets of layers, trained by policy gradient on {args.instances} drawn instances of
+the procedural family ({args.iterations} updates of {args.networks} x {args.designs} designs,
+{document["training_s"]:.0f} s), then tried on registered tasks as it is: its likeliest design, and
+the best of {args.samples} designs drawn from it. The gap is the optimal reward less the better of
+the two: a log-speedup.
+
+| task | likeliest: reward | speedup | drop, points | best drawn: reward | optimum | gap |
+| --- | --- | --- | --- | --- | --- | --- |
+{table}
+
+Made by
+
+```sh
+python -m lrmp.baselines.experiments.transfer --seed {args.seed} --iterations {args.iterations}
+```
+"""
+
+
+def main() -> None:
+    """Train from the command line."""
+    run_command(Args, train)
+
+
+if __name__ == "__main__":
+    main()

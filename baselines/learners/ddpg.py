@@ -1,0 +1,234 @@
+"""DDPG with HAQ's settings: ``lrmp train ddpg --env-id LRMP-ResNet18-v0 --seed 1``.
+
+Settings and procedure follow HAQ (Wang et al., CVPR 2019; repository mit-han-lab/haq): 600
+episodes, the first 20 at random; truncated-normal exploration that decays per episode; after every
+episode one update per transition; a tenth of the final reward is given to every transition of an
+episode, less a moving average of batch rewards. The last layers start near zero as in DDPG's paper.
+What differs: one step chooses both bits of a layer (HAQ takes two steps), nothing changes the
+chosen bits afterwards, and no transition is stored that the environment did not make (HAQ adds one
+per episode).
+
+Near-zero last layers make the untrained policy answer 0.5, that is 5 bits everywhere.
+
+Writes a run directory: config.json, TensorBoard events, episodes.csv, record.jsonl (the best
+design, for the leaderboard) and policy.safetensors (the policy that explored to it). A run that was
+interrupted goes on from its last checkpoint and gives the same result.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from lrmp.accuracy.model.accuracy_model import AccuracyKind
+from lrmp.agents.actor_critic import Actor, Critic
+from lrmp.agents.replay_buffer import ReplayBuffer
+from lrmp.agents.truncated_normal import truncated_normal
+from lrmp.baselines.running.command import check_counts, run_command
+from lrmp.baselines.running.learning_loop import LearningLoop
+from lrmp.baselines.running.run import Run
+from lrmp.baselines.running.run_directory import RunDirectory
+from lrmp.envs.task.custom_task import CUSTOM_ID, TaskLike
+from lrmp.errors import RunError
+
+AGENT = "ddpg"
+
+
+@dataclass(frozen=True)
+class Args:
+    """DDPG with HAQ's settings."""
+
+    env_id: TaskLike = "LRMP-ResNet18-v0"
+    """id of the environment, in any form, or a task file (.toml)"""
+    accuracy: AccuracyKind | None = None
+    """run the "network" itself, or look drops up in a "table"; default: as the task does"""
+    seed: int = 1
+    """seed of the run: initial weights, exploration and replay"""
+    evaluations: int = 600
+    """designs to try"""
+    runs_dir: Path = Path("runs")
+    """where the run directory is made: RUNS_DIR/ENV_ID__ddpg__SEED"""
+
+    # Algorithm specific arguments
+    actor_learning_rate: float = 1e-4
+    """Adam's learning rate of the actor"""
+    critic_learning_rate: float = 1e-3
+    """Adam's learning rate of the critic"""
+    gamma: float = 1.0
+    """discount"""
+    tau: float = 0.01
+    """share of the new weights in the target networks at every update"""
+    batch_size: int = 64
+    """transitions per update"""
+    buffer_episodes: int = 128
+    """episodes that the replay buffer holds"""
+    warmup_episodes: int = 20
+    """first episodes, with uniformly random actions and no learning"""
+    sigma: float = 0.5
+    """spread of the exploration after the warm-up"""
+    sigma_decay: float = 0.99
+    """factor on the spread per episode"""
+    reward_scale: float = 0.1
+    """factor on the rewards that are learned from; HAQ's reward has it built in"""
+    baseline_decay: float = 0.5
+    """weight of the past in the moving average of batch rewards"""
+    checkpoint_every: int = 25
+    """episodes between checkpoints"""
+
+    def __post_init__(self) -> None:
+        check_counts(
+            self.seed,
+            evaluations=self.evaluations,
+            batch_size=self.batch_size,
+            buffer_episodes=self.buffer_episodes,
+            checkpoint_every=self.checkpoint_every,
+        )
+        if not self.sigma > 0:
+            raise RunError(f"Expected sigma above 0, got {self.sigma}.")
+
+
+def train(args: Args, *, progress: bool = True) -> RunDirectory:
+    """Train one agent, or go on where an interrupted run of the same arguments stopped.
+
+    Args:
+        args: Settings.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The finished run directory; one that was finished before is returned as it is.
+
+    Raises:
+        TaskError: If there is no such task.
+        RunError: If the directory holds a run of other settings.
+    """
+    run = Run.open(AGENT, args, progress=progress)
+    return run.complete(lambda: _train(run, args))
+
+
+def _train(run: Run, args: Args) -> None:
+    task = run.task
+
+    # Seeding: one generator for exploration and replay, torch's for the initial weights. One
+    # thread: faster for networks this small, and sums do not depend on the number of cores.
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(args.seed)
+    torch.manual_seed(args.seed)
+
+    env = gym.make(CUSTOM_ID, task=task)
+    steps_per_episode = len(task.network)
+    observation, _ = env.reset(seed=args.seed)
+    observation_size, action_size = len(observation), 2
+
+    actor, critic = Actor(observation_size, action_size), Critic(observation_size, action_size)
+    target_actor = Actor(observation_size, action_size)
+    target_critic = Critic(observation_size, action_size)
+    target_actor.load_state_dict(actor.state_dict())
+    target_critic.load_state_dict(critic.state_dict())
+    actor_optimizer = torch.optim.Adam(actor.parameters(), lr=args.actor_learning_rate)
+    critic_optimizer = torch.optim.Adam(critic.parameters(), lr=args.critic_learning_rate)
+    buffer = ReplayBuffer(args.buffer_episodes * steps_per_episode, observation_size, action_size)
+    modules = {
+        "actor": actor,
+        "critic": critic,
+        "target_actor": target_actor,
+        "target_critic": target_critic,
+    }
+    optimizers = {"actor_optimizer": actor_optimizer, "critic_optimizer": critic_optimizer}
+    best_actor = Actor(observation_size, action_size)
+
+    running: dict[str, float] = {}  # the moving average, once there is one
+
+    loop = LearningLoop(
+        run,
+        {
+            **modules,
+            **optimizers,
+            "best_actor": best_actor,
+            "buffer": buffer,
+            "rng": rng,
+            "running": running,
+        },
+        iterations=args.evaluations,
+        designs=1,
+        checkpoint_every=args.checkpoint_every,
+    )
+    tally = loop.tally
+
+    for episode in loop:
+        # One episode: explore around the policy, or at random during the warm-up.
+        sigma = args.sigma * args.sigma_decay ** max(0, episode - args.warmup_episodes)
+        observation, _ = env.reset()
+        terminated = False
+        transitions = []
+        while not terminated:
+            if episode < args.warmup_episodes:
+                action = rng.random(action_size, dtype=np.float32)
+            else:
+                action = truncated_normal(actor.act(observation), sigma, rng)
+            next_observation, final_reward, terminated, _, info = env.step(action)
+            transitions.append((observation, action, next_observation, terminated))
+            observation = next_observation
+        reward = float(final_reward)
+        for seen, taken, following, ended in transitions:
+            buffer.add(seen, taken, args.reward_scale * reward, following, ended)
+
+        bits = info["design"].weight_bits, info["design"].activation_bits
+        if tally.add(reward, info["speedup"], info["accuracy_drop"], *bits):
+            best_actor.load_state_dict(actor.state_dict())
+
+        # Learning: one update per transition of the episode.
+        scalars = {"charts/speedup": info["speedup"], "charts/accuracy_drop": info["accuracy_drop"]}
+        if episode >= args.warmup_episodes:
+            for _ in range(steps_per_episode):
+                batch = buffer.sample(rng, args.batch_size)
+                mean_reward = float(batch.reward.mean())
+                baseline = running.get("reward", mean_reward)
+                baseline += (1 - args.baseline_decay) * (mean_reward - baseline)
+                running["reward"] = baseline
+                with torch.no_grad():
+                    next_value = target_critic(
+                        batch.next_observation, target_actor(batch.next_observation)
+                    )
+                    target = (
+                        batch.reward - baseline + args.gamma * (1 - batch.terminated) * next_value
+                    )
+                critic_loss = F.mse_loss(critic(batch.observation, batch.action), target)
+                critic_optimizer.zero_grad()
+                critic_loss.backward()  # type: ignore[no-untyped-call]
+                critic_optimizer.step()
+
+                actor_loss = -critic(batch.observation, actor(batch.observation)).mean()
+                actor_optimizer.zero_grad()
+                # The critic's weights need no gradients here.
+                actor_loss.backward(inputs=list(actor.parameters()))
+                actor_optimizer.step()
+
+                with torch.no_grad():
+                    for module, target_module in (
+                        (actor, target_actor),
+                        (critic, target_critic),
+                    ):
+                        for new, old in zip(
+                            module.parameters(), target_module.parameters(), strict=True
+                        ):
+                            old.lerp_(new, args.tau)
+            scalars["losses/critic_loss"] = critic_loss.item()
+            scalars["losses/actor_loss"] = actor_loss.item()
+
+        loop.log(episode, reward, scalars)
+    env.close()
+
+    best_actor.save(run.directory.policy_path)
+    run.finish(tally, env_steps=args.evaluations * steps_per_episode)
+
+
+def main() -> None:
+    """Train from the command line."""
+    run_command(Args, train)
+
+
+if __name__ == "__main__":
+    main()

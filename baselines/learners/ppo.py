@@ -1,0 +1,213 @@
+"""PPO: ``python -m lrmp.baselines.learners.ppo --env-id LRMP-ResNet18-v1 --seed 1``.
+
+Proximal policy optimisation (Schulman et al., arXiv 1707.06347) on the vector environment: every
+iteration plays ``num_envs`` whole episodes side by side and then learns from them for some epochs,
+in minibatches. The policy chooses a category per bit width and operand. Rewards below zero are
+learned from through ``-ln(1 - r)``: a ruined design costs up to a hundred points of accuracy, and
+what matters lies within one. Epochs, clip and entropy are those that did best on tasks that are
+not scored (docs/results/tuning/tuning.md); of two learning rates the lower, as the higher ruins
+policies.
+
+Writes a run directory: config.json, TensorBoard events, episodes.csv, record.jsonl (the best
+design, for the leaderboard) and policy.safetensors (the last policy). A run that was interrupted
+goes on from its last checkpoint and gives the same result.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import torch
+
+from lrmp.accuracy.model.accuracy_model import AccuracyKind
+from lrmp.agents.advantage import estimate_advantages
+from lrmp.agents.categorical_policy import CategoricalPolicy
+from lrmp.agents.reward_compression import compress
+from lrmp.baselines.running.command import check_counts, run_command
+from lrmp.baselines.running.learning_loop import LearningLoop
+from lrmp.baselines.running.run import Run
+from lrmp.baselines.running.run_directory import RunDirectory
+from lrmp.envs.task.custom_task import CUSTOM_ID, TaskLike
+from lrmp.errors import RunError
+
+AGENT = "ppo"
+
+
+@dataclass(frozen=True)
+class Args:
+    """PPO on the vector environment."""
+
+    env_id: TaskLike = "LRMP-ResNet18-v0"
+    """id of the environment, in any form, or a task file (.toml)"""
+    accuracy: AccuracyKind | None = None
+    """run the "network" itself, or look drops up in a "table"; default: as the task does"""
+    seed: int = 1
+    """seed of the run: initial weights, exploration and minibatches"""
+    evaluations: int = 600
+    """designs to try, a multiple of NUM_ENVS"""
+    runs_dir: Path = Path("runs")
+    """where the run directory is made: RUNS_DIR/ENV_ID__ppo__SEED"""
+
+    # Algorithm specific arguments
+    num_envs: int = 20
+    """episodes side by side, which one iteration learns from"""
+    learning_rate: float = 1e-3
+    """Adam's first learning rate; it falls linearly to zero"""
+    gamma: float = 1.0
+    """discount"""
+    gae_lambda: float = 0.95
+    """trace of the advantage estimate"""
+    epochs: int = 10
+    """passes over the steps of an iteration"""
+    minibatches: int = 4
+    """parts of a pass"""
+    clip: float = 0.4
+    """how far the ratio of new to old probabilities counts"""
+    entropy: float = 0.01
+    """first weight of the entropy; it falls linearly to zero"""
+    value_weight: float = 0.5
+    """weight of the value loss"""
+    max_gradient: float = 0.5
+    """largest norm of a gradient"""
+    checkpoint_every: int = 25
+    """iterations between checkpoints"""
+
+    def __post_init__(self) -> None:
+        check_counts(
+            self.seed,
+            evaluations=self.evaluations,
+            num_envs=self.num_envs,
+            epochs=self.epochs,
+            minibatches=self.minibatches,
+            checkpoint_every=self.checkpoint_every,
+        )
+        if self.evaluations % self.num_envs:
+            raise RunError(
+                f"Expected evaluations to be a multiple of num_envs ({self.num_envs}), got "
+                f"{self.evaluations}."
+            )
+
+
+def train(args: Args, *, progress: bool = True) -> RunDirectory:
+    """Train one agent, or go on where an interrupted run of the same arguments stopped.
+
+    Args:
+        args: Settings.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The finished run directory; one that was finished before is returned as it is.
+
+    Raises:
+        TaskError: If there is no such task.
+        RunError: If the directory holds a run of other settings.
+    """
+    run = Run.open(AGENT, args, progress=progress)
+    return run.complete(lambda: _train(run, args))
+
+
+def _train(run: Run, args: Args) -> None:
+    task = run.task
+
+    # Seeding: one generator for exploration and minibatches, torch's own for the initial weights.
+    torch.set_num_threads(1)
+    torch.manual_seed(args.seed)
+    rng = torch.Generator().manual_seed(args.seed)
+
+    env = gym.make_vec(
+        CUSTOM_ID, args.num_envs, task=task, discrete=True, autoreset_mode="SameStep"
+    )
+    steps, count = len(task.network), args.num_envs
+    seen, _ = env.reset(seed=args.seed)
+    policy = CategoricalPolicy(seen.shape[1])
+    optimizer = torch.optim.Adam(policy.parameters(), lr=args.learning_rate, eps=1e-5)
+
+    loop = LearningLoop(
+        run,
+        {"policy": policy, "optimizer": optimizer, "rng": rng},
+        iterations=args.evaluations // count,
+        designs=count,
+        checkpoint_every=args.checkpoint_every,
+    )
+    tally = loop.tally
+
+    # An iteration's steps: all episodes end with the last one, so none is cut.
+    observations = torch.zeros(steps, count, seen.shape[1])
+    actions = torch.zeros(steps, count, 2, dtype=torch.int64)
+    log_probabilities, values, rewards = torch.zeros(3, steps, count)
+    terminated = torch.zeros(steps, count, dtype=torch.bool)
+
+    for iteration in loop:
+        left = loop.left(iteration)
+        optimizer.param_groups[0]["lr"] = left * args.learning_rate
+
+        # Episodes, all at once.
+        for step in range(steps):
+            observations[step] = torch.from_numpy(seen)
+            with torch.no_grad():
+                logs = policy.log_probabilities(observations[step])
+                values[step] = policy.value(observations[step])
+            chosen = torch.multinomial(logs.exp().flatten(0, 1), 1, generator=rng)
+            actions[step] = chosen.view(count, 2)
+            log_probabilities[step] = logs.gather(2, actions[step, :, :, None]).sum((1, 2))
+            seen, reward, ended, _, infos = env.step(actions[step].numpy())
+            rewards[step] = torch.from_numpy(reward)
+            terminated[step] = torch.from_numpy(ended)
+        tally.add_ended(reward, infos["final_info"])
+
+        # Learning.
+        next_values = torch.cat([values[1:], torch.zeros(1, count)])
+        advantages = estimate_advantages(
+            compress(rewards),
+            values,
+            next_values,
+            terminated,
+            terminated,
+            args.gamma,
+            args.gae_lambda,
+        )
+        returns = (advantages + values).flatten()
+        advantage = advantages.flatten()
+        advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
+        batch_observations, batch_actions = observations.flatten(0, 1), actions.flatten(0, 1)
+        old_logs = log_probabilities.flatten()
+        for _ in range(args.epochs):
+            order = torch.randperm(steps * count, generator=rng)
+            for part in order.tensor_split(args.minibatches):
+                logs = policy.log_probabilities(batch_observations[part])
+                new_logs = logs.gather(2, batch_actions[part, :, None]).sum((1, 2))
+                ratio = (new_logs - old_logs[part]).exp()
+                clipped = ratio.clamp(1 - args.clip, 1 + args.clip)
+                policy_loss = -torch.minimum(ratio * advantage[part], clipped * advantage[part])
+                value_error = policy.value(batch_observations[part]) - returns[part]
+                spread = -(logs.exp() * logs).sum((1, 2))
+                loss = (
+                    policy_loss.mean()
+                    + args.value_weight * value_error.square().mean()
+                    - left * args.entropy * spread.mean()
+                )
+                optimizer.zero_grad()
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(policy.parameters(), args.max_gradient)
+                optimizer.step()
+
+        scalars = {
+            "losses/policy_loss": policy_loss.mean().item(),
+            "losses/value_loss": value_error.square().mean().item(),
+            "losses/entropy": spread.mean().item(),
+        }
+        loop.log(iteration, float(np.mean(reward)), scalars)
+    env.close()
+
+    policy.save(run.directory.policy_path)
+    run.finish(tally, env_steps=args.evaluations * steps)
+
+
+def main() -> None:
+    """Train from the command line."""
+    run_command(Args, train)
+
+
+if __name__ == "__main__":
+    main()

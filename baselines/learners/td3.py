@@ -1,0 +1,338 @@
+"""TD3 for rewards that come at the end: ``lrmp train td3 --env-id LRMP-ResNet18-v1``.
+
+DDPG with twin critics, delayed policy updates and smoothed targets (TD3: Fujimoto et al., ICML
+2018), and what this problem asks for beyond:
+
+- **Returns as targets.** The only reward comes with the last layer, so critics learn the return of
+  the whole episode; ``n_steps`` of 1 is TD3's own bootstrapped target, and more lie between.
+  Targets of whole episodes need no target networks, nor what TD3 does to them.
+- **Exploration of few decisions.** Noise on every decision ruins the accuracy of nearly every
+  design, and no layer can be told to have done it. A tenth of the decisions explores.
+- **A cautious start**, near 7 bits, where designs are not ruined.
+- **Inverted gradients** (Hausknecht & Stone, ICLR 2016): a sigmoid that has run into 8 bits passes
+  no slope to come back on.
+- **Compressed rewards**, ``-ln(1 - r)`` below zero, as in `lrmp.baselines.learners.ppo`.
+
+Every part can be switched off; what each is worth is in docs/results/td3, where one run of
+`lrmp.baselines.learners.ddpg`, of many more updates and wider networks, does as well. It plays
+``num_envs`` episodes side by side, and then learns from the replay buffer.
+
+Writes a run directory: config.json, TensorBoard events, episodes.csv, record.jsonl (the best
+design, for the leaderboard) and policy.safetensors (the last policy). A run that was interrupted
+goes on from its last checkpoint and gives the same result.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import gymnasium as gym
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lrmp.agents.actor_critic import Actor, Critic
+from lrmp.agents.replay_buffer import ReplayBuffer
+from lrmp.agents.reward_compression import compress
+from lrmp.agents.truncated_normal import truncated_normal
+from lrmp.baselines.running.command import check_counts, run_command
+from lrmp.baselines.running.learning_loop import LearningLoop
+from lrmp.baselines.running.run import Run
+from lrmp.baselines.running.run_directory import RunDirectory
+from lrmp.envs.task.custom_task import CUSTOM_ID, TaskLike
+from lrmp.errors import RunError
+
+AGENT = "td3"
+HAQ_SIGMA, HAQ_DECAY = 0.5, 0.99  # spread after the warm-up, its factor per episode (HAQ's code)
+LEAST_SPREAD = 1e-3  # of returns
+
+
+@dataclass(frozen=True)
+class Args:
+    """TD3 for rewards that come at the end."""
+
+    env_id: TaskLike = "LRMP-ResNet18-v0"
+    """id of the environment, in any form, or a task file (.toml)"""
+    seed: int = 1
+    """seed of the run: initial weights, exploration and replay"""
+    evaluations: int = 600
+    """designs to try, a multiple of NUM_ENVS"""
+    runs_dir: Path = Path("runs")
+    """where the run directory is made: RUNS_DIR/ENV_ID__td3__SEED"""
+
+    # Parts that can be switched off
+    twin_critics: bool = True
+    """two critics, of which the lower value counts"""
+    policy_delay: int = 2
+    """updates of the critics per update of the actor"""
+    target_noise: float = 0.1
+    """spread of the noise on bootstrapped targets' actions, cut at 2.5 times that; 0 for none"""
+    n_steps: int = 0
+    """steps after which a critic's value stands for the rest; 0 for the return of the episode"""
+    compress_rewards: bool = True
+    """learn rewards below zero through -ln(1 - r)"""
+    exploration: Literal["few", "all"] = "few"
+    """few decisions of an episode; or all, first at random, then with HAQ's decaying spread"""
+    first_action: float = 0.75
+    """what the untrained policy answers"""
+    inverted_gradients: bool = True
+    """scale slopes by the room that is left for the action, not by the sigmoid's"""
+
+    # Algorithm specific arguments
+    num_envs: int = 10
+    """episodes side by side"""
+    updates_per_episode: int = 5
+    """updates of the critics"""
+    actor_learning_rate: float = 1e-3
+    """Adam's first learning rate of the actor; it falls linearly to zero"""
+    critic_learning_rate: float = 1e-3
+    """Adam's learning rate of the critics"""
+    hidden: int = 64
+    """width of the hidden layers"""
+    batch_size: int = 128
+    """transitions per update"""
+    buffer_episodes: int = 600
+    """episodes that the replay buffer holds"""
+    warmup_episodes: int = 20
+    """first episodes, without learning"""
+    explored: float = 0.1
+    """share of the decisions that explore, if few do"""
+    sigma: float = 0.3
+    """their first spread"""
+    last_sigma: float = 0.1
+    """their last spread; it falls linearly"""
+    tau: float = 0.01
+    """share of the new weights in the target networks at every update"""
+    checkpoint_every: int = 10
+    """iterations between checkpoints"""
+
+    def __post_init__(self) -> None:
+        check_counts(
+            self.seed,
+            evaluations=self.evaluations,
+            policy_delay=self.policy_delay,
+            num_envs=self.num_envs,
+            updates_per_episode=self.updates_per_episode,
+            hidden=self.hidden,
+            batch_size=self.batch_size,
+            buffer_episodes=self.buffer_episodes,
+            checkpoint_every=self.checkpoint_every,
+        )
+        if self.evaluations % self.num_envs:
+            raise RunError(
+                f"Expected evaluations to be a multiple of num_envs ({self.num_envs}), got "
+                f"{self.evaluations}."
+            )
+        if self.n_steps < 0:
+            raise RunError(f"Expected n_steps of at least 0, got {self.n_steps}.")
+        for name in ("sigma", "last_sigma"):
+            if not getattr(self, name) > 0:
+                raise RunError(f"Expected {name} above 0, got {getattr(self, name)}.")
+        if not 0 < self.first_action < 1:
+            raise RunError(f"Expected first_action between 0 and 1, got {self.first_action}.")
+
+
+def store_episode(
+    buffer: ReplayBuffer,
+    observations: NDArray[np.float32],
+    actions: NDArray[np.float32],
+    reward: float,
+    n_steps: int,
+) -> None:
+    """Store an episode's transitions, each over up to ``n_steps`` steps.
+
+    Args:
+        buffer: Where to.
+        observations: The last one among them, shape (L + 1, n).
+        actions: Shape (L, 2).
+        reward: What came at the end; nothing came before.
+        n_steps: Steps; 0 for all that are left.
+    """
+    last = len(actions)
+    for step, action in enumerate(actions):
+        reached = min(step + n_steps, last) if n_steps else last
+        ended = reached == last
+        buffer.add(observations[step], action, reward * ended, observations[reached], ended)
+
+
+def lower_value(
+    critics: Sequence[Critic], observation: torch.Tensor, action: torch.Tensor
+) -> torch.Tensor:
+    """Return the lower of the critics' values, shape (N,)."""
+    return torch.stack([critic(observation, action) for critic in critics]).amin(0)
+
+
+def actor_loss(
+    actor: Actor, critics: Sequence[Critic], observation: torch.Tensor, inverted: bool
+) -> torch.Tensor:
+    """Return what the actor has to lower for higher values.
+
+    Args:
+        actor: The policy.
+        critics: Give the values.
+        observation: Shape (N, n).
+        inverted: Inverted gradients: the slope of the value by the action, times the room that the
+            action has left in that direction, is that of the actor's output before the sigmoid.
+
+    Returns:
+        A number.
+    """
+    logits = actor.logits(observation)
+    if not inverted:
+        return -lower_value(critics, observation, logits.sigmoid()).mean()
+    action = logits.detach().sigmoid().requires_grad_()
+    (slope,) = torch.autograd.grad(lower_value(critics, observation, action).sum(), action)
+    room = torch.where(slope > 0, 1 - action, action).detach()
+    return -(slope * room * logits).sum(-1).mean()
+
+
+def train(args: Args, *, progress: bool = True) -> RunDirectory:
+    """Train one agent, or go on where an interrupted run of the same arguments stopped.
+
+    Args:
+        args: Settings.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The finished run directory; one that was finished before is returned as it is.
+
+    Raises:
+        TaskError: If there is no such task.
+        RunError: If the directory holds a run of other settings.
+    """
+    run = Run.open(AGENT, args, progress=progress)
+    return run.complete(lambda: _train(run, args))
+
+
+def _train(run: Run, args: Args) -> None:  # noqa: C901  one algorithm, top to bottom
+    task = run.task
+
+    # Seeding: one generator for exploration and replay, torch's for the initial weights.
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(args.seed)
+    torch.manual_seed(args.seed)
+
+    env = gym.make_vec(CUSTOM_ID, args.num_envs, task=task, autoreset_mode="SameStep")
+    steps, count = len(task.network), args.num_envs
+    seen, _ = env.reset(seed=args.seed)
+    sizes = (seen.shape[1], 2, args.hidden)
+    actor, target_actor = Actor(*sizes), Actor(*sizes)
+    critics = [Critic(*sizes) for _ in range(1 + args.twin_critics)]
+    target_critics = [Critic(*sizes) for _ in critics]
+    with torch.no_grad():
+        actor.fc3.bias.add_(math.log(args.first_action / (1 - args.first_action)))
+    learned = torch.nn.ModuleList([actor, *critics])
+    targets = torch.nn.ModuleList([target_actor, *target_critics])
+    targets.load_state_dict(learned.state_dict())
+    critic_parameters = [p for critic in critics for p in critic.parameters()]
+    optimizers = {
+        "actor_optimizer": torch.optim.Adam(
+            actor.parameters(), lr=args.actor_learning_rate, fused=True
+        ),
+        "critic_optimizer": torch.optim.Adam(
+            critic_parameters, lr=args.critic_learning_rate, fused=True
+        ),
+    }
+    actor_optimizer, critic_optimizer = optimizers.values()
+    buffer = ReplayBuffer(args.buffer_episodes * steps, *sizes[:2])
+
+    loop = LearningLoop(
+        run,
+        {
+            "learned": learned,
+            "targets": targets,
+            **optimizers,
+            "buffer": buffer,
+            "rng": rng,
+        },
+        iterations=args.evaluations // count,
+        designs=count,
+        checkpoint_every=args.checkpoint_every,
+    )
+    tally = loop.tally
+
+    observations = np.empty((steps + 1, count, sizes[0]), np.float32)
+    actions = np.empty((steps, count, 2), np.float32)
+    for iteration in loop:
+        left = loop.left(iteration)
+        warm = len(tally) >= args.warmup_episodes
+
+        # Episodes, all at once, explored around the policy.
+        for step in range(steps):
+            with torch.no_grad():
+                greedy = actor(torch.from_numpy(seen)).numpy()
+            if args.exploration == "few":
+                sigma = args.last_sigma + left * (args.sigma - args.last_sigma)
+                explores = rng.random(greedy.shape) < args.explored
+                action = np.where(explores, truncated_normal(greedy, sigma, rng), greedy)
+            elif warm:
+                age = len(tally) - args.warmup_episodes
+                action = truncated_normal(greedy, HAQ_SIGMA * HAQ_DECAY**age, rng)
+            else:
+                action = rng.random(greedy.shape, dtype=np.float32)
+            observations[step], actions[step] = seen, action
+            seen, reward, _, _, infos = env.step(action)
+        observations[steps] = np.stack(infos["final_obs"])
+        tally.add_ended(reward, infos["final_info"])
+
+        # Returns are learned on a scale of their own, that of the episodes in the buffer.
+        returns = torch.tensor([r for r, _, _ in tally.episodes], dtype=torch.float32)
+        if args.compress_rewards:
+            returns = compress(returns)
+        for row, learned_return in enumerate(returns[-count:].tolist()):
+            store_episode(
+                buffer, observations[:, row], actions[:, row], learned_return, args.n_steps
+            )
+        kept = returns[-args.buffer_episodes :]
+        middle, spread = kept.mean(), kept.std(correction=0) + LEAST_SPREAD
+
+        # Learning.
+        actor_optimizer.param_groups[0]["lr"] = left * args.actor_learning_rate
+        updates = args.updates_per_episode * count
+        losses: dict[str, float] = {}
+        for update in range(updates if len(tally) >= args.warmup_episodes else 0):
+            batch = buffer.sample(rng, args.batch_size)
+            target = (batch.reward - middle) / spread
+            if args.n_steps:
+                with torch.no_grad():
+                    noise = rng.normal(0, args.target_noise, batch.action.shape)
+                    noise = noise.clip(-2.5 * args.target_noise, 2.5 * args.target_noise)
+                    following = target_actor(batch.next_observation)
+                    following = (following + torch.from_numpy(noise).float()).clamp(0, 1)
+                    value = lower_value(target_critics, batch.next_observation, following)
+                target = torch.where(batch.terminated > 0, target, value)
+            errors = [critic(batch.observation, batch.action) - target for critic in critics]
+            critic_loss = torch.stack(errors).square().mean(1).sum()
+            critic_optimizer.zero_grad()
+            critic_loss.backward()  # type: ignore[no-untyped-call]
+            critic_optimizer.step()
+
+            if update % args.policy_delay == 0:
+                loss = actor_loss(actor, critics, batch.observation, args.inverted_gradients)
+                actor_optimizer.zero_grad()
+                # The critics' weights need no gradients here.
+                loss.backward(inputs=list(actor.parameters()))  # type: ignore[no-untyped-call]
+                actor_optimizer.step()
+            if args.n_steps:
+                with torch.no_grad():
+                    for old, new in zip(targets.parameters(), learned.parameters(), strict=True):
+                        old.lerp_(new, args.tau)
+            if update + 1 == updates:
+                losses["losses/critic_loss"] = critic_loss.item()
+
+        loop.log(iteration, float(np.mean(reward)), losses)
+    env.close()
+
+    actor.save(run.directory.policy_path)
+    run.finish(tally, env_steps=args.evaluations * steps)
+
+
+def main() -> None:
+    """Train from the command line."""
+    run_command(Args, train)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""How an algorithm runs: its command, its folder, checkpoints, the loop that learners share."""

@@ -1,0 +1,1 @@
+"""Algorithms that search designs without a policy."""

@@ -1,6 +1,0 @@
-"""Quantised copies of torch networks: post-training (``ptq-1``) and fine-tuned (``qat-1``)."""
-
-from lrmp.envs.accuracy.quantization.network import QuantizedNetwork
-from lrmp.envs.accuracy.quantization.recipe import RECIPES, Recipe, load_recipe
-
-__all__ = ["RECIPES", "QuantizedNetwork", "Recipe", "load_recipe"]

@@ -1,0 +1,330 @@
+"""The layer-wise environment: one step chooses the bits of one layer."""
+
+from functools import cached_property
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from lrmp.accuracy.model.accuracy_model import AccuracyKind
+from lrmp.envs.forms.action import layer_action_bits, layer_action_space
+from lrmp.envs.rendering.episode_frame import Frame
+from lrmp.envs.rendering.episode_renderer import RENDER_MODES, EpisodeRenderer
+from lrmp.envs.rendering.episode_view import EpisodeView
+from lrmp.envs.scoring.dynamics import Dynamics
+from lrmp.envs.scoring.observation import RUNNING_FEATURES, Observation, bit_feature
+from lrmp.envs.scoring.outcome import Outcome
+from lrmp.envs.scoring.reward import RewardName
+from lrmp.envs.task.custom_task import TaskLike, find_task
+from lrmp.errors import ActionError, TaskError
+from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.hardware.space.design import MAX_BITS, MIN_BITS
+from lrmp.solvers.replication.oracle import SolverName
+
+Action = NDArray[np.float32] | NDArray[np.int64]
+
+
+class LayerwiseEnv(gym.Env[Observation, Action]):
+    """Choose weight and activation bits layer by layer; an integer program places the copies.
+
+    ## Description
+    A chip of NVM crossbar tiles computes a network in place. Fewer weight bits free tiles, which
+    hold copies of slow layers; fewer activation bits shorten every pass; both cost accuracy. The
+    agent walks through the layers in network order and chooses the bits of each. After the last
+    layer a replication oracle spends the tiles left in the budget on copies, to proven optimality,
+    and the design is scored. The problem is LRMP's (Nallathambi et al., Frontiers in AI 7:1268317,
+    2024); the budget is the area of the plain 8-bit design.
+
+    ## Action Space
+    `Box(0, 1, (2,), float32)`: weight bits and activation bits of the layer. The interval is cut
+    into seven equal parts, one per bit width 2..8 (HAQ's map): `bits = 2 + min(6, floor(7 * a))`.
+    With `discrete=True`, `MultiDiscrete([7, 7])`: `bits = 2 + a`.
+
+    The bits executed are the bits chosen; nothing is changed afterwards. An action of the wrong
+    shape, outside the space or not finite raises `ActionError`.
+
+    ## Observation Space
+    `Box(0, 1, (n,), float32)`, n being 18 or less: a feature of the layers in which all layers of
+    the network are alike is left out, and `env.unwrapped.feature_names` says what is left. Features
+    0 to 11 describe the layer to decide, each scaled to 0..1 over the layers of the network; 12 to
+    17 tell how the episode stands, where layers not decided yet count with 8 bits and one copy.
+
+    | Num | Observation | Meaning | Normalisation |
+    | --- | --- | --- | --- |
+    | 0 | depth | index of the layer | min-max |
+    | 1 | linear | 1 for a fully connected layer | min-max |
+    | 2 | rows | K, inputs of the weight matrix | log2, min-max |
+    | 3 | columns | M, outputs of the weight matrix | log2, min-max |
+    | 4 | positions | P, matrix-vector products per inference | log2, min-max |
+    | 5 | kernel_size | side of the kernel | min-max |
+    | 6 | stride | stride | min-max |
+    | 7 | weights | K x M | log2, min-max |
+    | 8 | baseline_cycles | cycles at 8/8 bits, one copy | log2, min-max |
+    | 9 | baseline_tiles | tiles at 8 bits, one copy | log2, min-max |
+    | 10 | weight_sensitivity | harm of 4-bit weights in this layer alone | log10, min-max with 11 |
+    | 11 | activation_sensitivity | harm of a 4-bit input, likewise | log10, min-max with 10 |
+    | 12 | previous_weight_bits | of the layer decided last, 8 at first | (bits - 2) / 6 |
+    | 13 | previous_activation_bits | of the layer decided last, 8 at first | (bits - 2) / 6 |
+    | 14 | tiles | tiles, one copy of every layer | / budget (or the 8-bit design's) |
+    | 15 | accuracy_spent | accuracy spent so far, s; 0 if negative | s / (s + allowance) |
+    | 16 | cycles | cycles, one copy of every layer | / baseline latency |
+    | 17 | bottleneck | cycles between images of a full pipeline, one copy | / baseline's |
+
+    Accuracy is spent in the unit of the table, whose sum over layers a monotone map turns into the
+    drop; the allowance is the sum that gives the allowed drop. Without a table, as on Digits, it is
+    the drop itself in percentage points (and sensitivities are drops at 2 bits); the allowance is
+    the allowed drop. Harm is what the table adds, in its unit.
+
+    The final observation repeats the last layer's features, with the totals of the whole design.
+
+    ## Rewards
+    0 until the last layer is decided; then the score of the design, by `reward`:
+
+    - `"lrmp"` (default, ranked): `ln(speedup) - max(0, drop - allowed)`, drop in percentage
+      points; 0 for the 8-bit baseline;
+    - `"haq"`: `-0.1 * drop`;
+    - `"cim-aq"`: `-10 * (drop - allowed)` above the allowed drop, else
+      `100 * (speedup - 1) + 0.1 * (allowed - drop)`.
+
+    `speedup` is baseline / design, of what the task minimises: the cycles of one inference
+    (latency), those between images of a full pipeline (throughput), the energy of one inference, or
+    its energy times its cycles (EDP).
+
+    With `dense=True` every step is rewarded with what it changes: the score of the design so far,
+    layers not decided yet at 8 bits and copies placed anew, less all rewards before. The sum is the
+    same, up to rounding; every step costs an oracle call.
+
+    ## Starting State
+    The first layer, nothing decided. There is no randomness: every reset gives the same state,
+    whatever the seed.
+
+    ## Episode End
+    1. Termination: the last layer is decided. The design is finished, so no value follows it.
+
+    An episode never truncates.
+
+    ## Info
+    Every step: `weight_bits` and `activation_bits` executed. The last step also: `design` (bits
+    and copies), `report` (exact cost by layer), `speedup`, `accuracy_drop` (percentage points),
+    `accuracy_is_estimate`, `proven_optimal` (whether the oracle proved its copies optimal).
+
+    ## Arguments
+    | Parameter | Type | Default | Description |
+    | --- | --- | --- | --- |
+    | `task` | `str` or `Task` | the id's own | what is solved: an id, a TOML file, or a task |
+    | `discrete` | `bool` | `False` | actions as bit indices |
+    | `dense` | `bool` | `False` | a reward at every step, of the same sum |
+    | `reward` | `str` | `"lrmp"` | `"lrmp"`, `"haq"` or `"cim-aq"` |
+    | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
+    | `accuracy` | `str` or `None` | the task's own | `"table"`, or `"network"`: run it on images |
+    | `render_mode` | `str` or `None` | `None` | `"ansi"` (text) or `"rgb_array"` |
+
+    >>> import gymnasium as gym
+    >>> env = gym.make("lrmp:LRMP-ResNet18-v0", discrete=True)
+    >>> observation, info = env.reset(seed=0)
+    >>> for _ in range(21):
+    ...     observation, reward, terminated, truncated, info = env.step([3, 3])  # 5 bits
+    >>> round(info["speedup"], 3), terminated
+    (6.101, True)
+
+    ## Vectorized environment
+    `gym.make_vec(id, num_envs)` computes all episodes at once, in NumPy, with the results of
+    Gymnasium's own vector environment (`vectorization_mode="sync"`) in every autoreset mode:
+    `autoreset_mode="NextStep"` (default), `"SameStep"` or `"Disabled"`. Episodes of a task are
+    equally long, so they end together; by default the next step resets them all, looks at no
+    action, and is no transition. Infos are arrays over the episodes; in place of `design` and
+    `report` they have `design_weight_bits`, `design_activation_bits` and `replication`, each of
+    shape (num_envs, L).
+
+    ## Registered Configurations
+    `LRMP-{Digits,MLP,LeNet,ResNet8,ResNet20,SqueezeNet,MobileNetV2}-v0` and
+    `LRMP-{ResNet18,ResNet34,ResNet50,ResNet101}-v0`
+    minimise latency, as do `LRMP-{ResNet18,ResNet34,ResNet101}-v1` and `LRMP-ResNet50-v2`. Of all,
+    `LRMP-{...}-Throughput` maximise throughput, `LRMP-{...}-Energy` minimise the energy and
+    `LRMP-{...}-EDP` the energy-delay product of one inference. On Digits the drop is that of the
+    quantised network itself on real images. The others have a table: measured on the network, but
+    predicted for ResNet-34 and -101 (`-v1`), and an estimate from published results for the
+    `-v0` ResNets of ImageNet. `LRMP-Custom-v0` has no task of its own: `lrmp.envs.make_task` makes
+    one from your network, chip and budget.
+
+    ## Version History
+    - v2 (ResNet-50): its table was measured; v1, predicted, is gone.
+    - v1 (ResNets of ImageNet): tables of the network, or predicted, in place of the estimate.
+    - v0: first release.
+    """
+
+    metadata = {"render_modes": [*RENDER_MODES], "render_fps": 4}  # noqa: RUF012  Gymnasium's way
+
+    def __init__(
+        self,
+        task: TaskLike | None,
+        *,
+        discrete: bool = False,
+        dense: bool = False,
+        reward: RewardName = "lrmp",
+        solver: SolverName = "exact",
+        accuracy: AccuracyKind | None = None,
+        render_mode: str | None = None,
+    ) -> None:
+        self.task = find_task(task, accuracy)
+        self.render_mode, self._renderer = render_mode, EpisodeRenderer(render_mode)
+        self.discrete = discrete
+        self.dense = dense
+        self.dynamics = Dynamics(self.task, reward, solver)
+        names, self._layer_features = self.dynamics.layer_features
+        self.feature_names = names + RUNNING_FEATURES
+
+        self.observation_space = spaces.Box(0.0, 1.0, (len(self.feature_names),), np.float32)
+        self.action_space = layer_action_space(discrete)
+        self._step: int | None = None  # None: reset needed
+        self.outcome: Outcome | None = None  # of the last finished episode
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Start with nothing decided.
+
+        Args:
+            seed: Seeds ``np_random``, which the dynamics do not use.
+            options: None or empty; there are none.
+
+        Returns:
+            The first observation and an empty info.
+
+        Raises:
+            TaskError: If options are given.
+        """
+        super().reset(seed=seed)
+        if options:
+            raise TaskError(f"Expected no reset options, got {sorted(map(str, options))}.")
+        dynamics = self.dynamics
+        self._weight_bits = [MAX_BITS] * len(dynamics)
+        self._activation_bits = [MAX_BITS] * len(dynamics)
+        self._layer_cycles: list[int] = dynamics.cycles[:, -1].tolist()
+        self._tiles, self._cycles = dynamics.start_tiles, dynamics.start_cycles
+        self._spent = dynamics.start_spent
+        self._rewarded = 0.0
+        self._step = 0
+        self.outcome = None
+        return self._observe(0, MAX_BITS, MAX_BITS), {}
+
+    def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Decide the bits of the next layer.
+
+        Args:
+            action: Weight and activation bits, shape (2,), as the action space says.
+
+        Returns:
+            Observation, reward, terminated, truncated (always False), info.
+
+        Raises:
+            ActionError: If the action is not in the action space.
+            InfeasibleBudgetError: If the finished design does not fit a budget smaller than the
+                registered ones; the episode stays where it was.
+            gymnasium.error.ResetNeeded: If the episode has ended or not begun.
+        """
+        if self._step is None:
+            raise gym.error.ResetNeeded("Expected reset() before step(): no episode is running.")
+        layer, dynamics = self._step, self.dynamics
+        weight_bits, activation_bits = self._decode(action)
+        w, a = weight_bits - MIN_BITS, activation_bits - MIN_BITS
+        before = self._weight_bits[layer], self._activation_bits[layer]
+        self._weight_bits[layer], self._activation_bits[layer] = weight_bits, activation_bits
+        terminated = layer + 1 == len(dynamics)
+        try:
+            spent, outcome = self._spend(layer, w, a), None
+            if terminated or self.dense:
+                drop = None if dynamics.weight_spent is not None else spent
+                outcome = dynamics.outcome(*self._bits(), drop)
+        except Exception:  # the episode stays where it was
+            self._weight_bits[layer], self._activation_bits[layer] = before
+            raise
+        info: dict[str, Any] = {"weight_bits": weight_bits, "activation_bits": activation_bits}
+        reward = 0.0
+        if outcome is not None:
+            reward = outcome.reward(dynamics.reward) - self._rewarded
+            self._rewarded += reward
+        if terminated:
+            assert outcome is not None
+            self.outcome = outcome
+            info |= outcome.info
+        self._spent = spent
+        tiles, cycles = self._layer_tables[layer]
+        self._tiles += tiles[w] - tiles[-1]
+        self._cycles += cycles[a] - cycles[-1]
+        self._layer_cycles[layer] = cycles[a]
+        self._step = None if terminated else layer + 1
+        shown = layer if terminated else layer + 1
+        return self._observe(shown, weight_bits, activation_bits), reward, terminated, False, info
+
+    def render(self) -> str | Frame | None:
+        """Show how the episode stands.
+
+        Returns:
+            Text, or pixels of shape (height, width, 3); None if ``render_mode`` is None.
+
+        Raises:
+            MissingExtraError: If pixels are asked for and matplotlib is not installed.
+            gymnasium.error.ResetNeeded: If no episode has begun.
+        """
+        return None if self.render_mode is None else self._renderer.show(self.view())
+
+    def view(self) -> EpisodeView:
+        """Say how the episode stands, for text and pictures.
+
+        Returns:
+            The view.
+
+        Raises:
+            gymnasium.error.ResetNeeded: If no episode has begun.
+        """
+        if self._step is None and self.outcome is None:
+            raise gym.error.ResetNeeded("Expected reset() before render(): no episode has begun.")
+        decided = len(self.task.network) if self._step is None else self._step
+        progress = f"{decided} of {len(self.dynamics)} layers decided"
+        return EpisodeView(self.task, *self._bits(), decided, progress, self.outcome)
+
+    @cached_property
+    def _layer_tables(self) -> list[tuple[list[int], list[int]]]:
+        """Tiles and cycles by bits of every layer, as Python integers."""
+        dynamics = self.dynamics
+        return list(zip(dynamics.tiles.tolist(), dynamics.cycles.tolist(), strict=True))
+
+    @cached_property
+    def _layer_spent(self) -> list[tuple[list[float], list[float]]] | None:
+        """What bits of every layer add to the accuracy spent, by operand."""
+        dynamics = self.dynamics
+        if dynamics.weight_spent is None or dynamics.activation_spent is None:
+            return None
+        weight, activation = dynamics.weight_spent.tolist(), dynamics.activation_spent.tolist()
+        return list(zip(weight, activation, strict=True))
+
+    def _bits(self) -> tuple[IntArray, IntArray]:
+        return np.array(self._weight_bits), np.array(self._activation_bits)
+
+    def _spend(self, layer: int, w: int, a: int) -> float:
+        """Return the accuracy spent once a layer has the bits of these indices."""
+        if self._layer_spent is None:
+            return self.task.accuracy.drop(*self._bits())
+        weight, activation = self._layer_spent[layer]
+        return self._spent + (weight[w] + activation[a])
+
+    def _decode(self, action: Action) -> tuple[int, int]:
+        """Turn an action into bits, or say what is wrong with it."""
+        bits = layer_action_bits(action, self.discrete)
+        if bits is None:
+            raise ActionError(f"Expected an action in {self.action_space}, got {action!r}.")
+        return bits
+
+    def _observe(self, layer: int, weight_bits: int, activation_bits: int) -> Observation:
+        """Describe a layer and the state after the last decision, of the given bits."""
+        observation = np.empty(len(self.feature_names), np.float32)
+        observation[: -len(RUNNING_FEATURES)] = self._layer_features[layer]
+        observation[-len(RUNNING_FEATURES) :] = (
+            bit_feature(weight_bits),
+            bit_feature(activation_bits),
+            *self.dynamics.totals(self._tiles, self._spent, self._cycles, max(self._layer_cycles)),
+        )
+        return observation

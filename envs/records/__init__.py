@@ -1,0 +1,1 @@
+"""Records: one finished design as a line of JSON."""

@@ -1,0 +1,204 @@
+"""A record: what a run claims about its best design, as one line of JSON."""
+
+import json
+import math
+import platform
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from operator import index
+from typing import Any, Literal, Self
+
+from lrmp.envs.scoring.outcome import Outcome
+from lrmp.hardware.short_repr import short_name, short_repr
+from lrmp.hardware.space.design import Design
+
+SCHEMA_VERSION = 1
+
+TrainedOn = Literal["this-task", "other-tasks"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The numbers that a replay recomputes.
+
+    Attributes:
+        reward: The ranked reward, ``ln(speedup) - max(0, drop - allowed)``.
+        speedup: Baseline / design, of what the task minimises.
+        accuracy_drop: Percentage points against the float network, as searches see it.
+        latency_cycles: Cycles of one inference.
+        bottleneck_cycles: Cycles between two images of a full pipeline.
+        tiles: Tiles held by all copies.
+    """
+
+    reward: float
+    speedup: float
+    accuracy_drop: float
+    latency_cycles: int
+    bottleneck_cycles: int
+    tiles: int
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> Self:
+        """Claim what an outcome shows.
+
+        Args:
+            outcome: A finished design.
+
+        Returns:
+            Its numbers.
+        """
+        return cls(
+            reward=outcome.reward(),
+            speedup=outcome.speedup,
+            accuracy_drop=outcome.accuracy_drop,
+            latency_cycles=outcome.report.latency_cycles,
+            bottleneck_cycles=outcome.report.bottleneck_cycles,
+            tiles=outcome.report.tiles,
+        )
+
+
+@dataclass(frozen=True)
+class Record:
+    """The best design of one run, what it claims, and what finding it took.
+
+    Attributes:
+        task: Task id with version.
+        task_fingerprint: SHA-256 of the task's definition where the run was made.
+        agent: Name under which the run is ranked.
+        seed: Seed of the run.
+        design: Bits and copies of every layer.
+        claim: Numbers that a replay recomputes.
+        evaluated_designs: Designs scored before the run ended.
+        env_steps: Environment steps taken; 0 for searches that score designs directly.
+        wall_time_s: Seconds the run took.
+        trained_on: ``"this-task"`` for a search on the task itself, ``"other-tasks"`` for an agent
+            that had not seen it.
+        code: Address of the code, or None.
+        versions: Versions of lrmp, Python and the libraries that decide results.
+    """
+
+    task: str
+    task_fingerprint: str
+    agent: str
+    seed: int
+    design: Design
+    claim: Claim
+    evaluated_designs: int
+    env_steps: int
+    wall_time_s: float
+    trained_on: TrainedOn
+    code: str | None
+    versions: dict[str, str]
+
+    @classmethod
+    def of(
+        cls,
+        outcome: Outcome,
+        *,
+        agent: str,
+        seed: int,
+        evaluated_designs: int,
+        env_steps: int,
+        wall_time_s: float,
+        trained_on: TrainedOn = "this-task",
+        code: str | None = None,
+    ) -> Self:
+        """Write down an outcome.
+
+        Args:
+            outcome: The best design of the run.
+            agent: Name under which the run is ranked.
+            seed: Seed of the run, 0 or above.
+            evaluated_designs: Designs scored before the run ended, at least 1.
+            env_steps: Environment steps taken.
+            wall_time_s: Seconds the run took.
+            trained_on: Whether the agent was trained on this very task.
+            code: Address of the code (https), or None.
+
+        Returns:
+            The record. Whether its values are in the ranges of the published schema is checked
+            when it is replayed or submitted.
+        """
+        return cls(
+            task=outcome.task.id,
+            task_fingerprint=outcome.task.fingerprint,
+            agent=agent,
+            seed=index(seed),  # numpy's integers are no JSON
+            design=outcome.design,
+            claim=Claim.of(outcome),
+            evaluated_designs=index(evaluated_designs),
+            env_steps=index(env_steps),
+            wall_time_s=round(float(wall_time_s), 3),
+            trained_on=trained_on,
+            code=code,
+            versions=dict(library_versions()),
+        )
+
+    def __repr__(self) -> str:
+        return short_repr(
+            self,
+            short_name(self.task),
+            f"agent {short_name(self.agent)}",
+            f"seed {self.seed}",
+            f"reward {self.claim.reward:.4f}",
+            f"{self.evaluated_designs:,} designs",
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, as the published schema describes them.
+
+        Returns:
+            A mapping that ``json.dumps`` accepts.
+        """
+        return {
+            "schema_version": SCHEMA_VERSION,
+            **vars(self),
+            "design": self.design.to_json(),
+            "claim": dict(vars(self.claim)),
+            "versions": dict(self.versions),
+        }
+
+    def to_line(self) -> str:
+        """Return the record as one line of JSON Lines, with a newline.
+
+        Returns:
+            Text; NaN and infinity raise ValueError, since they are no JSON.
+        """
+        return json.dumps(self.to_json(), allow_nan=False) + "\n"
+
+    def agrees_with(self, claim: Claim) -> list[str]:
+        """Compare the record's claim with a recomputed one.
+
+        Args:
+            claim: Recomputed numbers.
+
+        Returns:
+            One sentence per number that differs; integers must be equal, real numbers to 1e-9.
+        """
+        differences = []
+        for name, recomputed in vars(claim).items():
+            claimed = getattr(self.claim, name)
+            if isinstance(recomputed, int):
+                equal = claimed == recomputed
+            else:
+                equal = math.isclose(claimed, recomputed, rel_tol=1e-9, abs_tol=1e-9)
+            if not equal:
+                differences.append(f"expected {name} {recomputed}, got {claimed}")
+        return differences
+
+
+@cache  # ten milliseconds, several times an episode
+def library_versions() -> dict[str, str]:
+    """Look up the versions that decide a result.
+
+    Returns:
+        Versions by name; libraries that are not installed are left out.
+    """
+    versions = {"python": platform.python_version()}
+    for name in ("lrmp", "gymnasium", "numpy", "ortools", "scikit-learn", "torch"):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions

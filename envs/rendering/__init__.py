@@ -1,0 +1,1 @@
+"""Pictures of an episode as it goes, and videos of it."""

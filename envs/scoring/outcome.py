@@ -1,0 +1,210 @@
+"""What becomes of chosen bits: copies from the oracle, cost, accuracy."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lrmp.accuracy.model.accuracy_model import AccuracyKind
+from lrmp.envs.scoring.reward import RewardName, reward_function
+from lrmp.envs.task.custom_task import TaskLike, find_task
+from lrmp.envs.task.task import Task
+from lrmp.hardware.cost.cost_report import CostReport
+from lrmp.hardware.layer_table import LayerTable, Row, rows_of
+from lrmp.hardware.short_repr import short_name, short_repr
+from lrmp.hardware.space.design import Design
+from lrmp.solvers.replication.oracle import SolverName, solve_replication
+from lrmp.solvers.replication.problem import Replication, ReplicationProblem
+
+
+@dataclass(frozen=True)
+class Outcome(LayerTable):
+    """A finished design and its score.
+
+    Attributes:
+        task: The task it was made for.
+        design: Bits, and the oracle's copies.
+        replication: The oracle's answer with its proof.
+        report: Exact cost of the design.
+        accuracy_drop: Percentage points against the float network, as searches see it.
+    """
+
+    task: Task
+    design: Design
+    replication: Replication
+    report: CostReport
+    accuracy_drop: float
+
+    def __repr__(self) -> str:
+        task = self.task
+        return short_repr(
+            self,
+            short_name(task.id),
+            f"{task.objective} gain {self.speedup:.4g}x",
+            f"accuracy drop {self.accuracy_drop:.4g} points",
+            f"{self.report.tiles:,} of {task.budget:,} tiles",
+            f"reward {self.reward():.4f}",
+        )
+
+    @property
+    def speedup(self) -> float:
+        """Baseline / design, of what the task minimises: time, energy, or energy times delay."""
+        return speedup(self.task, self.report)
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What an environment's info says of the design when it is finished."""
+        return {
+            "design": self.design,
+            "report": self.report,
+            "speedup": self.speedup,
+            "accuracy_drop": self.accuracy_drop,
+            "accuracy_is_estimate": self.task.accuracy.is_estimate,
+            "proven_optimal": self.replication.proven_optimal,
+        }
+
+    def to_table(self) -> list[Row]:
+        """Return bits, copies and cost of every layer.
+
+        Returns:
+            One mapping per layer; ``"layer"`` is its name, ``"baseline_cycles"`` are those of the
+            plain 8-bit chip, and ``"energy_fj"`` is None where it is not known.
+        """
+        design, report = self.design, self.report
+        known = report.component_energy_fj is not None
+        return rows_of(
+            {
+                "layer": [layer.name for layer in self.task.network.layers],
+                "weight_bits": design.weight_bits.tolist(),
+                "activation_bits": design.activation_bits.tolist(),
+                "copies": design.replication.tolist(),
+                "tiles": report.layer_tiles.tolist(),
+                "baseline_cycles": self.task.cost_model.baseline.layer_cycles.tolist(),
+                "cycles": report.layer_cycles.tolist(),
+                "energy_fj": report.layer_energy_fj.tolist() if known else [None] * len(design),
+            }
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the design and its numbers as plain JSON values.
+
+        Returns:
+            A mapping that ``json.dumps`` accepts; energies are None where they are not known.
+        """
+        report, baseline = self.report, self.task.cost_model.baseline
+        known = report.component_energy_fj is not None
+        return {
+            "task": self.task.id,
+            "reward": self.reward(),
+            "speedup": self.speedup,
+            "accuracy_drop": self.accuracy_drop,
+            "accuracy": self.task.accuracy_label,
+            "tiles": report.tiles,
+            "budget_tiles": self.task.budget,
+            "latency_cycles": report.latency_cycles,
+            "latency_s": report.latency_s,
+            "bottleneck_cycles": report.bottleneck_cycles,
+            "throughput_per_s": report.throughput_per_s,
+            "energy_j": report.energy_j if known else None,
+            "baseline_latency_s": baseline.latency_s,
+            "baseline_throughput_per_s": baseline.throughput_per_s,
+            "baseline_energy_j": baseline.energy_j if known else None,
+            "proven_optimal": self.replication.proven_optimal,
+            "design": self.design.to_json(),
+            "layer_cycles": report.layer_cycles.tolist(),
+            "baseline_layer_cycles": baseline.layer_cycles.tolist(),
+        }
+
+    def reward(self, name: RewardName = "lrmp") -> float:
+        """Score the design.
+
+        Args:
+            name: Which formula.
+
+        Returns:
+            The return of an episode that chooses these bits.
+        """
+        return reward_function(name)(self.speedup, self.accuracy_drop, self.task.allowed_drop)
+
+
+def speedup(task: TaskLike, report: CostReport) -> float:
+    """Compare a cost with the plain 8-bit chip.
+
+    Args:
+        task: Names the objective and the baseline.
+        report: Cost of a design on the task's cost model.
+
+    Returns:
+        Baseline / design, of what the task minimises.
+    """
+    task = find_task(task)
+    return task.cost_model.baseline.cost(task.objective) / report.cost(task.objective)
+
+
+def evaluate(
+    task: TaskLike,
+    weight_bits: ArrayLike,
+    activation_bits: ArrayLike,
+    *,
+    accuracy: AccuracyKind | None = None,
+    solver: SolverName = "exact",
+) -> Outcome:
+    """Score bits in a task, such as ``evaluate("LRMP-ResNet18-v1", 6, 6)``.
+
+    Args:
+        task: A task, its id in any form, or another of ``TaskLike``.
+        weight_bits: Shape (L,), each 2..8; or one number for all layers.
+        activation_bits: The same.
+        accuracy: ``"table"`` or ``"network"``; None for the task's own kind.
+        solver: Which exact solver places the copies.
+
+    Returns:
+        The design with the best copies, its cost and its drop.
+
+    Raises:
+        TaskError: If there is no such task.
+        DesignError: If the bits are out of range or of the wrong shape.
+        InfeasibleBudgetError: If one copy of every layer does not fit the budget.
+    """
+    found = find_task(task, accuracy)
+    weights, activations = (
+        np.full(len(found.network), bits) if isinstance(bits, int | np.integer) else bits
+        for bits in (weight_bits, activation_bits)
+    )
+    return evaluate_bits(found, weights, activations, solver)
+
+
+def evaluate_bits(
+    task: TaskLike,
+    weight_bits: ArrayLike,
+    activation_bits: ArrayLike,
+    solver: SolverName = "exact",
+    accuracy_drop: float | None = None,
+) -> Outcome:
+    """Place the copies and score the design; environment, searches and leaderboard all call this.
+
+    Args:
+        task: A task, its id in any form, or another of ``TaskLike``.
+        weight_bits: Shape (L,), each 2..8.
+        activation_bits: Shape (L,), each 2..8.
+        solver: Which exact solver places the copies.
+        accuracy_drop: The drop of these bits, if the caller has just computed it.
+
+    Returns:
+        The design with its cost and drop.
+
+    Raises:
+        TaskError: If there is no such task.
+        DesignError: If the bits are out of range or of the wrong shape.
+        InfeasibleBudgetError: If one copy of every layer does not fit the budget.
+    """
+    task = find_task(task)
+    problem = ReplicationProblem.of(
+        task.cost_model, weight_bits, activation_bits, task.budget, task.objective
+    )
+    replication = solve_replication(problem, solver)
+    design = Design(weight_bits, activation_bits, replication.copies)  # type: ignore[arg-type]
+    if accuracy_drop is None:
+        accuracy_drop = task.accuracy.drop(design.weight_bits, design.activation_bits)
+    return Outcome(task, design, replication, task.cost_model.evaluate(design), accuracy_drop)

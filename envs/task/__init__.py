@@ -1,0 +1,1 @@
+"""What an id names: the task, how to define one, and its certified optimum."""

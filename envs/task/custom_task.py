@@ -1,0 +1,350 @@
+"""A task of your own: your network, chip, budget and accuracy, in Python or in a TOML file."""
+
+import reprlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lrmp.accuracy.model.accuracy_model import AccuracyKind, AccuracyModel
+from lrmp.accuracy.model.factories import check_kind, network_accuracy, table_accuracy
+from lrmp.accuracy.model.sensitivity_table import SensitivityTable
+from lrmp.accuracy.model.table import TableAccuracy
+from lrmp.envs.task.environment_id import task_id_of
+from lrmp.envs.task.task import AccuracyFactory, Task, load_task
+from lrmp.errors import (
+    AccuracyTableError,
+    ForeignTextError,
+    InfeasibleBudgetError,
+    NetworkError,
+    PresetError,
+    TaskError,
+    unknown_name,
+    unlike_names,
+)
+from lrmp.foreign_file import read_foreign_text
+from lrmp.foreign_text import parse_toml
+from lrmp.hardware.chip.accelerator import Accelerator
+from lrmp.hardware.chip.preset import load_preset, read_preset
+from lrmp.hardware.cost.cost_model import CostModel
+from lrmp.hardware.cost.cost_report import Objective
+from lrmp.hardware.networks import load_network
+from lrmp.hardware.networks.network import Network
+from lrmp.hardware.space.design import BIT_WIDTHS, MIN_BITS
+from lrmp.solvers.replication.problem import ReplicationProblem
+
+CUSTOM_ID = "LRMP-Custom-v0"
+EVERY_LAYER = "*"
+
+#: How tasks are named: a registered id, a TOML file, the arguments of ``make_task``, or the task.
+TaskLike = Task | str | Path | Mapping[str, Any]
+
+_POINTS = ("weights", "activations", "provenance", "estimate")
+
+
+@dataclass(frozen=True, eq=False)
+class GivenAccuracy:
+    """An accuracy model that is there already, where a task wants what builds one.
+
+    Attributes:
+        model: The model.
+    """
+
+    model: AccuracyModel
+
+    def __call__(self, network: Network) -> AccuracyModel:
+        """Return the model.
+
+        Args:
+            network: Not used; ``make_task`` has checked that the model is the network's.
+
+        Returns:
+            The model.
+        """
+        return self.model
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, GivenAccuracy):
+            return NotImplemented
+        return self.model.fingerprint == other.model.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.model.fingerprint)
+
+
+def make_task(
+    network: Network | str | Path,
+    accelerator: Accelerator | str | Path = "lrmp_frontiers_2024",
+    budget: int | None = None,
+    objective: Objective = "latency",
+    accuracy: AccuracyModel | str | Path | Mapping[str, Any] = "table",
+    allowed_drop: float = 1.0,
+) -> Task:
+    """Define a task of your own, for ``gym.make("LRMP-Custom-v0", task=...)``.
+
+    Everything is read and checked at once, so the task travels to worker processes without its
+    files. Its ``fingerprint`` tells it from every other.
+
+    Args:
+        network: A network, the name of a built-in one, or an ONNX file.
+        accelerator: A chip, the name of a preset, or a preset file (``.toml``).
+        budget: Tiles; None for those of the plain 8-bit design with one copy of every layer.
+        objective: ``"latency"``, ``"throughput"``, ``"energy"`` or ``"edp"``.
+        accuracy: A model; ``"table"``, the table that comes with lrmp for a built-in network, or
+            ``"network"``, which runs it; a sensitivity table (``.json``) as ``lrmp accuracy
+            measure`` writes it; or percentage points by layer: ``{"weights": {layer: seven
+            numbers, for 2..8 bits}, "activations": {...}, "provenance": where they come from}``,
+            where ``"*"`` stands for every layer that is not named, and ``"estimate": False`` says
+            that they were measured on the network itself.
+        allowed_drop: Percentage points of accuracy that cost nothing.
+
+    Returns:
+        The task, with the id ``"LRMP-Custom-v0"``.
+
+    Raises:
+        NetworkError: If there is no such network.
+        PresetError: If there is no such chip, or it lacks energies that the objective needs.
+        InfeasibleBudgetError: If the network does not fit the budget even at 2 bits.
+        AccuracyTableError: If nothing is known about the accuracy of the network, or not what a
+            table of it needs.
+        SolverError: If the chip is time-multiplexed, so that there are no copies to place.
+        TaskError: If an argument is of the wrong kind or out of range.
+        MissingExtraError: If a library is missing for the kind of file.
+    """
+    found_network, chip = _network(network), _accelerator(accelerator)
+    model = CostModel(found_network, chip)
+    task = Task(
+        id=CUSTOM_ID,
+        network=found_network,
+        accelerator=chip,
+        budget=model.baseline.tiles if budget is None else budget,
+        objective=objective,
+        accuracy_factory=_accuracy_factory(accuracy, found_network),
+        allowed_drop=allowed_drop,
+    )
+    task.accuracy  # noqa: B018  say at once if there is none
+    # What no episode could ever finish is refused here: budget, objective and chip.
+    fewest = np.full(len(found_network), MIN_BITS)
+    needed = int(model.tiles_per_copy(fewest).sum())
+    if needed > task.budget:
+        raise InfeasibleBudgetError(
+            f"Expected a budget of at least {needed} tiles, which {found_network.name} holds with "
+            f"{MIN_BITS}-bit weights and one copy of every layer; got {task.budget}."
+        )
+    ReplicationProblem.of(model, fewest, fewest, task.budget, objective)
+    return task
+
+
+def read_task(path: Path) -> Task:
+    """Read a task from a TOML file.
+
+    Its keys are the arguments of ``make_task``; file names are relative to the file's folder.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The task.
+
+    Raises:
+        TaskError: If the file is missing, is no TOML, or has an unknown key.
+        LRMPError: As ``make_task`` does.
+    """
+    try:
+        document = parse_toml(read_foreign_text(path))
+    except OSError as error:
+        raise TaskError(f"Expected a readable task file at {path}: {error}.") from error
+    except ForeignTextError as error:
+        raise TaskError(f"Expected {path} to be valid TOML: {error}.") from error
+    for key, ending in (("network", ".onnx"), ("accelerator", ".toml"), ("accuracy", ".json")):
+        value = document.get(key)
+        if isinstance(value, str) and value.endswith(ending):
+            document[key] = path.parent / value
+    return _from_mapping(document, str(path))
+
+
+def find_task(task: TaskLike | None, accuracy: AccuracyKind | None = None) -> Task:
+    """Find the task that an argument means; everything that takes a task takes it so.
+
+    Args:
+        task: A task; the id of a registered one, in any form and with or without ``lrmp:``; a TOML
+            file; or the arguments of ``make_task`` by name.
+        accuracy: ``"table"`` or ``"network"``; None for the task's own kind.
+
+    Returns:
+        The task.
+
+    Raises:
+        TaskError: If there is none.
+        AccuracyTableError: If there is no such kind, or no table for the network.
+        AccuracyDataError: If the network has no protocol.
+        LRMPError: As ``read_task`` and ``make_task`` do.
+    """
+    found = task if isinstance(task, Task) else _find(task)
+    return found if accuracy is None else found.with_accuracy(accuracy)
+
+
+def _find(task: str | Path | Mapping[str, Any] | None) -> Task:
+    if isinstance(task, Mapping):
+        return _from_mapping(task, "the task")
+    if isinstance(task, Path) or (isinstance(task, str) and task.endswith(".toml")):
+        return read_task(Path(task))
+    if task is None or (isinstance(task, str) and task_id_of(task) == CUSTOM_ID):
+        raise TaskError(
+            f"Expected task= for {CUSTOM_ID}: what make_task returns, a TOML file, or the "
+            "arguments of make_task by name; got none."
+        )
+    if not isinstance(task, str):
+        raise TaskError(
+            "Expected a task: a Task, an id such as 'LRMP-ResNet18-v1', a TOML file or the "
+            f"arguments of make_task by name; got {reprlib.repr(task)}."
+        )
+    return load_task(task)
+
+
+def _from_mapping(arguments: Mapping[str, Any], name: str) -> Task:
+    known = tuple(signature(make_task).parameters)
+    if unknown := [key for key in arguments if key not in known]:
+        raise TaskError(unknown_name(f"each key of {name}", unknown[0], known))
+    if "network" not in arguments:
+        raise TaskError(f"Expected {name} to give a network, got {', '.join(arguments) or 'none'}.")
+    return make_task(**arguments)
+
+
+def _network(network: Network | str | Path) -> Network:
+    if isinstance(network, Network):
+        return network
+    if not isinstance(network, str | Path):
+        raise NetworkError(
+            f"Expected network as a Network, a name or an ONNX file, got {network!r}."
+        )
+    if str(network).endswith(".onnx"):
+        return Network.from_onnx(network)
+    try:
+        return load_network(str(network))
+    except NetworkError as error:
+        raise NetworkError(f"{error} Your own: a file ending in .onnx.") from error
+
+
+def _accelerator(accelerator: Accelerator | str | Path) -> Accelerator:
+    if isinstance(accelerator, Accelerator):
+        return accelerator
+    if not isinstance(accelerator, str | Path):
+        raise PresetError(
+            f"Expected accelerator as an Accelerator, a preset's name or a TOML file, got "
+            f"{accelerator!r}."
+        )
+    if str(accelerator).endswith(".toml"):
+        return read_preset(Path(accelerator))
+    try:
+        return load_preset(str(accelerator))
+    except PresetError as error:
+        raise PresetError(f"{error} Your own: a file ending in .toml.") from error
+
+
+def _accuracy_factory(
+    accuracy: AccuracyModel | str | Path | Mapping[str, Any], network: Network
+) -> AccuracyFactory:
+    if isinstance(accuracy, Mapping):
+        return GivenAccuracy(_of_points(accuracy, network))
+    if isinstance(accuracy, str | Path):
+        if str(accuracy).endswith(".json"):
+            return GivenAccuracy(_of_file(Path(accuracy), network))
+        return _of_kind(str(accuracy), network)
+    if not hasattr(accuracy, "drop"):
+        raise AccuracyTableError(
+            "Expected accuracy as a model, 'table', 'network', a JSON file or points by layer, got "
+            f"{accuracy!r}."
+        )
+    if isinstance(accuracy, TableAccuracy) and len(accuracy.weight_table) != len(network):
+        raise AccuracyTableError(
+            f"Expected an accuracy table of {len(network)} layers for {network.name}, got one of "
+            f"{len(accuracy.weight_table)}."
+        )
+    return GivenAccuracy(accuracy)
+
+
+def _of_kind(kind: str, network: Network) -> AccuracyFactory:
+    """Take what comes with lrmp; where there is nothing, say what could be given instead."""
+    check_kind(kind)
+    if kind == "network":
+        return network_accuracy
+    try:
+        table_accuracy(network)
+    except AccuracyTableError as error:
+        raise AccuracyTableError(
+            f"{error} Or give accuracy= as a sensitivity table of your own (.json), or as "
+            "percentage points by layer."
+        ) from error
+    return table_accuracy
+
+
+def _of_file(path: Path, network: Network) -> AccuracyModel:
+    try:
+        table = SensitivityTable.from_text(read_foreign_text(path))
+    except OSError as error:
+        raise AccuracyTableError(
+            f"Expected a readable sensitivity table at {path}: {error}."
+        ) from error
+    except AccuracyTableError as error:
+        raise AccuracyTableError(f"{path}: {error}") from error
+    layers = tuple(layer.name for layer in network.layers)
+    if table.layers != layers:
+        raise AccuracyTableError(
+            f"Expected {path} to hold the {unlike_names('layers', layers, table.layers)}. It is "
+            f"no table of {network.name}."
+        )
+    return table.accuracy()
+
+
+def _of_points(points: Mapping[str, Any], network: Network) -> AccuracyModel:
+    """Make a table from percentage points by layer."""
+    if unknown := [key for key in points if key not in _POINTS]:
+        raise AccuracyTableError(unknown_name("each key of accuracy", unknown[0], _POINTS))
+    if missing := [key for key in _POINTS[:3] if key not in points]:
+        raise AccuracyTableError(
+            f"Expected accuracy to give {', '.join(_POINTS[:3])}; {', '.join(missing)} missing."
+        )
+    estimate = points.get("estimate", True)
+    if not isinstance(points["provenance"], str) or not isinstance(estimate, bool):
+        raise AccuracyTableError(
+            "Expected provenance of accuracy as text and estimate as true or false, got "
+            f"{points['provenance']!r} and {estimate!r}."
+        )
+    return TableAccuracy(
+        _rows("weights", points["weights"], network),
+        _rows("activations", points["activations"], network),
+        points["provenance"],
+        is_estimate=estimate,
+    )
+
+
+def _rows(operand: str, rows: Any, network: Network) -> NDArray[np.float64]:
+    """Put the rows of all layers in network order, shape (L, 7)."""
+    names = [layer.name for layer in network.layers]
+    if not isinstance(rows, Mapping):
+        raise AccuracyTableError(f"Expected {operand} of accuracy by layer, got {rows!r}.")
+    if unknown := [name for name in rows if name not in (*names, EVERY_LAYER)]:
+        raise AccuracyTableError(unknown_name(f"each layer in {operand}", unknown[0], names))
+    if missing := [name for name in names if name not in rows and EVERY_LAYER not in rows]:
+        raise AccuracyTableError(
+            f"Expected {operand} of accuracy for every layer, got none for {missing[0]!r}; "
+            f"{EVERY_LAYER!r} stands for all that are not named."
+        )
+    return np.array([_row(operand, name, rows.get(name, rows.get(EVERY_LAYER))) for name in names])
+
+
+def _row(operand: str, layer: str, row: Any) -> Sequence[float]:
+    numbers = isinstance(row, Sequence) and all(
+        isinstance(value, int | float) and not isinstance(value, bool) for value in row
+    )
+    if not numbers or len(row) != len(BIT_WIDTHS):
+        raise AccuracyTableError(
+            f"Expected {operand} of layer {layer!r} as {len(BIT_WIDTHS)} numbers, for "
+            f"{BIT_WIDTHS[0]} to {BIT_WIDTHS[-1]} bits; got {row!r}."
+        )
+    return [float(value) for value in row]

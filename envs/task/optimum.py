@@ -1,0 +1,152 @@
+"""The proven optimum of a task: the return that every agent is measured against."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any, Self
+
+import numpy as np
+
+from lrmp.envs.task.custom_task import TaskLike, find_task
+from lrmp.envs.task.task import TASKS, load_task
+from lrmp.errors import TaskError
+from lrmp.foreign_text import parse_json
+from lrmp.hardware.short_repr import short_name, short_repr
+from lrmp.hardware.space.design import Design
+
+FOLDER = "optima"  # one JSON file per task, beside this module
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The best design known for a task, and a bound on all designs.
+
+    Attributes:
+        task: Id of the task.
+        task_fingerprint: SHA-256 of the task's definition when the optimum was computed.
+        design: Bits and copies.
+        value: The design's return under the default reward.
+        bound: No design has a higher return.
+        method: How it was found and proven, in a few words.
+        log: What the solver reported, line by line.
+    """
+
+    task: str
+    task_fingerprint: str
+    design: Design
+    value: float
+    bound: float
+    method: str
+    log: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return short_repr(
+            self,
+            short_name(self.task),
+            f"value {self.value:.6f}",
+            f"gap {self.gap:.2e}",
+            f"{len(self.design)} layers",
+        )
+
+    @property
+    def gap(self) -> float:
+        """By how much the objective could at most be better at the same accuracy; relative."""
+        return float(np.expm1(self.bound - self.value))
+
+    def normalised(self, value: float) -> float:
+        """Scale a return: 0 for the plain 8-bit chip, 1 for the optimum.
+
+        Args:
+            value: Return of an episode under the default reward.
+
+        Returns:
+            Its share of the best return known.
+
+        Raises:
+            TaskError: If the best return is not above that of the plain chip, 0.
+        """
+        if not self.value > 0:
+            raise TaskError(
+                "Expected an optimum above 0, the return of the plain 8-bit chip, to scale by; "
+                f"got {self.value!r} for {self.task}. Compare its returns as they are."
+            )
+        return value / self.value
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, as the file holds them.
+
+        Returns:
+            A mapping that ``json.dumps`` accepts.
+        """
+        return {
+            "task": self.task,
+            "task_fingerprint": self.task_fingerprint,
+            "value": self.value,
+            "bound": self.bound,
+            "method": self.method,
+            "design": self.design.to_json(),
+            "log": list(self.log),
+        }
+
+    def to_text(self) -> str:
+        """Write the file's text.
+
+        Returns:
+            JSON, one key per line, ending in a newline.
+        """
+        lines = [
+            f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in self.to_json().items()
+        ]
+        return "{\n" + ",\n".join(lines) + "\n}\n"
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Read what ``to_text`` wrote.
+
+        Args:
+            text: JSON.
+
+        Returns:
+            The optimum.
+        """
+        document: dict[str, Any] = parse_json(text)
+        design = document.pop("design")
+        log: Sequence[str] = document.pop("log")
+        return cls(**document, design=Design(**design), log=tuple(log))
+
+
+def stored_optimum(task: TaskLike) -> Optimum | None:
+    """Read the optimum that ships with lrmp.
+
+    Args:
+        task: A task, the id of a registered one in any form, or another of ``TaskLike``.
+
+    Returns:
+        The optimum, or None if there is none for the task as it is defined.
+        ``python -m lrmp.baselines.experiments.optimum`` computes those of the registered tasks
+        again.
+
+    Raises:
+        TaskError: If there is no such task.
+    """
+    found = find_task(task)
+    optimum = shipped_optimum(found.id)
+    if optimum is None or (found.id in TASKS and load_task(found.id) is found):
+        return optimum
+    return optimum if optimum.task_fingerprint == found.fingerprint else None
+
+
+@cache
+def shipped_optimum(task_id: str) -> Optimum | None:
+    """Read an optimum by the name of its file, without a look at the task.
+
+    Args:
+        task_id: The task's own id.
+
+    Returns:
+        The optimum, or None if there is no file.
+    """
+    file = resources.files("lrmp.envs").joinpath(FOLDER, f"{task_id}.json")
+    return Optimum.from_text(file.read_text("utf-8")) if file.is_file() else None

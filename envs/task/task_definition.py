@@ -1,0 +1,140 @@
+"""A task's whole definition as JSON: what a run of a task of your own keeps to be read again."""
+
+from dataclasses import asdict
+from typing import Any
+
+from lrmp.accuracy.model.drop_map import DropMap
+from lrmp.accuracy.model.factories import check_kind, network_accuracy
+from lrmp.accuracy.model.table import TableAccuracy
+from lrmp.envs.task.custom_task import GivenAccuracy
+from lrmp.envs.task.task import AccuracyFactory, Task
+from lrmp.errors import LRMPError, TaskError
+from lrmp.hardware.chip.accelerator import Accelerator
+from lrmp.hardware.chip.component import Component
+from lrmp.hardware.chip.event_energies import EventEnergies
+from lrmp.hardware.networks.layer import Layer
+from lrmp.hardware.networks.network import Network
+
+
+def task_document(task: Task) -> dict[str, Any]:
+    """Write a task down.
+
+    Args:
+        task: Any task.
+
+    Returns:
+        Plain JSON values, which ``task_of_document`` takes. An accuracy model of your own, in
+        Python, has no text: ``accuracy`` is null then.
+    """
+    chip = task.accelerator
+    return {
+        "id": task.id,
+        "fingerprint": task.fingerprint,
+        "network": task.network.name,
+        "layers": [asdict(layer) for layer in task.network.layers],
+        "accelerator": {"name": chip.name, **chip.definition},
+        "budget": task.budget,
+        "objective": task.objective,
+        "allowed_drop": task.allowed_drop,
+        "accuracy": _accuracy_document(task),
+    }
+
+
+def task_of_document(document: Any) -> Task:
+    """Read what ``task_document`` wrote.
+
+    Args:
+        document: Plain JSON values, perhaps a stranger's.
+
+    Returns:
+        The task: its fingerprint is that of the one that was written.
+
+    Raises:
+        TaskError: If it is no such document, the task's accuracy model has none, or the task has
+            another fingerprint than the document says.
+        LRMPError: If layers, chip or accuracy are none that there can be.
+    """
+    try:
+        if document["accuracy"] is None:
+            raise TaskError(
+                f"Expected a task whose accuracy is a table or that of a known network, got "
+                f"{document['id']!r} with a model of your own in Python, which no file holds. "
+                "Give the task itself."
+            )
+        network = Network(
+            _text(document["network"]),
+            tuple(Layer(**{**layer, "name": _text(layer["name"])}) for layer in document["layers"]),
+        )
+        task = Task(
+            id=_text(document["id"]),
+            network=network,
+            accelerator=_accelerator(document["accelerator"]),
+            budget=document["budget"],
+            objective=document["objective"],
+            accuracy_factory=_accuracy_factory(document["accuracy"]),
+            allowed_drop=document["allowed_drop"],
+        )
+        fingerprint = task.fingerprint
+    except LRMPError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise TaskError(f"Expected the definition of a task, got {error!r}.") from error
+    if fingerprint != document.get("fingerprint"):
+        raise TaskError(
+            f"Expected the definition of a task with fingerprint {fingerprint[:16]}..., got "
+            f"{str(document.get('fingerprint'))[:16]}...: it was changed, or lrmp was."
+        )
+    return task
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} where text belongs")
+    return value
+
+
+def _accelerator(document: dict[str, Any]) -> Accelerator:
+    energy = document["energy"]
+    return Accelerator(
+        name=_text(document["name"]),
+        **document["parameters"],
+        energy=None if energy is None else EventEnergies(**energy),
+        components=tuple(Component(**component) for component in document["components"]),
+    )
+
+
+def _accuracy_document(task: Task) -> dict[str, Any] | None:
+    accuracy = task.accuracy
+    if type(accuracy) is TableAccuracy:
+        return {
+            "kind": "table",
+            "weights": accuracy.weight_table.tolist(),
+            "activations": accuracy.activation_table.tolist(),
+            "drop_map": accuracy.drop_map.definition,
+            "provenance": accuracy.provenance,
+            "estimate": accuracy.is_estimate,
+        }
+    try:
+        known = network_accuracy(task.network).fingerprint
+    except LRMPError:  # no network that lrmp knows how to run
+        return None
+    return {"kind": "network"} if known == accuracy.fingerprint else None
+
+
+def _accuracy_factory(document: dict[str, Any]) -> AccuracyFactory:
+    check_kind(document["kind"])
+    if document["kind"] == "network":
+        return network_accuracy
+    drop_map = document["drop_map"]
+    estimate = document["estimate"]
+    if not isinstance(estimate, bool):
+        raise TypeError(f"{estimate!r} where true or false belongs")
+    return GivenAccuracy(
+        TableAccuracy(
+            document["weights"],
+            document["activations"],
+            _text(document["provenance"]),
+            is_estimate=estimate,
+            drop_map=None if drop_map is None else DropMap(**drop_map),
+        )
+    )

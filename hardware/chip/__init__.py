@@ -1,0 +1,1 @@
+"""The chip: tiles, converters, energies, and the presets that describe published ones."""

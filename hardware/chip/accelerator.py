@@ -1,0 +1,448 @@
+"""The chip: geometry, mapping, timing, energies and components."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from math import isqrt
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+
+from lrmp.errors import PresetError
+from lrmp.hardware.chip.adc import sar_ratio
+from lrmp.hardware.chip.component import Component, Level, Part
+from lrmp.hardware.chip.event_energies import EventEnergies
+from lrmp.hardware.chip.technology import area_ratio, energy_ratio
+from lrmp.hardware.short_repr import short_name, short_repr
+
+Status = Literal["published", "second-hand", "derived", "assumed", "calibrated"]
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a number comes from.
+
+    Attributes:
+        status: How far the number can be trusted.
+        source: The publication, file or argument it was taken from.
+    """
+
+    status: Status
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accelerator:
+    """An in-memory-computing chip of crossbar tiles.
+
+    One tile is one crossbar with its converters; a core is a group of tiles that share a buffer,
+    a bus and a router. Inputs stream in ``dac_bits`` at a time; a crossbar drives ``active_rows``
+    rows at once and each of its ADCs reads ``columns_per_adc`` columns one after the other.
+    `Mapping`, `Latency` and `Energy` say what is counted from these numbers.
+
+    Attributes:
+        name: Name of the preset, or any name of your own.
+        crossbar_rows: R, word lines of a crossbar.
+        crossbar_columns: C, bit lines of a crossbar.
+        cell_bits: Bits held by one cell, 1..4.
+        dac_bits: Input bits applied per input step, 1..8.
+        active_rows: Rows driven at the same time.
+        columns_per_adc: Columns that share one ADC.
+        clock_mhz: Clock in MHz, in whose cycles all times are given.
+        output_elements_per_cycle: Output elements that leave a layer (or, see ``output_path``, a
+            copy) per cycle; 0 leaves the output path out of the model.
+        technology_nm: Node of the energies and areas; 0 where there are none.
+        slice_placement: Whether the bit slices of a weight sit on crossbars of their own
+            (``"separate"``) or in neighbouring columns (``"packed"``).
+        weight_encoding: How signed weights are stored: shifted to be positive (``"offset"``), or
+            as the difference of two columns or two rows.
+        reference_columns: Columns that each block of an offset-encoded layer adds for the sum of
+            its inputs; 0 where it is computed digitally.
+        adc_resolution_bits: Resolution of the ADCs; 0 for what loses nothing.
+        shared_work: What copies share: output positions, or also the row groups of each position,
+            whose partial sums are then added outside the crossbar.
+        weight_loading: ``"stationary"``: all weights sit in tiles at the same time.
+            ``"time-multiplexed"``: the layers take turns on the ``tiles``, and a layer too large
+            for them takes several rounds; every round writes its weights first.
+        dynamic_matmul: Where products of two activations run: on the digital unit, or on tiles to
+            which one operand is written in every inference (``"rewrite"``).
+        tiles: Tiles on the published chip; 0 where there is none. Tasks set budgets of their own.
+        tiles_per_core: Tiles that share a core's components.
+        idle_power: Whether tiles leak while their layer does not run: ``"gated"`` (non-volatile
+            cells keep their weights without power) or ``"leaking"`` (then all ``tiles`` do).
+        read_cycles: Settling or integration of one analog read, before its conversions.
+        conversion_cycles: Cycles of one conversion.
+        conversions_per_cycle: Conversions of one ADC per cycle, for ADCs faster than the clock.
+        input_bits_per_cycle: Bits that a tile's input register takes per cycle; 0 leaves the input
+            transfer out of the model.
+        accumulation_cycles: One level of the adder tree over the row tiles of a layer.
+        output_path: Whether output path and vector unit belong to a layer, so that its copies
+            share them (``"shared"``), or to every copy (``"per-copy"``).
+        vector_lanes: Element-wise operations per cycle; 0 leaves the vector unit's time out.
+        noc_bits_per_cycle: Bits of a layer's inputs that arrive over the network on chip per
+            cycle; 0 leaves the transfer out.
+        noc_hop_cycles: Cycles of one hop of the first flit.
+        overlap: ``"none"``: a copy finishes a position before it starts the next. ``"positions"``:
+            input transfer, multiplication and, where every copy has its own, output path and vector
+            unit of successive positions overlap, so that the slowest of them sets the pace.
+        write_cycles: Writing one crossbar; those of a round are written at the same time.
+        digital_macs_per_cycle: Multiply-accumulates of the whole chip's digital unit, on which
+            layers take turns; 0 where there is none.
+        partial_sum_bits: Width of a partial sum on the bus.
+        energy: Energy of every event; None where it is not known.
+        components: What area, peak power and leakage add up from; empty where not known.
+        provenance: Where each number comes from, by key, ``energy.key`` or ``components.name``;
+            empty for a chip of your own.
+
+    Raises:
+        PresetError: If a number is out of range, or numbers contradict each other.
+    """
+
+    name: str
+    crossbar_rows: int
+    crossbar_columns: int
+    cell_bits: int
+    dac_bits: int
+    active_rows: int
+    columns_per_adc: int
+    clock_mhz: int
+    output_elements_per_cycle: int
+    technology_nm: int = 0
+    slice_placement: Literal["separate", "packed"] = "separate"
+    weight_encoding: Literal["offset", "differential-columns", "differential-rows"] = "offset"
+    reference_columns: int = 0
+    adc_resolution_bits: int = 0
+    shared_work: Literal["positions", "row-groups"] = "positions"
+    weight_loading: Literal["stationary", "time-multiplexed"] = "stationary"
+    dynamic_matmul: Literal["digital", "rewrite"] = "digital"
+    tiles: int = 0
+    tiles_per_core: int = 1
+    idle_power: Literal["gated", "leaking"] = "gated"
+    read_cycles: int = 0
+    conversion_cycles: int = 1
+    conversions_per_cycle: int = 1
+    input_bits_per_cycle: int = 0
+    accumulation_cycles: int = 0
+    output_path: Literal["shared", "per-copy"] = "shared"
+    vector_lanes: int = 0
+    noc_bits_per_cycle: int = 0
+    noc_hop_cycles: int = 0
+    overlap: Literal["none", "positions"] = "none"
+    write_cycles: int = 0
+    digital_macs_per_cycle: int = 0
+    partial_sum_bits: int = 16
+    energy: EventEnergies | None = None
+    components: tuple[Component, ...] = ()
+    provenance: Mapping[str, Provenance] = field(default_factory=dict, compare=False, hash=False)
+
+    def __post_init__(self) -> None:
+        for key in PARAMETERS:
+            _check_parameter(self.name, key, getattr(self, key))
+        for key, limit in (
+            ("active_rows", "crossbar_rows"),
+            ("columns_per_adc", "crossbar_columns"),
+        ):
+            if getattr(self, key) > getattr(self, limit):
+                raise PresetError(
+                    f"Expected {key} of accelerator {self.name!r} to be at most its "
+                    f"{limit} ({getattr(self, limit)}), got {getattr(self, key)}."
+                )
+        for key, value in (("weight_loading", "time-multiplexed"), ("idle_power", "leaking")):
+            if getattr(self, key) == value and not self.tiles:
+                raise PresetError(
+                    f"Expected accelerator {self.name!r} with {key} {value!r} to give its tiles, "
+                    "got 0."
+                )
+        if self.conversion_cycles > 1 and self.conversions_per_cycle > 1:
+            raise PresetError(
+                f"Expected accelerator {self.name!r} to give conversion_cycles or "
+                f"conversions_per_cycle and leave the other at 1, got {self.conversion_cycles} "
+                f"and {self.conversions_per_cycle}."
+            )
+        names = [component.name for component in self.components]
+        if len(set(names)) < len(names):
+            raise PresetError(
+                f"Expected unique component names in accelerator {self.name!r}, got {names}."
+            )
+        if (self.energy or self.components) and not self.technology_nm:
+            raise PresetError(
+                f"Expected accelerator {self.name!r} with energies or components to give the "
+                "technology_nm they hold for, got 0."
+            )
+
+    def __repr__(self) -> str:
+        tiles = f"{self.tiles:,} tiles" if self.tiles else "tiles"
+        crossbar = f"{self.crossbar_rows} x {self.crossbar_columns}"
+        return short_repr(
+            self,
+            short_name(self.name),
+            f"{tiles} of {crossbar} {self.cell_bits}-bit cells",
+            f"{self.clock_mhz} MHz",
+        )
+
+    @property
+    def lossless_adc_bits(self) -> int:
+        """ADC resolution in bits with which every sum of a column has its own code."""
+        levels: int = self.active_rows * (2**self.cell_bits - 1) * (2**self.dac_bits - 1)
+        return levels.bit_length()
+
+    @property
+    def adc_bits(self) -> int:
+        """ADC resolution in bits."""
+        return self.adc_resolution_bits or self.lossless_adc_bits
+
+    @property
+    def adc_is_lossy(self) -> bool:
+        """Whether some sums of a column share a code."""
+        return self.adc_bits < self.lossless_adc_bits
+
+    @property
+    def clock_hz(self) -> int:
+        """Clock in Hz."""
+        return self.clock_mhz * 1_000_000
+
+    @property
+    def read_and_convert_cycles(self) -> int:
+        """Cycles of one row group in one input step: the read and its conversions in turn."""
+        turns = self.columns_per_adc * self.conversion_cycles
+        return self.read_cycles - (-turns // self.conversions_per_cycle)
+
+    @property
+    def noc_hops(self) -> int:
+        """Hops between two layers: the mean distance of two cores in a square mesh of all cores.
+
+        ``2 (n**2 - 1) / (3 n)`` for n x n routers, rounded up; at least 1.
+        """
+        cores = -(-self.tiles // self.tiles_per_core)
+        side = isqrt(max(cores, 1) - 1) + 1
+        return max(1, -(-2 * (side * side - 1) // (3 * side)))
+
+    @property
+    def parameters(self) -> dict[str, int | str]:
+        """Geometry, mapping and timing, by name."""
+        return {key: getattr(self, key) for key in PARAMETERS}
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """Everything that defines the chip, ready for JSON; where it comes from is not part.
+
+        Equal chips have equal texts: a whole number is an integer, however it was given.
+        """
+        return {
+            "parameters": self.parameters,
+            "energy": None if self.energy is None else _whole_numbers(asdict(self.energy)),
+            "components": [_whole_numbers(asdict(component)) for component in self.components],
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the chip as plain JSON values.
+
+        Returns:
+            A mapping with the name, what is in ``definition``, and the provenance by key.
+        """
+        provenance = {key: asdict(source) for key, source in self.provenance.items()}
+        return {"name": self.name, **self.definition, "provenance": provenance}
+
+    def per_tile(self, component: Component) -> float:
+        """Count a component of one tile.
+
+        Args:
+            component: One that belongs to a tile or something in it, or to a core.
+
+        Returns:
+            How many; a tile's share of its core's.
+        """
+        cells = {
+            "cell": self.crossbar_rows * self.crossbar_columns,
+            "row": self.crossbar_rows,
+            "column": self.crossbar_columns,
+            "adc": -(-self.crossbar_columns // self.columns_per_adc),
+            "tile": 1,
+            "core": 1 / self.tiles_per_core,
+            "chip": 0,
+        }
+        return component.count * cells[component.per]
+
+    def number_of(self, component: Component, tiles: int) -> float:
+        """Count a component of a chip.
+
+        Args:
+            component: Any.
+            tiles: Tiles on the chip; cores are whole.
+
+        Returns:
+            How many the chip has.
+        """
+        whole: dict[Level, int] = {"core": -(-tiles // self.tiles_per_core), "chip": 1}
+        if component.per in whole:
+            return component.count * whole[component.per]
+        return tiles * self.per_tile(component)
+
+    def area_um2(self, tiles: int) -> dict[Part, int]:
+        """Add up the area of a chip.
+
+        Args:
+            tiles: Tiles on the chip.
+
+        Returns:
+            Square micrometres by part, whole numbers, so that the total is their sum.
+
+        Raises:
+            PresetError: If the accelerator lists no components.
+        """
+        self._require_components()
+        area: dict[Part, float] = {}
+        for component in self.components:
+            total = self.number_of(component, tiles) * component.area_um2
+            area[component.part] = area.get(component.part, 0.0) + total
+        return {part: round(value) for part, value in area.items()}
+
+    def peak_power_uw(self, tiles: int) -> dict[Part, int]:
+        """Add up the power of a chip with every component busy all the time.
+
+        Args:
+            tiles: Tiles on the chip.
+
+        Returns:
+            Microwatts by part, whole numbers.
+
+        Raises:
+            PresetError: If a component's power is not known.
+        """
+        self._require_components()
+        power: dict[Part, float] = {}
+        for component in self.components:
+            if component.peak_power_uw is None:
+                raise PresetError(
+                    f"Expected accelerator {self.name!r} to give the peak_power_uw of every "
+                    f"component, got none for {component.name!r}."
+                )
+            total = self.number_of(component, tiles) * component.peak_power_uw
+            power[component.part] = power.get(component.part, 0.0) + total
+        return {part: round(value) for part, value in power.items()}
+
+    @property
+    def tile_leakage_uw(self) -> float:
+        """Leakage of one powered tile with its share of the core."""
+        return sum(self.per_tile(c) * c.leakage_uw for c in self.components)
+
+    @property
+    def chip_leakage_uw(self) -> float:
+        """Leakage of what the whole chip shares; it is never gated."""
+        return sum(c.count * c.leakage_uw for c in self.components if c.per == "chip")
+
+    def with_active_rows(self, active_rows: int) -> Self:
+        """Change the row parallelism together with the ADC that it needs.
+
+        The ADC becomes lossless; its energy and area follow ``lrmp.hardware.chip.adc``.
+
+        Args:
+            active_rows: Rows driven at the same time.
+
+        Returns:
+            The changed accelerator, without provenance.
+
+        Raises:
+            PresetError: If the rows do not fit, or an ADC is outside 4..10 bits.
+        """
+        changed = replace(self, active_rows=active_rows, adc_resolution_bits=0, provenance={})
+        if changed.adc_bits == self.adc_bits:
+            return changed
+        energy_factor, area_factor = sar_ratio(self.adc_bits, changed.adc_bits)
+        energy = self.energy and replace(
+            self.energy, adc_conversion_fj=self.energy.adc_conversion_fj * energy_factor
+        )
+        components = tuple(
+            _scaled(c, area_factor, energy_factor) if c.part == "adc" else c
+            for c in self.components
+        )
+        return replace(changed, energy=energy, components=components)
+
+    def scaled_to(self, technology_nm: int) -> Self:
+        """Move energies, powers and areas to another node; times stay as they are.
+
+        Args:
+            technology_nm: The node wanted.
+
+        Returns:
+            The scaled accelerator, without provenance.
+
+        Raises:
+            PresetError: If the accelerator has no node, or one is outside 14..130 nm.
+        """
+        area_factor = area_ratio(self.technology_nm, technology_nm)
+        energy_factor = energy_ratio(self.technology_nm, technology_nm)
+        energy = self.energy and EventEnergies(
+            **{key: value * energy_factor for key, value in asdict(self.energy).items()}
+        )
+        components = tuple(_scaled(c, area_factor, energy_factor) for c in self.components)
+        return replace(
+            self,
+            technology_nm=technology_nm,
+            energy=energy,
+            components=components,
+            provenance={},
+        )
+
+    def _require_components(self) -> None:
+        if not self.components:
+            raise PresetError(
+                f"Expected accelerator {self.name!r} to list its components, got none: its "
+                "area and power are not known."
+            )
+
+
+PARAMETERS = tuple(
+    f.name
+    for f in fields(Accelerator)
+    if f.name not in ("name", "energy", "components", "provenance")
+)
+_TYPES = get_type_hints(Accelerator)
+_MAY_BE_ZERO = {
+    "accumulation_cycles",
+    "adc_resolution_bits",
+    "digital_macs_per_cycle",
+    "input_bits_per_cycle",
+    "noc_bits_per_cycle",
+    "noc_hop_cycles",
+    "output_elements_per_cycle",
+    "read_cycles",
+    "reference_columns",
+    "technology_nm",
+    "tiles",
+    "vector_lanes",
+    "write_cycles",
+}
+_MOST = {"cell_bits": 4, "dac_bits": 8}
+
+
+def _check_parameter(accelerator: str, key: str, value: object) -> None:
+    """Refuse a parameter of the wrong type or out of range."""
+    if get_origin(_TYPES[key]) is Literal:
+        if value not in get_args(_TYPES[key]):
+            raise PresetError(
+                f"Expected {key} of accelerator {accelerator!r} to be one of "
+                f"{', '.join(get_args(_TYPES[key]))}; got {value!r}."
+            )
+        return
+    least, most = 0 if key in _MAY_BE_ZERO else 1, _MOST.get(key, 2**31 - 1)
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        limits = f"from {least} to {most}" if key in _MOST else f">= {least} and < 2**31"
+        raise PresetError(
+            f"Expected {key} of accelerator {accelerator!r} to be an integer {limits}, "
+            f"got {value!r}."
+        )
+
+
+def _whole_numbers(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: int(value) if isinstance(value, float) and value.is_integer() else value
+        for key, value in values.items()
+    }
+
+
+def _scaled(component: Component, area_factor: float, power_factor: float) -> Component:
+    power = component.peak_power_uw
+    return replace(
+        component,
+        area_um2=component.area_um2 * area_factor,
+        peak_power_uw=None if power is None else power * power_factor,
+        leakage_uw=component.leakage_uw * power_factor,
+    )

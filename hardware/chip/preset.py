@@ -1,0 +1,197 @@
+"""Presets: accelerators as TOML files in which every number has a status and a source."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, get_args
+
+from lrmp.errors import ForeignTextError, PresetError, unknown_name
+from lrmp.foreign_file import read_foreign_text
+from lrmp.foreign_text import parse_toml
+from lrmp.hardware.chip.accelerator import PARAMETERS, Accelerator, Provenance, Status
+from lrmp.hardware.chip.component import Component
+from lrmp.hardware.chip.event_energies import EVENTS, EventEnergies
+
+_SECTIONS = ("title", "parameters", "energy", "components")
+_COMPONENT_KEYS = tuple(f.name for f in fields(Component) if f.name != "name")
+_COMPONENT_AREAS = ("area_um2", "area_f2")
+_COMPONENT_REQUIRED = ("part", "per", "count", "leakage_uw")
+
+
+def read_preset(path: Path) -> Accelerator:
+    """Read a chip from a preset file.
+
+    ``[parameters]`` gives every parameter of ``Accelerator`` and ``[energy]``, if it is there,
+    every field of ``EventEnergies``, each as ``{value = ..., status = ..., source = ...}``. Every
+    table ``[components.NAME]`` has the fields of ``Component``, with ``area_um2`` or ``area_f2``
+    (in squares of the feature size), and status and source.
+
+    Args:
+        path: The TOML file; its stem becomes the accelerator's name.
+
+    Returns:
+        The accelerator with its provenance.
+
+    Raises:
+        PresetError: If the file is missing, is no TOML, lacks a key, has one too many (units are
+            part of the key), or a value is out of range.
+    """
+    try:
+        text = read_foreign_text(path)
+    except OSError as error:
+        raise PresetError(f"Expected a readable preset at {path}: {error}.") from error
+    return _parse(path.stem, text)
+
+
+def list_presets() -> list[str]:
+    """Name the presets that ship with lrmp.
+
+    Returns:
+        Names for ``load_preset``, sorted.
+    """
+    files = resources.files("lrmp.hardware.presets").iterdir()
+    return sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml"))
+
+
+@cache
+def load_preset(name: str) -> Accelerator:
+    """Load a preset that ships with lrmp.
+
+    Args:
+        name: Paper, venue and year, such as ``"lrmp_frontiers_2024"``.
+
+    Returns:
+        The accelerator; the same object for the same name.
+
+    Raises:
+        PresetError: If there is no such preset.
+    """
+    return _parse(name, _shipped_text(name))
+
+
+@cache
+def preset_title(name: str) -> str:
+    """Say what a preset that ships with lrmp describes.
+
+    Args:
+        name: As for ``load_preset``.
+
+    Returns:
+        One line.
+
+    Raises:
+        PresetError: If there is no such preset.
+    """
+    return str(tomllib.loads(_shipped_text(name))["title"])
+
+
+def _shipped_text(name: str) -> str:
+    if name not in list_presets():
+        raise PresetError(unknown_name("preset", name, list_presets()))
+    return resources.files("lrmp.hardware.presets").joinpath(f"{name}.toml").read_text("utf-8")
+
+
+def _parse(name: str, text: str) -> Accelerator:
+    try:
+        document = parse_toml(text)
+    except ForeignTextError as error:
+        raise PresetError(f"Expected preset {name!r} to be valid TOML: {error}.") from error
+    if unknown := sorted(set(document) - set(_SECTIONS)):
+        raise PresetError(unknown_name(f"each section of preset {name!r}", unknown[0], _SECTIONS))
+    provenance: dict[str, Provenance] = {}
+    parameters = _numbers(name, "parameters", document.get("parameters"), PARAMETERS, provenance)
+    bare = Accelerator(name=name, **parameters)
+    energy = None
+    if "energy" in document:
+        energies = _numbers(name, "energy", document["energy"], EVENTS, provenance)
+        energy = EventEnergies(**energies)
+    components = tuple(
+        _component(name, key, entry, bare.technology_nm, provenance)
+        for key, entry in _table(name, "components", document.get("components", {})).items()
+    )
+    return replace(bare, energy=energy, components=components, provenance=provenance)
+
+
+def _table(preset: str, section: str, entries: Any) -> Mapping[str, Any]:
+    if not isinstance(entries, dict):
+        got = "none" if entries is None else repr(entries)
+        raise PresetError(f"Expected preset {preset!r} to have a [{section}] table, got {got}.")
+    return entries
+
+
+def _numbers(
+    preset: str,
+    section: str,
+    entries: Any,
+    keys: tuple[str, ...],
+    provenance: dict[str, Provenance],
+) -> dict[str, Any]:
+    """Take the values of a section that must have exactly the given keys."""
+    table = _table(preset, section, entries)
+    if unknown := sorted(set(table) - set(keys)):
+        raise PresetError(
+            unknown_name(f"each key of [{section}] in preset {preset!r}", unknown[0], keys)
+        )
+    if missing := [key for key in keys if key not in table]:
+        raise PresetError(
+            f"Expected [{section}] of preset {preset!r} to give all {len(keys)} keys; "
+            f"{', '.join(missing)} missing."
+        )
+    prefix = "" if section == "parameters" else f"{section}."
+    for key, entry in table.items():
+        if not isinstance(entry, dict) or set(entry) != {"value", "status", "source"}:
+            raise PresetError(
+                f"Expected {key} of preset {preset!r} to be a table with exactly value, status "
+                f"and source, got {entry!r}."
+            )
+        provenance[prefix + key] = _provenance(preset, key, entry)
+    return {key: entry["value"] for key, entry in table.items()}
+
+
+def _component(
+    preset: str,
+    name: str,
+    entry: Any,
+    technology_nm: int,
+    provenance: dict[str, Provenance],
+) -> Component:
+    known = (*_COMPONENT_KEYS, "area_f2", "status", "source")
+    what = f"component {name!r} of preset {preset!r}"
+    if not isinstance(entry, dict):
+        raise PresetError(f"Expected {what} to be a table, got {entry!r}.")
+    if unknown := sorted(set(entry) - set(known)):
+        raise PresetError(unknown_name(f"each key of {what}", unknown[0], known))
+    required = (*_COMPONENT_REQUIRED, "status", "source")
+    if missing := [key for key in required if key not in entry]:
+        raise PresetError(
+            f"Expected {what} to give {', '.join(required)}; {', '.join(missing)} missing."
+        )
+    if len(areas := [key for key in _COMPONENT_AREAS if key in entry]) != 1:
+        raise PresetError(
+            f"Expected {what} to give either area_um2 or area_f2, got "
+            f"{' and '.join(areas) or 'neither'}."
+        )
+    provenance[f"components.{name}"] = _provenance(preset, name, entry)
+    values = {key: entry[key] for key in _COMPONENT_KEYS if key in entry}
+    if areas == ["area_f2"]:
+        if isinstance(entry["area_f2"], bool) or not isinstance(entry["area_f2"], (int, float)):
+            raise PresetError(
+                f"Expected area_f2 of {what} to be a number, got {entry['area_f2']!r}."
+            )
+        values["area_um2"] = entry["area_f2"] * (technology_nm / 1000) ** 2
+    return Component(name=name, **values)
+
+
+def _provenance(preset: str, key: str, entry: Mapping[str, Any]) -> Provenance:
+    if entry["status"] not in get_args(Status):
+        raise PresetError(
+            unknown_name(f"status of {key} in preset {preset!r}", entry["status"], get_args(Status))
+        )
+    if not isinstance(entry["source"], str) or not entry["source"].strip():
+        raise PresetError(
+            f"Expected {key} of preset {preset!r} to name its source, got {entry['source']!r}."
+        )
+    return Provenance(status=entry["status"], source=entry["source"])

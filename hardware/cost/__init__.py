@@ -1,0 +1,1 @@
+"""What a design costs on a chip: tiles, cycles, energy."""

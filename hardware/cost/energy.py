@@ -1,0 +1,194 @@
+"""Energy: the femtojoules of every layer, component by component."""
+
+from dataclasses import asdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lrmp.errors import NetworkError, PresetError
+from lrmp.hardware.chip.accelerator import Accelerator
+from lrmp.hardware.chip.event_energies import EventEnergies
+from lrmp.hardware.cost.mapping import TileMapping
+from lrmp.hardware.frozen_arrays import IntArray, read_only
+from lrmp.hardware.networks.network import Network
+
+#: Components of a layer's energy, in the order of the first axis of its breakdown.
+ENERGY_COMPONENTS = (
+    "adc",
+    "cells",
+    "row_drive",
+    "shift_add",
+    "registers",
+    "bus",
+    "vector",
+    "digital",
+    "buffer",
+    "noc",
+    "write",
+    "leakage",
+)
+#: The last ones depend on the copies.
+COPY_COMPONENTS = ENERGY_COMPONENTS[-4:]
+_MOST_FJ = 2.0**62  # what depends on the copies and what does not add up to at most twice that
+
+
+class Energy:
+    """Energy of the layers of a network, for every pair of weight and activation widths.
+
+    Events are counted, multiplied by ``EventEnergies`` and rounded to whole femtojoules per layer
+    and component, so that totals are exact sums. Per inference, with ``t = ceil(a / dac_bits)``
+    input steps and the symbols of `TileMapping`:
+
+    - adc: ``P * t * columns * conversions_per_column`` conversions;
+    - cells: ``P * t`` reads of every cell that holds a weight, and of whole tiles for macros;
+    - row_drive: ``P * t * driven_rows``;
+    - shift_add: one per conversion, and ``P * M`` per row tile beyond the first;
+    - registers: ``P * t`` accesses of every tile's input register, ``P`` of every column's output
+      register in every row tile;
+    - bus: the windows' bits, ``P * a`` times the K inputs of all groups, and a partial sum per
+      output and row tile;
+    - vector: the layer's element-wise operations, and a requantisation per output;
+    - digital: the multiply-accumulates of a matmul layer on the digital unit, which replaces the
+      entries from adc to registers and the partial sums on the bus;
+    - buffer: the windows' bits read, and what is delivered written, each rounded;
+    - noc: what is delivered, over the accelerator's mean hops;
+    - write: the cells of a layer that is written in every inference;
+    - leakage: see below.
+
+    **What copies cost.** Every position is computed once, whichever copy does it: adc, cells,
+    row_drive, shift_add, registers, bus, vector and digital do not change. Three entries do.
+    *Delivery*: r copies need the layer's inputs in r buffers, ``min(r * distinct inputs, windows)``
+    elements in all (a copy needs no more than its own windows), which buffer and noc carry.
+    *Writing*: every copy is written. *Leakage*: with gated idle tiles, the tiles of a layer leak
+    while it runs (in a time-multiplexed chip those of a round), so copies that do not shorten its
+    time in proportion cost energy; with leaking idle tiles, all tiles of the chip leak all the
+    time, so copies save energy. What the whole chip shares leaks all the time. Times are those of
+    the layer-by-layer schedule.
+
+    Attributes:
+        base_fj: What does not depend on the copies, shape (12, W, W, L): component, weight width,
+            activation width, layer.
+
+    Args:
+        network: L layers.
+        accelerator: The chip.
+        mapping: Where the layers sit.
+
+    Raises:
+        PresetError: If the accelerator gives no energies.
+        NetworkError: If an inference takes kilojoules, which do not fit.
+    """
+
+    def __init__(self, network: Network, accelerator: Accelerator, mapping: TileMapping) -> None:
+        if accelerator.energy is None:
+            raise PresetError(
+                f"Expected accelerator {accelerator.name!r} to give the energy of its events, got "
+                "none. Take another preset, or add an [energy] table to your own."
+            )
+        self._chip = accelerator
+        self._network = network
+        self._mapping = mapping
+        # As floats, which cannot overflow.
+        energies = {key: float(value) for key, value in asdict(accelerator.energy).items()}
+        self._per_event = EventEnergies(**energies)
+        on = mapping.on_crossbars
+        multiplexed = accelerator.weight_loading == "time-multiplexed"
+        written = on & (network.is_matmul | multiplexed)
+        self._write_fj = written * self._per_event.cell_write_fj
+        self._any_written = bool(written.any())
+        self._leaking_tiles: int = accelerator.tiles if accelerator.idle_power == "leaking" else 0
+        self._most_tiles = accelerator.tiles if multiplexed else None
+        noc_fj_per_bit = accelerator.noc_hops * self._per_event.noc_fj_per_bit_hop
+        self._fj_per_bit = np.array([self._per_event.buffer_fj_per_bit, noc_fj_per_bit, 0, 0])
+        fj_per_uw_and_cycle = 1000 / accelerator.clock_mhz  # uW * us = 1000 fJ
+        self._tile_leakage_fj = accelerator.tile_leakage_uw * fj_per_uw_and_cycle
+        self._chip_leakage_fj = accelerator.chip_leakage_uw * fj_per_uw_and_cycle
+        self._window_inputs: IntArray = network.rows * network.groups * network.positions
+        self.base_fj: IntArray = read_only(self._base())
+
+    def _base(self) -> IntArray:
+        network, mapping, fj = self._network, self._mapping, self._per_event
+        # Axes: weight width, activation width, layer.
+        width = np.array(mapping.widths, dtype=np.float64)[None, :, None]
+        reads = network.positions * np.ceil(width / self._chip.dac_bits)
+        tiles, columns, cells, driven_rows = (
+            array[:, None, :].astype(np.float64)
+            for array in (mapping.tiles, mapping.columns, mapping.cells, mapping.driven_rows)
+        )
+        on = mapping.on_crossbars
+        outputs = (network.positions * network.columns).astype(np.float64)
+        partial_sums = outputs * mapping.row_tiles * on
+        column_sums = network.positions * columns * mapping.row_tiles
+        conversions = reads * columns * mapping.conversions_per_column
+        window_bits = self._window_inputs * width
+        sum_bits = partial_sums * self._chip.partial_sum_bits
+        parts = {
+            "adc": conversions * fj.adc_conversion_fj,
+            "cells": reads * (cells * fj.cell_read_fj + tiles * fj.tile_read_fj),
+            "row_drive": reads * driven_rows * fj.row_drive_fj,
+            "shift_add": (conversions + (partial_sums - outputs * on)) * fj.shift_add_fj,
+            "registers": reads * tiles * fj.input_register_fj + column_sums * fj.output_register_fj,
+            "buffer": window_bits * fj.buffer_fj_per_bit,
+            "bus": (window_bits + sum_bits) * fj.bus_fj_per_bit,
+            "vector": network.vector_ops * fj.vector_op_fj + outputs * fj.requantise_fj,
+            "digital": network.macs_by_layer * ~on * fj.digital_mac_fj,
+        }
+        shape = (len(ENERGY_COMPONENTS), len(mapping.widths), len(mapping.widths), len(network))
+        base = np.zeros(shape)
+        for name, energy in parts.items():
+            base[ENERGY_COMPONENTS.index(name)] = energy
+        return self._whole(base, (0, -1))
+
+    def of_copies(
+        self,
+        activation_bits: IntArray,
+        tiles: IntArray,
+        cells: IntArray,
+        copies: IntArray,
+        cycles: IntArray,
+        layers: slice | IntArray = slice(None),
+    ) -> IntArray:
+        """Return the energy that depends on the copies.
+
+        Args:
+            activation_bits: Shape (..., L); the others are broadcast to it.
+            tiles: Tiles of one copy, shape (..., L).
+            cells: Cells of one copy, shape (..., L).
+            copies: Shape (..., L).
+            cycles: Cycles of the layer with these copies, shape (..., L).
+            layers: Which layers the last axis stands for; of indices, every entry is an inference
+                of its own.
+
+        Returns:
+            Femtojoules by component of ``COPY_COMPONENTS``, shape (4, ..., L).
+
+        Raises:
+            NetworkError: If an inference takes kilojoules, which do not fit.
+        """
+        delivered = np.minimum(
+            copies * self._network.input_elements[layers], self._window_inputs[layers]
+        )
+        energy = np.multiply.outer(self._fj_per_bit, activation_bits * delivered)
+        if self._any_written:
+            energy[2] = copies * cells * self._write_fj[layers]
+        powered = self._leaking_tiles or copies * tiles
+        if self._most_tiles:
+            powered = np.minimum(powered, self._most_tiles)
+        energy[3] = cycles * (powered * self._tile_leakage_fj + self._chip_leakage_fj)
+        return self._whole(energy, (0, -1) if isinstance(layers, slice) else (0,))
+
+    def _whole(self, energy_fj: NDArray[np.float64], one_inference: tuple[int, ...]) -> IntArray:
+        """Round to whole femtojoules; the axes of one inference must add up to 64 bits."""
+        if energy_fj.sum() >= _MOST_FJ:  # all inferences together, which is fast
+            self._check_inferences(energy_fj.sum(axis=one_inference).max())
+        whole: IntArray = np.rint(energy_fj, out=energy_fj).astype(np.int64)
+        return whole
+
+    def _check_inferences(self, most: np.float64) -> None:
+        if most >= _MOST_FJ:
+            raise NetworkError(
+                f"Expected an inference of {self._network.name} on accelerator {self._chip.name!r} "
+                f"to take less than {_MOST_FJ * 1e-18:.1f} kJ, so that femtojoules fit 64-bit "
+                f"integers, got {most * 1e-18:.1f} kJ. Check the units of the energies, or gate "
+                "idle tiles."
+            )

@@ -1,0 +1,152 @@
+"""Latency: the cycles of every layer, component by component."""
+
+import numpy as np
+
+from lrmp.hardware.chip.accelerator import Accelerator
+from lrmp.hardware.cost.mapping import TileMapping, ceil_div
+from lrmp.hardware.frozen_arrays import IntArray, read_only
+from lrmp.hardware.networks.network import Network
+
+#: Components of a layer's cycles, in the order of the first axis of its breakdown.
+CYCLE_COMPONENTS = (
+    "input",
+    "mvm",
+    "accumulation",
+    "output",
+    "vector",
+    "noc",
+    "digital",
+    "write",
+)
+
+
+class Latency:
+    """Cycles of the layers of a network, for every activation width.
+
+    A layer with r copies takes ``ceil(units / r)`` times what one unit of work takes, and what
+    copies do not shorten. Copies share output positions, or with ``shared_work = "row-groups"``
+    the row groups of every position too, so that a layer with one position can be sped up.
+    Time steps of recurrent layers run one after another: copies share the work within a step.
+
+    For a unit, with ``t = ceil(a / dac_bits)`` input steps, X columns per ADC:
+
+    - input: ``ceil(inputs * a / input_bits_per_cycle)`` for the inputs of one crossbar, or of the
+      row group; those of the copy's other crossbars arrive at the same time;
+    - mvm: ``t * row groups * (read_cycles + X conversions)``, a single row group where copies share
+      them; all crossbars of a copy work at the same time, every ADC steps through all its X
+      columns;
+    - accumulation: ``accumulation_cycles`` per level of the adder tree over the row tiles, and one
+      level more to join row groups where copies share several;
+    - with ``output_path = "per-copy"`` also output, ``ceil(M / output_elements_per_cycle)``, and
+      vector, its share of the layer's operations, rounded up, / ``vector_lanes``.
+
+    These add up, or with ``overlap = "positions"`` the units of a copy pass a pipeline of four
+    stages (mvm and accumulation are one): n units take n times the slowest stage, and the other
+    stages once, to fill it. In the breakdown of a unit, mvm and accumulation count whole, and of
+    input, output and vector, in this order, what exceeds the slowest before; the rest of these
+    three is the filling.
+
+    Not shortened by copies:
+
+    - with ``output_path = "shared"``, and on the digital unit, output, ``ceil(P * M /
+      output_elements_per_cycle)``, and vector, all operations of the layer / ``vector_lanes``;
+    - noc: the layer's distinct inputs / ``noc_bits_per_cycle``, after the first flit's hops;
+    - input, output and vector: the filling, once per time step;
+    - write: one write of the matrix of a matmul layer kept in crossbars. In a time-multiplexed
+      chip every layer is written, in as many rounds as its tiles need, and each round fills the
+      pipeline and runs all its units.
+
+    A matmul layer on the digital unit is one unit of ``ceil(MACs / digital_macs_per_cycle)``. The
+    chip has one digital unit, whose whole rate this is: layers on it take turns.
+
+    Attributes:
+        units: Units of work that copies share, shape (L,).
+        parts: Cycles by component and activation width, shape (3, 8, W, L): those of one unit, in
+            all time steps together, those of a round, and the others that copies do not shorten.
+            Stationary weights have no rounds; what is once for a round is among the others.
+        unit_cycles: Sum of the components of a unit, shape (W, L).
+        round_cycles: Sum of the components of a round, shape (W, L).
+        fixed_cycles: Sum of the others, shape (W, L).
+        least_interval: Cycles of the digital unit in one inference, whatever the bits and copies: a
+            pipeline cannot take images faster.
+        rounds: Times that a time-multiplexed chip writes and runs a layer per inference, shape
+            (W, L) over weight widths; None for a chip whose weights are stationary.
+
+    Args:
+        network: L layers.
+        accelerator: The chip.
+        mapping: Where the layers sit.
+    """
+
+    def __init__(self, network: Network, accelerator: Accelerator, mapping: TileMapping) -> None:
+        chip = accelerator
+        shape = (len(mapping.widths), len(network))
+        width = np.array(mapping.widths)[:, None]
+        on = mapping.on_crossbars
+        share_groups = chip.shared_work == "row-groups"
+        per_copy = chip.output_path == "per-copy"
+
+        groups_shared = mapping.row_groups if share_groups else np.ones_like(mapping.row_groups)
+        parallel_positions = network.positions // network.time_steps
+        self.units: IntArray = read_only(np.where(on, parallel_positions * groups_shared, 1))
+
+        inputs = mapping.inputs_per_row_group if share_groups else mapping.inputs_per_tile
+        tree_levels = np.array([int(n - 1).bit_length() for n in mapping.row_tiles])
+        tree_levels += groups_shared > 1
+        groups_in_turn = mapping.row_groups // groups_shared
+        mvm = ceil_div(width, chip.dac_bits) * groups_in_turn * chip.read_and_convert_cycles
+        accumulation = np.broadcast_to(tree_levels * chip.accumulation_cycles, shape)
+        stages = {"input": _over(inputs * width, chip.input_bits_per_cycle)}
+        if per_copy:
+            unit_ops = ceil_div(network.vector_ops, network.positions * groups_shared)
+            stages["output"] = _over(network.columns, chip.output_elements_per_cycle)
+            stages["vector"] = _over(unit_ops, chip.vector_lanes)
+        a_round = {}
+        if chip.overlap == "positions":
+            slowest = mvm + accumulation
+            for name, cycles in stages.items():
+                stages[name] = np.maximum(0, cycles - slowest)
+                a_round[name] = (cycles - stages[name]) * on * network.time_steps
+                slowest = np.maximum(slowest, cycles)
+        in_crossbars = {"mvm": mvm, "accumulation": accumulation} | stages
+        unit = {name: cycles * on * network.time_steps for name, cycles in in_crossbars.items()}
+        unit["digital"] = _over(network.macs_by_layer, chip.digital_macs_per_cycle) * ~on
+
+        shared = ~on | (not per_copy)
+        elements = network.positions * network.columns
+        fixed = {
+            "output": _over(elements, chip.output_elements_per_cycle) * shared,
+            "vector": _over(network.vector_ops, chip.vector_lanes) * shared,
+        }
+        if chip.noc_bits_per_cycle:
+            transfer = ceil_div(network.input_elements * width, chip.noc_bits_per_cycle)
+            fixed["noc"] = transfer + chip.noc_hops * chip.noc_hop_cycles
+        self.rounds: IntArray | None = None
+        written = on & network.is_matmul
+        if chip.weight_loading == "time-multiplexed":
+            self.rounds = read_only(np.maximum(1, ceil_div(mapping.tiles, chip.tiles)))
+            written = on
+        a_round["write"] = written * chip.write_cycles
+
+        parts = np.stack([_stack(shape, part) for part in (unit, a_round, fixed)])
+        if self.rounds is None:
+            parts[2] += parts[1]
+            parts[1] = 0
+        self.parts: IntArray = read_only(parts)
+        self.unit_cycles: IntArray = read_only(parts[0].sum(axis=0))
+        self.round_cycles: IntArray = read_only(parts[1].sum(axis=0))
+        self.fixed_cycles: IntArray = read_only(parts[2].sum(axis=0))
+        self.least_interval = int(unit["digital"].sum())
+
+
+def _over(amount: IntArray, rate: int) -> IntArray:
+    """Return the cycles of an amount at a rate; none at rate 0, which leaves it out."""
+    return ceil_div(amount, rate) if rate else np.zeros_like(amount)
+
+
+def _stack(shape: tuple[int, int], parts: dict[str, IntArray]) -> IntArray:
+    """Stack the components in their order; those not given take no time."""
+    stacked = np.zeros((len(CYCLE_COMPONENTS), *shape), dtype=np.int64)
+    for name, cycles in parts.items():
+        stacked[CYCLE_COMPONENTS.index(name)] = cycles
+    return stacked

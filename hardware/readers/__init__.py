@@ -1,0 +1,1 @@
+"""Networks of others: PyTorch modules and ONNX files."""

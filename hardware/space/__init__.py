@@ -1,0 +1,1 @@
+"""What a designer turns, layer by layer: knobs, design spaces, designs."""

@@ -1,0 +1,221 @@
+"""All designs within some room of the bound, layer by layer."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.solvers.joint.floats import ROUNDING, Floats
+from lrmp.solvers.joint.options import JointOptions, undominated
+from lrmp.solvers.joint.relaxation import Prices
+from lrmp.solvers.joint.room import Room
+
+MOST_EXTENDED = 2**24  # partial designs times options of the next layer, at a time
+UNCOMPARED = 2_000  # partial designs; looking for dominated ones among fewer is not worth it
+LEVELS = 24  # of accuracy, in the search for dominated partial designs
+MOST_PLACES = 2**28  # options times tiles of what is tabulated of the layers to come,
+MOST_TABULATED = 2**26  # and layers times tiles: half a GiB
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """Complete designs: of all with room left, those that no other one beats.
+
+    Attributes:
+        cost: Of N designs, shape (N,).
+        units: Accuracy that they give up, shape (N,).
+        whole: Whether no partial design had to be left out for want of memory.
+        most: The most partial designs kept after a layer.
+    """
+
+    cost: Floats
+    units: Floats
+    whole: bool
+    most: int
+    _path: list[tuple[int, NDArray[np.intp], NDArray[np.intp]]]
+
+    def options_of(self, design: int) -> NDArray[np.intp]:
+        """Look a design's options up.
+
+        Args:
+            design: 0..N-1.
+
+        Returns:
+            Its option of every layer, shape (L,).
+        """
+        chosen = np.empty(len(self._path), dtype=np.intp)
+        for layer, options, alive in reversed(self._path):
+            design, choice = divmod(int(alive[design]), len(options))
+            chosen[layer] = options[choice]
+        return chosen
+
+
+def list_designs(
+    options: JointOptions,
+    cost: Floats,
+    units: Floats,
+    prices: Prices,
+    budget: int,
+    room: Room,
+    memory: int,
+) -> Listing:
+    """List the designs that have room left.
+
+    Args:
+        options: What layers can choose.
+        cost: Of every option, whole numbers, shape (N,).
+        units: Accuracy given up by every option, shape (N,).
+        prices: Decide which options are looked at.
+        budget: Tiles.
+        room: What cost and priced accuracy of a design may add up to.
+        memory: Partial designs that are kept after each layer, those with the most room.
+
+    Returns:
+        The designs.
+    """
+    nothing = np.zeros(0)
+    reduced = cost + prices.tile * options.tiles + prices.unit * units
+    least = options.least(reduced)
+    total, held = float(least.sum()), prices.tile * budget
+    # What rounding of all sums here may come to.
+    slack = (2 * len(least) + 32) * ROUNDING * (room.most + held + total)
+    allowed = room.most + held - total + slack
+    if room.most == -math.inf or allowed < 0:
+        return Listing(nothing, nothing, True, 0, [])
+    kept = np.flatnonzero(reduced - least[options.layer] <= allowed)
+    ends = np.searchsorted(options.layer[kept], np.arange(len(least) + 1))
+    columns = np.stack([options.tiles, cost, units])
+    blocks = []
+    for start, stop in pairwise(ends.tolist()):
+        mine = kept[start:stop]
+        blocks.append(mine[undominated(*columns[:, mine])])
+    order = sorted(range(len(blocks)), key=lambda layer: len(blocks[layer]))
+    needed = int(sum(options.tiles[mine].max() for mine in blocks))  # more is never used up
+    rest = _Rest([columns[:, blocks[layer]] for layer in order], prices, min(budget, needed))
+
+    sums = np.zeros((3, 1))  # tiles, cost and units of the partial designs
+    left = np.zeros(1)
+    path: list[tuple[int, NDArray[np.intp], NDArray[np.intp]]] = []
+    whole, most = True, 1
+    for done, layer in enumerate(order, start=1):
+        mine = blocks[layer]
+        if len(left) * len(mine) > MOST_EXTENDED:
+            few, _ = _roomiest(np.arange(len(left)), left, MOST_EXTENDED // len(mine))
+            whole, sums, path[-1] = False, sums[:, few], (*path[-1][:2], path[-1][2][few])
+        sums = (sums[:, :, None] + columns[:, None, mine]).reshape(3, -1)
+        held_units = sums[2]
+        left = room(held_units + rest.least_units[done], held_units + rest.most_units[done])
+        left -= sums[1] + prices.unit * held_units + rest.priced(done, sums[0]) - slack
+        alive = np.flatnonzero(left >= 0)
+        if len(alive) > min(UNCOMPARED, memory):
+            alive, all_before = _roomiest(alive, left, 4 * memory)
+            alive = alive[_undominated_roughly(*sums[:, alive])]
+            alive, all_after = _roomiest(alive, left, memory)
+            whole &= all_before and all_after
+        sums, left = sums[:, alive], left[alive]
+        path.append((layer, mine, alive))
+        most = max(most, len(alive))
+        if not len(alive):
+            return Listing(nothing, nothing, whole, most, [])
+    return Listing(sums[1], sums[2], whole, most, path)
+
+
+class _Rest:
+    """What the layers to come make of the tiles that are left, accuracy at its price.
+
+    Args:
+        columns: Tiles, cost and units of the options of every layer, in the order of the layers.
+        prices: Of tiles and accuracy.
+        budget: Tiles.
+
+    Attributes:
+        least_units: The least accuracy that the layers from the nth on give up, shape (L + 1,).
+        most_units: The most, likewise.
+    """
+
+    def __init__(self, columns: Sequence[Floats], prices: Prices, budget: int) -> None:
+        self._price, self._budget = prices.tile, budget
+        self.least_units = _remaining([float(units.min()) for _, _, units in columns])
+        self.most_units = _remaining([float(units.max()) for _, _, units in columns])
+        stairs = []  # tiles, and what costs less than all that needs no more tiles
+        for tiles, cost, units in columns:
+            priced = cost + prices.unit * units
+            order = np.lexsort((priced, tiles))
+            size, priced = tiles[order].astype(np.int64), priced[order]
+            lower = np.append(True, priced[1:] < np.minimum.accumulate(priced)[:-1])
+            stairs.append((size[lower], priced[lower]))
+        self._least = _remaining([float((p + prices.tile * t).min()) for t, p in stairs])
+        self._least_tiles = _remaining([float(t[0]) for t, _ in stairs])
+        self._most_tiles = _remaining([float(t[-1]) for t, _ in stairs])
+        self._grain = max(1, int(np.gcd.reduce(np.concatenate([t for t, _ in stairs]))))
+        places = budget // self._grain + 1
+        fits = (len(stairs) + 1) * places <= MOST_TABULATED
+        fits &= sum(len(t) for t, _ in stairs) * places <= MOST_PLACES
+        self._exact = self._by_tiles(stairs) if fits else None
+
+    def _by_tiles(self, stairs: list[tuple[IntArray, Floats]]) -> Floats:
+        """Tabulate the least of the layers to come for every number of tiles that is left."""
+        places = self._budget // self._grain + 1
+        table = np.full((len(stairs) + 1, places), math.inf)
+        table[-1] = 0.0
+        for n, (tiles, priced) in reversed(list(enumerate(stairs))):
+            for size, value in zip((tiles // self._grain).tolist(), priced.tolist(), strict=True):
+                after = table[n + 1, : max(places - size, 0)] + value
+                np.minimum(table[n, size:], after, out=table[n, size:])
+        return table
+
+    def priced(self, done: int, tiles: Floats) -> Floats:
+        """Bound what the layers to come cost from below; infinite where they do not fit.
+
+        Args:
+            done: How many layers are decided.
+            tiles: What these hold, shape (N,).
+
+        Returns:
+            Cost plus priced accuracy, shape (N,).
+        """
+        left = self._budget - tiles
+        if self._exact is not None:
+            place = np.maximum(left, 0).astype(np.int64) // self._grain
+            least = self._exact[done, place]
+        else:
+            least = self._least[done] - self._price * np.minimum(left, self._most_tiles[done])
+        return np.where(left >= self._least_tiles[done], least, math.inf)
+
+
+def _remaining(values: list[float]) -> Floats:
+    """Add up what comes from every place on, shape (L + 1,)."""
+    return np.append(np.cumsum(values[::-1])[::-1], 0.0)
+
+
+def _roomiest(alive: NDArray[np.intp], left: Floats, most: int) -> tuple[NDArray[np.intp], bool]:
+    """Keep the partial designs with the most room; say whether these are all."""
+    if len(alive) <= most:
+        return alive, True
+    return np.sort(alive[np.argpartition(-left[alive], most)[:most]]), False
+
+
+def _undominated_roughly(tiles: Floats, cost: Floats, units: Floats) -> NDArray[np.intp]:
+    """Find partial designs that are not seen to be beaten in tiles, cost and accuracy at once.
+
+    Of equal ones the first is kept. Beaten ones are recognised by coarse levels of the accuracy,
+    so not every one is; that costs time, never correctness.
+    """
+    order = np.lexsort((cost, units, tiles))
+    t, s, c = tiles[order], units[order], cost[order]
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = (t[1:] != t[:-1]) | (s[1:] != s[:-1])
+    order, s, c = order[first], s[first], c[first]
+    edges = np.quantile(s, np.linspace(0, 1, LEVELS + 1)[1:-1])
+    level = np.searchsorted(edges, s, side="right")
+    best = np.full((len(order), LEVELS + 1), np.inf)
+    best[np.arange(len(order)), level + 1] = c
+    # best[i, k]: the least cost among earlier ones, no heavier, of levels below k.
+    best = np.minimum.accumulate(np.minimum.accumulate(best, axis=0), axis=1)
+    beaten = best[np.arange(len(order)), level] <= c
+    kept: NDArray[np.intp] = np.sort(order[~beaten])
+    return kept

@@ -1,0 +1,282 @@
+"""The joint optimum where the objective is a sum over layers: latency, energy, or a mixture.
+
+Every layer chooses a setting and copies. Its tiles t, its cost c (cycles or energy) and the
+accuracy s that it gives up depend on its own choice alone, and the return of a design is
+
+    ln(baseline / sum c) - penalty(sum s),    with sum t <= budget,
+
+for a penalty that never falls as the sum grows: a knapsack with two budgets, tiles and accuracy.
+
+1. Bounds. Prices of a tile and of a unit of accuracy bound the cost of all designs from below
+   (``joint.relaxation``). The prices that say most of the best design are found by turns with how
+   much accuracy it seems to give up.
+2. Core enumeration. Designs better than a target have a reduced cost within some room of that
+   bound. Layer by layer all partial designs within the room are listed, dominated ones dropped.
+   Either the best design is among them, or none is better than the target, and the target moves
+   away from the bound.
+
+Tiles, costs and accuracy are whole numbers, rounded down where they are none, so that sums are
+exact; rounding of prices and logarithms is counted against the bound.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lrmp.errors import SolverError
+from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.solvers.joint.enumeration import Listing, list_designs
+from lrmp.solvers.joint.floats import ROUNDING, Floats
+from lrmp.solvers.joint.options import JointOptions
+from lrmp.solvers.joint.problem import FORBIDDEN, JointProblem, no_design_allowed
+from lrmp.solvers.joint.relaxation import Prices, Relaxation
+from lrmp.solvers.joint.room import (
+    MOST_PARTS,
+    ROUNDS,
+    Room,
+    first_parts,
+    penalty_factor,
+    split,
+)
+from lrmp.solvers.joint.terms import JointTerms
+
+FIRST_TARGET = 2e-5  # above the bound, relative
+LONG_STEP = 8  # times as far is the next target, while few partial designs are kept,
+STEP = 2  # and while more are
+FEW_PARTIAL_DESIGNS = 1_000
+MOST_PARTIAL_DESIGNS = 200_000  # kept after each layer; more are cut off, and the bound says so
+CLOSE = 1e-7  # relative: bounds are not improved beyond
+MOST_EXACT = 2.0**50  # costs that are no whole numbers are scaled to this and rounded down
+LEAVES = 1000  # complete designs whose accuracy is looked at exactly
+
+
+@dataclass(frozen=True)
+class SumOptimum:
+    """What minimises a weighted sum of cycles and energy, times ``exp(penalty - least penalty)``.
+
+    Attributes:
+        settings: Of every layer, shape (L,).
+        copies: Of every layer, shape (L,).
+        bound: No design has a smaller penalised sum.
+    """
+
+    settings: IntArray
+    copies: IntArray
+    bound: float
+
+
+@dataclass(frozen=True)
+class _Design:
+    """A complete design: its penalised cost and its options."""
+
+    penalised: float
+    options: NDArray[np.intp]
+
+
+class SumSearch:
+    """The search for one task.
+
+    Args:
+        problem: The task.
+        options: Its options.
+        log: Called with every line of the log.
+        cycle_weight: What is minimised is this many times the cycles
+        energy_weight: plus this many times the energy, times the exponential of the penalty.
+    """
+
+    def __init__(
+        self,
+        problem: JointProblem,
+        options: JointOptions,
+        log: Callable[[str], None],
+        cycle_weight: float,
+        energy_weight: float,
+    ) -> None:
+        self._problem, self._log = problem, log
+        cost, self._scale = _whole_costs(options, cycle_weight, energy_weight)
+        self._terms, kept, self._known = _worth_having(problem, options, cost)
+        self._options, self._cost = options.only(kept), cost[kept]
+        self._units = self._terms.units[self._options.layer, self._options.setting]
+        self._relaxation = Relaxation(self._options, self._cost, self._units, problem.budget)
+        self._prices = self._best_prices()
+
+    def run(self) -> SumOptimum:
+        """Search.
+
+        Returns:
+            The best design found and a bound on all.
+
+        Raises:
+            InfeasibleAccuracyError: If every design that fits is forbidden.
+            SolverError: If none was found in the memory that the enumeration has.
+        """
+        floor = self._floor()[0]
+        self._log(
+            f"{len(self._cost)} options of {len(self._options.first)} layers; penalised cost of at "
+            f"least {floor / self._scale:.9g} at {self._prices.tile / self._scale:.6g} per tile"
+        )
+        best, proven, distance = self._known, floor, FIRST_TARGET
+        step, memory = LONG_STEP, FEW_PARTIAL_DESIGNS
+        dearest = float(self._options.most(self._cost).sum()) * math.exp(FORBIDDEN + 1)
+        while True:
+            target = min(floor * (1 + distance), dearest)
+            last = best is not None and best.penalised <= target
+            if best is not None and last:
+                target = np.nextafter(best.penalised, math.inf)
+            listing, found, least = self._enumerate(target, memory)
+            nearest = "none" if found is None else f"the best at {found.penalised / floor - 1:.3e}"
+            self._log(
+                f"designs within {target / floor - 1:.3e} of that: {nearest}; "
+                f"{'all' if listing.whole else 'not all'} partial designs listed, "
+                f"up to {listing.most}"
+            )
+            if found is not None and (best is None or found.penalised < best.penalised):
+                best = found
+            if listing.whole:
+                proven = max(proven, least)
+                if best is not None and best.penalised <= target:
+                    proven = min(least, best.penalised)
+                    break
+                if target == dearest:
+                    raise no_design_allowed()
+            elif memory < MOST_PARTIAL_DESIGNS:
+                distance /= step  # back to the last target that was short work
+                step, memory = STEP, MOST_PARTIAL_DESIGNS
+            elif last or target == dearest:
+                break  # even the designs better than the best are too many
+            distance *= step if distance < 1 else step * distance
+        if best is None:
+            raise SolverError(
+                f"Expected a design among {MOST_PARTIAL_DESIGNS} partial ones per layer, got none."
+            )
+        return SumOptimum(
+            self._options.setting[best.options],
+            self._options.copies[best.options],
+            proven / self._scale * (1 - 16 * ROUNDING),
+        )
+
+    def _best_prices(self) -> Prices:
+        """Find the prices at the accuracy that the best design seems to give up.
+
+        Any prices bound; with good ones few designs lie between bound and best.
+        """
+        allowance = self._terms.free
+        prices, before = self._relaxation.best_prices(allowance), -math.inf
+        for _ in range(ROUNDS):
+            floor, allowance = self._floor()
+            if floor <= before * (1 + CLOSE):
+                break
+            prices, before = self._relaxation.best_prices(allowance), floor
+        return prices
+
+    def _floor(self) -> tuple[float, float]:
+        """Bound the penalised cost of all designs from below, by the lines known so far.
+
+        Returns:
+            The bound, and the accuracy that the best design would give up if there were designs
+            wherever the lines allow them.
+        """
+        low, high = first_parts(self._terms)
+        place = self._terms.free
+        best = float(
+            self._relaxation.least_cost(low[0]) * penalty_factor(self._terms, np.zeros(()))
+        )
+        for _ in range(ROUNDS):
+            costs = self._relaxation.least_cost(high)
+            values = costs * penalty_factor(self._terms, high)
+            if values.min() < best:
+                best, place = float(values.min()), float(high[values.argmin()])
+            bounds = costs * penalty_factor(self._terms, low)
+            unsettled = bounds < best * (1 - CLOSE)
+            if not unsettled.any() or len(low) > MOST_PARTS:
+                break
+            low, high = split(low[unsettled], high[unsettled])
+        return min(best * (1 - CLOSE), float(bounds.min())), place
+
+    def _enumerate(self, target: float, memory: int) -> tuple[Listing, _Design | None, float]:
+        """List the designs whose penalised cost is below a target.
+
+        Returns:
+            They; the best of them, by its true penalty and not that of its units; and what no
+            design below the target falls below, the target itself if there is none.
+        """
+        room = Room(self._relaxation, self._terms, self._prices, target)
+        listing = list_designs(
+            self._options, self._cost, self._units, self._prices, self._problem.budget, room, memory
+        )
+        penalised = listing.cost * penalty_factor(self._terms, listing.units)
+        best: _Design | None = None
+        for design in np.argsort(penalised, kind="stable")[:LEAVES].tolist():
+            if best is not None and penalised[design] >= best.penalised:
+                break
+            options = listing.options_of(design)
+            paid = float(self._problem.paid_by(self._options.setting[options]))
+            true = float(listing.cost[design]) * math.exp(paid)
+            if true < (math.inf if best is None else best.penalised):
+                best = _Design(true, options)
+        return listing, best, float(penalised.min(initial=target))
+
+
+def _whole_costs(
+    options: JointOptions, cycle_weight: float, energy_weight: float
+) -> tuple[Floats, float]:
+    """Weigh cycles and energy, in whole numbers that are exact or rounded down.
+
+    Returns:
+        Costs, shape (N,), and what they are multiplied by.
+    """
+    cost = cycle_weight * options.cycles.astype(float)
+    cost += energy_weight * options.energy_fj.astype(float)
+    largest = float(options.most(cost).sum())
+    least = float(options.least(cost).sum())
+    if not least > 0:
+        raise SolverError("Expected designs that cost something, got one of no cycles or energy.")
+    whole = float(cycle_weight).is_integer() and float(energy_weight).is_integer()
+    if whole and largest < MOST_EXACT:
+        return cost, 1.0
+    scale = 2.0 ** math.floor(math.log2(MOST_EXACT / largest))
+    cost = np.floor(cost * (1 - 8 * ROUNDING) * scale)
+    if not options.least(cost).sum() > 0:
+        raise SolverError(
+            "Expected designs whose costs differ by less than a factor of 2**50, got some of "
+            f"{largest:.3g} beside some of {least:.3g}. Leave out what nobody would choose."
+        )
+    return cost, scale
+
+
+def _worth_having(
+    problem: JointProblem, options: JointOptions, cost: Floats
+) -> tuple[JointTerms, NDArray[np.intp], _Design | None]:
+    """Leave out options that no design worth having has.
+
+    Returns:
+        The accuracy terms, scaled to what is left; the options kept; and a first design of them,
+        with one copy of every layer, if one is allowed.
+    """
+    layers, settings = problem.terms.shape
+    key = options.layer * settings + options.setting
+    every = np.arange(layers * settings).reshape(layers, settings)
+    singles = np.minimum(np.searchsorted(key, every), len(key) - 1)  # options of one copy
+    designs = problem.simple_designs()
+    chosen, paid = singles[np.arange(layers), designs], problem.paid_by(designs)
+    costs = cost[chosen].sum(axis=1)
+    penalised = np.log(np.maximum(costs, 1.0)) + paid
+    best = int(penalised.argmin())
+    cheapest = math.log(max(float(options.least(cost).sum()), 1.0))
+    terms = JointTerms(problem, float(penalised[best]) - cheapest + CLOSE)
+
+    # With the same setting, copies that do not cost less than fewer ones are of no use.
+    useful = np.ones(len(cost), dtype=bool)
+    starts = np.append(np.flatnonzero(np.diff(key, prepend=-1)), len(key))
+    for start, stop in pairwise(starts.tolist()):
+        mine = cost[start:stop]
+        useful[start + 1 : stop] = mine[1:] < np.minimum.accumulate(mine)[:-1]
+    kept = np.flatnonzero(useful & terms.usable[options.layer, options.setting])
+    if penalised[best] == math.inf:
+        return terms, kept, None
+    first = float(costs[best]) * math.exp(float(paid[best]))
+    return terms, kept, _Design(first, np.searchsorted(kept, chosen[best]))

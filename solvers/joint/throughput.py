@@ -1,0 +1,123 @@
+"""The joint optimum for throughput: the least accuracy terms for every limit on the layers."""
+
+import heapq
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from lrmp.hardware.cost.mapping import ceil_div
+from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.solvers.joint.problem import JointProblem, no_design_allowed
+from lrmp.solvers.joint.terms import JointTerms
+from lrmp.solvers.replication.knapsack import Knapsack, solve_knapsack
+
+NEVER = 2**62  # tiles of settings that do not keep the limit
+CLOSE = 1e-7  # penalties at the limit of what is worth paying are kept
+
+
+def search_throughput(problem: JointProblem, log: Callable[[str], None]) -> tuple[IntArray, float]:
+    """Find the settings of the highest return and a bound on all returns.
+
+    If no layer may take more than z cycles, every setting needs a known number of copies, and the
+    least sum of accuracy terms within the budget is a knapsack with one option per setting. It
+    never grows with z, so over an interval of limits the return is at most that of the fastest end
+    at the terms of the slowest; intervals are divided, the most promising first, until none
+    promises more than the best design found.
+
+    Args:
+        problem: The task.
+        log: Called with every line of the log.
+
+    Returns:
+        Settings, shape (L,), and a lower bound on ``cycles * exp(penalty - least)`` of all designs.
+
+    Raises:
+        InfeasibleBudgetError: If one copy of every layer does not fit in its smallest setting.
+        InfeasibleAccuracyError: If no design that fits is allowed.
+    """
+    choices = _Choices(problem)
+    best = choices.first  # by the true penalty; promises are bounds
+    promised = -math.inf
+
+    def promise(fastest: int, units: float) -> float:
+        return -math.log(fastest) - float(choices.terms.paid(np.array(units)))
+
+    least, most = choices.limits
+    log(f"limits of {least} to {most} cycles, {problem.terms.shape[1]} settings per layer")
+    # Limits from low to high are open; no design that keeps high gives up less than units.
+    intervals = [(-promise(least, 0.0), least, most, 0.0)]
+    programs = 0
+    while intervals and -intervals[0][0] > promised:
+        _, low, high, units = heapq.heappop(intervals)
+        middle = high if high == most else (low + high) // 2
+        solved = choices.least_units(middle)
+        programs += 1
+        if solved is not None:
+            found, settings = solved
+            promised = max(promised, promise(middle, found))
+            value = -math.log(middle) - float(problem.paid_by(settings))
+            if value > best[0]:
+                best = value, settings
+            if low < middle:
+                heapq.heappush(intervals, (-promise(low, found), low, middle - 1, found))
+        # Without a solution at the middle there is none below it either.
+        if middle < high:
+            heapq.heappush(intervals, (-promise(middle + 1, units), middle + 1, high, units))
+    log(f"{programs} limits tried: no interval between them promises more")
+    if best[0] == -math.inf:
+        raise no_design_allowed()
+    return best[1], math.exp(-max(promised, best[0]))
+
+
+class _Choices:
+    """Tiles and accuracy units of every setting, as functions of the limit on layers' cycles."""
+
+    def __init__(self, problem: JointProblem) -> None:
+        self._budget = problem.budget
+        posed = problem.uniform
+        # Shape (L, S).
+        self._tiles = problem.tiles
+        self._units = np.stack([p.units for p in posed], axis=1)
+        self._cycles = np.stack([p.cycles_per_unit for p in posed], axis=1)
+        self._fixed = np.stack([p.fixed_cycles for p in posed], axis=1)
+        # Where a unit that layers share sets the interval, it is the same for all settings.
+        least_interval = posed[0].least_interval
+        slowest = np.maximum(self._units * self._cycles + self._fixed, least_interval)
+        #: The least limit that any settings keep, and the least that all keep with one copy.
+        self.limits = (
+            max(int((self._cycles + self._fixed).min(axis=1).max()), least_interval),
+            int(slowest.max()),
+        )
+        rows, tried = np.arange(len(slowest)), problem.simple_designs()
+        values = -np.log(slowest[rows, tried].max(axis=1)) - problem.paid_by(tried)
+        #: A design to begin with: minus its logarithmic penalised cycles, and its settings.
+        self.first = float(values.max()), tried[values.argmax()]
+        self.terms = JointTerms(problem, -self.first[0] - math.log(self.limits[0]) + CLOSE)
+        self._accuracy = self.terms.units.astype(np.int64)
+
+    def least_units(self, limit: int) -> tuple[float, IntArray] | None:
+        """Find the settings that give up least and keep the limit within the budget, if any do."""
+        units_per_copy = (limit - self._fixed) // self._cycles
+        possible = (units_per_copy >= 1) & self.terms.usable
+        copies = ceil_div(self._units, np.maximum(units_per_copy, 1))
+        tiles = np.where(possible, copies * self._tiles, NEVER)
+        # In every layer the settings that give up less than all that need no more tiles.
+        order = np.lexsort((self._accuracy, tiles), axis=-1)
+        tiles = np.take_along_axis(tiles, order, axis=1)
+        accuracy = np.take_along_axis(self._accuracy, order, axis=1)
+        kept = tiles <= self._budget
+        kept[:, 1:] &= accuracy[:, 1:] < np.minimum.accumulate(accuracy, axis=1)[:, :-1]
+        sizes = kept.sum(axis=1)
+        if not sizes.all() or tiles[:, 0].sum() > self._budget:
+            return None
+        knapsack = Knapsack(
+            start=np.concatenate([[0], np.cumsum(sizes)]),
+            block=np.repeat(np.arange(len(sizes)), sizes),
+            weights=tiles[kept],
+            costs=accuracy[kept],
+            capacity=self._budget,
+        )
+        chosen = solve_knapsack(knapsack, lambda: range(len(sizes)))
+        settings: IntArray = order[kept][chosen]
+        return float(knapsack.costs[chosen].sum()), settings

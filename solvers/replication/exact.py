@@ -1,0 +1,81 @@
+"""The fast exact method: knapsacks for sums, bisection for the interval."""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.solvers.replication.bisection import fewest_cycles
+from lrmp.solvers.replication.choices import Choices
+from lrmp.solvers.replication.knapsack import Knapsack, solve_knapsack
+from lrmp.solvers.replication.problem import Replication, ReplicationProblem
+from lrmp.solvers.replication.product import least_product
+
+
+def solve_exact(problem: ReplicationProblem) -> Replication:
+    """Find optimal copies.
+
+    Latency and energy are multiple-choice knapsacks; throughput is found by bisection, and its
+    latency is a knapsack with a limit on every layer; the energy-delay product is found by a few
+    knapsacks of weighted sums.
+
+    Of all optimal copies the canonical ones are returned: they hold the fewest tiles and then come
+    first in lexicographic order, reading the layers kind by kind (``Choices.kinds``), kinds in the
+    order in which they first appear.
+
+    Args:
+        problem: Layers, budget, objective and side constraints.
+
+    Returns:
+        The canonical optimal copies.
+
+    Raises:
+        SolverError: If the enumeration would not fit in memory.
+    """
+    start = time.perf_counter()
+    if problem.objective == "latency":
+        copies = _least_sum(Choices.of(problem), 1, 0)
+    elif problem.objective == "energy":
+        copies = _least_sum(Choices.of(problem), 0, 1)
+    elif problem.objective == "edp":
+        copies = _least_edp(Choices.of(problem))
+    else:
+        interval = fewest_cycles(problem)
+        if problem.objective == "throughput":
+            copies = np.array(problem.fewest_copies(interval), dtype=np.int64)
+        else:
+            within = replace(problem, objective="latency", max_layer_cycles=interval)
+            copies = _least_sum(Choices.of(within), 1, 0)
+    return Replication.checked(
+        problem,
+        copies,
+        lower_bound=problem.objective_value(copies),
+        wall_time_s=time.perf_counter() - start,
+    )
+
+
+def _least_sum(choices: Choices, cycle_weight: int, energy_weight: int) -> IntArray:
+    """Minimise a weighted sum of cycles and energy."""
+    knapsack = Knapsack(
+        start=choices.start,
+        block=choices.block,
+        weights=choices.tiles,
+        costs=choices.costs(cycle_weight, energy_weight),
+        capacity=choices.problem.budget,
+        steps=choices.steps if energy_weight == 0 else None,
+    )
+    return choices.replication(solve_knapsack(knapsack, choices.kinds))
+
+
+def _least_edp(choices: Choices) -> IntArray:
+    """Minimise the product of energy and cycles; of several best pairs take the canonical one."""
+    problem = choices.problem
+
+    def solve(cycle_weight: int, energy_weight: int) -> tuple[IntArray, int]:
+        copies = _least_sum(choices, cycle_weight, energy_weight)
+        cycles, energy = problem.cycles_and_energy(copies)
+        return copies, cycle_weight * cycles + energy_weight * energy
+
+    best, _ = least_product(solve, problem.cycles_and_energy, choices.largest)
+    return min(best, key=choices.canonical_key)

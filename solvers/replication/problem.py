@@ -1,0 +1,528 @@
+"""The replication problem and its answer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from operator import mul
+from typing import Any, Literal, Self, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lrmp.errors import InfeasibleBudgetError, SolverError
+from lrmp.hardware.cost.cost_model import CostModel
+from lrmp.hardware.cost.mapping import ceil_div
+from lrmp.hardware.frozen_arrays import FrozenArrays, IntArray, read_only
+from lrmp.hardware.short_repr import short_range, short_repr
+from lrmp.hardware.space.design import as_integers
+
+ReplicationObjective = Literal["latency", "throughput", "throughput_then_latency", "energy", "edp"]
+EXACT_LIMIT = 2**62  # sums below it, and their differences, are exact in 64 bits
+
+
+@lru_cache(maxsize=4096)
+def useful_copies(units: int) -> IntArray:
+    """List the copy counts that shorten a layer; any other equals one of them in cycles.
+
+    Args:
+        units: U, units of work that the copies share.
+
+    Returns:
+        Ascending counts r, from 1 to U, each the smallest with its value of ``ceil(U/r)``;
+        about ``2 * sqrt(U)`` of them.
+    """
+    # Every value of ceil(U/r) is either ceil(U/r) for some r <= sqrt(U), or at most sqrt(U) + 1.
+    total = np.array([units])
+    small = np.arange(1, int(units**0.5) + 2)
+    shares = np.concatenate([small, ceil_div(total, small)])
+    return read_only(np.unique(ceil_div(total, shares)))
+
+
+def require_stationary(cost_model: CostModel) -> None:
+    """Refuse a chip on which the layers share no budget.
+
+    Args:
+        cost_model: Network and accelerator.
+
+    Raises:
+        SolverError: If the layers take turns on the chip.
+    """
+    if cost_model.latency.rounds is not None:
+        raise SolverError(
+            "Expected a chip whose weights are stationary, got the time-multiplexed "
+            f"{cost_model.accelerator.name!r}, where no layer's copies are at another's "
+            "expense. Give every layer as many copies as fit."
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class ReplicationProblem(FrozenArrays):
+    """Choose the copies of every layer so that they fit the budget and the objective is least.
+
+    With r copies layer l takes ``ceil(units/r) * cycles_per_unit + fixed_cycles`` cycles and
+    ``r * tiles`` tiles. What is minimised, always an integer:
+
+    - ``"latency"``: the sum of the layers' cycles;
+    - ``"throughput"``: the interval, the cycles between two images of a full pipeline: the largest
+      of them, but no less than ``least_interval``;
+    - ``"throughput_then_latency"``: the interval and, among equals, the sum;
+    - ``"energy"``: the sum of the layers' energies, in femtojoules;
+    - ``"edp"``: the energy-delay product, sum of energies times sum of cycles.
+
+    Attributes:
+        tiles: Tiles of one copy, shape (L,), each at least 1; 0 for a layer computed off the
+            crossbars, which has 1 unit and 1 copy.
+        units: Units of work that the copies share, such as output positions, shape (L,), each at
+            least 1.
+        cycles_per_unit: Shape (L,), each at least 1.
+        fixed_cycles: Cycles that copies do not shorten, shape (L,), each at least 0.
+        budget: Tiles on the chip.
+        objective: What is minimised.
+        energy_fj: For the objectives energy and edp, else None: for each layer its energy with
+            each of ``useful_copies(units)``, in femtojoules, at least 0. Copies beyond the next
+            useful count below are idle and cost nothing.
+        most_copies: Copies that every layer may have at most, shape (L,), each at least 1; None
+            for no limits.
+        max_layer_cycles: Cycles that every layer and the interval may take at most, which is a
+            floor on the throughput; None for no floor. Only for the objective latency, energy or
+            edp.
+        tied: Layers of the same number have the same copies, shape (L,); None if none are tied.
+        least_interval: Cycles that the interval has whatever the copies, at least 0: those of a
+            unit on which layers take turns, such as the digital one.
+
+    Raises:
+        SolverError: If the arrays differ in shape, hold values out of range, sums overflow 64
+            bits, or no copies bring every layer and the interval within ``max_layer_cycles``.
+        InfeasibleBudgetError: If the fewest copies that are allowed do not fit.
+    """
+
+    tiles: IntArray
+    units: IntArray
+    cycles_per_unit: IntArray
+    fixed_cycles: IntArray
+    budget: int
+    objective: ReplicationObjective
+    energy_fj: tuple[IntArray, ...] | None = None
+    most_copies: IntArray | None = None
+    max_layer_cycles: int | None = None
+    tied: IntArray | None = None
+    least_interval: int = 0
+
+    def __post_init__(self) -> None:
+        if self.objective not in get_args(ReplicationObjective):
+            raise SolverError(
+                f"Expected objective to be one of {', '.join(get_args(ReplicationObjective))}; "
+                f"got {self.objective!r}."
+            )
+        arrays: list[tuple[str, int | None]] = [
+            ("tiles", 0),
+            ("units", 1),
+            ("cycles_per_unit", 1),
+            ("fixed_cycles", 0),
+        ]
+        arrays += [] if self.most_copies is None else [("most_copies", 1)]
+        arrays += [] if self.tied is None else [("tied", None)]
+        for name, least in arrays:
+            object.__setattr__(self, name, self._per_layer(name, least))
+        if (self.units > 1)[self.tiles == 0].any():
+            raise SolverError(
+                "Expected tiles of at least 1 for a layer of more than one unit, got 0. Give a "
+                "layer that is computed off the crossbars one unit."
+            )
+        for number in ("budget", "least_interval"):
+            object.__setattr__(self, number, _integer(number, getattr(self, number)))
+        if self.least_interval < 0:
+            raise SolverError(f"Expected least_interval of at least 0, got {self.least_interval}.")
+        if self.max_layer_cycles is not None:
+            self._check_floor()
+        self._check_energy()
+        self._check_exactness()
+        self._check_feasible()
+
+    def __len__(self) -> int:
+        return len(self.tiles)
+
+    def __repr__(self) -> str:
+        facts = f"{len(self)} layers", f"objective {self.objective}", f"budget {self.budget} tiles"
+        return short_repr(self, *facts)
+
+    @classmethod
+    def of(
+        cls,
+        cost_model: CostModel,
+        weight_bits: ArrayLike,
+        activation_bits: ArrayLike,
+        budget: int,
+        objective: ReplicationObjective,
+    ) -> Self:
+        """Pose the problem that remains once the bits are chosen.
+
+        Args:
+            cost_model: Network and accelerator.
+            weight_bits: Shape (L,), each 2..8.
+            activation_bits: Shape (L,), each 2..8.
+            budget: Tiles on the chip.
+            objective: What is minimised.
+
+        Returns:
+            The problem.
+
+        Raises:
+            DesignError: If the bits are out of range or of the wrong shape.
+            InfeasibleBudgetError: If one copy of every layer does not fit.
+            PresetError: If the objective needs energies that the accelerator does not give.
+            SolverError: If the layers take turns on the chip, so that they share no budget.
+        """
+        require_stationary(cost_model)
+        energy_fj = None
+        if objective in ("energy", "edp"):
+            copies = [useful_copies(units) for units in cost_model.units.tolist()]
+            energy_fj = cost_model.copies_energy_fj(weight_bits, activation_bits, copies)
+        return cls(
+            tiles=cost_model.tiles_per_copy(weight_bits),
+            units=cost_model.units,
+            cycles_per_unit=cost_model.cycles_per_unit(activation_bits),
+            fixed_cycles=cost_model.fixed_cycles(activation_bits),
+            budget=budget,
+            objective=objective,
+            energy_fj=energy_fj,
+            least_interval=cost_model.least_interval,
+        )
+
+    @cached_property
+    def blocks(self) -> tuple[tuple[int, ...], ...]:
+        """Layers that are tied together, in the order of their first layers."""
+        if self.tied is None:
+            return tuple((layer,) for layer in range(len(self)))
+        members: dict[int, list[int]] = {}
+        for layer, label in enumerate(self.tied.tolist()):
+            members.setdefault(label, []).append(layer)
+        return tuple(map(tuple, members.values()))
+
+    @cached_property
+    def most_useful_copies(self) -> IntArray:
+        """The most copies of every layer that are allowed and not all idle, shape (L,)."""
+        if self.tied is None:
+            if self.most_copies is None:
+                return self.units
+            return read_only(np.minimum(self.units, self.most_copies))
+        copies = np.empty(len(self), dtype=np.int64)
+        for block in map(list, self.blocks):
+            limit = self.units[block].max()
+            if self.most_copies is not None:
+                limit = min(limit, self.most_copies[block].min())
+            copies[block] = limit
+        return read_only(copies)
+
+    def layer_cycles(self, copies: IntArray) -> IntArray:
+        """Count the cycles of every layer.
+
+        Args:
+            copies: Shape (L,), each at least 1.
+
+        Returns:
+            Cycles, shape (L,).
+        """
+        return ceil_div(self.units, copies) * self.cycles_per_unit + self.fixed_cycles
+
+    def interval(self, copies: IntArray) -> int:
+        """Count the cycles between two images of a full pipeline.
+
+        Args:
+            copies: Shape (L,), each at least 1.
+
+        Returns:
+            Cycles of the slowest layer, or ``least_interval`` if they are fewer.
+        """
+        return max(int(self.layer_cycles(copies).max()), self.least_interval)
+
+    def energy_of(self, copies: IntArray) -> int:
+        """Add up the energies of the layers.
+
+        Args:
+            copies: Shape (L,), each at least 1.
+
+        Returns:
+            Femtojoules.
+
+        Raises:
+            SolverError: If the problem has no energies.
+        """
+        if self.energy_fj is None:
+            raise SolverError("Expected energy_fj in the problem, got None. Pose it with energies.")
+        return sum(
+            int(energies[np.searchsorted(useful_copies(units), count, side="right") - 1])
+            for energies, units, count in zip(
+                self.energy_fj, self.units.tolist(), copies.tolist(), strict=True
+            )
+        )
+
+    def cycles_and_energy(self, copies: IntArray) -> tuple[int, int]:
+        """Return the two factors of the energy-delay product.
+
+        Args:
+            copies: Shape (L,), each at least 1.
+
+        Returns:
+            Cycles and femtojoules of all layers.
+
+        Raises:
+            SolverError: If the problem has no energies.
+        """
+        return int(self.layer_cycles(copies).sum()), self.energy_of(copies)
+
+    def objective_value(self, copies: IntArray) -> int:
+        """Return what is minimised.
+
+        Args:
+            copies: Shape (L,), each at least 1.
+
+        Returns:
+            Cycles, femtojoules or, for edp, their product. For throughput_then_latency the two
+            in one number, ``interval * (latency with one copy each + 1) + latency``.
+        """
+        if self.objective == "energy":
+            return self.energy_of(copies)
+        if self.objective == "throughput":
+            return self.interval(copies)
+        latency = int(self.layer_cycles(copies).sum())
+        if self.objective == "latency":
+            return latency
+        if self.objective == "edp":
+            return self.energy_of(copies) * latency
+        return self.combine(self.interval(copies), latency)
+
+    def combine(self, interval: int, latency: int) -> int:
+        """Put the two parts of throughput_then_latency into one number of the same order.
+
+        Args:
+            interval: Cycles between two images.
+            latency: Cycles of all layers.
+
+        Returns:
+            ``interval * (latency with one copy each + 1) + latency``.
+        """
+        ones = np.ones(len(self), dtype=np.int64)
+        return interval * (int(self.layer_cycles(ones).sum()) + 1) + latency
+
+    def fewest_copies(self, max_layer_cycles: int | None) -> list[int]:
+        """Find the fewest copies with which no layer takes longer than a limit.
+
+        Tied layers get what the neediest of them needs. Limits on copies are not looked at.
+
+        Args:
+            max_layer_cycles: Cycles of the limit, enough for a layer's last unit; or None.
+
+        Returns:
+            Copies of every layer, as Python integers: for a limit far too tight their tiles may
+            exceed 64 bits.
+        """
+        if max_layer_cycles is None:
+            return [1] * len(self)
+        units_per_copy = (max_layer_cycles - self.fixed_cycles) // self.cycles_per_unit
+        copies: list[int] = ceil_div(self.units, units_per_copy).tolist()
+        if self.tied is not None:
+            for block in self.blocks:
+                most = max(copies[layer] for layer in block)
+                for layer in block:
+                    copies[layer] = most
+        return copies
+
+    def tiles_of(self, copies: Sequence[int]) -> int:
+        """Add up the tiles of all copies.
+
+        Args:
+            copies: One integer per layer.
+
+        Returns:
+            Tiles, exact whatever their size.
+        """
+        return sum(map(mul, self.tiles.tolist(), map(int, copies)))
+
+    def _key(self) -> tuple[Any, ...]:
+        energy = None if self.energy_fj is None else tuple(e.tobytes() for e in self.energy_fj)
+        return tuple(energy if value is self.energy_fj else value for value in super()._key())
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for energies in self.energy_fj or ():
+            energies.flags.writeable = False
+
+    def _per_layer(self, name: str, least: int | None) -> IntArray:
+        values = as_integers(name, getattr(self, name), SolverError)
+        if values.ndim != 1 or values.size == 0 or values.shape != np.shape(self.tiles):
+            raise SolverError(
+                f"Expected {name} to hold one integer per layer, got shape {values.shape}."
+            )
+        if least is not None and (values < least).any():
+            raise SolverError(f"Expected {name} of at least {least}, got {values.min()}.")
+        return read_only(values)
+
+    def _check_floor(self) -> None:
+        object.__setattr__(
+            self, "max_layer_cycles", _integer("max_layer_cycles", self.max_layer_cycles)
+        )
+        if self.objective in ("throughput", "throughput_then_latency"):
+            raise SolverError(
+                f"Expected no max_layer_cycles beside objective {self.objective}, got "
+                f"{self.max_layer_cycles}. The objective minimises them itself."
+            )
+
+    def _check_energy(self) -> None:
+        if (self.energy_fj is not None) != (self.objective in ("energy", "edp")):
+            got = "none" if self.energy_fj is None else "some"
+            raise SolverError(
+                f"Expected energy_fj for the objectives energy and edp alone, got {got} for "
+                f"{self.objective}."
+            )
+        if self.energy_fj is None:
+            return
+        if len(self.energy_fj) != len(self):
+            raise SolverError(
+                f"Expected energy_fj of {len(self)} layers, got {len(self.energy_fj)}."
+            )
+        checked = []
+        for layer, (given, units) in enumerate(
+            zip(self.energy_fj, self.units.tolist(), strict=True)
+        ):
+            energies = as_integers(f"energy_fj of layer {layer}", given, SolverError)
+            if energies.shape != useful_copies(units).shape:
+                raise SolverError(
+                    f"Expected energy_fj of layer {layer} for {len(useful_copies(units))} useful "
+                    f"copy counts, got shape {energies.shape}."
+                )
+            if (energies < 0).any():
+                raise SolverError(f"Expected energy_fj of at least 0, got {energies.min()}.")
+            checked.append(read_only(energies))
+        object.__setattr__(self, "energy_fj", tuple(checked))
+        total = sum(int(energies.max()) for energies in checked)
+        if total >= EXACT_LIMIT:
+            raise SolverError(
+                "Expected a total energy below 2**62 femtojoules so that 64-bit sums are exact, "
+                f"got {total}."
+            )
+
+    def _check_exactness(self) -> None:
+        # Python's integers do not overflow: an honest check of what int64 will have to hold.
+        tiles, units = self.tiles.tolist(), self.units.tolist()
+        per_unit, fixed = self.cycles_per_unit.tolist(), self.fixed_cycles.tolist()
+        cycles = sum(u * c + f for u, c, f in zip(units, per_unit, fixed, strict=True))
+        most = max(
+            sum(tiles[layer] for layer in block) * max(units[layer] for layer in block)
+            for block in self.blocks
+        )
+        largest = max(cycles, self.least_interval, sum(tiles), most)
+        if largest >= EXACT_LIMIT:
+            raise SolverError(
+                "Expected total cycles and tiles below 2**62 so that 64-bit sums are exact, "
+                f"got {largest}."
+            )
+
+    def _check_feasible(self) -> None:
+        if self.max_layer_cycles is not None:
+            reachable = self.interval(self.most_useful_copies)
+            if self.max_layer_cycles < reachable:
+                raise SolverError(
+                    f"Expected max_layer_cycles of at least {reachable}, which the most copies "
+                    f"reach, got {self.max_layer_cycles}."
+                )
+        needed = self.tiles_of(self.fewest_copies(self.max_layer_cycles))
+        if needed > self.budget:
+            wanted = (
+                "one copy of every layer"
+                if self.max_layer_cycles is None
+                else f"layers of at most {self.max_layer_cycles} cycles"
+            )
+            raise InfeasibleBudgetError(
+                f"Expected a budget of at least {needed} tiles for {wanted}, got {self.budget}. "
+                "Lower the weight bits or raise the budget."
+            )
+
+
+def _integer(name: str, value: Any) -> int:
+    number = as_integers(name, value, SolverError)
+    if number.ndim:
+        raise SolverError(f"Expected {name} to be one integer, got shape {number.shape}.")
+    return int(number)
+
+
+@dataclass(frozen=True, eq=False)
+class Replication(FrozenArrays):
+    """Copies of every layer, with a proof of how good they are.
+
+    Attributes:
+        copies: Shape (L,), each at least 1; they fit the budget and the side constraints.
+        objective_value: What the objective minimises: cycles, femtojoules or their product.
+        lower_bound: No choice of copies has a smaller objective value than this.
+        proven_optimal: Whether the bound is met.
+        wall_time_s: Seconds the solver took; not part of equality.
+    """
+
+    copies: IntArray
+    objective_value: int
+    lower_bound: int
+    proven_optimal: bool
+    wall_time_s: float = field(compare=False)
+
+    def __repr__(self) -> str:
+        copies = [short_range("copies", self.copies)] if self.copies.size else []
+        return short_repr(
+            self,
+            f"{self.copies.size} layers",
+            *copies,
+            f"objective value {self.objective_value}",
+            f"lower bound {self.lower_bound}",
+        )
+
+    @classmethod
+    def checked(
+        cls, problem: ReplicationProblem, copies: IntArray, lower_bound: int, wall_time_s: float
+    ) -> Self:
+        """Build an answer and verify it against the problem, whatever solver it came from.
+
+        Args:
+            problem: The problem that was solved.
+            copies: Shape (L,).
+            lower_bound: The solver's bound on the objective value.
+            wall_time_s: Seconds the solver took.
+
+        Returns:
+            The answer, its objective value recomputed.
+
+        Raises:
+            SolverError: If the copies do not fit or break a side constraint, or the bound lies
+                above the objective value: a fault of the solver.
+        """
+        if copies.shape != problem.tiles.shape or (copies < 1).any():
+            raise SolverError(
+                f"Expected at least one copy of each of {len(problem)} layers; the solver "
+                f"returned {copies}."
+            )
+        value = problem.objective_value(copies)
+        used = problem.tiles_of(copies.tolist())
+        if used > problem.budget or lower_bound > value:
+            raise SolverError(
+                f"Expected copies within {problem.budget} tiles and a bound of at most "
+                f"{value}; the solver returned {used} tiles and bound {lower_bound}."
+            )
+        if broken := _broken_constraint(problem, copies):
+            raise SolverError(f"Expected {broken}; the solver returned {copies}.")
+        return cls(
+            copies=read_only(copies),
+            objective_value=value,
+            lower_bound=lower_bound,
+            proven_optimal=lower_bound == value,
+            wall_time_s=wall_time_s,
+        )
+
+
+def _broken_constraint(problem: ReplicationProblem, copies: IntArray) -> str | None:
+    """Name the side constraint that the copies break, if any."""
+    if problem.most_copies is not None and (copies > problem.most_copies).any():
+        return f"at most {problem.most_copies} copies"
+    limit = problem.max_layer_cycles
+    if limit is not None and (problem.layer_cycles(copies) > limit).any():
+        return f"layers of at most {limit} cycles"
+    if problem.tied is not None and any(len(set(copies[list(b)])) > 1 for b in problem.blocks):
+        return "tied layers to have the same copies"
+    return None

@@ -1,0 +1,58 @@
+"""Networks for the digits of MNIST: a multi-layer perceptron and Caffe's LeNet."""
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lrmp.accuracy.lab.models.staged import Stage, StagedModel
+
+
+class MLP(StagedModel):
+    """Fully connected layers with ReLU between them.
+
+    Args:
+        sizes: Inputs, outputs of every hidden layer, classes.
+    """
+
+    def __init__(self, sizes: tuple[int, ...] = (784, 512, 512, 10)) -> None:
+        super().__init__()
+        for index, (before, after) in enumerate(pairwise(sizes)):
+            self.add_module(f"fc{index + 1}", nn.Linear(before, after))
+
+    def stages(self) -> list[Stage]:
+        """Return the layers, each with the activation function that comes before it."""
+        first, *others = self.children()
+
+        def behind_relu(layer: nn.Module) -> Stage:
+            return lambda features: layer(F.relu(features))
+
+        return [lambda images: first(images.flatten(1)), *map(behind_relu, others)]
+
+
+class LeNet(StagedModel):
+    """Caffe's variant of LeNet-5: no activation function after the convolutions.
+
+    Args:
+        classes: Number of classes.
+    """
+
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 20, 5)
+        self.conv2 = nn.Conv2d(20, 50, 5)
+        self.fc1 = nn.Linear(800, 500)
+        self.fc2 = nn.Linear(500, classes)
+
+    def stages(self) -> list[Stage]:
+        """Return the layers, each with the pooling or ReLU that comes after it."""
+        return [
+            lambda images: F.max_pool2d(self.conv1(images), 2),
+            lambda maps: F.max_pool2d(self.conv2(maps), 2),
+            lambda maps: F.relu(self.fc1(maps.flatten(1))),
+            self._classify,
+        ]
+
+    def _classify(self, features: Tensor) -> Tensor:
+        scores: Tensor = self.fc2(features)
+        return scores

@@ -1,0 +1,394 @@
+"""Accuracy of the digits network: the quantised network itself, on scikit-learn's digits.
+
+The network computes as the chip would, on integers: activations are unsigned, weights symmetric
+per output channel, and every multiply-accumulate is exact. Only then is a sum scaled back. So a
+design has the same accuracy on every machine, to the image.
+"""
+
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib import resources
+from typing import Literal
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load
+
+from lrmp.accuracy.model.accuracy_model import AccuracyKind, bit_index
+from lrmp.errors import AccuracyTableError
+from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.hardware.networks import load_network
+from lrmp.hardware.networks.layer import Layer
+from lrmp.hardware.networks.network import Network
+from lrmp.hardware.space.design import BIT_WIDTHS, MAX_BITS, MIN_BITS
+
+Floats = NDArray[np.float32]
+Split = Literal["train", "search", "test"]
+
+WEIGHTS = "digits_cnn.safetensors"
+REMEMBERED_DESIGNS = 4096
+BLOCK = 128
+
+
+@dataclass(frozen=True)
+class Images:
+    """Labelled images.
+
+    Attributes:
+        pixels: Shape (N, 8, 8, 1), in 0..1.
+        labels: Shape (N,), digits 0..9.
+    """
+
+    pixels: Floats
+    labels: NDArray[np.int64]
+
+
+@cache
+def load_digits_split(split: Split) -> Images:
+    """Load a part of scikit-learn's 1797 handwritten digits.
+
+    Every second image trains and calibrates; of the others, every second one is for the search
+    and the rest for the test, so that all writers occur in all parts.
+
+    Args:
+        split: ``"train"`` (899 images), ``"search"`` (449) or ``"test"`` (449).
+
+    Returns:
+        The images.
+    """
+    from sklearn.datasets import load_digits  # a second that only the first evaluation pays
+
+    pixels, labels = load_digits(return_X_y=True)
+    start, step = {"train": (0, 2), "search": (1, 4), "test": (3, 4)}[split]
+    return Images(
+        pixels=(pixels[start::step].reshape(-1, 8, 8, 1) / 16).astype(np.float32),
+        labels=labels[start::step].astype(np.int64),
+    )
+
+
+def patches(maps: Floats, layer: Layer) -> Floats:
+    """Lay out the inputs of a layer as the rows of a matrix product.
+
+    Args:
+        maps: Feature maps of shape (N, side, side, channels).
+        layer: The layer that reads them; a linear layer reads all of a map at once.
+
+    Returns:
+        Shape (N, P, K); a row runs over kernel rows, kernel columns, channels.
+    """
+    count = len(maps)
+    if layer.kind == "linear":
+        return maps.reshape(count, 1, layer.rows)
+    k, margin = layer.kernel_size, layer.kernel_size // 2
+    padded = np.pad(maps, ((0, 0), (margin, margin), (margin, margin), (0, 0)))
+    windows = sliding_window_view(padded, (k, k), axis=(1, 2))[:, :: layer.stride, :: layer.stride]
+    return windows.transpose(0, 1, 2, 4, 5, 3).reshape(count, layer.positions, layer.rows)
+
+
+def to_maps(outputs: Floats) -> Floats:
+    """Turn the outputs of a convolution back into feature maps.
+
+    Args:
+        outputs: Shape (N, P, M), with P a square.
+
+    Returns:
+        Shape (N, side, side, M).
+    """
+    count, positions, channels = outputs.shape
+    side = int(positions**0.5)
+    return outputs.reshape(count, side, side, channels)
+
+
+@dataclass(frozen=True)
+class QuantizedLayer:
+    """Weights, bias and quantiser steps of one layer.
+
+    Attributes:
+        layer: Its topology.
+        weight: Float weights, shape (M, K), K as in ``patches``.
+        bias: Shape (M,).
+        weight_steps: Step of every output channel by weight bits 2..8, shape (7, M).
+        activation_steps: Step of the input by activation bits 2..8, shape (7,).
+    """
+
+    layer: Layer
+    weight: Floats
+    bias: Floats
+    weight_steps: Floats
+    activation_steps: Floats
+
+    @cached_property
+    def integer_weights(self) -> list[Floats]:
+        """Integer weights by bits 2..8, each of shape (K, M), held as float32."""
+        return [
+            quantize_weights(self.weight, step, bits).T.copy()
+            for bits, step in zip(BIT_WIDTHS, self.weight_steps, strict=True)
+        ]
+
+    def __call__(self, maps: Floats, weight_bits: int, activation_bits: int) -> Floats:
+        """Multiply quantised inputs by quantised weights.
+
+        Args:
+            maps: Inputs, as ``patches`` takes them; not negative.
+            weight_bits: 2..8.
+            activation_bits: 2..8.
+
+        Returns:
+            Outputs before the activation function, shape (N, P, M).
+        """
+        weights = self.integer_weights[weight_bits - MIN_BITS]
+        weight_step = self.weight_steps[weight_bits - MIN_BITS]
+        step = self.activation_steps[activation_bits - MIN_BITS]
+        count, positions = len(maps), self.layer.positions
+        outputs = np.empty((count * positions, self.layer.columns), np.float32)
+        # Blocks of images with one product each take three quarters of the time of
+        # one product per image.
+        for start in range(0, count, BLOCK):
+            block = quantize_activations(maps[start : start + BLOCK], step, activation_bits)
+            inputs = patches(block, self.layer).reshape(-1, self.layer.rows)
+            # Integers in float32: exact, in whatever order they are added, because the largest
+            # sum, 432 rows x 255 x 127, is below 2**24. `load_quantized_layers` checks that.
+            rows = slice(start * positions, start * positions + len(inputs))
+            np.matmul(inputs, weights, out=outputs[rows])
+        outputs *= weight_step * step
+        outputs += self.bias
+        return outputs.reshape(count, positions, -1)
+
+
+def quantize_weights(weight: Floats, step: Floats, bits: int) -> Floats:
+    """Round weights to symmetric integers.
+
+    Args:
+        weight: Shape (M, K).
+        step: Shape (M,).
+        bits: 2..8.
+
+    Returns:
+        Integers in -(2^(bits-1) - 1) .. 2^(bits-1) - 1 as float32, shape (M, K).
+    """
+    most = 2 ** (bits - 1) - 1
+    integers: Floats = np.rint(weight / step[:, None])
+    return integers.clip(-most, most)
+
+
+def quantize_activations(maps: Floats, step: np.float32, bits: int) -> Floats:
+    """Round activations to unsigned integers.
+
+    Args:
+        maps: Any shape.
+        step: One step for the tensor.
+        bits: 2..8.
+
+    Returns:
+        Integers in 0 .. 2^bits - 1 as float32, same shape.
+    """
+    integers: Floats = np.rint(maps / step)
+    return integers.clip(0, 2**bits - 1, out=integers)
+
+
+def load_quantized_layers(network: Network) -> list[QuantizedLayer]:
+    """Load the trained weights and calibrated steps that ship with lrmp.
+
+    Args:
+        network: The digits network.
+
+    Returns:
+        One entry per layer.
+
+    Raises:
+        AccuracyTableError: If the file does not hold this network, or its sums could be inexact.
+    """
+    data = resources.files("lrmp.accuracy.model").joinpath(WEIGHTS).read_bytes()
+    try:
+        tensors = load(data)
+    except SafetensorError as error:
+        raise AccuracyTableError(
+            f"Expected {WEIGHTS} to be a whole safetensors file: {error}. Install lrmp again."
+        ) from error
+    layers = []
+    for layer in network.layers:
+        bits = len(BIT_WIDTHS)
+        shapes = {
+            "weight": (layer.columns, layer.rows),
+            "bias": (layer.columns,),
+            "weight_steps": (bits, layer.columns),
+            "activation_steps": (bits,),
+        }
+        for name, shape in shapes.items():
+            tensor = tensors.get(f"{layer.name}.{name}")
+            if tensor is None or tensor.shape != shape or tensor.dtype != np.float32:
+                raise AccuracyTableError(
+                    f"Expected {WEIGHTS} to hold {layer.name}.{name}, float32 of shape {shape}, "
+                    f"got {'nothing' if tensor is None else f'{tensor.dtype} of {tensor.shape}'}. "
+                    "Train it again with python -m lrmp.accuracy.lab.train_digits."
+                )
+        largest = layer.rows * 255 * 127
+        if largest >= 2**24:
+            raise AccuracyTableError(
+                f"Expected sums of layer {layer.name} below 2**24 to be exact in float32, "
+                f"got up to {largest}."
+            )
+        layers.append(
+            QuantizedLayer(layer, **{name: tensors[f"{layer.name}.{name}"] for name in shapes})
+        )
+    return layers
+
+
+class DigitsAccuracy:
+    """Accuracy drop of the digits network, measured by running it.
+
+    Searches see the 449 search images, the leaderboard the 449 test images; weights and quantiser
+    steps were fixed on the training images alone. One image is 0.22 points. The latest 4096
+    designs are remembered, and a design that begins like the one before starts where they part.
+
+    Args:
+        network: The digits network; None means just that.
+
+    Raises:
+        AccuracyTableError: If it is another network, or the weight file is damaged.
+    """
+
+    kind: AccuracyKind = "network"
+    is_estimate = False
+    provenance = "quantised digits_cnn on scikit-learn's handwritten digits, integer arithmetic"
+
+    def __init__(self, network: Network | None = None) -> None:
+        network = network or load_network("digits_cnn")
+        if network != load_network("digits_cnn"):
+            raise AccuracyTableError(
+                f"Expected network digits_cnn, the one with trained weights, got {network.name}."
+            )
+        self._layers = load_quantized_layers(network)
+        self._remembered: OrderedDict[bytes, float] = OrderedDict()
+        self._prefix: list[tuple[tuple[int, int], Floats]] = []
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the weight file and the version of the splits."""
+        weights = resources.files("lrmp.accuracy.model").joinpath(WEIGHTS).read_bytes()
+        return hashlib.sha256(b"digits splits 1\n" + weights).hexdigest()
+
+    def float_correct(self, split: Split) -> int:
+        """Count the images that the network classifies correctly without quantisation.
+
+        Args:
+            split: Which images.
+
+        Returns:
+            Number of images.
+        """
+        images = load_digits_split(split)
+        maps = images.pixels
+        for index, entry in enumerate(self._layers):
+            maps = self._activate(index, patches(maps, entry.layer) @ entry.weight.T + entry.bias)
+        return _correct(maps, images)
+
+    def correct(self, weight_bits: IntArray, activation_bits: IntArray, split: Split) -> int:
+        """Count the images that the quantised network classifies correctly.
+
+        Args:
+            weight_bits: Shape (5,), each 2..8.
+            activation_bits: Shape (5,), each 2..8.
+            split: Which images.
+
+        Returns:
+            Number of images.
+
+        Raises:
+            DesignError: If the bits are out of range or not one per layer.
+        """
+        images = load_digits_split(split)
+        maps = images.pixels
+        bits = self._bits(weight_bits, activation_bits)
+        prefix = self._prefix if split == "search" else []
+        kept = 0
+        while kept < len(prefix) and prefix[kept][0] == bits[kept]:
+            maps = prefix[kept][1]
+            kept += 1
+        del prefix[kept:]
+        for index in range(kept, len(bits)):
+            maps = self._activate(index, self._layers[index](maps, *bits[index]))
+            prefix.append((bits[index], maps))
+        return _correct(maps, images)
+
+    def drop(self, weight_bits: IntArray, activation_bits: IntArray) -> float:
+        """Measure the drop on the search images.
+
+        Args:
+            weight_bits: Shape (5,), each 2..8.
+            activation_bits: Shape (5,), each 2..8.
+
+        Returns:
+            Percentage points against the float network.
+        """
+        bits = self._bits(weight_bits, activation_bits)
+        key = bytes(weight for weight, _ in bits) + bytes(activation for _, activation in bits)
+        if key not in self._remembered:
+            if len(self._remembered) >= REMEMBERED_DESIGNS:
+                self._remembered.popitem(last=False)
+            correct = self.correct(weight_bits, activation_bits, "search")
+            self._remembered[key] = _points(self._float_search_correct - correct, "search")
+        return self._remembered[key]
+
+    def sensitivities(self) -> NDArray[np.float64]:
+        """Measure the drops with one operand of one layer at 2 bits, shape (5, 2).
+
+        Returns:
+            Percentage points; the search images decide.
+        """
+        return _sensitivities().copy()
+
+    def test_drop(self, weight_bits: IntArray, activation_bits: IntArray) -> float:
+        """Measure the drop on the test images.
+
+        Args:
+            weight_bits: Shape (5,), each 2..8.
+            activation_bits: Shape (5,), each 2..8.
+
+        Returns:
+            Percentage points against the float network.
+        """
+        correct = self.correct(weight_bits, activation_bits, "test")
+        return _points(self.float_correct("test") - correct, "test")
+
+    def _bits(self, weight_bits: IntArray, activation_bits: IntArray) -> list[tuple[int, int]]:
+        """Check the bits and pair them layer by layer."""
+        count = len(self._layers)
+        weights = bit_index("weight_bits", weight_bits, count) + MIN_BITS
+        activations = bit_index("activation_bits", activation_bits, count) + MIN_BITS
+        return list(zip(weights.tolist(), activations.tolist(), strict=True))
+
+    @cached_property
+    def _float_search_correct(self) -> int:
+        return self.float_correct("search")
+
+    def _activate(self, index: int, outputs: Floats) -> Floats:
+        """Apply ReLU and restore feature maps, except after the last layer."""
+        if index == len(self._layers) - 1:
+            return outputs[:, 0, :]
+        return to_maps(np.maximum(outputs, 0))
+
+
+@cache  # all tasks of the network ask; a second each
+def _sensitivities() -> NDArray[np.float64]:
+    accuracy = DigitsAccuracy()
+    layers = len(accuracy._layers)
+    points = np.zeros((layers, 2))
+    for layer, operand in np.ndindex(*points.shape):
+        bits = np.full((2, layers), MAX_BITS)
+        bits[operand, layer] = MIN_BITS
+        points[layer, operand] = max(0.0, accuracy.drop(bits[0], bits[1]))
+    return points
+
+
+def _correct(scores: Floats, images: Images) -> int:
+    return int(np.count_nonzero(scores.argmax(axis=1) == images.labels))
+
+
+def _points(images: int, split: Split) -> float:
+    """Turn a difference in images into percentage points."""
+    return 100 * images / len(load_digits_split(split).labels)

@@ -1,0 +1,84 @@
+"""Accuracy models by kind, built from a network alone; nothing heavy is imported before use."""
+
+from typing import get_args
+
+from lrmp.accuracy.model.accuracy_model import AccuracyKind, AccuracyModel
+from lrmp.errors import AccuracyTableError
+from lrmp.hardware.networks.network import Network
+
+DIGITS = "digits_cnn"
+
+
+def published_accuracy(network: Network) -> AccuracyModel:
+    """Build the estimate from published whole-network results.
+
+    Args:
+        network: An ImageNet ResNet.
+
+    Returns:
+        The table.
+    """
+    from lrmp.accuracy.model.table import published_table
+
+    return published_table(network)
+
+
+def table_accuracy(network: Network) -> AccuracyModel:
+    """Build the model of a measured, or predicted, sensitivity table.
+
+    Args:
+        network: One with a shipped table.
+
+    Returns:
+        The table.
+    """
+    from lrmp.accuracy.model.sensitivity_table import shipped_accuracy
+
+    return shipped_accuracy(network)
+
+
+def digits_accuracy(network: Network) -> AccuracyModel:
+    """Build the model that runs the digits network, whose images come with scikit-learn.
+
+    Args:
+        network: The digits network.
+
+    Returns:
+        The model.
+    """
+    from lrmp.accuracy.model.digits import DigitsAccuracy
+
+    return DigitsAccuracy(network)
+
+
+def network_accuracy(network: Network) -> AccuracyModel:
+    """Build the model that runs the quantised network itself.
+
+    Args:
+        network: The digits network, or one with a protocol, whose data must be at hand.
+
+    Returns:
+        The model.
+    """
+    if network.name == DIGITS:
+        return digits_accuracy(network)
+    from lrmp.accuracy.lab.network import NetworkAccuracy
+    from lrmp.accuracy.lab.protocol import protocol_of
+
+    return NetworkAccuracy(protocol_of(network))
+
+
+def check_kind(kind: str) -> None:
+    """Check that a kind of accuracy model is known.
+
+    Args:
+        kind: ``"table"`` or ``"network"``.
+
+    Raises:
+        AccuracyTableError: If it is another.
+    """
+    if kind not in get_args(AccuracyKind):
+        raise AccuracyTableError(
+            f"Expected accuracy to be {' or '.join(map(repr, get_args(AccuracyKind)))}, "
+            f"got {kind!r}."
+        )

@@ -1,0 +1,1 @@
+"""Pictures of designs and chips. Nobody who need not draw imports this."""

@@ -1,0 +1,398 @@
+"""Running designs on images: protocols, splits, prefixes, and what a search may see."""
+
+import dataclasses
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import lrmp.accuracy.lab.protocol as protocol_module
+from lrmp.accuracy import table_build
+from lrmp.accuracy.lab.evaluator import NetworkEvaluator
+from lrmp.accuracy.lab.images import SOURCES
+from lrmp.accuracy.lab.measurement import Measurement
+from lrmp.accuracy.lab.models import load_model
+from lrmp.accuracy.lab.network import NetworkAccuracy
+from lrmp.accuracy.lab.protocol import (
+    Split,
+    file_sha256,
+    identity,
+    load_protocol,
+    read_protocols,
+)
+from lrmp.accuracy.lab.table_build import build_table, extend_shipped, write_table
+from lrmp.accuracy.model.design_result import design_bits, design_result
+from lrmp.accuracy.model.sensitivity_table import SensitivityTable, load_designs
+from lrmp.envs import LayerwiseEnv, load_task
+from lrmp.errors import AccuracyDataError, AccuracyTableError
+from lrmp.hardware import load_network
+
+PROTOCOLS = read_protocols()
+SPLITS = ["calibration", "search", "test"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A data folder with random images in the place of CIFAR-10, and an untrained ResNet-8.
+
+    Three quarters of the test images are labelled as the network sees them, so that it has an
+    accuracy to lose.
+    """
+    root = tmp_path_factory.mktemp("data")
+    (root / "cifar10").mkdir()
+    torch.manual_seed(0)
+    model = load_model("resnet8")
+    with torch.no_grad():
+        model.get_parameter("fc.weight").mul_(0.5)  # raw pixels give large scores
+    save_file(model.state_dict(), root / "resnet8.safetensors")
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (1000, 32, 32, 3), dtype=np.uint8)
+    inputs = torch.from_numpy(PROTOCOLS["resnet8"].preprocess(pixels)).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        seen = model.eval()(inputs).argmax(1).numpy().astype(np.uint8)
+    labels = np.where(rng.random(1000) < 0.75, seen, rng.integers(0, 10, 1000, dtype=np.uint8))
+    np.savez(
+        root / "cifar10" / "cifar10_lossless_subset.npz",
+        x_train=rng.integers(0, 256, (4000, 32, 32, 3), dtype=np.uint8),
+        y_train=rng.integers(0, 10, 4000, dtype=np.uint8),
+        x_test=pixels,
+        y_test=labels,
+    )
+    return root
+
+
+@pytest.fixture(scope="module")
+def protocol(folder):
+    lossless = PROTOCOLS["resnet8"]
+    return dataclasses.replace(
+        lossless,
+        weights="resnet8.safetensors",
+        sha256=file_sha256(folder / "resnet8.safetensors"),
+        calibration=dataclasses.replace(lossless.calibration, stop=32),
+        search=dataclasses.replace(lossless.search, start=0, stop=32),
+        test=dataclasses.replace(lossless.test, start=500, stop=548),
+        sensitivity_images=32,
+    )
+
+
+@pytest.fixture(scope="module")
+def evaluator(folder, protocol):
+    return NetworkEvaluator(protocol, folder)
+
+
+def uniform(bits, layers=10):
+    return [bits] * layers, [bits] * layers
+
+
+# Protocols
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_splits_share_no_image(name):
+    protocol = PROTOCOLS[name]
+    seen = [
+        (protocol.split(split).source, int(index))
+        for split in SPLITS
+        for index in protocol.split(split).indices()
+    ]
+    assert len(seen) == len(set(seen)) == sum(len(protocol.split(split)) for split in SPLITS)
+    for split in SPLITS:
+        source = protocol.split(split)
+        assert source.indices().max() < SOURCES[source.source][0]
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_every_protocol_allows_one_point(name):
+    assert PROTOCOLS[name].allowed_drop == 1.0
+    assert 0 < PROTOCOLS[name].sensitivity_images <= len(PROTOCOLS[name].search)
+
+
+def test_identity_follows_weights_images_and_recipe():
+    protocol = PROTOCOLS["resnet20"]
+    changes = [
+        {},
+        {"sha256": "0"},
+        {"recipe": "ptq-1-uncorrected"},
+        {"test": Split("cifar10-lossless-test", 0, 500, 999)},
+        {"search": Split("cifar10-lossless-test", 1, 0, 500)},
+    ]
+    assert len({identity(dataclasses.replace(protocol, **change)) for change in changes}) == 5
+    assert identity(dataclasses.replace(protocol, about="elsewhere")) == identity(protocol)
+
+
+def test_unknown_network_is_refused():
+    with pytest.raises(AccuracyDataError, match=r"protocol .* Did you mean 'resnet20'\?"):
+        load_protocol("resnet_20")
+
+
+def test_other_weights_are_refused(folder, protocol):
+    other = dataclasses.replace(protocol, sha256="0" * 64)
+    with pytest.raises(AccuracyDataError, match=r"Expected .* to have SHA-256 0{64}, got "):
+        NetworkEvaluator(other, folder)
+
+
+def test_missing_weights_are_refused(tmp_path, protocol):
+    with pytest.raises(AccuracyDataError, match=r"Expected weights at .* Name the data folder"):
+        NetworkEvaluator(protocol, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "pixel", "value"),
+    [("mlp", 51, 0.2), ("resnet8", 51, 51), ("mobilenet_v2", 51, -0.6)],
+)
+def test_preprocessing_by_hand(name, pixel, value):
+    found = PROTOCOLS[name].preprocess(np.full((1, 2, 2, 1), pixel, np.uint8))
+    assert found == pytest.approx(value, abs=1e-6)
+    assert found.dtype == np.float32
+
+
+def test_imagenet_preprocessing_by_hand():
+    found = PROTOCOLS["resnet18"].preprocess(np.full((1, 1, 1, 3), 102, np.uint8))
+    expected = [(0.4 - 0.485) / 0.229, (0.4 - 0.456) / 0.224, (0.4 - 0.406) / 0.225]
+    assert found[0, 0, 0] == pytest.approx(expected, abs=1e-6)
+
+
+# Designs
+
+
+def test_result_is_that_of_the_network_image_by_image(evaluator, protocol, folder):
+    result = evaluator.evaluate(*uniform(3), "test")
+    images = protocol.load("test", folder)
+    batch = torch.from_numpy(protocol.preprocess(images.pixels)).permute(0, 3, 1, 2)
+    labels = torch.from_numpy(images.labels)
+    network = evaluator.network
+    with torch.inference_mode():
+        before = evaluator.float_model(batch).log_softmax(1)
+        network.set_bits(*uniform(3))
+        after = network(batch).log_softmax(1)
+        network.set_float()
+    right, still = before.argmax(1) == labels, after.argmax(1) == labels
+    assert result.images == 48
+    assert result.float_correct == int(right.sum())
+    assert result.lost == int((right & ~still).sum())
+    assert result.gained == int((still & ~right).sum())
+    before, after = before.double(), after.double()
+    divergence = float((before.exp() * (before - after)).sum(1).mean())
+    assert result.divergence == pytest.approx(divergence, rel=1e-3)
+    assert result.divergence > 0.001
+
+
+def test_evaluation_leaves_the_network_in_float(evaluator):
+    first = evaluator.evaluate(*uniform(2), "search")
+    assert all(layer.weight_bits is None for layer in evaluator.network.layers.values())
+    evaluator.evaluate(*uniform(8), "search")
+    assert evaluator.evaluate(*uniform(2), "search") == first
+
+
+def test_stages_name_the_layers_they_run(evaluator):
+    assert evaluator.stage_layers == [
+        ["conv1"],
+        ["layer1.conv1", "layer1.conv2"],
+        ["layer2.conv1", "layer2.conv2", "layer2.shortcut"],
+        ["layer3.conv1", "layer3.conv2", "layer3.shortcut"],
+        ["fc"],
+    ]
+
+
+@pytest.mark.parametrize("stage", [0, 2, 4])
+def test_kept_prefix_changes_no_divergence(folder, protocol, evaluator, stage):
+    fresh = NetworkEvaluator(protocol, folder)
+    list(fresh.stage_divergences(0))  # the prefix now stands at another stage
+    found = {entry[:3]: entry[3] for entry in fresh.stage_divergences(stage)}
+    split = evaluator.split("search")
+    for name in evaluator.stage_layers[stage]:
+        for operand, bits in (("weight", 2), ("activation", 3)):
+            layer = evaluator.network.layers[name]
+            layer.set_bits(*((bits, None) if operand == "weight" else (None, bits)))
+            with torch.inference_mode():
+                after = evaluator.network(split.images[0]).log_softmax(1)
+            layer.set_bits(None, None)
+            before, after = split.log_probabilities[0].double(), after.double()
+            whole = float((before.exp() * (before - after)).sum(1).mean())
+            assert found[name, operand, bits] == pytest.approx(whole, rel=1e-3, abs=1e-7)
+
+
+# What a search may see
+
+
+@pytest.fixture
+def requested(monkeypatch):
+    """Record which images of which source are loaded."""
+    seen = set()
+    load = protocol_module.load_images
+
+    def recording(source, indices, root):
+        seen.update((source, int(index)) for index in indices)
+        return load(source, indices, root)
+
+    monkeypatch.setattr(protocol_module, "load_images", recording)
+    return seen
+
+
+def images_of(protocol, split):
+    found = protocol.split(split)
+    return {(found.source, int(index)) for index in found.indices()}
+
+
+def test_search_never_touches_the_test_split(folder, protocol, requested):
+    task = dataclasses.replace(
+        load_task("LRMP-ResNet20-v0"),
+        id="Custom",
+        network=load_network("resnet8"),
+        budget=200,
+        accuracy_factory=lambda network: NetworkAccuracy(protocol, folder),
+    )
+    env = LayerwiseEnv(task, discrete=True)
+    env.reset(seed=0)
+    for _ in range(10):
+        *_, info = env.step([3, 3])
+    assert info["accuracy_drop"] == task.accuracy.drop(*map(np.array, uniform(5)))
+    assert requested == images_of(protocol, "calibration") | images_of(protocol, "search")
+    task.accuracy.test_drop(*map(np.array, uniform(5)))
+    assert images_of(protocol, "test") <= requested
+
+
+def test_table_is_made_without_the_test_split(folder, protocol, requested, tmp_path):
+    measurement = Measurement(protocol, folder, tmp_path / "log.jsonl")
+    table = build_table(measurement, "a test", fit_designs=4)
+    assert requested == images_of(protocol, "calibration") | images_of(protocol, "search")
+    assert table.weight.shape == table.activation.shape == (10, 7)
+    assert table.provenance["command"] == "a test"
+    path = write_table(table, measurement, tmp_path)
+    assert SensitivityTable.from_text(path.read_text("utf-8")).to_text() == table.to_text()
+    designs = (tmp_path / "resnet8.designs.jsonl").read_text("utf-8").splitlines()
+    assert len(designs) == 4
+
+
+# Resuming
+
+
+def test_interrupted_measurement_goes_on_and_gives_the_same_log(
+    folder, protocol, tmp_path, monkeypatch
+):
+    whole = Measurement(protocol, folder, tmp_path / "whole.jsonl")
+    whole.measure_divergences()
+    expected = (tmp_path / "whole.jsonl").read_text("utf-8")
+    lines = expected.splitlines(keepends=True)
+    path = tmp_path / "cut.jsonl"
+    path.write_text("".join(lines[:30]) + lines[30][:12], "utf-8")  # killed within a line
+    resumed = Measurement(protocol, folder, path)
+    assert len(resumed.known()) == 29
+    resumed.measure_divergences()
+    assert path.read_text("utf-8") == expected
+
+
+def test_worker_processes_find_the_same_divergences(folder, protocol, tmp_path):
+    one = Measurement(protocol, folder, tmp_path / "one.jsonl")
+    two = Measurement(protocol, folder, tmp_path / "two.jsonl", processes=2)
+    one.measure_divergences()
+    two.measure_divergences()
+    for a, b in zip(one.tables(), two.tables(), strict=True):
+        # Another number of threads sums in another order: a value on a rounding border may flip.
+        assert a == pytest.approx(b, rel=1e-2, abs=1e-6)
+
+
+def test_log_of_another_measurement_is_refused(folder, protocol, tmp_path):
+    Measurement(protocol, folder, tmp_path / "log.jsonl")
+    other = dataclasses.replace(protocol, recipe="ptq-1-uncorrected")
+    with pytest.raises(AccuracyDataError, match=r"another one's \(different: protocol\)"):
+        Measurement(other, folder, tmp_path / "log.jsonl")
+
+
+# More designs for a table that is shipped
+
+
+def test_shipped_results_are_not_measured_again(folder, protocol, tmp_path, monkeypatch):
+    first = Measurement(protocol, folder, tmp_path / "first.jsonl")
+    table = build_table(first, "a test", fit_designs=4)
+    designs = [result for result in first.log.results if "design" in result]
+    monkeypatch.setattr(table_build, "load_table", lambda network: table)
+    monkeypatch.setattr(table_build, "load_designs", lambda network: designs)
+
+    second = Measurement(protocol, folder, tmp_path / "second.jsonl")
+    extend_shipped(second)
+    held = len(second.log.results)
+    assert held == len(first.log.results)
+    extend_shipped(second)  # what is there already stays as it is
+    assert build_table(second, "a test", fit_designs=4).to_text() == table.to_text()
+    assert len(second.log.results) == held
+    assert len(second.measure_designs("test", 3, seed=2)) == 3
+    assert len(second.log.results) == held + 3
+
+
+def test_shipped_results_of_other_weights_are_refused(folder, protocol, tmp_path):
+    measurement = Measurement(protocol, folder, tmp_path / "log.jsonl")
+    with pytest.raises(
+        AccuracyTableError,
+        match=r"with other sha256, calibration, search, sensitivity_images\. Measure without",
+    ):
+        extend_shipped(measurement)
+    assert measurement.log.results == []
+
+
+# The environment's argument
+
+
+def test_environment_takes_the_table_or_the_network():
+    table = gym.make("LRMP-ResNet20-v0", accuracy="table").unwrapped.task
+    assert table is load_task("LRMP-ResNet20-v0")
+    network = gym.make("LRMP-ResNet20-v0", accuracy="network", disable_env_checker=True)
+    task = network.unwrapped.task
+    assert task.accuracy_label == "network"
+    assert task.fingerprint != table.fingerprint
+    assert gym.make("LRMP-Digits-v0", accuracy="network").unwrapped.task.accuracy_label == "network"
+
+
+def test_digits_have_no_table():
+    with pytest.raises(AccuracyTableError, match=r"with a sensitivity table .* got 'digits_cnn'"):
+        gym.make("LRMP-Digits-v0", accuracy="table")
+
+
+def test_unknown_accuracy_is_refused():
+    with pytest.raises(AccuracyTableError, match=r"Expected accuracy to be 'table' or 'network'"):
+        gym.make("LRMP-ResNet20-v0", accuracy="guess")
+
+
+# Real weights on real images
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name for name, protocol in PROTOCOLS.items() if protocol.float_images == "mnist-test"]
+    + ["resnet8", "resnet20"],
+)
+def test_float_accuracy_is_the_documented_one(name, data):
+    assert whole_float_top1(name, data) == pytest.approx(PROTOCOLS[name].float_top1, abs=0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, protocol in PROTOCOLS.items()
+        if protocol.float_top1 and name not in ("lenet", "resnet8", "resnet20")
+    ],
+)
+def test_float_accuracy_of_large_networks_is_the_documented_one(name, data):
+    assert whole_float_top1(name, data) == pytest.approx(PROTOCOLS[name].float_top1, abs=0.1)
+
+
+def whole_float_top1(name, data):
+    protocol = PROTOCOLS[name]
+    count = SOURCES[protocol.float_images][0]
+    whole = dataclasses.replace(protocol, test=Split(protocol.float_images, 0, 0, count))
+    return NetworkEvaluator(whole, data).float_top1("test")
+
+
+def test_shipped_designs_are_reproduced(data):
+    protocol = PROTOCOLS["resnet20"]
+    evaluator = NetworkEvaluator(protocol, data)
+    for entry in [line for line in load_designs("resnet20") if line["split"] == "test"][:3]:
+        found = evaluator.evaluate(*design_bits(entry["design"]), "test")
+        expected = design_result(entry)
+        assert found.divergence == pytest.approx(expected.divergence, rel=0.02)
+        # Other processors add in another order: an image on the edge may fall either way.
+        assert abs(found.drop - expected.drop) <= 0.4

@@ -1,0 +1,52 @@
+"""Predicted tables: monotone, labelled, and worse for a stranger than for a relative."""
+
+import numpy as np
+import pytest
+
+from lrmp.accuracy.lab.table_prediction import (
+    PREDICTED,
+    fit_and_predict,
+    layer_features,
+    leave_one_out,
+    measured_tables,
+    predict_table,
+)
+from lrmp.accuracy.model.sensitivity_table import load_table
+from lrmp.hardware import load_network
+
+TABLES = measured_tables()
+
+
+def test_features_tell_first_and_last_layers():
+    features = layer_features(load_network("resnet20"))
+    assert features.shape == (20, 8)
+    assert features[:, 5].tolist() == [1.0] + [0.0] * 19
+    assert features[:, 6].tolist() == [0.0] * 19 + [1.0]
+    assert features[0, 0] == np.log2(27)
+
+
+@pytest.mark.parametrize("name", ["resnet34", "resnet101", "vgg16"])
+def test_predictions_are_positive_and_never_grow_with_bits(name):
+    for table in fit_and_predict(TABLES, load_network(name)):
+        assert table.shape == (len(load_network(name)), 7)
+        assert (table > 0).all()
+        assert (np.diff(table, axis=1) <= 0).all()
+
+
+@pytest.mark.parametrize("name", PREDICTED)
+def test_shipped_prediction_is_repeated(name):
+    shipped, again = load_table(name), predict_table(name, TABLES)
+    np.testing.assert_allclose(again.weight, shipped.weight, rtol=1e-4)
+    np.testing.assert_allclose(again.activation, shipped.activation, rtol=1e-4)
+    assert again.provenance["fitted_on"] == shipped.provenance["fitted_on"]
+
+
+def test_known_network_is_predicted_better_with_its_own_table():
+    results = {result.network: result for result in leave_one_out(TABLES)}
+    for table in TABLES:
+        own = fit_and_predict(TABLES, load_network(table.network))
+        logs = [
+            np.abs(np.log(np.maximum(p, 1e-8) / np.maximum(m, 1e-8)))
+            for p, m in zip(own, (table.weight, table.activation), strict=True)
+        ]
+        assert np.exp(np.mean(logs)) < results[table.network].factor

@@ -1,0 +1,50 @@
+"""The optimum of tasks of one's own, whose tables are anything."""
+
+import numpy as np
+import pytest
+
+from lrmp.accuracy.model.table import TableAccuracy
+from lrmp.baselines.experiments.optimum import find_optimum
+from lrmp.envs.scoring.outcome import evaluate_bits
+from lrmp.envs.task.custom_task import make_task
+
+
+def silent(line):
+    pass
+
+
+def lenet_task(weights, activations, objective):
+    table = TableAccuracy(weights, activations, "drawn", is_estimate=True)
+    return make_task("lenet", objective=objective, accuracy=table)
+
+
+def falling(rng):
+    layers = len(make_task("lenet").network)
+    return np.sort(rng.gamma(0.5, 1.0, (layers, 7)), axis=1)[:, ::-1]
+
+
+@pytest.mark.parametrize("objective", ["latency", "throughput", "energy", "edp"])
+@pytest.mark.parametrize("offset", [1e3, 1e6, 1e8, 1e12])
+def test_what_weights_add_and_activations_take_away_again_is_rounded_at_most(offset, objective):
+    for seed in range(6):
+        rng = np.random.default_rng([seed, 21])
+        weights, activations = falling(rng), falling(rng)
+        plain = find_optimum(lenet_task(weights, activations, objective), silent)
+        task = lenet_task(weights + offset, activations - offset, objective)
+        shifted = find_optimum(task, silent)
+        design = plain.design
+        rounded = evaluate_bits(task, design.weight_bits, design.activation_bits).reward()
+        assert shifted.value <= shifted.bound
+        assert rounded <= shifted.bound
+        assert shifted.gap <= 1e-12 + 1e-13 * offset
+
+
+@pytest.mark.parametrize("objective", ["latency", "throughput", "energy", "edp"])
+def test_a_budget_for_hardly_more_than_the_fewest_bits_is_proven(objective):
+    network = make_task("resnet18").network
+    fewest = np.full(len(network), 2)
+    tiles = int(make_task("resnet18").cost_model.tiles_per_copy(fewest).sum())
+    for more in range(2):
+        optimum = find_optimum(make_task(network, budget=tiles + more, objective=objective), silent)
+        assert optimum.value < -60  # what the drop beyond the allowed point costs
+        assert optimum.gap <= 1e-10

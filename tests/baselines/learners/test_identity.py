@@ -1,0 +1,69 @@
+"""Tiny tasks with a known answer, which every learning algorithm must come to."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from lrmp.baselines.experiments.optimum import find_optimum  # noqa: E402
+from lrmp.baselines.learners import ddpg, policy_gradient, ppo, td3  # noqa: E402
+from lrmp.envs import evaluate_bits, make_task  # noqa: E402
+from lrmp.hardware import Layer, Network  # noqa: E402
+
+FREE = [0.0] * 7  # points of drop at 2..8 bits
+COSTLY = [0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0]
+FROM_FOUR = [1.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0]
+
+#: Input sizes of the layers, points of drop by layer, weight and activation bits that are best.
+ANSWERS = {
+    # One answer for all layers.
+    "Constant": ([8] * 3, [FREE] * 3, [[2] * 3, [2] * 3]),
+    # A layer's answer is in what is seen of it: the large ones are free, the small ones costly.
+    "Echo": ([4, 32, 32, 4], [COSTLY, FREE, FREE, COSTLY], [[8, 2, 2, 8], [8, 2, 2, 8]]),
+    # What the first layer is given decides the reward, which comes five steps later.
+    "Delayed": ([64] + [2] * 5, [FROM_FOUR] + [FREE] * 5, [[4] + [2] * 5, [4] + [2] * 5]),
+}
+AGENTS = {
+    "ddpg": (ddpg, {"evaluations": 100, "sigma_decay": 0.96}),
+    "td3": (td3, {"evaluations": 200, "explored": 0.5}),
+    "ppo": (ppo, {"evaluations": 400, "learning_rate": 3e-3}),
+    "policy-gradient": (policy_gradient, {"evaluations": 3000, "learning_rate": 1e-3}),
+}
+
+
+@pytest.fixture(params=ANSWERS)
+def task(request):
+    sizes, points, _ = ANSWERS[request.param]
+    layers = [
+        Layer.conv2d(f"layer{index}", 16, 16, kernel_size=3, input_size=size)
+        for index, size in enumerate(sizes)
+    ]
+    rows = {layer.name: row for layer, row in zip(layers, points, strict=True)}
+    return replace(
+        make_task(
+            Network(request.param, tuple(layers)),
+            accuracy={"weights": rows, "activations": rows, "provenance": "made up"},
+            allowed_drop=0.0,
+        ),
+        id=f"LRMP-{request.param}-v0",
+    )
+
+
+def test_answer_is_the_proven_optimum_and_chance_is_far_from_it(task):
+    best = evaluate_bits(task, *ANSWERS[task.network.name][2]).reward()
+    assert best == pytest.approx(find_optimum(task, log=lambda line: None).value)
+    rng = np.random.default_rng(0)
+    random = rng.integers(2, 9, (200, 2, len(task.network)))
+    assert np.mean([evaluate_bits(task, *bits).reward() for bits in random]) < 0.65 * best
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_agent_comes_to_the_answer(agent, task, tmp_path):
+    module, changes = AGENTS[agent]
+    args = module.Args(env_id=task, seed=1, runs_dir=tmp_path, **changes)
+    rewards = module.train(args, progress=False).rewards()
+    best = evaluate_bits(task, *ANSWERS[task.network.name][2]).reward()
+    assert np.mean(rewards[:20]) < 0.65 * best
+    assert np.mean(rewards[-20:]) > 0.8 * best

@@ -1,0 +1,137 @@
+import json
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from lrmp.agents.policies import load_policy  # noqa: E402
+from lrmp.agents.set_policy import SetPolicy  # noqa: E402
+from lrmp.baselines.experiments import transfer  # noqa: E402
+from lrmp.baselines.learners import policy_gradient  # noqa: E402
+from lrmp.baselines.running import learning_loop  # noqa: E402
+from lrmp.envs import evaluate_bits, load_task, stored_optimum  # noqa: E402
+from lrmp.errors import PolicyError, RunError  # noqa: E402
+
+TASK = "LRMP-LeNet-v0"
+FEATURES = len(transfer.TRANSFER_FEATURES)
+
+
+def settings(tmp_path, **changes):
+    return policy_gradient.Args(
+        **{"env_id": TASK, "seed": 1, "evaluations": 60, "runs_dir": tmp_path} | changes
+    )
+
+
+def interrupt(module, monkeypatch):
+    """Let the second checkpoint be the last that is written."""
+    save_checkpoint, saved = module.save_checkpoint, []
+
+    def save_and_stop(*arguments):
+        save_checkpoint(*arguments)
+        saved.append(arguments)
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "save_checkpoint", save_and_stop)
+
+
+def test_learns_what_its_first_policy_does_not_find(tmp_path):
+    args = settings(tmp_path, evaluations=1200, learning_rate=1e-3)
+    run = policy_gradient.train(args, progress=False)
+    rewards, best = run.rewards(), stored_optimum(TASK).value
+    assert np.mean(rewards[:100]) < 0.6 * best
+    assert np.mean(rewards[-100:]) > 0.85 * best
+    record = json.loads(run.record_path.read_text())
+    design = record["design"]
+    outcome = evaluate_bits(load_task(TASK), design["weight_bits"], design["activation_bits"])
+    assert record["claim"]["reward"] == max(rewards) == outcome.reward()
+    assert (record["agent"], record["evaluated_designs"]) == ("policy-gradient", 1200)
+
+
+def test_interrupted_search_resumes_to_the_same_result(tmp_path, monkeypatch):
+    whole = policy_gradient.train(settings(tmp_path / "whole", evaluations=120), progress=False)
+    interrupt(learning_loop, monkeypatch)
+    cut = settings(tmp_path / "cut", evaluations=120, checkpoint_every=2)
+    with pytest.raises(KeyboardInterrupt):
+        policy_gradient.train(cut, progress=False)
+    monkeypatch.undo()
+    resumed = policy_gradient.train(cut, progress=False)
+    assert resumed.rewards() == whole.rewards()
+    assert resumed.policy_path.read_bytes() == whole.policy_path.read_bytes()
+
+
+def test_pretrained_search_starts_from_the_policy(tmp_path):
+    torch.manual_seed(3)
+    start = SetPolicy(FEATURES, tilt=9.0)  # all 8 bits
+    start.save(tmp_path / "start.safetensors")
+    run = policy_gradient.train(
+        settings(tmp_path, start=tmp_path / "start.safetensors"), progress=False
+    )
+    assert run.path.name == f"{TASK}__policy-gradient-pretrained__1"
+    assert np.mean(np.abs(run.rewards()[:20])) < 0.05
+    with pytest.raises(PolicyError, match="Expected a policy file at"):
+        policy_gradient.train(settings(tmp_path, start=tmp_path / "none"), progress=False)
+
+
+def test_designs_that_fill_no_iteration_are_refused(tmp_path):
+    with pytest.raises(RunError, match=r"Expected evaluations to be a multiple of designs \(10\)"):
+        settings(tmp_path, evaluations=55)
+
+
+def family(tmp_path, **changes):
+    small = {
+        "seed": 1,
+        "iterations": 8,
+        "instances": 3,
+        "networks": 2,
+        "designs": 4,
+        "samples": 5,
+        "tasks": (TASK, "LRMP-MLP-v0"),
+        "runs_dir": tmp_path,
+    }
+    return transfer.Args(**small | changes)
+
+
+def test_transfer_reports_every_task_beside_its_optimum(tmp_path, monkeypatch):
+    run = transfer.train(family(tmp_path), progress=False)
+    found = json.loads((run.path / "transfer.json").read_text())["tasks"]
+    assert set(found) == {TASK, "LRMP-MLP-v0"}
+    policy = load_policy(run.policy_path)
+    for task_id, row in found.items():
+        assert row["optimal_reward"] == stored_optimum(task_id).value
+        assert max(row["greedy_reward"], row["best_sampled_reward"]) <= row["optimal_reward"]
+        env = gym.make("LRMP-Procedural-OneShot-v0", tasks=(task_id,))
+        assert env.step(policy.act(env.reset()[0]))[1] == row["greedy_reward"]
+    interrupt(transfer, monkeypatch)
+    cut = family(tmp_path / "cut", checkpoint_every=3)
+    with pytest.raises(KeyboardInterrupt):
+        transfer.train(cut, progress=False)
+    monkeypatch.undo()
+    resumed = transfer.train(cut, progress=False)
+    assert resumed.policy_path.read_bytes() == run.policy_path.read_bytes()
+    assert (resumed.path / "training.csv").read_text() == (run.path / "training.csv").read_text()
+
+
+def test_set_policy_does_not_see_the_padding_or_the_order():
+    torch.manual_seed(0)
+    policy = SetPolicy(FEATURES)
+    with torch.no_grad():
+        policy.decide.weight.normal_()  # the first one is almost blind
+    layers = torch.rand(1, 6, FEATURES)
+    mask = torch.tensor([[True] * 4 + [False] * 2])
+    with torch.no_grad():
+        whole = policy.log_probabilities(layers, mask)[0, :4]
+        alone = policy.log_probabilities(layers[:, :4], mask[:, :4])[0]
+        turned = policy.log_probabilities(layers[:, [2, 0, 3, 1]], mask[:, :4])[0]
+    assert whole.numpy() == pytest.approx(alone.numpy(), abs=1e-5)
+    assert turned.numpy() == pytest.approx(alone[[2, 0, 3, 1]].numpy(), abs=1e-5)
+    other = policy.log_probabilities(torch.rand(1, 4, FEATURES), mask[:, :4])[0]
+    assert (other - alone).abs().max() > 0.1
+
+
+def test_set_policy_refuses_other_features():
+    observation = {"layers": np.zeros((4, 3), np.float32), "mask": np.ones(4, np.int8)}
+    with pytest.raises(PolicyError, match=r"Expected layers of 14 features, got \(4, 3\)"):
+        SetPolicy(FEATURES).act(observation)

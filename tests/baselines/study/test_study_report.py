@@ -1,0 +1,184 @@
+import json
+import shutil
+from functools import partial
+
+import pytest
+
+pytest.importorskip("matplotlib")
+
+from lrmp.baselines.study.definition import read_study
+from lrmp.baselines.study.local_engine import run_locally
+from lrmp.baselines.study.report import format_checks, write_report
+from lrmp.baselines.study.results import read_results
+from lrmp.baselines.study.runner import run_study
+from lrmp.baselines.study.scores import Scores
+from lrmp.baselines.study.statistics import interquartile_mean
+from lrmp.cli import main
+from lrmp.envs import stored_optimum
+from lrmp.errors import StudyError
+
+STUDY = """
+tasks = ["LRMP-MLP-v0", "LRMP-MLP-Throughput-v0", "LRMP-Digits-v0"]
+report_at = [10, 20, 60]
+seeds = 3
+
+[agents.uniform-pairs]
+algorithm = "uniform"
+settings = { pairs = true }
+
+[agents.hawq-ilp]
+
+[agents.random]
+evaluations = [20, 60]
+seeds = [3, 2]
+
+[agents.genetic]
+evaluations = 20
+tasks = ["LRMP-MLP-v0"]
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    (folder / "some.toml").write_text(STUDY)
+    study = read_study(folder / "some.toml")
+    run_study(study, folder / "out", partial(run_locally, workers=1), progress=False)
+    return folder / "out"
+
+
+def test_shares_are_those_of_the_runs_that_reach_so_far(folder):
+    scores = Scores.read(folder)
+    optimum = stored_optimum("LRMP-MLP-v0").value
+    runs = folder / "runs" / "random"
+    for count, budget in ((10, 20), (20, 20), (21, 60), (60, 60)):
+        expected = []
+        for path in sorted((runs / str(budget)).glob("LRMP-MLP-v0__random__*")):
+            lines = (path / "episodes.csv").read_text().splitlines()[1:]
+            expected.append(max(float(line.split(",")[1]) for line in lines[:count]) / optimum)
+        assert scores.shares("random", "LRMP-MLP-v0", count).tolist() == expected
+    assert len(scores.shares("random", "LRMP-MLP-v0", 61)) == 0
+    # What ends by itself counts everywhere.
+    assert scores.shares("hawq-ilp", "LRMP-MLP-v0", 10_000).tolist() == [1.0]
+    assert scores.shares("uniform-pairs", "LRMP-MLP-v0", 48) <= 1.0
+
+
+def test_only_agents_on_the_same_tasks_are_pooled(folder):
+    scores = Scores.read(folder)
+    # The genetic algorithm ran on one task of three, and nothing needs a table on Digits.
+    assert scores.pool == (
+        ["uniform-pairs", "hawq-ilp", "random"],
+        ["LRMP-MLP-Throughput-v0", "LRMP-MLP-v0"],
+    )
+    assert scores.matrix("random", 20).shape == (3, 2)
+    assert scores.matrix("random", 60).shape == (2, 2)
+    assert scores.matrix("genetic", 20) is None
+
+
+def test_pages_say_what_the_records_say(folder, tmp_path):
+    out = tmp_path / "docs" / "results" / "some"
+    assert main(["study", "report", str(folder), "--out", str(out), "--no-check"]) == 0
+    page = (out / "report.md").read_text()
+    assert "23 of 23 runs are finished" in page
+    assert "(all but genetic)" in page
+    assert "](../../optimum.md)" in page
+    scores = Scores.read(folder)
+    gap = 100 * (1 - interquartile_mean(scores.matrix("random", 60)))
+    assert f" | {gap:.2f} [" in next(
+        line for line in page.splitlines() if line.startswith("| random | ")
+    )
+    assert "hawq-ilp needs an accuracy table and is left out on LRMP-Digits-v0." in page
+    assert "| MLP-v0 | table | 2.72x | " in page
+    assert "| LRMP, five networks | not public | 2.6-9.3x |" in page
+    assert "| not checked |" in page
+    assert "## LRMP-MLP-v0\n\nBest: " in (out / "tasks.md").read_text()
+    for picture in ("gap", "profiles", "tasks"):
+        assert (out / f"{picture}.png").read_bytes().startswith(b"\x89PNG")
+    # The copies of the records are enough to write it again.
+    again = write_report(out, tmp_path / "docs" / "results" / "again", check=False)
+    assert again.read_text() == page.replace(str(out), str(again.parent))
+
+
+def test_winners_run_on_the_network_once(folder, data, tmp_path, capsys):
+    pytest.importorskip("torch")
+    first = write_report(folder, tmp_path / "a", data).read_text()
+    assert "not checked" not in first
+    assert "- *table*: " in first
+    assert " of 2 designs stay within the allowed drop" in first
+    lines = (folder / "network_checks.jsonl").read_text().splitlines()
+    checks = [json.loads(line) for line in lines]
+    assert all(check["test"]["images"] == 5000 for check in checks)
+    assert f"{checks[0]['test']['drop']:.2f} [{checks[0]['test']['interval'][0]:.2f}, " in first
+    # Then the data are not needed any more.
+    capsys.readouterr()
+    again = write_report(folder, tmp_path / "b", tmp_path)
+    assert again.read_text() == first.replace(str(tmp_path / "a"), str(tmp_path / "b"))
+    assert "did not run" not in capsys.readouterr().out
+
+
+def test_without_data_winners_are_not_checked(folder, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for name in ("results.jsonl", "study.json"):
+        (copy / name).write_bytes((folder / name).read_bytes())
+    page = write_report(copy, tmp_path / "out", tmp_path).read_text()
+    assert "LRMP-MLP-v0 did not run on the network: Expected" in capsys.readouterr().out
+    assert "`LRMP_DATA=FOLDER lrmp study report DIR` checks them" in page
+    # Digits brings its own images.
+    records = {key.task: record for key, record in read_results(folder / "results.jsonl").items()}
+    (digits,) = [task for task in records if "Digits" in task]
+    row = next(line for line in page.splitlines() if line.startswith(f"| {digits} | "))
+    assert row.split(" | ")[-1] != "not checked |"
+    assert "no network at hand" in format_checks(
+        {digits: records[digits]}, {digits: "no network at hand"}
+    )
+
+
+@pytest.fixture
+def changed(folder, tmp_path):
+    """The same study, had LRMP-MLP-v0 been another task, with another optimum, when it was run."""
+    shutil.copytree(folder, tmp_path / "changed", ignore=shutil.ignore_patterns("runs"))
+    optimum = stored_optimum("LRMP-MLP-v0")
+    for name in ("results.jsonl", "optima.jsonl"):
+        path = tmp_path / "changed" / name
+        text = path.read_text().replace(optimum.task_fingerprint, "0" * 64)
+        path.write_text(
+            text.replace(f'"value": {optimum.value}', f'"value": {1.25 * optimum.value}')
+        )
+    return tmp_path / "changed"
+
+
+def test_gaps_are_those_to_the_optimum_of_the_definition_that_was_played(folder, changed):
+    optimum = stored_optimum("LRMP-MLP-v0").value
+    before = Scores.read(folder).shares("random", "LRMP-MLP-v0", 20)
+    scores = Scores.read(changed)
+    assert len(scores.certified) == 3
+    assert scores.optima["LRMP-MLP-v0"] == 1.25 * optimum
+    assert scores.shares("random", "LRMP-MLP-v0", 20) == pytest.approx(before / 1.25)
+    page = write_report(changed, changed, check=False).read_text()
+    assert (
+        "have changed since their runs:\n"
+        f"LRMP-MLP-v0 (optimum {1.25 * optimum:.4f} then, {optimum:.4f} now).\n" in page
+    )
+    assert "Earlier definitions" not in write_report(folder, folder, check=False).read_text()
+
+
+def test_without_its_optimum_a_changed_task_has_none(changed):
+    (changed / "optima.jsonl").unlink()
+    page = write_report(changed, changed, check=False).read_text()
+    assert "have changed since their runs:\nLRMP-MLP-v0.\n" in page
+    assert "## LRMP-MLP-v0\n\nNo optimum is certified" in (changed / "tasks.md").read_text()
+
+
+def test_optima_that_cannot_be_read_are_refused(changed):
+    path = changed / "optima.jsonl"
+    path.write_text(path.read_text()[:-20])
+    with pytest.raises(
+        StudyError, match=r"Expected an optimum a line in .*optima\.jsonl, as `lrmp"
+    ):
+        write_report(changed, changed, check=False)
+
+
+def test_a_folder_without_records_is_refused(tmp_path):
+    with pytest.raises(StudyError, match=r"Expected the folder of a study, with study\.json"):
+        write_report(tmp_path, tmp_path)

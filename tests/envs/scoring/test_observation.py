@@ -1,0 +1,114 @@
+"""The features, recomputed from the task in plain Python."""
+
+import math
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from lrmp.accuracy.model.table import TableAccuracy
+from lrmp.envs.scoring.observation import LAYER_FEATURES, RUNNING_FEATURES
+
+
+@pytest.fixture
+def episode(spec, play, random_actions):
+    env = gym.make(spec)
+    transitions = play(env, random_actions(env, 0))
+    names = env.unwrapped.feature_names
+    return env.unwrapped.task, [
+        (dict(zip(names, observation.tolist(), strict=True)), info)
+        for observation, *_, info in transitions
+    ]
+
+
+def sensitivities(task, layers):
+    """By the table's entries, or by running the digits network with one operand at 2 bits."""
+    if isinstance(task.accuracy, TableAccuracy):
+        tables = task.accuracy.weight_table, task.accuracy.activation_table
+        raw = [[table[layer, 2] - table[layer, 6] for layer in range(layers)] for table in tables]
+    else:
+        raw = [[], []]
+        for operand, layer in np.ndindex(2, layers):
+            bits = np.full((2, layers), 8)
+            bits[operand, layer] = 2
+            raw[operand].append(task.accuracy.drop(*bits))
+    most = max(map(max, raw))
+    logs = [[math.log10(max(value, 1e-4 * most)) for value in values] for values in raw]
+    low, high = min(map(min, logs)), max(map(max, logs))
+    return [
+        [(value - low) / (high - low) if max(values) > min(values) else 0 for value in values]
+        for values in logs
+    ]
+
+
+def min_max(values):
+    low, high = min(values), max(values)
+    return [(value - low) / ((high - low) or 1) for value in values]
+
+
+def test_features_of_the_layer_to_decide(episode, by_hand):
+    task, transitions = episode
+    layers = task.network.layers
+    plain = [8] * len(layers)
+    tiles, cycles = by_hand(task, plain, plain, [1] * len(layers))
+    expected = {
+        "depth": [index / (len(layers) - 1) for index in range(len(layers))],
+        "linear": min_max([float(layer.kind == "linear") for layer in layers]),
+        "rows": min_max([math.log2(layer.rows) for layer in layers]),
+        "columns": min_max([math.log2(layer.columns) for layer in layers]),
+        "positions": min_max([math.log2(layer.positions) for layer in layers]),
+        "kernel_size": min_max([layer.kernel_size for layer in layers]),
+        "stride": min_max([layer.stride for layer in layers]),
+        "weights": min_max([math.log2(layer.rows * layer.columns) for layer in layers]),
+        "baseline_cycles": min_max([math.log2(count) for count in cycles]),
+        "baseline_tiles": min_max([math.log2(count) for count in tiles]),
+    }
+    names = ("weight_sensitivity", "activation_sensitivity")
+    expected |= dict(zip(names, sensitivities(task, len(layers)), strict=True))
+    assert tuple(expected) == LAYER_FEATURES
+    *observations, last = [observation for observation, _ in transitions]
+    for name, values in expected.items():
+        if len(set(values)) == 1:  # all layers are alike
+            assert name not in last
+            continue
+        shown = [observation[name] for observation in observations]
+        assert shown == pytest.approx(values, abs=1e-6), name
+        assert last[name] == shown[-1], name
+
+
+def test_features_of_the_episode_so_far(episode, by_hand):
+    task, transitions = episode
+    count = len(task.network)
+    weight_bits, activation_bits = np.full(count, 8), np.full(count, 8)
+    _, plain = by_hand(task, weight_bits, activation_bits, [1] * count)
+    previous = (8, 8)
+    for step, (shown, info) in enumerate(transitions):
+        if step > 0:
+            previous = (info["weight_bits"], info["activation_bits"])
+            weight_bits[step - 1], activation_bits[step - 1] = previous
+        tiles, cycles = by_hand(task, weight_bits, activation_bits, [1] * count)
+        if isinstance(task.accuracy, TableAccuracy):
+            spent = task.accuracy.table_sum(weight_bits, activation_bits)
+            allowance = task.accuracy.drop_map.threshold(1.0)
+        else:
+            spent = max(0.0, task.accuracy.drop(weight_bits, activation_bits))
+            allowance = 1.0
+        expected = {
+            "previous_weight_bits": (previous[0] - 2) / 6,
+            "previous_activation_bits": (previous[1] - 2) / 6,
+            "tiles": sum(tiles) / task.budget,
+            "accuracy_spent": spent / (spent + allowance),
+            "cycles": sum(cycles) / sum(plain),
+            "bottleneck": max(cycles) / max(plain),
+        }
+        assert tuple(expected) == RUNNING_FEATURES
+        assert {name: shown[name] for name in expected} == pytest.approx(expected, abs=1e-6)
+
+
+def test_accuracy_spent_may_fall_again(play):
+    env = gym.make("LRMP-Digits-v0", discrete=True)
+    number = env.unwrapped.feature_names.index("accuracy_spent")
+    transitions = play(env, [[0, 0], [5, 3], [4, 4], [4, 0], [3, 1]])
+    drops = [100 * images / 449 for images in (0, 41, 38, 38, 38, 44)]
+    spent = [observation[number] for observation, *_ in transitions]
+    assert spent == pytest.approx([drop / (drop + 1) for drop in drops], abs=1e-6)

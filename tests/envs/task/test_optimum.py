@@ -1,0 +1,102 @@
+"""The stored optima belong to the tasks as they are, and are what they claim to be."""
+
+from dataclasses import replace
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from lrmp.envs import TASKS, Optimum, evaluate_bits, load_task, make_task, stored_optimum
+from lrmp.errors import TaskError
+
+every_task = pytest.mark.parametrize("task_id", TASKS)
+
+
+def test_every_task_has_an_optimum():
+    assert [task_id for task_id in TASKS if stored_optimum(task_id) is None] == []
+
+
+@every_task
+def test_the_optimum_is_that_of_the_present_definition(task_id):
+    optimum = stored_optimum(task_id)
+    assert optimum.task == task_id
+    assert optimum.task_fingerprint == load_task(task_id).fingerprint, (
+        "the task has changed: run python -m lrmp.baselines.experiments.optimum --out envs/optima"
+    )
+
+
+@every_task
+def test_the_stored_design_has_the_stored_return(task_id):
+    optimum = stored_optimum(task_id)
+    design = optimum.design
+    outcome = evaluate_bits(load_task(task_id), design.weight_bits, design.activation_bits)
+    assert outcome.reward() == optimum.value
+    assert outcome.design == design
+    assert outcome.replication.proven_optimal
+
+
+@every_task
+def test_the_proven_gap_is_at_most_a_tenth_of_a_percent(task_id):
+    optimum = stored_optimum(task_id)
+    assert 0 <= optimum.gap <= 1e-3
+
+
+@every_task
+def test_the_optimum_is_the_reward_threshold(task_id):
+    optimum = stored_optimum(task_id)
+    assert gym.spec(task_id).reward_threshold == optimum.value
+    env = gym.make(task_id, discrete=True)
+    env.reset(seed=0)
+    for bits in zip(optimum.design.weight_bits, optimum.design.activation_bits, strict=True):
+        reward, terminated = env.step(np.array(bits) - 2)[1:3]
+    assert terminated
+    assert reward == optimum.value
+
+
+@every_task
+def test_no_random_or_uniform_design_exceeds_the_bound(task_id):
+    task, bound = load_task(task_id), stored_optimum(task_id).bound
+    layers = len(task.network)
+    rng = np.random.default_rng(0)
+    designs = [rng.integers(2, 9, (2, layers)) for _ in range(20)]
+    designs += [np.full((2, layers), bits) for bits in range(2, 9)]
+    for bits in designs:
+        if task.cost_model.tiles_per_copy(bits[0]).sum() <= task.budget:
+            assert evaluate_bits(task, *bits).reward() <= bound
+
+
+def test_text_and_optimum_are_the_same():
+    optimum = stored_optimum("LRMP-Digits-v0")
+    assert Optimum.from_text(optimum.to_text()) == optimum
+
+
+@pytest.mark.parametrize("name", ["LRMP-LeNet-v0", "lrmp:LRMP-LeNet-OneShot-v0", "LRMP/LeNet-v0"])
+def test_the_optimum_of_a_task_and_of_its_ids_is_the_same(name):
+    task = load_task("LRMP-LeNet-v0")
+    assert stored_optimum(name) is stored_optimum(task) is stored_optimum(replace(task))
+
+
+def test_a_task_without_an_optimum_has_none():
+    task = load_task("LRMP-LeNet-v0")
+    assert stored_optimum(replace(task, budget=task.budget + 1)) is None
+    assert stored_optimum(make_task("lenet", budget=300)) is None
+
+
+def test_the_optimum_of_no_task_is_refused():
+    with pytest.raises(TaskError, match=r"Expected task to be one of LRMP-LeNet-v0, .*LeNt-v0'"):
+        stored_optimum("LRMP-LeNt-v0")
+
+
+def test_normalised_score_is_1_at_the_optimum_and_0_at_the_baseline():
+    optimum = stored_optimum("LRMP-ResNet18-v0")
+    assert optimum.normalised(optimum.value) == 1
+    assert optimum.normalised(0.0) == 0
+
+
+@pytest.mark.parametrize("value", [0.0, -0.25])
+def test_no_score_is_normalised_where_nothing_beats_the_baseline(value):
+    optimum = replace(stored_optimum("LRMP-ResNet18-v0"), value=value)
+    with pytest.raises(
+        TaskError, match=rf"Expected an optimum above 0, .* got {value} for LRMP-ResNet18-v0\. Comp"
+    ):
+        optimum.normalised(0.5)

@@ -1,0 +1,567 @@
+"""The vectorised cost model against a plain one, layer by layer in exact fractions.
+
+The plain one places blocks, counts rows and moves through row groups one by one, and follows the
+docstrings of ``TileMapping``, ``Latency`` and ``Energy``. Energies and leakages are multiples of a
+quarter, so that the model's floats are exact and it rounds the same numbers.
+"""
+
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from math import ceil, log2
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lrmp.hardware import (
+    BIT_WIDTHS,
+    CYCLE_COMPONENTS,
+    ENERGY_COMPONENTS,
+    Accelerator,
+    Component,
+    CostModel,
+    Design,
+    EventEnergies,
+    Layer,
+    Network,
+    load_network,
+    load_preset,
+)
+from lrmp.hardware.cost.energy import COPY_COMPONENTS
+
+reproducible = settings(derandomize=True, deadline=None, max_examples=50)
+many = settings(reproducible, max_examples=300)
+
+
+# ------------------------------------------------------------------------------ plain cost model
+
+
+def cut(length, piece):
+    """Cut a length into pieces, the last one what is left."""
+    pieces = [piece] * (length // piece)
+    return [*pieces, length % piece] if length % piece else pieces
+
+
+@dataclass
+class Placement:
+    """One copy of a layer."""
+
+    tiles: int
+    columns: int
+    cells: int
+    driven_rows: int
+    row_tiles: int
+    blocks_per_tile: int
+    conversions_per_column: int
+
+
+def place(layer, chip, weight_bits):
+    slices = ceil(Fraction(weight_bits, chip.cell_bits))
+    rows, columns = layer.rows, layer.columns // layer.groups
+    reference = 0
+    match chip.weight_encoding:
+        case "offset":
+            reference = chip.reference_columns
+        case "differential-columns":
+            columns *= 2
+        case "differential-rows":
+            rows *= 2
+    if chip.slice_placement == "packed":
+        blocks = [columns * slices + reference]  # widths of the blocks of a group
+    else:
+        blocks = [columns + reference] * slices
+    row_pieces = cut(rows, chip.crossbar_rows)
+    tiles = driven_rows = 0
+    for width in blocks:
+        column_pieces = cut(width, chip.crossbar_columns)
+        blocks_per_tile = 1
+        if len(row_pieces) == len(column_pieces) == 1:
+            while (
+                blocks_per_tile < layer.groups
+                and rows * (blocks_per_tile + 1) <= chip.crossbar_rows
+                and width * (blocks_per_tile + 1) <= chip.crossbar_columns
+            ):
+                blocks_per_tile += 1
+        tiles += len(cut(layer.groups, blocks_per_tile)) * len(row_pieces) * len(column_pieces)
+        driven_rows += sum(row_pieces) * len(column_pieces) * layer.groups
+    return Placement(
+        tiles=tiles,
+        columns=sum(blocks) * layer.groups,
+        cells=sum(blocks) * layer.groups * rows,
+        driven_rows=driven_rows,
+        row_tiles=len(row_pieces),
+        blocks_per_tile=blocks_per_tile,
+        conversions_per_column=sum(len(cut(piece, chip.active_rows)) for piece in row_pieces),
+    )
+
+
+def row_groups(layer, chip):
+    """Fill the row groups of the fullest crossbar and return the distinct inputs of each."""
+    rows_per_input = 2 if chip.weight_encoding == "differential-rows" else 1
+    rows = min(layer.rows * rows_per_input, chip.crossbar_rows)
+    groups, free = [], 0
+    for _ in range(place(layer, chip, min(BIT_WIDTHS)).blocks_per_tile):
+        if rows > free:  # does not fit as a whole
+            groups += cut(rows, chip.active_rows)
+            free = chip.active_rows - rows
+        else:
+            groups[-1] += rows
+            free -= rows
+    return [ceil(Fraction(group, rows_per_input)) for group in groups]
+
+
+def over(amount, rate):
+    return ceil(Fraction(amount, rate)) if rate else 0
+
+
+def plain_cycles(layer, chip, weight_bits, activation_bits, copies):
+    """Return the cycles of a layer by component."""
+    cycles = dict.fromkeys(CYCLE_COMPONENTS, 0)
+    placement = place(layer, chip, weight_bits)
+    outputs = layer.columns * layer.positions
+    if chip.noc_bits_per_cycle:
+        cycles["noc"] = over(layer.input_elements * activation_bits, chip.noc_bits_per_cycle)
+        cycles["noc"] += chip.noc_hops * chip.noc_hop_cycles
+    digital = layer.kind == "matmul" and chip.dynamic_matmul == "digital"
+    if digital or chip.output_path == "shared":
+        cycles["output"] = over(outputs, chip.output_elements_per_cycle)
+        cycles["vector"] = over(layer.vector_ops, chip.vector_lanes)
+    if digital:
+        cycles["digital"] = over(layer.macs, chip.digital_macs_per_cycle)
+        return cycles
+
+    groups = row_groups(layer, chip)
+    in_turn, shared = (1, len(groups)) if chip.shared_work == "row-groups" else (len(groups), 1)
+    conversions = ceil(
+        Fraction(chip.columns_per_adc * chip.conversion_cycles, chip.conversions_per_cycle)
+    )
+    steps = ceil(Fraction(activation_bits, chip.dac_bits))
+    mvm = steps * in_turn * (chip.read_cycles + conversions)
+    levels = ceil(log2(placement.row_tiles)) + (shared > 1)
+    inputs = max(groups) if chip.shared_work == "row-groups" else inputs_of_a_tile(layer, chip)
+    stages = {
+        "input": over(inputs * activation_bits, chip.input_bits_per_cycle),
+        "mvm": mvm,
+        "accumulation": levels * chip.accumulation_cycles,
+        "output": 0,
+        "vector": 0,
+    }
+    if chip.output_path == "per-copy":
+        stages["output"] = over(layer.columns, chip.output_elements_per_cycle)
+        share = ceil(Fraction(layer.vector_ops, layer.positions * shared))
+        stages["vector"] = over(share, chip.vector_lanes)
+    busiest = ceil(Fraction(layer.positions // layer.time_steps * shared, copies))
+    slowest = 0
+    for name in ("mvm", "accumulation", "input", "output", "vector"):
+        if chip.overlap == "none" or name in ("mvm", "accumulation"):
+            spent = busiest * stages[name]
+            slowest += stages[name]
+        else:  # hidden behind the slower ones but for the first unit
+            spent = (busiest - 1) * max(0, stages[name] - slowest) + stages[name]
+            slowest = max(slowest, stages[name])
+        stages[name] = spent
+    rounds = written = 0
+    if chip.weight_loading == "time-multiplexed":
+        rounds = written = len(cut(placement.tiles, chip.tiles))
+    elif layer.kind == "matmul":
+        written = 1
+    for name, spent in stages.items():
+        cycles[name] += spent * layer.time_steps * max(1, rounds)
+    cycles["write"] = written * chip.write_cycles
+    return cycles
+
+
+def inputs_of_a_tile(layer, chip):
+    """Return the distinct inputs of the fullest crossbar."""
+    blocks = place(layer, chip, min(BIT_WIDTHS)).blocks_per_tile
+    if chip.weight_encoding != "differential-rows":
+        return blocks * min(layer.rows, chip.crossbar_rows)
+    pairs = [row // 2 for row in range(2 * layer.rows)]
+    first = range(0, len(pairs), chip.crossbar_rows)
+    return blocks * max(len(set(pairs[row : row + chip.crossbar_rows])) for row in first)
+
+
+def plain_energy(layer, chip, weight_bits, activation_bits, copies):
+    """Return the energy of a layer by component, in whole femtojoules."""
+    placement = place(layer, chip, weight_bits)
+    fj = {f.name: Fraction(getattr(chip.energy, f.name)) for f in fields(EventEnergies)}
+    energy = dict.fromkeys(ENERGY_COMPONENTS, Fraction(0))
+    outputs = layer.columns * layer.positions
+    windows = layer.rows * layer.groups * layer.positions * activation_bits
+    delivered = min(copies * layer.input_elements * activation_bits, windows)
+    energy["vector"] = layer.vector_ops * fj["vector_op_fj"] + outputs * fj["requantise_fj"]
+    energy["bus"] = windows * fj["bus_fj_per_bit"]
+    energy["noc"] = delivered * chip.noc_hops * fj["noc_fj_per_bit_hop"]
+    powered = 0
+    if layer.kind == "matmul" and chip.dynamic_matmul == "digital":
+        energy["digital"] = layer.macs * fj["digital_mac_fj"]
+    else:
+        reads = layer.positions * ceil(Fraction(activation_bits, chip.dac_bits))
+        conversions = reads * placement.columns * placement.conversions_per_column
+        joined = outputs * (placement.row_tiles - 1)
+        sums = layer.positions * placement.columns * placement.row_tiles
+        energy["adc"] = conversions * fj["adc_conversion_fj"]
+        energy["cells"] = reads * placement.cells * fj["cell_read_fj"]
+        energy["cells"] += reads * placement.tiles * fj["tile_read_fj"]
+        energy["row_drive"] = reads * placement.driven_rows * fj["row_drive_fj"]
+        energy["shift_add"] = (conversions + joined) * fj["shift_add_fj"]
+        energy["registers"] = reads * placement.tiles * fj["input_register_fj"]
+        energy["registers"] += sums * fj["output_register_fj"]
+        energy["bus"] += (
+            outputs * placement.row_tiles * chip.partial_sum_bits * fj["bus_fj_per_bit"]
+        )
+        powered = copies * placement.tiles
+        if chip.weight_loading == "time-multiplexed":
+            powered = min(powered, chip.tiles)
+        if chip.weight_loading == "time-multiplexed" or layer.kind == "matmul":
+            energy["write"] = copies * placement.cells * fj["cell_write_fj"]
+    if chip.idle_power == "leaking":
+        powered = chip.tiles
+    per_tile, per_chip = Fraction(0), Fraction(0)
+    counts = {
+        "cell": chip.crossbar_rows * chip.crossbar_columns,
+        "row": chip.crossbar_rows,
+        "column": chip.crossbar_columns,
+        "adc": len(cut(chip.crossbar_columns, chip.columns_per_adc)),
+        "tile": 1,
+        "core": Fraction(1, chip.tiles_per_core),
+    }
+    for component in chip.components:
+        leakage = Fraction(component.count) * Fraction(component.leakage_uw)
+        if component.per == "chip":
+            per_chip += leakage
+        else:
+            per_tile += leakage * counts[component.per]
+    microseconds = Fraction(
+        sum(plain_cycles(layer, chip, weight_bits, activation_bits, copies).values()),
+        chip.clock_mhz,
+    )
+    energy["leakage"] = (powered * per_tile + per_chip) * microseconds * 1000  # 1 uW * us = 1 pJ
+    whole = {name: round(value) for name, value in energy.items()}
+    whole["buffer"] = sum(round(bits * fj["buffer_fj_per_bit"]) for bits in (windows, delivered))
+    return whole
+
+
+# ------------------------------------------------------------------------- any network, any chip
+
+# Multiples of a quarter, all different.
+ENERGIES = EventEnergies(*(3 + n * 7 / 4 for n in range(len(fields(EventEnergies)))))
+LEVELS = ("cell", "row", "column", "adc", "tile", "core", "chip")
+COMPONENTS = (
+    (),
+    *((Component(per, "control", per, 3, area_um2=1, leakage_uw=0.75),) for per in LEVELS),
+    tuple(Component(per, "control", per, 0.5, area_um2=1, leakage_uw=1.5) for per in LEVELS),
+)
+
+
+RATES = st.one_of(st.just(0), st.integers(1, 50))  # 0 leaves a component out
+CHIPS = st.fixed_dictionaries(
+    {
+        "crossbar_rows": st.integers(1, 40),
+        "crossbar_columns": st.integers(1, 40),
+        "cell_bits": st.integers(1, 4),
+        "dac_bits": st.integers(1, 8),
+        "active_rows": st.integers(1, 40),
+        "columns_per_adc": st.integers(1, 40),
+        "clock_mhz": st.sampled_from([1, 4, 8, 20, 100, 125, 250, 1000, 2000]),
+        "output_elements_per_cycle": RATES,
+        "slice_placement": st.sampled_from(["separate", "packed"]),
+        "weight_encoding": st.sampled_from(["offset", "differential-columns", "differential-rows"]),
+        "reference_columns": st.integers(0, 3),
+        "adc_resolution_bits": st.integers(0, 12),
+        "shared_work": st.sampled_from(["positions", "row-groups"]),
+        "weight_loading": st.sampled_from(["stationary", "time-multiplexed"]),
+        "dynamic_matmul": st.sampled_from(["digital", "rewrite"]),
+        "tiles": st.integers(1, 100),
+        "tiles_per_core": st.sampled_from([1, 2, 4, 16]),
+        "idle_power": st.sampled_from(["gated", "leaking"]),
+        "read_cycles": st.integers(0, 20),
+        "conversion_cycles": st.integers(1, 5),
+        "conversions_per_cycle": st.integers(1, 3),
+        "input_bits_per_cycle": RATES,
+        "accumulation_cycles": st.integers(0, 9),
+        "output_path": st.sampled_from(["shared", "per-copy"]),
+        "vector_lanes": RATES,
+        "noc_bits_per_cycle": RATES,
+        "noc_hop_cycles": st.integers(0, 9),
+        "overlap": st.sampled_from(["none", "positions"]),
+        "write_cycles": st.integers(0, 500),
+        "digital_macs_per_cycle": st.integers(1, 100),
+        "partial_sum_bits": st.integers(1, 32),
+        "components": st.sampled_from(COMPONENTS),
+    }
+)
+LAYERS = st.fixed_dictionaries(
+    {
+        "kind": st.sampled_from(["conv2d", "conv1d", "linear", "recurrent", "matmul"]),
+        "rows": st.integers(1, 60),
+        "columns": st.integers(1, 60),
+        "positions": st.one_of(st.just(1), st.integers(1, 90)),
+        "groups": st.one_of(st.just(1), st.integers(1, 20)),
+        "time_steps": st.integers(1, 4),
+        "input_elements": st.one_of(st.none(), st.integers(1, 3000)),
+        "vector_ops": st.integers(0, 1000),
+    }
+)
+# A layer with its weight bits, activation bits and copies.
+COSTED_LAYERS = st.tuples(
+    LAYERS,
+    st.integers(2, 8),
+    st.integers(2, 8),
+    st.one_of(st.integers(1, 4), st.integers(1, 100)),
+)
+
+
+def layer_of(name, drawn):
+    sizes = dict(drawn)
+    if sizes["kind"] != "recurrent":
+        sizes["time_steps"] = 1
+    sizes["positions"] *= sizes["time_steps"]
+    sizes["columns"] = sizes["groups"] * (1 + sizes["columns"] // sizes["groups"])
+    return Layer(name, **sizes)
+
+
+def chip_of(drawn, fixed):
+    chip = drawn | fixed
+    for key, limit in (("active_rows", "crossbar_rows"), ("columns_per_adc", "crossbar_columns")):
+        chip[key] = min(chip[key], chip[limit])
+    if chip["conversions_per_cycle"] > 1:
+        chip["conversion_cycles"] = 1
+    return Accelerator("any", technology_nm=32, energy=ENERGIES, **chip)
+
+
+@st.composite
+def cases(draw, **fixed):
+    """Draw a model and a design for it; copies fit the chip if it is time-multiplexed."""
+    chip = chip_of(draw(CHIPS), fixed)
+    layers, *numbers = zip(*draw(st.lists(COSTED_LAYERS, min_size=1, max_size=4)), strict=True)
+    network = Network("any", tuple(layer_of(f"l{i}", layer) for i, layer in enumerate(layers)))
+    model = CostModel(network, chip)
+    weight_bits, activation_bits, copies = map(np.array, numbers)
+    if chip.weight_loading == "time-multiplexed":
+        tiles = model.tiles_per_copy(weight_bits)
+        copies = np.clip(chip.tiles // np.maximum(1, tiles), 1, copies)
+    return model, Design(weight_bits, activation_bits, copies)
+
+
+def with_one(design, field, layer, change):
+    numbers = design.to_json()
+    numbers[field][layer] += change
+    return Design(**numbers)
+
+
+# ----------------------------------------------------------------------------------------- tests
+
+
+@given(cases())
+@many
+def test_costs_are_those_of_the_plain_model(case):
+    model, design = case
+    report = model.evaluate(design)
+    chip = model.accelerator
+    for index, layer in enumerate(model.network.layers):
+        w, a, copies = (int(values[index]) for values in vars(design).values())
+        placement, cycles = place(layer, chip, w), plain_cycles(layer, chip, w, a, copies)
+        on_crossbars = layer.kind != "matmul" or chip.dynamic_matmul == "rewrite"
+        assert report.layer_tiles[index] == placement.tiles * copies * on_crossbars
+        assert report.component_cycles[:, index].tolist() == list(cycles.values())
+        energy = plain_energy(layer, chip, w, a, copies)
+        assert report.component_energy_fj[:, index].tolist() == list(energy.values())
+
+
+@given(cases())
+@reproducible
+def test_totals_are_exact_sums(case):
+    model, design = case
+    report = model.evaluate(design)
+    cycles, energy = report.component_cycles.tolist(), report.component_energy_fj.tolist()
+    assert report.latency_cycles == sum(map(sum, cycles)) == sum(report.cycle_breakdown.values())
+    assert report.energy_fj == sum(map(sum, energy)) == sum(report.energy_breakdown_fj.values())
+    assert report.tiles == sum(report.layer_tiles.tolist())
+    assert report.edp == report.energy_fj * report.latency_cycles
+    assert min(map(min, cycles)) >= 0
+    assert min(map(min, energy)) >= 0
+
+
+@given(cases())
+@reproducible
+def test_intervals_lie_between_bottleneck_and_latency(case):
+    model, design = case
+    report = model.evaluate(design)
+    chip, layers = model.accelerator, model.network.layers
+    # Layers of the digital unit one after the other, and the slowest layer of all.
+    on_unit = [x for x in layers if x.kind == "matmul" and chip.dynamic_matmul == "digital"]
+    digital = sum(over(layer.macs, chip.digital_macs_per_cycle) for layer in on_unit)
+    assert model.least_interval == digital
+    slowest = max(*report.layer_cycles.tolist(), digital)
+    pipelined = model.accelerator.weight_loading == "stationary"
+    assert report.bottleneck_cycles == (slowest if pipelined else report.latency_cycles)
+    assert report.interval_cycles(1) == report.latency_cycles
+    assert report.interval_cycles() == report.bottleneck_cycles
+    assert report.interval_cycles(len(design)) == report.bottleneck_cycles
+    intervals = [report.interval_cycles(n) for n in range(1, 6)]
+    assert intervals == sorted(intervals, reverse=True)
+    assert report.fill_cycles + report.bottleneck_cycles == report.latency_cycles
+
+
+@given(cases())
+@reproducible
+def test_units_give_the_cycles_of_a_stationary_chip(case):
+    model, design = case
+    report = model.evaluate(design)
+    share = -(-model.units // design.replication)
+    cycles = share * model.cycles_per_unit(design.activation_bits)
+    cycles += model.fixed_cycles(design.activation_bits)
+    if model.accelerator.weight_loading == "stationary":
+        assert report.layer_cycles.tolist() == cycles.tolist()
+    else:  # turns and writes come on top
+        assert (report.layer_cycles >= cycles).all()
+    assert (
+        report.layer_tiles.tolist()
+        == (model.tiles_per_copy(design.weight_bits) * design.replication).tolist()
+    )
+    layer_cycles = model.layer_cycles(**design.to_json())
+    assert layer_cycles.tolist() == report.layer_cycles.tolist()
+
+
+@given(cases(), st.integers(1, 5), st.randoms(use_true_random=False))
+@reproducible
+def test_batch_equals_single_designs(case, count, random):
+    model, design = case
+    layers = len(design)
+    designs = [design]
+    for _ in range(count):
+        bits = [[random.randint(2, 8) for _ in range(layers)] for _ in range(2)]
+        copies = [1] * layers
+        if model.accelerator.weight_loading == "stationary":
+            copies = [random.randint(1, 50) for _ in range(layers)]
+        designs.append(Design(*bits, copies))
+    arrays = [np.stack([getattr(d, f.name) for d in designs]) for f in fields(Design)]
+    batch = model.evaluate_batch(*arrays, with_energy=True)
+    reports = [model.evaluate(d) for d in designs]
+    for name in ("tiles", "latency_cycles", "bottleneck_cycles", "energy_fj"):
+        assert getattr(batch, name).tolist() == [getattr(report, name) for report in reports]
+    without = model.evaluate_batch(*arrays)
+    assert without.energy_fj is None
+    assert without.latency_cycles.tolist() == batch.latency_cycles.tolist()
+
+
+def test_batch_larger_than_a_block_equals_single_designs():
+    model = CostModel(load_network("digits_cnn"), load_preset("lrmp_frontiers_2024"))
+    rng = np.random.default_rng(0)
+    bits = rng.integers(2, 9, (2, 600, 5))
+    copies = rng.integers(1, 9, (600, 5))
+    batch = model.evaluate_batch(*bits, copies, with_energy=True)
+    for index in (0, 255, 256, 257, 511, 512, 599):
+        report = model.evaluate(Design(*bits[:, index], copies[index]))
+        assert batch.tiles[index] == report.tiles
+        assert batch.latency_cycles[index] == report.latency_cycles
+        assert batch.bottleneck_cycles[index] == report.bottleneck_cycles
+        assert batch.energy_fj[index] == report.energy_fj
+
+
+@given(cases())
+@reproducible
+def test_table_equals_single_designs(case):
+    model, design = case
+    copies = design.replication
+    if model.accelerator.weight_loading == "time-multiplexed":
+        copies = np.ones_like(copies)
+    table = model.table(copies)
+    assert table.tiles.shape == table.cycles.shape == table.energy_fj.shape == (7, 7, len(design))
+    for w, a in [(2, 2), (8, 8), *zip(design.weight_bits, design.activation_bits, strict=True)]:
+        uniform = Design.uniform(len(design), int(w), int(a))
+        report = model.evaluate(Design(uniform.weight_bits, uniform.activation_bits, copies))
+        assert table.tiles[w - 2, a - 2].tolist() == report.layer_tiles.tolist()
+        assert table.cycles[w - 2, a - 2].tolist() == report.layer_cycles.tolist()
+        assert table.energy_fj[w - 2, a - 2].tolist() == report.layer_energy_fj.tolist()
+
+
+@given(cases())
+@reproducible
+def test_energies_of_copies_equal_single_designs(case):
+    model, design = case
+    counts = [np.unique([1, copies // 2 + 1, copies]) for copies in design.replication]
+    energies = model.copies_energy_fj(design.weight_bits, design.activation_bits, counts)
+    for layer, (tried, energy) in enumerate(zip(counts, energies, strict=True)):
+        assert energy.shape == tried.shape
+        for copies, expected in zip(tried, energy, strict=True):
+            change = int(copies - design.replication[layer])
+            report = model.evaluate(with_one(design, "replication", layer, change))
+            assert report.layer_energy_fj[layer] == expected
+
+
+@given(cases(), st.data())
+@reproducible
+def test_fewer_bits_never_cost_more(case, data):
+    model, design = case
+    layer = data.draw(st.integers(0, len(design) - 1))
+    report = model.evaluate(design)
+    for field in ("weight_bits", "activation_bits"):
+        if getattr(design, field)[layer] > 2:
+            smaller = model.evaluate(with_one(design, field, layer, -1))
+            assert (smaller.layer_tiles <= report.layer_tiles).all()
+            assert (smaller.component_cycles.sum(axis=0) <= report.layer_cycles).all()
+            assert (smaller.component_energy_fj <= report.component_energy_fj).all()
+            assert smaller.bottleneck_cycles <= report.bottleneck_cycles
+
+
+@given(cases(weight_loading="stationary"), st.data())
+@reproducible
+def test_one_more_copy_takes_its_tiles_and_never_time(case, data):
+    model, design = case
+    layer = data.draw(st.integers(0, len(design) - 1))
+    more = with_one(design, "replication", layer, 1)
+    larger, report = model.evaluate(more), model.evaluate(design)
+    assert larger.tiles - report.tiles == model.tiles_per_copy(design.weight_bits)[layer]
+    assert (larger.component_cycles <= report.component_cycles).all()
+
+
+@given(cases(), st.data())
+@reproducible
+def test_copies_change_only_delivery_writing_and_leakage(case, data):
+    model, design = case
+    alone = model.evaluate(
+        Design(design.weight_bits, design.activation_bits, np.ones_like(design.replication))
+    )
+    report = model.evaluate(design)
+    changed = dict(
+        zip(
+            ENERGY_COMPONENTS,
+            (report.component_energy_fj - alone.component_energy_fj).tolist(),
+            strict=True,
+        )
+    )
+    for name, difference in changed.items():
+        if name not in COPY_COMPONENTS:
+            assert not any(difference)
+        elif name != "leakage":
+            assert min(difference) >= 0
+
+
+@given(cases(idle_power="leaking", weight_loading="stationary"))
+@reproducible
+def test_copies_save_leakage_where_idle_tiles_leak(case):
+    model, design = case
+    alone = model.evaluate(
+        Design(design.weight_bits, design.activation_bits, np.ones_like(design.replication))
+    )
+    leakage = ENERGY_COMPONENTS.index("leakage")
+    saved = alone.component_energy_fj[leakage] - model.evaluate(design).component_energy_fj[leakage]
+    assert (saved >= 0).all()
+
+
+@given(cases())
+@reproducible
+def test_used_cells_are_a_fraction_of_those_paid_for(case):
+    model, design = case
+    used = model.utilisation(design.weight_bits)
+    chip = model.accelerator
+    cells = model.tiles_per_copy(design.weight_bits) * chip.crossbar_rows * chip.crossbar_columns
+    placed = [
+        place(layer, chip, int(w)).cells * (tiles > 0)
+        for layer, w, tiles in zip(model.network.layers, design.weight_bits, cells, strict=True)
+    ]
+    assert used * np.maximum(1, cells) == pytest.approx(placed, rel=1e-12)
+    assert ((used >= 0) & (used <= 1)).all()

@@ -1,0 +1,133 @@
+"""Random joint problems, small enough to try every design, and every design of them."""
+
+import math
+
+import numpy as np
+
+from lrmp.solvers import ReplicationProblem, useful_copies
+from lrmp.solvers.joint.problem import JointProblem
+
+OBJECTIVES = ("latency", "energy", "throughput", "edp")
+#: By name: penalties of a sum of terms, for a scale of sums. Some bend, jump, saturate or forbid.
+PENALTIES = {
+    "points": lambda s, scale: np.maximum(0.0, s / scale - 0.3),
+    "steep": lambda s, scale: 50 * np.maximum(0.0, s / scale - 0.3),
+    "saturating": lambda s, scale: np.maximum(0.0, -20 * np.expm1(-np.maximum(s, 0) / scale) - 3),
+    "steps": lambda s, scale: np.floor(4 * np.maximum(s, 0) / scale) / 2,
+    "plateau": lambda s, scale: np.where(
+        s <= 0.1 * scale, 0.0, 0.15 + 5 * np.maximum(0.0, s / scale - 0.5)
+    ),
+    "nothing": lambda s, scale: 0.0 * s,
+    "everything": lambda s, scale: 0.3 + np.maximum(0.0, s / scale),
+    "limit": lambda s, scale: np.where(s <= 0.4 * scale, 0.0, np.inf),
+}
+#: Tables as users write them.
+TABLES = ("falling", "any", "flat", "nearly flat", "sentinels", "duplicated", "shifted", "decimal")
+
+
+def random_terms(rng, kind, layers, settings):
+    terms = rng.gamma(0.5, 1.0, (layers, settings))
+    if kind == "falling":
+        terms = -np.sort(-terms, axis=1)
+    elif kind == "flat":
+        terms = np.repeat(np.round(rng.random((layers, 1)), 3), settings, axis=1)
+    elif kind == "nearly flat":
+        terms = rng.random((layers, 1)) + 1e-13 * terms
+    elif kind == "sentinels":
+        terms[rng.random(terms.shape) < 0.3] = 10.0 ** rng.integers(3, 280)
+        terms[:, -1] = 0.0
+    elif kind == "duplicated":
+        terms[:, 1::2] = terms[:, : settings - 1 : 2][:, : terms[:, 1::2].shape[1]]
+    elif kind == "shifted":
+        terms += rng.normal(0, 100, (layers, 1))
+    elif kind == "decimal":
+        terms = np.round(terms, 1)
+    return terms
+
+
+def random_problem(seed, objective=None, penalty=None, table=None, *, layers=None, settings=None):
+    """Draw a problem, small enough to try every design unless told otherwise."""
+    rng = np.random.default_rng(seed)
+    objective = objective or OBJECTIVES[rng.integers(len(OBJECTIVES))]
+    penalty = penalty or list(PENALTIES)[rng.integers(len(PENALTIES))]
+    table = table or TABLES[rng.integers(len(TABLES))]
+    layers, settings = layers or int(rng.integers(1, 5)), settings or int(rng.integers(1, 7))
+    most_units = {1: 40, 2: 30, 3: 12, 4: 5}.get(layers, 60)
+    units = rng.integers(1, most_units + 1, layers)
+    tiles = rng.integers(1, 9, (layers, settings))
+    cycles = rng.integers(1, 60, (layers, settings))
+    fixed = rng.integers(0, 30, (layers, settings)) * rng.integers(0, 2)
+    energies = [
+        [rng.integers(1, 10**6, len(useful_copies(u))) for _ in range(settings)]
+        for u in units.tolist()
+    ]
+    terms = random_terms(rng, table, layers, settings)
+    base = terms.min(axis=1).sum()
+    scale = float(np.median(terms.sum(axis=0) - base)) or 1.0
+    unit = 10.0 ** rng.integers(-12, 13)
+    rows = np.arange(layers)
+
+    def pose(chosen, budget):
+        return ReplicationProblem(
+            tiles=tiles[rows, chosen],
+            units=units,
+            cycles_per_unit=cycles[rows, chosen],
+            fixed_cycles=fixed[rows, chosen],
+            budget=budget,
+            objective=objective,
+            energy_fj=tuple(energies[layer][s] for layer, s in enumerate(chosen.tolist()))
+            if objective in ("energy", "edp")
+            else None,
+        )
+
+    return JointProblem(
+        pose=pose,
+        budget=int(tiles.min(axis=1).sum() + rng.integers(0, 40)),
+        objective=objective,
+        baseline=int(rng.integers(10**4, 10**6)),
+        terms=terms * unit,
+        penalty=lambda sums: PENALTIES[penalty](sums / unit - base, scale),
+    )
+
+
+def best_of_all(problem):
+    """Try every setting with every number of copies; independent of all solvers.
+
+    Returns:
+        The best return, minus infinity if every design that fits is forbidden.
+    """
+    layers = len(problem.terms)
+    posed = problem.uniform
+    options = []
+    for layer in range(layers):
+        units = int(posed[0].units[layer])
+        rows = []
+        for setting, one in enumerate(posed):
+            for copies in range(1, units + 1):
+                tiles = copies * int(one.tiles[layer])
+                if tiles > problem.budget:
+                    break
+                cycles = -(-units // copies) * int(one.cycles_per_unit[layer])
+                cycles += int(one.fixed_cycles[layer])
+                energy = 0
+                if one.energy_fj is not None:
+                    useful = useful_copies(units)
+                    energy = int(one.energy_fj[layer][useful[useful <= copies].size - 1])
+                rows.append((setting, tiles, cycles, energy))
+        options.append(np.array(rows, dtype=np.int64))
+    chosen = np.meshgrid(*(np.arange(len(rows)) for rows in options), indexing="ij")
+    columns = np.stack([rows[index.ravel()] for rows, index in zip(options, chosen, strict=True)])
+    columns = columns[:, columns[:, :, 1].sum(axis=0) <= problem.budget]
+    cycles, energy = columns[:, :, 2].sum(axis=0), columns[:, :, 3].sum(axis=0)
+    costs = {
+        "latency": cycles,
+        "throughput": columns[:, :, 2].max(axis=0),
+        "energy": energy,
+        "edp": cycles * energy,
+    }[problem.objective]
+    returns = (
+        np.log(problem.baseline / costs)
+        - problem.paid_by(columns[:, :, 0].T)
+        - problem.least_penalty
+    )
+    return float(returns.max(initial=-math.inf))
