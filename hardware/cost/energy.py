@@ -1,6 +1,6 @@
 """Energy: the femtojoules of every layer, component by component."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +9,10 @@ from lrmp.errors import NetworkError, PresetError
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.event_energies import EventEnergies
 from lrmp.hardware.cost.mapping import TileMapping
-from lrmp.hardware.frozen_arrays import IntArray, read_only
+from lrmp.hardware.cost.setting_table import Places, SettingTable
+from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.networks.network import Network
+from lrmp.hardware.space.computation import Computation
 
 #: Components of a layer's energy, in the order of the first axis of its breakdown.
 ENERGY_COMPONENTS = (
@@ -33,11 +35,11 @@ _MOST_FJ = 2.0**62  # what depends on the copies and what does not add up to at 
 
 
 class Energy:
-    """Energy of the layers of a network, for every pair of weight and activation widths.
+    """Energy of the layers of a network, for every setting.
 
     Events are counted, multiplied by ``EventEnergies`` and rounded to whole femtojoules per layer
     and component, so that totals are exact sums. Per inference, with ``t = ceil(a / dac_bits)``
-    input steps and the symbols of `TileMapping`:
+    input steps (times ``reads``) and the symbols of `TileMapping`:
 
     - adc: ``P * t * columns * conversions_per_column`` conversions;
     - cells: ``P * t`` reads of every cell that holds a weight, and of whole tiles for macros;
@@ -66,12 +68,12 @@ class Energy:
     the layer-by-layer schedule.
 
     Attributes:
-        base_fj: What does not depend on the copies, shape (12, W, W, L): component, weight width,
-            activation width, layer.
+        window_inputs: Inputs of all windows, in the form of `Computation`.
 
     Args:
         network: L layers.
         accelerator: The chip.
+        computation: What the crossbars compute, for every setting.
         mapping: Where the layers sit.
 
     Raises:
@@ -79,7 +81,13 @@ class Energy:
         NetworkError: If an inference takes kilojoules, which do not fit.
     """
 
-    def __init__(self, network: Network, accelerator: Accelerator, mapping: TileMapping) -> None:
+    def __init__(
+        self,
+        network: Network,
+        accelerator: Accelerator,
+        computation: Computation,
+        mapping: TileMapping,
+    ) -> None:
         if accelerator.energy is None:
             raise PresetError(
                 f"Expected accelerator {accelerator.name!r} to give the energy of its events, got "
@@ -103,16 +111,17 @@ class Energy:
         fj_per_uw_and_cycle = 1000 / accelerator.clock_mhz  # uW * us = 1000 fJ
         self._tile_leakage_fj = accelerator.tile_leakage_uw * fj_per_uw_and_cycle
         self._chip_leakage_fj = accelerator.chip_leakage_uw * fj_per_uw_and_cycle
-        self._window_inputs: IntArray = network.rows * network.groups * network.positions
-        self.base_fj: IntArray = read_only(self._base())
+        self.window_inputs: IntArray = computation.rows * network.groups * network.positions
+        self._base = self._base_parts(computation)
+        self._totals = [replace(t, values=t.values.sum(axis=0)) for _, t in self._base]
 
-    def _base(self) -> IntArray:
+    def _base_parts(self, computation: Computation) -> list[tuple[list[int], SettingTable]]:
+        """Tabulate what does not depend on the copies: places of components, and their table."""
         network, mapping, fj = self._network, self._mapping, self._per_event
-        # Axes: weight width, activation width, layer.
-        width = np.array(mapping.widths, dtype=np.float64)[None, :, None]
-        reads = network.positions * np.ceil(width / self._chip.dac_bits)
+        width = computation.activation_bits.astype(np.float64)
+        reads = network.positions * np.ceil(width / self._chip.dac_bits) * computation.reads
         tiles, columns, cells, driven_rows = (
-            array[:, None, :].astype(np.float64)
+            array.astype(np.float64)
             for array in (mapping.tiles, mapping.columns, mapping.cells, mapping.driven_rows)
         )
         on = mapping.on_crossbars
@@ -120,7 +129,7 @@ class Energy:
         partial_sums = outputs * mapping.row_tiles * on
         column_sums = network.positions * columns * mapping.row_tiles
         conversions = reads * columns * mapping.conversions_per_column
-        window_bits = self._window_inputs * width
+        window_bits = self.window_inputs * width
         sum_bits = partial_sums * self._chip.partial_sum_bits
         parts = {
             "adc": conversions * fj.adc_conversion_fj,
@@ -133,15 +142,50 @@ class Energy:
             "vector": network.vector_ops * fj.vector_op_fj + outputs * fj.requantise_fj,
             "digital": network.macs_by_layer * ~on * fj.digital_mac_fj,
         }
-        shape = (len(ENERGY_COMPONENTS), len(mapping.widths), len(mapping.widths), len(network))
-        base = np.zeros(shape)
-        for name, energy in parts.items():
-            base[ENERGY_COMPONENTS.index(name)] = energy
-        return self._whole(base, (0, -1))
+        parts |= {name: np.zeros(1) for name in ENERGY_COMPONENTS if name not in parts}
+        knobs, found = width.ndim - 1, []
+        for names in _of_the_same_knobs({name: np.shape(part) for name, part in parts.items()}):
+            shape = np.broadcast_shapes((1,) * width.ndim, *(np.shape(parts[n]) for n in names))
+            base = np.empty((len(names), *shape))
+            for row, name in zip(base, names, strict=True):
+                row[...] = parts[name]
+            table = SettingTable.of(self._whole(base, (0, -1)), knobs, len(network))
+            found.append(([ENERGY_COMPONENTS.index(name) for name in names], table))
+        return found
+
+    def of_settings(self, places: Places) -> IntArray:
+        """Return the energy that does not depend on the copies.
+
+        Args:
+            places: Of the settings, shape (..., L).
+
+        Returns:
+            Femtojoules by component, shape (12, ..., L).
+        """
+        if len(self._base) == 1:
+            return self._base[0][1].of_settings(places)
+        parts = [(rows, table.of_settings(places)) for rows, table in self._base]
+        energy = np.empty((len(ENERGY_COMPONENTS), *parts[0][1].shape[1:]), dtype=np.int64)
+        for rows, part in parts:
+            energy[rows] = part
+        return energy
+
+    def total_of_settings(self, places: Places) -> IntArray:
+        """Return the same, all components together.
+
+        Args:
+            places: Of the settings, shape (..., L).
+
+        Returns:
+            Femtojoules, shape (..., L).
+        """
+        total, *others = (table.of_settings(places) for table in self._totals)
+        return sum(others, total)
 
     def of_copies(
         self,
         activation_bits: IntArray,
+        window_inputs: IntArray,
         tiles: IntArray,
         cells: IntArray,
         copies: IntArray,
@@ -152,6 +196,7 @@ class Energy:
 
         Args:
             activation_bits: Shape (..., L); the others are broadcast to it.
+            window_inputs: Inputs of all windows, shape (..., L).
             tiles: Tiles of one copy, shape (..., L).
             cells: Cells of one copy, shape (..., L).
             copies: Shape (..., L).
@@ -166,7 +211,7 @@ class Energy:
             NetworkError: If an inference takes kilojoules, which do not fit.
         """
         delivered = np.minimum(
-            copies * self._network.input_elements[layers], self._window_inputs[layers]
+            copies * self._network.input_elements[layers], window_inputs
         )
         energy = np.multiply.outer(self._fj_per_bit, activation_bits * delivered)
         if self._any_written:
@@ -192,3 +237,20 @@ class Energy:
                 f"integers, got {most * 1e-18:.1f} kJ. Check the units of the energies, or gate "
                 "idle tiles."
             )
+
+
+def _of_the_same_knobs(shapes: dict[str, tuple[int, ...]]) -> list[list[str]]:
+    """Put components together that one table over knobs and layers can hold, in their order."""
+    knobs = {
+        name: {axis for axis, size in enumerate(shapes[name][:-1]) if size > 1}
+        for name in ENERGY_COMPONENTS
+    }
+    found: list[tuple[set[int], list[str]]] = []
+    for name in sorted(ENERGY_COMPONENTS, key=lambda name: -len(knobs[name])):
+        for axes, names in found:
+            if knobs[name] <= axes:
+                names.append(name)
+                break
+        else:
+            found.append((knobs[name], [name]))
+    return [sorted(names, key=ENERGY_COMPONENTS.index) for _, names in found]

@@ -6,6 +6,7 @@ from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.cost.mapping import TileMapping, ceil_div
 from lrmp.hardware.frozen_arrays import IntArray, read_only
 from lrmp.hardware.networks.network import Network
+from lrmp.hardware.space.computation import Computation
 
 #: Components of a layer's cycles, in the order of the first axis of its breakdown.
 CYCLE_COMPONENTS = (
@@ -21,14 +22,14 @@ CYCLE_COMPONENTS = (
 
 
 class Latency:
-    """Cycles of the layers of a network, for every activation width.
+    """Cycles of the layers of a network, for every setting.
 
     A layer with r copies takes ``ceil(units / r)`` times what one unit of work takes, and what
     copies do not shorten. Copies share output positions, or with ``shared_work = "row-groups"``
     the row groups of every position too, so that a layer with one position can be sped up.
     Time steps of recurrent layers run one after another: copies share the work within a step.
 
-    For a unit, with ``t = ceil(a / dac_bits)`` input steps, X columns per ADC:
+    For a unit, with ``t = ceil(a / dac_bits)`` input steps (times ``reads``), X columns per ADC:
 
     - input: ``ceil(inputs * a / input_bits_per_cycle)`` for the inputs of one crossbar, or of the
       row group; those of the copy's other crossbars arrive at the same time;
@@ -60,28 +61,35 @@ class Latency:
     chip has one digital unit, whose whole rate this is: layers on it take turns.
 
     Attributes:
-        units: Units of work that copies share, shape (L,).
-        parts: Cycles by component and activation width, shape (3, 8, W, L): those of one unit, in
-            all time steps together, those of a round, and the others that copies do not shorten.
+        units: Units of work that copies share. This and the others have an axis per knob, of size 1
+            where the knob plays no part, and the layers last, as in `Computation`.
+        parts: Cycles by component, two axes of size 3 and 8 before the others: those of one unit,
+            in all time steps together, those of a round, and the others that copies do not shorten.
             Stationary weights have no rounds; what is once for a round is among the others.
-        unit_cycles: Sum of the components of a unit, shape (W, L).
-        round_cycles: Sum of the components of a round, shape (W, L).
-        fixed_cycles: Sum of the others, shape (W, L).
-        least_interval: Cycles of the digital unit in one inference, whatever the bits and copies: a
-            pipeline cannot take images faster.
-        rounds: Times that a time-multiplexed chip writes and runs a layer per inference, shape
-            (W, L) over weight widths; None for a chip whose weights are stationary.
+        unit_cycles: Sum of the components of a unit.
+        round_cycles: Sum of the components of a round.
+        fixed_cycles: Sum of the others.
+        least_interval: Cycles of the digital unit in one inference, whatever the settings and
+            copies: a pipeline cannot take images faster.
+        rounds: Times that a time-multiplexed chip writes and runs a layer per inference; None for a
+            chip whose weights are stationary.
 
     Args:
         network: L layers.
         accelerator: The chip.
+        computation: What the crossbars compute, for every setting.
         mapping: Where the layers sit.
     """
 
-    def __init__(self, network: Network, accelerator: Accelerator, mapping: TileMapping) -> None:
+    def __init__(
+        self,
+        network: Network,
+        accelerator: Accelerator,
+        computation: Computation,
+        mapping: TileMapping,
+    ) -> None:
         chip = accelerator
-        shape = (len(mapping.widths), len(network))
-        width = np.array(mapping.widths)[:, None]
+        width = computation.activation_bits
         on = mapping.on_crossbars
         share_groups = chip.shared_work == "row-groups"
         per_copy = chip.output_path == "per-copy"
@@ -91,11 +99,12 @@ class Latency:
         self.units: IntArray = read_only(np.where(on, parallel_positions * groups_shared, 1))
 
         inputs = mapping.inputs_per_row_group if share_groups else mapping.inputs_per_tile
-        tree_levels = np.array([int(n - 1).bit_length() for n in mapping.row_tiles])
+        tree_levels = np.frexp(mapping.row_tiles - 1)[1].astype(np.int64)  # bits of n - 1
         tree_levels += groups_shared > 1
         groups_in_turn = mapping.row_groups // groups_shared
-        mvm = ceil_div(width, chip.dac_bits) * groups_in_turn * chip.read_and_convert_cycles
-        accumulation = np.broadcast_to(tree_levels * chip.accumulation_cycles, shape)
+        steps = ceil_div(width, chip.dac_bits) * computation.reads
+        mvm = steps * groups_in_turn * chip.read_and_convert_cycles
+        accumulation = tree_levels * chip.accumulation_cycles
         stages = {"input": _over(inputs * width, chip.input_bits_per_cycle)}
         if per_copy:
             unit_ops = ceil_div(network.vector_ops, network.positions * groups_shared)
@@ -128,7 +137,9 @@ class Latency:
             written = on
         a_round["write"] = written * chip.write_cycles
 
-        parts = np.stack([_stack(shape, part) for part in (unit, a_round, fixed)])
+        all_parts = (unit, a_round, fixed)
+        shape = np.broadcast_shapes(*(np.shape(c) for part in all_parts for c in part.values()))
+        parts = np.stack([_stack(shape, part) for part in all_parts])
         if self.rounds is None:
             parts[2] += parts[1]
             parts[1] = 0
@@ -144,7 +155,7 @@ def _over(amount: IntArray, rate: int) -> IntArray:
     return ceil_div(amount, rate) if rate else np.zeros_like(amount)
 
 
-def _stack(shape: tuple[int, int], parts: dict[str, IntArray]) -> IntArray:
+def _stack(shape: tuple[int, ...], parts: dict[str, IntArray]) -> IntArray:
     """Stack the components in their order; those not given take no time."""
     stacked = np.zeros((len(CYCLE_COMPONENTS), *shape), dtype=np.int64)
     for name, cycles in parts.items():

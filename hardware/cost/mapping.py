@@ -6,6 +6,7 @@ from lrmp.errors import NetworkError
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.frozen_arrays import IntArray, read_only
 from lrmp.hardware.networks.network import Network
+from lrmp.hardware.space.computation import Computation
 
 
 def ceil_div(numerator: IntArray, denominator: IntArray | int) -> IntArray:
@@ -22,7 +23,7 @@ def ceil_div(numerator: IntArray, denominator: IntArray | int) -> IntArray:
 
 
 class TileMapping:
-    """Where the weights of L layers sit, for every weight width.
+    """Where the weights of L layers sit, for every setting.
 
     A layer is one block of K x M weights, or one block of K x M/groups weights per group. In
     cells, a block has ``K`` rows (twice that for differential rows) and, with ``s = ceil(w/c)``
@@ -35,34 +36,35 @@ class TileMapping:
       allow. Copies and layers never share a crossbar.
     - A crossbar needs one row group per ``active_rows`` rows of a block. Small blocks on a diagonal
       share a row group as long as whole ones fit, since their columns differ. The diagonal of the
-      narrowest weights, which is the longest, sets the row groups for all widths.
+      narrowest weights, which is the longest, sets the row groups for all settings of the same rows.
 
     With ``dynamic_matmul = "digital"`` a matmul layer holds no crossbars.
 
     Attributes:
-        widths: Weight and activation widths, the first axis of the arrays of shape (W, L).
         on_crossbars: Whether a layer runs in crossbars at all, shape (L,).
-        tiles: Tiles of one copy, shape (W, L); 0 off the crossbars.
-        cells: Cells that hold a weight, of one copy, shape (W, L).
-        columns: Columns that are converted, of all blocks and slices, shape (W, L).
-        driven_rows: Rows driven per input step and position, of all crossbars, shape (W, L).
-        row_tiles: Crossbars among which the sums of a column are split, shape (L,).
-        row_groups: Row groups that the fullest crossbar reads one after the other, shape (L,).
-        conversions_per_column: Row groups that hold rows of a column, over all its row tiles, shape
-            (L,).
-        inputs_per_tile: Distinct inputs of a crossbar, shape (L,).
-        inputs_per_row_group: Distinct inputs of one of its row groups, shape (L,).
+        tiles: Tiles of one copy; 0 off the crossbars. This and the others have an axis per knob, of
+            size 1 where the knob plays no part, and the layers last, as in `Computation`.
+        cells: Cells that hold a weight, of one copy.
+        columns: Columns that are converted, of all blocks and slices.
+        driven_rows: Rows driven per input step and position, of all crossbars.
+        row_tiles: Crossbars among which the sums of a column are split.
+        row_groups: Row groups that the fullest crossbar reads one after the other.
+        conversions_per_column: Row groups that hold rows of a column, over all its row tiles.
+        inputs_per_tile: Distinct inputs of a crossbar.
+        inputs_per_row_group: Distinct inputs of one of its row groups.
 
     Args:
         network: L layers.
         accelerator: The chip.
-        widths: The bit widths to tabulate.
+        computation: What sits in the crossbars, for every setting.
 
     Raises:
         NetworkError: If a matmul layer needs a digital unit that the chip does not have.
     """
 
-    def __init__(self, network: Network, accelerator: Accelerator, widths: tuple[int, ...]) -> None:
+    def __init__(
+        self, network: Network, accelerator: Accelerator, computation: Computation
+    ) -> None:
         chip = accelerator
         digital = network.is_matmul & (chip.dynamic_matmul == "digital")
         if digital.any() and not chip.digital_macs_per_cycle:
@@ -72,7 +74,6 @@ class TileMapping:
                 f"{layer.name!r}, a product of two activations; got digital_macs_per_cycle 0. Set "
                 'it, or dynamic_matmul = "rewrite" with the cost of writing.'
             )
-        self.widths = widths
         self.on_crossbars = ~digital
         self.on_crossbars.flags.writeable = False
 
@@ -80,12 +81,13 @@ class TileMapping:
         column_factor = 2 if chip.weight_encoding == "differential-columns" else 1
         reference = chip.reference_columns if chip.weight_encoding == "offset" else 0
         groups = network.groups
-        block_rows = network.rows * row_factor
-        slices = ceil_div(np.array(widths)[:, None], chip.cell_bits)
+        rows = computation.rows
+        block_rows = rows * row_factor
+        slices = ceil_div(computation.weight_bits, chip.cell_bits)
         separate = chip.slice_placement == "separate"
         slices_per_block = np.ones_like(slices) if separate else slices
         copies_of_block = slices if separate else np.ones_like(slices)
-        block_columns = (network.columns // groups) * column_factor * slices_per_block + reference
+        block_columns = (computation.columns // groups) * column_factor * slices_per_block + reference
 
         row_tiles = ceil_div(block_rows, chip.crossbar_rows)
         column_tiles = ceil_div(block_columns, chip.crossbar_columns)
@@ -104,7 +106,9 @@ class TileMapping:
 
         per_row_tile = ceil_div(np.minimum(block_rows, chip.crossbar_rows), chip.active_rows)
         blocks_per_group = np.maximum(1, chip.active_rows // block_rows)
-        blocks = blocks_per_tile.max(axis=0)
+        # Settings of the same rows share the longest diagonal.
+        narrower = tuple(axis for axis in range(rows.ndim - 1) if rows.shape[axis] == 1)
+        blocks = blocks_per_tile.max(axis=narrower, keepdims=True)
         self.row_groups: IntArray = read_only(ceil_div(blocks, blocks_per_group) * per_row_tile)
         rest = block_rows - (row_tiles - 1) * chip.crossbar_rows
         full_groups = -(-chip.crossbar_rows // chip.active_rows)
@@ -113,8 +117,8 @@ class TileMapping:
         )
         self.row_tiles: IntArray = read_only(row_tiles)
         most_inputs = -(-chip.crossbar_rows // row_factor)  # an odd row is half a pair
-        self.inputs_per_tile: IntArray = read_only(blocks * np.minimum(network.rows, most_inputs))
+        self.inputs_per_tile: IntArray = read_only(blocks * np.minimum(rows, most_inputs))
         most_inputs = -(-chip.active_rows // row_factor)
         self.inputs_per_row_group: IntArray = read_only(
-            np.minimum(blocks, blocks_per_group) * np.minimum(network.rows, most_inputs)
+            np.minimum(blocks, blocks_per_group) * np.minimum(rows, most_inputs)
         )

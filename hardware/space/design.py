@@ -1,119 +1,143 @@
 """A design: what an agent and the oracle decide together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from lrmp.errors import DesignError, LRMPError
+from lrmp.errors import DesignError
 from lrmp.hardware.frozen_arrays import FrozenArrays, IntArray, read_only
+from lrmp.hardware.integers import as_integers
 from lrmp.hardware.layer_table import LayerTable, Row, rows_of
 from lrmp.hardware.short_repr import short_range, short_repr
+from lrmp.hardware.space.design_space import DesignSpace
+from lrmp.hardware.space.precision import PRECISION
 
-MIN_BITS = 2
-MAX_BITS = 8
-BIT_WIDTHS = tuple(range(MIN_BITS, MAX_BITS + 1))
-
-
-def as_integers(
-    name: str, values: ArrayLike, error_class: type[LRMPError] = DesignError
-) -> IntArray:
-    """Convert to int64 without ever rounding.
-
-    Args:
-        name: What the values are, for the error message.
-        values: Integers of any shape.
-        error_class: What to raise.
-
-    Returns:
-        The values as an int64 array.
-
-    Raises:
-        LRMPError: Of the given class, if a value is not an integer of at most 64 bits.
-    """
-    try:
-        array = np.asarray(values)
-    except ValueError as error:  # ragged nesting
-        raise error_class(f"Expected {name} to be an array of integers, got {values!r}.") from error
-    if array.dtype.kind == "i":
-        return array.astype(np.int64, copy=False)
-    if array.dtype.kind == "u" and (array.size == 0 or array.max() <= np.iinfo(np.int64).max):
-        return array.astype(np.int64)
-    raise error_class(
-        f"Expected {name} to be integers of at most 64 bits, got {array.dtype} {values!r}."
-    )
-
-
-def check_bits(name: str, bits: ArrayLike, layers: Sequence[str], most: int = MAX_BITS) -> IntArray:
-    """Check bit widths, one per layer in the last axis.
-
-    Args:
-        name: ``"weight_bits"`` or ``"activation_bits"``.
-        bits: Integers of shape (..., L).
-        layers: Names of the L layers.
-        most: Widest allowed.
-
-    Returns:
-        The bits as int64, shape (..., L).
-
-    Raises:
-        DesignError: If the shape is wrong or a value is outside 2..most.
-    """
-    array = as_integers(name, bits)
-    if array.ndim == 0 or array.shape[-1] != len(layers):
-        got = "a single number" if array.ndim == 0 else str(array.shape[-1])
-        raise DesignError(f"Expected {len(layers)} {name}, one per layer, got {got}.")
-    wrong = (array < MIN_BITS) | (array > most)
-    if wrong.any():
-        where = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise DesignError(
-            f"Expected {name} between {MIN_BITS} and {most}, got {array[where]} for layer "
-            f"{where[-1]} ({layers[where[-1]]})."
-        )
-    return array
+#: The name that a design's copies have in records.
+REPLICATION = "replication"
 
 
 @dataclass(frozen=True, eq=False)
 class Design(FrozenArrays, LayerTable):
-    """Bits and copies of every layer.
+    """Settings and copies of every layer. ``design["weight_bits"]`` are the values of a knob.
 
     Attributes:
-        weight_bits: Shape (L,), each 2..8.
-        activation_bits: Shape (L,), each 2..8.
+        space: K knobs.
+        settings: Places of the layers' values, shape (L, K).
         replication: Copies of every layer, shape (L,), each at least 1.
 
     Raises:
-        DesignError: If the three differ in length, or a value is no integer or out of range.
+        DesignError: If the shapes do not fit, or a value is no integer or out of range.
     """
 
-    weight_bits: IntArray
-    activation_bits: IntArray
+    space: DesignSpace
+    settings: IntArray
     replication: IntArray
 
     def __post_init__(self) -> None:
-        count = np.asarray(self.weight_bits, dtype=object).size
-        names = [str(i) for i in range(count)]
-        for field in ("weight_bits", "activation_bits"):
-            bits = check_bits(field, getattr(self, field), names)
-            if bits.ndim != 1:
-                raise DesignError(f"Expected {field} of shape ({count},), got {bits.shape}.")
-            object.__setattr__(self, field, read_only(bits))
-        copies = as_integers("replication", self.replication)
-        if copies.shape != (count,):
+        settings = np.asarray(self.settings)
+        if settings.ndim != 2:
             raise DesignError(
-                f"Expected {count} replication counts, one per layer, got {copies.size}."
+                f"Expected settings of shape (layers, {len(self.space)}), got {settings.shape}."
+            )
+        names = [str(layer) for layer in range(len(settings))]
+        object.__setattr__(self, "settings", read_only(self.space.check(settings, names)))
+        copies = as_integers(REPLICATION, self.replication)
+        if copies.shape != (len(settings),):
+            raise DesignError(
+                f"Expected {len(settings)} replication counts, one per layer, got {copies.size}."
             )
         if (copies < 1).any():
             layer = int(np.argmax(copies < 1))
             raise DesignError(
                 f"Expected replication of at least 1, got {copies[layer]} for layer {layer}."
             )
-        object.__setattr__(self, "replication", read_only(copies))
+        object.__setattr__(self, REPLICATION, read_only(copies))
+
+    @classmethod
+    def of(
+        cls,
+        values: Mapping[str, ArrayLike],
+        replication: ArrayLike | None = None,
+        *,
+        layers: int | None = None,
+        space: DesignSpace = PRECISION,
+    ) -> "Design":
+        """Make a design from values by the names of the knobs.
+
+        Args:
+            values: For each knob its value in every layer, shape (L,), or one for all layers. A
+                knob that is left out keeps its plain value.
+            replication: Copies of every layer, shape (L,); None for one each.
+            layers: L; None if some value or the copies say it.
+            space: The knobs.
+
+        Returns:
+            The design.
+
+        Raises:
+            DesignError: If there is no such knob or value, or lengths differ.
+        """
+        given = [*values.values()] + ([] if replication is None else [replication])
+        if layers is None:
+            try:
+                lengths = [len(value) for value in map(np.asarray, given) if value.ndim]
+            except ValueError as error:  # ragged nesting
+                raise DesignError(f"Expected a value per layer, got {given!r}.") from error
+            if not lengths:
+                raise DesignError(
+                    "Expected a value per layer for some knob, or the number of layers; got "
+                    f"one value for all: {dict(values)}."
+                )
+            layers = lengths[0]
+        settings = space.encode(values, [str(layer) for layer in range(layers)])
+        copies = np.ones(layers, dtype=np.int64) if replication is None else replication
+        return cls(space, settings, copies)  # type: ignore[arg-type]
+
+    @classmethod
+    def plain(cls, layers: int, space: DesignSpace = PRECISION) -> "Design":
+        """Give every layer the plain setting and one copy.
+
+        Args:
+            layers: L.
+            space: The knobs.
+
+        Returns:
+            The design that others are compared with.
+        """
+        return cls.of({}, layers=layers, space=space)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], space: DesignSpace = PRECISION) -> "Design":
+        """Read what ``to_json`` returns.
+
+        Args:
+            data: A list per knob and ``"replication"``.
+            space: The knobs.
+
+        Returns:
+            The design.
+
+        Raises:
+            DesignError: If a knob or the copies are missing, or there are others.
+        """
+        expected = {*space.names, REPLICATION}
+        if set(data) != expected:
+            raise DesignError(
+                f"Expected a design with {', '.join(sorted(expected))}; got "
+                f"{', '.join(sorted(map(str, data))) or 'nothing'}."
+            )
+        return cls.of({name: data[name] for name in space.names}, data[REPLICATION], space=space)
 
     def __len__(self) -> int:
-        return len(self.weight_bits)
+        return len(self.settings)
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """Return the values of a knob, shape (L,)."""
+        place = self.space.place(name)
+        return self.space.knobs[place].decode(self.settings[:, place])
 
     def __repr__(self) -> str:
         if not len(self):
@@ -121,52 +145,32 @@ class Design(FrozenArrays, LayerTable):
         return short_repr(
             self,
             f"{len(self)} layers",
-            short_range("weight bits", self.weight_bits),
-            short_range("activation bits", self.activation_bits),
+            *(self._shown(name) for name in self.space.names),
             short_range("copies", self.replication),
         )
 
-    @classmethod
-    def uniform(cls, layers: int, weight_bits: int, activation_bits: int) -> "Design":
-        """Give every layer the same bits and one copy.
-
-        Args:
-            layers: Number of layers.
-            weight_bits: Bits of every weight.
-            activation_bits: Bits of every activation.
-
-        Returns:
-            The design.
-        """
-        return cls(
-            weight_bits=np.full(layers, weight_bits),
-            activation_bits=np.full(layers, activation_bits),
-            replication=np.ones(layers, dtype=np.int64),
-        )
-
     def to_json(self) -> dict[str, Any]:
-        """Return plain lists of integers, as stored in records.
+        """Return plain lists, as stored in records.
 
         Returns:
-            A mapping with the three fields.
+            A list per knob, by its name, and ``"replication"``.
         """
-        return {
-            "weight_bits": self.weight_bits.tolist(),
-            "activation_bits": self.activation_bits.tolist(),
-            "replication": self.replication.tolist(),
-        }
+        values = {name: self[name].tolist() for name in self.space.names}
+        return values | {REPLICATION: self.replication.tolist()}
 
     def to_table(self) -> list[Row]:
-        """Return bits and copies of every layer.
+        """Return the setting and the copies of every layer.
 
         Returns:
             One mapping per layer; ``"layer"`` is its number, from 0.
         """
+        values = {name: self[name].tolist() for name in self.space.names}
         return rows_of(
-            {
-                "layer": range(len(self)),
-                "weight_bits": self.weight_bits.tolist(),
-                "activation_bits": self.activation_bits.tolist(),
-                "copies": self.replication.tolist(),
-            }
+            {"layer": range(len(self))} | values | {"copies": self.replication.tolist()}
         )
+
+    def _shown(self, name: str) -> str:
+        words = name.replace("_", " ")
+        if self.space[name].is_label:
+            return f"{words} {'/'.join(sorted(set(self[name].tolist())))}"
+        return short_range(words, self[name])

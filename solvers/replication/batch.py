@@ -11,7 +11,7 @@ from lrmp.errors import InfeasibleBudgetError, SolverError
 from lrmp.hardware.cost.cost_model import CostModel
 from lrmp.hardware.cost.mapping import ceil_div
 from lrmp.hardware.frozen_arrays import FrozenArrays, IntArray, read_only
-from lrmp.hardware.space.design import as_integers
+from lrmp.hardware.integers import as_integers
 from lrmp.solvers.replication.choices import CopyTable, copy_table
 from lrmp.solvers.replication.exact import solve_exact
 from lrmp.solvers.replication.problem import ReplicationProblem, require_stationary

@@ -1,0 +1,180 @@
+"""A knob: what a designer may turn, layer by layer, declared in one place."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lrmp.errors import DesignError
+from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.hardware.integers import as_integers
+from lrmp.hardware.space.computation import Computation
+
+Value = int | str
+#: Says how a knob changes what the crossbars compute: the computation so far and the knob's values,
+#: integers or labels of shape (V, 1, ..., 1), the first axis being the knob's; the new computation.
+Effect = Callable[[Computation, NDArray[Any]], Computation]
+
+
+def no_effect(computation: Computation, values: NDArray[Any]) -> Computation:
+    """Change nothing: the effect of a knob that costs nothing.
+
+    Args:
+        computation: What the crossbars compute.
+        values: Of the knob.
+
+    Returns:
+        The same computation.
+    """
+    return computation
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A per-layer choice among a few values.
+
+    Attributes:
+        name: In records, observations and commands, such as ``"weight_bits"``.
+        values: V integers, ascending, or V labels, from the cheapest to the most accurate.
+        plain: The value on the plain chip that designs are compared with.
+        effect: What a value does to the cost of a layer.
+        unit: Of the values; empty for a label or a number without one.
+        about: What it is, a sentence for the documentation.
+
+    Raises:
+        DesignError: If the name is no identifier, the values are not in order or not distinct, or
+            the plain one is none of them.
+    """
+
+    name: str
+    values: tuple[Value, ...]
+    plain: Value
+    effect: Effect = no_effect
+    unit: str = ""
+    about: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier() or self.name in RESERVED:
+            raise DesignError(
+                f"Expected the name of a knob to be an identifier such as 'adc_bits', none of "
+                f"{', '.join(RESERVED)}; got {self.name!r}."
+            )
+        ordered = sorted(set(self.values), key=str if self.is_label else None)  # type: ignore[arg-type]
+        if not self.values or not (
+            all(type(value) is int for value in self.values) and ordered == list(self.values)
+            or self.is_label and len(ordered) == len(self.values)
+        ):
+            raise DesignError(
+                f"Expected {self.name} to have ascending integers or distinct labels as values, "
+                f"got {self.values}."
+            )
+        if self.plain not in self.values:
+            raise DesignError(
+                f"Expected the plain value of {self.name} to be one of its values, got "
+                f"{self.plain!r}."
+            )
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def is_label(self) -> bool:
+        """Whether the values are labels."""
+        return bool(self.values) and all(type(value) is str for value in self.values)
+
+    @cached_property
+    def array(self) -> NDArray[Any]:
+        """The values, shape (V,)."""
+        array = np.array(self.values, dtype=None if self.is_label else np.int64)
+        array.flags.writeable = False
+        return array
+
+    @property
+    def plain_index(self) -> int:
+        """The place of the plain value."""
+        return self.values.index(self.plain)
+
+    @property
+    def range(self) -> str:
+        """The values in words, such as ``"between 2 and 8"``."""
+        first, last = self.values[0], self.values[-1]
+        if not self.is_label and len(self.values) == int(last) - int(first) + 1 > 2:
+            return f"between {first} and {last}"
+        return f"among {', '.join(map(str, self.values))}"
+
+    def encode(self, values: ArrayLike, layers: tuple[str, ...] = ()) -> IntArray:
+        """Find the places of values.
+
+        Args:
+            values: Integers or labels of any shape; the last axis is that of the layers.
+            layers: Their names, for the error message.
+
+        Returns:
+            Places 0..V-1, same shape.
+
+        Raises:
+            DesignError: If a value is none of the knob's.
+        """
+        if self.is_label:
+            given = np.asarray(values)
+            if given.dtype.kind not in "UO":
+                raise DesignError(f"Expected {self.name} to be labels, got {given.dtype} {values!r}.")
+            index = np.full(given.shape, -1, dtype=np.int64)
+            for place, label in enumerate(self.values):
+                index[given == label] = place
+        else:
+            given = as_integers(self.name, values)
+            index = np.searchsorted(self.array, given).astype(np.int64)
+            index[self.array[np.minimum(index, len(self) - 1)] != given] = -1
+        if (index < 0).any():
+            where = tuple(int(i) for i in np.argwhere(index < 0)[0])
+            layer = ""
+            if where:
+                name = f" ({layers[where[-1]]})" if where[-1] < len(layers) else ""
+                layer = f" for layer {where[-1]}{name}"
+            raise DesignError(f"Expected {self.name} {self.range}, got {given[where]}{layer}.")
+        return index
+
+    def decode(self, index: IntArray) -> NDArray[Any]:
+        """Return the values at places.
+
+        Args:
+            index: Places 0..V-1, any shape.
+
+        Returns:
+            Integers or labels, same shape.
+        """
+        values: NDArray[Any] = self.array[index]
+        return values
+
+    def parse(self, text: str) -> Value:
+        """Read a value that a user wrote.
+
+        Args:
+            text: Such as ``"4"`` or a label.
+
+        Returns:
+            The value.
+
+        Raises:
+            DesignError: If it is none of the knob's.
+        """
+        for value in self.values:
+            if str(value) == text.strip():
+                return value
+        raise DesignError(f"Expected {self.name} {self.range}, got {text.strip()!r}.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the knob is as plain JSON values.
+
+        Returns:
+            Name, values and plain value.
+        """
+        return {"name": self.name, "values": list(self.values), "plain": self.plain}
+
+
+#: Fields of a design, and of tables of layers, that are no knobs.
+RESERVED = ("replication", "copies", "layer", "layers", "tiles", "cycles")
