@@ -16,6 +16,7 @@ REWARD_FORMULA = (
     f"reward = ln(speedup) - {PENALTY_PER_POINT:g} * max(0, accuracy drop - allowed drop)"
 )
 SCORE_FORMULA = "score = interquartile mean of the rewards of an agent's seeds"
+ESTIMATES = "Estimates: the accuracy of these tasks was not measured on their networks"
 
 _TITLES: dict[TrainedOn, str] = {
     "this-task": "search per instance (trained on this task)",
@@ -42,6 +43,7 @@ class RankedAgent:
         best_test_accuracy_drop: Its drop on images no search has seen, or None without such.
         evaluated_designs: Designs scored, the most of any seed. Self-reported.
         accuracy: ``"network"``, ``"table"`` or ``"table (estimate)"``.
+        accuracy_is_estimate: Whether it was not measured on the network itself.
         code: Address of the code of the best design, or None.
         best_sha256: Content hash of the best design's record.
     """
@@ -60,6 +62,7 @@ class RankedAgent:
     best_test_accuracy_drop: float | None
     evaluated_designs: int
     accuracy: str
+    accuracy_is_estimate: bool
     code: str | None
     best_sha256: str
 
@@ -67,19 +70,22 @@ class RankedAgent:
 def rank(entries: Sequence[Entry]) -> list[RankedAgent]:
     """Rank agents by score, for every definition of a task and every kind of training apart.
 
+    Tasks whose accuracy is an estimate come after all that are measured.
+
     Of equal scores the one that was complete first, by the agent's last entry, ranks higher.
 
     Args:
         entries: What ``Store.entries`` returned.
 
     Returns:
-        Agents by task, today's definition before others, ``this-task`` before ``other-tasks``,
-        then rank.
+        Agents by task, measured ones before estimates, today's definition before others,
+        ``this-task`` before ``other-tasks``, then rank.
     """
     groups: dict[tuple[_Board, str], list[Entry]] = {}
     for entry in sorted(entries, key=lambda e: e.number):
         record = entry.replay.record
-        board = _Board(record.task, record.task_fingerprint, record.trained_on)
+        estimate = entry.replay.accuracy_is_estimate
+        board = _Board(record.task, record.task_fingerprint, record.trained_on, estimate)
         groups.setdefault((board, record.agent), []).append(entry)
     boards: dict[_Board, list[tuple[float, int, list[Entry]]]] = {}
     for (board, _), seeds in groups.items():
@@ -99,15 +105,19 @@ def format_ranking(ranked: Sequence[RankedAgent]) -> str:
         ranked: What ``rank`` returned.
 
     Returns:
-        The formulas, then one table per task and kind of training; no newline at the end.
+        The formulas, then one table per task and kind of training, those of estimates under a
+        heading of their own; no newline at the end.
     """
     note = "accuracy drops in percentage points; the number of designs is self-reported"
     blocks = [f"{REWARD_FORMULA}\n{SCORE_FORMULA}\n{note}"]
     if not ranked:
         blocks.append("No entries.")
-    for title, agents in groupby(ranked, key=_title):
-        rows = [_HEADER, *(_cells(agent) for agent in agents)]
-        blocks.append(f"{title}\n" + "\n".join(_align(rows)))
+    for is_estimate, section in groupby(ranked, key=lambda agent: agent.accuracy_is_estimate):
+        if is_estimate:
+            blocks.append(ESTIMATES)
+        for title, agents in groupby(section, key=_title):
+            rows = [_HEADER, *(_cells(agent) for agent in agents)]
+            blocks.append(f"{title}\n" + "\n".join(_align(rows)))
     return printable("\n\n".join(blocks))
 
 
@@ -118,12 +128,13 @@ def to_json(ranked: Sequence[RankedAgent]) -> dict[str, Any]:
         ranked: What ``rank`` returned.
 
     Returns:
-        The formulas and a list of agents, in order.
+        The formulas and lists of agents, in order: on measured tasks, and on estimates.
     """
     return {
         "reward": REWARD_FORMULA,
         "score": SCORE_FORMULA,
-        "agents": [asdict(agent) for agent in ranked],
+        "agents": [asdict(agent) for agent in ranked if not agent.accuracy_is_estimate],
+        "agents_on_estimates": [asdict(agent) for agent in ranked if agent.accuracy_is_estimate],
     }
 
 
@@ -134,14 +145,16 @@ class _Board:
     task: str
     fingerprint: str
     trained_on: TrainedOn
+    is_estimate: bool
 
     @property
     def is_current(self) -> bool:
         return self.task in TASKS and load_task(self.task).fingerprint == self.fingerprint
 
     @property
-    def order(self) -> tuple[str, bool, str, bool]:
-        return self.task, not self.is_current, self.fingerprint, self.trained_on != "this-task"
+    def order(self) -> tuple[bool, str, bool, str, bool]:
+        trained = self.trained_on != "this-task"
+        return self.is_estimate, self.task, not self.is_current, self.fingerprint, trained
 
 
 def _title(agent: RankedAgent) -> str:
@@ -172,6 +185,7 @@ def _ranked(board: _Board, place: int, score: float, seeds: Sequence[Entry]) -> 
         best_test_accuracy_drop=replay.test_accuracy_drop,
         evaluated_designs=max(e.replay.record.evaluated_designs for e in seeds),
         accuracy=replay.accuracy_label,
+        accuracy_is_estimate=board.is_estimate,
         code=record.code,
         best_sha256=best.sha256,
     )

@@ -70,7 +70,7 @@ def main() -> None:
     """Record from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset-id", default="lrmp/resnet18/noisy-v0")
-    parser.add_argument("--env-id", default="LRMP-ResNet18-v1")
+    parser.add_argument("--env-id", default="LRMP-ResNet18-v0")
     parser.add_argument("--episodes", type=int, default=1000)
     parser.add_argument("--noise", type=float, default=0.1)
     parser.add_argument("--seed", type=int, default=0)

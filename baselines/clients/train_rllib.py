@@ -128,7 +128,7 @@ def run(config: PPOConfig, iterations: int, workers: int) -> list[float]:
 def main() -> None:
     """Train from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--env-id", default="LRMP-ResNet18-v1")
+    parser.add_argument("--env-id", default="LRMP-ResNet18-v0")
     parser.add_argument("--multi-agent-task", default="LRMP-LeNet-v0")
     parser.add_argument("--seeds", type=int, default=3, help="seeds 1..SEEDS")
     parser.add_argument("--iterations", type=int, default=40)

@@ -32,7 +32,7 @@ Returns = NDArray[np.float64]
 class Args:
     """Train agents of Stable-Baselines3."""
 
-    env_id: str = "LRMP-ResNet18-v1"
+    env_id: str = "LRMP-ResNet18-v0"
     """id of a layer-wise environment"""
     algorithms: tuple[Algorithm, ...] = ("ppo", "td3")
     """which"""

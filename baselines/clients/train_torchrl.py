@@ -29,7 +29,7 @@ from lrmp.envs.task.task import load_task
 class Args:
     """Train PPO of TorchRL."""
 
-    env_id: str = "LRMP-ResNet18-v1"
+    env_id: str = "LRMP-ResNet18-v0"
     """id of a layer-wise environment"""
     seeds: int = 3
     """seeds 1..SEEDS"""

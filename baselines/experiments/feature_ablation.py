@@ -55,7 +55,7 @@ class Args:
 
     out: Path
     """folder of ablation.csv, ablation.md and ablation.png"""
-    env_id: str = "LRMP-ResNet18-v1"
+    env_id: str = "LRMP-ResNet18-v0"
     """id of a layer-wise environment"""
     seeds: int = 5
     """seeds 1..SEEDS of every variant"""

@@ -54,8 +54,8 @@ and delay are minimised (`lrmp.solvers.joint.product`). The accuracy of Digits i
 quantised network itself, which no table describes: there all bits are searched as a tree, leaving
 out what is too slow whatever its accuracy (`lrmp.baselines.searchers.tree_search`).
 
-An optimum is that of the task's model: on the ResNets the accuracy is an estimate, and so is how
-good the optimal design would be on a real network.
+An optimum is that of the task's model. What its design loses on a real network is [measured
+apart](results/headline/headline.md); where the table is *predicted*, nobody knows.
 
 Made by `python -m lrmp.baselines.experiments.optimum --out envs/optima --page docs/optimum.md`,
 which computes what is missing or belongs to an earlier definition of its task. `pytest

@@ -1,4 +1,4 @@
-"""Independent PPO: ``python -m lrmp.baselines.learners.ippo --env-id LRMP-ResNet18-v1 --seed 1``.
+"""Independent PPO: ``python -m lrmp.baselines.learners.ippo --env-id LRMP-ResNet18-v0 --seed 1``.
 
 An agent per layer, all choosing at once: the multi-agent form. Every agent runs PPO on what it sees
 and on its own reward, as if it were alone; all share the parameters of one policy and one critic
@@ -40,7 +40,7 @@ class Args:
     algorithm: ClassVar[str] = "ippo"
     centralised: ClassVar[bool] = False  # whether the critic sees the state
 
-    env_id: TaskLike = "LRMP-ResNet18-v1"
+    env_id: TaskLike = "LRMP-ResNet18-v0"
     """id of the environment, in any form, or a task file (.toml); played in its multi-agent form"""
     seed: int = 1
     """seed of the run: initial weights, exploration and minibatches"""

@@ -1,4 +1,4 @@
-"""Multi-agent PPO: ``python -m lrmp.baselines.learners.mappo --env-id LRMP-ResNet18-v1 --seed 1``.
+"""Multi-agent PPO: ``python -m lrmp.baselines.learners.mappo --env-id LRMP-ResNet18-v0 --seed 1``.
 
 An agent per layer, all choosing at once: the multi-agent form. Agents act on what they see, by one
 policy whose parameters they share; while they learn, a centralised critic sees the state, too

@@ -1,6 +1,6 @@
 """Policy gradient over all layers at once, from scratch or from a policy trained on other networks.
 
-``python -m lrmp.baselines.learners.policy_gradient --env-id LRMP-ResNet18-v1 --seed 1``
+``python -m lrmp.baselines.learners.policy_gradient --env-id LRMP-ResNet18-v0 --seed 1``
 
 Every iteration draws designs from a `SetPolicy` and raises the probability of those that beat the
 others, as `lrmp.baselines.experiments.transfer` does, but for one task. A pre-trained policy to
@@ -40,7 +40,7 @@ NEEDS_TABLE = True
 class Args:
     """Policy gradient over all layers at once."""
 
-    env_id: TaskLike = "LRMP-ResNet18-v1"
+    env_id: TaskLike = "LRMP-ResNet18-v0"
     """id of the environment, in any form, or a task file (.toml); its accuracy is a table"""
     seed: int = 1
     """seed of the run: initial weights and designs"""

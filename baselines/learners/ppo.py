@@ -1,4 +1,4 @@
-"""PPO: ``python -m lrmp.baselines.learners.ppo --env-id LRMP-ResNet18-v1 --seed 1``.
+"""PPO: ``python -m lrmp.baselines.learners.ppo --env-id LRMP-ResNet18-v0 --seed 1``.
 
 Proximal policy optimisation (Schulman et al., arXiv 1707.06347) on the vector environment: every
 iteration plays ``num_envs`` whole episodes side by side and then learns from them for some epochs,

@@ -1,4 +1,4 @@
-"""Value decomposition: ``lrmp train qmix --env-id LRMP-ResNet18-v1 --mixer vdn``.
+"""Value decomposition: ``lrmp train qmix --env-id LRMP-ResNet18-v0 --mixer vdn``.
 
 An agent per layer, all choosing at once: the multi-agent form. Every agent values its own actions
 from what it sees, by one network whose parameters are shared, and a mixer makes the team's value of
@@ -46,7 +46,7 @@ Mixer = Literal["vdn", "qmix"]
 class Args:
     """Value decomposition, an agent per layer."""
 
-    env_id: TaskLike = "LRMP-ResNet18-v1"
+    env_id: TaskLike = "LRMP-ResNet18-v0"
     """id of the environment, in any form, or a task file (.toml); played in its multi-agent form"""
     seed: int = 1
     """seed of the run: initial weights, exploration and replay"""

@@ -1,4 +1,4 @@
-"""TD3 for rewards that come at the end: ``lrmp train td3 --env-id LRMP-ResNet18-v1``.
+"""TD3 for rewards that come at the end: ``lrmp train td3 --env-id LRMP-ResNet18-v0``.
 
 DDPG with twin critics, delayed policy updates and smoothed targets (TD3: Fujimoto et al., ICML
 2018), and what this problem asks for beyond:

@@ -1,4 +1,4 @@
-"""Simulated annealing: ``lrmp train annealing --env-id LRMP-ResNet18-v1 --seed 1``.
+"""Simulated annealing: ``lrmp train annealing --env-id LRMP-ResNet18-v0 --seed 1``.
 
 Metropolis' rule with a geometric schedule (Kirkpatrick et al., Science 220, 1983). A neighbour
 differs in one to ``changes`` operands, each by one to ``reach`` bits, so that with two
@@ -28,7 +28,7 @@ AGENT = "annealing"
 class Args:
     """Simulated annealing."""
 
-    env_id: TaskLike = "LRMP-ResNet18-v1"
+    env_id: TaskLike = "LRMP-ResNet18-v0"
     """id of the environment, in any form, or a task file (.toml)"""
     accuracy: AccuracyKind | None = None
     """run the "network" itself, or look drops up in a "table"; default: as the task does"""

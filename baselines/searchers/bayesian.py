@@ -1,4 +1,4 @@
-"""Bayesian optimisation: ``lrmp train bayesian --env-id LRMP-ResNet18-v1 --seed 1``.
+"""Bayesian optimisation: ``lrmp train bayesian --env-id LRMP-ResNet18-v0 --seed 1``.
 
 By the ``optuna`` library (Akiba et al., KDD 2019): tree-structured Parzen estimators (Watanabe,
 arXiv 2304.11127), or a Gaussian process, which takes seconds per design and suits short runs.
@@ -27,7 +27,7 @@ AGENT = "bayesian"
 class Args:
     """Bayesian optimisation."""
 
-    env_id: TaskLike = "LRMP-ResNet18-v1"
+    env_id: TaskLike = "LRMP-ResNet18-v0"
     """id of the environment, in any form, or a task file (.toml)"""
     accuracy: AccuracyKind | None = None
     """run the "network" itself, or look drops up in a "table"; default: as the task does"""

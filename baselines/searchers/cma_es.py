@@ -1,4 +1,4 @@
-"""CMA-ES: ``python -m lrmp.baselines.searchers.cma_es --env-id LRMP-ResNet18-v1 --seed 1``.
+"""CMA-ES: ``python -m lrmp.baselines.searchers.cma_es --env-id LRMP-ResNet18-v0 --seed 1``.
 
 Covariance matrix adaptation (Hansen, arXiv 1604.00772) by the ``cma`` library, on one real number
 per operand, rounded to bits. Where it stops by its own criteria, it starts again with twice the
@@ -30,7 +30,7 @@ MARGIN = 0.499  # beyond the outermost widths, so that all have equal shares of 
 class Args:
     """CMA-ES."""
 
-    env_id: TaskLike = "LRMP-ResNet18-v1"
+    env_id: TaskLike = "LRMP-ResNet18-v0"
     """id of the environment, in any form, or a task file (.toml)"""
     accuracy: AccuracyKind | None = None
     """run the "network" itself, or look drops up in a "table"; default: as the task does"""

@@ -1,4 +1,4 @@
-"""A genetic algorithm: ``lrmp train genetic --env-id LRMP-ResNet18-v1 --seed 1``.
+"""A genetic algorithm: ``lrmp train genetic --env-id LRMP-ResNet18-v0 --seed 1``.
 
 By the ``pymoo`` library (Blank and Deb, IEEE Access 8, 2020): binary tournaments, uniform crossover
 of operands, polynomial mutation rounded to bits, the best of parents and children survive, no
@@ -26,7 +26,7 @@ AGENT = "genetic"
 class Args:
     """Genetic algorithm."""
 
-    env_id: TaskLike = "LRMP-ResNet18-v1"
+    env_id: TaskLike = "LRMP-ResNet18-v0"
     """id of the environment, in any form, or a task file (.toml)"""
     accuracy: AccuracyKind | None = None
     """run the "network" itself, or look drops up in a "table"; default: as the task does"""

@@ -1,4 +1,4 @@
-"""Greedy by sensitivity: ``python -m lrmp.baselines.searchers.greedy --env-id LRMP-ResNet18-v1``.
+"""Greedy by sensitivity: ``python -m lrmp.baselines.searchers.greedy --env-id LRMP-ResNet18-v0``.
 
 From 8 bits everywhere, the change of one operand of one layer that gains most score per accuracy
 spent is made, again and again, until nothing that fits the allowed drop gains. What a change spends
@@ -34,7 +34,7 @@ FREE = 1e-12  # accuracy that changes spend at least, so that free ones come fir
 class Args:
     """Greedy by sensitivity."""
 
-    env_id: TaskLike = "LRMP-ResNet18-v1"
+    env_id: TaskLike = "LRMP-ResNet18-v0"
     """id of the environment, in any form, or a task file (.toml); its accuracy must be a table"""
     evaluations: int = 600
     """most designs to score; the search ends when no change gains"""

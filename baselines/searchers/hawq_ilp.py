@@ -40,7 +40,7 @@ DETERMINISTIC_LIMIT = 20.0  # CP-SAT's deterministic seconds; ResNet-101 takes b
 class Args:
     """HAWQ-V3's integer program over bits, then the oracle."""
 
-    env_id: TaskLike = "LRMP-ResNet18-v1"
+    env_id: TaskLike = "LRMP-ResNet18-v0"
     """id of the environment, in any form, or a task file (.toml); its accuracy must be a table"""
     cost: Cost = "bit-operations"
     """what the program minimises"""

@@ -141,7 +141,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     ## Registered Configurations
     `LRMP-{Digits,MLP,LeNet,ResNet8,ResNet20,SqueezeNet,MobileNetV2}-v0` and
     `LRMP-{ResNet18,ResNet34,ResNet50,ResNet101}-v0`
-    minimise latency, as do `LRMP-{ResNet18,ResNet34,ResNet101}-v1` and `LRMP-ResNet50-v2`. Of all,
+    minimise latency, as do `LRMP-{ResNet18,ResNet34,ResNet101}-v1` and `LRMP-ResNet50-v0`. Of all,
     `LRMP-{...}-Throughput` maximise throughput, `LRMP-{...}-Energy` minimise the energy and
     `LRMP-{...}-EDP` the energy-delay product of one inference. On Digits the drop is that of the
     quantised network itself on real images. The others have a table: measured on the network, but

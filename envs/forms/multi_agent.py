@@ -124,7 +124,7 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
 
     >>> import pettingzoo
     >>> import lrmp.envs.forms.multi_agent
-    >>> env = pettingzoo.make("parallel", "LRMP/ResNet18-v1", discrete=True)
+    >>> env = pettingzoo.make("parallel", "LRMP/ResNet18-v0", discrete=True)
     >>> observations, infos = env.reset(seed=0)
     >>> actions = {agent: [4, 4] for agent in env.agents}  # 6 bits
     >>> observations, rewards, terminations, truncations, infos = env.step(actions)
@@ -132,7 +132,7 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
     (4.136, [])
 
     ## Registered Configurations
-    `LRMP/*-v*` for every `LRMP-*-v*` that `LayerwiseEnv` names, such as `LRMP/ResNet18-EDP-v1`,
+    `LRMP/*-v*` for every `LRMP-*-v*` that `LayerwiseEnv` names, such as `LRMP/ResNet18-EDP-v0`,
     once as `"parallel"` and once as `"aec"`, where layers act one after the other without seeing
     what those before chose.
 
@@ -353,7 +353,7 @@ def parallel_env(task: TaskLike, **settings: Any) -> MultiAgentEnv:
     """Build the environment in which all layers act at once.
 
     Args:
-        task: As ``find_task`` takes it, such as ``"LRMP-ResNet18-v1"``.
+        task: As ``find_task`` takes it, such as ``"LRMP-ResNet18-v0"``.
         settings: The other arguments of ``MultiAgentEnv``.
 
     Returns:
@@ -366,7 +366,7 @@ def env(task: TaskLike, **settings: Any) -> pettingzoo.AECEnv[str, Observation, 
     """Build the environment in which layers act one after the other, blind to those before.
 
     Args:
-        task: As ``find_task`` takes it, such as ``"LRMP-ResNet18-v1"``.
+        task: As ``find_task`` takes it, such as ``"LRMP-ResNet18-v0"``.
         settings: The other arguments of ``MultiAgentEnv``.
 
     Returns:

@@ -75,7 +75,7 @@ class OneShotEnv(gym.Env[Observation, Action]):
     | `render_mode` | `str` or `None` | `None` | `"ansi"` (text) or `"rgb_array"` |
 
     >>> import gymnasium as gym
-    >>> env = gym.make("lrmp:LRMP-ResNet18-OneShot-v1", discrete=True)
+    >>> env = gym.make("lrmp:LRMP-ResNet18-OneShot-v0", discrete=True)
     >>> observation, info = env.reset(seed=0)
     >>> observation, reward, terminated, truncated, info = env.step([4] * 42)  # 6 bits
     >>> round(info["speedup"], 3), terminated

@@ -334,7 +334,7 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
     | `render_mode` | `str` or `None` | `None` | `"ansi"` (text) or `"rgb_array"` |
 
     >>> import gymnasium as gym
-    >>> env = gym.make("lrmp:LRMP-Procedural-OneShot-v0", tasks=("LRMP-ResNet18-v1",))
+    >>> env = gym.make("lrmp:LRMP-Procedural-OneShot-v0", tasks=("LRMP-ResNet18-v0",))
     >>> observation, info = env.reset(seed=0)
     >>> *_, info = env.step(env.action_space.sample() * 0 + 0.7)  # 6 bits
     >>> round(info["speedup"], 3)

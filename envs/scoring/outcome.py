@@ -150,7 +150,7 @@ def evaluate(
     accuracy: AccuracyKind | None = None,
     solver: SolverName = "exact",
 ) -> Outcome:
-    """Score bits in a task, such as ``evaluate("LRMP-ResNet18-v1", 6, 6)``.
+    """Score bits in a task, such as ``evaluate("LRMP-ResNet18-v0", 6, 6)``.
 
     Args:
         task: A task, its id in any form, or another of ``TaskLike``.

@@ -200,7 +200,7 @@ def _find(task: str | Path | Mapping[str, Any] | None) -> Task:
         )
     if not isinstance(task, str):
         raise TaskError(
-            "Expected a task: a Task, an id such as 'LRMP-ResNet18-v1', a TOML file or the "
+            "Expected a task: a Task, an id such as 'LRMP-ResNet18-v0', a TOML file or the "
             f"arguments of make_task by name; got {reprlib.repr(task)}."
         )
     return load_task(task)

@@ -12,11 +12,11 @@ def environment_id(task_id: str, form: str = "") -> str:
     """Name the environment of a task in a form.
 
     Args:
-        task_id: Such as ``"LRMP-ResNet18-v1"``.
+        task_id: Such as ``"LRMP-ResNet18-v0"``.
         form: ``""`` for layer-wise, ``"OneShot"`` or ``"Refine"``.
 
     Returns:
-        Such as ``"LRMP-ResNet18-OneShot-v1"``.
+        Such as ``"LRMP-ResNet18-OneShot-v0"``.
     """
     name, version = task_id.rsplit("-", 1)
     return "-".join(filter(None, (name, form, version)))
@@ -26,10 +26,10 @@ def multi_agent_id(task_id: str) -> str:
     """Name the environment of a task in PettingZoo's registry.
 
     Args:
-        task_id: Such as ``"LRMP-ResNet18-v1"``.
+        task_id: Such as ``"LRMP-ResNet18-v0"``.
 
     Returns:
-        Such as ``"LRMP/ResNet18-v1"``.
+        Such as ``"LRMP/ResNet18-v0"``.
     """
     return task_id.replace("-", "/", 1)
 

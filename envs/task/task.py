@@ -12,7 +12,6 @@ from lrmp.accuracy.model.factories import (
     check_kind,
     digits_accuracy,
     network_accuracy,
-    published_accuracy,
     table_accuracy,
 )
 from lrmp.envs.task.environment_id import task_id_of
@@ -189,20 +188,19 @@ def _lrmp_task(
     )
 
 
-#: Label, network, accuracy models by version. A new model is a new version, and the number of one
-#: that is gone is not used again.
-_NETWORKS: tuple[tuple[str, str, dict[int, AccuracyFactory]], ...] = (
-    ("Digits", "digits_cnn", {0: digits_accuracy}),
-    ("ResNet18", "resnet18", {0: published_accuracy, 1: table_accuracy}),
-    ("ResNet34", "resnet34", {0: published_accuracy, 1: table_accuracy}),
-    ("ResNet50", "resnet50", {0: published_accuracy, 2: table_accuracy}),
-    ("ResNet101", "resnet101", {0: published_accuracy, 1: table_accuracy}),
-    ("MLP", "mlp", {0: table_accuracy}),
-    ("LeNet", "lenet", {0: table_accuracy}),
-    ("ResNet8", "resnet8", {0: table_accuracy}),
-    ("ResNet20", "resnet20", {0: table_accuracy}),
-    ("SqueezeNet", "squeezenet1_1", {0: table_accuracy}),
-    ("MobileNetV2", "mobilenet_v2", {0: table_accuracy}),
+#: Label, network, accuracy model. A network without measured table is *Predicted* in its id.
+_NETWORKS: tuple[tuple[str, str, AccuracyFactory], ...] = (
+    ("Digits", "digits_cnn", digits_accuracy),
+    ("MLP", "mlp", table_accuracy),
+    ("LeNet", "lenet", table_accuracy),
+    ("ResNet8", "resnet8", table_accuracy),
+    ("ResNet20", "resnet20", table_accuracy),
+    ("SqueezeNet", "squeezenet1_1", table_accuracy),
+    ("MobileNetV2", "mobilenet_v2", table_accuracy),
+    ("ResNet18", "resnet18", table_accuracy),
+    ("ResNet50", "resnet50", table_accuracy),
+    ("ResNet34-Predicted", "resnet34", table_accuracy),
+    ("ResNet101-Predicted", "resnet101", table_accuracy),
 )
 _OBJECTIVES: tuple[tuple[str, Objective], ...] = (
     ("", "latency"),
@@ -213,11 +211,10 @@ _OBJECTIVES: tuple[tuple[str, Objective], ...] = (
 
 #: The registered tasks: id -> what builds it.
 TASKS: dict[str, Callable[[], Task]] = {
-    (task_id := f"LRMP-{label}{suffix}-v{version}"): partial(
+    (task_id := f"LRMP-{label}{suffix}-v0"): partial(
         _lrmp_task, task_id, network, objective, accuracy
     )
-    for label, network, versions in _NETWORKS
-    for version, accuracy in versions.items()
+    for label, network, accuracy in _NETWORKS
     for suffix, objective in _OBJECTIVES
 }
 
@@ -236,8 +233,8 @@ def load_task(task_id: str) -> Task:
     """Look up a registered task.
 
     Args:
-        task_id: Gymnasium id with version, such as ``"LRMP-ResNet18-v1"``; that of another form
-            (``"LRMP-ResNet18-OneShot-v1"``) and the prefix ``lrmp:`` name the same task.
+        task_id: Gymnasium id with version, such as ``"LRMP-ResNet18-v0"``; that of another form
+            (``"LRMP-ResNet18-OneShot-v0"``) and the prefix ``lrmp:`` name the same task.
 
     Returns:
         The task; the same object for the same task.
@@ -247,7 +244,7 @@ def load_task(task_id: str) -> Task:
     """
     if not isinstance(task_id, str):
         raise TaskError(
-            f"Expected the id of a task, such as 'LRMP-ResNet18-v1'; got {task_id!r}. "
+            f"Expected the id of a task, such as 'LRMP-ResNet18-v0'; got {task_id!r}. "
             "find_task takes a task in every form."
         )
     plain = task_id_of(task_id)

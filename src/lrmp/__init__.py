@@ -4,7 +4,7 @@
 neither torch nor matplotlib. ``gym.make("lrmp:LRMP-ResNet18-v0")`` needs no import statement and
 is the form for worker processes.
 
-To start from: ``lrmp.list_tasks()``, ``lrmp.evaluate("LRMP-ResNet18-v1", 6, 6)``, and ``make_task``
+To start from: ``lrmp.list_tasks()``, ``lrmp.evaluate("LRMP-ResNet18-v0", 6, 6)``, and ``make_task``
 for a network and chip of your own.
 """
 

@@ -57,7 +57,7 @@ EPISODES = 256
 
 
 def lrmp_vector():
-    env = gym.make_vec("LRMP-ResNet18-v1", EPISODES, autoreset_mode="SameStep")
+    env = gym.make_vec("LRMP-ResNet18-v0", EPISODES, autoreset_mode="SameStep")
     rng = np.random.default_rng(0)
     return env, [rng.random((EPISODES, 2), dtype=np.float32) for _ in range(LAYERS)]
 
@@ -84,7 +84,7 @@ def test_vector_env(benchmark, run):
 
 @pytest.mark.parametrize("form", ["", "OneShot", "Refine"])
 def test_making_an_environment(benchmark, form):
-    benchmark.group = "gym.make of LRMP-ResNet101-v1"
-    env_id = environment_id("LRMP-ResNet101-v1", form)
+    benchmark.group = "gym.make of LRMP-ResNet101-Predicted-v0"
+    env_id = environment_id("LRMP-ResNet101-Predicted-v0", form)
     env = benchmark(gym.make, env_id)
     assert env.spec.id == env_id

@@ -14,7 +14,7 @@ pytest.importorskip("torch")
 
 from lrmp.baselines.learners import ddpg, ppo, td3
 
-TASK, LAYERS, EPISODES = "LRMP-ResNet18-v1", 21, 512
+TASK, LAYERS, EPISODES = "LRMP-ResNet18-v0", 21, 512
 
 
 def train(module, tmp_path, **changes):

@@ -156,7 +156,7 @@ def test_evaluate_draws(tmp_path, capsys, uniform_run, ending, magic):
 def test_evaluate_draws_a_deep_network(tmp_path):
     pytest.importorskip("matplotlib")
     picture = tmp_path / "design.png"
-    words = ["evaluate", "--env-id", "LRMP-ResNet101-Throughput-v0", "--bits", "4/4"]
+    words = ["evaluate", "--env-id", "LRMP-ResNet101-Predicted-Throughput-v0", "--bits", "4/4"]
     assert main([*words, "--plot", str(picture)]) == 0
     assert picture.stat().st_size > 10_000
 
@@ -310,7 +310,7 @@ def test_missing_extra_is_named(tmp_path, hidden, words, extra):
 
 def test_interrupt_exits_with_130(tmp_path):
     command = str(Path(sys.executable).with_name("lrmp"))
-    words = ["train", "random", "--env-id", "LRMP-ResNet101-v0", "--runs-dir", str(tmp_path)]
+    words = ["train", "random", "--env-id", "LRMP-ResNet101-Predicted-v0", "--runs-dir", str(tmp_path)]
     process = subprocess.Popen([command, *words], stderr=subprocess.PIPE, text=True)
     config = tmp_path / "LRMP-ResNet101-v0__random__1" / "config.json"
     while not config.exists():

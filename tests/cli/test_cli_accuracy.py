@@ -91,7 +91,7 @@ def test_tune_recovers_what_two_bits_cost_and_resumes(data, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--env-id", "LRMP-ResNet18-v1", "--bits", "4/4"], "Expected a network with a training"),
+        (["--env-id", "LRMP-ResNet18-v0", "--bits", "4/4"], "Expected a network with a training"),
         (
             ["--env-id", "LRMP-MLP-v0", "--bits", "2/2", "--epochs", "0"],
             "Expected --epochs and --limit",

@@ -17,5 +17,5 @@ def test_whole_runs_are_read_as_they_were_added(tmp_path):
     assert again["PPO"][1].tolist() == [[2, 2.0], [4, 6.0]]
     assert again["PPO"][2].tolist() == [[2, 0.0], [4, 2.0]]
     assert curves.last_returns(blocks=1) == {"PPO": [6.0, 2.0], "TD3, dense": [-1.5]}
-    curves.plot(tmp_path / "curves.png", "LRMP-ResNet18-v1")
+    curves.plot(tmp_path / "curves.png", "LRMP-ResNet18-v0")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")

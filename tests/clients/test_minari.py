@@ -25,7 +25,7 @@ pytestmark = [
 ]
 
 DATASET = "lrmp/resnet18/noisy-v0"
-ENV = "LRMP-ResNet18-v1"
+ENV = "LRMP-ResNet18-v0"
 
 
 @pytest.fixture(autouse=True)
@@ -79,5 +79,5 @@ def test_bad_settings_are_refused(episodes, noise):
 
 
 def test_unknown_task_is_refused():
-    with pytest.raises(TaskError, match="Did you mean 'LRMP-ResNet18-v1'"):
+    with pytest.raises(TaskError, match="Did you mean 'LRMP-ResNet18-v0'"):
         record(DATASET, "LRMP-ResNet19-v1", episodes=1, noise=0.0, seed=1)

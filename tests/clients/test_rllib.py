@@ -18,7 +18,7 @@ from lrmp.baselines.clients.train_rllib import train, train_multi_agent
 @pytest.mark.filterwarnings("ignore")
 def test_ppo_learns_on_a_spawned_worker():
     # Random designs return -52 on average.
-    returns = train("LRMP-ResNet18-v1", seed=1, iterations=12, workers=1)
+    returns = train("LRMP-ResNet18-v0", seed=1, iterations=12, workers=1)
     assert returns[0] < -30
     assert returns[-1] > -15
 

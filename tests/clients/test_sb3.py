@@ -14,7 +14,7 @@ from stable_baselines3.common.vec_env import SubprocVecEnv
 
 from lrmp.baselines.clients.train_sb3 import train_ppo, train_td3
 
-ENV = "LRMP-ResNet18-v1"
+ENV = "LRMP-ResNet18-v0"
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def one_thread():
 
 
 @pytest.mark.parametrize(
-    "env_id", [ENV, "LRMP-ResNet18-OneShot-v1", "LRMP-ResNet18-Refine-v1", "LRMP-LeNet-v0"]
+    "env_id", [ENV, "LRMP-ResNet18-OneShot-v0", "LRMP-ResNet18-Refine-v0", "LRMP-LeNet-v0"]
 )
 def test_checker_finds_nothing(env_id):
     settings = {} if "Refine" in env_id else {"discrete": True}

@@ -19,7 +19,7 @@ with warnings.catch_warnings():
 # It announces a transform, for recurrent policies, that its next series adds.
 pytestmark = pytest.mark.filterwarnings("ignore:The env passed to Collector is:FutureWarning")
 
-ENV = "LRMP-ResNet18-v1"
+ENV = "LRMP-ResNet18-v0"
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def seeds_and_threads_of_their_own():
         (ENV, {}),
         (ENV, {"discrete": True, "dense": True}),
         (ENV, {"discrete": True, "categorical_action_encoding": True}),
-        ("LRMP-ResNet18-OneShot-v1", {}),
+        ("LRMP-ResNet18-OneShot-v0", {}),
         ("LRMP-LeNet-Refine-v0", {"horizon": 3}),
     ],
 )

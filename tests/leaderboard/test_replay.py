@@ -258,7 +258,7 @@ def test_an_exact_optimum_must_lie_where_the_ilp_allows_it(value, accepted):
 
 
 def test_honest_edp_designs_are_proven_where_the_ilp_alone_does_not():
-    task = load_task("LRMP-ResNet18-EDP-v1")
+    task = load_task("LRMP-ResNet18-EDP-v0")
     unproven = 0
     for seed in range(4):
         rng = np.random.default_rng(seed)
@@ -272,7 +272,7 @@ def test_honest_edp_designs_are_proven_where_the_ilp_alone_does_not():
 
 
 def test_a_program_that_the_limit_ends_is_settled_by_the_exact_method():
-    task = load_task("LRMP-ResNet50-Throughput-v2")
+    task = load_task("LRMP-ResNet50-Throughput-v0")
     rng = np.random.default_rng(7)
     for highest in (9, 6, 5, 4, 9, 6, 5, 4, 9, 6):  # the tenth takes CP-SAT seconds
         bits = rng.integers(2, highest, 54), rng.integers(2, 9, 54)
@@ -289,7 +289,7 @@ def test_a_program_that_the_limit_ends_is_settled_by_the_exact_method():
 
 @pytest.mark.parametrize(
     ("task_id", "unit"),
-    [("LRMP-ResNet18-EDP-v1", "fJ cycles of edp"), ("LRMP-ResNet18-Energy-v1", "fJ of energy")],
+    [("LRMP-ResNet18-EDP-v0", "fJ cycles of edp"), ("LRMP-ResNet18-Energy-v0", "fJ of energy")],
 )
 def test_costs_are_named_in_the_unit_of_the_objective(task_id, unit):
     record = honest(task_id, [4] * 21, [6] * 21, lambda b: 1 + (np.arange(21) == 0))

@@ -22,7 +22,7 @@ def test_everything_shown_is_there():
 
 
 def test_a_first_session():
-    assert "LRMP-ResNet18-v1" in lrmp.list_tasks()
+    assert "LRMP-ResNet18-v0" in lrmp.list_tasks()
     assert "resnet18" in lrmp.list_networks()
     assert "lrmp_frontiers_2024" in lrmp.list_presets()
     outcome = lrmp.evaluate("LRMP-LeNet-v0", 6, 6)

@@ -263,7 +263,7 @@ def test_tasks_and_agents_can_be_chosen(write, tmp_path, capsys):
     ]
     assert main([*words, "--seeds", "1"]) == 0
     assert "     8 runs\n" in capsys.readouterr().out
-    assert main([*words, "--tasks", "LRMP-ResNet18-v1"]) == 2
+    assert main([*words, "--tasks", "LRMP-ResNet18-v0"]) == 2
     assert "got none. The study's agents are uniform-pairs, hawq-ilp" in capsys.readouterr().err
 
 

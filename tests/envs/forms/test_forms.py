@@ -44,7 +44,7 @@ def test_every_task_has_every_form():
             assert spec.entry_point == f"lrmp.envs.forms.{module}:{name}Env"
             assert spec.kwargs == {"task": task_id}
             assert spec.reward_threshold == gym.spec(task_id).reward_threshold
-    assert environment_id("LRMP-ResNet18-EDP-v1", "Refine") == "LRMP-ResNet18-EDP-Refine-v1"
+    assert environment_id("LRMP-ResNet18-EDP-v0", "Refine") == "LRMP-ResNet18-EDP-Refine-v0"
 
 
 @pytest.mark.filterwarnings("error")
@@ -83,7 +83,7 @@ def test_pickle_before_a_step(env_id):
     assert same(env.step(action), clone.step(action))
 
 
-@pytest.mark.parametrize("task_id", ["LRMP-ResNet18-v1", "LRMP-LeNet-EDP-v0", "LRMP-Digits-v0"])
+@pytest.mark.parametrize("task_id", ["LRMP-ResNet18-v0", "LRMP-LeNet-EDP-v0", "LRMP-Digits-v0"])
 @pytest.mark.parametrize("discrete", [False, True])
 def test_one_shot_scores_as_layer_by_layer(task_id, discrete, play, random_actions):
     layerwise = gym.make(task_id, discrete=discrete)
@@ -228,7 +228,7 @@ def test_documented_arguments_are_the_constructors(form):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_environment_takes_less_than_a_megabyte(form):
-    env_id = environment_id("LRMP-ResNet101-v1", form)
+    env_id = environment_id("LRMP-ResNet101-Predicted-v0", form)
     gym.make(env_id)  # the task itself is shared
     tracemalloc.start()
     envs = [gym.make(env_id) for _ in range(5)]

@@ -171,7 +171,7 @@ def test_one_round_scores_as_the_one_shot_form(task_id):
 
 
 @pytest.mark.parametrize("reward", ["lrmp", "haq", "cim-aq"])
-@pytest.mark.parametrize("task_id", ["LRMP-ResNet18-v1", "LRMP-MLP-EDP-v0", "LRMP-Digits-v0"])
+@pytest.mark.parametrize("task_id", ["LRMP-ResNet18-v0", "LRMP-MLP-EDP-v0", "LRMP-Digits-v0"])
 def test_return_is_the_score_of_the_last_design(task_id, reward):
     env = parallel_env(task_id, rounds=3, reward=reward, discrete=True)
     actions = joint_actions(env, 5, rounds=3)
@@ -188,7 +188,7 @@ def test_return_is_the_score_of_the_last_design(task_id, reward):
     assert infos["layer_0"]["design"] == outcome.design
 
 
-@pytest.mark.parametrize("task_id", ["LRMP-ResNet18-v1", "LRMP-LeNet-EDP-v0", "LRMP-Digits-v0"])
+@pytest.mark.parametrize("task_id", ["LRMP-ResNet18-v0", "LRMP-LeNet-EDP-v0", "LRMP-Digits-v0"])
 def test_difference_rewards_are_what_each_layers_bits_are_worth(task_id):
     env = parallel_env(task_id, rounds=2, credit="difference", discrete=True)
     actions = joint_actions(env, 6, rounds=2)
@@ -371,7 +371,7 @@ def test_design_beyond_a_smaller_budget_changes_nothing():
 
 def test_every_task_is_registered_once():
     names = {multi_agent_id(task_id): task_id for task_id in TASKS}
-    assert names["LRMP/ResNet18-EDP-v1"] == "LRMP-ResNet18-EDP-v1"
+    assert names["LRMP/ResNet18-EDP-v0"] == "LRMP-ResNet18-EDP-v0"
     for registry in (pettingzoo.parallel_registry, pettingzoo.aec_registry):
         before = {env_id: spec for env_id, spec in registry.items() if "LRMP" in env_id}
         assert {env_id: spec.kwargs["task"] for env_id, spec in before.items()} == names

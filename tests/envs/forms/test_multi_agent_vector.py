@@ -10,7 +10,7 @@ GAMES = 3
 
 
 @pytest.mark.parametrize("credit", ["team", "difference"])
-@pytest.mark.parametrize("task_id", ["LRMP-ResNet18-v1", "LRMP-LeNet-EDP-v0", "LRMP-Digits-v0"])
+@pytest.mark.parametrize("task_id", ["LRMP-ResNet18-v0", "LRMP-LeNet-EDP-v0", "LRMP-Digits-v0"])
 def test_plays_as_the_environment_does(task_id, credit):
     rules = {"rounds": 2, "credit": credit, "reward": "cim-aq"}
     vector = MultiAgentVector(load_task(task_id), GAMES, **rules)

@@ -19,7 +19,7 @@ CASES = {
     "LRMP-MLP-v0": {},
     "LRMP-LeNet-Throughput-v0": {"discrete": True},
     "LRMP-LeNet-EDP-v0": {"dense": True, "reward": "cim-aq"},
-    "LRMP-ResNet18-v1": {},
+    "LRMP-ResNet18-v0": {},
     "LRMP-ResNet8-Energy-v0": {"solver": "ilp"},
     "LRMP-Digits-v0": {"discrete": True},
     "LRMP-ResNet18-OneShot-v0": {},
@@ -68,7 +68,7 @@ def test_vector_env_equals_scalar_ones(env_id, mode, assert_parity):
 
 @MODES
 def test_vector_env_truncates_as_the_time_limit_does(mode, assert_parity):
-    assert_parity("LRMP-ResNet18-v1", mode, {"max_episode_steps": 5}, 20)
+    assert_parity("LRMP-ResNet18-v0", mode, {"max_episode_steps": 5}, 20)
 
 
 def test_async_workers_play_the_same(make_vector, assert_same_step):

@@ -137,7 +137,7 @@ def test_features_are_in_range_and_vary(drawn):
 
 
 def test_features_by_hand():
-    task = load_task("LRMP-ResNet18-v1")
+    task = load_task("LRMP-ResNet18-v0")
     layer, shown = 5, transfer_features(task)[5]
     model, table = task.cost_model, task.accuracy
     plain = model.baseline

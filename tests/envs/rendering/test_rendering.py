@@ -124,7 +124,7 @@ def test_env_that_was_rendered_is_pickled(env):
 
 
 def test_long_networks_are_drawn_without_names():
-    env = LayerwiseEnv("LRMP-ResNet101-v0", render_mode="rgb_array")
+    env = LayerwiseEnv("LRMP-ResNet101-Predicted-v0", render_mode="rgb_array")
     env.reset()
     assert env.render().shape == (600, 1600, 3)
 

@@ -47,7 +47,7 @@ needs_docs = pytest.mark.skipif(not DOCS.is_dir(), reason="the tests run outside
 
 
 def test_defaults_give_the_registered_task_under_another_id():
-    own, registered = make_task("resnet18"), load_task("LRMP-ResNet18-v1")
+    own, registered = make_task("resnet18"), load_task("LRMP-ResNet18-v0")
     assert own.id == CUSTOM_ID
     assert replace(own, id=registered.id).fingerprint == registered.fingerprint
     assert own.fingerprint != registered.fingerprint

@@ -44,7 +44,7 @@ def test_registered_ids_are_the_tasks():
 
 def test_version_that_is_gone_names_its_successor():
     with pytest.raises(gym.error.DeprecatedEnv, match="v1 for `LRMP-ResNet50` is deprecated"):
-        gym.make("LRMP-ResNet50-v1")
+        gym.make("LRMP-ResNet50-v0")
 
 
 def test_id_makes_its_own_task(spec):
@@ -116,7 +116,7 @@ if before or len(after) != COUNT or heavy:
     )
 
 
-@pytest.mark.parametrize("env_id", ["LRMP-ResNet18-v1", "LRMP-ResNet20-v0"])
+@pytest.mark.parametrize("env_id", ["LRMP-ResNet18-v0", "LRMP-ResNet20-v0"])
 def test_episode_loads_neither_torch_nor_matplotlib(env_id, tmp_path):
     code = f"""
 import gymnasium as gym, sys
@@ -135,7 +135,7 @@ def test_integer_program_is_loaded_by_the_solver_that_asks_for_it(tmp_path):
     code = """
 import gymnasium as gym, sys
 for solver in ("exact", "ilp"):
-    env = gym.make("lrmp:LRMP-ResNet18-v1", solver=solver)
+    env = gym.make("lrmp:LRMP-ResNet18-v0", solver=solver)
     env.reset(seed=0)
     while not env.step([0.5, 0.5])[2]:
         pass
@@ -147,11 +147,11 @@ for solver in ("exact", "ilp"):
 def test_prefixed_id_needs_no_import(tmp_path):
     code = """
 import gymnasium as gym
-env = gym.make("lrmp:LRMP-ResNet18-v1")
+env = gym.make("lrmp:LRMP-ResNet18-v0")
 env.reset(seed=0)
 print(env.spec.id, env.unwrapped.task.id)
 """
-    assert run_python(code, tmp_path) == "LRMP-ResNet18-v1 LRMP-ResNet18-v1\n"
+    assert run_python(code, tmp_path) == "LRMP-ResNet18-v0 LRMP-ResNet18-v0\n"
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ class Flat:
 @pytest.mark.parametrize(
     "task",
     [
-        load_task("LRMP-ResNet18-v1"),  # a table with a map
+        load_task("LRMP-ResNet18-v0"),  # a table with a map
         load_task("LRMP-Digits-EDP-v0"),  # the network itself
         load_task("LRMP-MLP-v0").with_accuracy("network"),
         make_task("lenet", "isaac_isca_2016", accuracy=POINTS, allowed_drop=2),

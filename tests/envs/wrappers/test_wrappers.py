@@ -297,7 +297,7 @@ def test_recorder_refuses_other_runs_and_other_files(tmp_path, play, random_acti
     with pytest.raises(RunError, match=r"Expected designs of .*'seed': 1.*got some of .*'seed': 0"):
         RecordDesigns(gym.make(ID), path, seed=1)
     with pytest.raises(RunError, match=r"Expected designs of .*ResNet34.*Choose another file"):
-        RecordDesigns(gym.make("LRMP-ResNet34-v0"), path)
+        RecordDesigns(gym.make("LRMP-ResNet34-Predicted-v0"), path)
     for content in ("notes", "notes\n", '{"a": 1}\n'):
         path.write_text(content)
         with pytest.raises(RunError, match=r"got other content\. Choose another file\."):

@@ -210,7 +210,7 @@ def test_what_every_design_pays_is_no_obstacle():
 # Tasks of the registry.
 
 
-@pytest.mark.parametrize("task_id", ["LRMP-ResNet18-v1", "LRMP-ResNet18-Throughput-v1"])
+@pytest.mark.parametrize("task_id", ["LRMP-ResNet18-v0", "LRMP-ResNet18-Throughput-v0"])
 def test_no_neighbour_of_an_optimum_is_better(task_id):
     from lrmp.baselines.experiments.optimum import SETTINGS, joint_problem
     from lrmp.envs import load_task, stored_optimum

@@ -9,20 +9,6 @@ from lrmp.hardware.networks.network import Network
 DIGITS = "digits_cnn"
 
 
-def published_accuracy(network: Network) -> AccuracyModel:
-    """Build the estimate from published whole-network results.
-
-    Args:
-        network: An ImageNet ResNet.
-
-    Returns:
-        The table.
-    """
-    from lrmp.accuracy.model.table import published_table
-
-    return published_table(network)
-
-
 def table_accuracy(network: Network) -> AccuracyModel:
     """Build the model of a measured, or predicted, sensitivity table.
 

@@ -2,22 +2,16 @@
 
 import hashlib
 import json
-import tomllib
-from functools import cache
-from importlib import resources
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind, bit_index
 from lrmp.accuracy.model.drop_map import DropMap, IdentityMap
-from lrmp.errors import AccuracyTableError, unknown_name
+from lrmp.errors import AccuracyTableError
 from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.hardware.networks.network import Network
 from lrmp.hardware.space.design import BIT_WIDTHS, MIN_BITS
 
-PUBLISHED = "published_ptq.toml"
 SENSITIVITY_BITS = 4  # where the layers of all measured networks differ most clearly
 LARGEST = float(np.finfo(float).max) / 16  # sums and differences of a few such are floats
 
@@ -173,43 +167,3 @@ def _entries(name: str, values: ArrayLike, layers: int | None = None) -> NDArray
     table += 0.0  # -0.0 is 0.0
     table.flags.writeable = False
     return table
-
-
-@cache
-def read_published() -> dict[str, Any]:
-    """Read the published results and their fits.
-
-    Returns:
-        The parsed ``published_ptq.toml``.
-    """
-    text = resources.files("lrmp.accuracy.model").joinpath(PUBLISHED).read_text("utf-8")
-    return tomllib.loads(text)
-
-
-def published_table(network: Network) -> TableAccuracy:
-    """Build the estimate for an ImageNet ResNet from published whole-network results.
-
-    Args:
-        network: One of the networks named in ``published_ptq.toml``.
-
-    Returns:
-        The table: every layer takes an equal share of the fitted drop at its own bits.
-
-    Raises:
-        AccuracyTableError: If the network is not in the file.
-    """
-    document = read_published()
-    if network.name not in document["networks"]:
-        raise AccuracyTableError(
-            unknown_name("network with published accuracies", network.name, document["networks"])
-        )
-    fit = document["fits"][document["networks"][network.name]]
-    steps = np.array(BIT_WIDTHS) - MIN_BITS
-    weights = fit["weight_scale"] * np.exp(-fit["weight_decay"] * steps) / len(network)
-    activations = fit["activation_scale"] * np.exp(-fit["activation_decay"] * steps) / len(network)
-    return TableAccuracy(
-        np.tile(weights, (len(network), 1)),
-        np.tile(activations, (len(network), 1)),
-        f"{document['title']} (fitted on {fit['fitted_on']})",
-        is_estimate=True,
-    )
