@@ -11,11 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind, AccuracyModel
-from lrmp.accuracy.model.factories import check_kind, network_accuracy, table_accuracy
+from lrmp.accuracy.model.factories import (
+    AccuracyFactory,
+    check_kind,
+    network_accuracy,
+    table_accuracy,
+)
 from lrmp.accuracy.model.sensitivity_table import SensitivityTable
 from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.envs.task.environment_id import task_id_of
-from lrmp.envs.task.task import AccuracyFactory, Task, load_task
+from lrmp.envs.task.task import Task, load_task
 from lrmp.errors import (
     AccuracyTableError,
     ForeignTextError,
@@ -32,9 +37,13 @@ from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.preset import load_preset, read_preset
 from lrmp.hardware.cost.cost_model import CostModel
 from lrmp.hardware.cost.cost_report import Objective
+from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.networks import load_network
 from lrmp.hardware.networks.network import Network
-from lrmp.hardware.space.design import BIT_WIDTHS, MIN_BITS
+from lrmp.hardware.space.catalogue import space_from_json
+from lrmp.hardware.space.design_space import DesignSpace
+from lrmp.hardware.space.knob import Knob
+from lrmp.hardware.space.precision import PRECISION
 from lrmp.solvers.replication.problem import ReplicationProblem
 
 CUSTOM_ID = "LRMP-Custom-v0"
@@ -43,7 +52,7 @@ EVERY_LAYER = "*"
 #: How tasks are named: a registered id, a TOML file, the arguments of ``make_task``, or the task.
 TaskLike = Task | str | Path | Mapping[str, Any]
 
-_POINTS = ("weights", "activations", "provenance", "estimate")
+_ABOUT_POINTS = ("provenance", "estimate")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,11 +65,15 @@ class GivenAccuracy:
 
     model: AccuracyModel
 
-    def __call__(self, network: Network) -> AccuracyModel:
+    def __call__(
+        self, network: Network, accelerator: Accelerator, space: DesignSpace
+    ) -> AccuracyModel:
         """Return the model.
 
         Args:
             network: Not used; ``make_task`` has checked that the model is the network's.
+            accelerator: Not used.
+            space: Not used.
 
         Returns:
             The model.
@@ -83,6 +96,7 @@ def make_task(
     objective: Objective = "latency",
     accuracy: AccuracyModel | str | Path | Mapping[str, Any] = "table",
     allowed_drop: float = 1.0,
+    space: DesignSpace | Mapping[str, Any] = PRECISION,
 ) -> Task:
     """Define a task of your own, for ``gym.make("LRMP-Custom-v0", task=...)``.
 
@@ -96,11 +110,13 @@ def make_task(
         objective: ``"latency"``, ``"throughput"``, ``"energy"`` or ``"edp"``.
         accuracy: A model; ``"table"``, the table that comes with lrmp for a built-in network, or
             ``"network"``, which runs it; a sensitivity table (``.json``) as ``lrmp accuracy
-            measure`` writes it; or percentage points by layer: ``{"weights": {layer: seven
-            numbers, for 2..8 bits}, "activations": {...}, "provenance": where they come from}``,
-            where ``"*"`` stands for every layer that is not named, and ``"estimate": False`` says
+            measure`` writes it; or percentage points by layer: ``{"weight_bits": {layer: a
+            number for each of the knob's values}, "activation_bits": {...}, "provenance": where
+            they come from}``, with every knob of the space, where ``"*"`` stands for every layer that is not named, and ``"estimate": False`` says
             that they were measured on the network itself.
         allowed_drop: Percentage points of accuracy that cost nothing.
+        space: The knobs: a design space, or ``{"knobs": names of lrmp's own, "allowed": {knob:
+            the values of every layer}}``.
 
     Returns:
         The task, with the id ``"LRMP-Custom-v0"``.
@@ -108,7 +124,8 @@ def make_task(
     Raises:
         NetworkError: If there is no such network.
         PresetError: If there is no such chip, or it lacks energies that the objective needs.
-        InfeasibleBudgetError: If the network does not fit the budget even at 2 bits.
+        InfeasibleBudgetError: If the network does not fit the budget in any setting.
+        DesignError: If the space has unknown knobs or values.
         AccuracyTableError: If nothing is known about the accuracy of the network, or not what a
             table of it needs.
         SolverError: If the chip is time-multiplexed, so that there are no copies to place.
@@ -116,27 +133,45 @@ def make_task(
         MissingExtraError: If a library is missing for the kind of file.
     """
     found_network, chip = _network(network), _accelerator(accelerator)
-    model = CostModel(found_network, chip)
+    knobs = space if isinstance(space, DesignSpace) else space_from_json(space)
+    model = CostModel(found_network, chip, knobs)
     task = Task(
         id=CUSTOM_ID,
         network=found_network,
         accelerator=chip,
         budget=model.baseline.tiles if budget is None else budget,
         objective=objective,
-        accuracy_factory=_accuracy_factory(accuracy, found_network),
+        accuracy_factory=_accuracy_factory(accuracy, found_network, chip, knobs),
         allowed_drop=allowed_drop,
+        space=knobs,
     )
     task.accuracy  # noqa: B018  say at once if there is none
     # What no episode could ever finish is refused here: budget, objective and chip.
-    fewest = np.full(len(found_network), MIN_BITS)
-    needed = int(model.tiles_per_copy(fewest).sum())
+    smallest = smallest_settings(task)
+    needed = int(model.tiles_per_copy(smallest).sum())
     if needed > task.budget:
         raise InfeasibleBudgetError(
-            f"Expected a budget of at least {needed} tiles, which {found_network.name} holds with "
-            f"{MIN_BITS}-bit weights and one copy of every layer; got {task.budget}."
+            f"Expected a budget of at least {needed} tiles, which {found_network.name} holds in its "
+            f"smallest settings with one copy of every layer; got {task.budget}."
         )
-    ReplicationProblem.of(model, fewest, fewest, task.budget, objective)
+    ReplicationProblem.of(model, smallest, task.budget, objective)
     return task
+
+
+def smallest_settings(task: Task) -> IntArray:
+    """Find the setting of every layer that takes the fewest tiles.
+
+    Args:
+        task: What is solved.
+
+    Returns:
+        The first of them in the order of the space, shape (L, K).
+    """
+    layers, settings = len(task.network), task.space.settings
+    every = np.repeat(settings[:, None], layers, axis=1)
+    tiles = task.cost_model.tiles_per_copy(every)
+    smallest: IntArray = settings[np.where(task.space.allows(every), tiles, tiles.max() + 1).argmin(axis=0)]
+    return smallest
 
 
 def read_task(path: Path) -> Task:
@@ -247,34 +282,45 @@ def _accelerator(accelerator: Accelerator | str | Path) -> Accelerator:
 
 
 def _accuracy_factory(
-    accuracy: AccuracyModel | str | Path | Mapping[str, Any], network: Network
+    accuracy: AccuracyModel | str | Path | Mapping[str, Any],
+    network: Network,
+    chip: Accelerator,
+    space: DesignSpace,
 ) -> AccuracyFactory:
     if isinstance(accuracy, Mapping):
-        return GivenAccuracy(_of_points(accuracy, network))
+        return GivenAccuracy(_of_points(accuracy, network, space))
     if isinstance(accuracy, str | Path):
         if str(accuracy).endswith(".json"):
-            return GivenAccuracy(_of_file(Path(accuracy), network))
-        return _of_kind(str(accuracy), network)
+            return GivenAccuracy(_of_file(Path(accuracy), network, space))
+        return _of_kind(str(accuracy), network, chip, space)
     if not hasattr(accuracy, "drop"):
         raise AccuracyTableError(
             "Expected accuracy as a model, 'table', 'network', a JSON file or points by layer, got "
             f"{accuracy!r}."
         )
-    if isinstance(accuracy, TableAccuracy) and len(accuracy.weight_table) != len(network):
-        raise AccuracyTableError(
-            f"Expected an accuracy table of {len(network)} layers for {network.name}, got one of "
-            f"{len(accuracy.weight_table)}."
-        )
+    if isinstance(accuracy, TableAccuracy):
+        if accuracy.layers != len(network):
+            raise AccuracyTableError(
+                f"Expected an accuracy table of {len(network)} layers for {network.name}, got one "
+                f"of {accuracy.layers}."
+            )
+        if accuracy.space != space:
+            raise AccuracyTableError(
+                f"Expected an accuracy table of the task's knobs, {', '.join(space.names)}, with "
+                f"their values; got one of {', '.join(accuracy.space.names)}."
+            )
     return GivenAccuracy(accuracy)
 
 
-def _of_kind(kind: str, network: Network) -> AccuracyFactory:
+def _of_kind(
+    kind: str, network: Network, chip: Accelerator, space: DesignSpace
+) -> AccuracyFactory:
     """Take what comes with lrmp; where there is nothing, say what could be given instead."""
     check_kind(kind)
     if kind == "network":
         return network_accuracy
     try:
-        table_accuracy(network)
+        table_accuracy(network, chip, space)
     except AccuracyTableError as error:
         raise AccuracyTableError(
             f"{error} Or give accuracy= as a sensitivity table of your own (.json), or as "
@@ -283,7 +329,7 @@ def _of_kind(kind: str, network: Network) -> AccuracyFactory:
     return table_accuracy
 
 
-def _of_file(path: Path, network: Network) -> AccuracyModel:
+def _of_file(path: Path, network: Network, space: DesignSpace) -> AccuracyModel:
     try:
         table = SensitivityTable.from_text(read_foreign_text(path))
     except OSError as error:
@@ -298,16 +344,19 @@ def _of_file(path: Path, network: Network) -> AccuracyModel:
             f"Expected {path} to hold the {unlike_names('layers', layers, table.layers)}. It is "
             f"no table of {network.name}."
         )
-    return table.accuracy()
+    return table.accuracy(space)
 
 
-def _of_points(points: Mapping[str, Any], network: Network) -> AccuracyModel:
+def _of_points(
+    points: Mapping[str, Any], network: Network, space: DesignSpace
+) -> AccuracyModel:
     """Make a table from percentage points by layer."""
-    if unknown := [key for key in points if key not in _POINTS]:
-        raise AccuracyTableError(unknown_name("each key of accuracy", unknown[0], _POINTS))
-    if missing := [key for key in _POINTS[:3] if key not in points]:
+    known, needed = (*space.names, *_ABOUT_POINTS), (*space.names, "provenance")
+    if unknown := [key for key in points if key not in known]:
+        raise AccuracyTableError(unknown_name("each key of accuracy", unknown[0], known))
+    if missing := [key for key in needed if key not in points]:
         raise AccuracyTableError(
-            f"Expected accuracy to give {', '.join(_POINTS[:3])}; {', '.join(missing)} missing."
+            f"Expected accuracy to give {', '.join(needed)}; {', '.join(missing)} missing."
         )
     estimate = points.get("estimate", True)
     if not isinstance(points["provenance"], str) or not isinstance(estimate, bool):
@@ -316,35 +365,35 @@ def _of_points(points: Mapping[str, Any], network: Network) -> AccuracyModel:
             f"{points['provenance']!r} and {estimate!r}."
         )
     return TableAccuracy(
-        _rows("weights", points["weights"], network),
-        _rows("activations", points["activations"], network),
+        {knob.name: _rows(knob, points[knob.name], network) for knob in space},
         points["provenance"],
         is_estimate=estimate,
+        space=space,
     )
 
 
-def _rows(operand: str, rows: Any, network: Network) -> NDArray[np.float64]:
-    """Put the rows of all layers in network order, shape (L, 7)."""
+def _rows(knob: Knob, rows: Any, network: Network) -> NDArray[np.float64]:
+    """Put the rows of all layers in network order, shape (L, V)."""
     names = [layer.name for layer in network.layers]
     if not isinstance(rows, Mapping):
-        raise AccuracyTableError(f"Expected {operand} of accuracy by layer, got {rows!r}.")
+        raise AccuracyTableError(f"Expected {knob.name} of accuracy by layer, got {rows!r}.")
     if unknown := [name for name in rows if name not in (*names, EVERY_LAYER)]:
-        raise AccuracyTableError(unknown_name(f"each layer in {operand}", unknown[0], names))
+        raise AccuracyTableError(unknown_name(f"each layer in {knob.name}", unknown[0], names))
     if missing := [name for name in names if name not in rows and EVERY_LAYER not in rows]:
         raise AccuracyTableError(
-            f"Expected {operand} of accuracy for every layer, got none for {missing[0]!r}; "
+            f"Expected {knob.name} of accuracy for every layer, got none for {missing[0]!r}; "
             f"{EVERY_LAYER!r} stands for all that are not named."
         )
-    return np.array([_row(operand, name, rows.get(name, rows.get(EVERY_LAYER))) for name in names])
+    return np.array([_row(knob, name, rows.get(name, rows.get(EVERY_LAYER))) for name in names])
 
 
-def _row(operand: str, layer: str, row: Any) -> Sequence[float]:
+def _row(knob: Knob, layer: str, row: Any) -> Sequence[float]:
     numbers = isinstance(row, Sequence) and all(
         isinstance(value, int | float) and not isinstance(value, bool) for value in row
     )
-    if not numbers or len(row) != len(BIT_WIDTHS):
+    if not numbers or len(row) != len(knob):
         raise AccuracyTableError(
-            f"Expected {operand} of layer {layer!r} as {len(BIT_WIDTHS)} numbers, for "
-            f"{BIT_WIDTHS[0]} to {BIT_WIDTHS[-1]} bits; got {row!r}."
+            f"Expected {knob.name} of layer {layer!r} as {len(knob)} numbers, for "
+            f"{', '.join(map(str, knob.values))}; got {row!r}."
         )
     return [float(value) for value in row]

@@ -15,6 +15,8 @@ from lrmp.errors import TaskError
 from lrmp.foreign_text import parse_json
 from lrmp.hardware.short_repr import short_name, short_repr
 from lrmp.hardware.space.design import Design
+from lrmp.hardware.space.design_space import DesignSpace
+from lrmp.hardware.space.precision import PRECISION
 
 FOLDER = "optima"  # one JSON file per task, beside this module
 
@@ -26,7 +28,7 @@ class Optimum:
     Attributes:
         task: Id of the task.
         task_fingerprint: SHA-256 of the task's definition when the optimum was computed.
-        design: Bits and copies.
+        design: Settings and copies.
         value: The design's return under the default reward.
         bound: No design has a higher return.
         method: How it was found and proven, in a few words.
@@ -102,11 +104,12 @@ class Optimum:
         return "{\n" + ",\n".join(lines) + "\n}\n"
 
     @classmethod
-    def from_text(cls, text: str) -> Self:
+    def from_text(cls, text: str, space: DesignSpace = PRECISION) -> Self:
         """Read what ``to_text`` wrote.
 
         Args:
             text: JSON.
+            space: The knobs of the task.
 
         Returns:
             The optimum.
@@ -114,7 +117,7 @@ class Optimum:
         document: dict[str, Any] = parse_json(text)
         design = document.pop("design")
         log: Sequence[str] = document.pop("log")
-        return cls(**document, design=Design(**design), log=tuple(log))
+        return cls(**document, design=Design.from_json(design, space), log=tuple(log))
 
 
 def stored_optimum(task: TaskLike) -> Optimum | None:

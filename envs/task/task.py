@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind, AccuracyModel, accuracy_label
 from lrmp.accuracy.model.factories import (
+    AccuracyFactory,
     check_kind,
     digits_accuracy,
     network_accuracy,
@@ -23,13 +24,12 @@ from lrmp.hardware.cost.cost_report import Objective
 from lrmp.hardware.networks import load_network
 from lrmp.hardware.networks.network import Network
 from lrmp.hardware.short_repr import short_name, short_repr
-
-AccuracyFactory = Callable[[Network], AccuracyModel]
-
+from lrmp.hardware.space.design_space import DesignSpace
+from lrmp.hardware.space.precision import PRECISION
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Network, accelerator, budget, objective and accuracy: what agents are compared on.
+    """Network, accelerator, budget, objective, knobs and accuracy: what agents are compared on.
 
     Attributes:
         id: Gymnasium id with version, such as ``"LRMP-ResNet18-v0"``.
@@ -39,6 +39,7 @@ class Task:
         objective: ``"latency"``, ``"throughput"``, ``"energy"`` or ``"edp"``.
         accuracy_factory: Builds the accuracy model for the network when it is first needed.
         allowed_drop: Percentage points of accuracy that cost nothing.
+        space: The K knobs that a design turns, layer by layer.
 
     Raises:
         TaskError: If the objective is unknown, or budget or allowed drop out of range.
@@ -51,6 +52,7 @@ class Task:
     objective: Objective
     accuracy_factory: AccuracyFactory
     allowed_drop: float = 1.0
+    space: DesignSpace = PRECISION
 
     def __post_init__(self) -> None:
         if self.objective not in get_args(Objective):
@@ -74,12 +76,12 @@ class Task:
     @cached_property
     def cost_model(self) -> CostModel:
         """Cost of designs for this network on this accelerator."""
-        return CostModel(self.network, self.accelerator)
+        return CostModel(self.network, self.accelerator, self.space)
 
     @cached_property
     def accuracy(self) -> AccuracyModel:
         """Accuracy drop of designs."""
-        return self.accuracy_factory(self.network)
+        return self.accuracy_factory(self.network, self.accelerator, self.space)
 
     @property
     def accuracy_label(self) -> str:
@@ -110,7 +112,7 @@ class Task:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the definition: id, layers, chip, budget, objective, accuracy, allowed drop.
+        """SHA-256 of the definition: all of the above; of the accuracy, its own fingerprint.
 
         The formulas themselves are held by the version in the id and the golden tests.
         """
@@ -120,6 +122,7 @@ class Task:
             "accelerator": self.accelerator.definition,
             "budget": self.budget,
             "objective": self.objective,
+            "space": self.space.to_json(),
             "accuracy": self.accuracy.fingerprint,
             "allowed_drop": abs(float(self.allowed_drop)),  # 1 and 1.0, 0.0 and -0.0 are the same
         }
@@ -136,6 +139,7 @@ class Task:
             "network": self.network.name,
             "accelerator": self.accelerator.name,
             "objective": self.objective,
+            "knobs": list(self.space.names),
             "layers": len(self.network),
             "budget_tiles": self.budget,
             "allowed_drop": self.allowed_drop,

@@ -4,16 +4,18 @@ from dataclasses import asdict
 from typing import Any
 
 from lrmp.accuracy.model.drop_map import DropMap
-from lrmp.accuracy.model.factories import check_kind, network_accuracy
+from lrmp.accuracy.model.factories import AccuracyFactory, check_kind, network_accuracy
 from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.envs.task.custom_task import GivenAccuracy
-from lrmp.envs.task.task import AccuracyFactory, Task
+from lrmp.envs.task.task import Task
 from lrmp.errors import LRMPError, TaskError
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.component import Component
 from lrmp.hardware.chip.event_energies import EventEnergies
 from lrmp.hardware.networks.layer import Layer
 from lrmp.hardware.networks.network import Network
+from lrmp.hardware.space.catalogue import space_from_json
+from lrmp.hardware.space.design_space import DesignSpace
 
 
 def task_document(task: Task) -> dict[str, Any]:
@@ -36,6 +38,7 @@ def task_document(task: Task) -> dict[str, Any]:
         "budget": task.budget,
         "objective": task.objective,
         "allowed_drop": task.allowed_drop,
+        "space": task.space.to_json(),
         "accuracy": _accuracy_document(task),
     }
 
@@ -65,14 +68,16 @@ def task_of_document(document: Any) -> Task:
             _text(document["network"]),
             tuple(Layer(**{**layer, "name": _text(layer["name"])}) for layer in document["layers"]),
         )
+        space = space_from_json(document["space"])
         task = Task(
             id=_text(document["id"]),
             network=network,
             accelerator=_accelerator(document["accelerator"]),
             budget=document["budget"],
             objective=document["objective"],
-            accuracy_factory=_accuracy_factory(document["accuracy"]),
+            accuracy_factory=_accuracy_factory(document["accuracy"], space),
             allowed_drop=document["allowed_drop"],
+            space=space,
         )
         fingerprint = task.fingerprint
     except LRMPError:
@@ -108,20 +113,19 @@ def _accuracy_document(task: Task) -> dict[str, Any] | None:
     if type(accuracy) is TableAccuracy:
         return {
             "kind": "table",
-            "weights": accuracy.weight_table.tolist(),
-            "activations": accuracy.activation_table.tolist(),
+            "terms": [[list(axes), values.tolist()] for axes, values in accuracy.terms.items()],
             "drop_map": accuracy.drop_map.definition,
             "provenance": accuracy.provenance,
             "estimate": accuracy.is_estimate,
         }
     try:
-        known = network_accuracy(task.network).fingerprint
+        known = network_accuracy(task.network, task.accelerator, task.space).fingerprint
     except LRMPError:  # no network that lrmp knows how to run
         return None
     return {"kind": "network"} if known == accuracy.fingerprint else None
 
 
-def _accuracy_factory(document: dict[str, Any]) -> AccuracyFactory:
+def _accuracy_factory(document: dict[str, Any], space: DesignSpace) -> AccuracyFactory:
     check_kind(document["kind"])
     if document["kind"] == "network":
         return network_accuracy
@@ -131,10 +135,10 @@ def _accuracy_factory(document: dict[str, Any]) -> AccuracyFactory:
         raise TypeError(f"{estimate!r} where true or false belongs")
     return GivenAccuracy(
         TableAccuracy(
-            document["weights"],
-            document["activations"],
+            {tuple(axes): values for axes, values in document["terms"]},
             _text(document["provenance"]),
             is_estimate=estimate,
             drop_map=None if drop_map is None else DropMap(**drop_map),
+            space=space,
         )
     )

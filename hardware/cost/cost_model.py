@@ -340,7 +340,7 @@ class CostModel:
     def __reduce__(self) -> tuple[Any, ...]:
         return (CostModel, (self.network, self.accelerator, self.space))
 
-    def _table(self, array: IntArray) -> SettingTable:
+    def _table(self, array: IntArray) -> SettingTable[np.int64]:
         return SettingTable.of(array, len(self.space), len(self.network))
 
     def _places(self, settings: ArrayLike) -> Places:
@@ -376,7 +376,7 @@ class CostModel:
         )
 
     @cached_property
-    def _windows(self) -> SettingTable:
+    def _windows(self) -> SettingTable[np.int64]:
         return self._table(self.energy.window_inputs)
 
     def _check_rounds(self, places: Places, copies: IntArray) -> None:

@@ -115,7 +115,7 @@ class Energy:
         self._base = self._base_parts(computation)
         self._totals = [replace(t, values=t.values.sum(axis=0)) for _, t in self._base]
 
-    def _base_parts(self, computation: Computation) -> list[tuple[list[int], SettingTable]]:
+    def _base_parts(self, computation: Computation) -> list[tuple[list[int], SettingTable[np.int64]]]:
         """Tabulate what does not depend on the copies: places of components, and their table."""
         network, mapping, fj = self._network, self._mapping, self._per_event
         width = computation.activation_bits.astype(np.float64)

@@ -2,14 +2,18 @@
 
 from dataclasses import dataclass
 from math import prod
+from typing import Generic, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lrmp.hardware.frozen_arrays import IntArray, read_only
 
+Number = TypeVar("Number", bound=np.generic)
+
 
 @dataclass(frozen=True, eq=False)
-class SettingTable:
+class SettingTable(Generic[Number]):
     """A quantity of L layers, for every setting of the knobs that it depends on.
 
     Attributes:
@@ -19,10 +23,10 @@ class SettingTable:
     """
 
     axes: tuple[int, ...]
-    values: IntArray
+    values: NDArray[Number]
 
-    @classmethod
-    def of(cls, array: IntArray, knobs: int, layers: int) -> "SettingTable":
+    @staticmethod
+    def of(array: IntArray, knobs: int, layers: int) -> "SettingTable[np.int64]":
         """Leave out the knobs that play no part.
 
         Args:
@@ -37,9 +41,9 @@ class SettingTable:
         axes = tuple(knob for knob in range(knobs) if array.shape[own + knob] > 1)
         sizes = [array.shape[own + knob] for knob in axes]
         full = np.broadcast_to(array, (*array.shape[:-1], layers))
-        return cls(axes, read_only(full.reshape(*array.shape[:own], prod(sizes) * layers)))
+        return SettingTable(axes, read_only(full.reshape(*array.shape[:own], prod(sizes) * layers)))
 
-    def of_settings(self, places: "Places") -> IntArray:
+    def of_settings(self, places: "Places") -> NDArray[Number]:
         """Look the quantity up.
 
         Args:
@@ -48,7 +52,8 @@ class SettingTable:
         Returns:
             Shape (own axes of the table, ..., L).
         """
-        return self.values.take(places.along(self.axes), axis=-1)
+        found: NDArray[Number] = self.values.take(places.along(self.axes), axis=-1)
+        return found
 
 
 class Places:

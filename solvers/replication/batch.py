@@ -25,7 +25,7 @@ EXACT = 2**61  # 64-bit sums below it are exact, with room for a difference
 
 @dataclass(frozen=True, eq=False)
 class ReplicationBatch(FrozenArrays):
-    """B problems for the same L layers; they differ in the layers' bits.
+    """B problems for the same L layers; they differ in the layers' settings.
 
     Attributes:
         tiles: Tiles of one copy, shape (B, L), each at least 0; 0 only for a layer of one unit.
@@ -34,7 +34,7 @@ class ReplicationBatch(FrozenArrays):
         fixed_cycles: Cycles that copies do not shorten, shape (B, L), each at least 0.
         budget: Tiles on the chip.
         objective: ``"latency"`` or ``"throughput"``.
-        least_interval: Cycles that the interval has whatever the bits and copies, at least 0.
+        least_interval: Cycles that the interval has whatever the settings and copies, at least 0.
 
     Raises:
         SolverError: If the arrays differ in shape, hold values out of range, or sums overflow.
@@ -92,7 +92,7 @@ class ReplicationBatch(FrozenArrays):
         if needed > self.budget:
             raise InfeasibleBudgetError(
                 f"Expected a budget of at least {needed} tiles for one copy of every layer, got "
-                f"{self.budget}. Lower the weight bits or raise the budget."
+                f"{self.budget}. Choose smaller settings or raise the budget."
             )
 
     def __len__(self) -> int:
@@ -102,17 +102,15 @@ class ReplicationBatch(FrozenArrays):
     def of(
         cls,
         cost_model: CostModel,
-        weight_bits: ArrayLike,
-        activation_bits: ArrayLike,
+        settings: ArrayLike,
         budget: int,
         objective: BatchObjective,
     ) -> Self:
-        """Pose the problems that remain once the bits are chosen.
+        """Pose the problems that remain once the settings are chosen.
 
         Args:
             cost_model: Network and accelerator.
-            weight_bits: Shape (B, L), each 2..8.
-            activation_bits: Shape (B, L), each 2..8.
+            settings: Places of the layers' values, shape (B, L, K).
             budget: Tiles on the chip.
             objective: What is minimised.
 
@@ -120,16 +118,23 @@ class ReplicationBatch(FrozenArrays):
             The problems of ``ReplicationProblem.of``.
 
         Raises:
-            DesignError: If the bits are out of range or of the wrong shape.
+            DesignError: If the settings are out of range or of the wrong shape.
             InfeasibleBudgetError: If in some problem one copy of every layer does not fit.
-            SolverError: If the layers take turns on the chip, so that they share no budget.
+            SolverError: If the layers take turns on the chip, so that they share no budget, or the
+                settings change the units that copies share.
         """
         require_stationary(cost_model)
+        units = cost_model.units(settings)
+        if (units != units[:1]).any():
+            raise SolverError(
+                "Expected settings that leave the units of work as they are, got others. Solve such "
+                "problems one by one."
+            )
         return cls(
-            tiles=cost_model.tiles_per_copy(weight_bits),
-            units=cost_model.units,
-            cycles_per_unit=cost_model.cycles_per_unit(activation_bits),
-            fixed_cycles=cost_model.fixed_cycles(activation_bits),
+            tiles=cost_model.tiles_per_copy(settings),
+            units=units[0],
+            cycles_per_unit=cost_model.cycles_per_unit(settings),
+            fixed_cycles=cost_model.fixed_cycles(settings),
             budget=budget,
             objective=objective,
             least_interval=cost_model.least_interval,

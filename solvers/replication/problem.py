@@ -150,17 +150,15 @@ class ReplicationProblem(FrozenArrays):
     def of(
         cls,
         cost_model: CostModel,
-        weight_bits: ArrayLike,
-        activation_bits: ArrayLike,
+        settings: ArrayLike,
         budget: int,
         objective: ReplicationObjective,
     ) -> Self:
-        """Pose the problem that remains once the bits are chosen.
+        """Pose the problem that remains once the settings are chosen.
 
         Args:
             cost_model: Network and accelerator.
-            weight_bits: Shape (L,), each 2..8.
-            activation_bits: Shape (L,), each 2..8.
+            settings: Places of the layers' values, shape (L, K).
             budget: Tiles on the chip.
             objective: What is minimised.
 
@@ -168,7 +166,7 @@ class ReplicationProblem(FrozenArrays):
             The problem.
 
         Raises:
-            DesignError: If the bits are out of range or of the wrong shape.
+            DesignError: If the settings are out of range or of the wrong shape.
             InfeasibleBudgetError: If one copy of every layer does not fit.
             PresetError: If the objective needs energies that the accelerator does not give.
             SolverError: If the layers take turns on the chip, so that they share no budget.
@@ -176,13 +174,13 @@ class ReplicationProblem(FrozenArrays):
         require_stationary(cost_model)
         energy_fj = None
         if objective in ("energy", "edp"):
-            copies = [useful_copies(units) for units in cost_model.units.tolist()]
-            energy_fj = cost_model.copies_energy_fj(weight_bits, activation_bits, copies)
+            copies = [useful_copies(units) for units in cost_model.units(settings).tolist()]
+            energy_fj = cost_model.copies_energy_fj(settings, copies)
         return cls(
-            tiles=cost_model.tiles_per_copy(weight_bits),
-            units=cost_model.units,
-            cycles_per_unit=cost_model.cycles_per_unit(activation_bits),
-            fixed_cycles=cost_model.fixed_cycles(activation_bits),
+            tiles=cost_model.tiles_per_copy(settings),
+            units=cost_model.units(settings),
+            cycles_per_unit=cost_model.cycles_per_unit(settings),
+            fixed_cycles=cost_model.fixed_cycles(settings),
             budget=budget,
             objective=objective,
             energy_fj=energy_fj,
@@ -435,7 +433,7 @@ class ReplicationProblem(FrozenArrays):
             )
             raise InfeasibleBudgetError(
                 f"Expected a budget of at least {needed} tiles for {wanted}, got {self.budget}. "
-                "Lower the weight bits or raise the budget."
+                "Choose smaller settings or raise the budget."
             )
 
 

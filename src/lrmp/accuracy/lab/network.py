@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from lrmp.accuracy.lab.images import data_root
 from lrmp.accuracy.lab.protocol import Protocol, SplitName, identity
-from lrmp.accuracy.model.accuracy_model import AccuracyKind, bit_index
+from lrmp.accuracy.model.accuracy_model import AccuracyKind
 from lrmp.accuracy.model.sensitivity_table import load_table, shipped_networks
 from lrmp.errors import MissingExtraError
 from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.hardware.space.design import MIN_BITS
+from lrmp.hardware.space.design import Design
+from lrmp.hardware.space.design_space import DesignSpace
+from lrmp.hardware.space.precision import PRECISION
 
 if TYPE_CHECKING:
     from lrmp.accuracy.lab.evaluator import NetworkEvaluator
@@ -30,6 +32,7 @@ class NetworkAccuracy:
 
     Args:
         protocol: Weights, images and recipe.
+        space: The knobs.
         root: The data folder; None for ``LRMP_DATA`` or its default.
         device: Where torch computes.
     """
@@ -37,8 +40,14 @@ class NetworkAccuracy:
     kind: AccuracyKind = "network"
     is_estimate = False
 
-    def __init__(self, protocol: Protocol, root: Path | None = None, device: str = "cpu") -> None:
-        self.protocol = protocol
+    def __init__(
+        self,
+        protocol: Protocol,
+        space: DesignSpace = PRECISION,
+        root: Path | None = None,
+        device: str = "cpu",
+    ) -> None:
+        self.protocol, self.space = protocol, space
         self._root, self._device = data_root(root), device
         self._remembered: OrderedDict[tuple[SplitName, bytes], float] = OrderedDict()
 
@@ -72,17 +81,29 @@ class NetworkAccuracy:
             ) from error
         return NetworkEvaluator(self.protocol, self._root, self._device)
 
-    def drop(self, weight_bits: IntArray, activation_bits: IntArray) -> float:
+    def drop(self, design: Design) -> float:
         """Measure the drop on the search images.
 
         Args:
-            weight_bits: Shape (L,), each 2..8.
-            activation_bits: Shape (L,), each 2..8.
+            design: Of L layers.
 
         Returns:
             Percentage points against the float network.
         """
-        return self._drop(weight_bits, activation_bits, "search")
+        return self._drop(design, "search")
+
+    def drops(self, settings: IntArray, replication: IntArray) -> NDArray[np.float64]:
+        """Measure the drops of many designs.
+
+        Args:
+            settings: Places of values, shape (B, L, K).
+            replication: Copies, shape (B, L).
+
+        Returns:
+            Percentage points, shape (B,).
+        """
+        designs = zip(settings, replication, strict=True)
+        return np.array([self.drop(Design(self.space, *design)) for design in designs])
 
     def sensitivities(self) -> NDArray[np.float64] | None:
         """Return those of the network's shipped table, in nats, shape (L, 2); None without one."""
@@ -90,26 +111,24 @@ class NetworkAccuracy:
             return None
         return load_table(self.protocol.network).accuracy().sensitivities()
 
-    def test_drop(self, weight_bits: IntArray, activation_bits: IntArray) -> float:
+    def test_drop(self, design: Design) -> float:
         """Measure the drop on the test images.
 
         Args:
-            weight_bits: Shape (L,), each 2..8.
-            activation_bits: Shape (L,), each 2..8.
+            design: Of L layers.
 
         Returns:
             Percentage points against the float network.
         """
-        return self._drop(weight_bits, activation_bits, "test")
+        return self._drop(design, "test")
 
-    def _drop(self, weight_bits: IntArray, activation_bits: IntArray, split: SplitName) -> float:
-        count = len(self.evaluator.layers)
-        weights = bit_index("weight_bits", weight_bits, count) + MIN_BITS
-        activations = bit_index("activation_bits", activation_bits, count) + MIN_BITS
-        key = (split, bytes(weights.tolist()) + bytes(activations.tolist()))
+    def _drop(self, design: Design, split: SplitName) -> float:
+        key = (split, design.settings.tobytes())
         if key not in self._remembered:
             if len(self._remembered) >= REMEMBERED_DESIGNS:
                 self._remembered.popitem(last=False)
-            result = self.evaluator.evaluate(weights, activations, split)
+            result = self.evaluator.evaluate(
+                design["weight_bits"], design["activation_bits"], split
+            )
             self._remembered[key] = result.drop
         return self._remembered[key]

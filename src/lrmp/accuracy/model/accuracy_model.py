@@ -5,15 +5,19 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lrmp.errors import DesignError
 from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.hardware.space.design import MAX_BITS, MIN_BITS
+from lrmp.hardware.space.design import Design
 
 AccuracyKind = Literal["table", "network"]
 
 
 class AccuracyModel(Protocol):
-    """Accuracy drop of a design, in percentage points against the float network."""
+    """Accuracy drop of a design, in percentage points against the float network.
+
+    It is built for a network, a chip and a design space, and sees whole designs: settings and
+    copies. What it draws at random, such as noise, comes from seeds of its own: a design has one
+    drop.
+    """
 
     @property
     def kind(self) -> AccuracyKind:
@@ -35,33 +39,43 @@ class AccuracyModel(Protocol):
         """SHA-256 of everything that defines the model."""
         ...
 
-    def drop(self, weight_bits: IntArray, activation_bits: IntArray) -> float:
+    def drop(self, design: Design) -> float:
         """Return the drop that searches may look at.
 
         Args:
-            weight_bits: Shape (L,), each 2..8.
-            activation_bits: Shape (L,), each 2..8.
+            design: Settings and copies of L layers.
 
         Returns:
             Percentage points; negative if the design beats the float network.
         """
         ...
 
-    def sensitivities(self) -> NDArray[np.float64] | None:
-        """Say how much rounding one operand of one layer alone matters; agents see it.
+    def drops(self, settings: IntArray, replication: IntArray) -> NDArray[np.float64]:
+        """Return the drops of many designs, the same as one by one.
+
+        Args:
+            settings: Places of values, shape (B, L, K).
+            replication: Copies, shape (B, L).
 
         Returns:
-            Weights and input of every layer, shape (L, 2), at least 0, in any one unit; None if
-            it is not known.
+            Percentage points, shape (B,).
         """
         ...
 
-    def test_drop(self, weight_bits: IntArray, activation_bits: IntArray) -> float | None:
+    def sensitivities(self) -> NDArray[np.float64] | None:
+        """Say how much turning one knob of one layer alone matters; agents see it.
+
+        Returns:
+            For every layer and knob, shape (L, K), at least 0, in any one unit; None if it is not
+            known.
+        """
+        ...
+
+    def test_drop(self, design: Design) -> float | None:
         """Return the drop on images no search has seen; only the leaderboard asks.
 
         Args:
-            weight_bits: Shape (L,), each 2..8.
-            activation_bits: Shape (L,), each 2..8.
+            design: Settings and copies of L layers.
 
         Returns:
             Percentage points, or None where the model has no test images.
@@ -80,26 +94,3 @@ def accuracy_label(kind: AccuracyKind, is_estimate: bool) -> str:
         ``"network"``, ``"table"`` or ``"table (estimate)"``.
     """
     return kind + (" (estimate)" if is_estimate else "")
-
-
-def bit_index(name: str, bits: IntArray, layers: int) -> IntArray:
-    """Turn bits into places in a table over the widths 2..8.
-
-    Args:
-        name: ``"weight_bits"`` or ``"activation_bits"``.
-        bits: Shape (L,).
-        layers: L.
-
-    Returns:
-        Indices 0..6, shape (L,).
-
-    Raises:
-        DesignError: If there is not one width of 2..8 per layer.
-    """
-    index: IntArray = np.asarray(bits) - MIN_BITS
-    # As unsigned numbers the negative ones are huge: one comparison, in every step of an episode.
-    if index.shape != (layers,) or (index.astype(np.uint64) > MAX_BITS - MIN_BITS).any():
-        raise DesignError(
-            f"Expected {layers} {name} between {MIN_BITS} and {MAX_BITS}, got {bits}."
-        )
-    return index

@@ -18,18 +18,21 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from lrmp.accuracy.model.accuracy_model import AccuracyKind, bit_index
-from lrmp.errors import AccuracyTableError
+from lrmp.accuracy.model.accuracy_model import AccuracyKind
+from lrmp.errors import AccuracyTableError, DesignError
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.networks import load_network
 from lrmp.hardware.networks.layer import Layer
 from lrmp.hardware.networks.network import Network
-from lrmp.hardware.space.design import BIT_WIDTHS, MAX_BITS, MIN_BITS
+from lrmp.hardware.space.design import Design
+from lrmp.hardware.space.design_space import DesignSpace
+from lrmp.hardware.space.precision import PRECISION
 
 Floats = NDArray[np.float32]
 Split = Literal["train", "search", "test"]
 
 WEIGHTS = "digits_cnn.safetensors"
+BIT_WIDTHS: tuple[int, ...] = tuple(map(int, PRECISION["weight_bits"].values))
 REMEMBERED_DESIGNS = 4096
 BLOCK = 128
 
@@ -140,9 +143,9 @@ class QuantizedLayer:
         Returns:
             Outputs before the activation function, shape (N, P, M).
         """
-        weights = self.integer_weights[weight_bits - MIN_BITS]
-        weight_step = self.weight_steps[weight_bits - MIN_BITS]
-        step = self.activation_steps[activation_bits - MIN_BITS]
+        weights = self.integer_weights[weight_bits - BIT_WIDTHS[0]]
+        weight_step = self.weight_steps[weight_bits - BIT_WIDTHS[0]]
+        step = self.activation_steps[activation_bits - BIT_WIDTHS[0]]
         count, positions = len(maps), self.layer.positions
         outputs = np.empty((count * positions, self.layer.columns), np.float32)
         # Blocks of images with one product each take three quarters of the time of
@@ -247,21 +250,30 @@ class DigitsAccuracy:
 
     Args:
         network: The digits network; None means just that.
+        space: The knobs: bits of weights and activations.
 
     Raises:
-        AccuracyTableError: If it is another network, or the weight file is damaged.
+        AccuracyTableError: If it is another network or space, or the weight file is damaged.
     """
 
     kind: AccuracyKind = "network"
     is_estimate = False
     provenance = "quantised digits_cnn on scikit-learn's handwritten digits, integer arithmetic"
 
-    def __init__(self, network: Network | None = None) -> None:
+    def __init__(
+        self, network: Network | None = None, space: DesignSpace = PRECISION
+    ) -> None:
         network = network or load_network("digits_cnn")
         if network != load_network("digits_cnn"):
             raise AccuracyTableError(
                 f"Expected network digits_cnn, the one with trained weights, got {network.name}."
             )
+        if space != PRECISION:
+            raise AccuracyTableError(
+                f"Expected the knobs {', '.join(PRECISION.names)} in all layers for the digits "
+                f"network, got {', '.join(space.names)}."
+            )
+        self.space = space
         self._layers = load_quantized_layers(network)
         self._remembered: OrderedDict[bytes, float] = OrderedDict()
         self._prefix: list[tuple[tuple[int, int], Floats]] = []
@@ -287,23 +299,22 @@ class DigitsAccuracy:
             maps = self._activate(index, patches(maps, entry.layer) @ entry.weight.T + entry.bias)
         return _correct(maps, images)
 
-    def correct(self, weight_bits: IntArray, activation_bits: IntArray, split: Split) -> int:
+    def correct(self, design: Design, split: Split) -> int:
         """Count the images that the quantised network classifies correctly.
 
         Args:
-            weight_bits: Shape (5,), each 2..8.
-            activation_bits: Shape (5,), each 2..8.
+            design: Of 5 layers.
             split: Which images.
 
         Returns:
             Number of images.
 
         Raises:
-            DesignError: If the bits are out of range or not one per layer.
+            DesignError: If the design has another number of layers or other knobs.
         """
         images = load_digits_split(split)
         maps = images.pixels
-        bits = self._bits(weight_bits, activation_bits)
+        bits = self._bits(design)
         prefix = self._prefix if split == "search" else []
         kept = 0
         while kept < len(prefix) and prefix[kept][0] == bits[kept]:
@@ -315,51 +326,64 @@ class DigitsAccuracy:
             prefix.append((bits[index], maps))
         return _correct(maps, images)
 
-    def drop(self, weight_bits: IntArray, activation_bits: IntArray) -> float:
+    def drop(self, design: Design) -> float:
         """Measure the drop on the search images.
 
         Args:
-            weight_bits: Shape (5,), each 2..8.
-            activation_bits: Shape (5,), each 2..8.
+            design: Of 5 layers.
 
         Returns:
             Percentage points against the float network.
         """
-        bits = self._bits(weight_bits, activation_bits)
-        key = bytes(weight for weight, _ in bits) + bytes(activation for _, activation in bits)
+        key = design.settings.tobytes()
         if key not in self._remembered:
             if len(self._remembered) >= REMEMBERED_DESIGNS:
                 self._remembered.popitem(last=False)
-            correct = self.correct(weight_bits, activation_bits, "search")
+            correct = self.correct(design, "search")
             self._remembered[key] = _points(self._float_search_correct - correct, "search")
         return self._remembered[key]
 
+    def drops(self, settings: IntArray, replication: IntArray) -> NDArray[np.float64]:
+        """Measure the drops of many designs on the search images.
+
+        Args:
+            settings: Places of values, shape (B, 5, 2).
+            replication: Copies, shape (B, 5); they play no part.
+
+        Returns:
+            Percentage points, shape (B,).
+        """
+        designs = zip(settings, replication, strict=True)
+        return np.array([self.drop(Design(self.space, *design)) for design in designs])
+
     def sensitivities(self) -> NDArray[np.float64]:
-        """Measure the drops with one operand of one layer at 2 bits, shape (5, 2).
+        """Measure the drops with one knob of one layer at 2 bits, shape (5, 2).
 
         Returns:
             Percentage points; the search images decide.
         """
         return _sensitivities().copy()
 
-    def test_drop(self, weight_bits: IntArray, activation_bits: IntArray) -> float:
+    def test_drop(self, design: Design) -> float:
         """Measure the drop on the test images.
 
         Args:
-            weight_bits: Shape (5,), each 2..8.
-            activation_bits: Shape (5,), each 2..8.
+            design: Of 5 layers.
 
         Returns:
             Percentage points against the float network.
         """
-        correct = self.correct(weight_bits, activation_bits, "test")
+        correct = self.correct(design, "test")
         return _points(self.float_correct("test") - correct, "test")
 
-    def _bits(self, weight_bits: IntArray, activation_bits: IntArray) -> list[tuple[int, int]]:
-        """Check the bits and pair them layer by layer."""
-        count = len(self._layers)
-        weights = bit_index("weight_bits", weight_bits, count) + MIN_BITS
-        activations = bit_index("activation_bits", activation_bits, count) + MIN_BITS
+    def _bits(self, design: Design) -> list[tuple[int, int]]:
+        """Check the design and pair its bits layer by layer."""
+        if design.space != self.space or len(design) != len(self._layers):
+            raise DesignError(
+                f"Expected a design of {len(self._layers)} layers with "
+                f"{' and '.join(self.space.names)}, got {design!r}."
+            )
+        weights, activations = design["weight_bits"], design["activation_bits"]
         return list(zip(weights.tolist(), activations.tolist(), strict=True))
 
     @cached_property
@@ -376,12 +400,13 @@ class DigitsAccuracy:
 @cache  # all tasks of the network ask; a second each
 def _sensitivities() -> NDArray[np.float64]:
     accuracy = DigitsAccuracy()
-    layers = len(accuracy._layers)
-    points = np.zeros((layers, 2))
-    for layer, operand in np.ndindex(*points.shape):
-        bits = np.full((2, layers), MAX_BITS)
-        bits[operand, layer] = MIN_BITS
-        points[layer, operand] = max(0.0, accuracy.drop(bits[0], bits[1]))
+    layers, space = len(accuracy._layers), accuracy.space
+    points = np.zeros((layers, len(space)))
+    ones = np.ones(layers, dtype=np.int64)
+    for layer, knob in np.ndindex(*points.shape):
+        settings = space.plain_settings(layers)
+        settings[layer, knob] = 0
+        points[layer, knob] = max(0.0, accuracy.drop(Design(space, settings, ones)))
     return points
 
 

@@ -13,10 +13,12 @@ from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.errors import AccuracyTableError, unknown_name, unlike_names
 from lrmp.foreign_text import parse_json
 from lrmp.hardware.networks.network import Network
-from lrmp.hardware.space.design import BIT_WIDTHS
+from lrmp.hardware.space.design_space import DesignSpace
+from lrmp.hardware.space.precision import PRECISION
 
 FOLDER = "lrmp.accuracy.tables"
 FORMAT = 1
+BIT_WIDTHS = tuple(range(2, 9))  # TODO helper: by knob
 
 TableKind = Literal["measured", "predicted"]
 
@@ -56,16 +58,18 @@ class SensitivityTable:
         """
         return table_sums(self.weight, self.activation, weight_bits, activation_bits)
 
-    def accuracy(self) -> TableAccuracy:
+    def accuracy(self, space: DesignSpace = PRECISION) -> TableAccuracy:
         """Return the accuracy model that tasks use.
+
+        Args:
+            space: The knobs.
 
         Returns:
             The model; predicted tables are estimates.
         """
         weights = self.provenance.get("weights", "")
         return TableAccuracy(
-            self.weight,
-            self.activation,
+            {"weight_bits": self.weight, "activation_bits": self.activation},
             f"{self.kind} sensitivity table of {self.network}"
             + (
                 f" ({self.provenance.get('recipe', 'no recipe named')}; {weights})"
@@ -74,6 +78,7 @@ class SensitivityTable:
             ),
             is_estimate=self.kind == "predicted",
             drop_map=self.drop_map,
+            space=space,
         )
 
     def to_text(self) -> str:
@@ -233,11 +238,12 @@ def load_designs(network: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
 
 
-def shipped_accuracy(network: Network) -> TableAccuracy:
+def shipped_accuracy(network: Network, space: DesignSpace = PRECISION) -> TableAccuracy:
     """Build the accuracy model of a network from its shipped table.
 
     Args:
         network: Its topology.
+        space: The knobs.
 
     Returns:
         The model.
@@ -252,7 +258,7 @@ def shipped_accuracy(network: Network) -> TableAccuracy:
             f"Expected the table of {network.name} to hold its "
             f"{unlike_names('layers', layers, table.layers)}."
         )
-    return table.accuracy()
+    return table.accuracy(space)
 
 
 def _numbers(values: NDArray[np.float64]) -> str:

@@ -2,168 +2,215 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lrmp.accuracy.model.accuracy_model import AccuracyKind, bit_index
+from lrmp.accuracy.model.accuracy_model import AccuracyKind
 from lrmp.accuracy.model.drop_map import DropMap, IdentityMap
 from lrmp.errors import AccuracyTableError
+from lrmp.hardware.cost.setting_table import Places, SettingTable
 from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.hardware.space.design import BIT_WIDTHS, MIN_BITS
+from lrmp.hardware.space.design import Design
+from lrmp.hardware.space.design_space import DesignSpace
+from lrmp.hardware.space.precision import PRECISION
 
-SENSITIVITY_BITS = 4  # where the layers of all measured networks differ most clearly
 LARGEST = float(np.finfo(float).max) / 16  # sums and differences of a few such are floats
+
+Floats = NDArray[np.float64]
+#: What a term depends on: the name of a knob, or those of several in the order of the space.
+Axes = str | tuple[str, ...]
 
 
 class TableAccuracy:
-    """Drop of a design from the sum of one entry per layer and operand, through an increasing map.
+    """Drop of a design from a sum of terms, through an increasing map.
 
-    ``drop = drop_map(sum over layers of weight_table[l, bits] + activation_table[l, bits])``, where
-    the map increases strictly: the least drop for some cost is the least sum.
+    ``drop = drop_map(sum over layers and terms of the term at the layer's setting)``. A term
+    depends on one knob, or on a few together, and the map increases strictly: the least drop for
+    some cost is the least sum.
 
     Args:
-        weight_table: Entries by layer and weight bits 2..8, shape (L, 7); copied.
-        activation_table: Entries by layer and activation bits 2..8, shape (L, 7); copied.
+        terms: For every term the knobs that it depends on, and its entries by layer and their
+            values, shape (L, V, ...); copied. Every knob of the space has some term.
         provenance: Where the numbers come from, one line.
         is_estimate: Whether they were not measured on the network itself.
         drop_map: From the sum to percentage points; None if the entries are points already.
+        space: The knobs.
 
     Raises:
-        AccuracyTableError: If a shape is wrong, a number or the sum of a design is not finite, or
-            the map is none.
+        AccuracyTableError: If a knob is unknown or has no term, a shape is wrong, a number or the
+            sum of a design is not finite, or the map is none.
     """
 
     kind: AccuracyKind = "table"
 
     def __init__(
         self,
-        weight_table: ArrayLike,
-        activation_table: ArrayLike,
+        terms: Mapping[Axes, ArrayLike],
         provenance: str,
         *,
         is_estimate: bool,
         drop_map: DropMap | IdentityMap | None = None,
+        space: DesignSpace = PRECISION,
     ) -> None:
         if not isinstance(drop_map, DropMap | IdentityMap | None):
             raise AccuracyTableError(
                 f"Expected drop_map to be a DropMap, or None for points, got {drop_map!r}."
             )
-        self.weight_table = _entries("weight_table", weight_table)
-        layers = len(self.weight_table)
-        self.activation_table = _entries("activation_table", activation_table, layers)
+        self.space = space
+        self.provenance = provenance
+        self.is_estimate = is_estimate
+        self.drop_map = drop_map or IdentityMap()
+        self.terms: dict[tuple[str, ...], Floats] = {}
+        for given, values in terms.items():
+            axes = (given,) if isinstance(given, str) else tuple(given)
+            self.terms[axes] = self._entries(axes, values)
+        covered = {name for axes in self.terms for name in axes}
+        if missing := [name for name in space.names if name not in covered]:
+            raise AccuracyTableError(
+                f"Expected a term for every knob, got none for {missing[0]}. Give one that changes "
+                "nothing a row of zeros per layer."
+            )
         with np.errstate(over="ignore"):
             largest = sum(
-                float(np.abs(table).max(axis=1).sum())
-                for table in (self.weight_table, self.activation_table)
+                float(np.abs(values).reshape(len(values), -1).max(axis=1).sum())
+                for values in self.terms.values()
             )
         if largest > LARGEST:
             raise AccuracyTableError(
                 f"Expected entries whose sum over the layers is at most {LARGEST:.0e}, got up to "
                 f"{largest:.0e}. Give them a larger unit, or what must not be used a smaller entry."
             )
-        self.provenance = provenance
-        self.is_estimate = is_estimate
-        self.drop_map = drop_map or IdentityMap()
-        self._layers = np.arange(layers)
+        self.layers = len(next(iter(self.terms.values())))
+        self._tables = [
+            SettingTable(tuple(map(space.place, axes)), _flat(values))
+            for axes, values in self.terms.items()
+        ]
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of every bit of the tables, of the map, and of whether this is an estimate.
+        """SHA-256 of every bit of the terms, of the map, and of whether this is an estimate.
 
         As with chips, where the numbers come from is not part.
         """
         definition = {
-            "weights": self.weight_table.tolist(),
-            "activations": self.activation_table.tolist(),
+            "terms": [[list(axes), values.tolist()] for axes, values in self.terms.items()],
+            "space": self.space.to_json(),
             "drop_map": self.drop_map.definition,
             "is_estimate": bool(self.is_estimate),
         }
         text = json.dumps(definition, sort_keys=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def table_sum(self, weight_bits: IntArray, activation_bits: IntArray) -> float:
-        """Sum the entries of a design.
+    def term_values(self, settings: IntArray, layers: IntArray | None = None) -> list[Floats]:
+        """Look the terms up.
 
         Args:
-            weight_bits: Shape (L,), each 2..8.
-            activation_bits: Shape (L,), each 2..8.
+            settings: Places of values, shape (..., L, K); not checked.
+            layers: The layer of every setting, shape (...), if the settings are of shape (..., K).
 
         Returns:
-            In the unit of the tables.
-
-        Raises:
-            DesignError: If the bits are out of range or not one per layer.
+            For every term its values, of the shape of the settings less their last axis.
         """
-        count = len(self._layers)
-        weights = bit_index("weight_bits", weight_bits, count)
-        activations = bit_index("activation_bits", activation_bits, count)
-        return float(
-            self.weight_table[self._layers, weights].sum()
-            + self.activation_table[self._layers, activations].sum()
-        )
+        places = Places(settings, self.space.sizes, self.layers, layers)
+        return [table.of_settings(places) for table in self._tables]
 
-    def drop(self, weight_bits: IntArray, activation_bits: IntArray) -> float:
-        """Map the sum of a design's entries to its drop.
+    def sums(self, settings: IntArray) -> Floats:
+        """Sum the terms of designs.
 
         Args:
-            weight_bits: Shape (L,), each 2..8.
-            activation_bits: Shape (L,), each 2..8.
+            settings: Places of values, shape (..., L, K); not checked.
+
+        Returns:
+            Shape (...), in the unit of the terms.
+        """
+        first, *others = (values.sum(axis=-1) for values in self.term_values(settings))
+        return sum(others, first)
+
+    def drop(self, design: Design) -> float:
+        """Map the sum of a design's terms to its drop.
+
+        Args:
+            design: Of L layers.
 
         Returns:
             Percentage points.
-
-        Raises:
-            DesignError: If the bits are out of range or not one per layer.
         """
-        return float(self.drop_map(self.table_sum(weight_bits, activation_bits)))
+        return float(self.drop_map(self.sums(design.settings)))
 
-    def drops(self, weight_bits: IntArray, activation_bits: IntArray) -> NDArray[np.float64]:
+    def drops(self, settings: IntArray, replication: IntArray) -> Floats:
         """Map the sums of many designs to their drops, the same numbers as one by one.
 
         Args:
-            weight_bits: Shape (B, L), each 2..8; not checked.
-            activation_bits: Shape (B, L), each 2..8; not checked.
+            settings: Places of values, shape (B, L, K); not checked.
+            replication: Copies, shape (B, L); they play no part.
 
         Returns:
             Percentage points, shape (B,).
         """
-        return self.drop_map(
-            self.weight_table[self._layers, weight_bits - MIN_BITS].sum(axis=1)
-            + self.activation_table[self._layers, activation_bits - MIN_BITS].sum(axis=1)
-        )
+        return self.drop_map(self.sums(settings))
 
-    def sensitivities(self) -> NDArray[np.float64]:
-        """Return what 4 bits add to the sum, in the unit of the tables, shape (L, 2)."""
-        tables = np.stack([self.weight_table, self.activation_table], axis=1)
-        added: NDArray[np.float64] = tables[:, :, SENSITIVITY_BITS - MIN_BITS] - tables[:, :, -1]
+    def sensitivities(self) -> Floats:
+        """Say what turning one knob of one layer down adds to the sum.
+
+        Returns:
+            What the value a third of the way up adds to the plain one, 4 bits to 8, in the unit of
+            the terms, shape (L, K).
+        """
+        plain = self.space.plain_settings(self.layers)
+        at_plain = sum(self.term_values(plain))
+        added = np.empty(plain.shape)
+        for place, size in enumerate(self.space.sizes):
+            turned = plain.copy()
+            turned[:, place] = (size - 1) // 3
+            added[:, place] = sum(self.term_values(turned)) - at_plain
         return np.maximum(added, 0)
 
-    def test_drop(self, weight_bits: IntArray, activation_bits: IntArray) -> None:
+    def test_drop(self, design: Design) -> None:
         """Return None: a table holds no test images.
 
         Args:
-            weight_bits: Shape (L,), each 2..8.
-            activation_bits: Shape (L,), each 2..8.
+            design: Any.
         """
         return
 
+    def _entries(self, axes: tuple[str, ...], values: ArrayLike) -> Floats:
+        """Copy a term into an array that cannot be written."""
+        shown = " and ".join(axes)
+        if unknown := [name for name in axes if name not in self.space.names]:
+            raise AccuracyTableError(
+                f"Expected terms of the knobs {', '.join(self.space.names)}; got one of "
+                f"{unknown[0]!r}."
+            )
+        places = [self.space.place(name) for name in axes]
+        if not axes or sorted(set(places)) != places:
+            raise AccuracyTableError(
+                f"Expected the knobs of a term in the order of the space, got {axes}."
+            )
+        sizes = [self.space.sizes[place] for place in places]
+        try:
+            table = np.array(values, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise AccuracyTableError(
+                f"Expected the term of {shown} to be numbers, {' x '.join(map(str, sizes))} for "
+                f"every layer: {error}."
+            ) from error
+        known = len(next(iter(self.terms.values()))) if self.terms else max(1, *table.shape[:1], 1)
+        expected = (known, *sizes)
+        if table.shape != expected or not np.isfinite(table).all():
+            raise AccuracyTableError(
+                f"Expected the term of {shown} to be finite and of shape {expected}, got shape "
+                f"{table.shape} with {np.count_nonzero(~np.isfinite(table))} non-finite values."
+            )
+        table += 0.0  # -0.0 is 0.0
+        table.flags.writeable = False
+        return table
 
-def _entries(name: str, values: ArrayLike, layers: int | None = None) -> NDArray[np.float64]:
-    """Copy a table into an array that cannot be written."""
-    try:
-        table = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise AccuracyTableError(
-            f"Expected {name} to be numbers, {len(BIT_WIDTHS)} for every layer: {error}."
-        ) from error
-    rows = max((1, *table.shape[:1])) if layers is None else layers
-    expected = (rows, len(BIT_WIDTHS))
-    if table.shape != expected or not np.isfinite(table).all():
-        raise AccuracyTableError(
-            f"Expected {name} to be finite and of shape {expected}, got shape "
-            f"{table.shape} with {np.count_nonzero(~np.isfinite(table))} non-finite values."
-        )
-    table += 0.0  # -0.0 is 0.0
-    table.flags.writeable = False
-    return table
+
+def _flat(values: Floats) -> Floats:
+    """Put the layers last, as settings are looked up."""
+    flat = np.ascontiguousarray(np.moveaxis(values, 0, -1)).reshape(-1)
+    flat.flags.writeable = False
+    return flat
