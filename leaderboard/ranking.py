@@ -12,9 +12,7 @@ from lrmp.envs.task.task import TASKS, load_task
 from lrmp.leaderboard.entry import Entry
 from lrmp.printable import printable
 
-REWARD_FORMULA = (
-    f"reward = ln(speedup) - {PENALTY_PER_POINT:g} * max(0, accuracy drop - allowed drop)"
-)
+REWARD_FORMULA = f"reward = ln(gain) - {PENALTY_PER_POINT:g} * max(0, accuracy drop - allowed drop)"
 SCORE_FORMULA = "score = interquartile mean of the rewards of an agent's seeds"
 ESTIMATES = "Estimates: the accuracy of these tasks was not measured on their networks"
 
@@ -38,7 +36,7 @@ class RankedAgent:
         score: Interquartile mean of the rewards over seeds.
         seeds: How many.
         best_reward: Reward of the best design.
-        best_speedup: Its baseline / design, of what the task minimises.
+        best_gain: Its baseline / design, of what the task minimises.
         best_accuracy_drop: Its drop in percentage points, as searches see it.
         best_test_accuracy_drop: Its drop on images no search has seen, or None without such.
         evaluated_designs: Designs scored, the most of any seed. Self-reported.
@@ -57,7 +55,7 @@ class RankedAgent:
     score: float
     seeds: int
     best_reward: float
-    best_speedup: float
+    best_gain: float
     best_accuracy_drop: float
     best_test_accuracy_drop: float | None
     evaluated_designs: int
@@ -180,7 +178,7 @@ def _ranked(board: _Board, place: int, score: float, seeds: Sequence[Entry]) -> 
         score=score,
         seeds=len(seeds),
         best_reward=replay.claim.reward,
-        best_speedup=replay.claim.speedup,
+        best_gain=replay.claim.gain,
         best_accuracy_drop=replay.claim.accuracy_drop,
         best_test_accuracy_drop=replay.test_accuracy_drop,
         evaluated_designs=max(e.replay.record.evaluated_designs for e in seeds),
@@ -197,7 +195,7 @@ _HEADER = (
     "score",
     "seeds",
     "best reward",
-    "speedup",
+    "gain",
     "drop",
     "test drop",
     "designs",
@@ -215,7 +213,7 @@ def _cells(agent: RankedAgent) -> tuple[str, ...]:
         f"{agent.score:.4f}",
         str(agent.seeds),
         f"{agent.best_reward:.4f}",
-        f"{agent.best_speedup:.3f}x",
+        f"{agent.best_gain:.3f}x",
         f"{agent.best_accuracy_drop:.2f}",
         "-" if test_drop is None else f"{test_drop:.2f}",
         str(agent.evaluated_designs),

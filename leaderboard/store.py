@@ -43,7 +43,7 @@ _SCHEMA = (
         record TEXT NOT NULL,                      -- canonical JSON, as submitted
         sha256 TEXT NOT NULL,                      -- of that
         reward REAL NOT NULL,
-        speedup REAL NOT NULL,
+        gain REAL NOT NULL,
         accuracy_drop REAL NOT NULL,               -- percentage points
         latency_cycles INTEGER NOT NULL,
         bottleneck_cycles INTEGER NOT NULL,

@@ -170,7 +170,7 @@ def build_record(document: dict[str, Any]) -> Record:
             "Submit the whole design."
         )
     claim = document["claim"]
-    reals = {name: float(claim[name]) for name in ("reward", "speedup", "accuracy_drop")}
+    reals = {name: float(claim[name]) for name in ("reward", "gain", "accuracy_drop")}
     fields = {name: value for name, value in document.items() if name != "schema_version"}
     return Record(
         **fields

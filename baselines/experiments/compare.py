@@ -117,7 +117,7 @@ def summarise(runs: list[RunDirectory]) -> dict[str, Any]:
         "seeds": len(runs),
         "evaluated_designs": max(record["evaluated_designs"] for record in records),
     }
-    for name in ("reward", "speedup", "accuracy_drop"):
+    for name in ("reward", "gain", "accuracy_drop"):
         values = [record["claim"][name] for record in records]
         summary[name] = {
             "values": values,
@@ -138,12 +138,12 @@ def format_table(summary: dict[str, dict[str, Any]]) -> str:
         One row per agent, the best first; no newline at the end.
     """
     lines = [
-        "| agent | seeds | designs | best reward | speedup | accuracy drop (points) |",
+        "| agent | seeds | designs | best reward | gain | accuracy drop (points) |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for agent, row in sorted(summary.items(), key=lambda item: -item[1]["reward"]["iqm"]):
         cells = [agent, str(row["seeds"]), str(row["evaluated_designs"])]
-        for name, digits in (("reward", 3), ("speedup", 2), ("accuracy_drop", 2)):
+        for name, digits in (("reward", 3), ("gain", 2), ("accuracy_drop", 2)):
             text = f"{row[name]['iqm']:.{digits}f}"
             if row[name]["interval_95"] is not None:
                 low, high = row[name]["interval_95"]
@@ -214,7 +214,7 @@ def plot_comparison(env_id: str, runs: dict[str, list[RunDirectory]], path: Path
     axes.set_ylim(bottom=max(floor, -1.0))
     axes.set_xlabel("evaluated designs")
     allowed = load_task(env_id).allowed_drop
-    axes.set_ylabel(f"best reward so far\nln(speedup) - max(0, drop - {allowed:g} points)")
+    axes.set_ylabel(f"best reward so far\nln(gain) - max(0, drop - {allowed:g} points)")
     axes.set_title(f"{env_id}: interquartile mean, 95 % interval")
     axes.legend(loc="lower right", fontsize="small")
     axes.spines[["top", "right"]].set_visible(False)

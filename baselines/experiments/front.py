@@ -53,14 +53,14 @@ class Args:
 
 
 def front(task: TaskLike) -> list[dict[str, float]]:
-    """Find the fastest design within every allowance.
+    """Find the design of largest gain within every allowance.
 
     Args:
         task: A task with an accuracy table.
 
     Returns:
-        For every allowance in percentage points: speedup (baseline / design, of what the task
-        minimises) and drop of the best design within it, and a speedup that none exceeds.
+        For every allowance in percentage points: gain (baseline / design, of what the task
+        minimises) and drop of the best design within it, and a gain that none exceeds.
     """
     task = find_task(task)
     points = []
@@ -73,8 +73,8 @@ def front(task: TaskLike) -> list[dict[str, float]]:
             {
                 "allowance": allowance,
                 "accuracy_drop": task.accuracy.drop(*bits),
-                "speedup": math.exp(answer.value),
-                "speedup_bound": math.exp(answer.bound),
+                "gain": math.exp(answer.value),
+                "gain_bound": math.exp(answer.bound),
             }
         )
     return points
@@ -115,7 +115,7 @@ def uniform_pairs(task: TaskLike) -> list[dict[str, float]]:
         task: What is solved.
 
     Returns:
-        Bits, speedup and drop of the 49 designs that fit.
+        Bits, gain and drop of the 49 designs that fit.
     """
     task = find_task(task)
     layers = len(task.network)
@@ -127,7 +127,7 @@ def uniform_pairs(task: TaskLike) -> list[dict[str, float]]:
                 {
                     "weight_bits": weight,
                     "activation_bits": activation,
-                    "speedup": outcome.speedup,
+                    "gain": outcome.gain,
                     "accuracy_drop": outcome.accuracy_drop,
                 }
             )
@@ -229,7 +229,7 @@ def _agents(comparison: Path) -> dict[str, dict[str, list[float]]]:
     try:
         agents = parse_json(read_foreign_text(comparison))["agents"]
         return {
-            name: {key: row[key]["values"] for key in ("speedup", "accuracy_drop")}
+            name: {key: row[key]["values"] for key in ("gain", "accuracy_drop")}
             for name, row in agents.items()
         }
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
@@ -253,22 +253,22 @@ def plot(task: TaskLike, document: dict[str, Any], path: Path) -> None:
     points = document["front"]
     drops = [point["accuracy_drop"] for point in points]
     allowances = [point["allowance"] for point in points]
-    bounds = [point["speedup_bound"] for point in points]
+    bounds = [point["gain_bound"] for point in points]
     # Between two allowances the bound of the larger one holds.
     axes.plot(allowances, bounds, color="#c44", drawstyle="steps-pre", label="proven bound")
-    speedups = [point["speedup"] for point in points]
-    axes.plot(drops, speedups, "o", color="#1f6f8b", label="fastest design within the drop")
+    gains = [point["gain"] for point in points]
+    axes.plot(drops, gains, "o", color="#1f6f8b", label="fastest design within the drop")
     pairs = document["uniform_pairs"]
     axes.plot(
         [row["accuracy_drop"] for row in pairs],
-        [row["speedup"] for row in pairs],
+        [row["gain"] for row in pairs],
         ".",
         color="#999",
         label="uniform pairs of bits",
     )
     for name, values in document["agents"].items():
         if name not in ("uniform", "uniform-pairs"):
-            axes.plot(values["accuracy_drop"], values["speedup"], "x", label=f"{name}, best of run")
+            axes.plot(values["accuracy_drop"], values["gain"], "x", label=f"{name}, best of run")
     low, high = PUBLISHED[task.objective]
     axes.fill_between(
         [min(drops), 1.0],

@@ -138,7 +138,7 @@ def gains(task: TaskLike) -> dict[str, Any]:
         "network": task.network.name,
         "objective": task.objective,
         "accuracy": task.accuracy_label,
-        PAIR: max(within, key=lambda pair: pair["speedup"]),
+        PAIR: max(within, key=lambda pair: pair["gain"]),
         BEST: _best(task, task.allowed_drop),
     }
 
@@ -147,7 +147,7 @@ def _design(task: Task, bits: Any) -> dict[str, Any]:
     outcome = evaluate_bits(task, *bits)
     return {
         "design": design_text(np.asarray(bits)),
-        "speedup": outcome.speedup,
+        "gain": outcome.gain,
         "table_drop": outcome.accuracy_drop,
     }
 
@@ -305,7 +305,7 @@ def format_gains(rows: list[dict[str, Any]]) -> str:
                 cells += ["", "", ""]
                 continue
             best = row[BEST]
-            cells += [f"{row[PAIR]['speedup']:.2f}x", f"{best['speedup']:.2f}x"]
+            cells += [f"{row[PAIR]['gain']:.2f}x", f"{best['gain']:.2f}x"]
             cells.append(f"{best['bound']:.2f}x")
         lines.append(f"| {' | '.join(cells)} |")
     published = [f"{low:g}-{high:g}x" for low, high in PUBLISHED.values()]
@@ -338,7 +338,7 @@ def format_checks(rows: list[dict[str, Any]]) -> str:
                 continue
             low, high = found["test"]["interval"]
             lines.append(
-                f"| {_label(row)} | {row['objective']} | {name} | {found['speedup']:.2f}x | "
+                f"| {_label(row)} | {row['objective']} | {name} | {found['gain']:.2f}x | "
                 f"{found['table_drop']:.2f} | {found['search']['drop']:.2f} | "
                 f"{found['test']['drop']:.2f} [{low:.2f}, {high:.2f}] |"
             )
@@ -389,7 +389,7 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
         axes.axvspan(low, high, color="#e08e45", alpha=0.2, label="LRMP's published range")
         for name, (marker, color) in styles.items():
             points = [
-                (group[objective][name]["speedup"], places[label])
+                (group[objective][name]["gain"], places[label])
                 for label, group in groups.items()
                 if objective in group and group[objective].get(name) is not None
             ]

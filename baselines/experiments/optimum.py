@@ -34,7 +34,7 @@ the scale of `lrmp.envs.Optimum.normalised`, with 0 for the plain 8-bit chip. `l
 LRMP-ResNet18-v0` prints a design with its bound and the solver's log, `--plot` draws it, `--solve`
 finds and proves it anew.
 
-| task | best return | bound | gap | speedup | drop (points) |
+| task | best return | bound | gap | gain | drop (points) |
 | --- | --- | --- | --- | --- | --- |
 {rows}
 
@@ -208,7 +208,7 @@ def format_page(optima: list[Optimum]) -> str:
         outcome = evaluate_bits(load_task(optimum.task), design.weight_bits, design.activation_bits)
         rows.append(
             f"| `{optimum.task}` | {optimum.value:.6f} | {optimum.bound:.6f} | "
-            f"{100 * optimum.gap:.1e} % | {outcome.speedup:.3f}x | {outcome.accuracy_drop:.3f} |"
+            f"{100 * optimum.gap:.1e} % | {outcome.gain:.3f}x | {outcome.accuracy_drop:.3f} |"
         )
     return PAGE.format(rows="\n".join(rows))
 

@@ -265,7 +265,7 @@ def try_policy(policy: SetPolicy, task_id: str, samples: int, seed: int) -> dict
     optimum = stored_optimum(task_id)
     return {
         "greedy_reward": float(greedy),
-        "greedy_speedup": info["speedup"],
+        "greedy_gain": info["gain"],
         "greedy_drop": info["accuracy_drop"],
         "samples": samples,
         "best_sampled_reward": float(drawn.max()),
@@ -288,7 +288,7 @@ def format_page(args: Args, document: dict[str, Any]) -> str:
         optimum = found["optimal_reward"]
         best = max(found["greedy_reward"], found["best_sampled_reward"])
         rows.append(
-            f"| {task_id} | {found['greedy_reward']:.3f} | {found['greedy_speedup']:.2f} | "
+            f"| {task_id} | {found['greedy_reward']:.3f} | {found['greedy_gain']:.2f} | "
             f"{found['greedy_drop']:.2f} | {found['best_sampled_reward']:.3f} | "
             + (f"{optimum:.3f} | {optimum - best:.3f} |" if optimum is not None else "- | - |")
         )
@@ -300,9 +300,9 @@ One policy over sets of layers, trained by policy gradient on {args.instances} d
 the procedural family ({args.iterations} updates of {args.networks} x {args.designs} designs,
 {document["training_s"]:.0f} s), then tried on registered tasks as it is: its likeliest design, and
 the best of {args.samples} designs drawn from it. The gap is the optimal reward less the better of
-the two: a log-speedup.
+the two: the logarithm of a gain.
 
-| task | likeliest: reward | speedup | drop, points | best drawn: reward | optimum | gap |
+| task | likeliest: reward | gain | drop, points | best drawn: reward | optimum | gap |
 | --- | --- | --- | --- | --- | --- | --- |
 {table}
 

@@ -176,11 +176,11 @@ def _train(run: Run, args: Args) -> None:
             buffer.add(seen, taken, args.reward_scale * reward, following, ended)
 
         bits = info["design"].weight_bits, info["design"].activation_bits
-        if tally.add(reward, info["speedup"], info["accuracy_drop"], *bits):
+        if tally.add(reward, info["gain"], info["accuracy_drop"], *bits):
             best_actor.load_state_dict(actor.state_dict())
 
         # Learning: one update per transition of the episode.
-        scalars = {"charts/speedup": info["speedup"], "charts/accuracy_drop": info["accuracy_drop"]}
+        scalars = {"charts/gain": info["gain"], "charts/accuracy_drop": info["accuracy_drop"]}
         if episode >= args.warmup_episodes:
             for _ in range(steps_per_episode):
                 batch = buffer.sample(rng, args.batch_size)

@@ -265,7 +265,7 @@ def _train(run: Run, args: Args) -> None:
         rollout = play(game, agents, critic, rng)
         for bits, scores in game.played:
             rewards = scores.reward
-            tally.add(rewards, scores.speedup, scores.accuracy_drop, bits[..., 0], bits[..., 1])
+            tally.add(rewards, scores.gain, scores.accuracy_drop, bits[..., 0], bits[..., 1])
 
         losses = learn(rollout, agents, critic, optimizer, args, loop.left(iteration), rng)
 

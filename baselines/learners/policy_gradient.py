@@ -134,7 +134,7 @@ def _train(run: Run, policy: SetPolicy, args: Args) -> None:
         bits = MIN_BITS + index.numpy()
         scores = dynamics.scores(bits[:, :, 0].copy(), bits[:, :, 1].copy())
         rewards = scores.reward
-        tally.add(rewards, scores.speedup, scores.accuracy_drop, bits[..., 0], bits[..., 1])
+        tally.add(rewards, scores.gain, scores.accuracy_drop, bits[..., 0], bits[..., 1])
 
         # Learning.
         shrunk = compress(torch.from_numpy(scores.reward).float())

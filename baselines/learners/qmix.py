@@ -310,7 +310,7 @@ def _train(run: Run, args: Args) -> None:
         play(game, team.agents, buffer, args.epsilon(iteration / loop.iterations), rng)
         for bits, scores in game.played:
             rewards = scores.reward
-            tally.add(rewards, scores.speedup, scores.accuracy_drop, bits[..., 0], bits[..., 1])
+            tally.add(rewards, scores.gain, scores.accuracy_drop, bits[..., 0], bits[..., 1])
 
         left = loop.left(iteration)
         losses = learn(team, target, optimizer, buffer, args, left, rng)

@@ -20,7 +20,7 @@ class DesignTally:
         seconds_before: What the interrupted runs took together.
 
     Attributes:
-        episodes: Reward, speedup and accuracy drop of every design, in order.
+        episodes: Reward, gain and accuracy drop of every design, in order.
         best_reward: The highest reward; of equal ones the first counts.
     """
 
@@ -41,7 +41,7 @@ class DesignTally:
     def add(
         self,
         rewards: ArrayLike,
-        speedups: ArrayLike,
+        gains: ArrayLike,
         drops: ArrayLike,
         weight_bits: IntArray,
         activation_bits: IntArray,
@@ -50,7 +50,7 @@ class DesignTally:
 
         Args:
             rewards: Shape (B,).
-            speedups: Shape (B,).
+            gains: Shape (B,).
             drops: In points, shape (B,).
             weight_bits: Shape (B, L).
             activation_bits: Shape (B, L).
@@ -58,7 +58,7 @@ class DesignTally:
         Returns:
             Whether one of them is better than all before.
         """
-        columns = (np.atleast_1d(column).tolist() for column in (rewards, speedups, drops))
+        columns = (np.atleast_1d(column).tolist() for column in (rewards, gains, drops))
         added = list(zip(*columns, strict=True))
         self.episodes += added
         winner = max(range(len(added)), key=lambda row: added[row][0])
@@ -79,7 +79,7 @@ class DesignTally:
         Returns:
             As ``add``.
         """
-        names = ("speedup", "accuracy_drop", "design_weight_bits", "design_activation_bits")
+        names = ("gain", "accuracy_drop", "design_weight_bits", "design_activation_bits")
         return self.add(rewards, *(final_info[name] for name in names))
 
     def state(self) -> dict[str, Any]:

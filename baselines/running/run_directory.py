@@ -39,7 +39,7 @@ CHECKPOINT = "checkpoint.safetensors"
 JOURNAL = "journal.csv"
 CHECKSUMS = "SHA256SUMS"
 MAX_TASK_BYTES = 2**24  # of tens of thousands of layers
-COLUMNS = ["episode", "reward", "speedup", "accuracy_drop"]
+COLUMNS = ["episode", "reward", "gain", "accuracy_drop"]
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class RunDirectory:
 
     @property
     def episodes_path(self) -> Path:
-        """Reward, speedup and drop of every design, as CSV."""
+        """Reward, gain and drop of every design, as CSV."""
         return self.path / EPISODES
 
     @property
@@ -246,7 +246,7 @@ class RunDirectory:
 
         Args:
             record: The best design.
-            episodes: Reward, speedup and drop of every design, in order.
+            episodes: Reward, gain and drop of every design, in order.
         """
         text = io.StringIO(newline="")
         writer = csv.writer(text)
@@ -269,7 +269,7 @@ class RunDirectory:
         """Read what every design of a finished run scored.
 
         Returns:
-            Reward, speedup and drop of every design, in order; at least one.
+            Reward, gain and drop of every design, in order; at least one.
 
         Raises:
             RunError: If the run is not finished, or the file is not what the run wrote.

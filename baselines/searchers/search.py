@@ -28,7 +28,7 @@ from lrmp.growing_file import GrowingFile
 from lrmp.hardware.frozen_arrays import IntArray
 
 Proposals = Generator[IntArray, NDArray[np.float64], None]
-Row = tuple[float, float, float]  # reward, speedup, drop
+Row = tuple[float, float, float]  # reward, gain, drop
 
 
 def run_searcher(
@@ -69,8 +69,8 @@ def _search(run: Run, proposals: Proposals, count: int) -> None:
     ):
         tally = DesignTally(journal.seconds_before)
         for bits, scored in score_proposals(run.task, proposals, count, journal):
-            rewards, speedups, drops = zip(*scored, strict=True)
-            if tally.add(rewards, speedups, drops, bits[:, 0], bits[:, 1]):
+            rewards, gains, drops = zip(*scored, strict=True)
+            if tally.add(rewards, gains, drops, bits[:, 0], bits[:, 1]):
                 bar.set_postfix(best=f"{tally.best_reward:.3f}", refresh=False)
             bar.update(len(scored))
     run.finish(tally, env_steps=0)
@@ -88,7 +88,7 @@ def score_proposals(
         journal: Knows designs that were scored before; None if there is none.
 
     Yields:
-        Bits of a batch, shape (B, 2, L), and reward, speedup and drop of its designs.
+        Bits of a batch, shape (B, 2, L), and reward, gain and drop of its designs.
     """
     task = find_task(task)
     dynamics = Dynamics(task)
@@ -99,7 +99,7 @@ def score_proposals(
         fresh = bits[len(rows) :]
         if len(fresh):
             scores = dynamics.scores(fresh[:, 0], fresh[:, 1])
-            columns = (scores.reward, scores.speedup, scores.accuracy_drop)
+            columns = (scores.reward, scores.gain, scores.accuracy_drop)
             new = list(zip(*(column.tolist() for column in columns), strict=True))
             if journal:
                 journal.append(fresh, new)
@@ -121,7 +121,7 @@ class _Line(NamedTuple):
 
 
 class _Journal:
-    """Designs of an unfinished run, a line each: bits, seconds, reward, speedup, drop."""
+    """Designs of an unfinished run, a line each: bits, seconds, reward, gain, drop."""
 
     def __init__(self, run: RunDirectory) -> None:
         self._path = run.journal_path
@@ -170,15 +170,15 @@ class _Journal:
 
     def _damaged(self, error: Exception) -> RunError:
         return RunError(
-            f"Expected bits, seconds, reward, speedup and drop per line in {self._path}: {error}. "
+            f"Expected bits, seconds, reward, gain and drop per line in {self._path}: {error}. "
             "Delete it to start the run afresh."
         )
 
 
 def _parse(line: str) -> _Line:
     bits, *numbers = line.split(",")
-    seconds, reward, speedup, drop = map(float, numbers)
-    return _Line(bits, seconds, (reward, speedup, drop))
+    seconds, reward, gain, drop = map(float, numbers)
+    return _Line(bits, seconds, (reward, gain, drop))
 
 
 def _text(design: IntArray) -> str:

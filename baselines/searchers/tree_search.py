@@ -154,7 +154,7 @@ class _Search:
                 self.descend(bits[child], depth + 1)
 
     def _gains(self, bits: IntArray) -> NDArray[np.float64]:
-        """Bound ln(speedup) of designs; minus infinity where they do not fit. Shape (B,)."""
+        """Bound ln(gain) of designs; minus infinity where they do not fit. Shape (B,)."""
         gains = np.full(len(bits), -np.inf)
         tiles = self._task.cost_model.tiles_per_copy(bits[:, :, 0])
         fits = np.flatnonzero(tiles.sum(axis=1) <= self._task.budget)

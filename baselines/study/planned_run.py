@@ -136,7 +136,7 @@ def study_record(run: PlannedRun, directory: RunDirectory) -> dict[str, Any]:
 
     Returns:
         JSON values. ``curve`` has a row for every design that was better than all before it: how
-        many designs had been evaluated with it, reward, speedup and accuracy drop in points.
+        many designs had been evaluated with it, reward, gain and accuracy drop in points.
     """
     best, begun, episodes = directory.record(), directory.begun(), directory.episodes()
     if missing := [name for name in (*_OF_RECORD, "wall_time_s") if name not in best]:
@@ -153,9 +153,9 @@ def study_record(run: PlannedRun, directory: RunDirectory) -> dict[str, Any]:
         )
     each = designs // len(episodes)  # more than 1 with difference rewards
     curve: list[list[float]] = []
-    for number, (reward, speedup, drop) in enumerate(episodes, start=1):
+    for number, (reward, gain, drop) in enumerate(episodes, start=1):
         if not curve or reward > curve[-1][1]:
-            curve.append([number * each, reward, speedup, drop])
+            curve.append([number * each, reward, gain, drop])
     return {
         "schema_version": SCHEMA_VERSION,
         **run.key._asdict(),

@@ -392,7 +392,7 @@ def format_headline(winners: dict[str, StudyRecord], scores: Scores) -> str:
                 continue
             record = group[objective]["record"]
             proven = _proven(record, scores)
-            cells += [f"{record['claim']['speedup']:.2f}x", record["agent"], proven]
+            cells += [f"{record['claim']['gain']:.2f}x", record["agent"], proven]
         rows.append(cells)
     ranges = [f"{low:g}-{high:g}x" for low, high in PUBLISHED.values()]
     rows.append(["LRMP, five networks", "not public", ranges[0], "", "", ranges[1], "", ""])
@@ -401,14 +401,14 @@ def format_headline(winners: dict[str, StudyRecord], scores: Scores) -> str:
 
 
 def _proven(record: StudyRecord, scores: Scores) -> str:
-    """Write the speedup of the certified optimum, if its drop is allowed."""
+    """Write the gain of the certified optimum, if its drop is allowed."""
     optimum = scores.certified.get(record["task_fingerprint"])
     if optimum is None:
         return ""
     design, task = optimum.design, scores.task(record)
-    speedup = evaluate_bits(task, design.weight_bits, design.activation_bits).speedup
+    gain = evaluate_bits(task, design.weight_bits, design.activation_bits).gain
     # The drop may be another by now. A design within the allowed one pays nothing.
-    return f"{speedup:.2f}x" if math.isclose(optimum.value, math.log(speedup)) else ""
+    return f"{gain:.2f}x" if math.isclose(optimum.value, math.log(gain)) else ""
 
 
 def format_checks(
@@ -429,7 +429,7 @@ def format_checks(
     rows = []
     for label, record in winners.items():
         claim, check = record["claim"], checks[label]
-        cells = [label, record["agent"], f"{claim['speedup']:.2f}x"]
+        cells = [label, record["agent"], f"{claim['gain']:.2f}x"]
         seen_by = task_of(record_key(record), own_tasks).accuracy_label
         cells.append(f"{claim['accuracy_drop']:.2f}, {seen_by}")
         if isinstance(check, str):

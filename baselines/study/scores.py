@@ -245,7 +245,7 @@ def _check_record(record: StudyRecord, what: str) -> None:
             raise ValueError("a curve without rows of four numbers")
         for place, names in (
             (record, ("evaluations", "evaluated_designs", "wall_time_s")),
-            (record["claim"], ("speedup", "accuracy_drop")),
+            (record["claim"], ("gain", "accuracy_drop")),
         ):
             for name in names:
                 if type(place[name]) not in (int, float):
@@ -290,8 +290,8 @@ def best_designs(
         allowed: Percentage points by label of the task.
 
     Returns:
-        The record of the fastest design by label; tasks without one are not there. Of equals, the
-        one with the smaller drop.
+        The record of the design of largest gain by label; tasks without one are not there. Of
+        equals, the one with the smaller drop.
     """
     best: dict[str, StudyRecord] = {}
     for record in records:
@@ -299,7 +299,7 @@ def best_designs(
         if claim["accuracy_drop"] > allowed[label]:
             continue
         known = best.get(label)
-        rank = claim["speedup"], -claim["accuracy_drop"]
-        if known is None or rank > (known["claim"]["speedup"], -known["claim"]["accuracy_drop"]):
+        rank = claim["gain"], -claim["accuracy_drop"]
+        if known is None or rank > (known["claim"]["gain"], -known["claim"]["accuracy_drop"]):
             best[label] = record
     return best

@@ -82,13 +82,13 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     ## Rewards
     0 until the last layer is decided; then the score of the design, by `reward`:
 
-    - `"lrmp"` (default, ranked): `ln(speedup) - max(0, drop - allowed)`, drop in percentage
+    - `"lrmp"` (default, ranked): `ln(gain) - max(0, drop - allowed)`, drop in percentage
       points; 0 for the 8-bit baseline;
     - `"haq"`: `-0.1 * drop`;
     - `"cim-aq"`: `-10 * (drop - allowed)` above the allowed drop, else
-      `100 * (speedup - 1) + 0.1 * (allowed - drop)`.
+      `100 * (gain - 1) + 0.1 * (allowed - drop)`.
 
-    `speedup` is baseline / design, of what the task minimises: the cycles of one inference
+    `gain` is baseline / design, of what the task minimises: the cycles of one inference
     (latency), those between images of a full pipeline (throughput), the energy of one inference, or
     its energy times its cycles (EDP).
 
@@ -107,7 +107,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
 
     ## Info
     Every step: `weight_bits` and `activation_bits` executed. The last step also: `design` (bits
-    and copies), `report` (exact cost by layer), `speedup`, `accuracy_drop` (percentage points),
+    and copies), `report` (exact cost by layer), `gain`, `accuracy_drop` (percentage points),
     `accuracy_is_estimate`, `proven_optimal` (whether the oracle proved its copies optimal).
 
     ## Arguments
@@ -126,7 +126,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     >>> observation, info = env.reset(seed=0)
     >>> for _ in range(21):
     ...     observation, reward, terminated, truncated, info = env.step([3, 3])  # 5 bits
-    >>> round(info["speedup"], 3), terminated
+    >>> round(info["gain"], 3), terminated
     (6.101, True)
 
     ## Vectorized environment

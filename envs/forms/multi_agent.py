@@ -106,7 +106,7 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
 
     ## Info
     Every agent, every round: `weight_bits` and `activation_bits` executed in its layer,
-    `team_reward`, and the design's `speedup` and `accuracy_drop` (percentage points). The last
+    `team_reward`, and the design's `gain` and `accuracy_drop` (percentage points). The last
     round also: `design` (bits and copies), `report` (exact cost by layer), `accuracy_is_estimate`,
     `proven_optimal`.
 
@@ -128,7 +128,7 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
     >>> observations, infos = env.reset(seed=0)
     >>> actions = {agent: [4, 4] for agent in env.agents}  # 6 bits
     >>> observations, rewards, terminations, truncations, infos = env.step(actions)
-    >>> round(infos["layer_0"]["speedup"], 3), env.agents
+    >>> round(infos["layer_0"]["gain"], 3), env.agents
     (4.136, [])
 
     ## Registered Configurations
@@ -278,7 +278,7 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
         self._rewarded += rewards
         common: dict[str, Any] = {
             "team_reward": team_reward,
-            "speedup": outcome.speedup,
+            "gain": outcome.gain,
             "accuracy_drop": outcome.accuracy_drop,
         }
         if terminated:

@@ -78,7 +78,7 @@ class OneShotEnv(gym.Env[Observation, Action]):
     >>> env = gym.make("lrmp:LRMP-ResNet18-OneShot-v0", discrete=True)
     >>> observation, info = env.reset(seed=0)
     >>> observation, reward, terminated, truncated, info = env.step([4] * 42)  # 6 bits
-    >>> round(info["speedup"], 3), terminated
+    >>> round(info["gain"], 3), terminated
     (4.136, True)
 
     ## Vectorized environment

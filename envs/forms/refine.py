@@ -69,7 +69,7 @@ class RefineEnv(gym.Env[Observation, int]):
     1. Termination: after `horizon` steps. Time is part of the state, so no value follows.
 
     ## Info
-    Every step: `action_mask` (int8, shape (4 L + 1,)), `action_possible`, `speedup`,
+    Every step: `action_mask` (int8, shape (4 L + 1,)), `action_possible`, `gain`,
     `accuracy_drop`. The last step also: `weight_bits` and `activation_bits`, arrays of shape (L,),
     and what `LayerwiseEnv`'s last step has. `reset` has `action_mask`.
 
@@ -178,7 +178,7 @@ class RefineEnv(gym.Env[Observation, int]):
         info: dict[str, Any] = {
             "action_mask": action_masks(bits)[0],
             "action_possible": bool(possible[0]),
-            "speedup": outcome.speedup,
+            "gain": outcome.gain,
             "accuracy_drop": outcome.accuracy_drop,
         }
         if terminated:

@@ -69,7 +69,7 @@ class RefineVectorEnv(TaskVectorEnv):
         every = {
             "action_mask": action_masks(bits),
             "action_possible": possible,
-            "speedup": scores.speedup,
+            "gain": scores.gain,
             "accuracy_drop": scores.accuracy_drop,
         }
         infos = [(rows, every)]

@@ -249,7 +249,7 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
             "design_weight_bits": weight_bits,
             "design_activation_bits": activation_bits,
             "replication": scores.replication[which],
-            "speedup": scores.speedup[which],
+            "gain": scores.gain[which],
             "accuracy_drop": scores.accuracy_drop[which],
             "accuracy_is_estimate": np.full(len(weight_bits), self.task.accuracy.is_estimate),
             "proven_optimal": scores.proven_optimal[which],

@@ -337,7 +337,7 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
     >>> env = gym.make("lrmp:LRMP-Procedural-OneShot-v0", tasks=("LRMP-ResNet18-v0",))
     >>> observation, info = env.reset(seed=0)
     >>> *_, info = env.step(env.action_space.sample() * 0 + 0.7)  # 6 bits
-    >>> round(info["speedup"], 3)
+    >>> round(info["gain"], 3)
     4.136
 
     ## Vectorized environment

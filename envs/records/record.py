@@ -23,8 +23,8 @@ class Claim:
     """The numbers that a replay recomputes.
 
     Attributes:
-        reward: The ranked reward, ``ln(speedup) - max(0, drop - allowed)``.
-        speedup: Baseline / design, of what the task minimises.
+        reward: The ranked reward, ``ln(gain) - max(0, drop - allowed)``.
+        gain: Baseline / design, of what the task minimises.
         accuracy_drop: Percentage points against the float network, as searches see it.
         latency_cycles: Cycles of one inference.
         bottleneck_cycles: Cycles between two images of a full pipeline.
@@ -32,7 +32,7 @@ class Claim:
     """
 
     reward: float
-    speedup: float
+    gain: float
     accuracy_drop: float
     latency_cycles: int
     bottleneck_cycles: int
@@ -50,7 +50,7 @@ class Claim:
         """
         return cls(
             reward=outcome.reward(),
-            speedup=outcome.speedup,
+            gain=outcome.gain,
             accuracy_drop=outcome.accuracy_drop,
             latency_cycles=outcome.report.latency_cycles,
             bottleneck_cycles=outcome.report.bottleneck_cycles,

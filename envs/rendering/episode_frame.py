@@ -121,12 +121,12 @@ class EpisodeFrame:
             (
                 view.report.tiles / task.budget,
                 drop / task.allowed_drop if task.allowed_drop else over,
-                1 / view.speedup,
+                1 / view.gain,
             ),
             (
                 f"{view.report.tiles} of {task.budget} tiles{copies}",
                 f"accuracy drop {drop:.2f} of {task.allowed_drop:g} points",
-                f"{task.objective} gain {view.speedup:.2f}x{reward}",
+                f"{task.objective} gain {view.gain:.2f}x{reward}",
             ),
             strict=True,
         ):

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from lrmp.envs.scoring.outcome import Outcome, speedup
+from lrmp.envs.scoring.outcome import Outcome, gain
 from lrmp.envs.task.task import Task
 from lrmp.hardware.cost.cost_report import CostReport
 from lrmp.hardware.frozen_arrays import IntArray
@@ -48,9 +48,9 @@ class EpisodeView:
         return self.task.cost_model.evaluate(self.design)
 
     @property
-    def speedup(self) -> float:
+    def gain(self) -> float:
         """Baseline / design, of what the task minimises."""
-        return speedup(self.task, self.report)
+        return gain(self.task, self.report)
 
     @cached_property
     def accuracy_drop(self) -> float:
@@ -80,7 +80,7 @@ class EpisodeView:
         copies = "" if self.outcome else " with one copy each"
         lines.append(
             f"tiles {self.report.tiles} of {self.task.budget}, {self.task.objective} gain "
-            f"{self.speedup:.3f}x{copies}"
+            f"{self.gain:.3f}x{copies}"
         )
         lines.append(
             f"accuracy drop {self.accuracy_drop:.2f} points, {self.task.allowed_drop:.2f} allowed"

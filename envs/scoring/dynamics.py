@@ -27,14 +27,14 @@ class Scores:
 
     Attributes:
         replication: The oracle's copies, shape (B, L).
-        speedup: Baseline / design, of what the task minimises, shape (B,).
+        gain: Baseline / design, of what the task minimises, shape (B,).
         accuracy_drop: Percentage points, shape (B,).
         proven_optimal: Whether the oracle proved its copies optimal, shape (B,).
         reward: Shape (B,).
     """
 
     replication: IntArray
-    speedup: NDArray[np.float64]
+    gain: NDArray[np.float64]
     accuracy_drop: NDArray[np.float64]
     proven_optimal: NDArray[np.bool_]
     reward: NDArray[np.float64]
@@ -220,9 +220,9 @@ class Dynamics:
         drops = self.drops(weight_bits, activation_bits)
         # Python's integers and floats, as for one design: NumPy divides large integers otherwise.
         plain = model.baseline.cost(task.objective)
-        speedups = [plain / cost for cost in costs]
+        gains = [plain / cost for cost in costs]
         rewards = [
-            self._reward_function(speedup, drop, task.allowed_drop)
-            for speedup, drop in zip(speedups, drops.tolist(), strict=True)
+            self._reward_function(gain, drop, task.allowed_drop)
+            for gain, drop in zip(gains, drops.tolist(), strict=True)
         ]
-        return Scores(copies, np.array(speedups), drops, proven, np.array(rewards))
+        return Scores(copies, np.array(gains), drops, proven, np.array(rewards))

@@ -41,16 +41,16 @@ class Outcome(LayerTable):
         return short_repr(
             self,
             short_name(task.id),
-            f"{task.objective} gain {self.speedup:.4g}x",
+            f"{task.objective} gain {self.gain:.4g}x",
             f"accuracy drop {self.accuracy_drop:.4g} points",
             f"{self.report.tiles:,} of {task.budget:,} tiles",
             f"reward {self.reward():.4f}",
         )
 
     @property
-    def speedup(self) -> float:
+    def gain(self) -> float:
         """Baseline / design, of what the task minimises: time, energy, or energy times delay."""
-        return speedup(self.task, self.report)
+        return gain(self.task, self.report)
 
     @property
     def info(self) -> dict[str, Any]:
@@ -58,7 +58,7 @@ class Outcome(LayerTable):
         return {
             "design": self.design,
             "report": self.report,
-            "speedup": self.speedup,
+            "gain": self.gain,
             "accuracy_drop": self.accuracy_drop,
             "accuracy_is_estimate": self.task.accuracy.is_estimate,
             "proven_optimal": self.replication.proven_optimal,
@@ -97,7 +97,7 @@ class Outcome(LayerTable):
         return {
             "task": self.task.id,
             "reward": self.reward(),
-            "speedup": self.speedup,
+            "gain": self.gain,
             "accuracy_drop": self.accuracy_drop,
             "accuracy": self.task.accuracy_label,
             "tiles": report.tiles,
@@ -125,10 +125,10 @@ class Outcome(LayerTable):
         Returns:
             The return of an episode that chooses these bits.
         """
-        return reward_function(name)(self.speedup, self.accuracy_drop, self.task.allowed_drop)
+        return reward_function(name)(self.gain, self.accuracy_drop, self.task.allowed_drop)
 
 
-def speedup(task: TaskLike, report: CostReport) -> float:
+def gain(task: TaskLike, report: CostReport) -> float:
     """Compare a cost with the plain 8-bit chip.
 
     Args:

@@ -13,30 +13,30 @@ PENALTY_PER_POINT = 1.0
 RewardFunction = Callable[[float, float, float], float]
 
 
-def lrmp_reward(speedup: float, drop: float, allowed_drop: float) -> float:
-    """Score a design: ``ln(speedup) - beta * max(0, drop - allowed)`` with beta = 1 per point.
+def lrmp_reward(gain: float, drop: float, allowed_drop: float) -> float:
+    """Score a design: ``ln(gain) - beta * max(0, drop - allowed)`` with beta = 1 per point.
 
     Zero for the 8-bit baseline. One point too many costs as much as a factor e of speed.
 
     Args:
-        speedup: Baseline / design, of what the task minimises.
+        gain: Baseline / design, of what the task minimises.
         drop: Accuracy drop in percentage points.
         allowed_drop: Percentage points that cost nothing.
 
     Returns:
         The reward; the leaderboard ranks by it.
     """
-    return math.log(speedup) - PENALTY_PER_POINT * max(0.0, drop - allowed_drop)
+    return math.log(gain) - PENALTY_PER_POINT * max(0.0, drop - allowed_drop)
 
 
-def haq_reward(speedup: float, drop: float, allowed_drop: float) -> float:
+def haq_reward(gain: float, drop: float, allowed_drop: float) -> float:
     """Score accuracy alone, as HAQ does (CVPR 2019): ``-0.1 * drop``.
 
     HAQ enforces its budget by changing the agent's action; without such a wrapper the best design
     is the most accurate one.
 
     Args:
-        speedup: Not used.
+        gain: Not used.
         drop: Accuracy drop in percentage points.
         allowed_drop: Not used.
 
@@ -46,14 +46,14 @@ def haq_reward(speedup: float, drop: float, allowed_drop: float) -> float:
     return -0.1 * drop
 
 
-def cim_aq_reward(speedup: float, drop: float, allowed_drop: float) -> float:
+def cim_aq_reward(gain: float, drop: float, allowed_drop: float) -> float:
     """Score as CIM-AQ does (arXiv 2601.21737).
 
     Beyond the allowed drop ``-10`` per point too many; within it
-    ``100 * (speedup - 1) + 0.1 * (allowed - drop)``.
+    ``100 * (gain - 1) + 0.1 * (allowed - drop)``.
 
     Args:
-        speedup: Baseline / design, of what the task minimises.
+        gain: Baseline / design, of what the task minimises.
         drop: Accuracy drop in percentage points.
         allowed_drop: Percentage points allowed.
 
@@ -62,7 +62,7 @@ def cim_aq_reward(speedup: float, drop: float, allowed_drop: float) -> float:
     """
     if drop > allowed_drop:
         return -10 * (drop - allowed_drop)
-    return 100 * (speedup - 1) + 0.1 * (allowed_drop - drop)
+    return 100 * (gain - 1) + 0.1 * (allowed_drop - drop)
 
 
 _REWARDS: dict[RewardName, RewardFunction] = {
@@ -79,7 +79,7 @@ def reward_function(name: RewardName) -> RewardFunction:
         name: ``"lrmp"``, ``"haq"`` or ``"cim-aq"``.
 
     Returns:
-        A function of speedup, drop and allowed drop.
+        A function of gain, drop and allowed drop.
 
     Raises:
         TaskError: If there is no such reward.

@@ -84,7 +84,7 @@ def test_damaged_records_are_refused_or_true(request, tmp_path, write, name, cha
             task = load_task(stored.task)
             best = evaluate_bits(task, stored.design.weight_bits, stored.design.activation_bits)
             assert stored.claim.reward == pytest.approx(best.reward(), rel=1e-9, abs=1e-9), content
-            assert stored.claim.speedup == pytest.approx(best.speedup, rel=1e-9), content
+            assert stored.claim.gain == pytest.approx(best.gain, rel=1e-9), content
             assert stored.claim.accuracy_drop == pytest.approx(best.accuracy_drop, abs=1e-9)
             report = task.cost_model.evaluate(stored.design)
             assert stored.claim.latency_cycles == report.latency_cycles

@@ -11,7 +11,7 @@ from lrmp.leaderboard import Entry, Store, format_ranking, rank, to_json
 
 @pytest.fixture
 def entry(digits_replay):
-    def make(number, reward, agent="a", seed=None, designs=100, speedup=2.0, **changes):
+    def make(number, reward, agent="a", seed=None, designs=100, gain=2.0, **changes):
         record = replace(
             digits_replay.record,
             agent=agent,
@@ -19,7 +19,7 @@ def entry(digits_replay):
             evaluated_designs=designs,
             **changes,
         )
-        claim = replace(digits_replay.claim, reward=reward, speedup=speedup)
+        claim = replace(digits_replay.claim, reward=reward, gain=gain)
         replayed = replace(digits_replay, record=record, claim=claim)
         return Entry(number, replayed, f"hash-{number}", "2025-01-01T00:00:00+00:00", "0.1.0")
 
@@ -73,12 +73,12 @@ def test_of_equal_scores_the_one_complete_first_ranks_higher(entry):
 
 def test_the_row_describes_the_best_design(entry, digits_replay):
     entries = [
-        entry(1, 0.2, speedup=9.0, designs=700, code="https://example.org/old"),
-        entry(2, 0.8, speedup=3.0, designs=200, code="https://example.org/new"),
-        entry(3, 0.8, speedup=4.0, designs=100),
+        entry(1, 0.2, gain=9.0, designs=700, code="https://example.org/old"),
+        entry(2, 0.8, gain=3.0, designs=200, code="https://example.org/new"),
+        entry(3, 0.8, gain=4.0, designs=100),
     ]
     agent = rank(entries)[0]
-    assert (agent.best_reward, agent.best_speedup, agent.best_sha256) == (0.8, 3.0, "hash-2")
+    assert (agent.best_reward, agent.best_gain, agent.best_sha256) == (0.8, 3.0, "hash-2")
     assert agent.best_accuracy_drop == digits_replay.claim.accuracy_drop
     assert agent.best_test_accuracy_drop == digits_replay.test_accuracy_drop
     assert agent.evaluated_designs == 700
@@ -160,12 +160,12 @@ def test_the_text_shows_formula_heading_and_aligned_columns(entry):
     e = entry(3, 0.25, "generalist", trained_on="other-tasks", designs=12345)
     e = replace(e, replay=replace(e.replay, test_accuracy_drop=None))
     text = format_ranking(rank([entry(1, 0.5, "searcher", code="https://a.org"), e]))
-    assert text.startswith("reward = ln(speedup) - 1 * max(0, accuracy drop - allowed drop)\n")
+    assert text.startswith("reward = ln(gain) - 1 * max(0, accuracy drop - allowed drop)\n")
     first, second = text.split("\n\n")[1:]
     title, header, row = first.splitlines()
     assert title == "LRMP-Digits-v0: search per instance (trained on this task)"
     assert " ".join(header.split()) == (
-        "rank agent score seeds best reward speedup drop test drop designs accuracy code"
+        "rank agent score seeds best reward gain drop test drop designs accuracy code"
     )
     assert row.split()[:6] == ["1", "searcher", "0.5000", "1", "0.5000", "2.000x"]
     assert row.split()[-3:] == ["100", "network", "yes"]
@@ -176,11 +176,11 @@ def test_the_text_shows_formula_heading_and_aligned_columns(entry):
 
 
 def test_the_formula_shown_is_the_formula_computed():
-    speedup, drop, allowed = 5.0, 3.5, 1.0
-    shown = f"reward = ln(speedup) - {PENALTY_PER_POINT:g} * max(0, accuracy drop - allowed drop)"
+    gain, drop, allowed = 5.0, 3.5, 1.0
+    shown = f"reward = ln(gain) - {PENALTY_PER_POINT:g} * max(0, accuracy drop - allowed drop)"
     assert to_json([])["reward"] == shown
-    expected = math.log(speedup) - PENALTY_PER_POINT * max(0, drop - allowed)
-    assert lrmp_reward(speedup, drop, allowed) == expected
+    expected = math.log(gain) - PENALTY_PER_POINT * max(0, drop - allowed)
+    assert lrmp_reward(gain, drop, allowed) == expected
 
 
 def test_the_json_form_holds_every_row(entry):

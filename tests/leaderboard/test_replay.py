@@ -74,8 +74,8 @@ def test_an_estimate_is_called_one(resnet_record):
 def test_the_reward_is_the_return_of_the_formula(resnet_record):
     claim = replay(resnet_record).claim
     baseline = load_task(resnet_record.task).cost_model.baseline.latency_cycles
-    assert claim.speedup == baseline / claim.latency_cycles
-    assert claim.reward == lrmp_reward(claim.speedup, claim.accuracy_drop, 1.0)
+    assert claim.gain == baseline / claim.latency_cycles
+    assert claim.reward == lrmp_reward(claim.gain, claim.accuracy_drop, 1.0)
 
 
 def test_the_reward_is_the_return_of_the_environment(digits_record):
@@ -93,7 +93,7 @@ def test_the_reward_is_the_return_of_the_environment(digits_record):
     ("changes", "message"),
     [
         ({"claim.reward": 9.5}, r"expected reward 1\.\d+, got 9\.5"),
-        ({"claim.speedup": 100.0}, r"expected speedup \d+\.\d+, got 100\.0"),
+        ({"claim.gain": 100.0}, r"expected gain \d+\.\d+, got 100\.0"),
         ({"claim.accuracy_drop": 0.5}, r"expected accuracy_drop -?\d+\.\d+, got 0\.5"),
         ({"claim.tiles": 1}, r"expected tiles \d+, got 1\."),
     ],

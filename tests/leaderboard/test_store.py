@@ -194,7 +194,7 @@ SHOWN = {
     "record": "replace(record, 'tester', 'winner')",
     "sha256": f"'{'0' * 64}'",
     "reward": "reward + 1e-12",
-    "speedup": "99",
+    "gain": "99",
     "accuracy_drop": "7",
     "latency_cycles": "1",
     "bottleneck_cycles": "1",

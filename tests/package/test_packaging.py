@@ -118,7 +118,7 @@ def test_readme_has_two_commands_and_working_snippets():
         done = subprocess.run([sys.executable, "-c", snippet], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         outputs.append(done.stdout)
-    assert "speedup" in outputs[0]
+    assert "gain" in outputs[0]
     assert "copies" in outputs[1]
 
 

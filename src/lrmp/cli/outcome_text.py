@@ -23,7 +23,7 @@ def print_outcome(outcome: Outcome) -> None:
         )
     print(
         f"\n{task.id} on {task.accelerator.name}\n"
-        f"  {task.objective} gain    {outcome.speedup:.3f}x\n"
+        f"  {task.objective} gain    {outcome.gain:.3f}x\n"
         f"  latency         {1e3 * baseline.latency_s:.3f} -> {1e3 * report.latency_s:.3f} ms\n"
         f"  throughput      {baseline.throughput_per_s:.1f} -> {report.throughput_per_s:.1f} /s\n"
         f"  energy          {energy}\n"

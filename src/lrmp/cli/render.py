@@ -75,7 +75,7 @@ def _render(options: argparse.Namespace) -> int:
     assert layerwise.outcome is not None
     print(
         f"{options.out}: {len(frames)} frames, {task.objective} gain "
-        f"{layerwise.outcome.speedup:.3f}x, reward {layerwise.outcome.reward():.4f}"
+        f"{layerwise.outcome.gain:.3f}x, reward {layerwise.outcome.reward():.4f}"
     )
     return EXIT_OK
 

@@ -96,7 +96,7 @@ def plot_design(outcome: "Outcome") -> "Figure":
     else:
         time.set_xlabel("layer")
     figure.suptitle(
-        f"{task.id}: {outcome.speedup:.2f}x {task.objective}, accuracy drop "
+        f"{task.id}: {task.objective} gain {outcome.gain:.2f}x, accuracy drop "
         f"{outcome.accuracy_drop:.2f} points, {task.accuracy_label}"
     )
     return figure

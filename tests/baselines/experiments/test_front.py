@@ -27,8 +27,8 @@ def test_points_keep_their_allowance_and_their_bound(document):
     assert [point["allowance"] for point in points] == [0.2, 1.0]
     for point in points:
         assert point["accuracy_drop"] <= point["allowance"]
-        assert point["speedup"] <= point["speedup_bound"] <= (1 + 1e-9) * point["speedup"]
-    assert points[0]["speedup"] < points[1]["speedup"]
+        assert point["gain"] <= point["gain_bound"] <= (1 + 1e-9) * point["gain"]
+    assert points[0]["gain"] < points[1]["gain"]
 
 
 def test_an_allowance_is_in_points_where_the_table_is_in_nats():
@@ -52,7 +52,7 @@ def test_no_uniform_pair_is_above_the_bound(document):
     for row in document[0]["uniform_pairs"]:
         for point in document[0]["front"]:
             if row["accuracy_drop"] <= point["allowance"]:
-                assert row["speedup"] <= point["speedup_bound"]
+                assert row["gain"] <= point["gain_bound"]
 
 
 def test_latency_falls_as_throughput_rises(document):

@@ -194,4 +194,4 @@ def test_episodes_csv_has_one_row_per_design(short_run):
     with short_run.episodes_path.open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["episode"]) for row in rows] == list(range(30))
-    assert set(rows[0]) == {"episode", "reward", "speedup", "accuracy_drop"}
+    assert set(rows[0]) == {"episode", "reward", "gain", "accuracy_drop"}

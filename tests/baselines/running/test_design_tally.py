@@ -22,7 +22,7 @@ def add(tally, *rows):
     outcomes = [evaluate_bits(TASK, BITS[row], BITS[row]) for row in rows]
     return tally.add(
         [outcome.reward() for outcome in outcomes],
-        [outcome.speedup for outcome in outcomes],
+        [outcome.gain for outcome in outcomes],
         [outcome.accuracy_drop for outcome in outcomes],
         BITS[list(rows)],
         BITS[list(rows)],

@@ -122,12 +122,12 @@ def test_records_hold_the_best_design_at_every_count(reference):
         (250, 1),
     }
     for key, record in records.items():
-        number, reward, speedup, drop = record["curve"][-1]
+        number, reward, gain, drop = record["curve"][-1]
         bits = record["design"]["weight_bits"], record["design"]["activation_bits"]
         outcome = evaluate_bits(load_task(key.task), *bits)
-        assert (reward, speedup, drop) == (
+        assert (reward, gain, drop) == (
             outcome.reward(),
-            outcome.speedup,
+            outcome.gain,
             outcome.accuracy_drop,
         )
         assert number <= record["evaluated_designs"] == {0: 49}.get(

@@ -126,7 +126,7 @@ def test_plain_eight_bit_design_has_reward_zero(spec, play):
     env = gym.make(spec)
     *_, (_, reward, _, _, info) = play(env, np.ones((len(env.unwrapped.task.network), 2)))
     assert info["accuracy_drop"] <= env.unwrapped.task.allowed_drop
-    assert info["speedup"] == 1
+    assert info["gain"] == 1
     assert reward == 0
     assert (info["design"].replication == 1).all()
 
@@ -188,16 +188,16 @@ def test_executed_bits_are_the_chosen_bits(spec, discrete, play, random_actions)
     assert np.stack([design.weight_bits, design.activation_bits], axis=1).tolist() == executed
 
 
-def lrmp_formula(speedup, drop):
-    return math.log(speedup) - max(0.0, drop - 1.0)
+def lrmp_formula(gain, drop):
+    return math.log(gain) - max(0.0, drop - 1.0)
 
 
-def haq_formula(speedup, drop):
+def haq_formula(gain, drop):
     return -drop / 10
 
 
-def cim_aq_formula(speedup, drop):
-    return -10 * (drop - 1.0) if drop > 1.0 else 100 * (speedup - 1) + (1.0 - drop) / 10
+def cim_aq_formula(gain, drop):
+    return -10 * (drop - 1.0) if drop > 1.0 else 100 * (gain - 1) + (1.0 - drop) / 10
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_info_of_the_last_step_gives_cost_and_reward(spec, name, formula, most_b
         "activation_bits",
         "design",
         "report",
-        "speedup",
+        "gain",
         "accuracy_drop",
         "accuracy_is_estimate",
         "proven_optimal",
@@ -243,7 +243,7 @@ def test_info_of_the_last_step_gives_cost_and_reward(spec, name, formula, most_b
         "energy": energy,
         "edp": (energy[0] * sum(plain_cycles), energy[1] * sum(cycles)),
     }[task.objective]
-    assert info["speedup"] == pytest.approx(before / after, rel=1e-12)
+    assert info["gain"] == pytest.approx(before / after, rel=1e-12)
     drop = task.accuracy.drop(design.weight_bits, design.activation_bits)
     assert info["accuracy_drop"] == drop
     if most_bits == 8:
@@ -252,5 +252,5 @@ def test_info_of_the_last_step_gives_cost_and_reward(spec, name, formula, most_b
         assert drop > 1.0
     assert info["accuracy_is_estimate"] is (spec.id.split("-")[1] + spec.id[-3:] in ESTIMATES)
     assert info["proven_optimal"] is True
-    assert reward == pytest.approx(formula(info["speedup"], drop), rel=1e-12)
+    assert reward == pytest.approx(formula(info["gain"], drop), rel=1e-12)
     assert reward == env.unwrapped.outcome.reward(name)

@@ -149,7 +149,7 @@ def test_refinement_changes_one_bit_and_is_scored_at_once():
         assert info["action_possible"] is True
         outcome = env.unwrapped.dynamics.outcome(*expected.T)
         assert total == pytest.approx(outcome.reward(), rel=1e-12)
-        assert info["speedup"] == outcome.speedup
+        assert info["gain"] == outcome.gain
         assert not terminated
     assert reward == 0
     mask = env.unwrapped.action_masks()

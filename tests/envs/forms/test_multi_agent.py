@@ -183,7 +183,7 @@ def test_return_is_the_score_of_the_last_design(task_id, reward):
         total += rewards["layer_1"]
         outcome = env.dynamics.outcome(*(2 + np.array(list(joint.values())).T))
         assert total == pytest.approx(outcome.reward(reward), rel=1e-12)
-        assert infos["layer_2"]["speedup"] == outcome.speedup
+        assert infos["layer_2"]["gain"] == outcome.gain
         assert ("design" in infos["layer_0"]) == terminations["layer_0"]
     assert infos["layer_0"]["design"] == outcome.design
 

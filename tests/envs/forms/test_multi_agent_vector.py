@@ -32,7 +32,7 @@ def test_plays_as_the_environment_does(task_id, credit):
                 expected[game], found, terminations, _, infos = env.step(joint)
                 assert rewards[game].tolist() == list(found.values())
                 assert set(terminations.values()) == {ended}
-                assert scores.speedup[game] == infos["layer_0"]["speedup"]
+                assert scores.gain[game] == infos["layer_0"]["gain"]
                 assert bits[game, 1].tolist() == [
                     infos["layer_1"]["weight_bits"],
                     infos["layer_1"]["activation_bits"],

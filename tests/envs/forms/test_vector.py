@@ -142,8 +142,8 @@ def test_gymnasiums_wrappers_play_on(name, env_id, make_vector):
         assert np.array_equal(terminated, expected[2])
         assert not truncated.any()
         if name == "info_lists":
-            speedups = [info.get("speedup", 0.0) for info in infos]
-            assert speedups == list(expected[4].get("speedup", [0.0] * COUNT))
+            gains = [info.get("gain", 0.0) for info in infos]
+            assert gains == list(expected[4].get("gain", [0.0] * COUNT))
 
 
 @pytest.mark.parametrize("form", ["", "-OneShot"])

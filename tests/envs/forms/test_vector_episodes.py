@@ -227,10 +227,10 @@ def test_procedural_ids_play_as_scalar_ones(spec, mode, count, discrete, make_ve
             expected = env.step(actions[row])
             if expected[2] and mode == AutoresetMode.SAME_STEP:
                 assert data_equivalence(result[4]["final_obs"][row], expected[0], exact=True)
-                final = (expected[4]["design"], expected[4]["speedup"])
+                final = (expected[4]["design"], expected[4]["gain"])
                 assert (
                     result[4]["final_info"]["design"][row],
-                    result[4]["final_info"]["speedup"][row],
+                    result[4]["final_info"]["gain"][row],
                 ) == final
                 observation, info = env.reset()
                 expected = (observation, *expected[1:4], info)

@@ -31,8 +31,8 @@ def test_record_says_what_the_outcome_shows(record, outcome):
     assert record.task_fingerprint == load_task("LRMP-Digits-v0").fingerprint
     assert record.design == outcome.design
     assert record.claim == Claim(
-        reward=math.log(outcome.speedup),
-        speedup=outcome.speedup,
+        reward=math.log(outcome.gain),
+        gain=outcome.gain,
         accuracy_drop=0.0,
         latency_cycles=outcome.report.latency_cycles,
         bottleneck_cycles=outcome.report.bottleneck_cycles,
@@ -79,7 +79,7 @@ def test_episode_makes_the_record_of_its_bits(record, play):
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("name", ["reward", "speedup", "accuracy_drop"])
+@pytest.mark.parametrize("name", ["reward", "gain", "accuracy_drop"])
 def test_number_that_json_lacks_is_refused(record, name, number):
     claim = dataclasses.replace(record.claim, **{name: number})
     with pytest.raises(ValueError, match="Out of range float values are not JSON compliant"):
@@ -115,7 +115,7 @@ def test_large_integers_must_be_equal(record, name, large):
         assert changed.agrees_with(recomputed) == [f"expected {name} {other}, got {large}"]
 
 
-@pytest.mark.parametrize("name", ["reward", "speedup", "accuracy_drop"])
+@pytest.mark.parametrize("name", ["reward", "gain", "accuracy_drop"])
 def test_real_numbers_may_differ_in_the_last_digits(record, name):
     for value in (0.0, 0.5, -7.25, 300.0):
         claimed = dataclasses.replace(record.claim, **{name: value})

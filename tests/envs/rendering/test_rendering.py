@@ -56,7 +56,7 @@ def test_text_shows_bits_copies_time_and_totals():
         time = 1e6 * report.layer_cycles[index] / report.clock_hz
         copies = str(info["design"].replication[index])
         assert line.split()[1:] == ["4/8", "bits", "x", copies, f"{time:.1f}", "us"]
-    assert tiles == f"tiles {report.tiles} of 112, latency gain {info['speedup']:.3f}x"
+    assert tiles == f"tiles {report.tiles} of 112, latency gain {info['gain']:.3f}x"
     assert drop == f"accuracy drop {info['accuracy_drop']:.2f} points, 1.00 allowed"
     assert last == f"reward {reward:.4f}"
 
@@ -149,7 +149,7 @@ def test_other_forms_are_shown_too(form, action, start, end):
         terminated, *_, info = env.step(action)[2:]
     lines = env.render().splitlines()
     assert lines[0] == f"{ID}: {end}"
-    assert f"latency gain {info['speedup']:.3f}x" in lines[-3]
+    assert f"latency gain {info['gain']:.3f}x" in lines[-3]
     pixels = gym.make(env_id, render_mode="rgb_array", **options)
     pixels.reset()
     before = pixels.render()

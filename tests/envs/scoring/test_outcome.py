@@ -33,7 +33,7 @@ def test_digits_by_both_solvers(digits, solver, by_hand):
     total = sum if digits.objective == "latency" else max
     assert outcome.replication.objective_value == total(cycles)
     assert outcome.replication.proven_optimal
-    assert outcome.speedup == pytest.approx(total(plain) / total(cycles), rel=1e-12)
+    assert outcome.gain == pytest.approx(total(plain) / total(cycles), rel=1e-12)
 
     one_copy, _ = by_hand(digits, *BITS, [1] * 5)
     spare = digits.budget - sum(one_copy)
@@ -59,13 +59,13 @@ def test_drop_already_known_is_taken_as_given(digits):
 
 def test_reward_by_name(digits):
     outcome = evaluate_bits(digits, *BITS, accuracy_drop=3.0)
-    speedup = outcome.speedup
-    assert outcome.reward() == outcome.reward("lrmp") == pytest.approx(math.log(speedup) - 2)
+    gain = outcome.gain
+    assert outcome.reward() == outcome.reward("lrmp") == pytest.approx(math.log(gain) - 2)
     assert outcome.reward("haq") == pytest.approx(-0.3)
     assert outcome.reward("cim-aq") == pytest.approx(-20)
     tolerant = dataclasses.replace(digits, id="Custom", allowed_drop=2.5)
     assert evaluate_bits(tolerant, *BITS, accuracy_drop=3.0).reward() == pytest.approx(
-        math.log(speedup) - 0.5
+        math.log(gain) - 0.5
     )
 
 

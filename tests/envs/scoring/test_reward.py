@@ -1,4 +1,4 @@
-"""The three rewards on hand-computed values: (speedup, drop, allowed drop) -> reward."""
+"""The three rewards on hand-computed values: (gain, drop, allowed drop) -> reward."""
 
 import math
 
@@ -9,7 +9,7 @@ from lrmp.errors import TaskError
 
 
 @pytest.mark.parametrize(
-    ("speedup", "drop", "allowed", "reward"),
+    ("gain", "drop", "allowed", "reward"),
     [
         (1.0, 0.0, 1.0, 0.0),
         (1.0, 1.0, 1.0, 0.0),
@@ -19,20 +19,20 @@ from lrmp.errors import TaskError
         (1 / math.e, 0.5, 1.0, -1.0),
     ],
 )
-def test_lrmp(speedup, drop, allowed, reward):
-    assert reward_function("lrmp")(speedup, drop, allowed) == pytest.approx(reward, abs=1e-12)
+def test_lrmp(gain, drop, allowed, reward):
+    assert reward_function("lrmp")(gain, drop, allowed) == pytest.approx(reward, abs=1e-12)
 
 
 @pytest.mark.parametrize(
-    ("speedup", "drop", "allowed", "reward"),
+    ("gain", "drop", "allowed", "reward"),
     [(1.0, 0.0, 1.0, 0.0), (9.0, 2.5, 1.0, -0.25), (1.0, 2.5, 7.0, -0.25), (2.0, -1.0, 1.0, 0.1)],
 )
-def test_haq(speedup, drop, allowed, reward):
-    assert reward_function("haq")(speedup, drop, allowed) == pytest.approx(reward, abs=1e-12)
+def test_haq(gain, drop, allowed, reward):
+    assert reward_function("haq")(gain, drop, allowed) == pytest.approx(reward, abs=1e-12)
 
 
 @pytest.mark.parametrize(
-    ("speedup", "drop", "allowed", "reward"),
+    ("gain", "drop", "allowed", "reward"),
     [
         (1.0, 0.0, 1.0, 0.1),
         (3.0, 0.5, 1.0, 200.05),
@@ -42,8 +42,8 @@ def test_haq(speedup, drop, allowed, reward):
         (1.5, -1.0, 1.0, 50.2),
     ],
 )
-def test_cim_aq(speedup, drop, allowed, reward):
-    assert reward_function("cim-aq")(speedup, drop, allowed) == pytest.approx(reward, abs=1e-12)
+def test_cim_aq(gain, drop, allowed, reward):
+    assert reward_function("cim-aq")(gain, drop, allowed) == pytest.approx(reward, abs=1e-12)
 
 
 def test_unknown_name_is_refused_with_the_nearest():

@@ -61,7 +61,7 @@ def test_own_network_with_points_by_layer_is_played(play, random_actions):
     assert info["accuracy_drop"] == pytest.approx(1 + 7 + 0.5)
     assert info["accuracy_is_estimate"] is True
     assert info["report"].tiles <= 300
-    assert reward == pytest.approx(np.log(info["speedup"]) - (8.5 - 2.5))
+    assert reward == pytest.approx(np.log(info["gain"]) - (8.5 - 2.5))
     check_env(LayerwiseEnv(task), skip_render_check=True)
     assert make_task(OWN, accuracy={**POINTS, "estimate": False}).accuracy.is_estimate is False
 

@@ -29,7 +29,7 @@ def test_scores_are_those_of_single_designs_and_of_the_chip(task):
     for row in range(4):
         outcome = dynamics.outcome(bits[0, row], bits[1, row])
         assert outcome.report.bottleneck_cycles >= 273_552
-        assert scores.speedup[row] == outcome.speedup
+        assert scores.gain[row] == outcome.gain
         assert scores.replication[row].tolist() == outcome.design.replication.tolist()
 
 

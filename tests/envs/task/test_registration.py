@@ -203,7 +203,7 @@ def test_spawned_vector_env_equals_the_sync_one(task_id):
             assert ("final_info" in infos) == ends
             if ends:
                 assert data_equivalence(observations, first, exact=True)
-                assert set(infos["final_info"]) >= {"design", "report", "speedup"}
+                assert set(infos["final_info"]) >= {"design", "report", "gain"}
                 assert (infos["final_obs"][0] != infos["final_obs"][1]).any()
     finally:
         spawned.close()

@@ -23,7 +23,7 @@ from lrmp.envs import (
 from lrmp.envs.procedural.features import transfer_features
 from lrmp.envs.scoring.dynamics import Dynamics
 from lrmp.envs.scoring.observation import layer_features
-from lrmp.envs.scoring.outcome import speedup
+from lrmp.envs.scoring.outcome import gain
 from lrmp.envs.task.environment_id import FORMS, environment_id, multi_agent_id, task_id_of
 from lrmp.errors import TaskError
 from lrmp.hardware import Design
@@ -73,7 +73,7 @@ def features(task):
         lambda task: evaluate_bits(task, [6] * 4, [5] * 4),
         lambda task: evaluate(task, 6, 5),
         stored_optimum,
-        lambda task: speedup(task, OUTCOME.report),
+        lambda task: gain(task, OUTCOME.report),
         lambda task: Dynamics(task).task,
         features,
     ],
@@ -137,7 +137,7 @@ def test_a_task_is_shown_without_its_accuracy():
 @pytest.mark.parametrize("objective", ["latency", "throughput", "energy", "edp"])
 def test_an_outcome_names_its_objective_and_its_gain(objective):
     outcome = evaluate(dataclasses.replace(TASK, objective=objective), 6, 5)
-    assert f", {objective} gain {outcome.speedup:.4g}x, " in repr(outcome)
+    assert f", {objective} gain {outcome.gain:.4g}x, " in repr(outcome)
     assert f"reward {outcome.reward():.4f}>" in repr(outcome)
 
 
