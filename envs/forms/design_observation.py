@@ -1,10 +1,9 @@
-"""What an agent sees that changes a whole design: its bits, and how it stands."""
+"""What an agent sees that changes a whole design: its settings, and how it stands."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lrmp.envs.scoring.dynamics import Dynamics
-from lrmp.envs.scoring.observation import TOTALS, Observation, bit_feature
+from lrmp.envs.scoring.observation import TOTALS, Observation, knob_features
 from lrmp.hardware.frozen_arrays import IntArray
 
 
@@ -15,30 +14,25 @@ def design_feature_names(dynamics: Dynamics) -> tuple[str, ...]:
         dynamics: Of the task.
 
     Returns:
-        ``weight_bits_0, activation_bits_0, weight_bits_1, ...`` and the four totals.
+        ``weight_bits_0, activation_bits_0, weight_bits_1, ...``, a name per layer and knob, and the
+        four totals.
     """
     return (
-        *(
-            f"{operand}_bits_{layer}"
-            for layer in range(len(dynamics))
-            for operand in ("weight", "activation")
-        ),
+        *(f"{name}_{layer}" for layer in range(len(dynamics)) for name in dynamics.space.names),
         *TOTALS,
     )
 
 
-def observe_designs(dynamics: Dynamics, bits: IntArray) -> Observation:
+def observe_designs(dynamics: Dynamics, settings: IntArray) -> Observation:
     """Describe designs.
 
     Args:
         dynamics: Of the task.
-        bits: Weight and activation bits of every layer, shape (B, L, 2).
+        settings: Shape (B, L, K).
 
     Returns:
-        Shape (B, 2 L + 4), each in 0..1.
+        Shape (B, K L + 4), each in 0..1.
     """
-    scaled: NDArray[np.float64] = bit_feature(bits.astype(np.float64))
-    totals = dynamics.design_totals(bits[:, :, 0], bits[:, :, 1])
-    return np.concatenate([scaled.reshape(len(bits), -1), np.stack(totals, axis=1)], axis=1).astype(
-        np.float32
-    )
+    scaled = knob_features(dynamics.space, settings).reshape(len(settings), -1)
+    totals = np.stack(dynamics.design_totals(settings), axis=1)
+    return np.concatenate([scaled, totals], axis=1).astype(np.float32)

@@ -1,18 +1,21 @@
-"""What bits do in a task: running totals, and scores of whole designs, one or many at a time."""
+"""What settings do in a task: running totals, and scores of whole designs, one or many at a time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.envs.scoring.observation import Number, layer_features, share_of_allowance
-from lrmp.envs.scoring.outcome import Outcome, evaluate_bits
+from lrmp.envs.scoring.outcome import Outcome, evaluate_settings
 from lrmp.envs.scoring.reward import RewardName, reward_function
 from lrmp.envs.task.custom_task import TaskLike, find_task
+from lrmp.hardware.cost.setting_table import Places, SettingTable
 from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.hardware.space.design import BIT_WIDTHS, MAX_BITS, MIN_BITS
+from lrmp.hardware.space.design import Design
 from lrmp.solvers.replication.batch import ReplicationBatch, solve_batch
 from lrmp.solvers.replication.oracle import SolverName, check_solver, solve_replication
 from lrmp.solvers.replication.problem import ReplicationProblem
@@ -44,8 +47,8 @@ class Dynamics:
     """The rules that every form of a task plays by, scalar, vectorised and multi-agent.
 
     Running totals count one copy of every layer. They are sums over layers, so an episode keeps
-    them up to date by adding what a layer's new bits change: Python numbers for one episode, arrays
-    for many, in the same order and with the same result.
+    them up to date by adding what a layer's new setting changes: Python numbers for one episode,
+    arrays for many, in the same order and with the same result.
 
     Args:
         task: What is solved.
@@ -53,11 +56,10 @@ class Dynamics:
         solver: Which solver places the copies.
 
     Attributes:
-        tiles: Tiles of one copy by layer and weight bits 2..8, shape (L, 7).
-        cycles: Cycles with one copy by layer and activation bits 2..8, shape (L, 7).
-        weight_spent: What weight bits add to the accuracy spent beyond 8 bits, shape (L, 7); None
-            if the accuracy model is no table, so that only whole designs have an accuracy.
-        activation_spent: The same for activation bits.
+        space: The K knobs of the task.
+        plain: The setting of the plain chip in every layer, shape (L, K).
+        start_tiles: Of every layer in the plain design, shape (L,).
+        start_cycles: The same in cycles.
 
     Raises:
         TaskError: If there is no such reward.
@@ -68,40 +70,91 @@ class Dynamics:
         self, task: TaskLike, reward: RewardName = "lrmp", solver: SolverName = "exact"
     ) -> None:
         self.task = task = find_task(task)
+        self.space = task.space
         self.reward: RewardName = reward
         self._reward_function = reward_function(reward)
         check_solver(solver)
         self.solver: SolverName = solver
-        model, count = task.cost_model, len(task.network)
-        every_width = np.repeat(np.array(BIT_WIDTHS)[:, None], count, axis=1)
-        self.tiles: IntArray = model.tiles_per_copy(every_width).T.copy()
-        self.cycles: IntArray = model.layer_cycles(every_width, every_width, 1).T.copy()
-        self.start_tiles = int(self.tiles[:, -1].sum())
-        self.start_cycles = int(self.cycles[:, -1].sum())
-        self._least_interval = model.least_interval
-        self.start_bottleneck = max(int(self.cycles[:, -1].max()), self._least_interval)
-        self._tile_scale = max(task.budget, self.start_tiles)
-        self.weight_spent: NDArray[np.float64] | None = None
-        self.activation_spent: NDArray[np.float64] | None = None
+        count = len(task.network)
+        self.plain = task.space.plain_settings(count)
+        self._tiles, self._cycles = task.cost_model.one_copy
+        self._least_interval = task.cost_model.least_interval
+        every = np.arange(count)
+        # Some knobs may take more than the plain chip does.
+        most = [
+            table.values.reshape(-1, count).max(axis=0) for table in (self._tiles, self._cycles)
+        ]
+        self._most_tiles = max(task.budget, int(most[0].sum()))
+        self._most_cycles = int(most[1].sum())
+        self._most_interval = max(int(most[1].max()), self._least_interval)
+        self._table = task.accuracy if isinstance(task.accuracy, TableAccuracy) else None
+        self.start_tiles, self.start_cycles = self.amounts(every, self.plain)
         allowance = task.allowed_drop
-        if isinstance(task.accuracy, TableAccuracy):
-            table = task.accuracy
-            self.weight_spent = table.weight_table - table.weight_table[:, -1:]
-            self.activation_spent = table.activation_table - table.activation_table[:, -1:]
-            allowance = table.drop_map.threshold(task.allowed_drop)
+        if self._table is not None:
+            allowance = self._table.drop_map.threshold(task.allowed_drop)
         # Where nothing is allowed, any drop spends all; where everything is, one unit spends half.
         self._allowance = max(allowance, LEAST_ALLOWANCE) if allowance < np.inf else 1.0
 
     def __len__(self) -> int:
-        return len(self.tiles)
+        return len(self.plain)
+
+    @property
+    def has_table(self) -> bool:
+        """Whether single layers spend accuracy; else only whole designs have one."""
+        return self._table is not None
 
     @cached_property
     def start_spent(self) -> float:
-        """Accuracy spent by 8 bits everywhere; found when needed, for a network may have to run."""
-        plain = np.full(len(self), MAX_BITS)
-        if isinstance(self.task.accuracy, TableAccuracy):
-            return self.task.accuracy.table_sum(plain, plain)
-        return self.task.accuracy.drop(plain, plain)
+        """Accuracy spent by the plain design; found when needed, for a network may have to run."""
+        if self._table is not None:
+            return float(self._table.sums(self.plain))
+        return self.drop(self.plain)
+
+    @cached_property
+    def lookup(self) -> "LayerLookup":
+        """What a layer takes in a setting, for one episode."""
+        return LayerLookup(self)
+
+    def amounts(self, layers: IntArray, settings: IntArray) -> tuple[IntArray, IntArray]:
+        """Count what layers take with one copy.
+
+        Args:
+            layers: Numbers of layers, shape (...).
+            settings: Of these layers, shape (..., K).
+
+        Returns:
+            Tiles and cycles, each of shape (...).
+        """
+        places = Places(settings, self.space.sizes, len(self), layers)
+        return self._tiles.of_settings(places), self._cycles.of_settings(places)
+
+    def spent_beyond_plain(self, layers: IntArray, settings: IntArray) -> NDArray[np.float64]:
+        """Say what settings of layers add to the accuracy spent, beyond the plain setting.
+
+        Args:
+            layers: Numbers of layers, shape (...).
+            settings: Of these layers, shape (..., K).
+
+        Returns:
+            In the unit of the table, shape (...).
+        """
+        assert self._table is not None
+        found = self._table.term_values(settings, layers)
+        plain = self._table.term_values(np.broadcast_to(self.space.plain, settings.shape), layers)
+        first, *others = (term - of_plain for term, of_plain in zip(found, plain, strict=True))
+        return sum(others, first)
+
+    def drop(self, settings: IntArray) -> float:
+        """Look up the accuracy drop of a design with one copy of every layer.
+
+        Args:
+            settings: Shape (L, K).
+
+        Returns:
+            Percentage points.
+        """
+        ones = np.ones(len(self), dtype=np.int64)
+        return self.task.accuracy.drop(Design(self.space, settings, ones))
 
     @cached_property
     def layer_features(self) -> tuple[tuple[str, ...], NDArray[np.float32]]:
@@ -123,46 +176,36 @@ class Dynamics:
             Numbers in 0..1 (or arrays of them), as in ``TOTALS``.
         """
         return (
-            tiles / self._tile_scale,
+            tiles / self._most_tiles,
             share_of_allowance(spent, self._allowance),
-            cycles / self.start_cycles,
+            cycles / self._most_cycles,
             # The digital unit, on which layers take turns, may be the bottleneck.
-            np.maximum(slowest, self._least_interval) / self.start_bottleneck,
+            np.maximum(slowest, self._least_interval) / self._most_interval,
         )
 
-    def design_totals(
-        self, weight_bits: IntArray, activation_bits: IntArray
-    ) -> Totals[NDArray[np.float64]]:
+    def design_totals(self, settings: IntArray) -> Totals[NDArray[np.float64]]:
         """Scale the totals of whole designs with one copy of every layer.
 
         Args:
-            weight_bits: Shape (B, L), each 2..8.
-            activation_bits: Shape (B, L), each 2..8.
+            settings: Shape (B, L, K).
 
         Returns:
             Four arrays of shape (B,), as in ``TOTALS``.
         """
-        layers = np.arange(len(self))
-        w, a = weight_bits - MIN_BITS, activation_bits - MIN_BITS
-        if self.weight_spent is None or self.activation_spent is None:
-            spent = self.drops(weight_bits, activation_bits)
+        layers = np.broadcast_to(np.arange(len(self)), settings.shape[:-1])
+        if self._table is None:
+            spent = np.array([self.drop(design) for design in settings])
         else:
-            added = self.weight_spent[layers, w] + self.activation_spent[layers, a]
-            spent = self.start_spent + added.sum(axis=1)
-        cycles = self.cycles[layers, a]
-        return self.totals(
-            self.tiles[layers, w].sum(axis=1), spent, cycles.sum(axis=1), cycles.max(axis=1)
-        )
+            spent = self.start_spent + self.spent_beyond_plain(layers, settings).sum(axis=1)
+        tiles, cycles = self.amounts(layers, settings)
+        return self.totals(tiles.sum(axis=1), spent, cycles.sum(axis=1), cycles.max(axis=1))
 
-    def outcome(
-        self, weight_bits: IntArray, activation_bits: IntArray, drop: float | None = None
-    ) -> Outcome:
+    def outcome(self, settings: IntArray, drop: float | None = None) -> Outcome:
         """Place the copies of one design and cost it.
 
         Args:
-            weight_bits: Shape (L,), each 2..8.
-            activation_bits: Shape (L,), each 2..8.
-            drop: The accuracy drop of these bits, if it is known.
+            settings: Shape (L, K).
+            drop: The accuracy drop of the design, if it is known.
 
         Returns:
             The finished design.
@@ -170,31 +213,13 @@ class Dynamics:
         Raises:
             InfeasibleBudgetError: If one copy of every layer does not fit the budget.
         """
-        return evaluate_bits(self.task, weight_bits, activation_bits, self.solver, drop)
+        return evaluate_settings(self.task, settings, self.solver, drop)
 
-    def drops(self, weight_bits: IntArray, activation_bits: IntArray) -> NDArray[np.float64]:
-        """Look up the accuracy drops of many designs.
-
-        Args:
-            weight_bits: Shape (B, L), each 2..8.
-            activation_bits: Shape (B, L), each 2..8.
-
-        Returns:
-            Percentage points, shape (B,).
-        """
-        accuracy = self.task.accuracy
-        if isinstance(accuracy, TableAccuracy):
-            return accuracy.drops(weight_bits, activation_bits)
-        return np.array(
-            [accuracy.drop(w, a) for w, a in zip(weight_bits, activation_bits, strict=True)]
-        )
-
-    def scores(self, weight_bits: IntArray, activation_bits: IntArray) -> Scores:
+    def scores(self, settings: IntArray) -> Scores:
         """Place the copies of many designs and score them.
 
         Args:
-            weight_bits: Shape (B, L), each 2..8.
-            activation_bits: Shape (B, L), each 2..8.
+            settings: Shape (B, L, K).
 
         Returns:
             The same numbers as one by one.
@@ -203,21 +228,20 @@ class Dynamics:
             InfeasibleBudgetError: If for some design one copy of every layer does not fit.
         """
         task, model = self.task, self.task.cost_model
-        proven = np.ones(len(weight_bits), dtype=bool)
-        if self.solver == "exact" and task.objective in ("latency", "throughput"):
-            batch = ReplicationBatch.of(
-                model, weight_bits, activation_bits, task.budget, task.objective
-            )
+        proven = np.ones(len(settings), dtype=bool)
+        alike = model.units_are_fixed and self.solver == "exact"
+        if alike and task.objective in ("latency", "throughput"):
+            batch = ReplicationBatch.of(model, settings, task.budget, task.objective)
             copies = solve_batch(batch)
             costs = batch.objective_values(copies).tolist()
         else:
-            copies, costs = np.empty_like(weight_bits), []
-            for row, (w, a) in enumerate(zip(weight_bits, activation_bits, strict=True)):
-                problem = ReplicationProblem.of(model, w, a, task.budget, task.objective)
+            copies, costs = np.empty(settings.shape[:-1], dtype=np.int64), []
+            for row, chosen in enumerate(settings):
+                problem = ReplicationProblem.of(model, chosen, task.budget, task.objective)
                 found = solve_replication(problem, self.solver)
                 copies[row], proven[row] = found.copies, found.proven_optimal
                 costs.append(found.objective_value)
-        drops = self.drops(weight_bits, activation_bits)
+        drops = task.accuracy.drops(settings, copies)
         # Python's integers and floats, as for one design: NumPy divides large integers otherwise.
         plain = model.baseline.cost(task.objective)
         gains = [plain / cost for cost in costs]
@@ -226,3 +250,56 @@ class Dynamics:
             for gain, drop in zip(gains, drops.tolist(), strict=True)
         ]
         return Scores(copies, np.array(gains), drops, proven, np.array(rewards))
+
+
+class LayerLookup:
+    """What layers take in a setting, as Python numbers: for one episode, step by step.
+
+    Args:
+        dynamics: Of the task.
+    """
+
+    def __init__(self, dynamics: Dynamics) -> None:
+        space, table = dynamics.space, dynamics._table
+        tables: list[SettingTable[Any]] = [dynamics._tiles, dynamics._cycles]
+        tables += [] if table is None else table.tables
+        self._rows = [table.values.reshape(-1, len(dynamics)).T.tolist() for table in tables]
+        self._strides = [_strides(table.axes, space.sizes) for table in tables]
+        plain = space.plain.tolist()
+        self._plain = [self._place(strides, plain) for strides in self._strides]
+
+    def tiles(self, layer: int, setting: Sequence[int]) -> int:
+        """Return the tiles of one copy of a layer."""
+        tiles: int = self._rows[0][layer][self._place(self._strides[0], setting)]
+        return tiles
+
+    def cycles(self, layer: int, setting: Sequence[int]) -> int:
+        """Return the cycles of a layer with one copy."""
+        cycles: int = self._rows[1][layer][self._place(self._strides[1], setting)]
+        return cycles
+
+    def spent_beyond_plain(self, layer: int, setting: Sequence[int]) -> float:
+        """Return what a setting of a layer adds to the accuracy spent."""
+        spent: float = 0.0
+        for rows, strides, plain in zip(
+            self._rows[2:], self._strides[2:], self._plain[2:], strict=True
+        ):
+            row = rows[layer]
+            spent += row[self._place(strides, setting)] - row[plain]
+        return spent
+
+    @staticmethod
+    def _place(strides: list[tuple[int, int]], setting: Sequence[int]) -> int:
+        place = 0
+        for axis, stride in strides:
+            place += setting[axis] * stride
+        return place
+
+
+def _strides(axes: tuple[int, ...], sizes: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Say how far apart the values of knobs lie in a table of settings, the last one closest."""
+    found, stride = [], 1
+    for axis in reversed(axes):
+        found.append((axis, stride))
+        stride *= sizes[axis]
+    return found

@@ -1,9 +1,9 @@
-"""What becomes of chosen bits: copies from the oracle, cost, accuracy."""
+"""What becomes of chosen settings: copies from the oracle, cost, accuracy."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
@@ -11,6 +11,7 @@ from lrmp.envs.scoring.reward import RewardName, reward_function
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.envs.task.task import Task
 from lrmp.hardware.cost.cost_report import CostReport
+from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.layer_table import LayerTable, Row, rows_of
 from lrmp.hardware.short_repr import short_name, short_repr
 from lrmp.hardware.space.design import Design
@@ -24,7 +25,7 @@ class Outcome(LayerTable):
 
     Attributes:
         task: The task it was made for.
-        design: Bits, and the oracle's copies.
+        design: Settings, and the oracle's copies.
         replication: The oracle's answer with its proof.
         report: Exact cost of the design.
         accuracy_drop: Percentage points against the float network, as searches see it.
@@ -65,7 +66,7 @@ class Outcome(LayerTable):
         }
 
     def to_table(self) -> list[Row]:
-        """Return bits, copies and cost of every layer.
+        """Return setting, copies and cost of every layer.
 
         Returns:
             One mapping per layer; ``"layer"`` is its name, ``"baseline_cycles"`` are those of the
@@ -76,8 +77,7 @@ class Outcome(LayerTable):
         return rows_of(
             {
                 "layer": [layer.name for layer in self.task.network.layers],
-                "weight_bits": design.weight_bits.tolist(),
-                "activation_bits": design.activation_bits.tolist(),
+                **{name: design[name].tolist() for name in design.space.names},
                 "copies": design.replication.tolist(),
                 "tiles": report.layer_tiles.tolist(),
                 "baseline_cycles": self.task.cost_model.baseline.layer_cycles.tolist(),
@@ -123,7 +123,7 @@ class Outcome(LayerTable):
             name: Which formula.
 
         Returns:
-            The return of an episode that chooses these bits.
+            The return of an episode that chooses this design.
         """
         return reward_function(name)(self.gain, self.accuracy_drop, self.task.allowed_drop)
 
@@ -144,41 +144,39 @@ def gain(task: TaskLike, report: CostReport) -> float:
 
 def evaluate(
     task: TaskLike,
-    weight_bits: ArrayLike,
-    activation_bits: ArrayLike,
+    values: Mapping[str, ArrayLike] | None = None,
     *,
     accuracy: AccuracyKind | None = None,
     solver: SolverName = "exact",
+    **knobs: ArrayLike,
 ) -> Outcome:
-    """Score bits in a task, such as ``evaluate("LRMP-ResNet18-v0", 6, 6)``.
+    """Score a choice, such as ``evaluate("LRMP-ResNet18-v0", weight_bits=6, activation_bits=6)``.
 
     Args:
         task: A task, its id in any form, or another of ``TaskLike``.
-        weight_bits: Shape (L,), each 2..8; or one number for all layers.
-        activation_bits: The same.
+        values: For each knob of the task its value in every layer, shape (L,), or one for all. A
+            knob that is left out keeps its plain value.
         accuracy: ``"table"`` or ``"network"``; None for the task's own kind.
         solver: Which exact solver places the copies.
+        **knobs: The same, by name.
 
     Returns:
         The design with the best copies, its cost and its drop.
 
     Raises:
         TaskError: If there is no such task.
-        DesignError: If the bits are out of range or of the wrong shape.
+        DesignError: If there is no such knob or value, or the shapes do not fit.
         InfeasibleBudgetError: If one copy of every layer does not fit the budget.
     """
     found = find_task(task, accuracy)
-    weights, activations = (
-        np.full(len(found.network), bits) if isinstance(bits, int | np.integer) else bits
-        for bits in (weight_bits, activation_bits)
-    )
-    return evaluate_bits(found, weights, activations, solver)
+    names = [layer.name for layer in found.network.layers]
+    settings = found.space.encode({**(values or {}), **knobs}, names)
+    return evaluate_settings(found, settings, solver)
 
 
-def evaluate_bits(
+def evaluate_settings(
     task: TaskLike,
-    weight_bits: ArrayLike,
-    activation_bits: ArrayLike,
+    settings: IntArray,
     solver: SolverName = "exact",
     accuracy_drop: float | None = None,
 ) -> Outcome:
@@ -186,25 +184,23 @@ def evaluate_bits(
 
     Args:
         task: A task, its id in any form, or another of ``TaskLike``.
-        weight_bits: Shape (L,), each 2..8.
-        activation_bits: Shape (L,), each 2..8.
+        settings: Places of the layers' values, shape (L, K).
         solver: Which exact solver places the copies.
-        accuracy_drop: The drop of these bits, if the caller has just computed it.
+        accuracy_drop: The drop of this design, if the caller has just computed it.
 
     Returns:
         The design with its cost and drop.
 
     Raises:
         TaskError: If there is no such task.
-        DesignError: If the bits are out of range or of the wrong shape.
+        DesignError: If the settings are out of range or of the wrong shape.
         InfeasibleBudgetError: If one copy of every layer does not fit the budget.
     """
     task = find_task(task)
-    problem = ReplicationProblem.of(
-        task.cost_model, weight_bits, activation_bits, task.budget, task.objective
-    )
+    model = task.cost_model
+    problem = ReplicationProblem.of(model, settings, task.budget, task.objective)
     replication = solve_replication(problem, solver)
-    design = Design(weight_bits, activation_bits, replication.copies)  # type: ignore[arg-type]
+    design = Design(task.space, settings, replication.copies)
     if accuracy_drop is None:
-        accuracy_drop = task.accuracy.drop(design.weight_bits, design.activation_bits)
-    return Outcome(task, design, replication, task.cost_model.evaluate(design), accuracy_drop)
+        accuracy_drop = task.accuracy.drop(design)
+    return Outcome(task, design, replication, model.evaluate(design), accuracy_drop)

@@ -170,7 +170,9 @@ def smallest_settings(task: Task) -> IntArray:
     layers, settings = len(task.network), task.space.settings
     every = np.repeat(settings[:, None], layers, axis=1)
     tiles = task.cost_model.tiles_per_copy(every)
-    smallest: IntArray = settings[np.where(task.space.allows(every), tiles, tiles.max() + 1).argmin(axis=0)]
+    smallest: IntArray = settings[
+        np.where(task.space.allows(every), tiles, tiles.max() + 1).argmin(axis=0)
+    ]
     return smallest
 
 
@@ -312,9 +314,7 @@ def _accuracy_factory(
     return GivenAccuracy(accuracy)
 
 
-def _of_kind(
-    kind: str, network: Network, chip: Accelerator, space: DesignSpace
-) -> AccuracyFactory:
+def _of_kind(kind: str, network: Network, chip: Accelerator, space: DesignSpace) -> AccuracyFactory:
     """Take what comes with lrmp; where there is nothing, say what could be given instead."""
     check_kind(kind)
     if kind == "network":
@@ -347,9 +347,7 @@ def _of_file(path: Path, network: Network, space: DesignSpace) -> AccuracyModel:
     return table.accuracy(space)
 
 
-def _of_points(
-    points: Mapping[str, Any], network: Network, space: DesignSpace
-) -> AccuracyModel:
+def _of_points(points: Mapping[str, Any], network: Network, space: DesignSpace) -> AccuracyModel:
     """Make a table from percentage points by layer."""
     known, needed = (*space.names, *_ABOUT_POINTS), (*space.names, "provenance")
     if unknown := [key for key in points if key not in known]:

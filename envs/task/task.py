@@ -27,6 +27,7 @@ from lrmp.hardware.short_repr import short_name, short_repr
 from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.precision import PRECISION
 
+
 @dataclass(frozen=True, eq=False)
 class Task:
     """Network, accelerator, budget, objective, knobs and accuracy: what agents are compared on.

@@ -107,6 +107,20 @@ class CostModel:
         """
         return Energy(self.network, self.accelerator, self._computation, self.mapping)
 
+    @cached_property
+    def one_copy(self) -> tuple[SettingTable[np.int64], SettingTable[np.int64]]:
+        """Tiles and cycles of every layer with one copy, by the knobs that they depend on."""
+        latency = self.latency
+        cycles = latency.units * latency.unit_cycles
+        if latency.rounds is not None:
+            cycles = (cycles + latency.round_cycles) * latency.rounds
+        return self._tiles, self._table(cycles + latency.fixed_cycles)
+
+    @property
+    def units_are_fixed(self) -> bool:
+        """Whether the units of work that copies share are the same in all settings."""
+        return not self._units.axes
+
     @property
     def least_interval(self) -> int:
         """Cycles between two images below which no design gets: the digital unit's."""

@@ -115,7 +115,9 @@ class Energy:
         self._base = self._base_parts(computation)
         self._totals = [replace(t, values=t.values.sum(axis=0)) for _, t in self._base]
 
-    def _base_parts(self, computation: Computation) -> list[tuple[list[int], SettingTable[np.int64]]]:
+    def _base_parts(
+        self, computation: Computation
+    ) -> list[tuple[list[int], SettingTable[np.int64]]]:
         """Tabulate what does not depend on the copies: places of components, and their table."""
         network, mapping, fj = self._network, self._mapping, self._per_event
         width = computation.activation_bits.astype(np.float64)
@@ -210,9 +212,7 @@ class Energy:
         Raises:
             NetworkError: If an inference takes kilojoules, which do not fit.
         """
-        delivered = np.minimum(
-            copies * self._network.input_elements[layers], window_inputs
-        )
+        delivered = np.minimum(copies * self._network.input_elements[layers], window_inputs)
         energy = np.multiply.outer(self._fj_per_bit, activation_bits * delivered)
         if self._any_written:
             energy[2] = copies * cells * self._write_fj[layers]

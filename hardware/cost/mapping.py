@@ -87,7 +87,9 @@ class TileMapping:
         separate = chip.slice_placement == "separate"
         slices_per_block = np.ones_like(slices) if separate else slices
         copies_of_block = slices if separate else np.ones_like(slices)
-        block_columns = (computation.columns // groups) * column_factor * slices_per_block + reference
+        block_columns = (
+            computation.columns // groups
+        ) * column_factor * slices_per_block + reference
 
         row_tiles = ceil_div(block_rows, chip.crossbar_rows)
         column_tiles = ceil_div(block_columns, chip.crossbar_columns)

@@ -165,9 +165,7 @@ class Design(FrozenArrays, LayerTable):
             One mapping per layer; ``"layer"`` is its number, from 0.
         """
         values = {name: self[name].tolist() for name in self.space.names}
-        return rows_of(
-            {"layer": range(len(self))} | values | {"copies": self.replication.tolist()}
-        )
+        return rows_of({"layer": range(len(self))} | values | {"copies": self.replication.tolist()})
 
     def _shown(self, name: str) -> str:
         words = name.replace("_", " ")

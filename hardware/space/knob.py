@@ -64,8 +64,8 @@ class Knob:
             )
         ordered = sorted(set(self.values), key=str if self.is_label else None)  # type: ignore[arg-type]
         if not self.values or not (
-            all(type(value) is int for value in self.values) and ordered == list(self.values)
-            or self.is_label and len(ordered) == len(self.values)
+            (all(type(value) is int for value in self.values) and ordered == list(self.values))
+            or (self.is_label and len(ordered) == len(self.values))
         ):
             raise DesignError(
                 f"Expected {self.name} to have ascending integers or distinct labels as values, "
@@ -121,7 +121,9 @@ class Knob:
         if self.is_label:
             given = np.asarray(values)
             if given.dtype.kind not in "UO":
-                raise DesignError(f"Expected {self.name} to be labels, got {given.dtype} {values!r}.")
+                raise DesignError(
+                    f"Expected {self.name} to be labels, got {given.dtype} {values!r}."
+                )
             index = np.full(given.shape, -1, dtype=np.int64)
             for place, label in enumerate(self.values):
                 index[given == label] = place

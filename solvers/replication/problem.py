@@ -13,8 +13,8 @@ from lrmp.errors import InfeasibleBudgetError, SolverError
 from lrmp.hardware.cost.cost_model import CostModel
 from lrmp.hardware.cost.mapping import ceil_div
 from lrmp.hardware.frozen_arrays import FrozenArrays, IntArray, read_only
-from lrmp.hardware.short_repr import short_range, short_repr
 from lrmp.hardware.integers import as_integers
+from lrmp.hardware.short_repr import short_range, short_repr
 
 ReplicationObjective = Literal["latency", "throughput", "throughput_then_latency", "energy", "edp"]
 EXACT_LIMIT = 2**62  # sums below it, and their differences, are exact in 64 bits

@@ -310,7 +310,14 @@ def test_missing_extra_is_named(tmp_path, hidden, words, extra):
 
 def test_interrupt_exits_with_130(tmp_path):
     command = str(Path(sys.executable).with_name("lrmp"))
-    words = ["train", "random", "--env-id", "LRMP-ResNet101-Predicted-v0", "--runs-dir", str(tmp_path)]
+    words = [
+        "train",
+        "random",
+        "--env-id",
+        "LRMP-ResNet101-Predicted-v0",
+        "--runs-dir",
+        str(tmp_path),
+    ]
     process = subprocess.Popen([command, *words], stderr=subprocess.PIPE, text=True)
     config = tmp_path / "LRMP-ResNet101-v0__random__1" / "config.json"
     while not config.exists():

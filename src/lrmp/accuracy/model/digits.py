@@ -260,9 +260,7 @@ class DigitsAccuracy:
     is_estimate = False
     provenance = "quantised digits_cnn on scikit-learn's handwritten digits, integer arithmetic"
 
-    def __init__(
-        self, network: Network | None = None, space: DesignSpace = PRECISION
-    ) -> None:
+    def __init__(self, network: Network | None = None, space: DesignSpace = PRECISION) -> None:
         network = network or load_network("digits_cnn")
         if network != load_network("digits_cnn"):
             raise AccuracyTableError(

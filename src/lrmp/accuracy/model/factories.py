@@ -15,9 +15,7 @@ DIGITS = "digits_cnn"
 AccuracyFactory = Callable[[Network, Accelerator, DesignSpace], AccuracyModel]
 
 
-def table_accuracy(
-    network: Network, accelerator: Accelerator, space: DesignSpace
-) -> AccuracyModel:
+def table_accuracy(network: Network, accelerator: Accelerator, space: DesignSpace) -> AccuracyModel:
     """Build the model of a measured, or predicted, sensitivity table.
 
     Args:

@@ -84,7 +84,7 @@ class TableAccuracy:
                 f"{largest:.0e}. Give them a larger unit, or what must not be used a smaller entry."
             )
         self.layers = len(next(iter(self.terms.values())))
-        self._tables = [
+        self.tables = [
             SettingTable(tuple(map(space.place, axes)), _flat(values))
             for axes, values in self.terms.items()
         ]
@@ -115,7 +115,7 @@ class TableAccuracy:
             For every term its values, of the shape of the settings less their last axis.
         """
         places = Places(settings, self.space.sizes, self.layers, layers)
-        return [table.of_settings(places) for table in self._tables]
+        return [table.of_settings(places) for table in self.tables]
 
     def sums(self, settings: IntArray) -> Floats:
         """Sum the terms of designs.
