@@ -1,4 +1,4 @@
-"""What settings do in a task: running totals, and scores of whole designs, one or many at a time."""
+"""What settings do in a task: running totals, and scores of whole designs, one or many."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -112,8 +112,9 @@ def make_task(
             ``"network"``, which runs it; a sensitivity table (``.json``) as ``lrmp accuracy
             measure`` writes it; or percentage points by layer: ``{"weight_bits": {layer: a
             number for each of the knob's values}, "activation_bits": {...}, "provenance": where
-            they come from}``, with every knob of the space, where ``"*"`` stands for every layer that is not named, and ``"estimate": False`` says
-            that they were measured on the network itself.
+            they come from}``, with every knob of the space, where ``"*"`` stands for every layer
+            that is not named, and ``"estimate": False`` says that they were measured on the network
+            itself.
         allowed_drop: Percentage points of accuracy that cost nothing.
         space: The knobs: a design space, or ``{"knobs": names of lrmp's own, "allowed": {knob:
             the values of every layer}}``.
@@ -151,8 +152,8 @@ def make_task(
     needed = int(model.tiles_per_copy(smallest).sum())
     if needed > task.budget:
         raise InfeasibleBudgetError(
-            f"Expected a budget of at least {needed} tiles, which {found_network.name} holds in its "
-            f"smallest settings with one copy of every layer; got {task.budget}."
+            f"Expected a budget of at least {needed} tiles, which {found_network.name} holds in "
+            f"its smallest settings with one copy of every layer; got {task.budget}."
         )
     ReplicationProblem.of(model, smallest, task.budget, objective)
     return task

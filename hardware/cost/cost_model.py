@@ -280,7 +280,7 @@ class CostModel:
             component_cycles=cycles,
             component_energy_fj=energy_fj,
             clock_hz=self.accelerator.clock_hz,
-            pipelined=latency.rounds is None,
+            pipelined=self._rounds is None,
         )
 
     def evaluate_batch(

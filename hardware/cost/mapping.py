@@ -35,8 +35,8 @@ class TileMapping:
       of a grouped layer that fit share a crossbar along its diagonal, as many as rows and columns
       allow. Copies and layers never share a crossbar.
     - A crossbar needs one row group per ``active_rows`` rows of a block. Small blocks on a diagonal
-      share a row group as long as whole ones fit, since their columns differ. The diagonal of the
-      narrowest weights, which is the longest, sets the row groups for all settings of the same rows.
+      share a row group as long as whole ones fit, since their columns differ. The longest
+      diagonal, that of the narrowest weights, sets the row groups for all settings of as many rows.
 
     With ``dynamic_matmul = "digital"`` a matmul layer holds no crossbars.
 

@@ -42,8 +42,8 @@ class Design(FrozenArrays, LayerTable):
             raise DesignError(
                 f"Expected settings of shape (layers, {len(self.space)}), got {settings.shape}."
             )
-        names = [str(layer) for layer in range(len(settings))]
-        object.__setattr__(self, "settings", read_only(self.space.check(settings, names)))
+        settings = self.space.check(settings, [""] * len(settings))
+        object.__setattr__(self, "settings", read_only(settings))
         copies = as_integers(REPLICATION, self.replication)
         if copies.shape != (len(settings),):
             raise DesignError(
@@ -92,7 +92,7 @@ class Design(FrozenArrays, LayerTable):
                     f"one value for all: {dict(values)}."
                 )
             layers = lengths[0]
-        settings = space.encode(values, [str(layer) for layer in range(layers)])
+        settings = space.encode(values, [""] * layers)
         copies = np.ones(layers, dtype=np.int64) if replication is None else replication
         return cls(space, settings, copies)  # type: ignore[arg-type]
 

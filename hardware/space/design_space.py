@@ -242,7 +242,7 @@ class DesignSpace:
             knob, layer = self.knobs[where[-1]], where[-2]
             raise DesignError(
                 f"Expected a place of 0 to {len(knob) - 1} for {knob.name}, got {found[where]} for "
-                f"layer {layer} ({layers[layer]})."
+                f"layer {layer}{_in_brackets(layers[layer])}."
             )
         places: IntArray = found.astype(np.int64, copy=False)
         if self.allowed and not (allowed := self.allows(places)).all():
@@ -252,8 +252,8 @@ class DesignSpace:
                 if place not in choices:
                     values = ", ".join(map(str, knob.decode(choices).tolist()))
                     raise DesignError(
-                        f"Expected {knob.name} of layer {layer} ({layers[layer]}) among {values}; "
-                        f"got {knob.values[place]}."
+                        f"Expected {knob.name} of layer {layer}{_in_brackets(layers[layer])} among "
+                        f"{values}; got {knob.values[place]}."
                     )
         return places
 
@@ -337,6 +337,10 @@ class DesignSpace:
                 f"Expected {len(layers)} {knob.name}, one per layer, got {places.shape[-1]}."
             )
         return places
+
+
+def _in_brackets(name: str) -> str:
+    return f" ({name})" if name else ""
 
 
 def size_of(space: DesignSpace, layers: int) -> int:

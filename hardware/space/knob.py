@@ -129,14 +129,15 @@ class Knob:
                 index[given == label] = place
         else:
             given = as_integers(self.name, values)
-            index = np.searchsorted(self.array, given).astype(np.int64)
-            index[self.array[np.minimum(index, len(self) - 1)] != given] = -1
+            found = np.minimum(np.searchsorted(self.array, given), len(self) - 1)
+            index = np.where(self.array[found] == given, found, -1)
         if (index < 0).any():
             where = tuple(int(i) for i in np.argwhere(index < 0)[0])
             layer = ""
             if where:
-                name = f" ({layers[where[-1]]})" if where[-1] < len(layers) else ""
-                layer = f" for layer {where[-1]}{name}"
+                layer = f" for layer {where[-1]}"
+                if where[-1] < len(layers) and layers[where[-1]]:
+                    layer += f" ({layers[where[-1]]})"
             raise DesignError(f"Expected {self.name} {self.range}, got {given[where]}{layer}.")
         return index
 

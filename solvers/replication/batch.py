@@ -127,8 +127,8 @@ class ReplicationBatch(FrozenArrays):
         units = cost_model.units(settings)
         if (units != units[:1]).any():
             raise SolverError(
-                "Expected settings that leave the units of work as they are, got others. Solve such "
-                "problems one by one."
+                "Expected settings that leave the units of work as they are, got others. Solve "
+                "such problems one by one."
             )
         return cls(
             tiles=cost_model.tiles_per_copy(settings),
