@@ -1,5 +1,6 @@
-"""Actions: HAQ's map from numbers in 0..1 to bits, and the bits that one layer's action means."""
+"""Actions: HAQ's map from numbers in 0..1 to values of knobs, and what one layer's action means."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -8,10 +9,10 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.hardware.space.design import BIT_WIDTHS, MIN_BITS
+from lrmp.hardware.space.design_space import DesignSpace
 
 
-def unit_to_index(value: float, count: int) -> int:
+def unit_to_place(value: float, count: int) -> int:
     """Cut 0..1 into equal intervals.
 
     Args:
@@ -24,66 +25,72 @@ def unit_to_index(value: float, count: int) -> int:
     return min(count - 1, int(value * count))
 
 
-def unit_to_bits(value: float) -> int:
-    """Cut 0..1 into seven equal intervals, one per bit width.
-
-    Args:
-        value: In 0..1.
-
-    Returns:
-        ``2 + min(6, floor(7 value))``.
-    """
-    return MIN_BITS + unit_to_index(value, len(BIT_WIDTHS))
-
-
-def units_to_bits(values: NDArray[np.floating]) -> IntArray:
+def units_to_places(values: NDArray[np.floating], sizes: Sequence[int]) -> IntArray:
     """Do the same for many numbers.
 
     Args:
-        values: Any shape, each in 0..1.
+        values: Shape (..., K), each in 0..1.
+        sizes: Intervals for each of the last axis, K numbers.
 
     Returns:
-        Bits, same shape.
+        Places of values, same shape.
     """
+    counts = np.array(sizes)
     # In double precision, as Python computes one number.
-    index = (values.astype(np.float64) * len(BIT_WIDTHS)).astype(np.int64)
-    bits: IntArray = MIN_BITS + np.minimum(len(BIT_WIDTHS) - 1, index)
-    return bits
+    place = (values.astype(np.float64) * counts).astype(np.int64)
+    places: IntArray = np.minimum(counts - 1, place)
+    return places
 
 
-def layer_action_space(discrete: bool) -> gym.Space[Any]:
-    """Build the space of one layer's actions: weight and activation bits.
+def action_space(space: DesignSpace, discrete: bool, layers: int = 1) -> gym.Space[Any]:
+    """Build the space of actions that set all knobs of some layers.
 
     Args:
-        discrete: Whether actions are bit indices.
+        space: K knobs.
+        discrete: Whether actions are places of values.
+        layers: L.
 
     Returns:
-        ``MultiDiscrete([7, 7])`` or ``Box(0, 1, (2,), float32)``.
+        ``MultiDiscrete`` of how many values the knobs have, layer by layer, or ``Box(0, 1, (L
+        K,), float32)``.
     """
     if discrete:
-        return spaces.MultiDiscrete([len(BIT_WIDTHS), len(BIT_WIDTHS)])
-    return spaces.Box(0.0, 1.0, (2,), np.float32)
+        return spaces.MultiDiscrete(space.sizes * layers)
+    return spaces.Box(0.0, 1.0, (layers * len(space),), np.float32)
 
 
-def layer_action_bits(action: object, discrete: bool) -> tuple[int, int] | None:
-    """Turn one layer's action into bits.
+def action_setting(
+    space: DesignSpace, layer: int, action: object, discrete: bool
+) -> list[int] | None:
+    """Turn one layer's action into its setting.
 
     Args:
-        action: Shape (2,), an array or a sequence.
-        discrete: Whether actions are bit indices.
+        space: K knobs.
+        layer: Its number.
+        action: Shape (K,), an array or a sequence.
+        discrete: Whether actions are places of values.
 
     Returns:
-        Weight and activation bits; None if the action is not in the space.
+        Places of values, the nearest that the layer may have; None if the action is not in the
+        space.
     """
     try:
         values: NDArray[Any] = np.asarray(action)
     except ValueError:  # ragged nesting
         return None
-    if values.shape == (2,) and values.dtype.kind in ("iu" if discrete else "iuf"):
-        weight, activation = values.tolist()
-        if discrete:
-            if 0 <= weight < len(BIT_WIDTHS) and 0 <= activation < len(BIT_WIDTHS):
-                return MIN_BITS + weight, MIN_BITS + activation
-        elif 0 <= weight <= 1 and 0 <= activation <= 1:  # False for NaN
-            return unit_to_bits(weight), unit_to_bits(activation)
-    return None
+    sizes = space.sizes
+    if values.shape != (len(sizes),) or values.dtype.kind not in ("iu" if discrete else "iuf"):
+        return None
+    given = values.tolist()
+    if discrete:
+        if not all(0 <= value < size for value, size in zip(given, sizes, strict=True)):
+            return None
+    else:
+        if not all(0 <= value <= 1 for value in given):  # False for NaN
+            return None
+        given = [unit_to_place(value, size) for value, size in zip(given, sizes, strict=True)]
+    if not space.allowed:
+        setting: list[int] = given
+        return setting
+    nearest: list[int] = space.nearest(np.array(given), np.array(layer)).tolist()
+    return nearest

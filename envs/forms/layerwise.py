@@ -1,6 +1,5 @@
 """The layer-wise environment: one step chooses the bits of one layer."""
 
-from functools import cached_property
 from typing import Any
 
 import gymnasium as gym
@@ -9,18 +8,16 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
-from lrmp.envs.forms.action import layer_action_bits, layer_action_space
+from lrmp.envs.forms.action import action_setting, action_space
 from lrmp.envs.rendering.episode_frame import Frame
 from lrmp.envs.rendering.episode_renderer import RENDER_MODES, EpisodeRenderer
 from lrmp.envs.rendering.episode_view import EpisodeView
 from lrmp.envs.scoring.dynamics import Dynamics
-from lrmp.envs.scoring.observation import RUNNING_FEATURES, Observation, bit_feature
+from lrmp.envs.scoring.observation import Observation, running_features
 from lrmp.envs.scoring.outcome import Outcome
 from lrmp.envs.scoring.reward import RewardName
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.errors import ActionError, TaskError
-from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.hardware.space.design import MAX_BITS, MIN_BITS
 from lrmp.solvers.replication.oracle import SolverName
 
 Action = NDArray[np.float32] | NDArray[np.int64]
@@ -174,10 +171,11 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         self.dense = dense
         self.dynamics = Dynamics(self.task, reward, solver)
         names, self._layer_features = self.dynamics.layer_features
-        self.feature_names = names + RUNNING_FEATURES
+        self._running_features = running_features(self.task.space)
+        self.feature_names = names + self._running_features
 
         self.observation_space = spaces.Box(0.0, 1.0, (len(self.feature_names),), np.float32)
-        self.action_space = layer_action_space(discrete)
+        self.action_space = action_space(self.task.space, discrete)
         self._step: int | None = None  # None: reset needed
         self.outcome: Outcome | None = None  # of the last finished episode
 
@@ -200,21 +198,21 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         if options:
             raise TaskError(f"Expected no reset options, got {sorted(map(str, options))}.")
         dynamics = self.dynamics
-        self._weight_bits = [MAX_BITS] * len(dynamics)
-        self._activation_bits = [MAX_BITS] * len(dynamics)
-        self._layer_cycles: list[int] = dynamics.cycles[:, -1].tolist()
-        self._tiles, self._cycles = dynamics.start_tiles, dynamics.start_cycles
+        self._settings: list[list[int]] = dynamics.plain.tolist()
+        self._layer_cycles: list[int] = dynamics.start_cycles.tolist()
+        self._tiles = int(dynamics.start_tiles.sum())
+        self._cycles = int(dynamics.start_cycles.sum())
         self._spent = dynamics.start_spent
         self._rewarded = 0.0
         self._step = 0
         self.outcome = None
-        return self._observe(0, MAX_BITS, MAX_BITS), {}
+        return self._observe(0, self._settings[0]), {}
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Decide the bits of the next layer.
+        """Decide the setting of the next layer.
 
         Args:
-            action: Weight and activation bits, shape (2,), as the action space says.
+            action: A number for every knob, shape (K,), as the action space says.
 
         Returns:
             Observation, reward, terminated, truncated (always False), info.
@@ -228,20 +226,21 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         if self._step is None:
             raise gym.error.ResetNeeded("Expected reset() before step(): no episode is running.")
         layer, dynamics = self._step, self.dynamics
-        weight_bits, activation_bits = self._decode(action)
-        w, a = weight_bits - MIN_BITS, activation_bits - MIN_BITS
-        before = self._weight_bits[layer], self._activation_bits[layer]
-        self._weight_bits[layer], self._activation_bits[layer] = weight_bits, activation_bits
+        setting, before = self._decode(layer, action), self._settings[layer]
+        self._settings[layer] = setting
         terminated = layer + 1 == len(dynamics)
         try:
-            spent, outcome = self._spend(layer, w, a), None
+            spent, outcome = self._spend(layer, setting), None
             if terminated or self.dense:
-                drop = None if dynamics.weight_spent is not None else spent
-                outcome = dynamics.outcome(*self._bits(), drop)
+                drop = None if dynamics.has_table else spent
+                outcome = dynamics.outcome(np.array(self._settings), drop)
         except Exception:  # the episode stays where it was
-            self._weight_bits[layer], self._activation_bits[layer] = before
+            self._settings[layer] = before
             raise
-        info: dict[str, Any] = {"weight_bits": weight_bits, "activation_bits": activation_bits}
+        info: dict[str, Any] = {
+            knob.name: knob.values[place]
+            for knob, place in zip(dynamics.space.knobs, setting, strict=True)
+        }
         reward = 0.0
         if outcome is not None:
             reward = outcome.reward(dynamics.reward) - self._rewarded
@@ -251,13 +250,14 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
             self.outcome = outcome
             info |= outcome.info
         self._spent = spent
-        tiles, cycles = self._layer_tables[layer]
-        self._tiles += tiles[w] - tiles[-1]
-        self._cycles += cycles[a] - cycles[-1]
-        self._layer_cycles[layer] = cycles[a]
+        lookup = dynamics.lookup
+        cycles = lookup.cycles(layer, setting)
+        self._tiles += lookup.tiles(layer, setting) - lookup.plain_tiles[layer]
+        self._cycles += cycles - self._layer_cycles[layer]
+        self._layer_cycles[layer] = cycles
         self._step = None if terminated else layer + 1
         shown = layer if terminated else layer + 1
-        return self._observe(shown, weight_bits, activation_bits), reward, terminated, False, info
+        return self._observe(shown, setting), reward, terminated, False, info
 
     def render(self) -> str | Frame | None:
         """Show how the episode stands.
@@ -284,47 +284,29 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
             raise gym.error.ResetNeeded("Expected reset() before render(): no episode has begun.")
         decided = len(self.task.network) if self._step is None else self._step
         progress = f"{decided} of {len(self.dynamics)} layers decided"
-        return EpisodeView(self.task, *self._bits(), decided, progress, self.outcome)
+        settings = np.array(self._settings)
+        return EpisodeView(self.task, settings, decided, progress, self.outcome)
 
-    @cached_property
-    def _layer_tables(self) -> list[tuple[list[int], list[int]]]:
-        """Tiles and cycles by bits of every layer, as Python integers."""
-        dynamics = self.dynamics
-        return list(zip(dynamics.tiles.tolist(), dynamics.cycles.tolist(), strict=True))
+    def _spend(self, layer: int, setting: list[int]) -> float:
+        """Return the accuracy spent once a layer has a setting."""
+        if not self.dynamics.has_table:
+            return self.dynamics.drop(np.array(self._settings))
+        return self._spent + self.dynamics.lookup.spent_beyond_plain(layer, setting)
 
-    @cached_property
-    def _layer_spent(self) -> list[tuple[list[float], list[float]]] | None:
-        """What bits of every layer add to the accuracy spent, by operand."""
-        dynamics = self.dynamics
-        if dynamics.weight_spent is None or dynamics.activation_spent is None:
-            return None
-        weight, activation = dynamics.weight_spent.tolist(), dynamics.activation_spent.tolist()
-        return list(zip(weight, activation, strict=True))
-
-    def _bits(self) -> tuple[IntArray, IntArray]:
-        return np.array(self._weight_bits), np.array(self._activation_bits)
-
-    def _spend(self, layer: int, w: int, a: int) -> float:
-        """Return the accuracy spent once a layer has the bits of these indices."""
-        if self._layer_spent is None:
-            return self.task.accuracy.drop(*self._bits())
-        weight, activation = self._layer_spent[layer]
-        return self._spent + (weight[w] + activation[a])
-
-    def _decode(self, action: Action) -> tuple[int, int]:
-        """Turn an action into bits, or say what is wrong with it."""
-        bits = layer_action_bits(action, self.discrete)
-        if bits is None:
+    def _decode(self, layer: int, action: Action) -> list[int]:
+        """Turn an action into a setting, or say what is wrong with it."""
+        setting = action_setting(self.dynamics.space, layer, action, self.discrete)
+        if setting is None:
             raise ActionError(f"Expected an action in {self.action_space}, got {action!r}.")
-        return bits
+        return setting
 
-    def _observe(self, layer: int, weight_bits: int, activation_bits: int) -> Observation:
-        """Describe a layer and the state after the last decision, of the given bits."""
+    def _observe(self, layer: int, setting: list[int]) -> Observation:
+        """Describe a layer and the state after the last decision, of the given setting."""
+        running, dynamics = len(self._running_features), self.dynamics
         observation = np.empty(len(self.feature_names), np.float32)
-        observation[: -len(RUNNING_FEATURES)] = self._layer_features[layer]
-        observation[-len(RUNNING_FEATURES) :] = (
-            bit_feature(weight_bits),
-            bit_feature(activation_bits),
-            *self.dynamics.totals(self._tiles, self._spent, self._cycles, max(self._layer_cycles)),
+        observation[:-running] = self._layer_features[layer]
+        observation[-running:] = (
+            *dynamics.lookup.knob_features(setting),
+            *dynamics.totals(self._tiles, self._spent, self._cycles, max(self._layer_cycles)),
         )
         return observation

@@ -6,11 +6,10 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from lrmp.envs.forms.action import layer_action_space, units_to_bits
-from lrmp.envs.forms.vector import Advance, Flags, TaskVectorEnv
-from lrmp.envs.scoring.observation import RUNNING_FEATURES, Observation, bit_feature
+from lrmp.envs.forms.action import action_space, units_to_places
+from lrmp.envs.forms.vector import Advance, Flags, TaskVectorEnv, scalar_infos
+from lrmp.envs.scoring.observation import Observation, knob_features, running_features
 from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.hardware.space.design import MAX_BITS, MIN_BITS
 
 
 class LayerwiseVectorEnv(TaskVectorEnv):
@@ -29,62 +28,61 @@ class LayerwiseVectorEnv(TaskVectorEnv):
         super().__init__(num_envs, **settings)
         self.discrete, self.dense = discrete, dense
         names, self._layer_features = self.dynamics.layer_features
-        self.feature_names = names + RUNNING_FEATURES
+        self._running_features = running_features(self.task.space)
+        self.feature_names = names + self._running_features
         self._set_spaces(
             spaces.Box(0.0, 1.0, (len(self.feature_names),), np.float32),
-            layer_action_space(discrete),
+            action_space(self.task.space, discrete),
         )
         count = len(self.dynamics)
-        self._bits = np.empty((2, num_envs, count), dtype=np.int64)
-        self._previous = np.empty((2, num_envs), dtype=np.int64)
+        knobs = len(self.task.space)
+        self._settings = np.empty((num_envs, count, knobs), dtype=np.int64)
+        self._previous = np.empty((num_envs, knobs), dtype=np.int64)
         self._layer_cycles = np.empty((num_envs, count), dtype=np.int64)
         self._tiles, self._cycles, self._layer = np.empty((3, num_envs), dtype=np.int64)
         self._spent, self._rewarded = np.empty((2, num_envs))
 
     def _begin(self, rows: Flags) -> None:
         dynamics = self.dynamics
-        self._bits[:, rows] = MAX_BITS
-        self._previous[:, rows] = MAX_BITS
-        self._layer_cycles[rows] = dynamics.cycles[:, -1]
-        self._tiles[rows], self._cycles[rows] = dynamics.start_tiles, dynamics.start_cycles
+        self._settings[rows] = dynamics.plain
+        self._previous[rows] = dynamics.plain[0]
+        self._layer_cycles[rows] = dynamics.start_cycles
+        self._tiles[rows] = dynamics.start_tiles.sum()
+        self._cycles[rows] = dynamics.start_cycles.sum()
         self._spent[rows], self._rewarded[rows] = dynamics.start_spent, 0.0
         self._layer[rows] = 0
 
     def _advance(self, rows: IntArray, actions: NDArray[Any]) -> Advance:
         dynamics, layer = self.dynamics, self._layer[rows]
-        chosen = MIN_BITS + actions if self.discrete else units_to_bits(actions)
-        weight_bits, activation_bits = chosen.T.astype(np.int64)
-        w, a = weight_bits - MIN_BITS, activation_bits - MIN_BITS
-        bits = self._bits[:, rows]
+        space = dynamics.space
+        places = actions if self.discrete else units_to_places(actions, space.sizes)
+        chosen = space.nearest(places.astype(np.int64), layer)
+        settings = self._settings[rows]
         every = np.arange(len(rows))
-        bits[0, every, layer], bits[1, every, layer] = weight_bits, activation_bits
+        settings[every, layer] = chosen
         terminated = layer + 1 == len(dynamics)
         # What may refuse a design comes first: an error leaves the episodes as they were.
-        if dynamics.weight_spent is None or dynamics.activation_spent is None:
-            spent = dynamics.drops(*bits)
+        if dynamics.has_table:
+            spent = self._spent[rows] + dynamics.spent_beyond_plain(layer, chosen)
         else:
-            spent = self._spent[rows] + (
-                dynamics.weight_spent[layer, w] + dynamics.activation_spent[layer, a]
-            )
+            spent = np.array([dynamics.drop(design) for design in settings])
         rewards = np.zeros(len(rows))
-        infos = [(rows, {"weight_bits": weight_bits, "activation_bits": activation_bits})]
+        infos = [(rows, scalar_infos(space.decode(chosen)))]
         scored = every if self.dense else np.flatnonzero(terminated)
         if scored.size:
-            scores = dynamics.scores(*bits[:, scored])
+            scores = dynamics.scores(settings[scored])
             rewards[scored] = scores.reward - self._rewarded[rows[scored]]
             last = terminated[scored]
             if last.any():
                 ended = scored[last]
-                infos.append(
-                    (rows[ended], self._final_infos(bits[0, ended], bits[1, ended], scores, last))
-                )
-        self._bits[:, rows] = bits
+                infos.append((rows[ended], self._final_infos(settings[ended], scores, last)))
+        self._settings[rows] = settings
         self._rewarded[rows] += rewards
-        self._previous[:, rows] = weight_bits, activation_bits
+        self._previous[rows] = chosen
         self._spent[rows] = spent
-        self._tiles[rows] += dynamics.tiles[layer, w] - dynamics.tiles[layer, -1]
-        cycles = dynamics.cycles[layer, a]
-        self._cycles[rows] += cycles - dynamics.cycles[layer, -1]
+        tiles, cycles = dynamics.amounts(layer, chosen)
+        self._tiles[rows] += tiles - dynamics.start_tiles[layer]
+        self._cycles[rows] += cycles - dynamics.start_cycles[layer]
         self._layer_cycles[rows, layer] = cycles
         self._layer[rows] += 1
         return rewards, terminated, infos
@@ -92,13 +90,14 @@ class LayerwiseVectorEnv(TaskVectorEnv):
     def _observe(self) -> Observation:
         layer = np.minimum(self._layer, len(self.dynamics) - 1)
         observation = np.empty((self.num_envs, len(self.feature_names)), np.float32)
-        observation[:, : -len(RUNNING_FEATURES)] = self._layer_features[layer]
+        running = len(self._running_features)
+        observation[:, :-running] = self._layer_features[layer]
         columns = (
-            *bit_feature(self._previous.astype(np.float64)),
+            *knob_features(self.dynamics.space, self._previous).T,
             *self.dynamics.totals(
                 self._tiles, self._spent, self._cycles, self._layer_cycles.max(axis=1)
             ),
         )
-        for place, column in enumerate(columns, start=-len(RUNNING_FEATURES)):
+        for place, column in enumerate(columns, start=-running):
             observation[:, place] = column
         return observation

@@ -11,7 +11,7 @@ from gymnasium import spaces
 from gymnasium.utils import seeding
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
-from lrmp.envs.forms.action import layer_action_bits, layer_action_space
+from lrmp.envs.forms.action import action_setting, action_space
 from lrmp.envs.forms.design_observation import design_feature_names
 from lrmp.envs.forms.layerwise import Action
 from lrmp.envs.forms.multi_agent_vector import Credit, check_rules, contributions, observe_layers
@@ -25,7 +25,6 @@ from lrmp.envs.task.environment_id import multi_agent_id
 from lrmp.envs.task.task import TASKS
 from lrmp.errors import ActionError, MissingExtraError, TaskError, unknown_name
 from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.hardware.space.design import MAX_BITS
 from lrmp.solvers.replication.oracle import SolverName
 
 try:
@@ -168,7 +167,7 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
         self.dynamics = Dynamics(self.task, reward, solver)
         self.feature_names = (
             *self.dynamics.layer_features[0],
-            *("weight_bits", "activation_bits"),
+            *self.task.space.names,
             *TOTALS,
             "rounds_left",
         )
@@ -182,12 +181,12 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
             for agent in self.possible_agents
         }
         self._action_spaces = {
-            agent: layer_action_space(discrete) for agent in self.possible_agents
+            agent: action_space(self.task.space, discrete) for agent in self.possible_agents
         }
         self.state_space = spaces.Box(0.0, 1.0, (len(self.state_feature_names),), np.float32)
         self.np_random: np.random.Generator | None = None
         self.np_random_seed: int | None = None
-        self._bits: IntArray | None = None  # shape (L, 2); None: no episode has begun
+        self._settings: IntArray | None = None  # shape (L, K); None: no episode has begun
         self.outcome: Outcome | None = None  # of the last finished episode
 
     def observation_space(self, agent: str) -> gym.Space[Any]:
@@ -233,7 +232,7 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
         if seed is not None or self.np_random is None:
             self.np_random, self.np_random_seed = seeding.np_random(seed)
         self.agents = self.possible_agents[:]
-        self._bits = np.full((len(self.dynamics), 2), MAX_BITS)
+        self._settings = self.dynamics.plain
         self._elapsed, self.outcome = 0, None
         self._team_rewarded, self._rewarded = 0.0, np.zeros(len(self.dynamics))
         return self._observe(self._state()), {agent: {} for agent in self.agents}
@@ -247,30 +246,30 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
         dict[str, bool],
         dict[str, dict[str, Any]],
     ]:
-        """Choose the bits of all layers.
+        """Choose the settings of all layers.
 
         Args:
-            actions: Weight and activation bits by agent, each of shape (2,).
+            actions: A number for every knob by agent, each of shape (K,).
 
         Returns:
             Observations, rewards, terminated, truncated (always False) and infos by agent.
 
         Raises:
             ActionError: If an agent's action is missing or not in its space, or of no agent.
-            InfeasibleBudgetError: If the design, or for difference rewards one with 8/8 bits in
-                a layer, does not fit a budget smaller than the registered ones; the episode stays
+            InfeasibleBudgetError: If the design, or for difference rewards one with a plain
+                layer, does not fit a budget smaller than the registered ones; the episode stays
                 where it was.
             gymnasium.error.ResetNeeded: If the episode has ended or not begun.
         """
         if not self.agents:
             raise gym.error.ResetNeeded("Expected reset() before step(): no episode is running.")
-        bits = self._decode(actions)
-        outcome = self.dynamics.outcome(bits[:, 0], bits[:, 1])
+        settings = self._decode(actions)
+        outcome = self.dynamics.outcome(settings)
         score = outcome.reward(self.dynamics.reward)
-        worth = np.full(len(bits), score)
+        worth = np.full(len(settings), score)
         if self.credit == "difference":
-            worth = contributions(self.dynamics, bits[None], np.array([score]))[0]
-        agents, self._bits = self.agents, bits
+            worth = contributions(self.dynamics, settings[None], np.array([score]))[0]
+        agents, self._settings = self.agents, settings
         self._elapsed += 1
         terminated = self._elapsed == self.rounds
         team_reward, rewards = score - self._team_rewarded, worth - self._rewarded
@@ -284,9 +283,12 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
         if terminated:
             self.agents, self.outcome = [], outcome
             common |= outcome.info
+        values = {
+            name: column.tolist() for name, column in self.dynamics.space.decode(settings).items()
+        }
         infos = {
-            agent: {"weight_bits": weight, "activation_bits": activation, **common}
-            for agent, (weight, activation) in zip(agents, bits.tolist(), strict=True)
+            agent: {name: column[layer] for name, column in values.items()} | common
+            for layer, agent in enumerate(agents)
         }
         return (
             self._observe(self._state()),
@@ -300,12 +302,12 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
         """Describe the whole design, for centralised critics.
 
         Returns:
-            Shape (2 L + 5,), as in ``state_feature_names``; after an episode what it ended with.
+            Shape (K L + 5,), as in ``state_feature_names``; after an episode what it ended with.
 
         Raises:
             gymnasium.error.ResetNeeded: If no episode has begun.
         """
-        if self._bits is None:
+        if self._settings is None:
             raise gym.error.ResetNeeded("Expected reset() before state(): no episode has begun.")
         return self._state()
 
@@ -318,34 +320,34 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
         return agent
 
     def _decode(self, actions: dict[str, Action]) -> IntArray:
-        """Turn actions into bits, shape (L, 2), or say what is wrong with them."""
+        """Turn actions into settings, shape (L, K), or say what is wrong with them."""
         if not isinstance(actions, dict) or set(actions) != set(self.agents):
             raise ActionError(
                 f"Expected actions of exactly the agents {self.agents[0]} to {self.agents[-1]}, "
                 f"got {list(actions) if isinstance(actions, dict) else actions!r}."
             )
-        bits = np.empty((len(self.agents), 2), dtype=np.int64)
+        settings = np.empty((len(self.agents), len(self.dynamics.space)), dtype=np.int64)
         for layer, agent in enumerate(self.agents):
-            found = layer_action_bits(actions[agent], self.discrete)
+            found = action_setting(self.dynamics.space, layer, actions[agent], self.discrete)
             if found is None:
                 raise ActionError(
                     f"Expected an action of {agent} in {self._action_spaces[agent]}, "
                     f"got {actions[agent]!r}."
                 )
-            bits[layer] = found
-        return bits
+            settings[layer] = found
+        return settings
 
     def _state(self) -> Observation:
-        assert self._bits is not None
+        assert self._settings is not None
         state: Observation = observe_refinements(
-            self.dynamics, self._bits[None], np.array([self._elapsed]), self.rounds
+            self.dynamics, self._settings[None], np.array([self._elapsed]), self.rounds
         )[0]
         return state
 
     def _observe(self, state: Observation) -> dict[str, Observation]:
         """Describe to every agent its layer, and what all agents may see of the state."""
-        assert self._bits is not None
-        found = observe_layers(self.dynamics, self._bits[None], state[None])[0]
+        assert self._settings is not None
+        found = observe_layers(self.dynamics, self._settings[None], state[None])[0]
         return dict(zip(self.possible_agents, found, strict=True))
 
 

@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 from lrmp.envs.forms.refine import observe_refinements
 from lrmp.envs.forms.vector import check_num_envs
 from lrmp.envs.scoring.dynamics import Dynamics, Scores
-from lrmp.envs.scoring.observation import Observation, bit_feature
+from lrmp.envs.scoring.observation import Observation, knob_features
 from lrmp.envs.scoring.reward import RewardName
 from lrmp.envs.task.custom_task import TaskLike
 from lrmp.errors import ActionError, TaskError, unknown_name
 from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.hardware.space.design import MAX_BITS, MIN_BITS
 from lrmp.solvers.replication.oracle import SolverName
 
 Credit = Literal["team", "difference"]
@@ -35,7 +34,7 @@ class MultiAgentVector:
     Attributes:
         observation_size: Elements of a layer's observation.
         state_size: Elements of the state.
-        played: Bits, shape (B, L, 2), and scores of every round since the last reset.
+        played: Settings, shape (B, L, K), and scores of every round since the last reset.
 
     Raises:
         TaskError: If there is no such credit or reward, or no round or episode.
@@ -73,15 +72,16 @@ class MultiAgentVector:
         shape = (self.num_envs, len(self))
         self.played = []
         self._rewarded = np.zeros(shape)
-        return self._observe(np.full((*shape, 2), MAX_BITS))
+        plain = self.dynamics.plain
+        return self._observe(np.broadcast_to(plain, (self.num_envs, *plain.shape)))
 
     def step(
         self, actions: NDArray[np.integer]
     ) -> tuple[Observation, Observation, NDArray[np.float64], bool]:
-        """Choose the bits of all layers in all episodes.
+        """Choose the settings of all layers in all episodes.
 
         Args:
-            actions: Bit indices, ``bits = 2 + a``; shape (B, L, 2).
+            actions: Places of values, shape (B, L, K).
 
         Returns:
             Observations and states as from ``reset``, rewards of shape (B, L), and whether all
@@ -93,34 +93,37 @@ class MultiAgentVector:
         """
         if len(self.played) == self.rounds:
             raise ActionError("Expected reset() before step(): all episodes have ended.")
-        bits: IntArray = MIN_BITS + self._checked(actions)
-        scores = self.dynamics.scores(bits[:, :, 0].copy(), bits[:, :, 1].copy())
+        settings = self.dynamics.space.nearest(self._checked(actions))
+        scores = self.dynamics.scores(settings)
         worth = np.repeat(scores.reward[:, None], len(self), axis=1)
         if self.credit == "difference":
-            worth = contributions(self.dynamics, bits, scores.reward)
+            worth = contributions(self.dynamics, settings, scores.reward)
         rewards = worth - self._rewarded
         self._rewarded += rewards
-        self.played.append((bits, scores))
-        return *self._observe(bits), rewards, len(self.played) == self.rounds
+        self.played.append((settings, scores))
+        return *self._observe(settings), rewards, len(self.played) == self.rounds
 
     def _checked(self, actions: Any) -> IntArray:
-        """Refuse actions that are no bit indices for every layer of every episode."""
-        shape = (self.num_envs, len(self), 2)
-        expected = f"Expected bit indices from 0 to {MAX_BITS - MIN_BITS} in shape {shape}"
+        """Refuse actions that are no places of values for every layer of every episode."""
+        space = self.dynamics.space
+        shape = (self.num_envs, len(self), len(space))
+        most = np.array(space.sizes) - 1
+        shown = ", ".join(f"0 to {len(knob) - 1} for {knob.name}" for knob in space)
+        expected = f"Expected places of values, {shown}, in shape {shape}"
         try:
             values: NDArray[Any] = np.asarray(actions)
         except ValueError as error:  # ragged nesting
             raise ActionError(f"{expected}, got {actions!r}.") from error
         if values.shape != shape or values.dtype.kind not in "iu":
             raise ActionError(f"{expected}, got shape {values.shape} of {values.dtype}.")
-        if values.min() < 0 or values.max() > MAX_BITS - MIN_BITS:
+        if (values < 0).any() or (values > most).any():
             raise ActionError(f"{expected}, got some from {values.min()} to {values.max()}.")
         return values.astype(np.int64)
 
-    def _observe(self, bits: IntArray) -> tuple[Observation, Observation]:
-        elapsed = np.full(len(bits), len(self.played))
-        states = observe_refinements(self.dynamics, bits, elapsed, self.rounds)
-        return observe_layers(self.dynamics, bits, states), states
+    def _observe(self, settings: IntArray) -> tuple[Observation, Observation]:
+        elapsed = np.full(len(settings), len(self.played))
+        states = observe_refinements(self.dynamics, settings, elapsed, self.rounds)
+        return observe_layers(self.dynamics, settings, states), states
 
 
 def check_rules(rounds: int, credit: Credit) -> None:
@@ -140,43 +143,42 @@ def check_rules(rounds: int, credit: Credit) -> None:
 
 
 def contributions(
-    dynamics: Dynamics, bits: IntArray, scores: NDArray[np.float64]
+    dynamics: Dynamics, settings: IntArray, scores: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Tell what every layer's bits are worth in designs: the score less that of 8/8 bits there.
+    """Tell what every layer's setting is worth in designs: the score less that of a plain layer.
 
     Args:
         dynamics: Of the task.
-        bits: Weight and activation bits of every layer, shape (B, L, 2).
+        settings: Shape (B, L, K).
         scores: Of these designs, shape (B,).
 
     Returns:
         Shape (B, L).
 
     Raises:
-        InfeasibleBudgetError: If 8/8 bits in a layer do not fit the budget.
+        InfeasibleBudgetError: If a plain layer does not fit the budget.
     """
-    count = bits.shape[1]
+    count = settings.shape[1]
     layers = np.arange(count)
-    without = np.repeat(bits[:, None], count, axis=1)
-    without[:, layers, layers] = MAX_BITS
-    plain = without.reshape(-1, count, 2)
-    rewards = dynamics.scores(plain[:, :, 0].copy(), plain[:, :, 1].copy()).reward
+    without = np.repeat(settings[:, None], count, axis=1)
+    without[:, layers, layers] = dynamics.space.plain
+    rewards = dynamics.scores(without.reshape(-1, *settings.shape[1:])).reward
     worth: NDArray[np.float64] = scores[:, None] - rewards.reshape(-1, count)
     return worth
 
 
-def observe_layers(dynamics: Dynamics, bits: IntArray, states: Observation) -> Observation:
+def observe_layers(dynamics: Dynamics, settings: IntArray, states: Observation) -> Observation:
     """Describe to every layer itself, and what all layers may see of the state.
 
     Args:
         dynamics: Of the task.
-        bits: Of the last designs, shape (B, L, 2).
-        states: Shape (B, 2 L + 5).
+        settings: Of the last designs, shape (B, L, K).
+        states: Shape (B, K L + 5).
 
     Returns:
-        Shape (B, L, n + 7).
+        Shape (B, L, n + K + 5).
     """
-    own: NDArray[np.float64] = bit_feature(bits.astype(np.float64))
-    parts = (dynamics.layer_features[1], own, states[:, None, 2 * bits.shape[1] :])
-    every = [np.broadcast_to(part, (*bits.shape[:2], part.shape[-1])) for part in parts]
+    own = knob_features(dynamics.space, settings)
+    parts = (dynamics.layer_features[1], own, states[:, None, settings[0].size :])
+    every = [np.broadcast_to(part, (*settings.shape[:2], part.shape[-1])) for part in parts]
     return np.concatenate(every, axis=2, dtype=np.float32)

@@ -8,7 +8,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
-from lrmp.envs.forms.action import units_to_bits
+from lrmp.envs.forms.action import action_space, units_to_places
 from lrmp.envs.forms.design_observation import design_feature_names, observe_designs
 from lrmp.envs.forms.layerwise import Action
 from lrmp.envs.rendering.episode_frame import Frame
@@ -21,7 +21,6 @@ from lrmp.envs.scoring.reward import RewardName
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.errors import ActionError, TaskError
 from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.hardware.space.design import BIT_WIDTHS, MAX_BITS, MIN_BITS
 from lrmp.solvers.replication.oracle import SolverName
 
 
@@ -111,7 +110,7 @@ class OneShotEnv(gym.Env[Observation, Action]):
         self.dynamics = Dynamics(self.task, reward, solver)
         self.feature_names = design_feature_names(self.dynamics)
         self.observation_space = spaces.Box(0.0, 1.0, (len(self.feature_names),), np.float32)
-        self.action_space = one_shot_space(len(self.dynamics), discrete)
+        self.action_space = action_space(self.task.space, discrete, len(self.dynamics))
         self.outcome: Outcome | None = None
         self._running = False
 
@@ -134,13 +133,13 @@ class OneShotEnv(gym.Env[Observation, Action]):
         if options:
             raise TaskError(f"Expected no reset options, got {sorted(map(str, options))}.")
         self._running, self.outcome = True, None
-        return self._observe(np.full((len(self.dynamics), 2), MAX_BITS)), {}
+        return self._observe(self.dynamics.plain), {}
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Choose the bits of all layers.
+        """Choose the settings of all layers.
 
         Args:
-            action: Shape (2 L,), as the action space says.
+            action: Shape (K L,), as the action space says.
 
         Returns:
             Observation, reward, terminated (always True), truncated (always False), info.
@@ -153,16 +152,11 @@ class OneShotEnv(gym.Env[Observation, Action]):
         """
         if not self._running:
             raise gym.error.ResetNeeded("Expected reset() before step(): no episode is running.")
-        bits = self._decode(action)
-        weight_bits, activation_bits = bits.T
-        outcome = self.dynamics.outcome(weight_bits, activation_bits)
+        settings = self._decode(action)
+        outcome = self.dynamics.outcome(settings)
         self.outcome, self._running = outcome, False
-        info = {
-            "weight_bits": outcome.design.weight_bits,
-            "activation_bits": outcome.design.activation_bits,
-            **outcome.info,
-        }
-        return self._observe(bits), outcome.reward(self.dynamics.reward), True, False, info
+        info = {**self.dynamics.space.decode(settings), **outcome.info}
+        return self._observe(settings), outcome.reward(self.dynamics.reward), True, False, info
 
     def render(self) -> str | Frame | None:
         """Show how the episode stands.
@@ -189,44 +183,28 @@ class OneShotEnv(gym.Env[Observation, Action]):
             raise gym.error.ResetNeeded("Expected reset() before render(): no episode has begun.")
         layers = len(self.dynamics)
         if self.outcome is None:
-            plain = np.full(layers, MAX_BITS)
-            return EpisodeView(self.task, plain, plain, 0, "to choose", None)
-        design = self.outcome.design
-        return EpisodeView(
-            self.task, design.weight_bits, design.activation_bits, layers, "chosen", self.outcome
-        )
+            return EpisodeView(self.task, self.dynamics.plain, 0, "to choose", None)
+        settings = self.outcome.design.settings
+        return EpisodeView(self.task, settings, layers, "chosen", self.outcome)
 
-    def _observe(self, bits: IntArray) -> Observation:
-        observation: Observation = observe_designs(self.dynamics, bits[None])[0]
+    def _observe(self, settings: IntArray) -> Observation:
+        observation: Observation = observe_designs(self.dynamics, settings[None])[0]
         return observation
 
     def _decode(self, action: Action) -> IntArray:
-        """Turn an action into bits, shape (L, 2), or say what is wrong with it."""
+        """Turn an action into settings, shape (L, K), or say what is wrong with it."""
         try:
             values: NDArray[Any] = np.asarray(action)
         except ValueError:  # ragged nesting
             values = np.empty(0)
-        most = len(BIT_WIDTHS) - 1 if self.discrete else 1
+        space, layers = self.dynamics.space, len(self.dynamics)
+        most = np.tile(np.array(space.sizes) - 1, layers) if self.discrete else 1
         if (
-            values.shape != (2 * len(self.dynamics),)
+            values.shape != (len(space) * layers,)
             or values.dtype.kind not in ("iu" if self.discrete else "iuf")
             or not ((values >= 0) & (values <= most)).all()  # False for NaN
         ):
             raise ActionError(f"Expected an action in {self.action_space}, got {action!r}.")
-        values = values.reshape(-1, 2)
-        return MIN_BITS + values.astype(np.int64) if self.discrete else units_to_bits(values)
-
-
-def one_shot_space(layers: int, discrete: bool) -> gym.Space[Any]:
-    """Build the action space of the one-shot form.
-
-    Args:
-        layers: L.
-        discrete: Whether actions are bit indices.
-
-    Returns:
-        ``MultiDiscrete`` or ``Box`` over 2 L numbers.
-    """
-    if discrete:
-        return spaces.MultiDiscrete([len(BIT_WIDTHS)] * (2 * layers))
-    return spaces.Box(0.0, 1.0, (2 * layers,), np.float32)
+        values = values.reshape(layers, -1)
+        places = values if self.discrete else units_to_places(values, space.sizes)
+        return space.nearest(places.astype(np.int64))

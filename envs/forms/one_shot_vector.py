@@ -6,13 +6,11 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from lrmp.envs.forms.action import units_to_bits
+from lrmp.envs.forms.action import action_space, units_to_places
 from lrmp.envs.forms.design_observation import design_feature_names, observe_designs
-from lrmp.envs.forms.one_shot import one_shot_space
 from lrmp.envs.forms.vector import Advance, Flags, TaskVectorEnv
 from lrmp.envs.scoring.observation import Observation
 from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.hardware.space.design import MAX_BITS, MIN_BITS
 
 
 class OneShotVectorEnv(TaskVectorEnv):
@@ -30,22 +28,22 @@ class OneShotVectorEnv(TaskVectorEnv):
         self.feature_names = design_feature_names(self.dynamics)
         self._set_spaces(
             spaces.Box(0.0, 1.0, (len(self.feature_names),), np.float32),
-            one_shot_space(len(self.dynamics), discrete),
+            action_space(self.task.space, discrete, len(self.dynamics)),
         )
-        self._bits = np.empty((num_envs, len(self.dynamics), 2), dtype=np.int64)
+        self._settings = np.empty((num_envs, *self.dynamics.plain.shape), dtype=np.int64)
 
     def _begin(self, rows: Flags) -> None:
-        self._bits[rows] = MAX_BITS
+        self._settings[rows] = self.dynamics.plain
 
     def _advance(self, rows: IntArray, actions: NDArray[Any]) -> Advance:
-        actions = actions.reshape(len(rows), -1, 2)
-        bits = MIN_BITS + actions.astype(np.int64) if self.discrete else units_to_bits(actions)
-        weight_bits, activation_bits = bits[:, :, 0].copy(), bits[:, :, 1].copy()
-        scores = self.dynamics.scores(weight_bits, activation_bits)
-        self._bits[rows] = bits
-        infos = {"weight_bits": weight_bits, "activation_bits": activation_bits}
-        infos |= self._final_infos(weight_bits, activation_bits, scores)
+        space = self.dynamics.space
+        actions = actions.reshape(len(rows), *self.dynamics.plain.shape)
+        places = actions if self.discrete else units_to_places(actions, space.sizes)
+        settings = space.nearest(places.astype(np.int64))
+        scores = self.dynamics.scores(settings)
+        self._settings[rows] = settings
+        infos = space.decode(settings) | self._final_infos(settings, scores)
         return scores.reward, np.ones(len(rows), dtype=bool), [(rows, infos)]
 
     def _observe(self) -> Observation:
-        return observe_designs(self.dynamics, self._bits)
+        return observe_designs(self.dynamics, self._settings)

@@ -8,6 +8,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
+from lrmp.envs.forms.changes import Changes
 from lrmp.envs.forms.design_observation import design_feature_names, observe_designs
 from lrmp.envs.rendering.episode_frame import Frame
 from lrmp.envs.rendering.episode_renderer import RENDER_MODES, EpisodeRenderer
@@ -19,13 +20,7 @@ from lrmp.envs.scoring.reward import RewardName
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.errors import ActionError, TaskError
 from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.hardware.space.design import MAX_BITS, MIN_BITS
 from lrmp.solvers.replication.oracle import SolverName
-
-#: Steps per layer by default: as many changes as lead from 8/8 bits to 2/2, the farthest design.
-STEPS_PER_LAYER = 2 * (MAX_BITS - MIN_BITS)
-#: What an action does to a layer: to which operand, and how many bits it adds.
-CHANGES = (("weight", -1), ("weight", 1), ("activation", -1), ("activation", 1))
 
 
 class RefineEnv(gym.Env[Observation, int]):
@@ -117,11 +112,12 @@ class RefineEnv(gym.Env[Observation, int]):
         self.task = find_task(task, accuracy)
         self.render_mode, self._renderer = render_mode, EpisodeRenderer(render_mode)
         self.dynamics = Dynamics(self.task, reward, solver)
-        self.horizon = check_horizon(horizon, self.dynamics)
+        self.changes = Changes(self.task.space, len(self.dynamics))
+        self.horizon = check_horizon(horizon, self.dynamics, self.changes)
         self.feature_names = (*design_feature_names(self.dynamics), "steps_left")
         self.observation_space = spaces.Box(0.0, 1.0, (len(self.feature_names),), np.float32)
-        self.action_space = spaces.Discrete(len(CHANGES) * len(self.dynamics) + 1)  # type: ignore[assignment]
-        self._bits = np.full((len(self.dynamics), 2), MAX_BITS)
+        self.action_space = spaces.Discrete(self.changes.count)  # type: ignore[assignment]
+        self._settings = self.dynamics.plain
         self._elapsed: int | None = None  # None: reset needed
         self.outcome: Outcome | None = None
 
@@ -143,16 +139,16 @@ class RefineEnv(gym.Env[Observation, int]):
         super().reset(seed=seed)
         if options:
             raise TaskError(f"Expected no reset options, got {sorted(map(str, options))}.")
-        self._bits = np.full((len(self.dynamics), 2), MAX_BITS)
+        self._settings = self.dynamics.plain
         self._elapsed, self._rewarded, self.outcome = 0, 0.0, None
         self._shown: Outcome | None = None  # of the latest design
-        return self._observe(), {"action_mask": action_masks(self._bits[None])[0]}
+        return self._observe(), {"action_mask": self.changes.masks(self._settings[None])[0]}
 
     def step(self, action: int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Change one layer's bits by one, or nothing.
+        """Change one knob of one layer by one value, or nothing.
 
         Args:
-            action: 0 to 4 L.
+            action: 0 to 2 K L.
 
         Returns:
             Observation, reward, terminated, truncated (always False), info.
@@ -167,25 +163,23 @@ class RefineEnv(gym.Env[Observation, int]):
             raise gym.error.ResetNeeded("Expected reset() before step(): no episode is running.")
         if not self.action_space.contains(action):
             raise ActionError(f"Expected an action in {self.action_space}, got {action!r}.")
-        bits, possible = change_bits(self._bits[None], np.array([action]))
-        outcome = self.dynamics.outcome(bits[0, :, 0], bits[0, :, 1])
-        self._bits, self._shown = bits[0], outcome
+        settings, possible = self.changes.apply(self._settings[None], np.array([action]))
+        outcome = self.dynamics.outcome(settings[0])
+        self._settings, self._shown = settings[0], outcome
         self._elapsed += 1
         observation = self._observe()
         terminated = self._elapsed == self.horizon
         reward = outcome.reward(self.dynamics.reward) - self._rewarded
         self._rewarded += reward
         info: dict[str, Any] = {
-            "action_mask": action_masks(bits)[0],
+            "action_mask": self.changes.masks(settings)[0],
             "action_possible": bool(possible[0]),
             "gain": outcome.gain,
             "accuracy_drop": outcome.accuracy_drop,
         }
         if terminated:
             self.outcome, self._elapsed = outcome, None
-            design = outcome.design
-            info |= {"weight_bits": design.weight_bits, "activation_bits": design.activation_bits}
-            info |= outcome.info
+            info |= self.dynamics.space.decode(self._settings) | outcome.info
         return observation, reward, terminated, False, info
 
     def render(self) -> str | Frame | None:
@@ -212,96 +206,62 @@ class RefineEnv(gym.Env[Observation, int]):
         if self._elapsed is None and self.outcome is None:
             raise gym.error.ResetNeeded("Expected reset() before render(): no episode has begun.")
         elapsed = self.horizon if self._elapsed is None else self._elapsed
-        weight_bits, activation_bits = self._bits.T
         progress = f"{elapsed} of {self.horizon} steps"
         layers = len(self.dynamics)
-        return EpisodeView(self.task, weight_bits, activation_bits, layers, progress, self._shown)
+        return EpisodeView(self.task, self._settings, layers, progress, self._shown)
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Say which actions are possible now, as sb3-contrib's MaskablePPO asks.
 
         Returns:
-            Shape (4 L + 1,).
+            Shape (2 K L + 1,).
         """
-        masks: NDArray[np.bool_] = action_masks(self._bits[None])[0].astype(bool)
+        masks: NDArray[np.bool_] = self.changes.masks(self._settings[None])[0].astype(bool)
         return masks
 
     def _observe(self) -> Observation:
         assert self._elapsed is not None
         observation: Observation = observe_refinements(
-            self.dynamics, self._bits[None], np.array([self._elapsed]), self.horizon
+            self.dynamics, self._settings[None], np.array([self._elapsed]), self.horizon
         )[0]
         return observation
 
 
-def check_horizon(horizon: int | None, dynamics: Dynamics) -> int:
+def check_horizon(horizon: int | None, dynamics: Dynamics, changes: Changes) -> int:
     """Return the number of steps of an episode.
 
     Args:
         horizon: As given to the environment.
         dynamics: Of the task.
+        changes: What actions do.
 
     Returns:
-        The horizon, 12 steps per layer if None was given.
+        The horizon; if None was given, steps enough to take every layer from the plain setting to
+        the farthest, 12 for bits of weights and activations.
 
     Raises:
         TaskError: If it is less than 1.
     """
     if horizon is None:
-        return STEPS_PER_LAYER * len(dynamics)
+        return changes.steps_per_layer * len(dynamics)
     if horizon < 1:
         raise TaskError(f"Expected horizon of at least 1 step, got {horizon}.")
     return horizon
 
 
 def observe_refinements(
-    dynamics: Dynamics, bits: IntArray, elapsed: IntArray, horizon: int
+    dynamics: Dynamics, settings: IntArray, elapsed: IntArray, horizon: int
 ) -> Observation:
     """Describe designs and the time left to change them.
 
     Args:
         dynamics: Of the task.
-        bits: Shape (B, L, 2).
+        settings: Shape (B, L, K).
         elapsed: Steps taken, shape (B,).
         horizon: Steps of an episode.
 
     Returns:
-        Shape (B, 2 L + 5).
+        Shape (B, K L + 5).
     """
     left = ((horizon - elapsed) / horizon).astype(np.float32)
-    return np.concatenate([observe_designs(dynamics, bits), left[:, None]], axis=1)
-
-
-def action_masks(bits: IntArray) -> NDArray[np.int8]:
-    """Say which changes keep within 2..8 bits.
-
-    Args:
-        bits: Shape (B, L, 2).
-
-    Returns:
-        1 for a possible action, else 0; shape (B, 4 L + 1).
-    """
-    masks = np.ones((len(bits), len(CHANGES) * bits.shape[1] + 1), dtype=np.int8)
-    possible = np.stack([bits > MIN_BITS, bits < MAX_BITS], axis=-1)
-    masks[:, 1:] = possible.reshape(len(bits), -1)
-    return masks
-
-
-def change_bits(bits: IntArray, actions: IntArray) -> tuple[IntArray, NDArray[np.bool_]]:
-    """Apply actions where they are possible.
-
-    Args:
-        bits: Shape (B, L, 2).
-        actions: Shape (B,), each 0 to 4 L.
-
-    Returns:
-        New bits, shape (B, L, 2), and whether the actions were possible, shape (B,).
-    """
-    rows = np.arange(len(bits))
-    actions = actions.astype(np.int64)  # of narrow integers -1 is none
-    possible = action_masks(bits)[rows, actions] == 1
-    rows, change = rows[possible & (actions > 0)], actions[possible & (actions > 0)] - 1
-    layer, kind = change // len(CHANGES), change % len(CHANGES)
-    changed = bits.copy()
-    changed[rows, layer, kind // 2] += 2 * (kind % 2) - 1
-    return changed, possible
+    return np.concatenate([observe_designs(dynamics, settings), left[:, None]], axis=1)

@@ -32,8 +32,8 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
     It plays exactly as as many scalar environments do, one by one. Subclasses say what an episode's
     state is and what a step does to it; this class resets, and packs infos as Gymnasium does: for
     every key an array over the episodes, 0 where an episode has none, and under ``_key`` which of
-    them have it. The last step's ``design`` comes as ``design_weight_bits``,
-    ``design_activation_bits`` and ``replication``, each of shape (num_envs, L), without a report.
+    them have it. The last step's ``design`` comes as ``design_weight_bits`` and
+    so on, one per knob, and ``replication``, each of shape (num_envs, L), without a report.
 
     Args:
         num_envs: Episodes side by side.
@@ -229,16 +229,14 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
 
     def _final_infos(
         self,
-        weight_bits: IntArray,
-        activation_bits: IntArray,
+        settings: IntArray,
         scores: Scores,
         which: Flags | slice = slice(None),
     ) -> dict[str, NDArray[Any]]:
-        """Collect what the last step of episodes says, beside the bits executed.
+        """Collect what the last step of episodes says, beside the settings executed.
 
         Args:
-            weight_bits: Shape (n, L).
-            activation_bits: Shape (n, L).
+            settings: Shape (n, L, K).
             scores: Of these designs, or of more.
             which: Those of the scores that are theirs.
 
@@ -246,12 +244,14 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
             Arrays whose first axis is (n,).
         """
         return {
-            "design_weight_bits": weight_bits,
-            "design_activation_bits": activation_bits,
+            **{
+                f"design_{name}": values
+                for name, values in self.dynamics.space.decode(settings).items()
+            },
             "replication": scores.replication[which],
             "gain": scores.gain[which],
             "accuracy_drop": scores.accuracy_drop[which],
-            "accuracy_is_estimate": np.full(len(weight_bits), self.task.accuracy.is_estimate),
+            "accuracy_is_estimate": np.full(len(settings), self.task.accuracy.is_estimate),
             "proven_optimal": scores.proven_optimal[which],
         }
 
@@ -285,17 +285,19 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
                 wrong = values[rows[~good][0]]
         raise ActionError(f"{expected}, got {wrong!r}.")
 
-    def _most_action(self) -> float:
+    def _most_action(self) -> NDArray[Any]:
         single = self.single_action_space
         if isinstance(single, spaces.Discrete):
-            return int(single.n) - 1
-        return 1.0 if isinstance(single, spaces.Box) else int(single.nvec.flat[0]) - 1  # type: ignore[attr-defined]
+            return np.array(single.n - 1)
+        return np.array(1.0) if isinstance(single, spaces.Box) else single.nvec - 1  # type: ignore[attr-defined]
 
     def _pack(self, infos: dict[str, Any], found: dict[str, NDArray[Any]], rows: IntArray) -> None:
         """Spread the infos of some episodes over arrays of all, with a mask of who has them."""
         for key, values in found.items():
             if key not in infos:
                 infos[key] = np.zeros((self.num_envs, *values.shape[1:]), dtype=values.dtype)
+                if values.dtype == object:
+                    infos[key][...] = None
                 infos[f"_{key}"] = np.zeros(self.num_envs, dtype=bool)
             infos[key][rows], infos[f"_{key}"][rows] = values, True
 
@@ -322,6 +324,21 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
             "final_info": final,
             "_final_info": ended.copy(),
         }
+
+
+def scalar_infos(values: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Give infos of one value per episode the type that Gymnasium's vector environment gives them.
+
+    Args:
+        values: By key; numbers or labels, shape (n,).
+
+    Returns:
+        The same, labels as objects.
+    """
+    return {
+        key: array.astype(object) if array.dtype.kind == "U" else array
+        for key, array in values.items()
+    }
 
 
 def check_num_envs(num_envs: int) -> None:

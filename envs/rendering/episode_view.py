@@ -14,31 +14,30 @@ from lrmp.hardware.space.design import Design
 
 @dataclass(frozen=True, eq=False)
 class EpisodeView:
-    """The bits of all layers, decided or not, and what follows from them.
+    """The settings of all layers, decided or not, and what follows from them.
 
     Attributes:
         task: What is solved.
-        weight_bits: Of every layer, 8 where nothing is decided, shape (L,).
-        activation_bits: The same for activations.
+        settings: Places of the layers' values, the plain ones where nothing is decided, shape (L,
+            K).
         decided: How many layers, from the first, are decided.
         progress: How far the episode has come, in words.
         outcome: The design with the oracle's copies; None before it has placed any.
     """
 
     task: Task
-    weight_bits: IntArray
-    activation_bits: IntArray
+    settings: IntArray
     decided: int
     progress: str
     outcome: Outcome | None
 
     @cached_property
     def design(self) -> Design:
-        """The finished design, or the bits so far with one copy of every layer."""
+        """The finished design, or the settings so far with one copy of every layer."""
         if self.outcome is not None:
             return self.outcome.design
-        one_copy = np.ones(len(self.weight_bits), dtype=np.int64)
-        return Design(self.weight_bits, self.activation_bits, one_copy)
+        one_copy = np.ones(len(self.settings), dtype=np.int64)
+        return Design(self.task.space, self.settings, one_copy)
 
     @cached_property
     def report(self) -> CostReport:
@@ -57,7 +56,7 @@ class EpisodeView:
         """Percentage points, as searches see it."""
         if self.outcome is not None:
             return self.outcome.accuracy_drop
-        return self.task.accuracy.drop(self.weight_bits, self.activation_bits)
+        return self.task.accuracy.drop(self.design)
 
     @property
     def title(self) -> str:
@@ -68,15 +67,15 @@ class EpisodeView:
         """Write down what is decided.
 
         Returns:
-            A line per decided layer with its bits, copies and time, then the totals.
+            A line per decided layer with its setting, copies and time, then the totals.
         """
         lines = [self.title]
         to_us = 1e6 / self.report.clock_hz
         for index, layer in enumerate(self.task.network.layers[: self.decided]):
-            bits = f"{self.weight_bits[index]}/{self.activation_bits[index]} bits"
+            setting = self.task.space.shown(self.settings[index])
             copies = f"x {self.design.replication[index]}"
             time = f"{self.report.layer_cycles[index] * to_us:.1f} us"
-            lines.append(f"  {layer.name:<24} {bits} {copies:<6} {time:>12}")
+            lines.append(f"  {layer.name:<24} {setting} {copies:<6} {time:>12}")
         copies = "" if self.outcome else " with one copy each"
         lines.append(
             f"tiles {self.report.tiles} of {self.task.budget}, {self.task.objective} gain "

@@ -255,6 +255,9 @@ class Dynamics:
 class LayerLookup:
     """What layers take in a setting, as Python numbers: for one episode, step by step.
 
+    Attributes:
+        plain_tiles: Of every layer in the plain setting.
+
     Args:
         dynamics: Of the task.
     """
@@ -266,6 +269,8 @@ class LayerLookup:
         self._rows = [table.values.reshape(-1, len(dynamics)).T.tolist() for table in tables]
         self._strides = [_strides(table.axes, space.sizes) for table in tables]
         plain = space.plain.tolist()
+        self._most = [max(size - 1, 1) for size in space.sizes]
+        self.plain_tiles: list[int] = dynamics.start_tiles.tolist()
         self._plain = [self._place(strides, plain) for strides in self._strides]
 
     def tiles(self, layer: int, setting: Sequence[int]) -> int:
@@ -287,6 +292,10 @@ class LayerLookup:
             row = rows[layer]
             spent += row[self._place(strides, setting)] - row[plain]
         return spent
+
+    def knob_features(self, setting: Sequence[int]) -> list[float]:
+        """Scale a setting to 0..1, as ``knob_features`` of observations does."""
+        return [place / most for place, most in zip(setting, self._most, strict=True)]
 
     @staticmethod
     def _place(strides: list[tuple[int, int]], setting: Sequence[int]) -> int:

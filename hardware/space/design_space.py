@@ -156,23 +156,21 @@ class DesignSpace:
                 allowed &= mask[layers, settings[..., place]]
         return allowed
 
-    def nearest(self, settings: IntArray) -> IntArray:
+    def nearest(self, settings: IntArray, layers: IntArray | None = None) -> IntArray:
         """Move settings to values that the layers may have.
 
         Args:
-            settings: Shape (..., L, K), each a place of a value.
+            settings: Places of values, shape (..., L, K).
+            layers: The layer of every setting, shape (...), if the settings are of shape (..., K).
 
         Returns:
             The nearest allowed places, the lower of two as near; same shape.
         """
         if not self.allowed:
             return settings
-        moved = settings.copy()
-        for layer in range(settings.shape[-2]):
-            for place, choices in enumerate(self.choices(layer)):
-                distance = np.abs(settings[..., layer, place, None] - choices)
-                moved[..., layer, place] = choices[distance.argmin(axis=-1)]
-        return moved
+        of = np.arange(settings.shape[-2]) if layers is None else layers
+        columns = [table[of, settings[..., k]] for k, table in enumerate(self._nearest)]
+        return np.stack(columns, axis=-1)
 
     def sample(self, rng: np.random.Generator, layers: int, count: int | None = None) -> IntArray:
         """Draw settings, every allowed value of a knob as likely.
@@ -322,6 +320,17 @@ class DesignSpace:
         """
         allowed = {name: [list(values) for values in layers] for name, layers in self.allowed}
         return {"knobs": [knob.to_json() for knob in self.knobs], "allowed": allowed}
+
+    @cached_property
+    def _nearest(self) -> list[IntArray]:
+        """For every knob the nearest allowed place of each layer and value, shape (L, V)."""
+        layers = len(self.allowed[0][1])
+        tables = [np.empty((layers, size), dtype=np.int64) for size in self.sizes]
+        for layer in range(layers):
+            for table, choices in zip(tables, self.choices(layer), strict=True):
+                distance = np.abs(np.arange(table.shape[1])[:, None] - choices)
+                table[layer] = choices[distance.argmin(axis=1)]
+        return tables
 
     @cached_property
     def _all_choices(self) -> tuple[IntArray, ...]:

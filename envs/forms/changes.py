@@ -1,0 +1,72 @@
+"""The changes of the refinement form: one knob of one layer, one allowed value down or up."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.hardware.space.design_space import DesignSpace
+
+
+class Changes:
+    """What an action does to designs of L layers with K knobs.
+
+    Action 0 changes nothing. Else, with k = action - 1, layer ``k // (2 K)`` changes: ``k % (2 K)``
+    is 0 to take its first knob a value down, 1 to take it up, 2 and 3 for the second knob, and so
+    on. A change to a value that the layer may not have skips it; one beyond the last is impossible.
+
+    Args:
+        space: K knobs.
+        layers: L.
+
+    Attributes:
+        count: Actions, ``2 K L + 1``.
+        steps_per_layer: As many changes as lead from the plain setting to the farthest.
+    """
+
+    def __init__(self, space: DesignSpace, layers: int) -> None:
+        self.count = 2 * len(space) * layers + 1
+        self.steps_per_layer = sum(
+            max(int(plain), size - 1 - int(plain))
+            for plain, size in zip(space.plain, space.sizes, strict=True)
+        )
+        #: Where a step leads, by layer, knob, direction and place; -1 where it is impossible.
+        self._leads = np.full((layers, len(space), 2, max(space.sizes)), -1, dtype=np.int64)
+        for layer in range(layers):
+            for knob, choices in enumerate(space.choices(layer)):
+                self._leads[layer, knob, 0, choices[1:]] = choices[:-1]
+                self._leads[layer, knob, 1, choices[:-1]] = choices[1:]
+
+    def masks(self, settings: IntArray) -> NDArray[np.int8]:
+        """Say which changes are possible.
+
+        Args:
+            settings: Places of values, shape (B, L, K).
+
+        Returns:
+            1 for a possible action, else 0; shape (B, 2 K L + 1).
+        """
+        masks = np.ones((len(settings), self.count), dtype=np.int8)
+        layers, knobs = np.indices(settings.shape[1:])
+        possible = self._leads[layers[..., None], knobs[..., None], [0, 1], settings[..., None]] >= 0
+        masks[:, 1:] = possible.reshape(len(settings), -1)
+        return masks
+
+    def apply(self, settings: IntArray, actions: IntArray) -> tuple[IntArray, NDArray[np.bool_]]:
+        """Apply actions where they are possible.
+
+        Args:
+            settings: Places of values, shape (B, L, K).
+            actions: Shape (B,), each 0 to 2 K L.
+
+        Returns:
+            New settings, shape (B, L, K), and whether the actions were possible, shape (B,).
+        """
+        rows = np.arange(len(settings))
+        actions = actions.astype(np.int64)  # of narrow integers -1 is none
+        possible = self.masks(settings)[rows, actions] == 1
+        rows, change = rows[possible & (actions > 0)], actions[possible & (actions > 0)] - 1
+        layer, kind = np.divmod(change, 2 * settings.shape[2])
+        knob, up = np.divmod(kind, 2)
+        changed = settings.copy()
+        changed[rows, layer, knob] = self._leads[layer, knob, up, settings[rows, layer, knob]]
+        return changed, possible
