@@ -47,7 +47,9 @@ class Changes:
         """
         masks = np.ones((len(settings), self.count), dtype=np.int8)
         layers, knobs = np.indices(settings.shape[1:])
-        possible = self._leads[layers[..., None], knobs[..., None], [0, 1], settings[..., None]] >= 0
+        possible = (
+            self._leads[layers[..., None], knobs[..., None], [0, 1], settings[..., None]] >= 0
+        )
         masks[:, 1:] = possible.reshape(len(settings), -1)
         return masks
 
