@@ -1,5 +1,6 @@
 """A knob: what a designer may turn, layer by layer, declared in one place."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,10 @@ Value = int | str
 #: Says how a knob changes what the crossbars compute: the computation so far and the knob's values,
 #: integers or labels of shape (V, 1, ..., 1), the first axis being the knob's; the new computation.
 Effect = Callable[[Computation, NDArray[Any]], Computation]
+
+#: What records can hold and commands can name; the published schema of records has the same.
+NAME_PATTERN = "[A-Za-z][A-Za-z0-9_]{0,39}"
+LABEL_PATTERN = "[A-Za-z0-9][A-Za-z0-9._+-]{0,39}"
 
 
 def no_effect(computation: Computation, values: NDArray[Any]) -> Computation:
@@ -45,8 +50,8 @@ class Knob:
         about: What it is, a sentence for the documentation.
 
     Raises:
-        DesignError: If the name is no identifier, the values are not in order or not distinct, or
-            the plain one is none of them.
+        DesignError: If the name is no identifier, the values are not in order or not distinct, a
+            label cannot stand in a command, or the plain value is none of them.
     """
 
     name: str
@@ -57,10 +62,10 @@ class Knob:
     about: str = ""
 
     def __post_init__(self) -> None:
-        if not self.name.isidentifier() or self.name in RESERVED:
+        if not re.fullmatch(NAME_PATTERN, self.name) or self.name in RESERVED:
             raise DesignError(
-                f"Expected the name of a knob to be an identifier such as 'adc_bits', none of "
-                f"{', '.join(RESERVED)}; got {self.name!r}."
+                f"Expected the name of a knob to be an identifier such as 'adc_bits' of at most 40 "
+                f"characters, none of {', '.join(RESERVED)}; got {self.name!r}."
             )
         ordered = sorted(set(self.values), key=str if self.is_label else None)  # type: ignore[arg-type]
         if not self.values or not (
@@ -71,6 +76,12 @@ class Knob:
                 f"Expected {self.name} to have ascending integers or distinct labels as values, "
                 f"got {self.values}."
             )
+        for label in filter(lambda value: type(value) is str, self.values):
+            if not re.fullmatch(LABEL_PATTERN, str(label)):
+                raise DesignError(
+                    f"Expected labels of {self.name} of at most 40 letters, digits and ._+-, got "
+                    f"{label!r}."
+                )
         if self.plain not in self.values:
             raise DesignError(
                 f"Expected the plain value of {self.name} to be one of its values, got "
@@ -84,6 +95,11 @@ class Knob:
     def is_label(self) -> bool:
         """Whether the values are labels."""
         return bool(self.values) and all(type(value) is str for value in self.values)
+
+    @property
+    def kind(self) -> type[Value]:
+        """What the values are: integers or labels."""
+        return str if self.is_label else int
 
     @cached_property
     def array(self) -> NDArray[Any]:
@@ -153,11 +169,12 @@ class Knob:
         values: NDArray[Any] = self.array[index]
         return values
 
-    def parse(self, text: str) -> Value:
+    def parse(self, text: str, where: str = "") -> Value:
         """Read a value that a user wrote.
 
         Args:
             text: Such as ``"4"`` or a label.
+            where: For the error message, such as ``" for layer 2 (fc)"``.
 
         Returns:
             The value.
@@ -168,7 +185,7 @@ class Knob:
         for value in self.values:
             if str(value) == text.strip():
                 return value
-        raise DesignError(f"Expected {self.name} {self.range}, got {text.strip()!r}.")
+        raise DesignError(f"Expected {self.name} {self.range}, got {text.strip()!r}{where}.")
 
     def to_json(self) -> dict[str, Any]:
         """Return what the knob is as plain JSON values.
