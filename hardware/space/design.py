@@ -149,7 +149,8 @@ class Design(FrozenArrays, LayerTable):
                     f"Expected {len(names)} {name}, one per layer, got {len(values)}."
                 )
             knob = space[name] if name in space.names else None
-            kind, wanted = (int, "as integers of at least 1") if knob is None else (knob.kind, knob.range)
+            kind = int if knob is None else knob.kind
+            wanted = "as integers of at least 1" if knob is None else knob.range
             for layer, value in enumerate(values):
                 if type(value) is not kind:  # NumPy would take True for 1, and 1 for "1"
                     where = f"layer {layer} ({names[layer]})" if names[layer] else f"layer {layer}"
@@ -173,9 +174,12 @@ class Design(FrozenArrays, LayerTable):
     @property
     def summary(self) -> str:
         """Between what values settings and copies lie, such as ``"weight bits 2..8, copies 1"``."""
-        return ", ".join(
-            [*map(self._shown, self.space.names), short_range("copies", self.replication)]
-        )
+        return f"{self.settings_summary}, {short_range('copies', self.replication)}"
+
+    @property
+    def settings_summary(self) -> str:
+        """Between what values the settings lie, such as ``"weight bits 2..8"``."""
+        return ", ".join(map(self._shown, self.space.names))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain lists, as stored in records.

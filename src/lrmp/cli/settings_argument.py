@@ -1,0 +1,167 @@
+"""Settings on the command line: ``--set weight_bits=4``, or ``--design FILE``."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lrmp.errors import DesignError, ForeignTextError, RunError
+from lrmp.foreign_file import read_foreign_text
+from lrmp.foreign_text import parse_json
+from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.hardware.space.design import REPLICATION, Design
+from lrmp.hardware.space.design_space import DesignSpace
+from lrmp.hardware.space.knob import Knob, Value
+
+
+def add_settings(group: "argparse._MutuallyExclusiveGroup") -> None:
+    """Offer ``--set`` and ``--design``.
+
+    Args:
+        group: What they exclude each other in, with whatever else says the settings.
+    """
+    group.add_argument(
+        "--set",
+        action="append",
+        metavar="KNOB=VALUES",
+        help="the value of a knob for all layers, or one for each: weight_bits=4, "
+        "weight_bits=8,4,4,6; repeat it for other knobs; one that is not set keeps its plain value",
+    )
+    group.add_argument(
+        "--design",
+        type=Path,
+        metavar="FILE",
+        help="the settings of the design in a file: a record, or what a command prints with "
+        "--json; its copies are not taken",
+    )
+
+
+@dataclass(frozen=True)
+class GivenSettings:
+    """What ``--set`` or ``--design`` say, before the design space is known.
+
+    Attributes:
+        words: By the name of a knob its values as they were written: one, or one per layer.
+        design: The document of ``--design``; None without it.
+        file: Where that stands.
+    """
+
+    words: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    design: Mapping[str, Any] | None = None
+    file: Path | None = None
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> "GivenSettings":
+        """Read the options that ``add_settings`` offers.
+
+        Args:
+            options: Of the command.
+
+        Returns:
+            What they say; nothing, which is the plain setting, if neither is there.
+
+        Raises:
+            RunError: If a word is no ``KNOB=VALUES``, a knob is set twice, or the file holds no
+                design.
+        """
+        if options.design is not None:
+            return cls(design=_design_in(options.design), file=options.design)
+        words: dict[str, Sequence[str]] = {}
+        for word in options.set or ():
+            name, equals, values = word.partition("=")
+            if not equals:
+                raise RunError(
+                    f"Expected --set as KNOB=VALUES, such as weight_bits=4 or weight_bits=8,4,4; "
+                    f"got {word!r:.80}."
+                )
+            if name in words:
+                raise RunError(
+                    f"Expected --set once per knob, got {name} twice. Values of different layers "
+                    f"stand in one list: {name}=A,B,C."
+                )
+            words[name] = values.split(",")
+        return cls(words)
+
+    def __bool__(self) -> bool:
+        return bool(self.words) or self.design is not None
+
+    @property
+    def knobs(self) -> tuple[str, ...]:
+        """The names of the knobs that are given."""
+        return tuple(name for name in self.design or self.words if name != REPLICATION)
+
+    def settings(self, space: DesignSpace, layers: Sequence[str]) -> IntArray:
+        """Find the settings that are meant.
+
+        Args:
+            space: The K knobs.
+            layers: Names of the L layers.
+
+        Returns:
+            Places of values, shape (L, K).
+
+        Raises:
+            DesignError: If there is no such knob or value, or not one for each layer.
+        """
+        if self.design is not None:
+            return self.whole_design(space, layers).settings
+        values = {name: _values(space[name], words, layers) for name, words in self.words.items()}
+        return space.encode(values, layers)
+
+    def whole_design(self, space: DesignSpace, layers: Sequence[str]) -> Design:
+        """Read the design of ``--design``, its copies included.
+
+        Args:
+            space: The K knobs.
+            layers: Names of the L layers.
+
+        Returns:
+            The design.
+
+        Raises:
+            DesignError: If it is none of the space and the layers.
+        """
+        try:
+            return Design.from_json(self.design or {}, space, layers)
+        except DesignError as error:
+            raise DesignError(f"{self.file}: {error}") from error
+
+
+def _values(knob: Knob, words: Sequence[str], layers: Sequence[str]) -> list[Value] | Value:
+    if len(words) == 1:
+        return knob.parse(words[0])
+    if len(words) != len(layers):
+        raise DesignError(
+            f"Expected one {knob.name} for all layers, or {len(layers)}, one per layer; got "
+            f"{len(words)}."
+        )
+    return [
+        knob.parse(word, f" for layer {number} ({layer})")
+        for number, (word, layer) in enumerate(zip(words, layers, strict=True))
+    ]
+
+
+def _design_in(path: Path) -> Mapping[str, Any]:
+    """Find the design in whatever lrmp writes one into."""
+    try:
+        document = parse_json(read_foreign_text(path))
+    except OSError as error:
+        raise RunError(f"Expected a file with a design at {path}: {error}.") from error
+    except ForeignTextError as error:
+        raise RunError(f"Expected one JSON value with a design in {path}: {error}.") from error
+    found = document
+    if isinstance(document, dict) and isinstance(document.get("design"), dict):
+        found = document["design"]
+    if not isinstance(found, dict) or REPLICATION not in found:
+        raise RunError(
+            f"Expected a design in {path}: a list per knob and {REPLICATION!r}, alone or as "
+            f"'design' of a record; got {_shown(found)}."
+        )
+    return found
+
+
+def _shown(document: Any) -> str:
+    if isinstance(document, dict):
+        return f"{', '.join(map(repr, document))[:80] or 'nothing'}"
+    return f"{document!r:.80}"
