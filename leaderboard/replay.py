@@ -64,8 +64,8 @@ def replay(record: Record, deterministic_limit: float = REPLAY_LIMIT) -> Replay:
 
     Raises:
         RecordError: If the record violates the published schema, its design is over budget, its
-            copies are not optimal for its settings, the integer program finds none within the limit,
-            or a claimed number differs from the recomputed one.
+            copies are not optimal for its settings, the integer program finds none within the
+            limit, or a claimed number differs from the recomputed one.
         SolverError: If two solvers contradict each other: a fault of lrmp.
     """
     try:

@@ -162,8 +162,7 @@ def _format_sources(name: str, rows: Sequence[tuple[str, str, str, str]]) -> str
     table = [(name, "value", "status", "source"), *rows]
     widths = [max(len(row[column]) for row in table) for column in range(3)]
     before = sum(widths) + 2 * len(widths)
-    terminal = max(_PEAK_BITS = 8  # of weights and activations, as papers give the peak
-_LEAST_WIDTH, shutil.get_terminal_size().columns)
+    terminal = max(_LEAST_WIDTH, shutil.get_terminal_size().columns)
     room = max(_LEAST_SOURCE, terminal - before)
     lines = []
     for row in table:

@@ -114,8 +114,8 @@ def _totals(cost: ChipCost) -> list[str]:
     rate = baseline.bottleneck_cycles / report.bottleneck_cycles
     latency, shares = format_quantity(report.latency_s, "s"), _shares(report.cycle_breakdown)
     lines = [
-        f"{cost.network.name} on {cost.chip.name}: {settings}, {copies}; gains over "
-        "the plain setting, one copy",
+        f"{cost.network.name} on {cost.chip.name}: {settings}, {copies}",
+        "  gains over plain settings and one copy of every layer",
         f"  tiles        {cost.tiles:,} of {cost.budget:,}",
         f"  latency      {latency}, {gain:.2f}x; {shares}",
         f"  throughput   {format_quantity(report.throughput_per_s, '/s')}, {rate:.2f}x",
