@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import random
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from lrmp.baselines.study.definition import read_study
 from lrmp.baselines.study.results import Results, read_results
 from lrmp.baselines.study.scores import Scores
 from lrmp.envs.task.custom_task import read_task
+from lrmp.envs.task.task import load_task
 from lrmp.envs.wrappers import RecordDesigns
 from lrmp.errors import LRMPError
 from lrmp.hardware import Network, read_preset
@@ -35,8 +37,8 @@ allowed_drop = 1.5
 [accuracy]
 provenance = "made up"
 estimate = false
-weights = {"*" = [9, 4.0, 1, 0, 0, 0, 0], conv1 = [3, 2, 1, 0.5, 0, 0, 0]}
-activations = {"*" = [9, 4, 1, 0, 0, 0, 0]}
+weight_bits = {"*" = [9, 4.0, 1, 0, 0, 0, 0], conv1 = [3, 2, 1, 0.5, 0, 0, 0]}
+activation_bits = {"*" = [9, 4, 1, 0, 0, 0, 0]}
 """
 STUDY = b"""\
 about = "small"
@@ -253,6 +255,14 @@ def read_designs(path):
     RecordDesigns(gym.make("LRMP-MLP-v0"), path, agent="random", seed=1)
 
 
+def read_design(path):
+    from lrmp.cli.settings_argument import GivenSettings
+
+    given = GivenSettings.of(Namespace(design=path, set=None))
+    task = load_task("LRMP-MLP-v0")
+    given.whole_design(task.space, [layer.name for layer in task.network.layers])
+
+
 #: Name of the file, what it holds, who reads it.
 KINDS = {
     "preset": (
@@ -272,6 +282,7 @@ KINDS = {
     "plan": ("study.json", lambda: PLAN, read_plan),
     "journal": ("journal.csv", lambda: b"888/888,1.5,0.5,1.25,0.25\n", read_journal),
     "log": ("lenet.log.jsonl", lambda: LOG, read_log),
+    "design": ("design.json", run_file("record.jsonl"), read_design),
     "designs": ("designs.jsonl", run_file("record.jsonl"), read_designs),
     "onnx": ("net.onnx", graph, lambda path: Network.from_onnx(path)),
     "policy": ("policy.safetensors", policy, read_policy),
