@@ -16,13 +16,7 @@ VALUES = {"weight_bits": [8, 4, 3, 4, 6], "activation_bits": [8, 5, 4, 4, 7]}
 
 @pytest.fixture(scope="module")
 def outcome():
-<<<<<<< HEAD
     return evaluate("LRMP-Digits-v0", VALUES)
-=======
-    return evaluate(
-        load_task("LRMP-Digits-v0"), weight_bits=WEIGHT_BITS, activation_bits=ACTIVATION_BITS
-    )
->>>>>>> knobs
 
 
 @pytest.fixture
