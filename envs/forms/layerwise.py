@@ -16,7 +16,7 @@ from lrmp.envs.rendering.episode_view import EpisodeView
 from lrmp.envs.scoring.dynamics import Dynamics
 from lrmp.envs.scoring.observation import RUNNING_FEATURES, Observation, bit_feature
 from lrmp.envs.scoring.outcome import Outcome
-from lrmp.envs.scoring.reward import RewardName
+from lrmp.envs.scoring.reward import Reward
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.errors import ActionError, TaskError
 from lrmp.hardware.frozen_arrays import IntArray
@@ -86,7 +86,11 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
       points; 0 for the 8-bit baseline;
     - `"haq"`: `-0.1 * drop`;
     - `"cim-aq"`: `-10 * (drop - allowed)` above the allowed drop, else
-      `100 * (gain - 1) + 0.1 * (allowed - drop)`.
+      `100 * (gain - 1) + 0.1 * (allowed - drop)`;
+    - a function of your own, from the finished design, an `Outcome`, to a finite number. An outcome
+      has `gain`, `accuracy_drop`, `design`, `report` (exact cost), `task`, and `reward()`, the
+      default, to add to. Worker processes unpickle a function from the top of a module, or a
+      dataclass with `__call__`. Records, rankings and optima keep the default.
 
     `gain` is baseline / design, of what the task minimises: the cycles of one inference
     (latency), those between images of a full pipeline (throughput), the energy of one inference, or
@@ -116,7 +120,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     | `task` | `str` or `Task` | the id's own | what is solved: an id, a TOML file, or a task |
     | `discrete` | `bool` | `False` | actions as bit indices |
     | `dense` | `bool` | `False` | a reward at every step, of the same sum |
-    | `reward` | `str` | `"lrmp"` | `"lrmp"`, `"haq"` or `"cim-aq"` |
+    | `reward` | `str` or function | `"lrmp"` | `"lrmp"`, `"haq"`, `"cim-aq"` or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `accuracy` | `str` or `None` | the task's own | `"table"`, or `"network"`: run it on images |
     | `render_mode` | `str` or `None` | `None` | `"ansi"` (text) or `"rgb_array"` |
@@ -163,7 +167,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         *,
         discrete: bool = False,
         dense: bool = False,
-        reward: RewardName = "lrmp",
+        reward: Reward = "lrmp",
         solver: SolverName = "exact",
         accuracy: AccuracyKind | None = None,
         render_mode: str | None = None,
@@ -234,17 +238,18 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         self._weight_bits[layer], self._activation_bits[layer] = weight_bits, activation_bits
         terminated = layer + 1 == len(dynamics)
         try:
-            spent, outcome = self._spend(layer, w, a), None
+            spent, outcome, score = self._spend(layer, w, a), None, 0.0
             if terminated or self.dense:
                 drop = None if dynamics.weight_spent is not None else spent
                 outcome = dynamics.outcome(*self._bits(), drop)
+                score = outcome.reward(dynamics.reward)
         except Exception:  # the episode stays where it was
             self._weight_bits[layer], self._activation_bits[layer] = before
             raise
         info: dict[str, Any] = {"weight_bits": weight_bits, "activation_bits": activation_bits}
         reward = 0.0
         if outcome is not None:
-            reward = outcome.reward(dynamics.reward) - self._rewarded
+            reward = score - self._rewarded
             self._rewarded += reward
         if terminated:
             assert outcome is not None

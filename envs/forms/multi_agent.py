@@ -19,7 +19,7 @@ from lrmp.envs.forms.refine import observe_refinements
 from lrmp.envs.scoring.dynamics import Dynamics
 from lrmp.envs.scoring.observation import TOTALS, Observation
 from lrmp.envs.scoring.outcome import Outcome
-from lrmp.envs.scoring.reward import RewardName
+from lrmp.envs.scoring.reward import Reward
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.envs.task.environment_id import multi_agent_id
 from lrmp.envs.task.task import TASKS
@@ -117,7 +117,7 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
     | `discrete` | `bool` | `False` | actions as bit indices |
     | `rounds` | `int` | `1` | how often all layers choose |
     | `credit` | `str` | `"team"` | `"team"` or `"difference"` |
-    | `reward` | `str` | `"lrmp"` | `"lrmp"`, `"haq"` or `"cim-aq"` |
+    | `reward` | `str` or function | `"lrmp"` | `"lrmp"`, `"haq"`, `"cim-aq"` or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `accuracy` | `str` or `None` | the task's own | `"table"`, or `"network"`: run it on images |
     | `render_mode` | `str` or `None` | `None` | none |
@@ -149,7 +149,7 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
         discrete: bool = False,
         rounds: int = 1,
         credit: Credit = "team",
-        reward: RewardName = "lrmp",
+        reward: Reward = "lrmp",
         solver: SolverName = "exact",
         accuracy: AccuracyKind | None = None,
         render_mode: str | None = None,

@@ -9,7 +9,7 @@ from lrmp.envs.forms.refine import observe_refinements
 from lrmp.envs.forms.vector import check_num_envs
 from lrmp.envs.scoring.dynamics import Dynamics, Scores
 from lrmp.envs.scoring.observation import Observation, bit_feature
-from lrmp.envs.scoring.reward import RewardName
+from lrmp.envs.scoring.reward import Reward
 from lrmp.envs.task.custom_task import TaskLike
 from lrmp.errors import ActionError, TaskError, unknown_name
 from lrmp.hardware.frozen_arrays import IntArray
@@ -29,7 +29,7 @@ class MultiAgentVector:
         num_envs: Episodes side by side, B.
         rounds: How often all L layers choose.
         credit: ``"team"`` or ``"difference"``.
-        reward: Which formula scores a design.
+        reward: What scores a design: the name of a formula, or the user's own function.
         solver: Which solver places the copies.
 
     Attributes:
@@ -49,7 +49,7 @@ class MultiAgentVector:
         *,
         rounds: int = 1,
         credit: Credit = "team",
-        reward: RewardName = "lrmp",
+        reward: Reward = "lrmp",
         solver: SolverName = "exact",
     ) -> None:
         check_num_envs(num_envs)

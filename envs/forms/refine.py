@@ -15,7 +15,7 @@ from lrmp.envs.rendering.episode_view import EpisodeView
 from lrmp.envs.scoring.dynamics import Dynamics
 from lrmp.envs.scoring.observation import Observation
 from lrmp.envs.scoring.outcome import Outcome
-from lrmp.envs.scoring.reward import RewardName
+from lrmp.envs.scoring.reward import Reward
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.errors import ActionError, TaskError
 from lrmp.hardware.frozen_arrays import IntArray
@@ -78,7 +78,7 @@ class RefineEnv(gym.Env[Observation, int]):
     | --- | --- | --- | --- |
     | `task` | `str` or `Task` | the id's own | what is solved: an id, a TOML file, or a task |
     | `horizon` | `int` or `None` | `None` | steps of an episode; None for 12 L |
-    | `reward` | `str` | `"lrmp"` | `"lrmp"`, `"haq"` or `"cim-aq"` |
+    | `reward` | `str` or function | `"lrmp"` | `"lrmp"`, `"haq"`, `"cim-aq"` or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `accuracy` | `str` or `None` | the task's own | `"table"`, or `"network"`: run it on images |
     | `render_mode` | `str` or `None` | `None` | `"ansi"` (text) or `"rgb_array"` |
@@ -109,7 +109,7 @@ class RefineEnv(gym.Env[Observation, int]):
         task: TaskLike | None,
         *,
         horizon: int | None = None,
-        reward: RewardName = "lrmp",
+        reward: Reward = "lrmp",
         solver: SolverName = "exact",
         accuracy: AccuracyKind | None = None,
         render_mode: str | None = None,
@@ -169,11 +169,11 @@ class RefineEnv(gym.Env[Observation, int]):
             raise ActionError(f"Expected an action in {self.action_space}, got {action!r}.")
         bits, possible = change_bits(self._bits[None], np.array([action]))
         outcome = self.dynamics.outcome(bits[0, :, 0], bits[0, :, 1])
+        reward = outcome.reward(self.dynamics.reward) - self._rewarded
         self._bits, self._shown = bits[0], outcome
         self._elapsed += 1
         observation = self._observe()
         terminated = self._elapsed == self.horizon
-        reward = outcome.reward(self.dynamics.reward) - self._rewarded
         self._rewarded += reward
         info: dict[str, Any] = {
             "action_mask": action_masks(bits)[0],

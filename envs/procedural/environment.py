@@ -19,7 +19,7 @@ from lrmp.envs.procedural.generator import INSTANCES, Split, draw_task
 from lrmp.envs.rendering.episode_frame import MOST_WIDTH, Frame
 from lrmp.envs.rendering.episode_renderer import RENDER_MODES, EpisodeRenderer
 from lrmp.envs.scoring.observation import RUNNING_FEATURES, TOTALS
-from lrmp.envs.scoring.reward import RewardName, reward_function
+from lrmp.envs.scoring.reward import Reward, check_reward
 from lrmp.envs.task.custom_task import find_task
 from lrmp.envs.task.task import Task
 from lrmp.errors import ActionError, TaskError, unknown_name
@@ -46,7 +46,7 @@ class _ProceduralBase(gym.Env[Observation, Action], ABC, Generic[Inner]):
         tasks: Sequence[str | Task] | None = None,
         objective: Objective = "latency",
         discrete: bool = False,
-        reward: RewardName = "lrmp",
+        reward: Reward = "lrmp",
         solver: SolverName = "exact",
         render_mode: str | None = None,
     ) -> None:
@@ -58,7 +58,7 @@ class _ProceduralBase(gym.Env[Observation, Action], ABC, Generic[Inner]):
             raise TaskError(f"Expected instances of 1 to {INSTANCES}, got {instances}.")
         if objective not in get_args(Objective):
             raise TaskError(unknown_name("objective", objective, get_args(Objective)))
-        reward_function(reward)
+        check_reward(reward)
         check_solver(solver)
         self.split: Split = split
         self.objective: Objective = objective
@@ -225,7 +225,7 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
     | `objective` | `str` | `"latency"` | what drawn tasks minimise |
     | `discrete` | `bool` | `False` | actions as bit indices |
     | `dense` | `bool` | `False` | a reward at every step, of the same sum |
-    | `reward` | `str` | `"lrmp"` | `"lrmp"`, `"haq"` or `"cim-aq"` |
+    | `reward` | `str` or function | `"lrmp"` | `"lrmp"`, `"haq"`, `"cim-aq"` or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `render_mode` | `str` or `None` | `None` | `"ansi"` (text) or `"rgb_array"` |
 
@@ -329,7 +329,7 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
     | `tasks` | sequence or `None` | `None` | play these instead, ids or tasks with a table |
     | `objective` | `str` | `"latency"` | what drawn tasks minimise |
     | `discrete` | `bool` | `False` | actions as bit indices |
-    | `reward` | `str` | `"lrmp"` | `"lrmp"`, `"haq"` or `"cim-aq"` |
+    | `reward` | `str` or function | `"lrmp"` | `"lrmp"`, `"haq"`, `"cim-aq"` or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `render_mode` | `str` or `None` | `None` | `"ansi"` (text) or `"rgb_array"` |
 

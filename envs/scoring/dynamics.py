@@ -2,20 +2,21 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.envs.scoring.observation import Number, layer_features, share_of_allowance
-from lrmp.envs.scoring.outcome import Outcome, evaluate_bits
-from lrmp.envs.scoring.reward import RewardName, reward_function
+from lrmp.envs.scoring.outcome import Outcome, evaluate_bits, finish
+from lrmp.envs.scoring.reward import Reward, check_reward, reward_function
 from lrmp.envs.task.custom_task import TaskLike, find_task
-from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.hardware.frozen_arrays import IntArray, read_only
 from lrmp.hardware.space.design import BIT_WIDTHS, MAX_BITS, MIN_BITS
 from lrmp.solvers.replication.batch import ReplicationBatch, solve_batch
 from lrmp.solvers.replication.oracle import SolverName, check_solver, solve_replication
-from lrmp.solvers.replication.problem import ReplicationProblem
+from lrmp.solvers.replication.problem import Replication, ReplicationProblem
 
 Totals = tuple[Number, Number, Number, Number]
 LEAST_ALLOWANCE = 1e-9
@@ -49,7 +50,7 @@ class Dynamics:
 
     Args:
         task: What is solved.
-        reward: Which formula scores a design.
+        reward: What scores a design: the name of a formula, or the user's own function.
         solver: Which solver places the copies.
 
     Attributes:
@@ -65,11 +66,11 @@ class Dynamics:
     """
 
     def __init__(
-        self, task: TaskLike, reward: RewardName = "lrmp", solver: SolverName = "exact"
+        self, task: TaskLike, reward: Reward = "lrmp", solver: SolverName = "exact"
     ) -> None:
         self.task = task = find_task(task)
-        self.reward: RewardName = reward
-        self._reward_function = reward_function(reward)
+        check_reward(reward)
+        self.reward: Reward = reward
         check_solver(solver)
         self.solver: SolverName = solver
         model, count = task.cost_model, len(task.network)
@@ -201,6 +202,7 @@ class Dynamics:
 
         Raises:
             InfeasibleBudgetError: If for some design one copy of every layer does not fit.
+            TaskError: If the user's own reward raises or returns no finite number.
         """
         task, model = self.task, self.task.cost_model
         proven = np.ones(len(weight_bits), dtype=bool)
@@ -209,20 +211,30 @@ class Dynamics:
                 model, weight_bits, activation_bits, task.budget, task.objective
             )
             copies = solve_batch(batch)
-            costs = batch.objective_values(copies).tolist()
+            costs = bounds = batch.objective_values(copies).tolist()
         else:
-            copies, costs = np.empty_like(weight_bits), []
+            copies, costs, bounds = np.empty_like(weight_bits), [], []
             for row, (w, a) in enumerate(zip(weight_bits, activation_bits, strict=True)):
                 problem = ReplicationProblem.of(model, w, a, task.budget, task.objective)
                 found = solve_replication(problem, self.solver)
                 copies[row], proven[row] = found.copies, found.proven_optimal
                 costs.append(found.objective_value)
+                bounds.append(found.lower_bound)
         drops = self.drops(weight_bits, activation_bits)
         # Python's integers and floats, as for one design: NumPy divides large integers otherwise.
         plain = model.baseline.cost(task.objective)
         gains = [plain / cost for cost in costs]
-        rewards = [
-            self._reward_function(gain, drop, task.allowed_drop)
-            for gain, drop in zip(gains, drops.tolist(), strict=True)
-        ]
+        reward = self.reward
+        if callable(reward):
+            answers = map(
+                Replication, read_only(copies), costs, bounds, proven.tolist(), repeat(0.0)
+            )
+            designs = zip(weight_bits, activation_bits, answers, drops.tolist(), strict=True)
+            rewards = [finish(task, *design).reward(reward) for design in designs]
+        else:
+            formula = reward_function(reward)
+            rewards = [
+                formula(gain, drop, task.allowed_drop)
+                for gain, drop in zip(gains, drops.tolist(), strict=True)
+            ]
         return Scores(copies, np.array(gains), drops, proven, np.array(rewards))

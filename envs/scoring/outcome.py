@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
-from lrmp.envs.scoring.reward import RewardName, reward_function
+from lrmp.envs.scoring.reward import Reward, own_reward, reward_function
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.envs.task.task import Task
 from lrmp.hardware.cost.cost_report import CostReport
@@ -116,16 +116,22 @@ class Outcome(LayerTable):
             "baseline_layer_cycles": baseline.layer_cycles.tolist(),
         }
 
-    def reward(self, name: RewardName = "lrmp") -> float:
+    def reward(self, reward: Reward = "lrmp") -> float:
         """Score the design.
 
         Args:
-            name: Which formula.
+            reward: The name of a formula, or a function of your own that takes this outcome.
 
         Returns:
             The return of an episode that chooses these bits.
+
+        Raises:
+            TaskError: If there is no such formula, or your function raises or returns no finite
+                number.
         """
-        return reward_function(name)(self.gain, self.accuracy_drop, self.task.allowed_drop)
+        if callable(reward):
+            return own_reward(reward, self)
+        return reward_function(reward)(self.gain, self.accuracy_drop, self.task.allowed_drop)
 
 
 def gain(task: TaskLike, report: CostReport) -> float:
@@ -204,6 +210,31 @@ def evaluate_bits(
         task.cost_model, weight_bits, activation_bits, task.budget, task.objective
     )
     replication = solve_replication(problem, solver)
+    return finish(task, weight_bits, activation_bits, replication, accuracy_drop)
+
+
+def finish(
+    task: Task,
+    weight_bits: ArrayLike,
+    activation_bits: ArrayLike,
+    replication: Replication,
+    accuracy_drop: float | None,
+) -> Outcome:
+    """Cost a design whose copies are placed.
+
+    Args:
+        task: What is solved.
+        weight_bits: Shape (L,), each 2..8.
+        activation_bits: Shape (L,), each 2..8.
+        replication: The oracle's copies.
+        accuracy_drop: The drop of these bits; None if it is not known yet.
+
+    Returns:
+        The design with its cost and drop.
+
+    Raises:
+        DesignError: If the bits are out of range or of the wrong shape.
+    """
     design = Design(weight_bits, activation_bits, replication.copies)  # type: ignore[arg-type]
     if accuracy_drop is None:
         accuracy_drop = task.accuracy.drop(design.weight_bits, design.activation_bits)
