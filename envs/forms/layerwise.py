@@ -1,5 +1,6 @@
 """The layer-wise environment: one step chooses the bits of one layer."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +15,13 @@ from lrmp.envs.rendering.episode_frame import Frame
 from lrmp.envs.rendering.episode_renderer import RENDER_MODES, EpisodeRenderer
 from lrmp.envs.rendering.episode_view import EpisodeView
 from lrmp.envs.scoring.dynamics import Dynamics
-from lrmp.envs.scoring.observation import RUNNING_FEATURES, Observation, bit_feature
+from lrmp.envs.scoring.features import Feature
+from lrmp.envs.scoring.observation import (
+    RUNNING_FEATURES,
+    Observation,
+    bit_feature,
+    shown_features,
+)
 from lrmp.envs.scoring.outcome import Outcome
 from lrmp.envs.scoring.reward import Reward
 from lrmp.envs.task.custom_task import TaskLike, find_task
@@ -79,18 +86,21 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
 
     The final observation repeats the last layer's features, with the totals of the whole design.
 
+    `features` lists what is seen instead, in its order, such as `("depth", "tiles", mine)`: names
+    out of the table, and functions of your own from the `Task` to a number per layer, of any unit:
+    they are scaled min-max over the layers, too, and shown under their names.
+
     ## Rewards
     0 until the last layer is decided; then the score of the design, by `reward`:
 
-    - `"lrmp"` (default, ranked): `ln(gain) - max(0, drop - allowed)`, drop in percentage
-      points; 0 for the 8-bit baseline;
+    - `"lrmp"` (default, ranked): `ln(gain) - 1 * max(0, accuracy drop - allowed drop)`, drops in
+      percentage points; 0 for the 8-bit baseline;
     - `"haq"`: `-0.1 * drop`;
     - `"cim-aq"`: `-10 * (drop - allowed)` above the allowed drop, else
       `100 * (gain - 1) + 0.1 * (allowed - drop)`;
     - a function of your own, from the finished design, an `Outcome`, to a finite number. An outcome
       has `gain`, `accuracy_drop`, `design`, `report` (exact cost), `task`, and `reward()`, the
-      default, to add to. Worker processes unpickle a function from the top of a module, or a
-      dataclass with `__call__`. Records, rankings and optima keep the default.
+      default, to add to. Records, rankings, optima and the spec's threshold keep the default.
 
     `gain` is baseline / design, of what the task minimises: the cycles of one inference
     (latency), those between images of a full pipeline (throughput), the energy of one inference, or
@@ -120,6 +130,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     | `task` | `str` or `Task` | the id's own | what is solved: an id, a TOML file, or a task |
     | `discrete` | `bool` | `False` | actions as bit indices |
     | `dense` | `bool` | `False` | a reward at every step, of the same sum |
+    | `features` | sequence or `None` | `None` | what is observed, in order; None for all |
     | `reward` | `str` or function | `"lrmp"` | `"lrmp"`, `"haq"`, `"cim-aq"` or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `accuracy` | `str` or `None` | the task's own | `"table"`, or `"network"`: run it on images |
@@ -167,6 +178,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         *,
         discrete: bool = False,
         dense: bool = False,
+        features: Sequence[Feature] | None = None,
         reward: Reward = "lrmp",
         solver: SolverName = "exact",
         accuracy: AccuracyKind | None = None,
@@ -177,8 +189,8 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         self.discrete = discrete
         self.dense = dense
         self.dynamics = Dynamics(self.task, reward, solver)
-        names, self._layer_features = self.dynamics.layer_features
-        self.feature_names = names + RUNNING_FEATURES
+        self._shown = shown_features(self.task, features, RUNNING_FEATURES)
+        self.feature_names = self._shown.names
 
         self.observation_space = spaces.Box(0.0, 1.0, (len(self.feature_names),), np.float32)
         self.action_space = layer_action_space(discrete)
@@ -325,11 +337,12 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
 
     def _observe(self, layer: int, weight_bits: int, activation_bits: int) -> Observation:
         """Describe a layer and the state after the last decision, of the given bits."""
-        observation = np.empty(len(self.feature_names), np.float32)
-        observation[: -len(RUNNING_FEATURES)] = self._layer_features[layer]
-        observation[-len(RUNNING_FEATURES) :] = (
+        described = self._shown.layers[layer]
+        observation = np.empty(len(described) + len(RUNNING_FEATURES), np.float32)
+        observation[: len(described)] = described
+        observation[len(described) :] = (
             bit_feature(weight_bits),
             bit_feature(activation_bits),
             *self.dynamics.totals(self._tiles, self._spent, self._cycles, max(self._layer_cycles)),
         )
-        return observation
+        return self._shown.pick(observation)

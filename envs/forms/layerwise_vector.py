@@ -1,5 +1,6 @@
 """The layer-wise environment over many episodes at once."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,13 @@ from numpy.typing import NDArray
 
 from lrmp.envs.forms.action import layer_action_space, units_to_bits
 from lrmp.envs.forms.vector import Advance, Flags, TaskVectorEnv
-from lrmp.envs.scoring.observation import RUNNING_FEATURES, Observation, bit_feature
+from lrmp.envs.scoring.features import Feature
+from lrmp.envs.scoring.observation import (
+    RUNNING_FEATURES,
+    Observation,
+    bit_feature,
+    shown_features,
+)
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.space.design import MAX_BITS, MIN_BITS
 
@@ -20,16 +27,23 @@ class LayerwiseVectorEnv(TaskVectorEnv):
         num_envs: Episodes side by side.
         discrete: Actions as bit indices.
         dense: A reward at every step, of the same sum.
+        features: What is observed, in order; None for all.
         **settings: As `TaskVectorEnv` takes them.
     """
 
     def __init__(
-        self, num_envs: int = 1, *, discrete: bool = False, dense: bool = False, **settings: Any
+        self,
+        num_envs: int = 1,
+        *,
+        discrete: bool = False,
+        dense: bool = False,
+        features: Sequence[Feature] | None = None,
+        **settings: Any,
     ) -> None:
         super().__init__(num_envs, **settings)
         self.discrete, self.dense = discrete, dense
-        names, self._layer_features = self.dynamics.layer_features
-        self.feature_names = names + RUNNING_FEATURES
+        self._shown = shown_features(self.task, features, RUNNING_FEATURES)
+        self.feature_names = self._shown.names
         self._set_spaces(
             spaces.Box(0.0, 1.0, (len(self.feature_names),), np.float32),
             layer_action_space(discrete),
@@ -91,14 +105,16 @@ class LayerwiseVectorEnv(TaskVectorEnv):
 
     def _observe(self) -> Observation:
         layer = np.minimum(self._layer, len(self.dynamics) - 1)
-        observation = np.empty((self.num_envs, len(self.feature_names)), np.float32)
-        observation[:, : -len(RUNNING_FEATURES)] = self._layer_features[layer]
+        described = self._shown.layers[layer]
+        count = described.shape[1]
+        observation = np.empty((self.num_envs, count + len(RUNNING_FEATURES)), np.float32)
+        observation[:, :count] = described
         columns = (
             *bit_feature(self._previous.astype(np.float64)),
             *self.dynamics.totals(
                 self._tiles, self._spent, self._cycles, self._layer_cycles.max(axis=1)
             ),
         )
-        for place, column in enumerate(columns, start=-len(RUNNING_FEATURES)):
+        for place, column in enumerate(columns, start=count):
             observation[:, place] = column
-        return observation
+        return self._shown.pick(observation)

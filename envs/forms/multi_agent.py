@@ -3,6 +3,7 @@
 Importing this module registers every task with PettingZoo, which does not find packages by itself.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -14,10 +15,17 @@ from lrmp.accuracy.model.accuracy_model import AccuracyKind
 from lrmp.envs.forms.action import layer_action_bits, layer_action_space
 from lrmp.envs.forms.design_observation import design_feature_names
 from lrmp.envs.forms.layerwise import Action
-from lrmp.envs.forms.multi_agent_vector import Credit, check_rules, contributions, observe_layers
+from lrmp.envs.forms.multi_agent_vector import (
+    AGENT_FEATURES,
+    Credit,
+    check_rules,
+    contributions,
+    observe_layers,
+)
 from lrmp.envs.forms.refine import observe_refinements
 from lrmp.envs.scoring.dynamics import Dynamics
-from lrmp.envs.scoring.observation import TOTALS, Observation
+from lrmp.envs.scoring.features import Feature
+from lrmp.envs.scoring.observation import Observation, shown_features
 from lrmp.envs.scoring.outcome import Outcome
 from lrmp.envs.scoring.reward import Reward
 from lrmp.envs.task.custom_task import TaskLike, find_task
@@ -69,7 +77,8 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
     | n + 6 | rounds_left | rounds to the end | / rounds |
 
     n is 12 or less: features in which all layers of the network are alike are left out. In the
-    first round policies tell layers apart by the n features alone.
+    first round policies tell layers apart by the n features alone. `features` lists what is seen
+    instead, as in `LayerwiseEnv`: names out of this table, and functions of your own.
 
     `state()`, in `state_space`, shows a centralised critic the whole design; it is
     `Box(0, 1, (2 L + 5,), float32)`, and `env.unwrapped.state_feature_names` names its elements.
@@ -117,6 +126,7 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
     | `discrete` | `bool` | `False` | actions as bit indices |
     | `rounds` | `int` | `1` | how often all layers choose |
     | `credit` | `str` | `"team"` | `"team"` or `"difference"` |
+    | `features` | sequence or `None` | `None` | what is observed, in order; None for all |
     | `reward` | `str` or function | `"lrmp"` | `"lrmp"`, `"haq"`, `"cim-aq"` or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `accuracy` | `str` or `None` | the task's own | `"table"`, or `"network"`: run it on images |
@@ -149,6 +159,7 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
         discrete: bool = False,
         rounds: int = 1,
         credit: Credit = "team",
+        features: Sequence[Feature] | None = None,
         reward: Reward = "lrmp",
         solver: SolverName = "exact",
         accuracy: AccuracyKind | None = None,
@@ -166,12 +177,8 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
         self.rounds = rounds
         self.credit: Credit = credit
         self.dynamics = Dynamics(self.task, reward, solver)
-        self.feature_names = (
-            *self.dynamics.layer_features[0],
-            *("weight_bits", "activation_bits"),
-            *TOTALS,
-            "rounds_left",
-        )
+        self._shown = shown_features(self.task, features, AGENT_FEATURES)
+        self.feature_names = self._shown.names
         self.state_feature_names = (*design_feature_names(self.dynamics), "rounds_left")
 
         self.possible_agents = [f"layer_{layer}" for layer in range(len(self.dynamics))]
@@ -345,7 +352,7 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
     def _observe(self, state: Observation) -> dict[str, Observation]:
         """Describe to every agent its layer, and what all agents may see of the state."""
         assert self._bits is not None
-        found = observe_layers(self.dynamics, self._bits[None], state[None])[0]
+        found = observe_layers(self._shown, self._bits[None], state[None])[0]
         return dict(zip(self.possible_agents, found, strict=True))
 
 

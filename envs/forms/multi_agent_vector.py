@@ -1,5 +1,6 @@
 """The multi-agent form over many episodes at once, in arrays; for learners, needs no PettingZoo."""
 
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -8,7 +9,14 @@ from numpy.typing import NDArray
 from lrmp.envs.forms.refine import observe_refinements
 from lrmp.envs.forms.vector import check_num_envs
 from lrmp.envs.scoring.dynamics import Dynamics, Scores
-from lrmp.envs.scoring.observation import Observation, bit_feature
+from lrmp.envs.scoring.features import Feature
+from lrmp.envs.scoring.observation import (
+    TOTALS,
+    Observation,
+    ShownFeatures,
+    bit_feature,
+    shown_features,
+)
 from lrmp.envs.scoring.reward import Reward
 from lrmp.envs.task.custom_task import TaskLike
 from lrmp.errors import ActionError, TaskError, unknown_name
@@ -17,6 +25,8 @@ from lrmp.hardware.space.design import MAX_BITS, MIN_BITS
 from lrmp.solvers.replication.oracle import SolverName
 
 Credit = Literal["team", "difference"]
+#: What a layer sees beside its own features, in order.
+AGENT_FEATURES = ("weight_bits", "activation_bits", *TOTALS, "rounds_left")
 
 
 class MultiAgentVector:
@@ -29,6 +39,7 @@ class MultiAgentVector:
         num_envs: Episodes side by side, B.
         rounds: How often all L layers choose.
         credit: ``"team"`` or ``"difference"``.
+        features: What is observed, in order; None for all.
         reward: What scores a design: the name of a formula, or the user's own function.
         solver: Which solver places the copies.
 
@@ -38,7 +49,7 @@ class MultiAgentVector:
         played: Bits, shape (B, L, 2), and scores of every round since the last reset.
 
     Raises:
-        TaskError: If there is no such credit or reward, or no round or episode.
+        TaskError: If there is no such credit, feature or reward, or no round or episode.
         SolverError: If there is no such solver.
     """
 
@@ -49,6 +60,7 @@ class MultiAgentVector:
         *,
         rounds: int = 1,
         credit: Credit = "team",
+        features: Sequence[Feature] | None = None,
         reward: Reward = "lrmp",
         solver: SolverName = "exact",
     ) -> None:
@@ -56,6 +68,7 @@ class MultiAgentVector:
         check_rules(rounds, credit)
         self.num_envs, self.rounds, self.credit = num_envs, rounds, credit
         self.dynamics = Dynamics(task, reward, solver)
+        self._shown = shown_features(self.dynamics.task, features, AGENT_FEATURES)
         self.played: list[tuple[IntArray, Scores]] = []
         observations, states = self.reset()
         self.observation_size, self.state_size = observations.shape[-1], states.shape[-1]
@@ -120,7 +133,7 @@ class MultiAgentVector:
     def _observe(self, bits: IntArray) -> tuple[Observation, Observation]:
         elapsed = np.full(len(bits), len(self.played))
         states = observe_refinements(self.dynamics, bits, elapsed, self.rounds)
-        return observe_layers(self.dynamics, bits, states), states
+        return observe_layers(self._shown, bits, states), states
 
 
 def check_rules(rounds: int, credit: Credit) -> None:
@@ -165,18 +178,18 @@ def contributions(
     return worth
 
 
-def observe_layers(dynamics: Dynamics, bits: IntArray, states: Observation) -> Observation:
+def observe_layers(shown: ShownFeatures, bits: IntArray, states: Observation) -> Observation:
     """Describe to every layer itself, and what all layers may see of the state.
 
     Args:
-        dynamics: Of the task.
+        shown: What is seen, the running features being ``AGENT_FEATURES``.
         bits: Of the last designs, shape (B, L, 2).
         states: Shape (B, 2 L + 5).
 
     Returns:
-        Shape (B, L, n + 7).
+        Shape (B, L, number of features shown).
     """
     own: NDArray[np.float64] = bit_feature(bits.astype(np.float64))
-    parts = (dynamics.layer_features[1], own, states[:, None, 2 * bits.shape[1] :])
+    parts = (shown.layers, own, states[:, None, 2 * bits.shape[1] :])
     every = [np.broadcast_to(part, (*bits.shape[:2], part.shape[-1])) for part in parts]
-    return np.concatenate(every, axis=2, dtype=np.float32)
+    return shown.pick(np.concatenate(every, axis=2, dtype=np.float32))

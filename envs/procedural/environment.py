@@ -18,6 +18,7 @@ from lrmp.envs.procedural.features import TRANSFER_FEATURES, transfer_features
 from lrmp.envs.procedural.generator import INSTANCES, Split, draw_task
 from lrmp.envs.rendering.episode_frame import MOST_WIDTH, Frame
 from lrmp.envs.rendering.episode_renderer import RENDER_MODES, EpisodeRenderer
+from lrmp.envs.scoring.features import Feature, check_features
 from lrmp.envs.scoring.observation import RUNNING_FEATURES, TOTALS
 from lrmp.envs.scoring.reward import Reward, check_reward
 from lrmp.envs.task.custom_task import find_task
@@ -46,6 +47,7 @@ class _ProceduralBase(gym.Env[Observation, Action], ABC, Generic[Inner]):
         tasks: Sequence[str | Task] | None = None,
         objective: Objective = "latency",
         discrete: bool = False,
+        features: Sequence[Feature] | None = None,
         reward: Reward = "lrmp",
         solver: SolverName = "exact",
         render_mode: str | None = None,
@@ -58,6 +60,9 @@ class _ProceduralBase(gym.Env[Observation, Action], ABC, Generic[Inner]):
             raise TaskError(f"Expected instances of 1 to {INSTANCES}, got {instances}.")
         if objective not in get_args(Objective):
             raise TaskError(unknown_name("objective", objective, get_args(Objective)))
+        self.features: tuple[Feature, ...] = TRANSFER_FEATURES
+        if features is not None:
+            self.features = check_features(features, TRANSFER_FEATURES)
         check_reward(reward)
         check_solver(solver)
         self.split: Split = split
@@ -133,12 +138,18 @@ class _ProceduralBase(gym.Env[Observation, Action], ABC, Generic[Inner]):
                 task = draw_task(self.split, number, self.objective)
             else:
                 task = self.tasks[number]
-            layers = np.zeros((MAX_LAYERS, len(TRANSFER_FEATURES)), np.float32)
-            layers[: len(task.network)] = transfer_features(task)
+            layers = np.zeros((MAX_LAYERS, len(self.features)), np.float32)
+            layers[: len(task.network)] = transfer_features(task, self.features)
             self._remembered[number] = self._make(task), layers
             if len(self._remembered) > REMEMBERED:
                 self._remembered.popitem(last=False)
         return self._remembered[number]
+
+    def _layer_spaces(self) -> dict[str, spaces.Space[Any]]:
+        return {
+            "layers": spaces.Box(0.0, 1.0, (MAX_LAYERS, len(self.features)), np.float32),
+            "mask": spaces.MultiBinary(MAX_LAYERS),
+        }
 
     def _playing(self) -> Inner:
         if self._inner is None:
@@ -202,6 +213,9 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
 
     Harm is (log10 h + 5) / 8, where h is the accuracy spent over the allowance (`LayerwiseEnv`).
 
+    `features` lists what is shown instead of these 14: names out of the table, and functions of
+    your own from the `Task` to a number per layer, of 0 to 1 in every network.
+
     ## Rewards
     Those of `LayerwiseEnv`, with `dense=True` too.
 
@@ -225,6 +239,7 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
     | `objective` | `str` | `"latency"` | what drawn tasks minimise |
     | `discrete` | `bool` | `False` | actions as bit indices |
     | `dense` | `bool` | `False` | a reward at every step, of the same sum |
+    | `features` | sequence or `None` | `None` | of layers, in order; None for the 14 |
     | `reward` | `str` or function | `"lrmp"` | `"lrmp"`, `"haq"`, `"cim-aq"` or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `render_mode` | `str` or `None` | `None` | `"ansi"` (text) or `"rgb_array"` |
@@ -250,12 +265,11 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
     def __init__(self, *, dense: bool = False, **settings: Any) -> None:
         super().__init__(**settings)
         self._settings["dense"] = dense
-        features = len(TRANSFER_FEATURES)
         self.observation_space = spaces.Dict(  # type: ignore[assignment]  # a dict it is
             {
-                **_layer_spaces(),
+                **self._layer_spaces(),
                 "layer": spaces.Discrete(MAX_LAYERS),
-                "current": spaces.Box(0.0, 1.0, (features,), np.float32),
+                "current": spaces.Box(0.0, 1.0, (len(self.features),), np.float32),
                 "running": spaces.Box(0.0, 1.0, (len(RUNNING_FEATURES),), np.float32),
             }
         )
@@ -329,6 +343,7 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
     | `tasks` | sequence or `None` | `None` | play these instead, ids or tasks with a table |
     | `objective` | `str` | `"latency"` | what drawn tasks minimise |
     | `discrete` | `bool` | `False` | actions as bit indices |
+    | `features` | sequence or `None` | `None` | of layers, in order; None for the 14 |
     | `reward` | `str` or function | `"lrmp"` | `"lrmp"`, `"haq"`, `"cim-aq"` or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `render_mode` | `str` or `None` | `None` | `"ansi"` (text) or `"rgb_array"` |
@@ -355,7 +370,7 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.observation_space = spaces.Dict(  # type: ignore[assignment]  # a dict it is
-            {**_layer_spaces(), "totals": spaces.Box(0.0, 1.0, (len(TOTALS),), np.float32)}
+            {**self._layer_spaces(), "totals": spaces.Box(0.0, 1.0, (len(TOTALS),), np.float32)}
         )
         self.action_space = one_shot_space(MAX_LAYERS, self.discrete)
 
@@ -397,13 +412,6 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
             "mask": self._mask.copy(),
             "totals": seen[-len(TOTALS) :].copy(),
         }
-
-
-def _layer_spaces() -> dict[str, spaces.Space[Any]]:
-    return {
-        "layers": spaces.Box(0.0, 1.0, (MAX_LAYERS, len(TRANSFER_FEATURES)), np.float32),
-        "mask": spaces.MultiBinary(MAX_LAYERS),
-    }
 
 
 def _playable(task: str | Task) -> Task:

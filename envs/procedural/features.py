@@ -1,10 +1,15 @@
 """Features of layers that mean the same in every network, so that a policy can be carried over."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lrmp.accuracy.model.table import TableAccuracy
+from lrmp.envs.scoring.features import Feature, feature_name, own_feature
 from lrmp.envs.task.custom_task import TaskLike, find_task
+from lrmp.envs.task.task import Task
+from lrmp.errors import TaskError
 from lrmp.hardware.space.design import BIT_WIDTHS, MIN_BITS
 
 #: Of every layer, in order.
@@ -29,15 +34,21 @@ LEAST_SHARE = 6.0  # minus log10; of the network's cycles or tiles
 HARM = (-5.0, 3.0)  # log10 of what bits add to the accuracy spent, over the allowance
 
 
-def transfer_features(task: TaskLike) -> NDArray[np.float32]:
+def transfer_features(
+    task: TaskLike, features: Sequence[Feature] = TRANSFER_FEATURES
+) -> NDArray[np.float32]:
     """Describe every layer on scales that no network sets.
 
     Args:
         task: With a table for its accuracy.
+        features: Out of ``TRANSFER_FEATURES``, and functions of the user's own with values in 0..1.
 
     Returns:
-        Shape (L, 14), columns as in ``TRANSFER_FEATURES``, each in 0..1. ``LRMP-Procedural-v0``
-        documents them.
+        Shape (L, n), a column per feature, each in 0..1. ``LRMP-Procedural-v0`` documents those of
+        ``TRANSFER_FEATURES``.
+
+    Raises:
+        TaskError: If a function of the user's own fails.
     """
     task = find_task(task)
     network, model = task.network, task.cost_model
@@ -59,8 +70,20 @@ def transfer_features(task: TaskLike) -> NDArray[np.float32]:
         *(_harm(table, bits, allowance) for table in tables for bits in (4, 2)),
         np.full(len(network), 1 - tiles[-1].sum() / max(task.budget, tiles[-1].sum())),
     ]
-    table = np.stack([np.asarray(column, dtype=np.float64) for column in columns], axis=1)
+    documented = dict(zip(TRANSFER_FEATURES, columns, strict=True))
+    shown = [_own(f, task) if callable(f) else documented[f] for f in features]
+    table = np.stack([np.asarray(column, dtype=np.float64) for column in shown], axis=1)
     return np.clip(table, 0, 1).astype(np.float32)
+
+
+def _own(function: Callable[[Task], ArrayLike], task: Task) -> NDArray[np.float64]:
+    values = own_feature(function, task)
+    if values.min() < 0 or values.max() > 1:
+        raise TaskError(
+            f"Expected {feature_name(function)} to return values of 0 to 1, which mean the same in "
+            f"every network, got {values.min():g} to {values.max():g} for {task.id}. Scale them."
+        )
+    return values
 
 
 def _harm(table: NDArray[np.float64], bits: int, allowance: float) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.accuracy.model.table import TableAccuracy
-from lrmp.envs.scoring.observation import Number, layer_features, share_of_allowance
+from lrmp.envs.scoring.observation import Number, share_of_allowance
 from lrmp.envs.scoring.outcome import Outcome, evaluate_bits, finish
 from lrmp.envs.scoring.reward import Reward, check_reward, reward_function
 from lrmp.envs.task.custom_task import TaskLike, find_task
@@ -103,11 +103,6 @@ class Dynamics:
         if isinstance(self.task.accuracy, TableAccuracy):
             return self.task.accuracy.table_sum(plain, plain)
         return self.task.accuracy.drop(plain, plain)
-
-    @cached_property
-    def layer_features(self) -> tuple[tuple[str, ...], NDArray[np.float32]]:
-        """Names and values of what is shown of every layer, shape (L, n)."""
-        return layer_features(self.task)
 
     def totals(
         self, tiles: Number, spent: Number, cycles: Number, slowest: Number

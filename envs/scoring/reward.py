@@ -145,6 +145,8 @@ def reward_function(name: RewardName) -> RewardFunction:
     Raises:
         TaskError: If there is no such reward.
     """
-    if not isinstance(name, str) or name not in _REWARDS:
-        raise TaskError(unknown_name("reward", name, (*get_args(RewardName), "your function")))
+    if not isinstance(name, str):
+        raise TaskError(f"Expected reward to be a name, or a function of an outcome; got {name!r}.")
+    if name not in _REWARDS:
+        raise TaskError(unknown_name("reward", name, get_args(RewardName)))
     return _REWARDS[name]

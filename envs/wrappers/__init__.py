@@ -5,7 +5,6 @@ from lrmp.envs.wrappers.budget_projection import BudgetProjection
 from lrmp.envs.wrappers.cell_width_weights import CellWidthWeights
 from lrmp.envs.wrappers.pin_first_last import PinFirstLast
 from lrmp.envs.wrappers.record_designs import RecordDesigns, best_line
-from lrmp.envs.wrappers.select_features import SelectFeatures
 
 __all__ = [
     "BitChoice",
@@ -13,6 +12,5 @@ __all__ = [
     "CellWidthWeights",
     "PinFirstLast",
     "RecordDesigns",
-    "SelectFeatures",
     "best_line",
 ]
