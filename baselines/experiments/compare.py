@@ -22,6 +22,7 @@ from lrmp.baselines.running.run_directory import RunDirectory
 from lrmp.baselines.searchers import random_search, uniform
 from lrmp.baselines.study.statistics import bootstrap_interval, interquartile_mean, interval_band
 from lrmp.envs.records.record import library_versions
+from lrmp.envs.scoring.reward import FORMULA
 from lrmp.envs.task.task import load_task
 from lrmp.plotting.design_plot import new_figure
 from lrmp.whole_file import replacing, write_whole
@@ -213,8 +214,7 @@ def plot_comparison(env_id: str, runs: dict[str, list[RunDirectory]], path: Path
     floor = min(0.0, *(run.rewards()[0] for run in runs["ddpg"]))
     axes.set_ylim(bottom=max(floor, -1.0))
     axes.set_xlabel("evaluated designs")
-    allowed = load_task(env_id).allowed_drop
-    axes.set_ylabel(f"best reward so far\nln(gain) - max(0, drop - {allowed:g} points)")
+    axes.set_ylabel(f"best reward so far\n{FORMULA}")
     axes.set_title(f"{env_id}: interquartile mean, 95 % interval")
     axes.legend(loc="lower right", fontsize="small")
     axes.spines[["top", "right"]].set_visible(False)

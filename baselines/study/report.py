@@ -26,6 +26,7 @@ from lrmp.baselines.study.statistics import (
     probability_of_improvement,
 )
 from lrmp.envs.scoring.outcome import evaluate_bits
+from lrmp.envs.scoring.reward import lrmp_reward
 from lrmp.envs.task.optimum import stored_optimum
 from lrmp.envs.task.task import TASKS as REGISTERED
 from lrmp.envs.task.task import Task
@@ -408,7 +409,8 @@ def _proven(record: StudyRecord, scores: Scores) -> str:
     design, task = optimum.design, scores.task(record)
     gain = evaluate_bits(task, design.weight_bits, design.activation_bits).gain
     # The drop may be another by now. A design within the allowed one pays nothing.
-    return f"{gain:.2f}x" if math.isclose(optimum.value, math.log(gain)) else ""
+    within = lrmp_reward(gain, task.allowed_drop, task.allowed_drop)
+    return f"{gain:.2f}x" if math.isclose(optimum.value, within) else ""
 
 
 def format_checks(
