@@ -260,7 +260,7 @@ def _is_predicted(row: dict[str, Any]) -> bool:
 
 
 def _label(row: dict[str, Any]) -> str:
-    """Name a row's network with the version of its tasks, without the objective."""
+    """Name a row's task without its objective."""
     return row["task"].removeprefix("LRMP-").replace("-Throughput", "")  # type: ignore[no-any-return]
 
 
@@ -271,7 +271,7 @@ def by_network(rows: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]
         rows: One per task.
 
     Returns:
-        Rows by network with version, then by objective.
+        Rows by network, then by objective.
     """
     groups: dict[str, dict[str, dict[str, Any]]] = {}
     for row in rows:

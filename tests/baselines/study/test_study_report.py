@@ -122,8 +122,9 @@ def test_estimates_are_in_no_number_of_what_is_measured(folder, tmp_path):
     assert measured.pool == Scores.read(folder).pool
     assert estimates not in before
     for part in ("![Gap to the optimum", "## How they compare", "## Who wins"):
-        assert page.partition(part)[2].partition("\n## ")[0] == (
-            before.partition(part)[2].partition("\n## ")[0]
+        assert (
+            page.partition(part)[2].partition("\n## ")[0]
+            == (before.partition(part)[2].partition("\n## ")[0])
         )
     section = page.partition(estimates)[2].partition("\n## ")[0]
     assert "LRMP-ResNet34-Predicted-v0.\n\n| agent | 10 | 20 | 60 |" in section
