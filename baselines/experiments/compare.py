@@ -199,20 +199,23 @@ def plot_comparison(env_id: str, runs: dict[str, list[RunDirectory]], path: Path
     """
     figure = new_figure(8, 4.5)
     axes = figure.subplots()
+    ends = []
     for agent, finished in runs.items():
         curves = [np.maximum.accumulate(run.rewards()) for run in finished]
         if agent.startswith("uniform"):
             axes.axhline(curves[0][-1], color=COLORS[agent], linestyle="--", label=f"best {agent}")
+            ends.append(curves[0][-1])
             continue
         table = np.stack(curves)
         designs = np.arange(1, table.shape[1] + 1)
         middle = [interquartile_mean(column) for column in table.T]
+        ends.append(middle[-1])
         axes.plot(designs, middle, color=COLORS[agent], label=f"{agent} ({len(curves)} seeds)")
         if len(curves) > 1:
             low, high = interval_band(table)
             axes.fill_between(designs, low, high, color=COLORS[agent], alpha=0.2, linewidth=0)
     floor = min(0.0, *(run.rewards()[0] for run in runs["ddpg"]))
-    axes.set_ylim(bottom=max(floor, -1.0))
+    axes.set_ylim(min(max(floor, -1.0), min(ends) - 0.5), max(ends) + 0.5)
     axes.set_xlabel("evaluated designs")
     axes.set_ylabel(f"best reward so far\n{FORMULA}")
     axes.set_title(f"{env_id}: interquartile mean, 95 % interval")

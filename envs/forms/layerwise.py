@@ -146,19 +146,15 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     shape (num_envs, L).
 
     ## Registered Configurations
-    `LRMP-{Digits,MLP,LeNet,ResNet8,ResNet20,SqueezeNet,MobileNetV2}-v0` and
-    `LRMP-{ResNet18,ResNet34,ResNet50,ResNet101}-v0`
-    minimise latency, as do `LRMP-{ResNet18,ResNet34,ResNet101}-v1` and `LRMP-ResNet50-v0`. Of all,
-    `LRMP-{...}-Throughput` maximise throughput, `LRMP-{...}-Energy` minimise the energy and
-    `LRMP-{...}-EDP` the energy-delay product of one inference. On Digits the drop is that of the
-    quantised network itself on real images. The others have a table: measured on the network, but
-    predicted for ResNet-34 and -101 (`-v1`), and an estimate from published results for the
-    `-v0` ResNets of ImageNet. `LRMP-Custom-v0` has no task of its own: `lrmp.envs.make_task` makes
-    one from your network, chip and budget.
+    `LRMP-{Digits,MLP,LeNet,ResNet8,ResNet20,SqueezeNet,MobileNetV2,ResNet18,ResNet50}-v0` and
+    `LRMP-{ResNet34,ResNet101}-Predicted-v0` minimise latency. Of all, `LRMP-{...}-Throughput-v0`
+    maximise throughput, `LRMP-{...}-Energy-v0` minimise the energy and `LRMP-{...}-EDP-v0` the
+    energy-delay product of one inference. On Digits the drop is that of the quantised network
+    itself on real images. The others have a table: measured on the network, or predicted from
+    other networks' where the id says so. `LRMP-Custom-v0` has no task of its own:
+    `lrmp.envs.make_task` makes one from your network, chip and budget.
 
     ## Version History
-    - v2 (ResNet-50): its table was measured; v1, predicted, is gone.
-    - v1 (ResNets of ImageNet): tables of the network, or predicted, in place of the estimate.
     - v0: first release.
     """
 
