@@ -68,9 +68,13 @@ def test_the_accuracy_of_a_measured_network_comes_with_its_test_drop(digits_reco
     assert replayed.test_accuracy_drop == task.accuracy.test_drop(design)
 
 
-def test_an_estimate_is_called_one():
-    replayed = replay(honest("LRMP-ResNet34-Predicted-v0", SIX))
-    assert (replayed.accuracy_kind, replayed.accuracy_is_estimate) == ("table", True)
+@pytest.mark.parametrize(
+    ("task_id", "is_estimate"),
+    [("LRMP-ResNet18-v0", False), ("LRMP-ResNet34-Predicted-v0", True)],
+)
+def test_an_estimate_is_called_one(task_id, is_estimate):
+    replayed = replay(honest(task_id, SIX))
+    assert (replayed.accuracy_kind, replayed.accuracy_is_estimate) == ("table", is_estimate)
     assert replayed.test_accuracy_drop is None
 
 
