@@ -14,7 +14,6 @@ from lrmp.leaderboard.replay import settle
 from lrmp.leaderboard.submission import parse_record
 from lrmp.solvers import Replication, ReplicationProblem, solve_exact, solve_ilp
 
-
 SIX = {"weight_bits": 6, "activation_bits": 6}
 
 

@@ -19,7 +19,7 @@ def add_settings(group: "argparse._MutuallyExclusiveGroup") -> None:
     """Offer ``--set`` and ``--design``.
 
     Args:
-        group: What they exclude each other in, with whatever else says the settings.
+        group: Of a command, with whatever else says who chooses the settings.
     """
     group.add_argument(
         "--set",
