@@ -57,50 +57,50 @@ GOLDEN = {
 }
 # id: first quarter of the task's fingerprint, which records carry
 FINGERPRINTS = {
-    "LRMP-Digits-v0": "00aa1fe1b6d0db1a",
-    "LRMP-Digits-Throughput-v0": "6add36ba38397592",
-    "LRMP-Digits-Energy-v0": "e25ecf8690c13da1",
-    "LRMP-Digits-EDP-v0": "f43f5ff974dea2e0",
-    "LRMP-ResNet18-v0": "bd10e33c6fe185a0",
-    "LRMP-ResNet18-Throughput-v0": "0719bfb91dc9c292",
-    "LRMP-ResNet18-Energy-v0": "60b539213a915c3c",
-    "LRMP-ResNet18-EDP-v0": "526ad8c27a7ae38f",
-    "LRMP-ResNet34-Predicted-v0": "88b5f39c6a927b41",
-    "LRMP-ResNet34-Predicted-Throughput-v0": "b36d9230eb9e8d55",
-    "LRMP-ResNet34-Predicted-Energy-v0": "90fc4b26aa94cba5",
-    "LRMP-ResNet34-Predicted-EDP-v0": "0f600533a2565dca",
-    "LRMP-ResNet50-v0": "d342b4a601dad6a1",
-    "LRMP-ResNet50-Throughput-v0": "bf6d8eae4ad71a76",
-    "LRMP-ResNet50-Energy-v0": "3180eb0044fcf4d3",
-    "LRMP-ResNet50-EDP-v0": "df77b05fd7d10507",
-    "LRMP-ResNet101-Predicted-v0": "5076366b91f5ec44",
-    "LRMP-ResNet101-Predicted-Throughput-v0": "55268e725bdafbdf",
-    "LRMP-ResNet101-Predicted-Energy-v0": "dbe39d61f6b056b7",
-    "LRMP-ResNet101-Predicted-EDP-v0": "ecfcd8ad393336c3",
-    "LRMP-MLP-v0": "0903d1b3a1e47252",
-    "LRMP-MLP-Throughput-v0": "089d22070402dd56",
-    "LRMP-MLP-Energy-v0": "464b685eda9c3a0e",
-    "LRMP-MLP-EDP-v0": "b7ef33ff610a541c",
-    "LRMP-LeNet-v0": "508923c7447bb2cd",
-    "LRMP-LeNet-Throughput-v0": "e3ba8101ef6692ca",
-    "LRMP-LeNet-Energy-v0": "0e2041573f9d36aa",
-    "LRMP-LeNet-EDP-v0": "38310f3f31a9d886",
-    "LRMP-ResNet8-v0": "994d995ecb18c575",
-    "LRMP-ResNet8-Throughput-v0": "6b4b8686558a75cf",
-    "LRMP-ResNet8-Energy-v0": "11a3271953fb5c3c",
-    "LRMP-ResNet8-EDP-v0": "9d3149fb00983375",
-    "LRMP-ResNet20-v0": "2134a1311060a952",
-    "LRMP-ResNet20-Throughput-v0": "b868870116323bf2",
-    "LRMP-ResNet20-Energy-v0": "d8ee009040ab5609",
-    "LRMP-ResNet20-EDP-v0": "5a50124abf44a9fa",
-    "LRMP-SqueezeNet-v0": "9e5ddc09b6c4bdaf",
-    "LRMP-SqueezeNet-Throughput-v0": "56762c02d048e18e",
-    "LRMP-SqueezeNet-Energy-v0": "0d9f95d00ff82dac",
-    "LRMP-SqueezeNet-EDP-v0": "bcbc6b0b597e7211",
-    "LRMP-MobileNetV2-v0": "8f45611e9a6e3a58",
-    "LRMP-MobileNetV2-Throughput-v0": "f4647fb641c11cde",
-    "LRMP-MobileNetV2-Energy-v0": "45041d2dda19f400",
-    "LRMP-MobileNetV2-EDP-v0": "dfd7e1166a98bac8",
+    "LRMP-Digits-v0": "685680b73239cd4d",
+    "LRMP-Digits-Throughput-v0": "afbf77c3b1226e01",
+    "LRMP-Digits-Energy-v0": "312b12b8e39d8490",
+    "LRMP-Digits-EDP-v0": "044edc3a67757a4a",
+    "LRMP-ResNet18-v0": "70ea0ed05058195f",
+    "LRMP-ResNet18-Throughput-v0": "f39a99f6d2fe8fb7",
+    "LRMP-ResNet18-Energy-v0": "82b935196f930539",
+    "LRMP-ResNet18-EDP-v0": "f5510bbf543dc573",
+    "LRMP-ResNet34-Predicted-v0": "64b960f8be88af7f",
+    "LRMP-ResNet34-Predicted-Throughput-v0": "8689cce820caf9ad",
+    "LRMP-ResNet34-Predicted-Energy-v0": "239c8ae5f7417a7f",
+    "LRMP-ResNet34-Predicted-EDP-v0": "7f4af2e4b206864b",
+    "LRMP-ResNet50-v0": "5f2664b77d28828c",
+    "LRMP-ResNet50-Throughput-v0": "d118baaea9c340e0",
+    "LRMP-ResNet50-Energy-v0": "692226c38aeb240c",
+    "LRMP-ResNet50-EDP-v0": "1f9c4d8f271d9816",
+    "LRMP-ResNet101-Predicted-v0": "f2db526c0e9db289",
+    "LRMP-ResNet101-Predicted-Throughput-v0": "6ee4be0fd3973fca",
+    "LRMP-ResNet101-Predicted-Energy-v0": "0f5e1d9078c1645b",
+    "LRMP-ResNet101-Predicted-EDP-v0": "ddca0d6e5e1d00ec",
+    "LRMP-MLP-v0": "7d26aebd3a4ff99f",
+    "LRMP-MLP-Throughput-v0": "c7de2b063ae990c4",
+    "LRMP-MLP-Energy-v0": "6fc9416e14bb5140",
+    "LRMP-MLP-EDP-v0": "047431df9bbda2fc",
+    "LRMP-LeNet-v0": "cbbf922d18557f3d",
+    "LRMP-LeNet-Throughput-v0": "6c18ac6e0c56b5a5",
+    "LRMP-LeNet-Energy-v0": "bbea48be8f249b56",
+    "LRMP-LeNet-EDP-v0": "fdd77cc503cdb9d0",
+    "LRMP-ResNet8-v0": "431893819009cc0e",
+    "LRMP-ResNet8-Throughput-v0": "cd49dbb29b9ea04d",
+    "LRMP-ResNet8-Energy-v0": "f4a01329b7153d2e",
+    "LRMP-ResNet8-EDP-v0": "3f6a90c544b19218",
+    "LRMP-ResNet20-v0": "cb37cd652821ffc7",
+    "LRMP-ResNet20-Throughput-v0": "a14ef5ac490079c1",
+    "LRMP-ResNet20-Energy-v0": "747d3e1afd289a46",
+    "LRMP-ResNet20-EDP-v0": "b7aa4ad484753000",
+    "LRMP-SqueezeNet-v0": "d080efeabda4e931",
+    "LRMP-SqueezeNet-Throughput-v0": "095ced83aae4266d",
+    "LRMP-SqueezeNet-Energy-v0": "e3b8387248e13c0f",
+    "LRMP-SqueezeNet-EDP-v0": "f8d35504b979ddb1",
+    "LRMP-MobileNetV2-v0": "19ed9250f6d6c5c0",
+    "LRMP-MobileNetV2-Throughput-v0": "4b8d157c3dbbdab9",
+    "LRMP-MobileNetV2-Energy-v0": "f9ece7033e8e188e",
+    "LRMP-MobileNetV2-EDP-v0": "449ff433cad305c4",
 }
 
 
@@ -129,13 +129,13 @@ def test_first_refinements_are_scored_as_designs_of_their_own(spec):
     env = gym.make(environment_id(spec.id, "Refine"), horizon=2)
     env.reset()
     dynamics = env.unwrapped.dynamics
-    bits = np.full((2, len(dynamics)), 8)
+    settings = dynamics.plain.copy()
     total = 0.0
-    for action, operand, layer in [(1, 0, 0), (4 * len(dynamics) - 1, 1, -1)]:
+    for action, knob, layer in [(1, 0, 0), (4 * len(dynamics) - 1, 1, -1)]:
         _, reward, terminated, _, _ = env.step(action)
-        bits[operand, layer] -= 1
+        settings[layer, knob] -= 1
         total += reward
-        assert total == pytest.approx(dynamics.outcome(*bits).reward(), rel=1e-12, abs=1e-12)
+        assert total == pytest.approx(dynamics.outcome(settings).reward(), rel=1e-12, abs=1e-12)
     assert terminated
 
 

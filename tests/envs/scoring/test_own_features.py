@@ -15,7 +15,7 @@ from lrmp.envs.forms.multi_agent_vector import MultiAgentVector
 from lrmp.envs.procedural.environment import MAX_LAYERS
 from lrmp.errors import TaskError
 
-ID = "LRMP-ResNet18-v1"
+ID = "LRMP-ResNet18-v0"
 
 
 def inputs_per_output(task):
@@ -76,9 +76,9 @@ def test_all_documented_ones_are_the_default(features):
 @pytest.mark.parametrize("env_id", [ID, "LRMP-Digits-v0", "LRMP-MLP-EDP-v0"])
 @pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
 def test_vector_environments_show_the_same(env_id, mode, make_vector, assert_same_step):
-    settings = {"features": [*LISTED, "weight_sensitivity", alike], "discrete": True}
+    settings = {"features": [*LISTED, "weight_bits_sensitivity", alike], "discrete": True}
     vector, sync = (make_vector(env_id, 3, mode, native, **settings) for native in (True, False))
-    assert vector.feature_names == (*NAMES, "weight_sensitivity")
+    assert vector.feature_names == (*NAMES, "weight_bits_sensitivity")
     assert vector.observation_space == sync.observation_space
     vector.action_space.seed(1)
     assert_same_step(vector.reset(seed=0), sync.reset(seed=0))
@@ -127,7 +127,7 @@ def share_of_cycles(task):
 
 @pytest.mark.parametrize("env_id", ["LRMP-Procedural-v0", "LRMP-Procedural-OneShot-v0"])
 def test_drawn_networks_show_what_is_listed(env_id):
-    env = gym.make(env_id, features=("weight_harm_2", share_of_cycles, "depth"))
+    env = gym.make(env_id, features=("weight_bits_harm_2", share_of_cycles, "depth"))
     whole = gym.make(env_id)
     names = ("depth", "linear", "rows", "columns", "positions", "cycles_share", "tiles_share")
     for instance in range(3):

@@ -41,7 +41,7 @@ def thrifty(outcome):
     assert report == outcome.task.cost_model.evaluate(design)
     assert not design.replication.flags.writeable
     spare = 1 - report.tiles / outcome.task.budget
-    return outcome.reward() + spare + design.weight_bits[0] / 100 - outcome.accuracy_drop / 10
+    return outcome.reward() + spare + design["weight_bits"][0] / 100 - outcome.accuracy_drop / 10
 
 
 @dataclass(frozen=True)
@@ -82,10 +82,14 @@ def test_returns_are_the_scores_of_the_last_design(env_id, dense):
         _, reward, terminated, _, info = env.step(env.action_space.sample())
         assert type(reward) is float
         total += reward
-    outcome = evaluate("LRMP-MLP-v0", info["weight_bits"], info["activation_bits"])
+    outcome = evaluate(
+        "LRMP-MLP-v0", weight_bits=info["weight_bits"], activation_bits=info["activation_bits"]
+    )
     if env_id == "LRMP-MLP-v0":
         outcome = evaluate(
-            "LRMP-MLP-v0", info["design"].weight_bits, info["design"].activation_bits
+            "LRMP-MLP-v0",
+            weight_bits=info["design"]["weight_bits"],
+            activation_bits=info["design"]["activation_bits"],
         )
     assert total == pytest.approx(thrifty(outcome), abs=1e-9)
     assert env.unwrapped.outcome.reward(thrifty) == thrifty(outcome) == outcome.reward(thrifty)
@@ -109,7 +113,11 @@ def test_agents_are_rewarded_as_in_arrays(credit):
             assert np.isfinite(rewards).all()
         assert vector.played[round_][1].reward[game] != 0
     design = infos["layer_0"]["design"]
-    outcome = evaluate("LRMP-LeNet-v0", design.weight_bits, design.activation_bits)
+    outcome = evaluate(
+        "LRMP-LeNet-v0",
+        weight_bits=design["weight_bits"],
+        activation_bits=design["activation_bits"],
+    )
     assert vector.played[1][1].reward[1] == thrifty(outcome)
 
 
@@ -122,7 +130,11 @@ def test_drawn_tasks_are_scored_by_it(env_id):
     while not terminated:
         _, reward, terminated, _, info = env.step(env.action_space.sample())
     design = info["design"]
-    outcome = evaluate(env.unwrapped.task, design.weight_bits, design.activation_bits)
+    outcome = evaluate(
+        env.unwrapped.task,
+        weight_bits=design["weight_bits"],
+        activation_bits=design["activation_bits"],
+    )
     assert reward == thrifty(outcome)
 
 
@@ -191,14 +203,16 @@ def test_what_returns_no_finite_number_is_refused(name):
         rf"{got}.*\. Mend the function\."
     )
     with pytest.raises(TaskError, match=message):
-        evaluate("LRMP-MLP-v0", 6, 6).reward(reward)
+        evaluate("LRMP-MLP-v0", weight_bits=6, activation_bits=6).reward(reward)
     with pytest.raises(TaskError, match=message):
         Dynamics("LRMP-MLP-v0", reward).scores(*np.full((2, 1, 3), 6))
 
 
 @pytest.mark.parametrize("number", [1, 1.5, np.float32(1.5), np.int64(2), True])
 def test_numbers_of_every_kind_are_taken(number):
-    reward = evaluate("LRMP-MLP-v0", 6, 6).reward(lambda outcome: number)
+    reward = evaluate("LRMP-MLP-v0", weight_bits=6, activation_bits=6).reward(
+        lambda outcome: number
+    )
     assert type(reward) is float
     assert reward == number
 
@@ -268,4 +282,6 @@ def test_a_round_stays_where_it_was_when_the_reward_fails():
     with pytest.raises(TaskError, match="RuntimeError: not yet"):
         env.step(actions)
     assert np.array_equal(env.state(), before)
-    assert set(env.step(actions)[1].values()) == {thrifty(evaluate("LRMP-MLP-v0", 5, 6))}
+    assert set(env.step(actions)[1].values()) == {
+        thrifty(evaluate("LRMP-MLP-v0", weight_bits=5, activation_bits=6))
+    }

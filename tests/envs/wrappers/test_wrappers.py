@@ -155,7 +155,7 @@ def test_stacked_wrappers_agree(discrete, random_actions):
     assert executed[0] == executed[-1] == (8, 8)
     assert requested[0] != (8, 8)
     assert {w for w, _ in executed} <= {2, 4, 6, 8}
-    assert task.cost_model.tiles_per_copy(info["design"].weight_bits).sum() <= env.tiles
+    assert task.cost_model.tiles_per_copy(info["design"]["weight_bits"]).sum() <= env.tiles
     assert any(got < asked for (asked, _), (got, _) in zip(requested, executed, strict=True))
 
 
