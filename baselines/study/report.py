@@ -25,7 +25,7 @@ from lrmp.baselines.study.statistics import (
     optimality_gaps,
     probability_of_improvement,
 )
-from lrmp.envs.scoring.outcome import evaluate_bits
+from lrmp.envs.scoring.outcome import evaluate_settings
 from lrmp.envs.task.optimum import stored_optimum
 from lrmp.envs.task.task import TASKS as REGISTERED
 from lrmp.envs.task.task import Task
@@ -406,7 +406,7 @@ def _proven(record: StudyRecord, scores: Scores) -> str:
     if optimum is None:
         return ""
     design, task = optimum.design, scores.task(record)
-    gain = evaluate_bits(task, design.weight_bits, design.activation_bits).gain
+    gain = evaluate_settings(task, design.settings).gain
     # The drop may be another by now. A design within the allowed one pays nothing.
     return f"{gain:.2f}x" if math.isclose(optimum.value, math.log(gain)) else ""
 

@@ -34,6 +34,7 @@ class MultiAgentVector:
     Attributes:
         observation_size: Elements of a layer's observation.
         state_size: Elements of the state.
+        sizes: How many values the K knobs have.
         played: Settings, shape (B, L, K), and scores of every round since the last reset.
 
     Raises:
@@ -55,6 +56,7 @@ class MultiAgentVector:
         check_rules(rounds, credit)
         self.num_envs, self.rounds, self.credit = num_envs, rounds, credit
         self.dynamics = Dynamics(task, reward, solver)
+        self.sizes = self.dynamics.space.sizes
         self.played: list[tuple[IntArray, Scores]] = []
         observations, states = self.reset()
         self.observation_size, self.state_size = observations.shape[-1], states.shape[-1]
