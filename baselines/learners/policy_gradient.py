@@ -4,9 +4,9 @@
 
 Every iteration draws designs from a `SetPolicy` and raises the probability of those that beat the
 others, as `lrmp.baselines.experiments.transfer` does, but for one task. A pre-trained policy to
-start from is that baseline's ``policy.safetensors``; without one the first policy prefers high values
-and knows nothing. Rewards below zero are learned from through ``-ln(1 - r)``. Batch, learning rate
-and entropy are those that did best from scratch on tasks that are not scored
+start from is that baseline's ``policy.safetensors``; without one the first policy prefers high
+values and knows nothing. Rewards below zero are learned from through ``-ln(1 - r)``. Batch,
+learning rate and entropy are those that did best from scratch on tasks that are not scored
 (docs/results/tuning/tuning.md).
 
 Writes a run directory: config.json, TensorBoard events, episodes.csv, record.jsonl (the best
