@@ -1,4 +1,4 @@
-"""The proven front of speed against accuracy: ``python -m lrmp.baselines.experiments.front``."""
+"""The proven front of gain against accuracy: ``python -m lrmp.baselines.experiments.front``."""
 
 import json
 import math
@@ -189,7 +189,9 @@ def energy_against_latency(task: TaskLike) -> list[dict[str, float]]:
     for share in tqdm(ENERGY_SHARES, desc=f"{task.id}, energy", unit="point"):
         weights = 1 - share, share * scale
         found = SumSearch(posed, options, lambda line: None, *weights).run()
-        report = model.evaluate(Design(task.space, chosen_settings(task, found.settings), found.copies))
+        report = model.evaluate(
+            Design(task.space, chosen_settings(task, found.settings), found.copies)
+        )
         total = weights[0] * report.cost("latency") + weights[1] * report.cost("energy")
         gains = {f"{goal}_gain": baseline[goal] / report.cost(goal) for goal in GOALS}
         rows.append({"energy_share": share, **gains, "gap": total / found.bound - 1})

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from lrmp.accuracy.model.digits import DigitsAccuracy
 from lrmp.baselines.searchers.digits_screen import DigitsScreen
 from lrmp.envs.scoring.outcome import evaluate_settings
-from lrmp.envs.scoring.reward import lrmp_reward
+from lrmp.envs.scoring.reward import penalty
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.envs.task.task import Task
 from lrmp.errors import RunError
@@ -139,30 +139,30 @@ class _Search:
         """Find a first design: uniform settings, then the best change of a layer at a time."""
         layers = len(self._settings)
         designs = self._task.space.uniform(layers)
-        for design in designs[self._gains(designs) > -np.inf]:
+        for design in designs[self._most(designs) > -np.inf]:
             self._evaluate(design)
         uniform, before = self.value, -math.inf
         while self.value > before:
             before = self.value
             for layer in range(layers):
                 designs = self._with(self.best, layer)
-                for promising in np.flatnonzero(self._gains(designs) > self.value):
+                for promising in np.flatnonzero(self._most(designs) > self.value):
                     self._evaluate(designs[promising])
         return f"uniform settings {uniform:.6f}, best change by layer {self.value:.6f}"
 
     def descend(self, prefix: IntArray, depth: int, *, progress: bool = False) -> None:
         """Search below a node whose first ``depth`` layers are decided, best bounds first."""
         designs = self._with(prefix, depth)
-        gains = self._gains(designs)
+        bounds = self._most(designs)
         self.nodes += len(designs)
         leaf = depth + 1 == len(prefix)
-        order = np.argsort(-gains, kind="stable")
+        order = np.argsort(-bounds, kind="stable")
         for child in tqdm(order, desc="tree", unit="subtree", disable=not progress):
-            if gains[child] <= self.value:
+            if bounds[child] <= self.value:
                 break
             if leaf:
-                if not self._ruled_out(designs[child], float(gains[child])):
-                    self._evaluate(designs[child], float(gains[child]))
+                if not self._ruled_out(designs[child], float(bounds[child])):
+                    self._evaluate(designs[child], float(bounds[child]))
             else:
                 self.descend(designs[child], depth + 1)
 
@@ -172,14 +172,14 @@ class _Search:
         designs[:, layer] = self._settings[layer]
         return designs
 
-    def _gains(self, designs: IntArray) -> NDArray[np.float64]:
-        """Bound ln(gain) of designs; minus infinity where they do not fit. Shape (B,)."""
-        gains = np.full(len(designs), -np.inf)
+    def _most(self, designs: IntArray) -> NDArray[np.float64]:
+        """Bound returns by ln(gain); minus infinity where designs do not fit. Shape (B,)."""
+        most = np.full(len(designs), -np.inf)
         tiles = self._task.cost_model.tiles_per_copy(designs)
         fits = np.flatnonzero(tiles.sum(axis=1) <= self._task.budget)
         if fits.size:
-            gains[fits] = np.log(self._baseline / self._least_costs(designs[fits]))
-        return gains
+            most[fits] = np.log(self._baseline / self._least_costs(designs[fits]))
+        return most
 
     def _least_costs(self, designs: IntArray) -> NDArray[np.float64]:
         """Bound the cost of designs that fit from below; cycles are exact. Shape (B,)."""
@@ -201,21 +201,21 @@ class _Search:
         posed = (ReplicationProblem.of(model, design, budget, objective) for design in designs)
         return np.array([solve_exact(problem).objective_value for problem in posed])
 
-    def _ruled_out(self, design: IntArray, gain: float) -> bool:
+    def _ruled_out(self, design: IntArray, most: float) -> bool:
         """Say whether a few images show that a design is no better than the best so far."""
         if self._screen is None:
             return False
         self.screened += 1
         drop = self._screen.least_drop(design)
-        return lrmp_reward(math.exp(gain), drop, self._task.allowed_drop) <= self.value
+        return most - penalty(drop, self._task.allowed_drop) <= self.value
 
-    def _evaluate(self, settings: IntArray, gain: float | None = None) -> None:
+    def _evaluate(self, settings: IntArray, most: float | None = None) -> None:
         """Measure a design's accuracy and keep the design if it is the best so far."""
         task = self._task
-        if gain is not None and self._energies is not None:
+        if most is not None and self._energies is not None:
             posed = ReplicationProblem.of(task.cost_model, settings, task.budget, task.objective)
-            gain = math.log(self._baseline / solve_exact(posed).objective_value)
-            if gain <= self.value:
+            most = math.log(self._baseline / solve_exact(posed).objective_value)
+            if most <= self.value:
                 return
         self.evaluated += 1
         value = evaluate_settings(task, settings).reward()
