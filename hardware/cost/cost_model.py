@@ -64,6 +64,9 @@ class CostModel:
         accelerator: The chip.
         space: The K knobs.
 
+    Attributes:
+        computation: How the crossbars compute the network, for every setting.
+
     Raises:
         NetworkError: If a layer cannot run on the chip.
         DesignError: If the space is one of another number of layers.
@@ -82,9 +85,9 @@ class CostModel:
                     f"Expected the allowed {name} of {len(network)} layers for {network.name}, "
                     f"got those of {len(allowed)}."
                 )
-        self._computation = space.compute(_plain_computation(network, len(space)))
-        self.mapping = TileMapping(network, accelerator, self._computation)
-        self.latency = Latency(network, accelerator, self._computation, self.mapping)
+        self.computation = space.compute(_plain_computation(network, len(space)))
+        self.mapping = TileMapping(network, accelerator, self.computation)
+        self.latency = Latency(network, accelerator, self.computation, self.mapping)
         latency, mapping = self.latency, self.mapping
         self._tiles, self._cells = self._table(mapping.tiles), self._table(mapping.cells)
         self._units, self._parts = self._table(latency.units), self._table(latency.parts)
@@ -92,7 +95,7 @@ class CostModel:
         self._per_round = self._table(latency.round_cycles)
         self._fixed = self._table(latency.fixed_cycles)
         self._rounds = None if latency.rounds is None else self._table(latency.rounds)
-        self._bits = self._table(self._computation.activation_bits)
+        self._bits = self._table(self.computation.activation_bits)
 
     def __repr__(self) -> str:
         network, chip = short_name(self.network.name), short_name(self.accelerator.name)
@@ -105,7 +108,7 @@ class CostModel:
         Raises:
             PresetError: If the accelerator gives no energies.
         """
-        return Energy(self.network, self.accelerator, self._computation, self.mapping)
+        return Energy(self.network, self.accelerator, self.computation, self.mapping)
 
     @cached_property
     def one_copy(self) -> tuple[SettingTable[np.int64], SettingTable[np.int64]]:

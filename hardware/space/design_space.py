@@ -108,6 +108,17 @@ class DesignSpace:
         """
         return np.tile(self.plain, (layers, 1))
 
+    def uniform(self, layers: int) -> IntArray:
+        """Give all layers the same setting, as far as they may have it.
+
+        Args:
+            layers: L.
+
+        Returns:
+            For every setting of the space the nearest that each layer may have, shape (S, L, K).
+        """
+        return self.nearest(np.repeat(self.settings[:, None], layers, axis=1))
+
     def choices(self, layer: int) -> tuple[IntArray, ...]:
         """List what one layer may have.
 
@@ -184,12 +195,14 @@ class DesignSpace:
             Shape (count, L, K), or (L, K).
         """
         shape = () if count is None else (count,)
-        if not self.allowed:
-            return rng.integers(0, self.sizes, (*shape, layers, len(self)))
-        drawn = np.empty((*shape, layers, len(self)), dtype=np.int64)
-        for layer in range(layers):
-            for place, choices in enumerate(self.choices(layer)):
-                drawn[..., layer, place] = rng.choice(choices, shape or None)
+        choices = [self.choices(layer) for layer in range(layers)]
+        counts = np.array([list(map(len, of_layer)) for of_layer in choices]).T
+        # Drawn knob by knob.
+        drawn = np.moveaxis(rng.integers(0, counts, (*shape, *counts.shape)), -2, -1)
+        if self.allowed:
+            for layer, of_layer in enumerate(choices):
+                for place, allowed in enumerate(of_layer):
+                    drawn[..., layer, place] = allowed[drawn[..., layer, place]]
         return drawn
 
     def neighbours(self, settings: IntArray) -> IntArray:

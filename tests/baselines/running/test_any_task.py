@@ -29,8 +29,8 @@ accelerator = "pimcomp_2023"  # no energies are known of it
 budget = 200
 [accuracy]
 provenance = "made up"
-weights = {"*" = [4.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.0]}
-activations = {"*" = [4.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.0]}
+weight_bits = {"*" = [4.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.0]}
+activation_bits = {"*" = [4.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.0]}
 """
 FEW = {
     "bayesian": {"evaluations": 12, "random_designs": 10},
