@@ -12,8 +12,8 @@ from lrmp.accuracy.lab.images import data_root
 from lrmp.accuracy.lab.network_effect import check_effects
 from lrmp.accuracy.lab.protocol import Protocol, SplitName, identity
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
-from lrmp.accuracy.model.sensitivity_table import load_table, shipped_networks
-from lrmp.errors import AccuracyTableError, DesignError, MissingExtraError
+from lrmp.accuracy.model.sensitivity_table import shipped_divergences
+from lrmp.errors import DesignError, MissingExtraError
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.design_space import DesignSpace
@@ -119,13 +119,8 @@ class NetworkAccuracy:
         Returns:
             None if there is no table, or it lacks a knob or a value of the space.
         """
-        if self.protocol.network not in shipped_networks():
-            return None
-        table = load_table(self.protocol.network)
-        try:
-            return table.accuracy(self.space).sensitivities()
-        except AccuracyTableError:
-            return None
+        table = shipped_divergences(self.protocol.network, self.space)
+        return None if table is None else table.sensitivities()
 
     def test_drop(self, design: Design) -> float:
         """Measure the drop on the test images.

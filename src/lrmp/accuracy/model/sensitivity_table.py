@@ -303,6 +303,25 @@ def shipped_accuracy(network: Network, space: DesignSpace = PRECISION) -> TableA
     return table.accuracy(space)
 
 
+def shipped_divergences(network: str, space: DesignSpace) -> TableAccuracy | None:
+    """Look for what is known of a network's divergences.
+
+    Args:
+        network: Its name.
+        space: The knobs.
+
+    Returns:
+        The model of its shipped table; None if there is no table, or it lacks a knob or a value.
+    """
+    if network not in shipped_networks():
+        return None
+    table = load_table(network)
+    try:
+        return table.accuracy(space)
+    except AccuracyTableError:
+        return None
+
+
 def _numbers(values: Floats) -> str:
     if values.ndim == 0:
         return f"{values:.5g}"
