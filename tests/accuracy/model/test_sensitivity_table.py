@@ -229,7 +229,8 @@ def test_terms_of_another_shape_are_refused():
     table = small_table()
     terms = {**table.terms, ("activation_bits",): np.zeros((2, 6))}
     with pytest.raises(
-        AccuracyTableError, match=r"divergences of activation_bits to be of shape \(2, 7\), .* \(2, 6"
+        AccuracyTableError,
+        match=r"divergences of activation_bits to be of shape \(2, 7\), .* \(2, 6",
     ):
         dataclasses.replace(table, terms=terms)
 
