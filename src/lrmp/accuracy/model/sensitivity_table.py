@@ -129,9 +129,8 @@ class SensitivityTable:
                 continue
             if missing := [value for value in space[name].values if value not in own.values]:
                 raise AccuracyTableError(
-                    f"Expected the sensitivity table of {self.network} to hold every value of "
-                    f"{name}, got none for {missing[0]}: it holds {own.range}. Take these "
-                    "values, or measure the network again."
+                    f"Expected {name} {own.range}, which the sensitivity table of {self.network} "
+                    f"holds, got {missing[0]}. Take these values, or measure the network again."
                 )
             entries = entries.take([own.values.index(value) for value in space[name].values], axis)
         ordered = entries.transpose(order)
