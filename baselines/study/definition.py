@@ -163,7 +163,7 @@ class _Reader:
         return Study(self.path.stem, about, report_at, agents, (*runs,), left_out, own_tasks)
 
     def _tasks(self, given: Any) -> tuple[list[tuple[str, str]], dict[str, Task]]:
-        """Read the tasks: ids, patterns such as "LRMP-*-v1", files, or tables with id and accuracy.
+        """Read the tasks: ids, patterns ("LRMP-*-EDP-v0"), files, or tables with id and accuracy.
 
         Returns:
             Names and kinds of accuracy; and by name the tasks that files define.

@@ -75,7 +75,7 @@ class BudgetProjection(SettingChoice, RecordConstructorArgs):
         return max(fitting, key=lambda one: (self._tiles(layer, one), one))
 
     def _lower(self, layer: int, setting: Setting, most: Setting | None) -> list[Setting]:
-        """List what a layer can get by turning the knobs that hold tiles, nowhere above ``most``."""
+        """List what turning the knobs that hold tiles gives a layer, nowhere above ``most``."""
         choices = self.choices(layer)
         rows = [
             [place for place in choices[knob] if most is None or place <= most[knob]]

@@ -26,7 +26,7 @@ class PinFirstLast(SettingChoice, RecordConstructorArgs):
     """
 
     def __init__(self, env: gym.Env[Observation, Action], **values: Value) -> None:
-        RecordConstructorArgs.__init__(self, **values)
+        RecordConstructorArgs.__init__(self, **values)  # type: ignore[arg-type]  # names of knobs
         SettingChoice.__init__(self, env)
         for name in values:
             self.space.place(name)

@@ -239,7 +239,8 @@ def read_journal(path):
 
 
 LOG = (
-    b'{"network": "lenet"}\n{"layer": "conv1", "operand": "weight", "bits": 2, "divergence": 0.5}\n'
+    b'{"network": "lenet"}\n'
+    b'{"layer": "conv1", "knob": "weight_bits", "value": 2, "divergence": 0.5}\n'
 )
 
 

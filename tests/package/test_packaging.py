@@ -58,7 +58,6 @@ def test_data_files_are_installed():
         ("lrmp", "py.typed"),
         ("lrmp.hardware.presets", "lrmp_frontiers_2024.toml"),
         ("lrmp.accuracy.model", "digits_cnn.safetensors"),
-        ("lrmp.accuracy.model", "published_ptq.toml"),
         ("lrmp.leaderboard", "record.schema.json"),
     ):
         assert resources.files(package).joinpath(name).is_file(), f"{package}/{name}"

@@ -65,7 +65,7 @@ def bar_heights(knob: Knob, places: IntArray) -> NDArray[np.float64]:
         The values; of labels their numbers, from 1.
     """
     if knob.is_label:
-        return places + 1.0
+        return places.astype(np.float64) + 1
     heights: NDArray[np.float64] = knob.decode(places).astype(np.float64)
     return heights
 
