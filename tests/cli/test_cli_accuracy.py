@@ -53,7 +53,7 @@ def test_check_prints_json(data, capsys):
         ),
         (
             ["--env-id", "LRMP-MLP-v0", "--set", "weight_bit=8"],
-            "Expected the knob of --set to be one of activation_bits, weight_bits; got",
+            "Expected the knob of --set to be one of weight_bits, activation_bits; got",
         ),
         (
             ["--env-id", "LRMP-MLP-v0", "--set", "none.json"],
