@@ -46,6 +46,9 @@ class Knob:
         values: V integers, ascending, or V labels, from the cheapest to the most accurate.
         plain: The value on the plain chip that designs are compared with.
         effect: What a value does to the cost of a layer.
+        network_effect: What a value does to a layer of a real network, for who measures accuracies:
+            ``"package.module:function"`` names a function of the quantised layer and the value.
+            It is imported when it is first needed. Empty if nobody has said it.
         unit: Of the values; empty for a label or a number without one.
         about: What it is, a sentence for the documentation.
 
@@ -58,6 +61,7 @@ class Knob:
     values: tuple[Value, ...]
     plain: Value
     effect: Effect = no_effect
+    network_effect: str = ""
     unit: str = ""
     about: str = ""
 

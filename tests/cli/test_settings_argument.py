@@ -157,6 +157,12 @@ def test_what_a_command_prints_is_taken_by_another(capsys, tmp_path):
     assert printed["weight_bits"] == [5, 6, 7]
 
 
+def test_settings_stand_alone_too(capsys, tmp_path):
+    (tmp_path / "a.json").write_text('{"weight_bits": [3, 5, 4], "activation_bits": [2, 6, 4]}')
+    printed = chosen(capsys, "evaluate", "--env-id", TASK, "--design", tmp_path / "a.json")
+    assert printed == OUTCOME.design.to_json()
+
+
 def test_copies_of_a_file_are_placed_anew(capsys, tmp_path):
     design = replace(OUTCOME.design, replication=np.array([9, 9, 9]))
     (tmp_path / "design.json").write_text(json.dumps(design.to_json()))
@@ -177,13 +183,20 @@ GOOD = OUTCOME.design.to_json()
         ('{"weight_bits": [8], "weight_bits": [8]}', "Expected one JSON value with a design in {}"),
         (
             "[8, 8]",
-            "Expected a design in {}: a list per knob and 'replication', alone or as 'design'",
+            "Expected a design in {}, a list of values per knob, alone or as 'design' of a re",
+        ),
+        (
+            "null",
+            "Expected a design in {}, a list of values per knob, alone or as 'design' of a rec",
         ),
         (
             "{}",
-            "Expected a design in {}: a list per knob and 'replication', alone or as 'design' of",
+            "{}: Expected a design with weight_bits, activation_bits, replication; weight_bits, ",
         ),
-        ({"design": {}}, "Expected a design in {}: a list per knob and 'replication', alone or as"),
+        (
+            {"design": {}},
+            "{}: Expected a design with weight_bits, activation_bits, replication; we",
+        ),
         (
             GOOD | {"wait_bits": [8] * 3},
             "{}: Expected each part of a design to be one of weight_bit",

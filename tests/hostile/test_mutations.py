@@ -241,7 +241,8 @@ def read_journal(path):
 
 
 LOG = (
-    b'{"network": "lenet"}\n{"layer": "conv1", "operand": "weight", "bits": 2, "divergence": 0.5}\n'
+    b'{"network": "lenet"}\n'
+    b'{"layer": "conv1", "knob": "weight_bits", "value": 2, "divergence": 0.5}\n'
 )
 
 
@@ -260,7 +261,7 @@ def read_design(path):
 
     given = GivenSettings.of(Namespace(design=path, set=None))
     task = load_task("LRMP-MLP-v0")
-    given.whole_design(task.space, [layer.name for layer in task.network.layers])
+    given.design(task.space, [layer.name for layer in task.network.layers])
 
 
 #: Name of the file, what it holds, who reads it.

@@ -2,12 +2,10 @@
 
 import argparse
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
-
-import numpy as np
 
 from lrmp.cli.chip_cost import ChipCost, CostOptions, cost_network
 from lrmp.cli.chip_sheet import chip_json, format_chip
@@ -223,7 +221,7 @@ def _design(options: argparse.Namespace, network: Network) -> Design:
     others = [name for name in given.knobs if name not in PRECISION.names]
     space = space_from_json({"knobs": [*PRECISION.names, *others]})
     settings = given.settings(space, [layer.name for layer in network.layers])
-    return Design(space, settings, np.ones(len(network), dtype=np.int64))
+    return replace(Design.plain(len(network), space), settings=settings)
 
 
 def _costs(

@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,7 @@ def add_settings(group: "argparse._MutuallyExclusiveGroup") -> None:
         "--design",
         type=Path,
         metavar="FILE",
-        help="the settings of the design in a file: a record, or what a command prints with "
-        "--json; its copies are not taken",
+        help="the settings of the design in a file: a record, or what a command prints with --json",
     )
 
 
@@ -43,12 +42,12 @@ class GivenSettings:
 
     Attributes:
         words: By the name of a knob its values as they were written: one, or one per layer.
-        design: The document of ``--design``; None without it.
+        document: The design in the file of ``--design``; None without it.
         file: Where that stands.
     """
 
     words: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    design: Mapping[str, Any] | None = None
+    document: Mapping[str, Any] | None = None
     file: Path | None = None
 
     @classmethod
@@ -66,7 +65,7 @@ class GivenSettings:
                 design.
         """
         if options.design is not None:
-            return cls(design=_design_in(options.design), file=options.design)
+            return cls(document=_design_in(options.design), file=options.design)
         words: dict[str, Sequence[str]] = {}
         for word in options.set or ():
             name, equals, values = word.partition("=")
@@ -84,12 +83,12 @@ class GivenSettings:
         return cls(words)
 
     def __bool__(self) -> bool:
-        return bool(self.words) or self.design is not None
+        return bool(self.words) or self.document is not None
 
     @property
     def knobs(self) -> tuple[str, ...]:
         """The names of the knobs that are given."""
-        return tuple(name for name in self.design or self.words if name != REPLICATION)
+        return tuple(name for name in self.document or self.words if name != REPLICATION)
 
     def settings(self, space: DesignSpace, layers: Sequence[str]) -> IntArray:
         """Find the settings that are meant.
@@ -104,28 +103,30 @@ class GivenSettings:
         Raises:
             DesignError: If there is no such knob or value, or not one for each layer.
         """
-        if self.design is not None:
-            return self.whole_design(space, layers).settings
-        values = {name: _values(space[name], words, layers) for name, words in self.words.items()}
-        return space.encode(values, layers)
+        return self.design(space, layers).settings
 
-    def whole_design(self, space: DesignSpace, layers: Sequence[str]) -> Design:
-        """Read the design of ``--design``, its copies included.
+    def design(self, space: DesignSpace, layers: Sequence[str]) -> Design:
+        """Find the settings with the copies that stand beside them.
 
         Args:
             space: The K knobs.
             layers: Names of the L layers.
 
         Returns:
-            The design.
+            The design; one copy of every layer where none stand there.
 
         Raises:
-            DesignError: If it is none of the space and the layers.
+            DesignError: If there is no such knob or value, or not one for each layer.
         """
-        try:
-            return Design.from_json(self.design or {}, space, layers)
-        except DesignError as error:
-            raise DesignError(f"{self.file}: {error}") from error
+        if self.document is not None:
+            try:
+                one_copy = {REPLICATION: [1] * len(layers)}
+                return Design.from_json(one_copy | dict(self.document), space, layers)
+            except DesignError as error:
+                raise DesignError(f"{self.file}: {error}") from error
+        values = {name: _values(space[name], words, layers) for name, words in self.words.items()}
+        settings = space.encode(values, layers)
+        return replace(Design.plain(len(layers), space), settings=settings)
 
 
 def _values(knob: Knob, words: Sequence[str], layers: Sequence[str]) -> list[Value] | Value:
@@ -153,15 +154,9 @@ def _design_in(path: Path) -> Mapping[str, Any]:
     found = document
     if isinstance(document, dict) and isinstance(document.get("design"), dict):
         found = document["design"]
-    if not isinstance(found, dict) or REPLICATION not in found:
+    if not isinstance(found, dict):
         raise RunError(
-            f"Expected a design in {path}: a list per knob and {REPLICATION!r}, alone or as "
-            f"'design' of a record; got {_shown(found)}."
+            f"Expected a design in {path}, a list of values per knob, alone or as 'design' of a "
+            f"record; got {found!r:.80}."
         )
     return found
-
-
-def _shown(document: Any) -> str:
-    if isinstance(document, dict):
-        return f"{', '.join(map(repr, document))[:80] or 'nothing'}"
-    return f"{document!r:.80}"
