@@ -71,7 +71,7 @@ class Knob:
                 f"Expected the name of a knob to be an identifier such as 'adc_bits' of at most 40 "
                 f"characters, none of {', '.join(RESERVED)}; got {self.name!r}."
             )
-        ordered = sorted(set(self.values), key=str if self.is_label else None)  # type: ignore[arg-type]
+        ordered = sorted(set(self.values), key=str if self.is_label else None)
         if not self.values or not (
             (all(type(value) is int for value in self.values) and ordered == list(self.values))
             or (self.is_label and len(ordered) == len(self.values))

@@ -350,7 +350,7 @@ class TestCost:
     def test_fast_copies_in_turns_are_not_called_the_best_for_energy(self, capsys):
         words = ("cost", "lenet", "--time-multiplexed", "--objective", "energy")
         assert run_json(capsys, *words)["proven_optimal"] is False
-        assert "fast copies; gains" in run(capsys, *words)
+        assert "fast copies\n" in run(capsys, *words)
 
     def test_larger_chip_has_the_longer_ways(self, capsys, tmp_path):
         path = chip_file(tmp_path, tiles=4, noc_bits_per_cycle=64, noc_hop_cycles=3)
@@ -365,13 +365,13 @@ class TestCost:
         words = ("cost", f"{tiny}:make", "--preset", path)
         document = run_json(capsys, *words)
         model = CostModel(TINY, read_preset(Path(path)))
-        tiles = model.tiles_per_copy([8, 8])
+        tiles = model.tiles_per_copy(Design.plain(2).settings)
         for index, layer in enumerate(document["layers"]):
             cycles = {}
             for copies in range(1, max(1, 100 // int(tiles[index])) + 1):
                 replication = np.ones(2, dtype=np.int64)
                 replication[index] = copies
-                design = Design([8, 8], [8, 8], replication)
+                design = Design.of({}, replication)
                 cycles[copies] = int(model.evaluate(design).layer_cycles[index])
             assert layer["cycles"] == min(cycles.values())
             assert layer["copies"] == min(cycles, key=cycles.__getitem__)
