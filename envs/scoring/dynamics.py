@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,9 +109,15 @@ class Dynamics:
         """Names and values of what is shown of every layer, shape (L, n)."""
         return layer_features(self.task)
 
+    @overload
+    def totals(self, tiles: int, spent: float, cycles: int, slowest: int) -> Totals[float]: ...
+
+    @overload
     def totals(
-        self, tiles: Number, spent: Number, cycles: Number, slowest: Number
-    ) -> Totals[Number]:
+        self, tiles: IntArray, spent: NDArray[np.float64], cycles: IntArray, slowest: IntArray
+    ) -> Totals[NDArray[np.float64]]: ...
+
+    def totals(self, tiles: Any, spent: Any, cycles: Any, slowest: Any) -> Totals[Any]:
         """Scale the running totals as agents see them.
 
         Args:

@@ -23,6 +23,8 @@ def test_every_top_level_package_is_linked_into_lrmp():
     assert folders == {"agents", "baselines", "envs", "hardware", "leaderboard", "solvers"}
     for folder in folders:
         assert (ROOT / "src" / "lrmp" / folder).resolve() == ROOT / folder
+    checked = ["src/lrmp", *(f"src/lrmp/{folder}" for folder in sorted(folders))]
+    assert project()["tool"]["pyright"]["include"] == checked
 
 
 @needs_checkout

@@ -43,7 +43,7 @@ def fit_rows(rows: Sequence[Sequence[Any]]) -> dict[str, float]:
     drops = table[:, 2] - table[:, 3]
 
     def residuals(logs: NDArray[np.float64]) -> NDArray[np.float64]:
-        fit = dict(zip(names, np.exp(logs), strict=True))
+        fit: dict[str, float] = dict(zip(names, np.exp(logs), strict=True))
         return np.asarray(np.log(predict(fit, table[:, 0], table[:, 1])) - np.log(drops))
 
     solution = least_squares(residuals, np.log([4.0, 1.0, 12.0, 1.3]))
