@@ -70,7 +70,7 @@ def compare(args: Args) -> str:
         ("uniform-pairs", uniform.train, uniform.Args(**common, pairs=True)),
     ]
     for seed in range(1, args.seeds + 1):
-        options = common | {"seed": seed, "evaluations": args.evaluations}
+        options: dict[str, Any] = common | {"seed": seed, "evaluations": args.evaluations}
         jobs.append(("random", random_search.train, random_search.Args(**options)))
         jobs.append(("ddpg", ddpg.train, ddpg.Args(**options)))
 
