@@ -54,10 +54,14 @@ def tune_design(
             the checkpoint belongs to other settings.
     """
     images, labels = evaluator.labelled_images("training", limit)
-    before = {split: evaluator.evaluate(design, split) for split in CHECKED}
+    before: dict[SplitName, DesignResult] = {
+        split: evaluator.evaluate(design, split) for split in CHECKED
+    }
     model = trainable_copy(evaluator.network, design)
     start = time.perf_counter()
     fine_tune(model, images, labels, settings, checkpoint)
     seconds = time.perf_counter() - start
-    after = {split: evaluator.compare(model, split) for split in CHECKED}
+    after: dict[SplitName, DesignResult] = {
+        split: evaluator.compare(model, split) for split in CHECKED
+    }
     return TunedDesign(before, after, len(labels), seconds)

@@ -149,7 +149,7 @@ class Measurement:
         exclude = self._by_settings("search") if split == "test" else {}
         wanted = draw_designs(self.table(), count, seed, exclude.keys())[:limit]
         done = self._by_settings(split)
-        jobs = [
+        jobs: list[tuple[Design, SplitToRun]] = [
             (Design(self.space, settings, np.ones(len(settings), np.int64)), split)
             for settings in wanted
             if settings.tobytes() not in done
