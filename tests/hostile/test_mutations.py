@@ -112,7 +112,7 @@ def policy():
     pytest.importorskip("torch")
     from lrmp.agents.set_policy import SetPolicy
 
-    return saved(lambda path: SetPolicy(3, width=4, blocks=1, heads=2).save(path))
+    return saved(lambda path: SetPolicy(3, sizes=(7, 7), width=4, blocks=1, heads=2).save(path))
 
 
 def checkpoint():
@@ -281,7 +281,7 @@ KINDS = {
     "run_sums": ("SHA256SUMS", run_file("SHA256SUMS"), read_run),
     "results": ("results.jsonl", of_results, read_all_results),
     "plan": ("study.json", lambda: PLAN, read_plan),
-    "journal": ("journal.csv", lambda: b"888/888,1.5,0.5,1.25,0.25\n", read_journal),
+    "journal": ("journal.csv", lambda: b"8 8 8/8 8 8,1.5,0.5,1.25,0.25\n", read_journal),
     "log": ("lenet.log.jsonl", lambda: LOG, read_log),
     "design": ("design.json", run_file("record.jsonl"), read_design),
     "designs": ("designs.jsonl", run_file("record.jsonl"), read_designs),
