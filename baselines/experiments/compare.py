@@ -69,7 +69,7 @@ def compare(args: Args) -> str:
         ("uniform", uniform.train, uniform.Args(**common)),
     ]
     for seed in range(1, args.seeds + 1):
-        options = common | {"seed": seed, "evaluations": args.evaluations}
+        options: dict[str, Any] = common | {"seed": seed, "evaluations": args.evaluations}
         jobs.append(("random", random_search.train, random_search.Args(**options)))
         jobs.append(("ddpg", ddpg.train, ddpg.Args(**options)))
 

@@ -201,6 +201,7 @@ def compute(args: Args) -> list[dict[str, Any]]:
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "headline.json"
     known = {row["task"]: row for row in _read(path)}
+    rows: list[dict[str, Any]] = []
     accuracy: NetworkAccuracy | None = None
     for task_id in tqdm(args.env_ids, desc="headline", unit="task"):
         task = load_task(task_id)

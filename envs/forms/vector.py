@@ -279,7 +279,7 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
             if values.dtype.kind in ("iuf" if isinstance(single, spaces.Box) else "iu"):
                 inside = (values >= 0) & (values <= self._most_action())  # False for NaN
                 # Not -1: where there is no row, the numbers of one could not be told.
-                good = inside[rows].reshape(len(rows), math.prod(shape[1:])).all(axis=1)
+                good = inside[rows].reshape(len(rows), math.prod(values.shape[1:])).all(axis=1)
                 if good.all():
                     return values
                 wrong = values[rows[~good][0]]

@@ -33,7 +33,7 @@ from lrmp.solvers.replication.oracle import SolverName, check_solver
 MAX_LAYERS = 128  # layers that observations have room for; ResNet-101 has 105
 REMEMBERED = 256  # instances that are not drawn again
 
-Observation = dict[str, NDArray[Any]]
+Observation = dict[str, NDArray[Any] | np.int64]
 Inner = TypeVar("Inner", LayerwiseEnv, OneShotEnv)
 
 

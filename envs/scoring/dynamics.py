@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,9 +158,15 @@ class Dynamics:
         ones = np.ones(len(self), dtype=np.int64)
         return self.task.accuracy.drop(Design(self.space, settings, ones))
 
+    @overload
+    def totals(self, tiles: int, spent: float, cycles: int, slowest: int) -> Totals[float]: ...
+
+    @overload
     def totals(
-        self, tiles: Number, spent: Number, cycles: Number, slowest: Number
-    ) -> Totals[Number]:
+        self, tiles: IntArray, spent: NDArray[np.float64], cycles: IntArray, slowest: IntArray
+    ) -> Totals[NDArray[np.float64]]: ...
+
+    def totals(self, tiles: Any, spent: Any, cycles: Any, slowest: Any) -> Totals[Any]:
         """Scale the running totals as agents see them.
 
         Args:
