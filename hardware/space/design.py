@@ -37,7 +37,7 @@ class Design(FrozenArrays, LayerTable):
     replication: IntArray
 
     def __post_init__(self) -> None:
-        settings = np.asarray(self.settings)
+        settings = as_integers("settings", self.settings)
         if settings.ndim != 2:
             raise DesignError(
                 f"Expected settings of shape (layers, {len(self.space)}), got {settings.shape}."
@@ -80,16 +80,17 @@ class Design(FrozenArrays, LayerTable):
         Raises:
             DesignError: If there is no such knob or value, or lengths differ.
         """
-        given = [*values.values()] + ([] if replication is None else [replication])
+        given = dict(values) if replication is None else {**values, REPLICATION: replication}
+        shapes = {name: _shape(name, value) for name, value in given.items()}
+        for name, shape in shapes.items():
+            if len(shape) > 1:
+                raise DesignError(f"Expected {name} of shape (layers,), got {shape}.")
         if layers is None:
-            try:
-                lengths = [len(value) for value in map(np.asarray, given) if value.ndim]
-            except ValueError as error:  # ragged nesting
-                raise DesignError(f"Expected a value per layer, got {given!r}.") from error
+            lengths = [shape[0] for shape in shapes.values() if shape]
             if not lengths:
                 raise DesignError(
                     "Expected a value per layer for some knob, or the number of layers; got "
-                    f"one value for all: {dict(values)}."
+                    f"one value for all: {given}."
                 )
             layers = lengths[0]
         settings = space.encode(values, [""] * layers)
@@ -124,10 +125,10 @@ class Design(FrozenArrays, LayerTable):
             DesignError: If a knob or the copies are missing, or there are others.
         """
         expected = {*space.names, REPLICATION}
-        if set(data) != expected:
+        if not isinstance(data, Mapping) or set(data) != expected:
+            got = ", ".join(sorted(map(str, data))) if isinstance(data, Mapping) else repr(data)
             raise DesignError(
-                f"Expected a design with {', '.join(sorted(expected))}; got "
-                f"{', '.join(sorted(map(str, data))) or 'nothing'}."
+                f"Expected a design with {', '.join(sorted(expected))}; got {got or 'nothing'}."
             )
         return cls.of({name: data[name] for name in space.names}, data[REPLICATION], space=space)
 
@@ -168,7 +169,17 @@ class Design(FrozenArrays, LayerTable):
         return rows_of({"layer": range(len(self))} | values | {"copies": self.replication.tolist()})
 
     def _shown(self, name: str) -> str:
-        words = name.replace("_", " ")
+        """Say between what values of a knob the layers lie, or which labels they have."""
+        words, place = name.replace("_", " "), self.space.place(name)
         if self.space[name].is_label:
-            return f"{words} {'/'.join(sorted(set(self[name].tolist())))}"
+            used = self.space[name].decode(np.unique(self.settings[:, place]))
+            return f"{words} {'/'.join(used)}"
         return short_range(words, self[name])
+
+
+def _shape(name: str, values: ArrayLike) -> tuple[int, ...]:
+    """Return the shape of what was given for a field."""
+    try:
+        return np.shape(values)
+    except ValueError as error:  # ragged nesting
+        raise DesignError(f"Expected {name} to be an array of values, got {values!r}.") from error
