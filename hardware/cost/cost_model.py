@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -48,6 +48,22 @@ class BatchCost:
     energy_fj: IntArray | None
 
 
+class CopyCosts(NamedTuple):
+    """What copies of layers take and share, each of shape (..., L).
+
+    Attributes:
+        tiles: Tiles of one copy.
+        units: Units of work that the copies share.
+        cycles_per_unit: Cycles of one of them.
+        fixed_cycles: Cycles that copies do not shorten.
+    """
+
+    tiles: IntArray
+    units: IntArray
+    cycles_per_unit: IntArray
+    fixed_cycles: IntArray
+
+
 class CostModel:
     """Cost of designs for one network on one accelerator.
 
@@ -76,12 +92,11 @@ class CostModel:
         self.accelerator = accelerator
         self.space = space
         self._layer_names = [layer.name for layer in network.layers]
-        for name, allowed in space.allowed:
-            if len(allowed) != len(network):
-                raise DesignError(
-                    f"Expected the allowed {name} of {len(network)} layers for {network.name}, "
-                    f"got those of {len(allowed)}."
-                )
+        if space.layers not in (None, len(network)):
+            raise DesignError(
+                f"Expected the allowed values of {len(network)} layers for {network.name}, got "
+                f"those of {space.layers}."
+            )
         self._computation = space.compute(_plain_computation(network, len(space)))
         self.mapping = TileMapping(network, accelerator, self._computation)
         self.latency = Latency(network, accelerator, self._computation, self.mapping)
@@ -92,7 +107,6 @@ class CostModel:
         self._per_round = self._table(latency.round_cycles)
         self._fixed = self._table(latency.fixed_cycles)
         self._rounds = None if latency.rounds is None else self._table(latency.rounds)
-        self._bits = self._table(self._computation.activation_bits)
 
     def __repr__(self) -> str:
         network, chip = short_name(self.network.name), short_name(self.accelerator.name)
@@ -138,7 +152,7 @@ class CostModel:
         Raises:
             DesignError: If the settings are out of range or of the wrong shape.
         """
-        return self._tiles.of_settings(self._places(settings))
+        return self._of_settings(self._tiles, settings)
 
     def units(self, settings: ArrayLike) -> IntArray:
         """Count the units of work that the copies of every layer share.
@@ -152,7 +166,7 @@ class CostModel:
         Raises:
             DesignError: If the settings are out of range or of the wrong shape.
         """
-        return self._units.of_settings(self._places(settings))
+        return self._of_settings(self._units, settings)
 
     def cycles_per_unit(self, settings: ArrayLike) -> IntArray:
         """Count the cycles of one unit of work of every layer.
@@ -166,7 +180,7 @@ class CostModel:
         Raises:
             DesignError: If the settings are out of range or of the wrong shape.
         """
-        return self._per_unit.of_settings(self._places(settings))
+        return self._of_settings(self._per_unit, settings)
 
     def fixed_cycles(self, settings: ArrayLike) -> IntArray:
         """Count the cycles of every layer that copies do not shorten.
@@ -180,7 +194,23 @@ class CostModel:
         Raises:
             DesignError: If the settings are out of range or of the wrong shape.
         """
-        return self._fixed.of_settings(self._places(settings))
+        return self._of_settings(self._fixed, settings)
+
+    def copy_costs(self, settings: ArrayLike) -> CopyCosts:
+        """Return the four numbers above together, which is faster.
+
+        Args:
+            settings: Shape (..., L, K).
+
+        Returns:
+            Arrays of shape (..., L); not to be written.
+
+        Raises:
+            DesignError: If the settings are out of range or of the wrong shape.
+        """
+        places = self._places(settings)
+        tables = self._tiles, self._units, self._per_unit, self._fixed
+        return CopyCosts(*(table.of_settings(places) for table in tables))
 
     def layer_cycles(self, settings: ArrayLike, replication: ArrayLike = 1) -> IntArray:
         """Count the cycles of every layer.
@@ -197,12 +227,13 @@ class CostModel:
         """
         places, copies = self._places(settings), self._copies(replication)
         try:
-            return self._cycles(places, copies)
+            np.broadcast_shapes(places.shape, copies.shape)
         except ValueError as error:
             raise DesignError(
                 "Expected settings and replication of shapes that broadcast, got "
                 f"{np.shape(settings)} and {copies.shape}."
             ) from error
+        return self._cycles(places, copies)
 
     def copies_energy_fj(
         self, settings: ArrayLike, copies: Sequence[IntArray]
@@ -229,9 +260,12 @@ class CostModel:
             )
         sizes = [len(counts) for counts in copies]
         layer, counts = np.repeat(np.arange(len(sizes)), sizes), np.concatenate(copies)
-        places = Places(checked[layer], self.space.sizes, len(self.network), layer)
-        energies = self._copies_fj(places, counts, self._cycles(places, counts), layer).sum(axis=0)
-        energies += self.energy.of_settings(places).sum(axis=0)
+        every = np.repeat(checked, sizes, axis=0)
+        places = Places(every, self.space.sizes, len(self.network), layer)
+        cycles = self._cycles(places, counts)
+        tiles = counts * self._tiles.of_settings(places)
+        energies = self.energy.of_copies(places, counts, tiles, cycles, layer).sum(axis=0)
+        energies += self.energy.total_of_settings(places)
         return tuple(np.split(read_only(energies), np.cumsum(sizes)[:-1]))
 
     def evaluate(self, design: Design) -> CostReport:
@@ -259,7 +293,7 @@ class CostModel:
             )
         copies = design.replication
         places = Places(design.settings, self.space.sizes, layers)
-        tiles = self._tiles.of_settings(places)
+        tiles = self._tiles.of_settings(places) * copies
         per_unit, per_round, fixed = self._parts.of_settings(places)
         cycles = ceil_div(self._units.of_settings(places), copies) * per_unit
         if self._rounds is not None:
@@ -269,10 +303,12 @@ class CostModel:
         cycles += fixed
         energy_fj = None
         if self.accelerator.energy is not None:
+            of_copies = self.energy.of_copies(places, copies, tiles, cycles.sum(axis=0))
             energy_fj = self.energy.of_settings(places)
-            energy_fj[_COPY_ROWS] += self._copies_fj(places, copies, cycles.sum(axis=0))
+            if not energy_fj.flags.writeable:
+                energy_fj = energy_fj.copy()
+            energy_fj[_COPY_ROWS] += of_copies
             energy_fj.setflags(write=False)
-        tiles *= copies
         for array in (tiles, cycles):
             array.setflags(write=False)
         return CostReport(
@@ -305,8 +341,8 @@ class CostModel:
         if all_settings.ndim != 3 or all_copies.shape != all_settings.shape[:-1]:
             raise DesignError(
                 f"Expected settings of shape (designs, {len(self.network)}, {len(self.space)}) and "
-                f"replication of one number less per layer, got {all_settings.shape} and "
-                f"{all_copies.shape}."
+                f"replication of shape (designs, {len(self.network)}), got {all_settings.shape} "
+                f"and {all_copies.shape}."
             )
         count, layers = all_copies.shape
         tiles, latency, bottleneck, energy = (np.empty(count, np.int64) for _ in range(4))
@@ -316,7 +352,8 @@ class CostModel:
             places = Places(all_settings[block], self.space.sizes, layers)
             copies = self._copies(all_copies[block])
             cycles = self._cycles(places, copies)
-            tiles[block] = (self._tiles.of_settings(places) * copies).sum(axis=1)
+            layer_tiles = self._tiles.of_settings(places) * copies
+            tiles[block] = layer_tiles.sum(axis=1)
             latency[block] = cycles.sum(axis=1)
             bottleneck[block] = (
                 np.maximum(cycles.max(axis=1), self.least_interval)
@@ -325,7 +362,8 @@ class CostModel:
             )
             if with_energy:
                 energy[block] = self.energy.total_of_settings(places).sum(axis=1)
-                energy[block] += self._copies_fj(places, copies, cycles).sum(axis=(0, 2))
+                of_copies = self.energy.of_copies(places, copies, layer_tiles, cycles)
+                energy[block] += of_copies.sum(axis=(0, 2))
         return BatchCost(tiles, latency, bottleneck, energy if with_energy else None)
 
     def utilisation(self, settings: ArrayLike) -> NDArray[np.float64]:
@@ -357,6 +395,11 @@ class CostModel:
     def _table(self, array: IntArray) -> SettingTable[np.int64]:
         return SettingTable.of(array, len(self.space), len(self.network))
 
+    def _of_settings(self, table: SettingTable[np.int64], settings: ArrayLike) -> IntArray:
+        """Look settings up that somebody else made; return an array of the caller's own."""
+        found = table.of_settings(self._places(settings))
+        return found if table.axes else found.copy()
+
     def _places(self, settings: ArrayLike) -> Places:
         checked = self.space.check(settings, self._layer_names)
         return Places(checked, self.space.sizes, len(self.network))
@@ -370,28 +413,6 @@ class CostModel:
             cycles = cycles + self._per_round.of_settings(places)
             cycles = cycles * self._rounds.of_settings(places)
         return cycles + self._fixed.of_settings(places)
-
-    def _copies_fj(
-        self,
-        places: Places,
-        copies: IntArray,
-        cycles: IntArray,
-        layers: slice | IntArray = slice(None),
-    ) -> IntArray:
-        """Return the energy that depends on the copies, shape (4, ..., L)."""
-        return self.energy.of_copies(
-            self._bits.of_settings(places),
-            self._windows.of_settings(places),
-            self._tiles.of_settings(places),
-            self._cells.of_settings(places),
-            copies,
-            cycles,
-            layers,
-        )
-
-    @cached_property
-    def _windows(self) -> SettingTable[np.int64]:
-        return self._table(self.energy.window_inputs)
 
     def _check_rounds(self, places: Places, copies: IntArray) -> None:
         """Refuse copies that do not sit on a time-multiplexed chip at the same time."""

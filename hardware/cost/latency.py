@@ -100,7 +100,7 @@ class Latency:
 
         inputs = mapping.inputs_per_row_group if share_groups else mapping.inputs_per_tile
         tree_levels = np.frexp(mapping.row_tiles - 1)[1].astype(np.int64)  # bits of n - 1
-        tree_levels += groups_shared > 1
+        tree_levels = tree_levels + (groups_shared > 1)
         groups_in_turn = mapping.row_groups // groups_shared
         steps = ceil_div(width, chip.dac_bits) * computation.reads
         mvm = steps * groups_in_turn * chip.read_and_convert_cycles

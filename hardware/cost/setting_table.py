@@ -1,7 +1,7 @@
 """Tables over the knobs that a quantity depends on, and where settings stand in them."""
 
 from dataclasses import dataclass
-from math import prod
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -30,7 +30,7 @@ class SettingTable(Generic[Number]):
         """Leave out the knobs that play no part.
 
         Args:
-            array: Shape (..., V or 1 for every knob, L or 1).
+            array: Shape (..., V or 1 for every knob, L or 1); not copied where that can be avoided.
             knobs: K.
             layers: L.
 
@@ -39,9 +39,11 @@ class SettingTable(Generic[Number]):
         """
         own = array.ndim - knobs - 1
         axes = tuple(knob for knob in range(knobs) if array.shape[own + knob] > 1)
-        sizes = [array.shape[own + knob] for knob in axes]
-        full = np.broadcast_to(array, (*array.shape[:-1], layers))
-        return SettingTable(axes, read_only(full.reshape(*array.shape[:own], prod(sizes) * layers)))
+        if array.shape[-1] != layers:
+            array = np.broadcast_to(array, (*array.shape[:-1], layers))
+        values = array.reshape(*array.shape[:own], -1)
+        values.flags.writeable = False
+        return SettingTable(axes, values)
 
     def of_settings(self, places: "Places") -> NDArray[Number]:
         """Look the quantity up.
@@ -50,14 +52,20 @@ class SettingTable(Generic[Number]):
             places: Of the settings, shape (..., L).
 
         Returns:
-            Shape (own axes of the table, ..., L).
+            Shape (own axes of the table, ..., L); not to be written.
         """
+        if not self.axes and places.in_order:
+            full = (*self.values.shape[:-1], *places.shape)
+            return self.values if self.values.shape == full else np.broadcast_to(self.values, full)
         found: NDArray[Number] = self.values.take(places.along(self.axes), axis=-1)
         return found
 
 
 class Places:
     """Where settings stand in tables; found once for all tables of the same knobs.
+
+    Attributes:
+        in_order: Whether their last axis but one is that of the layers.
 
     Args:
         settings: Shape (..., L, K), or (..., K) with the layers they are for.
@@ -74,25 +82,34 @@ class Places:
         of: IntArray | None = None,
     ) -> None:
         self._settings, self._sizes, self._layers = settings, sizes, layers
-        self._of = np.arange(layers) if of is None else of
-        self._found: dict[tuple[int, ...], IntArray] = {}
+        self.in_order = of is None
+        self._found: dict[tuple[int, ...], IntArray] = {(): np.arange(layers) if of is None else of}
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the settings less their last axis."""
+        return self._settings.shape[:-1]
 
     def along(self, axes: tuple[int, ...]) -> IntArray:
         """Find the places in a table.
 
         Args:
-            axes: Places of the knobs that the table depends on.
+            axes: Places of the knobs that the table depends on, ascending.
 
         Returns:
-            Places in its flat settings and layers, shape (..., L).
+            Places in its flat settings and layers, shape (..., L); for no axes, of the layers.
         """
-        if axes not in self._found:
-            if not axes:
-                shape = self._settings.shape[:-1]
-                self._found[axes] = np.broadcast_to(self._of, shape)
-            else:
-                place = self._settings[..., axes[0]]
-                for axis in axes[1:]:
-                    place = place * self._sizes[axis] + self._settings[..., axis]
-                self._found[axes] = place * self._layers + self._of
-        return self._found[axes]
+        found = self._found.get(axes)
+        if found is None:
+            others, stride = axes[1:], self._layers
+            for axis in others:
+                stride *= self._sizes[axis]
+            found = self._settings[..., axes[0]] * stride
+            found += self.along(others)
+            self._found[axes] = found
+        return found
+
+
+@lru_cache(maxsize=64)
+def _numbers(count: int) -> IntArray:
+    return read_only(range(count))
