@@ -419,7 +419,7 @@ class CostModel:
         tiles = self._tiles.of_settings(places)
         too_many = (copies > 1) & (copies * tiles > self.accelerator.tiles)
         if too_many.any():
-            layer = int(np.argwhere(too_many)[0][-1])
+            layer = int(np.broadcast_to(places.along(()), too_many.shape)[too_many][0])
             raise DesignError(
                 f"Expected all copies of layer {layer} ({self._layer_names[layer]}) to fit the "
                 f"{self.accelerator.tiles} tiles of the time-multiplexed chip "
