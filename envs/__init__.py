@@ -5,7 +5,7 @@ from lrmp.envs.forms.one_shot import OneShotEnv
 from lrmp.envs.forms.refine import RefineEnv
 from lrmp.envs.records.record import Claim, Record
 from lrmp.envs.registration import register_envs
-from lrmp.envs.scoring.outcome import Outcome, evaluate, evaluate_bits
+from lrmp.envs.scoring.outcome import Outcome, evaluate, evaluate_settings
 from lrmp.envs.task.custom_task import CUSTOM_ID, find_task, make_task, read_task
 from lrmp.envs.task.optimum import Optimum, stored_optimum
 from lrmp.envs.task.task import TASKS, Task, list_tasks, load_task
@@ -22,7 +22,7 @@ __all__ = [
     "RefineEnv",
     "Task",
     "evaluate",
-    "evaluate_bits",
+    "evaluate_settings",
     "find_task",
     "list_tasks",
     "load_task",

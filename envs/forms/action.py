@@ -55,7 +55,7 @@ def action_space(space: DesignSpace, discrete: bool, layers: int = 1) -> gym.Spa
         K,), float32)``.
     """
     if discrete:
-        return spaces.MultiDiscrete(space.sizes * layers)
+        return spaces.MultiDiscrete(np.array(space.sizes * layers))
     return spaces.Box(0.0, 1.0, (layers * len(space),), np.float32)
 
 

@@ -46,8 +46,10 @@ class Changes:
             1 for a possible action, else 0; shape (B, 2 K L + 1).
         """
         masks = np.ones((len(settings), self.count), dtype=np.int8)
-        layers, knobs = np.indices(settings.shape[1:])
-        possible = self._leads[layers[..., None], knobs[..., None], [0, 1], settings[..., None]] >= 0
+        layers, knobs = map(np.asarray, np.indices(settings.shape[1:]))
+        possible = (
+            self._leads[layers[..., None], knobs[..., None], [0, 1], settings[..., None]] >= 0
+        )
         masks[:, 1:] = possible.reshape(len(settings), -1)
         return masks
 

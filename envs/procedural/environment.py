@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Generic, TypeVar, get_args
 
 import gymnasium as gym
@@ -11,19 +12,21 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from lrmp.accuracy.model.table import TableAccuracy
-from lrmp.envs.forms.action import layer_action_space
+from lrmp.envs.forms.action import action_space
 from lrmp.envs.forms.layerwise import Action, LayerwiseEnv
-from lrmp.envs.forms.one_shot import OneShotEnv, one_shot_space
-from lrmp.envs.procedural.features import TRANSFER_FEATURES, transfer_features
+from lrmp.envs.forms.one_shot import OneShotEnv
+from lrmp.envs.procedural.features import transfer_feature_names, transfer_features
 from lrmp.envs.procedural.generator import INSTANCES, Split, draw_task
 from lrmp.envs.rendering.episode_frame import MOST_WIDTH, Frame
 from lrmp.envs.rendering.episode_renderer import RENDER_MODES, EpisodeRenderer
-from lrmp.envs.scoring.observation import RUNNING_FEATURES, TOTALS
+from lrmp.envs.scoring.observation import TOTALS, running_features
 from lrmp.envs.scoring.reward import RewardName, reward_function
 from lrmp.envs.task.custom_task import find_task
 from lrmp.envs.task.task import Task
 from lrmp.errors import ActionError, TaskError, unknown_name
 from lrmp.hardware.cost.cost_report import Objective
+from lrmp.hardware.space.design_space import DesignSpace
+from lrmp.hardware.space.precision import PRECISION
 from lrmp.solvers.replication.oracle import SolverName, check_solver
 
 MAX_LAYERS = 128  # layers that observations have room for; ResNet-101 has 105
@@ -66,6 +69,8 @@ class _ProceduralBase(gym.Env[Observation, Action], ABC, Generic[Inner]):
         self.instances = (instances or INSTANCES) if self.tasks is None else len(self.tasks)
         if not self.instances:
             raise TaskError("Expected at least one task, got none.")
+        self.space = _common_space(self.tasks)
+        self.layer_feature_names = transfer_feature_names(self.space)
         self.discrete = discrete
         self._settings: dict[str, Any] = {"discrete": discrete, "reward": reward, "solver": solver}
         self._remembered: OrderedDict[int, tuple[Inner, NDArray[np.float32]]] = OrderedDict()
@@ -133,7 +138,7 @@ class _ProceduralBase(gym.Env[Observation, Action], ABC, Generic[Inner]):
                 task = draw_task(self.split, number, self.objective)
             else:
                 task = self.tasks[number]
-            layers = np.zeros((MAX_LAYERS, len(TRANSFER_FEATURES)), np.float32)
+            layers = np.zeros((MAX_LAYERS, len(self.layer_feature_names)), np.float32)
             layers[: len(task.network)] = transfer_features(task)
             self._remembered[number] = self._make(task), layers
             if len(self._remembered) > REMEMBERED:
@@ -144,6 +149,13 @@ class _ProceduralBase(gym.Env[Observation, Action], ABC, Generic[Inner]):
         if self._inner is None:
             raise gym.error.ResetNeeded("Expected reset() first: no episode has begun.")
         return self._inner
+
+    def _layer_spaces(self) -> dict[str, spaces.Space[Any]]:
+        features = len(self.layer_feature_names)
+        return {
+            "layers": spaces.Box(0.0, 1.0, (MAX_LAYERS, features), np.float32),
+            "mask": spaces.MultiBinary(MAX_LAYERS),
+        }
 
     @abstractmethod
     def _make(self, task: Task) -> Inner:
@@ -192,12 +204,12 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
     | 4 | positions | log2 of P, / 20 |
     | 5 | cycles_share | 1 + log10 of the share of the baseline's cycles / 6 |
     | 6 | tiles_share | 1 + log10 of the share of the baseline's tiles / 6 |
-    | 7 | tiles_at_2_bits | tiles with 2-bit weights / with 8-bit ones |
-    | 8 | cycles_at_2_bits | cycles with 2-bit inputs / with 8-bit ones |
-    | 9 | weight_harm_4 | harm of 4-bit weights in this layer alone |
-    | 10 | weight_harm_2 | of 2-bit weights |
-    | 11 | activation_harm_4 | of a 4-bit input |
-    | 12 | activation_harm_2 | of a 2-bit input |
+    | 7 | least_tiles | tiles with 2-bit weights / with 8-bit ones |
+    | 8 | least_cycles | cycles with 2-bit inputs / with 8-bit ones |
+    | 9 | weight_bits_harm_4 | harm of 4-bit weights in this layer alone |
+    | 10 | weight_bits_harm_2 | of 2-bit weights |
+    | 11 | activation_bits_harm_4 | of a 4-bit input |
+    | 12 | activation_bits_harm_2 | of a 2-bit input |
     | 13 | spare_tiles | share of the budget beyond the plain 8-bit design, for all layers |
 
     Harm is (log10 h + 5) / 8, where h is the accuracy spent over the allowance (`LayerwiseEnv`).
@@ -250,16 +262,16 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
     def __init__(self, *, dense: bool = False, **settings: Any) -> None:
         super().__init__(**settings)
         self._settings["dense"] = dense
-        features = len(TRANSFER_FEATURES)
+        self._running = len(running_features(self.space))
         self.observation_space = spaces.Dict(  # type: ignore[assignment]  # a dict it is
             {
-                **_layer_spaces(),
+                **self._layer_spaces(),
                 "layer": spaces.Discrete(MAX_LAYERS),
-                "current": spaces.Box(0.0, 1.0, (features,), np.float32),
-                "running": spaces.Box(0.0, 1.0, (len(RUNNING_FEATURES),), np.float32),
+                "current": spaces.Box(0.0, 1.0, (len(self.layer_feature_names),), np.float32),
+                "running": spaces.Box(0.0, 1.0, (self._running,), np.float32),
             }
         )
-        self.action_space = layer_action_space(self.discrete)
+        self.action_space = action_space(self.space, self.discrete)
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Decide the bits of the next layer.
@@ -287,7 +299,7 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
             "mask": self._mask.copy(),
             "layer": np.int64(self._layer),  # as Discrete has it
             "current": self._layers[self._layer].copy(),
-            "running": seen[-len(RUNNING_FEATURES) :].copy(),
+            "running": seen[-self._running :].copy(),
         }
 
 
@@ -355,9 +367,9 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.observation_space = spaces.Dict(  # type: ignore[assignment]  # a dict it is
-            {**_layer_spaces(), "totals": spaces.Box(0.0, 1.0, (len(TOTALS),), np.float32)}
+            {**self._layer_spaces(), "totals": spaces.Box(0.0, 1.0, (len(TOTALS),), np.float32)}
         )
-        self.action_space = one_shot_space(MAX_LAYERS, self.discrete)
+        self.action_space = action_space(self.space, self.discrete, MAX_LAYERS)
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Choose the bits of all layers.
@@ -377,14 +389,15 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
             values: NDArray[Any] = np.asarray(action)
         except ValueError:  # ragged nesting
             values = np.empty(0)
-        if values.shape != (2 * MAX_LAYERS,):
-            raise ActionError(
-                f"Expected an action of shape ({2 * MAX_LAYERS},), got {values.shape}."
-            )
+        size = len(self.space) * MAX_LAYERS
+        if values.shape != (size,):
+            raise ActionError(f"Expected an action of shape ({size},), got {values.shape}.")
         count = len(inner.task.network)
-        seen, reward, terminated, truncated, info = inner.step(values[: 2 * count])
-        for key in ("weight_bits", "activation_bits"):
-            info[key] = np.pad(info[key], (0, MAX_LAYERS - count))
+        seen, reward, terminated, truncated, info = inner.step(values[: len(self.space) * count])
+        for name in self.space.names:
+            padded = np.zeros(MAX_LAYERS, dtype=info[name].dtype)
+            padded[:count] = info[name]
+            info[name] = padded
         info["num_layers"] = count
         return self._observe(seen), reward, terminated, truncated, info
 
@@ -399,11 +412,18 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
         }
 
 
-def _layer_spaces() -> dict[str, spaces.Space[Any]]:
-    return {
-        "layers": spaces.Box(0.0, 1.0, (MAX_LAYERS, len(TRANSFER_FEATURES)), np.float32),
-        "mask": spaces.MultiBinary(MAX_LAYERS),
-    }
+def _common_space(tasks: tuple[Task, ...] | None) -> DesignSpace:
+    """Return the space of all tasks, or of those that are drawn."""
+    if tasks is None:
+        return PRECISION
+    space = replace(tasks[0].space, allowed=())
+    for task in tasks:
+        if replace(task.space, allowed=()) != space:
+            raise TaskError(
+                f"Expected tasks with the knobs of {tasks[0].id}, {', '.join(space.names)}; got "
+                f"{task.id} with {', '.join(task.space.names)} or other values."
+            )
+    return space
 
 
 def _playable(task: str | Task) -> Task:

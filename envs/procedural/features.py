@@ -5,28 +5,28 @@ from numpy.typing import NDArray
 
 from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.envs.task.custom_task import TaskLike, find_task
-from lrmp.hardware.space.design import BIT_WIDTHS, MIN_BITS
+from lrmp.hardware.space.design_space import DesignSpace
 
-#: Of every layer, in order.
-TRANSFER_FEATURES = (
-    "depth",
-    "linear",
-    "rows",
-    "columns",
-    "positions",
-    "cycles_share",
-    "tiles_share",
-    "tiles_at_2_bits",
-    "cycles_at_2_bits",
-    "weight_harm_4",
-    "weight_harm_2",
-    "activation_harm_4",
-    "activation_harm_2",
-    "spare_tiles",
-)
 LARGEST = 20.0  # log2; of rows, columns and positions
 LEAST_SHARE = 6.0  # minus log10; of the network's cycles or tiles
-HARM = (-5.0, 3.0)  # log10 of what bits add to the accuracy spent, over the allowance
+HARM = (-5.0, 3.0)  # log10 of what a value adds to the accuracy spent, over the allowance
+
+
+def transfer_feature_names(space: DesignSpace) -> tuple[str, ...]:
+    """Name the features of a layer.
+
+    Args:
+        space: The knobs.
+
+    Returns:
+        In the order of ``transfer_features``.
+    """
+    return (
+        *("depth", "linear", "rows", "columns", "positions"),
+        *("cycles_share", "tiles_share", "least_tiles", "least_cycles"),
+        *(f"{space[name].name}_harm_{space[name].values[p]}" for name, p in _harmful(space)),
+        "spare_tiles",
+    )
 
 
 def transfer_features(task: TaskLike) -> NDArray[np.float32]:
@@ -36,35 +36,52 @@ def transfer_features(task: TaskLike) -> NDArray[np.float32]:
         task: With a table for its accuracy.
 
     Returns:
-        Shape (L, 14), columns as in ``TRANSFER_FEATURES``, each in 0..1. ``LRMP-Procedural-v0``
-        documents them.
+        Shape (L, n), columns as in ``transfer_feature_names``, each in 0..1.
+        ``LRMP-Procedural-v0`` documents them.
     """
     task = find_task(task)
-    network, model = task.network, task.cost_model
+    network, space, count = task.network, task.space, len(task.network)
     assert isinstance(task.accuracy, TableAccuracy)
-    every_width = np.repeat(np.array(BIT_WIDTHS)[:, None], len(network), axis=1)
-    tiles = np.maximum(model.tiles_per_copy(every_width), 1)
-    cycles = model.layer_cycles(every_width, every_width, 1)
+    tiles_table, cycles_table = task.cost_model.one_copy
+    plain = task.cost_model.baseline
+    least_tiles, least_cycles = (
+        table.values.reshape(-1, count).min(axis=0) for table in (tiles_table, cycles_table)
+    )
+    tiles, cycles = np.maximum(plain.layer_tiles, 1), plain.layer_cycles
     allowance = task.accuracy.drop_map.threshold(task.allowed_drop)
     allowance = allowance if 0 < allowance < np.inf else 1.0
-    tables = task.accuracy.weight_table, task.accuracy.activation_table
     columns = [
-        np.linspace(0, 1, len(network)),
+        np.linspace(0, 1, count),
         [layer.kind == "linear" for layer in network.layers],
         *(np.log2(sizes) / LARGEST for sizes in (network.rows, network.columns, network.positions)),
-        1 + np.log10(cycles[-1] / cycles[-1].sum()) / LEAST_SHARE,
-        1 + np.log10(tiles[-1] / tiles[-1].sum()) / LEAST_SHARE,
-        tiles[0] / tiles[-1],
-        cycles[0] / cycles[-1],
-        *(_harm(table, bits, allowance) for table in tables for bits in (4, 2)),
-        np.full(len(network), 1 - tiles[-1].sum() / max(task.budget, tiles[-1].sum())),
+        1 + np.log10(cycles / cycles.sum()) / LEAST_SHARE,
+        1 + np.log10(tiles / tiles.sum()) / LEAST_SHARE,
+        np.maximum(least_tiles, 1) / tiles,
+        least_cycles / cycles,
+        *(_harm(task.accuracy, name, place, allowance) for name, place in _harmful(space)),
+        np.full(count, 1 - tiles.sum() / max(task.budget, tiles.sum())),
     ]
     table = np.stack([np.asarray(column, dtype=np.float64) for column in columns], axis=1)
     return np.clip(table, 0, 1).astype(np.float32)
 
 
-def _harm(table: NDArray[np.float64], bits: int, allowance: float) -> NDArray[np.float64]:
-    added = np.maximum(table[:, bits - MIN_BITS] - table[:, -1], 1e-12) / allowance
+def _harmful(space: DesignSpace) -> list[tuple[str, int]]:
+    """Name values whose harm is shown: of every knob one a third of the way up, and the first."""
+    return [(knob.name, place) for knob in space for place in ((len(knob) - 1) // 3, 0)]
+
+
+def _harm(accuracy: TableAccuracy, name: str, place: int, allowance: float) -> NDArray[np.float64]:
+    plain = accuracy.space.plain_settings(accuracy.layers)
+    turned = plain.copy()
+    turned[:, accuracy.space.place(name)] = place
+    added = sum(
+        term - of_plain
+        for term, of_plain in zip(
+            accuracy.term_values(turned), accuracy.term_values(plain), strict=True
+        )
+    )
     low, high = HARM
-    harm: NDArray[np.float64] = (np.log10(added) - low) / (high - low)
+    harm: NDArray[np.float64] = (np.log10(np.maximum(added, 1e-12) / allowance) - low) / (
+        high - low
+    )
     return harm

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.accuracy.model.sensitivity_table import SensitivityTable, load_table
-from lrmp.hardware.space.design import BIT_WIDTHS
+from lrmp.hardware.space.precision import PRECISION
 from lrmp.whole_file import write_whole
 
 #: The measured networks of LRMP-Procedural-v0; those for MNIST are too small to fit a trend to.
@@ -42,7 +42,8 @@ def describe_table(table: SensitivityTable) -> dict[str, float]:
     rest: list[NDArray[np.float64]] = []
     for operand in ("weight", "activation"):
         logs = np.log10(np.maximum(getattr(table, operand), FLOOR))
-        inside = logs[:, [BIT_WIDTHS.index(width) for width in SLOPE_BITS]]
+        widths = PRECISION[f"{operand}_bits"].values
+        inside = logs[:, [widths.index(width) for width in SLOPE_BITS]]
         slopes, levels = np.polyfit(bits, inside.T, 1)
         trend, level = np.polyfit(depth, levels, 1)
         rest.append(levels - level - trend * depth)

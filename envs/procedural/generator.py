@@ -8,20 +8,22 @@ from importlib import resources
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from lrmp.accuracy.model.drop_map import DropMap
-from lrmp.accuracy.model.table import TableAccuracy
+from lrmp.accuracy.model.table import Axes, TableAccuracy
 from lrmp.envs.procedural.fit import LEVEL_BITS
+from lrmp.envs.task.custom_task import GivenAccuracy
 from lrmp.envs.task.task import Task
 from lrmp.errors import TaskError, unknown_name
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.preset import load_preset
+from lrmp.hardware.cost.cost_model import CostModel
 from lrmp.hardware.cost.cost_report import Objective
-from lrmp.hardware.cost.mapping import TileMapping
 from lrmp.hardware.networks.layer import Layer
 from lrmp.hardware.networks.network import Network
-from lrmp.hardware.space.design import BIT_WIDTHS, MAX_BITS
+from lrmp.hardware.space.design import Design
+from lrmp.hardware.space.precision import PRECISION
 
 Split = Literal["train", "test"]
 INSTANCES = 2**31  # of each split
@@ -79,17 +81,16 @@ def draw_task(split: Split, number: int, objective: Objective = "latency") -> Ta
         if split_of(network) != split:
             continue
         accelerator = draw_accelerator(rng)
-        tiles = int(TileMapping(network, accelerator, (MAX_BITS,)).tiles.sum())
         accuracy = draw_accuracy(rng, len(network))
-        plain = np.full(len(network), MAX_BITS)
-        if accuracy.drop(plain, plain) <= ALLOWED_DROP:
+        if accuracy.drop(Design.plain(len(network))) <= ALLOWED_DROP:
+            tiles = CostModel(network, accelerator).baseline.tiles
             return Task(
                 id=f"LRMP-Procedural-{split}-{number}",
                 network=network,
                 accelerator=accelerator,
                 budget=int(tiles * 2 ** rng.random()),
                 objective=objective,
-                accuracy_factory=_Ready(accuracy),
+                accuracy_factory=GivenAccuracy(accuracy),
                 allowed_drop=ALLOWED_DROP,
             )
     raise TaskError(
@@ -111,16 +112,6 @@ def split_of(network: Network) -> Split:
     shapes = np.stack([network.rows, network.columns, network.positions])
     first = hashlib.sha256(shapes.astype("<i8").tobytes()).digest()[0]
     return "test" if first < 256 * TEST_SHARE else "train"
-
-
-class _Ready:
-    """An accuracy factory that has its model already; unlike a lambda it can be pickled."""
-
-    def __init__(self, accuracy: TableAccuracy) -> None:
-        self.accuracy = accuracy
-
-    def __call__(self, network: Network) -> TableAccuracy:
-        return self.accuracy
 
 
 def draw_network(rng: Rng) -> Network:
@@ -195,7 +186,7 @@ def draw_accuracy(rng: Rng, layers: int) -> TableAccuracy:
     depth = np.linspace(-0.5, 0.5, layers)
     common, *own = rng.standard_normal((3, layers))
     share = np.clip(draws["correlation"], 0.0, 1.0)
-    tables: dict[str, NDArray[np.float64]] = {}
+    tables: dict[Axes, ArrayLike] = {}
     for operand, rest in zip(("weight", "activation"), own, strict=True):
         spread, slope_spread, noise = (
             abs(draws[f"{operand}_{key}"]) for key in ("spread", "slope_spread", "noise")
@@ -203,17 +194,16 @@ def draw_accuracy(rng: Rng, layers: int) -> TableAccuracy:
         level = draws[f"{operand}_level"] + draws[f"{operand}_trend"] * depth
         level += spread * (np.sqrt(share) * common + np.sqrt(1 - share) * rest)
         slopes = draws[f"{operand}_slope"] + slope_spread * rng.standard_normal(layers)
-        logs = level[:, None] + slopes[:, None] * (np.array(BIT_WIDTHS) - LEVEL_BITS)
+        logs = level[:, None] + slopes[:, None] * (PRECISION[f"{operand}_bits"].array - LEVEL_BITS)
         logs += noise * rng.standard_normal(logs.shape)
-        tables[operand] = 10 ** np.minimum.accumulate(logs, axis=1)
+        tables[f"{operand}_bits"] = 10 ** np.minimum.accumulate(logs, axis=1)
     # (sum / allowance) ** exponent points.
     ceiling = float(np.clip(draws["ceiling"], 50, 100))
     points = np.array([0.0, *(knot for knot in KNOTS if knot < ceiling)])
     sums = 10 ** draws["allowance"] * points ** (1 / max(draws["exponent"], 1.0))
     drop_map = DropMap(sums.tolist(), points.tolist(), ceiling)
     return TableAccuracy(
-        tables["weight"],
-        tables["activation"],
+        tables,
         "drawn like the tables of measured networks",
         is_estimate=True,
         drop_map=drop_map,

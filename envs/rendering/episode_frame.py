@@ -1,6 +1,7 @@
 """Pictures of an episode as it goes on, fast enough for video."""
 
 from dataclasses import dataclass
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,14 +9,15 @@ from numpy.typing import NDArray
 
 from lrmp.envs.rendering.episode_view import EpisodeView
 from lrmp.envs.task.task import Task
-from lrmp.hardware.space.design import BIT_WIDTHS, MAX_BITS
-from lrmp.plotting.design_plot import (
-    ACTIVATIONS,
-    AFTER,
+from lrmp.plotting.design_plot import AFTER, READABLE_NAMES, new_figure
+from lrmp.plotting.knob_panel import (
     BEFORE,
-    READABLE_NAMES,
-    WEIGHTS,
-    new_figure,
+    COLOURS,
+    bar_heights,
+    bar_places,
+    draw_scale,
+    knob_panels,
+    words,
 )
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 Frame = NDArray[np.uint8]
 
 DPI = 80
-HEIGHT, LEAST_WIDTH, MOST_WIDTH = 600, 640, 1600  # pixels; video encoders want even numbers
+PANEL, HEAD = 180, 60  # pixels, of a panel and what is above all
+LEAST_WIDTH, MOST_WIDTH = 640, 1600  # pixels; video encoders want even numbers
 PIXELS_PER_LAYER = 44
 HERE, TROUGH, TOO_MUCH = "#f1c40f", "#ececec", "#c0392b"
 UNDECIDED, MARKER = 0.25, 0.3  # opacities
@@ -34,7 +37,7 @@ FOOT = 1e-9  # of a bar, below every scale and fit for a logarithmic one
 
 
 class EpisodeFrame:
-    """Draws how episodes of one task stand: bits, copies and time per layer, and the totals.
+    """Draws how episodes of one task stand: settings, copies and time per layer, and the totals.
 
     Axes and labels are drawn once and kept; each frame adds bars and numbers. The scales of copies
     and times change at the end, when the oracle has placed the copies.
@@ -52,25 +55,41 @@ class EpisodeFrame:
         if width is None:
             width = min(MOST_WIDTH, max(LEAST_WIDTH, PIXELS_PER_LAYER * len(task.network)))
         # Half a pixel more, since the canvas is rounded down.
-        self._figure = new_figure((width + 0.5) / DPI, (HEIGHT + 0.5) / DPI)
+        shown = knob_panels(task.space)
+        height = HEAD + PANEL * (len(shown) + 2)
+        self._figure = new_figure((width + 0.5) / DPI, (height + 0.5) / DPI)
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
         self._canvas = FigureCanvasAgg(self._figure)
         self._figure.set_dpi(DPI)
-        rows = self._figure.add_gridspec(4, 3, height_ratios=(0.35, 1, 1, 1))
+        ratios = (0.35, *[1] * (len(shown) + 2))
+        rows = self._figure.add_gridspec(len(ratios), 3, height_ratios=ratios)
         gauges = [self._figure.add_subplot(rows[0, column]) for column in range(3)]
-        bits, copies, time = (self._figure.add_subplot(rows[row, :]) for row in (1, 2, 3))
+        *panels, copies, time = (
+            self._figure.add_subplot(rows[row, :]) for row in range(1, len(ratios))
+        )
         self._copies_axes, self._time_axes = copies, time
         self._moving: list[tuple[Axes | None, Any]] = []  # what every frame draws anew
 
         self._title = self._moves(None, self._figure.suptitle(" "))
         self._gauges = [self._gauge(axes) for axes in gauges]
-        self._here = [self._marker(axes) for axes in (bits, copies, time)]
-        self._weights = self._bars(bits, -0.2, 0.4, WEIGHTS)
-        self._activations = self._bars(bits, 0.2, 0.4, ACTIVATIONS)
+        self._here = [self._marker(axes) for axes in (*panels, copies, time)]
+        colours = iter(cycle(COLOURS))
+        self._knobs: dict[str, _Bars] = {}
+        for axes, knobs in zip(panels, shown, strict=True):
+            for knob, place in zip(knobs, bar_places(len(knobs)), strict=True):
+                self._knobs[knob.name] = self._bars(axes, *place, next(colours))
+            draw_scale(axes, knobs)
+            axes.legend(
+                [self._knobs[knob.name].polygons for knob in knobs],
+                [words(knob) for knob in knobs],
+                loc="upper right",
+                ncols=len(knobs),
+                fontsize="small",
+            )
         self._copies = self._bars(copies, 0.0, 0.7, AFTER)
         self._time = self._bars(time, 0.2, 0.4, AFTER)
-        self._fixed(bits, copies, time)
+        self._fixed([*panels, copies, time])
         self._background: Any = None
         self._limits: tuple[float, float] | None = None
         self._draw_background(np.inf, 1)  # the axes are placed by the first drawing
@@ -87,15 +106,15 @@ class EpisodeFrame:
         Returns:
             Pixels, shape (height, width, 3).
         """
-        report, decided, count = view.report, view.decided, len(view.weight_bits)
+        report, decided, count = view.report, view.decided, len(view.settings)
         times = report.layer_cycles * (1e6 / report.clock_hz)
         least = float(times[times > 0].min(initial=np.inf))
         most_copies = int(view.design.replication.max())
         self._draw_background(least, most_copies)
 
         opacity = np.where(np.arange(count) < decided, 1.0, UNDECIDED)
-        self._weights.set(view.weight_bits, opacity)
-        self._activations.set(view.activation_bits, opacity)
+        for place, knob in enumerate(self.task.space):
+            self._knobs[knob.name].set(bar_heights(knob, view.settings[:, place]), opacity)
         self._copies.set(view.design.replication, opacity)
         self._time.set(times, opacity)
         for marker in self._here:
@@ -116,7 +135,7 @@ class EpisodeFrame:
         copies = "" if view.outcome else ", one copy each"
         reward = f", reward {view.outcome.reward():.3f}" if view.outcome else ""
         over = 2.0 if drop > 0 else 0.0  # where no drop is allowed at all
-        for (bar, text), share, words in zip(
+        for (bar, text), share, wording in zip(
             self._gauges,
             (
                 view.report.tiles / task.budget,
@@ -132,7 +151,7 @@ class EpisodeFrame:
         ):
             bar.set_width(min(1.0, max(0.0, share)))
             bar.set_color(TOO_MUCH if share > 1 else AFTER)
-            text.set_text(words)
+            text.set_text(wording)
 
     def _draw_background(self, least_us: float, most_copies: int) -> None:
         """Draw what stays, if there is no such drawing or a bar would leave its scale."""
@@ -150,33 +169,23 @@ class EpisodeFrame:
         self._background = self._canvas.copy_from_bbox(whole)  # type: ignore[no-untyped-call]
         self._limits = limits
 
-    def _fixed(self, bits: "Axes", copies: "Axes", time: "Axes") -> None:
-        """Draw axes, labels, and the plain 8-bit design."""
+    def _fixed(self, panels: "list[Axes]") -> None:
+        """Draw axes, labels, and the time of the plain design."""
         task, count = self.task, len(self.task.network)
-        bits.axhline(MAX_BITS, color=BEFORE, linewidth=1, linestyle="--")
-        bits.set_ylabel("bits")
-        bits.set_ylim(0, MAX_BITS + 2.5)  # room for the legend
-        bits.set_yticks(BIT_WIDTHS)
-        bits.legend(
-            (self._weights.polygons, self._activations.polygons),
-            ("weights", "activations"),
-            loc="upper right",
-            ncols=2,
-            fontsize="small",
-        )
+        copies, time = panels[-2:]
         copies.set_yscale("log", base=2)
         copies.yaxis.set_major_formatter("{x:g}")
         copies.set_ylabel("copies")
         baseline = task.cost_model.baseline
         plain = baseline.layer_cycles * (1e6 / baseline.clock_hz)
-        at_two_bits = task.cost_model.layer_cycles([2] * count, [2] * count, 1)
-        running = at_two_bits[at_two_bits > 0] * (1e6 / baseline.clock_hz)
+        _, cycles = task.cost_model.one_copy
+        running = cycles.values[cycles.values > 0] * (1e6 / baseline.clock_hz)
         self._least_plain_us = float(running.min())
-        self._most_plain_us = float(plain.max())
+        self._most_plain_us = float(running.max())
         time.bar(np.arange(count) - 0.2, plain, 0.4, color=BEFORE)
         time.set_yscale("log")
         time.set_ylabel("time (µs)")
-        for axes in (bits, copies, time):
+        for axes in panels:
             axes.spines[["top", "right"]].set_visible(False)
             axes.set_xlim(-0.7, count - 0.3)
             axes.set_xticks([])

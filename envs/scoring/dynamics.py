@@ -142,7 +142,8 @@ class Dynamics:
         found = self._table.term_values(settings, layers)
         plain = self._table.term_values(np.broadcast_to(self.space.plain, settings.shape), layers)
         first, *others = (term - of_plain for term, of_plain in zip(found, plain, strict=True))
-        return sum(others, first)
+        total: NDArray[np.float64] = sum(others, first)
+        return total
 
     def drop(self, settings: IntArray) -> float:
         """Look up the accuracy drop of a design with one copy of every layer.

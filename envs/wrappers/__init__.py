@@ -1,18 +1,18 @@
 """Wrappers: what other searches do to an agent's choice, and what users do with an environment."""
 
-from lrmp.envs.wrappers.bit_choice import BitChoice
 from lrmp.envs.wrappers.budget_projection import BudgetProjection
 from lrmp.envs.wrappers.cell_width_weights import CellWidthWeights
 from lrmp.envs.wrappers.pin_first_last import PinFirstLast
 from lrmp.envs.wrappers.record_designs import RecordDesigns, best_line
 from lrmp.envs.wrappers.select_features import SelectFeatures
+from lrmp.envs.wrappers.setting_choice import SettingChoice
 
 __all__ = [
-    "BitChoice",
     "BudgetProjection",
     "CellWidthWeights",
     "PinFirstLast",
     "RecordDesigns",
     "SelectFeatures",
+    "SettingChoice",
     "best_line",
 ]

@@ -6,11 +6,10 @@ from gymnasium.utils import RecordConstructorArgs
 
 from lrmp.envs.forms.layerwise import Action
 from lrmp.envs.scoring.observation import Observation
-from lrmp.envs.wrappers.bit_choice import BitChoice
-from lrmp.hardware.space.design import BIT_WIDTHS
+from lrmp.envs.wrappers.setting_choice import Places, SettingChoice
 
 
-class CellWidthWeights(BitChoice, RecordConstructorArgs):
+class CellWidthWeights(SettingChoice, RecordConstructorArgs):
     """Offer only weight bits that are multiples of the chip's cell width.
 
     A weight of 3 bits holds as many 2-bit cells as one of 4, so CIM-AQ (Pelke et al., DATE 2026,
@@ -19,28 +18,37 @@ class CellWidthWeights(BitChoice, RecordConstructorArgs):
     ``MultiDiscrete([n, 7])``. What is asked for is what is executed: the actions mean other bits.
 
     Args:
-        env: A layer-wise environment.
+        env: A layer-wise environment of a task that turns weight bits.
 
     Raises:
         TaskError: If the environment is another.
+        DesignError: If the task does not turn weight bits.
     """
 
     def __init__(self, env: gym.Env[Observation, Action]) -> None:
         RecordConstructorArgs.__init__(self)
-        BitChoice.__init__(self, env)
+        SettingChoice.__init__(self, env)
         cell_bits = self.task.accelerator.cell_bits  # 1..4: there is always a multiple
-        self.weight_widths = tuple(w for w in self._inner_widths if w % cell_bits == 0)
+        self._knob = self.space.place("weight_bits")
+        widths = self.space["weight_bits"].array
+        multiples = tuple(p for p in self._inner_places[self._knob] if widths[p] % cell_bits == 0)
+        self.places = self._with(self._inner_places, multiples)
         if isinstance(env.action_space, spaces.MultiDiscrete):
-            self.action_space = spaces.MultiDiscrete([len(self.weight_widths), len(BIT_WIDTHS)])
+            self.action_space = spaces.MultiDiscrete([len(places) for places in self.places])
 
-    def weight_choices(self, layer: int) -> tuple[int, ...]:
-        """Say which weight bits a layer can get.
+    def choices(self, layer: int) -> Places:
+        """Say what a layer can get.
 
         Args:
             layer: Its index.
 
         Returns:
-            Bits in rising order; of a layer that is pinned inside, the pinned ones.
+            For every knob places of values, ascending; of a layer that is pinned inside, the pinned
+            ones.
         """
-        inner = super().weight_choices(layer)
-        return tuple(w for w in inner if w in self.weight_widths) or inner
+        inner = super().choices(layer)
+        multiples = tuple(p for p in inner[self._knob] if p in self.places[self._knob])
+        return self._with(inner, multiples or inner[self._knob])
+
+    def _with(self, places: Places, multiples: tuple[int, ...]) -> Places:
+        return (*places[: self._knob], multiples, *places[self._knob + 1 :])

@@ -5,67 +5,64 @@ from gymnasium.utils import RecordConstructorArgs
 
 from lrmp.envs.forms.layerwise import Action
 from lrmp.envs.scoring.observation import Observation
-from lrmp.envs.wrappers.bit_choice import BitChoice, Bits
+from lrmp.envs.wrappers.setting_choice import Places, Setting, SettingChoice
 from lrmp.errors import TaskError
-from lrmp.hardware.space.design import BIT_WIDTHS, MAX_BITS
+from lrmp.hardware.space.knob import Value
 
 
-class PinFirstLast(BitChoice, RecordConstructorArgs):
-    """Give the first and the last layer fixed bits, whatever the agent asks for.
+class PinFirstLast(SettingChoice, RecordConstructorArgs):
+    """Give the first and the last layer a fixed setting, whatever the agent asks for.
 
     HAQ (Wang et al., CVPR 2019) and CIM-AQ (arXiv 2601.21737) keep both at 8 bits, since they are
     small and sensitive. The agent still takes their two steps.
 
     Args:
         env: A layer-wise environment.
-        weight_bits: Of both layers.
-        activation_bits: Of both layers.
+        **values: Of knobs by name, for both layers; those left out are plain.
 
     Raises:
-        TaskError: If the bits cannot be chosen, or the environment is another.
+        TaskError: If a value cannot be chosen, or the environment is another.
+        DesignError: If there is no such knob.
     """
 
-    def __init__(
-        self,
-        env: gym.Env[Observation, Action],
-        weight_bits: int = MAX_BITS,
-        activation_bits: int = MAX_BITS,
-    ) -> None:
-        RecordConstructorArgs.__init__(
-            self, weight_bits=weight_bits, activation_bits=activation_bits
-        )
-        BitChoice.__init__(self, env)
-        for name, bits, widths in (
-            ("weight_bits", weight_bits, self.weight_widths),
-            ("activation_bits", activation_bits, BIT_WIDTHS),
-        ):
-            if bits not in widths:
+    def __init__(self, env: gym.Env[Observation, Action], **values: Value) -> None:
+        RecordConstructorArgs.__init__(self, **values)  # type: ignore[arg-type]  # names of knobs
+        SettingChoice.__init__(self, env)
+        for name in values:
+            self.space.place(name)
+        pinned = []
+        for knob, places in zip(self.space, self.places, strict=True):
+            value, known = values.get(knob.name, knob.plain), [knob.values[p] for p in places]
+            if value not in known:
                 raise TaskError(
-                    f"Expected {name} of the pinned layers to be one of "
-                    f"{', '.join(map(str, widths))}; got {bits!r}."
+                    f"Expected {knob.name} of the pinned layers to be one of "
+                    f"{', '.join(map(str, known))}; got {value!r}."
                 )
-        self.bits = (weight_bits, activation_bits)
+            pinned.append(knob.values.index(value))
+        self.setting: Setting = tuple(pinned)
         self._pinned = {0, len(self.task.network) - 1}
 
-    def weight_choices(self, layer: int) -> tuple[int, ...]:
-        """Say which weight bits a layer can get.
+    def choices(self, layer: int) -> Places:
+        """Say what a layer can get.
 
         Args:
             layer: Its index.
 
         Returns:
-            Bits in rising order.
+            For every knob places of values, ascending.
         """
-        return (self.bits[0],) if layer in self._pinned else super().weight_choices(layer)
+        if layer in self._pinned:
+            return tuple((place,) for place in self.setting)
+        return super().choices(layer)
 
-    def execute(self, layer: int, bits: Bits) -> Bits:
-        """Replace the bits of the first and the last layer.
+    def execute(self, layer: int, setting: Setting) -> Setting:
+        """Replace the setting of the first and the last layer.
 
         Args:
             layer: Index of the layer to decide.
-            bits: Weight and activation bits asked for.
+            setting: What is asked for.
 
         Returns:
-            Weight and activation bits that are executed.
+            What is executed.
         """
-        return self.bits if layer in self._pinned else bits
+        return self.setting if layer in self._pinned else setting

@@ -143,11 +143,13 @@ class Design(FrozenArrays, LayerTable):
     def __repr__(self) -> str:
         if not len(self):
             return short_repr(self, "0 layers")
-        return short_repr(
-            self,
-            f"{len(self)} layers",
-            *(self._shown(name) for name in self.space.names),
-            short_range("copies", self.replication),
+        return short_repr(self, f"{len(self)} layers", self.summary)
+
+    @property
+    def summary(self) -> str:
+        """Between what values settings and copies lie, such as ``"weight bits 2..8, copies 1"``."""
+        return ", ".join(
+            [*map(self._shown, self.space.names), short_range("copies", self.replication)]
         )
 
     def to_json(self) -> dict[str, Any]:

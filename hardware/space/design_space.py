@@ -313,6 +313,18 @@ class DesignSpace(FrozenArrays):
             knob.name: knob.decode(settings[..., place]) for place, knob in enumerate(self.knobs)
         }
 
+    def shown(self, setting: IntArray) -> str:
+        """Write a setting in a few characters.
+
+        Args:
+            setting: Shape (K,).
+
+        Returns:
+            The values in the order of the knobs, such as ``"6/4"``.
+        """
+        places = setting.tolist()
+        return "/".join(str(knob.values[k]) for knob, k in zip(self.knobs, places, strict=True))
+
     def compute(self, computation: Computation) -> Computation:
         """Apply the effects of all knobs, in their order.
 

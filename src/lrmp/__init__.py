@@ -4,8 +4,8 @@
 neither torch nor matplotlib. ``gym.make("lrmp:LRMP-ResNet18-v0")`` needs no import statement and
 is the form for worker processes.
 
-To start from: ``lrmp.list_tasks()``, ``lrmp.evaluate("LRMP-ResNet18-v0", 6, 6)``, and ``make_task``
-for a network and chip of your own.
+To start from: ``lrmp.list_tasks()``, ``lrmp.evaluate("LRMP-ResNet18-v0", weight_bits=6)``, and
+``make_task`` for a network and chip of your own.
 """
 
 import importlib

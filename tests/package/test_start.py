@@ -28,7 +28,7 @@ def test_a_first_session():
     outcome = lrmp.evaluate("LRMP-LeNet-v0", 6, 6)
     assert outcome == lrmp.evaluate(lrmp.load_task("LRMP-LeNet-v0"), [6] * 4, [6] * 4)
     assert outcome.reward() <= lrmp.stored_optimum("LRMP-LeNet-v0").value
-    assert lrmp.evaluate("LRMP-LeNet-v0", 8, 8).design.weight_bits.tolist() == [8] * 4
+    assert lrmp.evaluate("LRMP-LeNet-v0", 8, 8).design["weight_bits"].tolist() == [8] * 4
 
 
 def test_evaluate_takes_the_kind_of_accuracy():

@@ -13,6 +13,7 @@ from lrmp.hardware import (
     load_network,
     load_preset,
 )
+from lrmp.hardware.space.design import Design
 from lrmp.plotting.cost_plot import COLOURS, plot_cost
 
 PREFIXES = {"": 1.0, "m": 1e-3, "µ": 1e-6, "n": 1e-9}
@@ -25,7 +26,9 @@ def model():
 
 @pytest.fixture(scope="module")
 def design():
-    return Design([4, 4, 5, 4, 8], [5, 5, 4, 6, 8], [2, 5, 2, 1, 1])
+    return Design.of(
+        {"weight_bits": [4, 4, 5, 4, 8], "activation_bits": [5, 5, 4, 6, 8]}, [2, 5, 2, 1, 1]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +105,7 @@ def test_totals_share_a_scale_and_carry_their_values(figure, model, design):
 
 def test_utilisation_of_every_layer_and_of_all_tiles(figure, model, design):
     axes = panel(figure, "cells that hold weights")
-    shares = model.utilisation(design.weight_bits)
+    shares = model.utilisation(design["weight_bits"])
     np.testing.assert_allclose([bar.get_height() for bar in axes.patches], 100 * shares)
     tiles = model.evaluate(design).layer_tiles
     mean = 100 * (shares * tiles).sum() / tiles.sum()
@@ -160,7 +163,9 @@ def test_every_part_of_an_area_has_a_colour():
 def test_nothing_overlaps(name):
     network = load_network(name)
     model = CostModel(network, load_preset("lrmp_frontiers_2024"))
-    figure = plot_cost(model, Design.uniform(len(network), 4, 5))
+    figure = plot_cost(
+        model, Design.of({"weight_bits": 4, "activation_bits": 5}, layers=len(network))
+    )
     figure.draw_without_rendering()
     boxes = [axes.get_tightbbox() for axes in figure.axes]
     for index, box in enumerate(boxes):
@@ -177,11 +182,13 @@ def test_nothing_overlaps(name):
 def test_names_of_very_many_layers_are_thinned():
     network = load_network("llama_7b")
     model = CostModel(network, load_preset("lrmp_frontiers_2024"))
-    figure = plot_cost(model, Design.uniform(len(network), 8, 8))
+    figure = plot_cost(
+        model, Design.of({"weight_bits": 8, "activation_bits": 8}, layers=len(network))
+    )
     names = [label.get_text() for label in panel(figure, "cells").get_xticklabels()]
     assert names == [layer.name for layer in network.layers[::3]]
 
 
 def test_design_of_another_network_is_refused(model):
     with pytest.raises(DesignError, match="Expected a design of 5 layers for digits_cnn, got 3"):
-        plot_cost(model, Design.uniform(3, 8, 8))
+        plot_cost(model, Design.of({"weight_bits": 8, "activation_bits": 8}, layers=3))

@@ -44,7 +44,7 @@ def resnet18():
     model = CostModel(load_network("resnet18"), LRMP)
     copies = np.ones(21, dtype=np.int64)
     copies[:5] = [25, 10, 10, 9, 9]
-    return model, Design([4] * 21, [5] * 21, copies)
+    return model, Design.of({"weight_bits": [4] * 21, "activation_bits": [5] * 21}, copies)
 
 
 def test_one_square_per_tile_in_the_colour_of_its_layer(resnet18):
@@ -87,7 +87,9 @@ def test_numbers_stay_inside_their_copies():
     network = load_network("mobilenet_v2")
     model = CostModel(network, load_preset("isaac_isca_2016"))
     copies = np.minimum(model.units, 1 + np.arange(len(network)) % 5)
-    design = Design([8] * len(network), [8] * len(network), copies)
+    design = Design.of(
+        {"weight_bits": [8] * len(network), "activation_bits": [8] * len(network)}, copies
+    )
     figure = plot_floor_plan(model, design)
     figure.draw_without_rendering()
     axes = figure.axes[0]
@@ -110,7 +112,9 @@ def test_outlines_enclose_copies_by_hand():
     # Two cores of 2 x 2 tiles beside each other, a gap of 0.5 between them. Two copies of 2 tiles
     # fill the columns of the first core, one of 1 tile and 3 free tiles the second.
     model = toy([2, 1][:1])
-    figure = plot_floor_plan(model, Design([2], [8], [2]), budget=8)
+    figure = plot_floor_plan(
+        model, Design.of({"weight_bits": [2], "activation_bits": [8]}, [2]), budget=8
+    )
     assert outlines_of(figure) == {
         frozenset({(0, 0), (0, 1)}), frozenset({(0, 1), (0, 2)}),
         frozenset({(1, 0), (1, 1)}), frozenset({(1, 1), (1, 2)}),
@@ -125,7 +129,9 @@ def test_outlines_enclose_copies_by_hand():
 
 def test_a_copy_goes_on_across_the_gap_between_cores():
     model = toy([6])
-    figure = plot_floor_plan(model, Design([2], [8], [1]), budget=8)
+    figure = plot_floor_plan(
+        model, Design.of({"weight_bits": [2], "activation_bits": [8]}, [1]), budget=8
+    )
     outlines = outlines_of(figure)
     # Over the gap run its upper and lower edges, and nothing closes the copy there.
     assert frozenset({(2, 0), (2.5, 0)}) in outlines
@@ -137,20 +143,24 @@ def test_a_copy_goes_on_across_the_gap_between_cores():
 
 def test_cores_of_one_tile_have_no_gaps():
     model = toy([6], tiles_per_core=1)
-    corners, _ = tiles_of(plot_floor_plan(model, Design([2], [8], [1])))
+    corners, _ = tiles_of(
+        plot_floor_plan(model, Design.of({"weight_bits": [2], "activation_bits": [8]}, [1]))
+    )
     assert corners[:, 0].tolist() == [[0, 0], [1, 0], [2, 0], [2, 1], [1, 1], [0, 1]]
 
 
 def test_layers_without_tiles_are_listed_without_a_colour():
     network = Network("two", (Layer.linear("fc", 256, 32), Layer.matmul("qk", 32, 16, 16)))
-    figure = plot_floor_plan(CostModel(network, LRMP), Design.uniform(2, 8, 8))
+    figure = plot_floor_plan(
+        CostModel(network, LRMP), Design.of({"weight_bits": 8, "activation_bits": 8}, layers=2)
+    )
     assert legend_of(figure)[1].split() == ["2", "qk", "no", "tiles"]
     assert [text.get_text() for text in figure.axes[0].texts] == ["1"]
 
 
 def test_list_of_105_layers_is_beside_the_map():
     model = CostModel(load_network("resnet101"), LRMP)
-    figure = plot_floor_plan(model, Design.uniform(105, 4, 5))
+    figure = plot_floor_plan(model, Design.of({"weight_bits": 4, "activation_bits": 5}, layers=105))
     figure.draw_without_rendering()
     axes = figure.axes[0]
     legend = figure.legends[0].get_window_extent()
@@ -179,4 +189,4 @@ def test_layers_that_take_turns_have_no_floor_plan():
     chip = replace(LRMP, weight_loading="time-multiplexed")
     model = CostModel(load_network("digits_cnn"), chip)
     with pytest.raises(DesignError, match="Expected a chip that holds all layers at the same time"):
-        plot_floor_plan(model, Design.uniform(5, 8, 8))
+        plot_floor_plan(model, Design.of({"weight_bits": 8, "activation_bits": 8}, layers=5))

@@ -97,7 +97,12 @@ def test_every_dimensional_key_ends_in_its_unit(name):
 )
 def test_every_preset_costs_convolutional_and_recurrent_networks(name, network):
     model = CostModel(load_network(network), load_preset(name))
-    wide, narrow = model.baseline, model.evaluate(Design.uniform(len(model.network), 4, 4))
+    wide, narrow = (
+        model.baseline,
+        model.evaluate(
+            Design.of({"weight_bits": 4, "activation_bits": 4}, layers=len(model.network))
+        ),
+    )
     one_step = model.accelerator.dac_bits == 8
     assert 0 < narrow.latency_cycles < wide.latency_cycles + one_step
     assert 0 < narrow.tiles <= wide.tiles

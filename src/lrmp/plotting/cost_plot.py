@@ -13,7 +13,8 @@ from lrmp.hardware.cost.cost_report import CostReport
 from lrmp.hardware.cost.energy import ENERGY_COMPONENTS
 from lrmp.hardware.cost.latency import CYCLE_COMPONENTS
 from lrmp.hardware.space.design import Design
-from lrmp.plotting.design_plot import AFTER, BEFORE, new_figure
+from lrmp.plotting.design_plot import AFTER, new_figure
+from lrmp.plotting.knob_panel import BEFORE
 from lrmp.si_prefix import format_number, format_quantity, si_prefix
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def plot_cost(cost_model: CostModel, design: Design, budget: int | None = None) 
     for index, stack in enumerate(stacks):
         top, bottom = 2 * index, 2 * index + 1
         total = figure.add_subplot(grid[top : bottom + 1, 1])
-        _draw_stack(panels[top], panels[bottom], total, stack.merged(), _describe(design))
+        _draw_stack(panels[top], panels[bottom], total, stack.merged(), design.summary)
     _draw_utilisation(panels[-1], cost_model, design, after)
     for panel in panels:
         panel.set_xlim(-0.7, len(network) - 0.3)
@@ -150,21 +151,12 @@ def _gains(before: CostReport, after: CostReport) -> str:
     return "gains " + ", ".join(f"{gain:.2f}x {name}" for name, gain in gains.items())
 
 
-def _describe(design: Design) -> str:
-    """Say which bits and copies a design has."""
-    weights, activations, copies = (
-        f"{values.min()}" if values.min() == values.max() else f"{values.min()}..{values.max()}"
-        for values in (design.weight_bits, design.activation_bits, design.replication)
-    )
-    return f"{weights}/{activations} bits, {copies} copies of a layer"
-
-
 def _draw_stack(
     top: "Axes", bottom: "Axes", total: "Axes", stack: _Stack, description: str
 ) -> None:
     """Draw one quantity per layer, before and after, and in total."""
     designs = (
-        (top, stack.before, "before: 8/8 bits, one copy of every layer"),
+        (top, stack.before, "before: plain, one copy of every layer"),
         (bottom, stack.after, f"after: {description} (a scale of its own)"),
     )
     for axes, parts, title in designs:
@@ -218,7 +210,7 @@ def _draw_utilisation(
     axes: "Axes", cost_model: CostModel, design: Design, report: CostReport
 ) -> None:
     """Draw which share of the cells paid for hold weights."""
-    percent = 100 * cost_model.utilisation(design.weight_bits)
+    percent = 100 * cost_model.utilisation(design.settings)
     mean = float((percent * report.layer_tiles).sum() / max(1, report.tiles))
     axes.bar(np.arange(len(design)), percent, 0.8, color=AFTER)
     axes.axhline(mean, color=BEFORE, linestyle="--", linewidth=1)

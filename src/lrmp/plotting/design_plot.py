@@ -1,18 +1,27 @@
-"""A picture of a design: bits, copies, and time per layer before and after."""
+"""A picture of a design: settings, copies, and time per layer before and after."""
 
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lrmp.errors import MissingExtraError
-from lrmp.hardware.space.design import BIT_WIDTHS, MAX_BITS
+from lrmp.plotting.knob_panel import (
+    BEFORE,
+    COLOURS,
+    bar_heights,
+    bar_places,
+    draw_scale,
+    knob_panels,
+    words,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from lrmp.envs.scoring.outcome import Outcome
 
-BEFORE, AFTER, WEIGHTS, ACTIVATIONS = "#b8b8b8", "#1f6f8b", "#1f6f8b", "#e08e45"
+AFTER = "#1f6f8b"
 READABLE_NAMES = 60  # more layer names than this would overlap
 
 
@@ -45,24 +54,24 @@ def plot_design(outcome: "Outcome") -> "Figure":
         outcome: A finished design of L layers.
 
     Returns:
-        Three panels over the layers: bits, copies, and time before (8-bit baseline, one copy) and
-        after.
+        Panels over the layers: the knobs, copies, and time before (plain chip, one copy) and after.
 
     Raises:
         MissingExtraError: If matplotlib is not installed.
     """
     task, design, report = outcome.task, outcome.design, outcome.report
     count = len(design)
-    figure = new_figure(min(16.0, 4.0 + 0.3 * count), 7.5)
-    bits, copies, time = figure.subplots(3, sharex=True)
+    shown = knob_panels(task.space)
+    figure = new_figure(min(16.0, 4.0 + 0.3 * count), 2.5 * (len(shown) + 2))
+    *panels, copies, time = figure.subplots(len(shown) + 2, sharex=True)
     x = np.arange(count)
 
-    bits.bar(x - 0.2, design.weight_bits, 0.4, color=WEIGHTS, label="weights")
-    bits.bar(x + 0.2, design.activation_bits, 0.4, color=ACTIVATIONS, label="activations")
-    bits.axhline(MAX_BITS, color=BEFORE, linewidth=1, linestyle="--", label="baseline")
-    bits.set_ylabel("bits")
-    bits.set_ylim(0, MAX_BITS + 2.5)  # room for the legend
-    bits.set_yticks(BIT_WIDTHS)
+    colours = iter(cycle(COLOURS))
+    for axes, knobs in zip(panels, shown, strict=True):
+        draw_scale(axes, knobs)
+        for knob, (offset, width) in zip(knobs, bar_places(len(knobs)), strict=True):
+            heights = bar_heights(knob, design.settings[:, task.space.place(knob.name)])
+            axes.bar(x + offset, heights, width, color=next(colours), label=words(knob))
 
     copies.bar(x, design.replication, 0.7, color=AFTER)
     copies.set_yscale("log", base=2)
@@ -80,13 +89,13 @@ def plot_design(outcome: "Outcome") -> "Figure":
 
     to_us = 1e6 / report.clock_hz
     baseline = task.cost_model.baseline
-    time.bar(x - 0.2, baseline.layer_cycles * to_us, 0.4, color=BEFORE, label="baseline 8/8 bits")
+    time.bar(x - 0.2, baseline.layer_cycles * to_us, 0.4, color=BEFORE, label="plain chip")
     time.bar(x + 0.2, report.layer_cycles * to_us, 0.4, color=AFTER, label="this design")
     time.set_yscale("log")
     time.set_ylabel("time per layer (µs)")
-    for axes in (bits, time):
+    for axes in (*panels, time):
         axes.legend(loc="upper right", ncols=3, fontsize="small", framealpha=0.9)
-    for axes in (bits, copies, time):
+    for axes in (*panels, copies, time):
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_xlim(-0.7, count - 0.3)
 

@@ -103,7 +103,7 @@ def plot_floor_plan(cost_model: CostModel, design: Design, budget: int | None = 
             f"Expected from 1 to {MOST_TILES} tiles for a floor plan, got {budget}. Draw the cost "
             "of this design instead."
         )
-    per_copy = cost_model.tiles_per_copy(design.weight_bits)
+    per_copy = cost_model.tiles_per_copy(design.settings)
     placement = _place(per_copy, design.replication, budget, chip.tiles_per_core)
 
     columns = ceil(len(network) / MOST_LINES)

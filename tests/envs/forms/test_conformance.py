@@ -10,6 +10,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env, data_equivalence
 
 from lrmp.errors import ActionError
+from lrmp.hardware.space.design import Design
 
 # Published estimates, and tables predicted from other networks'.
 ESTIMATES = {
@@ -185,7 +186,7 @@ def test_executed_bits_are_the_chosen_bits(spec, discrete, play, random_actions)
     executed = [[info["weight_bits"], info["activation_bits"]] for *_, info in steps]
     assert executed == chosen.tolist()
     design = steps[-1][4]["design"]
-    assert np.stack([design.weight_bits, design.activation_bits], axis=1).tolist() == executed
+    assert np.stack([design["weight_bits"], design["activation_bits"]], axis=1).tolist() == executed
 
 
 def lrmp_formula(gain, drop):
@@ -226,7 +227,9 @@ def test_info_of_the_last_step_gives_cost_and_reward(spec, name, formula, most_b
     }
 
     design, report = info["design"], info["report"]
-    tiles, cycles = by_hand(task, design.weight_bits, design.activation_bits, design.replication)
+    tiles, cycles = by_hand(
+        task, design["weight_bits"], design["activation_bits"], design.replication
+    )
     assert sum(tiles) <= task.budget
     assert report.layer_tiles.tolist() == tiles
     assert report.layer_cycles.tolist() == cycles
@@ -244,7 +247,11 @@ def test_info_of_the_last_step_gives_cost_and_reward(spec, name, formula, most_b
         "edp": (energy[0] * sum(plain_cycles), energy[1] * sum(cycles)),
     }[task.objective]
     assert info["gain"] == pytest.approx(before / after, rel=1e-12)
-    drop = task.accuracy.drop(design.weight_bits, design.activation_bits)
+    drop = task.accuracy.drop(
+        Design.of(
+            {"weight_bits": design["weight_bits"], "activation_bits": design["activation_bits"]}
+        )
+    )
     assert info["accuracy_drop"] == drop
     if most_bits == 8:
         assert drop <= 1.0

@@ -13,6 +13,7 @@ import lrmp.envs.forms.layerwise
 from lrmp.envs import LayerwiseEnv, load_task
 from lrmp.envs.scoring.observation import FEATURES
 from lrmp.errors import InfeasibleBudgetError, LRMPError, SolverError, TaskError
+from lrmp.hardware.space.design import Design
 
 NEEDS_RESET = r"Expected reset\(\) before step\(\): no episode is running\."
 
@@ -104,7 +105,12 @@ def test_custom_task_is_played_directly_and_through_make(play):
 def test_task_that_allows_no_drop_is_played(play):
     task = dataclasses.replace(load_task("LRMP-Digits-v0"), id="Custom", allowed_drop=0.0)
     env = LayerwiseEnv(task, discrete=True)
-    assert task.accuracy.drop(np.full(5, 8), np.full(5, 8)) == 0
+    assert (
+        task.accuracy.drop(
+            Design.of({"weight_bits": np.full(5, 8), "activation_bits": np.full(5, 8)})
+        )
+        == 0
+    )
     number = env.feature_names.index("accuracy_spent")
     spent = [step[0][number] for step in play(env, np.zeros((5, 2), int))]
     assert spent[0] == 0

@@ -108,7 +108,7 @@ def test_drawn_tasks_are_within_what_is_documented(drawn):
         tiles = task.cost_model.baseline.tiles
         assert tiles <= task.budget <= 2 * tiles
         assert task.accelerator.active_rows <= task.accelerator.crossbar_rows
-        for table in (task.accuracy.weight_table, task.accuracy.activation_table):
+        for table in (task.accuracy.terms["weight_bits",], task.accuracy.terms["activation_bits",]):
             assert (np.diff(table, axis=1) <= 0).all()
         assert task.accuracy.is_estimate
     sizes = {len(task.network) for task in drawn}
@@ -119,7 +119,7 @@ def test_drawn_tasks_are_within_what_is_documented(drawn):
 def test_drawn_sensitivities_look_like_the_measured_ones():
     """The mean 4-bit level of many drawn networks is that of the fit."""
     levels = [
-        np.log10(draw_task("test", number).accuracy.weight_table[:, 2]).mean()
+        np.log10(draw_task("test", number).accuracy.terms["weight_bits",][:, 2]).mean()
         for number in range(150)
     ]
     mean, deviation = distributions()["weight_level"]
@@ -144,7 +144,7 @@ def test_features_by_hand():
     allowance = table.drop_map.threshold(1.0)
     harm = [
         (np.log10((entries[layer, bits - 2] - entries[layer, 6]) / allowance) + 5) / 8
-        for entries in (table.weight_table, table.activation_table)
+        for entries in (table.terms["weight_bits",], table.terms["activation_bits",])
         for bits in (4, 2)
     ]
     expected = [

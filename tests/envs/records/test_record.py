@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from lrmp.envs import Claim, Record, evaluate_bits, load_task
+from lrmp.envs import Claim, Record, evaluate, load_task
 from lrmp.envs.records.record import library_versions
 
 WEIGHT_BITS, ACTIVATION_BITS = [8, 4, 3, 4, 6], [8, 5, 4, 4, 7]
@@ -16,7 +16,9 @@ WEIGHT_BITS, ACTIVATION_BITS = [8, 4, 3, 4, 6], [8, 5, 4, 4, 7]
 
 @pytest.fixture(scope="module")
 def outcome():
-    return evaluate_bits(load_task("LRMP-Digits-v0"), WEIGHT_BITS, ACTIVATION_BITS)
+    return evaluate(
+        load_task("LRMP-Digits-v0"), weight_bits=WEIGHT_BITS, activation_bits=ACTIVATION_BITS
+    )
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 
 from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.envs.scoring.observation import LAYER_FEATURES, RUNNING_FEATURES
+from lrmp.hardware.space.design import Design
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def episode(spec, play, random_actions):
 def sensitivities(task, layers):
     """By the table's entries, or by running the digits network with one operand at 2 bits."""
     if isinstance(task.accuracy, TableAccuracy):
-        tables = task.accuracy.weight_table, task.accuracy.activation_table
+        tables = task.accuracy.terms["weight_bits",], task.accuracy.terms["activation_bits",]
         raw = [[table[layer, 2] - table[layer, 6] for layer in range(layers)] for table in tables]
     else:
         raw = [[], []]
@@ -91,7 +92,12 @@ def test_features_of_the_episode_so_far(episode, by_hand):
             spent = task.accuracy.table_sum(weight_bits, activation_bits)
             allowance = task.accuracy.drop_map.threshold(1.0)
         else:
-            spent = max(0.0, task.accuracy.drop(weight_bits, activation_bits))
+            spent = max(
+                0.0,
+                task.accuracy.drop(
+                    Design.of({"weight_bits": weight_bits, "activation_bits": activation_bits})
+                ),
+            )
             allowance = 1.0
         expected = {
             "previous_weight_bits": (previous[0] - 2) / 6,

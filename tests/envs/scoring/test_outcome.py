@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from lrmp.envs import evaluate_bits, load_task
+from lrmp.envs import evaluate, load_task
 from lrmp.errors import DesignError, InfeasibleBudgetError, SolverError
 
 BITS = [[8, 4, 3, 4, 6], [8, 5, 4, 4, 7]]
@@ -20,10 +20,10 @@ def digits(request):
 
 @pytest.mark.parametrize("solver", ["exact", "ilp"])
 def test_digits_by_both_solvers(digits, solver, by_hand):
-    outcome = evaluate_bits(digits, *BITS, solver=solver)
+    outcome = evaluate(digits, weight_bits=BITS[0], activation_bits=BITS[1], solver=solver)
     assert outcome.task is digits
-    assert outcome.design.weight_bits.tolist() == BITS[0]
-    assert outcome.design.activation_bits.tolist() == BITS[1]
+    assert outcome.design["weight_bits"].tolist() == BITS[0]
+    assert outcome.design["activation_bits"].tolist() == BITS[1]
     assert outcome.design.replication.tolist() == outcome.replication.copies.tolist()
     tiles, cycles = by_hand(digits, *BITS, outcome.design.replication)
     _, plain = by_hand(digits, [8] * 5, [8] * 5, [1] * 5)
@@ -46,27 +46,37 @@ def test_digits_by_both_solvers(digits, solver, by_hand):
 
 
 def test_drop_is_measured_on_the_design(digits):
-    outcome = evaluate_bits(digits, *BITS)
+    outcome = evaluate(digits, weight_bits=BITS[0], activation_bits=BITS[1])
     assert outcome.accuracy_drop == digits.accuracy.drop(*np.array(BITS))
 
 
 def test_drop_already_known_is_taken_as_given(digits):
     rough = [2] * 5, [2] * 5
-    assert evaluate_bits(digits, *rough).accuracy_drop > 20
-    assert evaluate_bits(digits, *rough, accuracy_drop=12.5).accuracy_drop == 12.5
-    assert evaluate_bits(digits, *rough, accuracy_drop=0.0).accuracy_drop == 0.0
+    assert evaluate(digits, weight_bits=rough[0], activation_bits=rough[1]).accuracy_drop > 20
+    assert (
+        evaluate(
+            digits, weight_bits=rough[0], activation_bits=rough[1], accuracy_drop=12.5
+        ).accuracy_drop
+        == 12.5
+    )
+    assert (
+        evaluate(
+            digits, weight_bits=rough[0], activation_bits=rough[1], accuracy_drop=0.0
+        ).accuracy_drop
+        == 0.0
+    )
 
 
 def test_reward_by_name(digits):
-    outcome = evaluate_bits(digits, *BITS, accuracy_drop=3.0)
+    outcome = evaluate(digits, weight_bits=BITS[0], activation_bits=BITS[1], accuracy_drop=3.0)
     gain = outcome.gain
     assert outcome.reward() == outcome.reward("lrmp") == pytest.approx(math.log(gain) - 2)
     assert outcome.reward("haq") == pytest.approx(-0.3)
     assert outcome.reward("cim-aq") == pytest.approx(-20)
     tolerant = dataclasses.replace(digits, id="Custom", allowed_drop=2.5)
-    assert evaluate_bits(tolerant, *BITS, accuracy_drop=3.0).reward() == pytest.approx(
-        math.log(gain) - 0.5
-    )
+    assert evaluate(
+        tolerant, weight_bits=BITS[0], activation_bits=BITS[1], accuracy_drop=3.0
+    ).reward() == pytest.approx(math.log(gain) - 0.5)
 
 
 @pytest.mark.parametrize("solver", ["exact", "ilp"])
@@ -77,14 +87,14 @@ def test_budget_below_one_copy_is_refused_with_both_numbers(digits, solver):
         match=r"Expected a budget of at least 56 tiles for one copy of every layer, got 55\. "
         r"Lower the weight bits or raise the budget\.",
     ):
-        evaluate_bits(task, [8] * 5, [8] * 5, solver=solver)
+        evaluate(task, weight_bits=[8] * 5, activation_bits=[8] * 5, solver=solver)
 
 
 def test_larger_budget_is_never_slower(digits):
     cycles = []
     for budget in range(32, 92, 5):
         task = dataclasses.replace(digits, id="Custom", budget=budget)
-        outcome = evaluate_bits(task, *BITS, accuracy_drop=0.0)
+        outcome = evaluate(task, weight_bits=BITS[0], activation_bits=BITS[1], accuracy_drop=0.0)
         cycles.append(outcome.report.cost(digits.objective))
     assert cycles == sorted(cycles, reverse=True)
     assert cycles[0] > cycles[-1]
@@ -102,9 +112,9 @@ def test_larger_budget_is_never_slower(digits):
 )
 def test_bits_of_no_design_are_refused(digits, weight_bits, activation_bits, message):
     with pytest.raises(DesignError, match=message):
-        evaluate_bits(digits, weight_bits, activation_bits)
+        evaluate(digits, weight_bits=weight_bits, activation_bits=activation_bits)
 
 
 def test_unknown_solver_is_refused(digits):
     with pytest.raises(SolverError, match="Expected solver to be one of exact, ilp; got 'cplex'"):
-        evaluate_bits(digits, *BITS, solver="cplex")
+        evaluate(digits, weight_bits=BITS[0], activation_bits=BITS[1], solver="cplex")

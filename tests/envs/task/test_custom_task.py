@@ -20,7 +20,7 @@ from gymnasium.vector.utils import CloudpickleWrapper
 
 from lrmp.accuracy.model.sensitivity_table import load_table
 from lrmp.cli import main
-from lrmp.envs import CUSTOM_ID, LayerwiseEnv, evaluate_bits, load_task, make_task, read_task
+from lrmp.envs import CUSTOM_ID, LayerwiseEnv, evaluate, load_task, make_task, read_task
 from lrmp.errors import (
     AccuracyTableError,
     InfeasibleBudgetError,
@@ -30,11 +30,12 @@ from lrmp.errors import (
     TaskError,
 )
 from lrmp.hardware import Layer, Network, load_network, load_preset
+from lrmp.hardware.space.design import Design
 
 DOCS = Path(__file__).parents[3] / "docs"
 POINTS = {
-    "weights": {"*": [4, 1, 0.3, 0.1, 0.03, 0.01, 0], "fc": [7, 6, 5, 4, 3, 2, 1]},
-    "activations": {"*": [0.5, 0, 0, 0, 0, 0, 0]},
+    "weight_bits": {"*": [4, 1, 0.3, 0.1, 0.03, 0.01, 0], "fc": [7, 6, 5, 4, 3, 2, 1]},
+    "activation_bits": {"*": [0.5, 0, 0, 0, 0, 0, 0]},
     "provenance": "made up",
 }
 OWN = Network(
@@ -97,7 +98,7 @@ def test_network_from_an_onnx_file_and_chip_from_a_preset_file(tmp_path):
     task = read_task(tmp_path / "task.toml")
     assert [(layer.rows, layer.columns) for layer in task.network.layers] == [(64, 32), (32, 10)]
     assert task.accelerator.name == "chip"
-    assert evaluate_bits(task, [3, 4], [8, 3]).accuracy_drop == 2
+    assert evaluate(task, weight_bits=[3, 4], activation_bits=[8, 3]).accuracy_drop == 2
 
 
 def test_sensitivity_table_from_a_file(tmp_path):
@@ -106,9 +107,9 @@ def test_sensitivity_table_from_a_file(tmp_path):
     task = make_task("lenet", accuracy=path)
     assert task.fingerprint == make_task("lenet").fingerprint
     path.unlink()  # the task has it by now
-    assert pickle.loads(pickle.dumps(task)).accuracy.drop([4] * 4, [4] * 4) == task.accuracy.drop(
-        [4] * 4, [4] * 4
-    )
+    assert pickle.loads(pickle.dumps(task)).accuracy.drop(
+        Design.of({"weight_bits": [4] * 4, "activation_bits": [4] * 4})
+    ) == task.accuracy.drop(Design.of({"weight_bits": [4] * 4, "activation_bits": [4] * 4}))
     assert make_task("lenet", accuracy=task.accuracy) == task
 
 
@@ -127,7 +128,7 @@ def test_network_itself_on_images():
         {"budget": 100},
         {"objective": "energy"},
         {"allowed_drop": 2.0},
-        {"accuracy": {**POINTS, "weights": {"*": [1] * 7}}},
+        {"accuracy": {**POINTS, "weight_bits": {"*": [1] * 7}}},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -176,7 +177,10 @@ def test_vector_of_an_own_task(vectorization_mode):
     envs.step([[0, 1], [2, 3]])
     _, rewards, terminated, _, _ = envs.step([[4, 5], [6, 6]])
     assert terminated.all()
-    outcomes = [evaluate_bits(task, [2, 6], [3, 7]), evaluate_bits(task, [4, 8], [5, 8])]
+    outcomes = [
+        evaluate(task, weight_bits=[2, 6], activation_bits=[3, 7]),
+        evaluate(task, weight_bits=[4, 8], activation_bits=[5, 8]),
+    ]
     assert rewards.tolist() == [outcome.reward() for outcome in outcomes]
 
 
@@ -189,7 +193,9 @@ def test_other_forms_of_an_own_task(form, action):
     _, reward, terminated, _, info = env.step(action)
     assert terminated
     design = info["design"]
-    outcome = evaluate_bits(task, design.weight_bits, design.activation_bits)
+    outcome = evaluate(
+        task, weight_bits=design["weight_bits"], activation_bits=design["activation_bits"]
+    )
     assert reward == pytest.approx(outcome.reward(), abs=1e-12)
     with pytest.raises(TaskError, match="Expected task= for"):
         gym.make(f"LRMP-Custom-{form}-v0")
@@ -231,19 +237,23 @@ def test_custom_id_without_a_task_is_refused(arguments):
         ({"accuracy": {}}, AccuracyTableError, "weights, activations, provenance missing"),
         ({"accuracy": POINTS | {"weigths": 1}}, AccuracyTableError, "Did you mean 'weights'"),
         ({"accuracy": POINTS | {"estimate": 1}}, AccuracyTableError, "estimate as true or false"),
-        ({"accuracy": POINTS | {"weights": [1]}}, AccuracyTableError, r"weights .* by layer, got"),
         (
-            {"accuracy": POINTS | {"weights": {"fc1": [0] * 7}}},
+            {"accuracy": POINTS | {"weight_bits": [1]}},
+            AccuracyTableError,
+            r"weight_bits .* by layer, got",
+        ),
+        (
+            {"accuracy": POINTS | {"weight_bits": {"fc1": [0] * 7}}},
             AccuracyTableError,
             r"Expected weights of accuracy for every layer, got none for 'conv1'",
         ),
         (
-            {"accuracy": POINTS | {"weights": {"*": [0] * 6}}},
+            {"accuracy": POINTS | {"weight_bits": {"*": [0] * 6}}},
             AccuracyTableError,
             r"Expected weights of layer 'conv1' as 7 numbers, for 2 to 8 bits; got \[0, 0, 0, 0",
         ),
         (
-            {"accuracy": POINTS | {"weights": {"conv": [0] * 7}}},
+            {"accuracy": POINTS | {"weight_bits": {"conv": [0] * 7}}},
             AccuracyTableError,
             r"got 'conv'\. Did you mean 'conv[12]'\?",
         ),

@@ -12,7 +12,7 @@ from lrmp.envs.scoring.dynamics import Dynamics
 from lrmp.solvers.joint.solve import solve_joint
 
 LOSS = [4.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.0]
-ACCURACY = {"provenance": "made up", "weights": {"*": LOSS}, "activations": {"*": LOSS}}
+ACCURACY = {"provenance": "made up", "weight_bits": {"*": LOSS}, "activation_bits": {"*": LOSS}}
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,12 @@ VALUES = st.floats(-1e300, 1e300) | st.sampled_from([0.0, 1e-12, 2e-12, 1e10, 2e
 
 
 def model(weight, activation, drop_map=None, is_estimate=False, provenance="by hand"):
-    return TableAccuracy(weight, activation, provenance, is_estimate=is_estimate, drop_map=drop_map)
+    return TableAccuracy(
+        {"weight_bits": weight, "activation_bits": activation},
+        provenance,
+        is_estimate=is_estimate,
+        drop_map=drop_map,
+    )
 
 
 @st.composite
@@ -124,7 +129,12 @@ def test_table_keeps_what_its_fingerprint_says():
     before = found.fingerprint
     rows[0, 0] = 99
     assert found.fingerprint == before
-    for array in (found.weight_table, found.activation_table, KNOTS.sums, KNOTS.drops):
+    for array in (
+        found.terms["weight_bits",],
+        found.terms["activation_bits",],
+        KNOTS.sums,
+        KNOTS.drops,
+    ):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 99
 

@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from lrmp.envs import TASKS, Optimum, evaluate_bits, load_task, make_task, stored_optimum
+from lrmp.envs import TASKS, Optimum, evaluate, load_task, make_task, stored_optimum
 from lrmp.errors import TaskError
 
 every_task = pytest.mark.parametrize("task_id", TASKS)
@@ -29,7 +29,11 @@ def test_the_optimum_is_that_of_the_present_definition(task_id):
 def test_the_stored_design_has_the_stored_return(task_id):
     optimum = stored_optimum(task_id)
     design = optimum.design
-    outcome = evaluate_bits(load_task(task_id), design.weight_bits, design.activation_bits)
+    outcome = evaluate(
+        load_task(task_id),
+        weight_bits=design["weight_bits"],
+        activation_bits=design["activation_bits"],
+    )
     assert outcome.reward() == optimum.value
     assert outcome.design == design
     assert outcome.replication.proven_optimal
@@ -47,7 +51,7 @@ def test_the_optimum_is_the_reward_threshold(task_id):
     assert gym.spec(task_id).reward_threshold == optimum.value
     env = gym.make(task_id, discrete=True)
     env.reset(seed=0)
-    for bits in zip(optimum.design.weight_bits, optimum.design.activation_bits, strict=True):
+    for bits in zip(optimum.design["weight_bits"], optimum.design["activation_bits"], strict=True):
         reward, terminated = env.step(np.array(bits) - 2)[1:3]
     assert terminated
     assert reward == optimum.value
@@ -62,7 +66,7 @@ def test_no_random_or_uniform_design_exceeds_the_bound(task_id):
     designs += [np.full((2, layers), bits) for bits in range(2, 9)]
     for bits in designs:
         if task.cost_model.tiles_per_copy(bits[0]).sum() <= task.budget:
-            assert evaluate_bits(task, *bits).reward() <= bound
+            assert evaluate(task, weight_bits=bits[0], activation_bits=bits[1]).reward() <= bound
 
 
 def test_text_and_optimum_are_the_same():

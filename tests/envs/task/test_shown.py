@@ -13,7 +13,6 @@ from lrmp.envs import (
     TASKS,
     Record,
     evaluate,
-    evaluate_bits,
     find_task,
     list_tasks,
     load_task,
@@ -59,7 +58,7 @@ def test_a_task_file_is_a_task_for_every_function(tmp_path):
     path = tmp_path / "task.toml"
     path.write_text('network = "lenet"\nbudget = 300\n', "utf-8")
     assert evaluate(path, 6, 6) == evaluate(str(path), 6, 6)
-    assert evaluate_bits(path, [6] * 4, [6] * 4).task.budget == 300
+    assert evaluate(path, weight_bits=[6] * 4, activation_bits=[6] * 4).task.budget == 300
     assert stored_optimum(path) is None
 
 
@@ -70,7 +69,7 @@ def features(task):
 @pytest.mark.parametrize(
     "function",
     [
-        lambda task: evaluate_bits(task, [6] * 4, [5] * 4),
+        lambda task: evaluate(task, weight_bits=[6] * 4, activation_bits=[5] * 4),
         lambda task: evaluate(task, 6, 5),
         stored_optimum,
         lambda task: gain(task, OUTCOME.report),

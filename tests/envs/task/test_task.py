@@ -8,15 +8,16 @@ import pickle
 import numpy as np
 import pytest
 
-from lrmp.accuracy import TableAccuracy, published_table
-from lrmp.envs import TASKS, evaluate_bits, load_task
+from lrmp.accuracy import TableAccuracy
+from lrmp.envs import TASKS, evaluate, load_task
 from lrmp.errors import AccuracyTableError, TaskError
 from lrmp.hardware import Layer, Network
+from lrmp.hardware.space.design import Design
 
 
 def flat_accuracy(network):
     zeros = np.zeros((len(network), 7))
-    return TableAccuracy(zeros, zeros, "none", is_estimate=True)
+    return TableAccuracy({"weight_bits": zeros, "activation_bits": zeros}, "none", is_estimate=True)
 
 
 def with_smaller_maps(network):
@@ -86,7 +87,9 @@ def test_custom_task_travels_whole(task_id):
         assert other == task
         assert other.budget == 1000
         bits = [4] * 21
-        assert evaluate_bits(other, bits, bits) == evaluate_bits(task, bits, bits)
+        assert evaluate(other, weight_bits=bits, activation_bits=bits) == evaluate(
+            task, weight_bits=bits, activation_bits=bits
+        )
 
 
 def test_custom_network_with_its_own_accuracy():
@@ -94,8 +97,8 @@ def test_custom_network_with_its_own_accuracy():
     task = dataclasses.replace(
         resnet18(), id="Custom", network=network, budget=24, accuracy_factory=flat_accuracy
     )
-    assert evaluate_bits(task, [8, 8], [8, 8]).reward() == 0
-    assert evaluate_bits(task, [8, 8], [4, 4]).accuracy_drop == 0
+    assert evaluate(task, weight_bits=[8, 8], activation_bits=[8, 8]).reward() == 0
+    assert evaluate(task, weight_bits=[8, 8], activation_bits=[4, 4]).accuracy_drop == 0
 
 
 @pytest.mark.parametrize(
@@ -150,12 +153,14 @@ def test_digits_accuracy_of_another_network_is_refused():
     digits = load_task("LRMP-Digits-v0")
     other = dataclasses.replace(digits, id="Custom", network=load_task("LRMP-ResNet18-v0").network)
     with pytest.raises(AccuracyTableError, match=r"Expected network digits_cnn, .* got resnet18"):
-        other.accuracy.drop([8] * 21, [8] * 21)
+        other.accuracy.drop(Design.of({"weight_bits": [8] * 21, "activation_bits": [8] * 21}))
 
 
 def test_custom_task_travels_without_its_models():
     custom = dataclasses.replace(load_task("LRMP-Digits-v0"), id="Custom", budget=60)
-    custom.accuracy.drop(np.full(5, 8), np.full(5, 8))
+    custom.accuracy.drop(
+        Design.of({"weight_bits": np.full(5, 8), "activation_bits": np.full(5, 8)})
+    )
     data = pickle.dumps(custom)
     assert len(data) < 10_000
     assert pickle.loads(data) == custom

@@ -9,10 +9,11 @@ from lrmp.envs import load_task, make_task
 from lrmp.envs.task.task_definition import task_document, task_of_document
 from lrmp.errors import AccuracyDataError, LRMPError, TaskError
 from lrmp.hardware import Layer, Network
+from lrmp.hardware.space.design import Design
 
 POINTS = {
-    "weights": {"*": [4.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.0]},
-    "activations": {"*": [3.0, 0.8, 0.2, 0.1, 0.02, 0.01, 0.0]},
+    "weight_bits": {"*": [4.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.0]},
+    "activation_bits": {"*": [3.0, 0.8, 0.2, 0.1, 0.02, 0.01, 0.0]},
     "provenance": "made up",
 }
 
@@ -58,7 +59,9 @@ def test_a_task_comes_back_from_its_document(task):
     )
     bits = np.full(len(task.network), 5)
     if isinstance(task.accuracy, TableAccuracy):
-        assert again.accuracy.drop(bits, bits) == task.accuracy.drop(bits, bits)
+        assert again.accuracy.drop(
+            Design.of({"weight_bits": bits, "activation_bits": bits})
+        ) == task.accuracy.drop(Design.of({"weight_bits": bits, "activation_bits": bits}))
     assert again.cost_model.baseline == task.cost_model.baseline
 
 

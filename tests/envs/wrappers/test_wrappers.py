@@ -34,7 +34,7 @@ def episode(env, actions):
     requested = [tuple(info[f"requested_{name}"] for name in names) for info in infos]
     executed = [tuple(info[name] for name in names) for info in infos]
     design = infos[-1]["design"]
-    bits = zip(design.weight_bits.tolist(), design.activation_bits.tolist(), strict=True)
+    bits = zip(design["weight_bits"].tolist(), design["activation_bits"].tolist(), strict=True)
     assert list(bits) == executed
     return requested, executed, infos[-1]
 

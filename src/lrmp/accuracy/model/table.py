@@ -127,7 +127,8 @@ class TableAccuracy:
             Shape (...), in the unit of the terms.
         """
         first, *others = (values.sum(axis=-1) for values in self.term_values(settings))
-        return sum(others, first)
+        total: Floats = sum(others, first)
+        return total
 
     def drop(self, design: Design) -> float:
         """Map the sum of a design's terms to its drop.

@@ -1,0 +1,159 @@
+"""What every wrapper of the choice shares: actions to settings and back, and what is reported."""
+
+from typing import Any, SupportsFloat
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from lrmp.envs.forms.action import unit_to_place
+from lrmp.envs.forms.layerwise import Action, LayerwiseEnv
+from lrmp.envs.scoring.observation import Observation
+from lrmp.errors import ActionError, TaskError
+
+Setting = tuple[int, ...]  # places of values, one per knob
+Places = tuple[tuple[int, ...], ...]  # for every knob some of its places, ascending
+
+
+class SettingChoice(gym.Wrapper[Observation, Action, Observation, Action]):
+    """A wrapper that stands between the settings an agent asks for and those that are executed.
+
+    It understands both action spaces and may be stacked. The info of every step says what was asked
+    of the outermost wrapper, ``requested_weight_bits`` and so on, one per knob, beside what is
+    executed.
+
+    Args:
+        env: A layer-wise environment, in any wrappers that leave its actions alone or are of this
+            class.
+
+    Attributes:
+        places: For every knob the places of values that an action stands for, in order.
+
+    Raises:
+        TaskError: If it is another environment.
+    """
+
+    def __init__(self, env: gym.Env[Observation, Action]) -> None:
+        super().__init__(env)
+        base = env.unwrapped
+        if not isinstance(base, LayerwiseEnv):
+            raise TaskError(
+                f"Expected a layer-wise environment for {type(self).__name__}, got {base}."
+            )
+        self.task, self.dynamics, self.space = base.task, base.dynamics, base.task.space
+        every: Places = tuple(tuple(range(size)) for size in self.space.sizes)
+        self.places: Places = _outer(env, "places", every)
+        self._inner_places = self.places
+        self._discrete = base.discrete
+        self._executed: list[Setting] | None = None  # so far; None: reset needed
+
+    def execute(self, layer: int, setting: Setting) -> Setting:
+        """Say what is executed.
+
+        Args:
+            layer: Index of the layer to decide.
+            setting: What is asked for.
+
+        Returns:
+            What is executed.
+        """
+        return setting
+
+    def choices(self, layer: int) -> Places:
+        """Say what a layer can get.
+
+        Args:
+            layer: Its index.
+
+        Returns:
+            For every knob places of values, ascending.
+        """
+        if self.env.has_wrapper_attr("choices"):
+            inner: Places = self.env.get_wrapper_attr("choices")(layer)
+            return inner
+        allowed = (set(choices.tolist()) for choices in self.space.choices(layer))
+        return tuple(
+            tuple(place for place in places if place in may)
+            for places, may in zip(self.places, allowed, strict=True)
+        )
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Start an episode.
+
+        Args:
+            seed: Of the environment.
+            options: Of the environment.
+
+        Returns:
+            The first observation and its info.
+        """
+        result = super().reset(seed=seed, options=options)
+        self._executed = []
+        return result
+
+    def step(self, action: Action) -> tuple[Observation, SupportsFloat, bool, bool, dict[str, Any]]:
+        """Decide the setting of the next layer.
+
+        Args:
+            action: In this wrapper's action space.
+
+        Returns:
+            Observation, reward, terminated, truncated, info.
+
+        Raises:
+            ActionError: If the action is not in the action space.
+        """
+        if self._executed is None:
+            return super().step(action)  # the environment says that it needs a reset
+        requested = self._decode(action)
+        setting = self.execute(len(self._executed), requested)
+        observation, reward, terminated, truncated, info = super().step(self._encode(setting))
+        executed = tuple(knob.values.index(info[knob.name]) for knob in self.space)
+        self._executed = None if terminated else [*self._executed, executed]
+        info |= {
+            f"requested_{knob.name}": knob.values[place]
+            for knob, place in zip(self.space, requested, strict=True)
+        }
+        return observation, reward, terminated, truncated, info
+
+    def _decode(self, action: Action) -> Setting:
+        """Turn an action into a setting: places, or equal parts of 0..1 (HAQ's map)."""
+        try:
+            values: NDArray[Any] = np.asarray(action)
+        except ValueError:  # ragged nesting
+            values = np.empty(0)
+        kinds = "iu" if self._discrete else "iuf"
+        if values.shape == (len(self.space),) and values.dtype.kind in kinds:
+            found = [
+                self._place(value, places)
+                for value, places in zip(values.tolist(), self.places, strict=True)
+            ]
+            setting = tuple(place for place in found if place is not None)
+            if len(setting) == len(found):
+                return setting
+        raise ActionError(f"Expected an action in {self.action_space}, got {action!r}.")
+
+    def _place(self, value: float, places: tuple[int, ...]) -> int | None:
+        """Look up the place that a number of an action stands for; None if it stands for none."""
+        count = len(places)
+        if self._discrete:
+            return places[int(value)] if 0 <= value < count else None
+        # False for NaN
+        return places[unit_to_place(value, count)] if 0 <= value <= 1 else None
+
+    def _encode(self, setting: Setting) -> Action:
+        """Turn a setting into an action of the wrapped environment; parts of 0..1 by middles."""
+        inner = self._inner_places
+        index = [places.index(place) for places, place in zip(inner, setting, strict=True)]
+        if self._discrete:
+            return np.array(index, dtype=np.int64)
+        middles = [(i + 0.5) / len(places) for i, places in zip(index, inner, strict=True)]
+        return np.array(middles, dtype=np.float32)
+
+
+def _outer(env: gym.Env[Observation, Action], name: str, default: Places) -> Places:
+    """Read what the outermost wrapper says, or the environment's own."""
+    value: Places = env.get_wrapper_attr(name) if env.has_wrapper_attr(name) else default
+    return value
