@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrmp.hardware import (
-    BIT_WIDTHS,
     CYCLE_COMPONENTS,
     ENERGY_COMPONENTS,
+    PRECISION,
     Accelerator,
     Component,
     CostModel,
@@ -29,6 +29,7 @@ from lrmp.hardware import (
     load_preset,
 )
 from lrmp.hardware.cost.energy import COPY_COMPONENTS
+from lrmp.hardware.cost.setting_table import Places
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=50)
 many = settings(reproducible, max_examples=300)
@@ -101,7 +102,7 @@ def row_groups(layer, chip):
     rows_per_input = 2 if chip.weight_encoding == "differential-rows" else 1
     rows = min(layer.rows * rows_per_input, chip.crossbar_rows)
     groups, free = [], 0
-    for _ in range(place(layer, chip, min(BIT_WIDTHS)).blocks_per_tile):
+    for _ in range(place(layer, chip, min(PRECISION["weight_bits"].values)).blocks_per_tile):
         if rows > free:  # does not fit as a whole
             groups += cut(rows, chip.active_rows)
             free = chip.active_rows - rows
@@ -174,7 +175,7 @@ def plain_cycles(layer, chip, weight_bits, activation_bits, copies):
 
 def inputs_of_a_tile(layer, chip):
     """Return the distinct inputs of the fullest crossbar."""
-    blocks = place(layer, chip, min(BIT_WIDTHS)).blocks_per_tile
+    blocks = place(layer, chip, min(PRECISION["weight_bits"].values)).blocks_per_tile
     if chip.weight_encoding != "differential-rows":
         return blocks * min(layer.rows, chip.crossbar_rows)
     pairs = [row // 2 for row in range(2 * layer.rows)]
@@ -338,17 +339,22 @@ def cases(draw, **fixed):
     layers, *numbers = zip(*draw(st.lists(COSTED_LAYERS, min_size=1, max_size=4)), strict=True)
     network = Network("any", tuple(layer_of(f"l{i}", layer) for i, layer in enumerate(layers)))
     model = CostModel(network, chip)
-    weight_bits, activation_bits, copies = map(np.array, numbers)
+    *bits, copies = map(np.array, numbers)
+    settings = np.stack(bits, axis=-1) - 2
     if chip.weight_loading == "time-multiplexed":
-        tiles = model.tiles_per_copy(weight_bits)
+        tiles = model.tiles_per_copy(settings)
         copies = np.clip(chip.tiles // np.maximum(1, tiles), 1, copies)
-    return model, Design(weight_bits, activation_bits, copies)
+    return model, Design(PRECISION, settings, copies)
 
 
 def with_one(design, field, layer, change):
     numbers = design.to_json()
     numbers[field][layer] += change
-    return Design(**numbers)
+    return Design.from_json(numbers)
+
+
+def with_one_copy(design):
+    return Design(design.space, design.settings, np.ones_like(design.replication))
 
 
 # ----------------------------------------------------------------------------------------- tests
@@ -361,7 +367,7 @@ def test_costs_are_those_of_the_plain_model(case):
     report = model.evaluate(design)
     chip = model.accelerator
     for index, layer in enumerate(model.network.layers):
-        w, a, copies = (int(values[index]) for values in vars(design).values())
+        w, a, copies = (values[index] for values in design.to_json().values())
         placement, cycles = place(layer, chip, w), plain_cycles(layer, chip, w, a, copies)
         on_crossbars = layer.kind != "matmul" or chip.dynamic_matmul == "rewrite"
         assert report.layer_tiles[index] == placement.tiles * copies * on_crossbars
@@ -410,18 +416,14 @@ def test_intervals_lie_between_bottleneck_and_latency(case):
 def test_units_give_the_cycles_of_a_stationary_chip(case):
     model, design = case
     report = model.evaluate(design)
-    share = -(-model.units // design.replication)
-    cycles = share * model.cycles_per_unit(design.activation_bits)
-    cycles += model.fixed_cycles(design.activation_bits)
+    costs = model.copy_costs(design.settings)
+    cycles = -(-costs.units // design.replication) * costs.cycles_per_unit + costs.fixed_cycles
     if model.accelerator.weight_loading == "stationary":
         assert report.layer_cycles.tolist() == cycles.tolist()
     else:  # turns and writes come on top
         assert (report.layer_cycles >= cycles).all()
-    assert (
-        report.layer_tiles.tolist()
-        == (model.tiles_per_copy(design.weight_bits) * design.replication).tolist()
-    )
-    layer_cycles = model.layer_cycles(**design.to_json())
+    assert report.layer_tiles.tolist() == (costs.tiles * design.replication).tolist()
+    layer_cycles = model.layer_cycles(design.settings, design.replication)
     assert layer_cycles.tolist() == report.layer_cycles.tolist()
 
 
@@ -432,12 +434,12 @@ def test_batch_equals_single_designs(case, count, random):
     layers = len(design)
     designs = [design]
     for _ in range(count):
-        bits = [[random.randint(2, 8) for _ in range(layers)] for _ in range(2)]
+        settings = [[random.randint(0, 6) for _ in range(2)] for _ in range(layers)]
         copies = [1] * layers
         if model.accelerator.weight_loading == "stationary":
             copies = [random.randint(1, 50) for _ in range(layers)]
-        designs.append(Design(*bits, copies))
-    arrays = [np.stack([getattr(d, f.name) for d in designs]) for f in fields(Design)]
+        designs.append(Design(PRECISION, settings, copies))
+    arrays = [np.stack([getattr(d, name) for d in designs]) for name in ("settings", "replication")]
     batch = model.evaluate_batch(*arrays, with_energy=True)
     reports = [model.evaluate(d) for d in designs]
     for name in ("tiles", "latency_cycles", "bottleneck_cycles", "energy_fj"):
@@ -450,11 +452,11 @@ def test_batch_equals_single_designs(case, count, random):
 def test_batch_larger_than_a_block_equals_single_designs():
     model = CostModel(load_network("digits_cnn"), load_preset("lrmp_frontiers_2024"))
     rng = np.random.default_rng(0)
-    bits = rng.integers(2, 9, (2, 600, 5))
-    copies = rng.integers(1, 9, (600, 5))
-    batch = model.evaluate_batch(*bits, copies, with_energy=True)
-    for index in (0, 255, 256, 257, 511, 512, 599):
-        report = model.evaluate(Design(*bits[:, index], copies[index]))
+    every = model.space.sample(rng, 5, 2000)
+    copies = rng.integers(1, 9, (2000, 5))
+    batch = model.evaluate_batch(every, copies, with_energy=True)
+    for index in (0, 1637, 1638, 1639, 1999):  # a block holds 8192 // 5 designs
+        report = model.evaluate(Design(model.space, every[index], copies[index]))
         assert batch.tiles[index] == report.tiles
         assert batch.latency_cycles[index] == report.latency_cycles
         assert batch.bottleneck_cycles[index] == report.bottleneck_cycles
@@ -463,19 +465,17 @@ def test_batch_larger_than_a_block_equals_single_designs():
 
 @given(cases())
 @reproducible
-def test_table_equals_single_designs(case):
+def test_tables_of_one_copy_equal_single_designs(case):
     model, design = case
-    copies = design.replication
-    if model.accelerator.weight_loading == "time-multiplexed":
-        copies = np.ones_like(copies)
-    table = model.table(copies)
-    assert table.tiles.shape == table.cycles.shape == table.energy_fj.shape == (7, 7, len(design))
-    for w, a in [(2, 2), (8, 8), *zip(design.weight_bits, design.activation_bits, strict=True)]:
-        uniform = Design.uniform(len(design), int(w), int(a))
-        report = model.evaluate(Design(uniform.weight_bits, uniform.activation_bits, copies))
-        assert table.tiles[w - 2, a - 2].tolist() == report.layer_tiles.tolist()
-        assert table.cycles[w - 2, a - 2].tolist() == report.layer_cycles.tolist()
-        assert table.energy_fj[w - 2, a - 2].tolist() == report.layer_energy_fj.tolist()
+    layers = len(design)
+    report = model.evaluate(with_one_copy(design))
+    places = Places(design.settings, model.space.sizes, layers)
+    tiles, cycles = (table.of_settings(places) for table in model.one_copy)
+    assert tiles.tolist() == report.layer_tiles.tolist()
+    assert cycles.tolist() == report.layer_cycles.tolist()
+    # Single layers, as an episode meets them.
+    last = Places(design.settings[-1], model.space.sizes, layers, np.array(layers - 1))
+    assert [table.of_settings(last) for table in model.one_copy] == [tiles[-1], cycles[-1]]
 
 
 @given(cases())
@@ -483,7 +483,7 @@ def test_table_equals_single_designs(case):
 def test_energies_of_copies_equal_single_designs(case):
     model, design = case
     counts = [np.unique([1, copies // 2 + 1, copies]) for copies in design.replication]
-    energies = model.copies_energy_fj(design.weight_bits, design.activation_bits, counts)
+    energies = model.copies_energy_fj(design.settings, counts)
     for layer, (tried, energy) in enumerate(zip(counts, energies, strict=True)):
         assert energy.shape == tried.shape
         for copies, expected in zip(tried, energy, strict=True):
@@ -499,7 +499,7 @@ def test_fewer_bits_never_cost_more(case, data):
     layer = data.draw(st.integers(0, len(design) - 1))
     report = model.evaluate(design)
     for field in ("weight_bits", "activation_bits"):
-        if getattr(design, field)[layer] > 2:
+        if design[field][layer] > 2:
             smaller = model.evaluate(with_one(design, field, layer, -1))
             assert (smaller.layer_tiles <= report.layer_tiles).all()
             assert (smaller.component_cycles.sum(axis=0) <= report.layer_cycles).all()
@@ -514,7 +514,7 @@ def test_one_more_copy_takes_its_tiles_and_never_time(case, data):
     layer = data.draw(st.integers(0, len(design) - 1))
     more = with_one(design, "replication", layer, 1)
     larger, report = model.evaluate(more), model.evaluate(design)
-    assert larger.tiles - report.tiles == model.tiles_per_copy(design.weight_bits)[layer]
+    assert larger.tiles - report.tiles == model.tiles_per_copy(design.settings)[layer]
     assert (larger.component_cycles <= report.component_cycles).all()
 
 
@@ -522,9 +522,7 @@ def test_one_more_copy_takes_its_tiles_and_never_time(case, data):
 @reproducible
 def test_copies_change_only_delivery_writing_and_leakage(case, data):
     model, design = case
-    alone = model.evaluate(
-        Design(design.weight_bits, design.activation_bits, np.ones_like(design.replication))
-    )
+    alone = model.evaluate(with_one_copy(design))
     report = model.evaluate(design)
     changed = dict(
         zip(
@@ -544,9 +542,7 @@ def test_copies_change_only_delivery_writing_and_leakage(case, data):
 @reproducible
 def test_copies_save_leakage_where_idle_tiles_leak(case):
     model, design = case
-    alone = model.evaluate(
-        Design(design.weight_bits, design.activation_bits, np.ones_like(design.replication))
-    )
+    alone = model.evaluate(with_one_copy(design))
     leakage = ENERGY_COMPONENTS.index("leakage")
     saved = alone.component_energy_fj[leakage] - model.evaluate(design).component_energy_fj[leakage]
     assert (saved >= 0).all()
@@ -556,12 +552,12 @@ def test_copies_save_leakage_where_idle_tiles_leak(case):
 @reproducible
 def test_used_cells_are_a_fraction_of_those_paid_for(case):
     model, design = case
-    used = model.utilisation(design.weight_bits)
+    used = model.utilisation(design.settings)
     chip = model.accelerator
-    cells = model.tiles_per_copy(design.weight_bits) * chip.crossbar_rows * chip.crossbar_columns
+    cells = model.tiles_per_copy(design.settings) * chip.crossbar_rows * chip.crossbar_columns
     placed = [
         place(layer, chip, int(w)).cells * (tiles > 0)
-        for layer, w, tiles in zip(model.network.layers, design.weight_bits, cells, strict=True)
+        for layer, w, tiles in zip(model.network.layers, design["weight_bits"], cells, strict=True)
     ]
     assert used * np.maximum(1, cells) == pytest.approx(placed, rel=1e-12)
     assert ((used >= 0) & (used <= 1)).all()
