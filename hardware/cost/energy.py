@@ -108,17 +108,17 @@ class Energy:
         fj_per_uw_and_cycle = 1000 / accelerator.clock_mhz  # uW * us = 1000 fJ
         self._tile_leakage_fj = accelerator.tile_leakage_uw * fj_per_uw_and_cycle
         self._chip_leakage_fj = accelerator.chip_leakage_uw * fj_per_uw_and_cycle
-        windows = computation.rows * network.groups * network.positions
-        inputs = np.stack(np.broadcast_arrays(network.input_elements, windows))
-        self._base = self._tabulate(self._base_fj(computation, windows))
+        inputs = np.stack([mapping.input_elements, mapping.window_inputs])
+        self._base = self._tabulate(self._base_fj(computation))
         self._total = replace(self._base, values=self._base.values.sum(axis=0))
         self._bits = self._tabulate(inputs * computation.activation_bits)
         self._cells = self._tabulate(mapping.cells)
 
     def _tabulate(self, array: IntArray) -> SettingTable[np.int64]:
+        """Make a table over the knobs that numbers, in the form of `Computation`, depend on."""
         return SettingTable.of(array, self._mapping.tiles.ndim - 1, len(self._network))
 
-    def _base_fj(self, computation: Computation, windows: IntArray) -> IntArray:
+    def _base_fj(self, computation: Computation) -> IntArray:
         """Return what does not depend on the copies, for every setting, components first."""
         network, mapping, fj = self._network, self._mapping, self._per_event
         width = computation.activation_bits.astype(np.float64)
@@ -132,7 +132,7 @@ class Energy:
         partial_sums = outputs * mapping.row_tiles * on
         column_sums = network.positions * columns * mapping.row_tiles
         conversions = reads * columns * mapping.conversions_per_column
-        window_bits = windows * width
+        window_bits = mapping.window_inputs * width
         sum_bits = partial_sums * self._chip.partial_sum_bits
         parts = {
             "adc": conversions * fj.adc_conversion_fj,

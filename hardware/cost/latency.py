@@ -94,7 +94,8 @@ class Latency:
         share_groups = chip.shared_work == "row-groups"
         per_copy = chip.output_path == "per-copy"
 
-        groups_shared = mapping.row_groups if share_groups else np.ones_like(mapping.row_groups)
+        one = np.ones((1,) * mapping.row_groups.ndim, dtype=np.int64)
+        groups_shared = mapping.row_groups if share_groups else one
         parallel_positions = network.positions // network.time_steps
         self.units: IntArray = read_only(np.where(on, parallel_positions * groups_shared, 1))
 
@@ -128,7 +129,7 @@ class Latency:
             "vector": _over(network.vector_ops, chip.vector_lanes) * shared,
         }
         if chip.noc_bits_per_cycle:
-            transfer = ceil_div(network.input_elements * width, chip.noc_bits_per_cycle)
+            transfer = ceil_div(mapping.input_elements * width, chip.noc_bits_per_cycle)
             fixed["noc"] = transfer + chip.noc_hops * chip.noc_hop_cycles
         self.rounds: IntArray | None = None
         written = on & network.is_matmul

@@ -53,6 +53,8 @@ class TileMapping:
         conversions_per_column: Row groups that hold rows of a column, over all its row tiles.
         inputs_per_tile: Distinct inputs of a crossbar.
         inputs_per_row_group: Distinct inputs of one of its row groups.
+        window_inputs: Inputs of all windows.
+        input_elements: Distinct inputs.
 
     Args:
         network: L layers.
@@ -82,7 +84,11 @@ class TileMapping:
         column_factor = 2 if chip.weight_encoding == "differential-columns" else 1
         reference = chip.reference_columns if chip.weight_encoding == "offset" else 0
         groups = network.groups
-        rows = computation.rows
+        rows = np.where(self.on_crossbars, computation.rows, network.rows)
+        self.window_inputs: IntArray = read_only(rows * groups * network.positions)
+        self.input_elements: IntArray = read_only(
+            np.minimum(network.input_elements, self.window_inputs)
+        )
         block_rows = rows * row_factor
         slices = ceil_div(computation.weight_bits, chip.cell_bits)
         separate = chip.slice_placement == "separate"

@@ -55,8 +55,9 @@ class SettingTable(Generic[Number]):
             Shape (own axes of the table, ..., L); not to be written.
         """
         if not self.axes and places.in_order:
-            full = (*self.values.shape[:-1], *places.shape)
-            return self.values if self.values.shape == full else np.broadcast_to(self.values, full)
+            *own, layers = self.values.shape
+            every = self.values.reshape(*own, *(1,) * (len(places.shape) - 1), layers)
+            return np.broadcast_to(every, (*own, *places.shape))
         found: NDArray[Number] = self.values.take(places.along(self.axes), axis=-1)
         return found
 

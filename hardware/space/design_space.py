@@ -335,7 +335,7 @@ class DesignSpace(FrozenArrays):
             For every setting; arrays with an axis per knob and the layers last.
 
         Raises:
-            DesignError: If an effect returns no integers of at least 1, or other axes.
+            DesignError: If an effect returns no integers >= 1 and < 2**31, or other axes.
         """
         layers = max(getattr(computation, field.name).shape[-1] for field in fields(Computation))
         for place, knob in enumerate(self.knobs):
@@ -452,9 +452,9 @@ def _checked(
         fits = array.ndim == len(sizes) and all(
             size in (1, most) for size, most in zip(array.shape, sizes, strict=True)
         )
-        if array.dtype.kind not in "iu" or not fits or array.min() < 1:
+        if array.dtype.kind not in "iu" or not fits or array.min() < 1 or array.max() >= 2**31:
             raise DesignError(
-                f"Expected the effect of {name} to leave {field} as integers of at least 1, of "
+                f"Expected the effect of {name} to leave {field} as integers >= 1 and < 2**31, of "
                 f"sizes {sizes} or 1 for the knobs and the layers, got {array.dtype} of shape "
                 f"{array.shape}: {array.ravel()[:5]}."
             )

@@ -16,7 +16,7 @@ from lrmp.hardware.space.computation import Computation
 Value = int | str
 #: Says how a knob changes what the crossbars compute. Takes the computation so far and the knob's
 #: values, integers or labels along the knob's own axis (all others are of size 1); returns the new
-#: computation, integers of at least 1. A function of a module, so that designs can be pickled.
+#: computation, integers >= 1 and < 2**31. A function of a module, so that designs can be pickled.
 Effect = Callable[[Computation, NDArray[Any]], Computation]
 
 

@@ -60,6 +60,8 @@ def test_separate_slices():
         "conversions_per_column": 3,
         "inputs_per_tile": 8,
         "inputs_per_row_group": 4,
+        "window_inputs": 10,
+        "input_elements": 10,
     }
 
 
@@ -99,6 +101,8 @@ def test_differential_rows_double_the_rows():
         "conversions_per_column": 5,
         "inputs_per_tile": 4,
         "inputs_per_row_group": 2,
+        "window_inputs": 10,
+        "input_elements": 10,
     }
 
 
@@ -163,6 +167,8 @@ def test_depthwise_blocks_on_the_diagonal(
         "conversions_per_column": conversions,
         "inputs_per_tile": 6,
         "inputs_per_row_group": inputs_per_row_group,
+        "window_inputs": 3 * 6 * 4,
+        "input_elements": 6 * 4,
     }
 
 
@@ -211,6 +217,19 @@ def test_the_narrowest_weights_set_the_row_groups():
     assert mapping.row_groups.tolist() == [[2]]
 
 
+def test_groups_that_a_knob_leaves_unequal_are_as_wide_as_the_widest():
+    # 3 groups of 2 rows and 5, 5 and 4 columns; a crossbar holds one block of 2 x 5.
+    chip = Accelerator(**CHIP)
+    network = Network("one", (grouped(2, 24, 3),))
+    one = np.ones((1, 1), np.int64)
+    narrower = Computation(2 * one, 8 * one, network.rows[None], np.array([[14], [3], [1]]), one)
+    mapping = TileMapping(network, chip, narrower)
+    assert mapping.columns.tolist() == [[15], [3], [3]]
+    assert mapping.tiles.tolist() == [[3], [1], [1]]
+    # Columns, unlike bits, set the row groups of their own diagonals: 1, 3 and 3 blocks of 2 rows.
+    assert mapping.row_groups.tolist() == [[1], [2], [2]]
+
+
 def test_matmul_on_the_digital_unit_holds_no_crossbars():
     layer = Layer.matmul("qk", inner=10, outputs=5, positions=7)
     where = place(layer, digital_macs_per_cycle=1)
@@ -220,7 +239,7 @@ def test_matmul_on_the_digital_unit_holds_no_crossbars():
 
 def test_rewritten_matmul_is_placed_like_weights():
     layer = Layer.matmul("qk", inner=10, outputs=5, positions=7)
-    assert place(layer, dynamic_matmul="rewrite") == place(DENSE)
+    assert place(layer, dynamic_matmul="rewrite") == place(Layer.linear("dense", 10, 5, 7))
 
 
 def test_matmul_without_a_digital_unit_is_refused():

@@ -103,7 +103,7 @@ def test_json_of_other_knobs_is_refused(document, got):
 
 @pytest.mark.parametrize("key", ["weight", 0, -1, slice(2), None])
 def test_only_knobs_have_values(key):
-    with pytest.raises(DesignError, match=r"Expected knob to be one of activation_bits, weight_b"):
+    with pytest.raises(DesignError, match=r"Expected knob to be one of .*; got "):
         of()[key]
 
 

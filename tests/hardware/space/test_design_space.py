@@ -369,6 +369,10 @@ def test_every_knob_changes_the_computation_along_its_axis():
         (lambda c, v: replace(c, reads=c.reads - v), r"reads .* got int64 of shape \(3, 1\): \[ 0"),
         (lambda c, v: replace(c, reads=c.reads[0] * 2), r"reads .* got int64 of shape \(1,\): \[2"),
         (lambda c, v: replace(c, reads=v[:2]), r"reads .* got int64 of shape \(2, 1\): \[1 2"),
+        (
+            lambda c, v: replace(c, reads=c.reads + v * 2**29),
+            r"reads .* got int64 of shape \(3, 1\)",
+        ),
         (lambda c, v: replace(c, columns="many"), r"columns .* got <U4 of shape \(\)"),
     ],
 )
@@ -467,6 +471,6 @@ def test_files_that_are_no_space_are_refused(data, message):
 
 def test_no_file_makes_weights_of_no_bits():
     space = space_from_json({"knobs": [{"name": "weight_bits", "values": [0, 8], "plain": 8}]})
-    message = r"Expected the effect of weight_bits to leave weight_bits as integers of at least 1"
+    message = r"Expected the effect of weight_bits to leave weight_bits as integers >= 1 and"
     with pytest.raises(DesignError, match=message):
         CostModel(load_network("digits_cnn"), load_preset("lrmp_frontiers_2024"), space)
