@@ -56,7 +56,10 @@ class SettingTable(Generic[Number]):
         """
         if not self.axes and places.in_order:
             *own, layers = self.values.shape
-            every = self.values.reshape(*own, *(1,) * (len(places.shape) - 1), layers)
+            before = len(places.shape) - 1
+            if not before:
+                return self.values
+            every = self.values.reshape(*own, *(1,) * before, layers)
             return np.broadcast_to(every, (*own, *places.shape))
         found: NDArray[Number] = self.values.take(places.along(self.axes), axis=-1)
         return found
