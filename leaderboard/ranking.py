@@ -7,12 +7,12 @@ from typing import Any
 
 from lrmp.baselines.study.statistics import interquartile_mean
 from lrmp.envs.records.record import TrainedOn
-from lrmp.envs.scoring.reward import PENALTY_PER_POINT
+from lrmp.envs.scoring.reward import FORMULA
 from lrmp.envs.task.task import TASKS, load_task
 from lrmp.leaderboard.entry import Entry
 from lrmp.printable import printable
 
-REWARD_FORMULA = f"reward = ln(gain) - {PENALTY_PER_POINT:g} * max(0, accuracy drop - allowed drop)"
+REWARD_FORMULA = f"reward = {FORMULA}"
 SCORE_FORMULA = "score = interquartile mean of the rewards of an agent's seeds"
 ESTIMATES = "Estimates: the accuracy of these tasks was not measured on their networks"
 

@@ -22,7 +22,6 @@ from stable_baselines3.common.vec_env import VecEnv
 from lrmp.baselines.clients.learning_curves import LearningCurves
 from lrmp.baselines.running.command import check_counts
 from lrmp.envs.task.task import load_task
-from lrmp.envs.wrappers import SelectFeatures
 
 Algorithm = Literal["ppo", "td3", "ddpg"]
 Returns = NDArray[np.float64]
@@ -79,9 +78,7 @@ def train_ppo(
         f"lrmp:{task.id}",
         num_envs,
         seed=seed,
-        env_kwargs={"discrete": True, "dense": dense},
-        wrapper_class=None if features is None else SelectFeatures,
-        wrapper_kwargs=None if features is None else {"features": features},
+        env_kwargs={"discrete": True, "dense": dense, "features": features},
     )
     layers = len(task.network)
     # A rollout is one episode of every environment; one batch of all is fastest. What an episode

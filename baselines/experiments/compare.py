@@ -22,6 +22,7 @@ from lrmp.baselines.running.run_directory import RunDirectory
 from lrmp.baselines.searchers import random_search, uniform
 from lrmp.baselines.study.statistics import bootstrap_interval, interquartile_mean, interval_band
 from lrmp.envs.records.record import library_versions
+from lrmp.envs.scoring.reward import FORMULA
 from lrmp.envs.task.task import load_task
 from lrmp.plotting.design_plot import new_figure
 from lrmp.whole_file import replacing, write_whole
@@ -69,7 +70,7 @@ def compare(args: Args) -> str:
         ("uniform-pairs", uniform.train, uniform.Args(**common, pairs=True)),
     ]
     for seed in range(1, args.seeds + 1):
-        options = common | {"seed": seed, "evaluations": args.evaluations}
+        options: dict[str, Any] = common | {"seed": seed, "evaluations": args.evaluations}
         jobs.append(("random", random_search.train, random_search.Args(**options)))
         jobs.append(("ddpg", ddpg.train, ddpg.Args(**options)))
 
@@ -198,23 +199,25 @@ def plot_comparison(env_id: str, runs: dict[str, list[RunDirectory]], path: Path
     """
     figure = new_figure(8, 4.5)
     axes = figure.subplots()
+    ends = []
     for agent, finished in runs.items():
         curves = [np.maximum.accumulate(run.rewards()) for run in finished]
         if agent.startswith("uniform"):
             axes.axhline(curves[0][-1], color=COLORS[agent], linestyle="--", label=f"best {agent}")
+            ends.append(curves[0][-1])
             continue
         table = np.stack(curves)
         designs = np.arange(1, table.shape[1] + 1)
         middle = [interquartile_mean(column) for column in table.T]
+        ends.append(middle[-1])
         axes.plot(designs, middle, color=COLORS[agent], label=f"{agent} ({len(curves)} seeds)")
         if len(curves) > 1:
             low, high = interval_band(table)
             axes.fill_between(designs, low, high, color=COLORS[agent], alpha=0.2, linewidth=0)
     floor = min(0.0, *(run.rewards()[0] for run in runs["ddpg"]))
-    axes.set_ylim(bottom=max(floor, -1.0))
+    axes.set_ylim(min(max(floor, -1.0), min(ends) - 0.5), max(ends) + 0.5)
     axes.set_xlabel("evaluated designs")
-    allowed = load_task(env_id).allowed_drop
-    axes.set_ylabel(f"best reward so far\nln(gain) - max(0, drop - {allowed:g} points)")
+    axes.set_ylabel(f"best reward so far\n{FORMULA}")
     axes.set_title(f"{env_id}: interquartile mean, 95 % interval")
     axes.legend(loc="lower right", fontsize="small")
     axes.spines[["top", "right"]].set_visible(False)

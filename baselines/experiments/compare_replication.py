@@ -4,7 +4,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from lrmp.baselines.experiments.replication_heuristics import HEURISTICS
 from lrmp.envs.records.record import library_versions
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.envs.task.optimum import stored_optimum
-from lrmp.envs.task.task import TASKS, load_task
+from lrmp.envs.task.task import load_task
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.replication.exact import solve_exact
 from lrmp.solvers.replication.ilp import solve_ilp
@@ -24,14 +24,21 @@ from lrmp.whole_file import write_whole
 
 EXACT, ILP = "exact oracle", "CP-SAT"
 RANDOM_DESIGNS = 3
+TASK_IDS = tuple(
+    f"LRMP-{network}{suffix}-v0"
+    for network in ("Digits", "ResNet20", "MobileNetV2", "ResNet18", "ResNet50")
+    for suffix in ("", "-Throughput")
+)
 
 
 @dataclass
 class Args:
-    """Where the comparison is written."""
+    """Which tasks, and where the comparison is written."""
 
     out: Path
     """folder for comparison.md and comparison.json"""
+    env_ids: tuple[str, ...] = field(default_factory=lambda: TASK_IDS)
+    """tasks of any objective"""
 
 
 def problems_of(task: TaskLike) -> list[ReplicationProblem]:
@@ -61,7 +68,7 @@ def problems_of(task: TaskLike) -> list[ReplicationProblem]:
 
 
 def compare(args: Args) -> str:
-    """Compare on all tasks and write table and numbers.
+    """Compare on the tasks and write table and numbers.
 
     Args:
         args: Settings.
@@ -76,7 +83,7 @@ def compare(args: Args) -> str:
     for name, heuristic in HEURISTICS.items():
         methods[name] = lambda problem, heuristic=heuristic: heuristic(problem, 0)  # type: ignore[misc]
     rows: list[dict[str, Any]] = []
-    for task_id in tqdm(list(TASKS), desc="tasks", unit="task"):
+    for task_id in tqdm(args.env_ids, desc="tasks", unit="task"):
         problems = problems_of(load_task(task_id))
         best = [solve_exact(problem).objective_value for problem in problems]
         for name, method in methods.items():

@@ -1,4 +1,4 @@
-"""The proven front of speed against accuracy: ``python -m lrmp.baselines.experiments.front``."""
+"""The proven front of gain against accuracy: ``python -m lrmp.baselines.experiments.front``."""
 
 import json
 import math

@@ -14,7 +14,7 @@ from lrmp.baselines.running.command import exit_codes
 from lrmp.baselines.searchers.additive_table import additive_table
 from lrmp.baselines.searchers.tree_search import search_tree
 from lrmp.envs.scoring.outcome import evaluate_bits
-from lrmp.envs.scoring.reward import PENALTY_PER_POINT
+from lrmp.envs.scoring.reward import penalty
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.envs.task.optimum import Optimum
 from lrmp.envs.task.task import TASKS, load_task
@@ -159,9 +159,7 @@ def joint_problem(task: TaskLike) -> JointProblem:
         objective=task.objective,
         baseline=task.cost_model.baseline.cost(task.objective),
         terms=accuracy.weight_table[:, weight] + accuracy.activation_table[:, activation],
-        penalty=lambda sums: (
-            PENALTY_PER_POINT * np.maximum(0.0, accuracy.drop_map(sums) - task.allowed_drop)
-        ),
+        penalty=lambda sums: penalty(accuracy.drop_map(sums), task.allowed_drop),
         magnitudes=(
             np.abs(accuracy.weight_table)[:, weight]
             + np.abs(accuracy.activation_table)[:, activation]

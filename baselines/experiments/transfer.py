@@ -68,9 +68,7 @@ class Args:
         "LRMP-SqueezeNet-v0",
         "LRMP-MobileNetV2-v0",
         "LRMP-ResNet18-v0",
-        "LRMP-ResNet34-Predicted-v0",
         "LRMP-ResNet50-v0",
-        "LRMP-ResNet101-Predicted-v0",
     )
     """registered tasks to try the policy on; their accuracy is a table"""
     samples: int = 600

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from lrmp.accuracy.model.digits import DigitsAccuracy
 from lrmp.baselines.searchers.digits_screen import DigitsScreen
 from lrmp.envs.scoring.outcome import evaluate_bits
-from lrmp.envs.scoring.reward import lrmp_reward
+from lrmp.envs.scoring.reward import penalty
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.envs.task.task import Task
 from lrmp.errors import RunError
@@ -132,7 +132,7 @@ class _Search:
             for layer in range(layers):
                 bits = np.repeat(self.best[None], len(PAIRS), axis=0)
                 bits[:, layer] = PAIRS
-                for promising in np.flatnonzero(self._gains(bits) > self.value):
+                for promising in np.flatnonzero(self._most(bits) > self.value):
                     self._evaluate(bits[promising])
         return f"uniform pairs of bits {uniform:.6f}, best change by layer {self.value:.6f}"
 
@@ -140,27 +140,27 @@ class _Search:
         """Search below a node whose first ``depth`` layers are decided, best bounds first."""
         bits = np.repeat(prefix[None], len(PAIRS), axis=0)
         bits[:, depth] = PAIRS
-        gains = self._gains(bits)
+        bounds = self._most(bits)
         self.nodes += len(bits)
         leaf = depth + 1 == len(prefix)
-        order = np.argsort(-gains, kind="stable")
+        order = np.argsort(-bounds, kind="stable")
         for child in tqdm(order, desc="tree", unit="subtree", disable=not progress):
-            if gains[child] <= self.value:
+            if bounds[child] <= self.value:
                 break
             if leaf:
-                if not self._ruled_out(bits[child], float(gains[child])):
-                    self._evaluate(bits[child], float(gains[child]))
+                if not self._ruled_out(bits[child], float(bounds[child])):
+                    self._evaluate(bits[child], float(bounds[child]))
             else:
                 self.descend(bits[child], depth + 1)
 
-    def _gains(self, bits: IntArray) -> NDArray[np.float64]:
-        """Bound ln(gain) of designs; minus infinity where they do not fit. Shape (B,)."""
-        gains = np.full(len(bits), -np.inf)
+    def _most(self, bits: IntArray) -> NDArray[np.float64]:
+        """Bound returns by ln(gain); minus infinity where designs do not fit. Shape (B,)."""
+        most = np.full(len(bits), -np.inf)
         tiles = self._task.cost_model.tiles_per_copy(bits[:, :, 0])
         fits = np.flatnonzero(tiles.sum(axis=1) <= self._task.budget)
         if fits.size:
-            gains[fits] = np.log(self._baseline / self._least_costs(bits[fits]))
-        return gains
+            most[fits] = np.log(self._baseline / self._least_costs(bits[fits]))
+        return most
 
     def _least_costs(self, bits: IntArray) -> NDArray[np.float64]:
         """Bound the cost of designs that fit from below; cycles are exact. Shape (B,)."""
@@ -181,29 +181,29 @@ class _Search:
         )
         return batch.objective_values(solve_batch(batch))
 
-    def _ruled_out(self, bits: IntArray, gain: float) -> bool:
+    def _ruled_out(self, bits: IntArray, most: float) -> bool:
         """Say whether a few images show that a design is no better than the best so far."""
         if self._screen is None:
             return False
         self.screened += 1
         drop = self._screen.least_drop(bits)
-        return lrmp_reward(math.exp(gain), drop, self._task.allowed_drop) <= self.value
+        return most - penalty(drop, self._task.allowed_drop) <= self.value
 
-    def _evaluate(self, bits: IntArray, gain: float | None = None) -> None:
+    def _evaluate(self, bits: IntArray, most: float | None = None) -> None:
         """Measure a design's accuracy and keep the design if it is the best so far."""
         task, (weights, activations) = self._task, bits.T
-        if gain is not None and self._energies is not None:
+        if most is not None and self._energies is not None:
             posed = ReplicationProblem.of(
                 task.cost_model, weights, activations, task.budget, task.objective
             )
-            gain = math.log(self._baseline / solve_exact(posed).objective_value)
-            if gain <= self.value:
+            most = math.log(self._baseline / solve_exact(posed).objective_value)
+            if most <= self.value:
                 return
         self.evaluated += 1
-        if gain is None:
+        if most is None:
             value = evaluate_bits(task, weights, activations).reward()
         else:
             drop = task.accuracy.drop(weights, activations)
-            value = lrmp_reward(math.exp(gain), drop, task.allowed_drop)
+            value = most - penalty(drop, task.allowed_drop)
         if value > self.value:
             self.value, self.best = value, bits.copy()

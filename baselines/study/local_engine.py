@@ -9,7 +9,6 @@ import multiprocessing
 import os
 import signal
 import threading
-import warnings
 from collections import deque
 from collections.abc import Generator, Sequence
 from contextlib import suppress
@@ -120,8 +119,6 @@ def _work(connection: Connection, runs_dir: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the study, which stops this one
     threading.Thread(target=_end_with_parent, daemon=True).start()
     tqdm.set_lock(threading.RLock())  # else one that processes share, which a kill would leak
-    # Both versions of a task may be in a study.
-    warnings.filterwarnings("ignore", ".*is out of date", DeprecationWarning)
     while True:
         try:
             run = connection.recv()

@@ -8,7 +8,6 @@ record travels back. Both give the same record.
 
 import logging
 import tempfile
-import warnings
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
@@ -44,7 +43,7 @@ def run_on_ray(
         StudyError: If there is no cluster at the address.
     """
     try:
-        import ray
+        import ray  # pyright: ignore[reportMissingImports]  a client
     except ImportError as error:
         raise MissingExtraError(
             'Expected Ray for --engine ray; run pip install "lrmp[ray]".'
@@ -77,7 +76,6 @@ def run_on_ray(
 
 def _make(run: PlannedRun, folder: Path | None) -> Ending:
     """Make a run on the node that this is called on."""
-    warnings.filterwarnings("ignore", ".*is out of date", DeprecationWarning)
     if folder is not None:
         return attempt(run, folder)
     with tempfile.TemporaryDirectory(prefix="lrmp-study-") as own:

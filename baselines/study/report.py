@@ -26,6 +26,7 @@ from lrmp.baselines.study.statistics import (
     probability_of_improvement,
 )
 from lrmp.envs.scoring.outcome import evaluate_bits
+from lrmp.envs.scoring.reward import lrmp_reward
 from lrmp.envs.task.optimum import stored_optimum
 from lrmp.envs.task.task import TASKS as REGISTERED
 from lrmp.envs.task.task import Task
@@ -44,9 +45,9 @@ chip, 0 the {optimum}. Interquartile mean over seeds and tasks
 [95 % interval] ({intervals}).
 Every design that is scored counts, repeated ones too; what a table says of accuracy costs none.
 
-{earlier}Agents are compared on the {pool} tasks with a certified optimum on which all of them have
-runs{excluded}; [task by task]({tasks_page}) has the others. Agents that know the task's accuracy
-table are at an advantage over those that see nothing but rewards.
+{earlier}Agents are compared on the {pool} measured tasks with a certified optimum on which all of
+them have runs{excluded}; [task by task]({tasks_page}) has the others. Agents that know the task's
+accuracy table are at an advantage over those that see nothing but rewards.
 
 ![Gap to the optimum against evaluated designs](gap.png)
 
@@ -68,11 +69,11 @@ in the next line, on a task drawn at random.
 
 ![Share of runs within a gap](profiles.png)
 
-## Best designs
+{estimates}## Best designs
 
 The fastest design within the allowed drop that any run found, by network, beside the proven best
 and LRMP's published ranges (abstract, Frontiers in AI 7:1268317, 2024; its networks are not told
-apart). Drops from a `table (estimate)` are not measured on the network.
+apart).
 
 {headline}
 
@@ -106,6 +107,16 @@ lrmp study report runs/studies/{name} --out {out}
 ```
 
 The records are in [{results}]({results}), a line per run, with versions and commits: {versions}.
+"""
+
+ESTIMATES = """\
+## Estimates, apart
+
+The accuracy of these tasks was not measured on their networks, so that they are in no number and no
+picture above: {tasks}.
+
+{tables}
+
 """
 
 POOLED = """\
@@ -152,8 +163,9 @@ def write_report(folder: Path, out: Path, data: Path | None = None, *, check: bo
         for name in (RESULTS, PLAN, CHECKS):
             if (folder / name).exists():
                 shutil.copyfile(folder / name, out / name)
-    plot_gaps(scores, out / "gap.png")
-    plot_profiles(scores, out / "profiles.png")
+    measured = scores.part(estimates=False)
+    plot_gaps(measured, out / "gap.png")
+    plot_profiles(measured, out / "profiles.png")
     plot_tasks(scores, out / "tasks.png")
     write_whole(
         out / TASKS_PAGE, TASKS.format(name=scores.plan["name"], tables=format_tasks(scores))
@@ -181,7 +193,8 @@ def format_report(
         f"{agent} needs an accuracy table and is left out on {', '.join(tasks)}.\n\n"
         for agent, tasks in scores.plan["left_out"].items()
     )
-    excluded = [agent for agent in scores.agents if agent not in scores.pool[0]]
+    measured = scores.part(estimates=False)
+    excluded = [agent for agent in measured.agents if agent not in measured.pool[0]]
     return REPORT.format(
         name=scores.plan["name"],
         runs=len(scores.records),
@@ -189,13 +202,14 @@ def format_report(
         optimum=_link("proven optimum", "optimum.md", out),
         intervals=_link("a bootstrap, widened for few seeds", "results/intervals/coverage.md", out),
         earlier=format_earlier(scores),
-        pool=len(scores.pool[1]),
+        pool=len(measured.pool[1]),
         excluded=f" (all but {', '.join(excluded)})" if excluded else "",
         tasks_page=TASKS_PAGE,
-        gaps=format_gaps(scores),
-        wins=format_wins(scores),
-        comparisons="\n\n".join(filter(None, (format_pool(scores, c) for c in scores.report_at))),
-        headline=format_headline(winners, scores),
+        gaps=format_gaps(measured),
+        wins=format_wins(measured),
+        comparisons="\n\n".join(filter(None, (format_pool(measured, c) for c in scores.report_at))),
+        estimates=format_estimates(winners, scores.part(estimates=True)),
+        headline=format_headline(winners, measured),
         checks=format_checks(winners, checks, scores.own_tasks),
         verdict=format_verdict(
             winners,
@@ -242,6 +256,24 @@ def format_earlier(scores: Scores) -> str:
         f"{tasks}.\nRewards, drops, gaps and proven gains on this page are those of "
         "the definition that was played, and of\nits optimum.\n\n"
     )
+
+
+def format_estimates(winners: dict[str, StudyRecord], estimates: Scores) -> str:
+    """Write what agents reach where the accuracy is an estimate.
+
+    Args:
+        winners: Best designs by task.
+        estimates: Of the study's tasks of that kind.
+
+    Returns:
+        A section; empty if there is no such task.
+    """
+    if not estimates.records:
+        return ""
+    tables = [format_wins(estimates)]
+    if estimates.pool[1]:  # tasks of one's own have no certified optimum, and no published range
+        tables = [format_gaps(estimates), *tables, format_headline(winners, estimates)]
+    return ESTIMATES.format(tasks=", ".join(estimates.tasks), tables="\n\n".join(tables))
 
 
 def _link(text: str, page: str, out: Path) -> str:
@@ -370,14 +402,14 @@ def format_headline(winners: dict[str, StudyRecord], scores: Scores) -> str:
 
     Args:
         winners: Best designs by task.
-        scores: Of the study; they hold the optima.
+        scores: Of the tasks that are shown; they hold the optima.
 
     Returns:
         A table.
     """
     entries = []
     for label, record in winners.items():
-        if record["task"] not in REGISTERED:
+        if label not in scores.tasks or record["task"] not in REGISTERED:
             continue  # a task of one's own is in no one's published ranges
         task = task_of(record_key(record))
         if not record["accuracy"] and task.objective in PUBLISHED:
@@ -408,7 +440,8 @@ def _proven(record: StudyRecord, scores: Scores) -> str:
     design, task = optimum.design, scores.task(record)
     gain = evaluate_bits(task, design.weight_bits, design.activation_bits).gain
     # The drop may be another by now. A design within the allowed one pays nothing.
-    return f"{gain:.2f}x" if math.isclose(optimum.value, math.log(gain)) else ""
+    within = lrmp_reward(gain, task.allowed_drop, task.allowed_drop)
+    return f"{gain:.2f}x" if math.isclose(optimum.value, within) else ""
 
 
 def format_checks(

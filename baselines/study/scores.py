@@ -1,7 +1,7 @@
 """What a study's records say: shares of the certified optimum, by agent, task and designs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -99,6 +99,18 @@ class Scores:
             The task, with the study's kind of accuracy.
         """
         return task_of(record_key(record), self.own_tasks)
+
+    def part(self, *, estimates: bool) -> Self:
+        """Take the tasks whose accuracy is an estimate, or all others; they are never pooled.
+
+        Args:
+            estimates: Which.
+
+        Returns:
+            The scores on those tasks; perhaps without any record.
+        """
+        records = (r for r in self.records if self.task(r).accuracy.is_estimate == estimates)
+        return replace(self, records=tuple(records))
 
     @cached_property
     def tasks(self) -> list[str]:

@@ -1,5 +1,6 @@
 """The layer-wise environment: one step chooses the bits of one layer."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -13,9 +14,10 @@ from lrmp.envs.rendering.episode_frame import Frame
 from lrmp.envs.rendering.episode_renderer import RENDER_MODES, EpisodeRenderer
 from lrmp.envs.rendering.episode_view import EpisodeView
 from lrmp.envs.scoring.dynamics import Dynamics
-from lrmp.envs.scoring.observation import Observation, running_features
+from lrmp.envs.scoring.features import Feature
+from lrmp.envs.scoring.observation import Observation, running_features, shown_features
 from lrmp.envs.scoring.outcome import Outcome
-from lrmp.envs.scoring.reward import RewardName
+from lrmp.envs.scoring.reward import Reward
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.errors import ActionError, TaskError
 from lrmp.solvers.replication.oracle import SolverName
@@ -76,14 +78,21 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
 
     The final observation repeats the last layer's features, with the totals of the whole design.
 
+    `features` lists what is seen instead, in its order, such as `("depth", "tiles", mine)`: names
+    out of the table, and functions of your own from the `Task` to a number per layer, of any unit:
+    they are scaled min-max over the layers, too, and shown under their names.
+
     ## Rewards
     0 until the last layer is decided; then the score of the design, by `reward`:
 
-    - `"lrmp"` (default, ranked): `ln(gain) - max(0, drop - allowed)`, drop in percentage
-      points; 0 for the 8-bit baseline;
+    - `"lrmp"` (default, ranked): `ln(gain) - 1 * max(0, accuracy drop - allowed drop)`, drops in
+      percentage points; 0 for the 8-bit baseline;
     - `"haq"`: `-0.1 * drop`;
     - `"cim-aq"`: `-10 * (drop - allowed)` above the allowed drop, else
-      `100 * (gain - 1) + 0.1 * (allowed - drop)`.
+      `100 * (gain - 1) + 0.1 * (allowed - drop)`;
+    - a function of your own, from the finished design, an `Outcome`, to a finite number. An outcome
+      has `gain`, `accuracy_drop`, `design`, `report` (exact cost), `task`, and `reward()`, the
+      default, to add to. Records, rankings, optima and the spec's threshold keep the default.
 
     `gain` is baseline / design, of what the task minimises: the cycles of one inference
     (latency), those between images of a full pipeline (throughput), the energy of one inference, or
@@ -113,7 +122,8 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     | `task` | `str` or `Task` | the id's own | what is solved: an id, a TOML file, or a task |
     | `discrete` | `bool` | `False` | actions as bit indices |
     | `dense` | `bool` | `False` | a reward at every step, of the same sum |
-    | `reward` | `str` | `"lrmp"` | `"lrmp"`, `"haq"` or `"cim-aq"` |
+    | `features` | sequence or `None` | `None` | what is observed, in order; None for all |
+    | `reward` | `str` or function | `"lrmp"` | `"lrmp"`, `"haq"`, `"cim-aq"` or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `accuracy` | `str` or `None` | the task's own | `"table"`, or `"network"`: run it on images |
     | `render_mode` | `str` or `None` | `None` | `"ansi"` (text) or `"rgb_array"` |
@@ -136,19 +146,15 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     shape (num_envs, L).
 
     ## Registered Configurations
-    `LRMP-{Digits,MLP,LeNet,ResNet8,ResNet20,SqueezeNet,MobileNetV2}-v0` and
-    `LRMP-{ResNet18,ResNet34,ResNet50,ResNet101}-v0`
-    minimise latency, as do `LRMP-{ResNet18,ResNet34,ResNet101}-v1` and `LRMP-ResNet50-v0`. Of all,
-    `LRMP-{...}-Throughput` maximise throughput, `LRMP-{...}-Energy` minimise the energy and
-    `LRMP-{...}-EDP` the energy-delay product of one inference. On Digits the drop is that of the
-    quantised network itself on real images. The others have a table: measured on the network, but
-    predicted for ResNet-34 and -101 (`-v1`), and an estimate from published results for the
-    `-v0` ResNets of ImageNet. `LRMP-Custom-v0` has no task of its own: `lrmp.envs.make_task` makes
-    one from your network, chip and budget.
+    `LRMP-{Digits,MLP,LeNet,ResNet8,ResNet20,SqueezeNet,MobileNetV2,ResNet18,ResNet50}-v0` and
+    `LRMP-{ResNet34,ResNet101}-Predicted-v0` minimise latency. Of all, `LRMP-{...}-Throughput-v0`
+    maximise throughput, `LRMP-{...}-Energy-v0` minimise the energy and `LRMP-{...}-EDP-v0` the
+    energy-delay product of one inference. On Digits the drop is that of the quantised network
+    itself on real images. The others have a table: measured on the network, or predicted from
+    other networks' where the id says so. `LRMP-Custom-v0` has no task of its own:
+    `lrmp.envs.make_task` makes one from your network, chip and budget.
 
     ## Version History
-    - v2 (ResNet-50): its table was measured; v1, predicted, is gone.
-    - v1 (ResNets of ImageNet): tables of the network, or predicted, in place of the estimate.
     - v0: first release.
     """
 
@@ -160,7 +166,8 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         *,
         discrete: bool = False,
         dense: bool = False,
-        reward: RewardName = "lrmp",
+        features: Sequence[Feature] | None = None,
+        reward: Reward = "lrmp",
         solver: SolverName = "exact",
         accuracy: AccuracyKind | None = None,
         render_mode: str | None = None,
@@ -170,9 +177,8 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         self.discrete = discrete
         self.dense = dense
         self.dynamics = Dynamics(self.task, reward, solver)
-        names, self._layer_features = self.dynamics.layer_features
-        self._running_features = running_features(self.task.space)
-        self.feature_names = names + self._running_features
+        self._shown = shown_features(self.task, features, running_features(self.task.space))
+        self.feature_names = self._shown.names
 
         self.observation_space = spaces.Box(0.0, 1.0, (len(self.feature_names),), np.float32)
         self.action_space = action_space(self.task.space, discrete)
@@ -230,10 +236,11 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         self._settings[layer] = setting
         terminated = layer + 1 == len(dynamics)
         try:
-            spent, outcome = self._spend(layer, setting), None
+            spent, outcome, score = self._spend(layer, setting), None, 0.0
             if terminated or self.dense:
                 drop = None if dynamics.has_table else spent
                 outcome = dynamics.outcome(np.array(self._settings), drop)
+                score = outcome.reward(dynamics.reward)
         except Exception:  # the episode stays where it was
             self._settings[layer] = before
             raise
@@ -243,7 +250,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         }
         reward = 0.0
         if outcome is not None:
-            reward = outcome.reward(dynamics.reward) - self._rewarded
+            reward = score - self._rewarded
             self._rewarded += reward
         if terminated:
             assert outcome is not None
@@ -302,11 +309,12 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
 
     def _observe(self, layer: int, setting: list[int]) -> Observation:
         """Describe a layer and the state after the last decision, of the given setting."""
-        running, dynamics = len(self._running_features), self.dynamics
-        observation = np.empty(len(self.feature_names), np.float32)
-        observation[:-running] = self._layer_features[layer]
-        observation[-running:] = (
+        described, dynamics = self._shown.layers[layer], self.dynamics
+        running = (
             *dynamics.lookup.knob_features(setting),
             *dynamics.totals(self._tiles, self._spent, self._cycles, max(self._layer_cycles)),
         )
-        return observation
+        observation = np.empty(len(described) + len(running), np.float32)
+        observation[: len(described)] = described
+        observation[len(described) :] = running
+        return self._shown.pick(observation)

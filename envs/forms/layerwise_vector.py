@@ -1,5 +1,6 @@
 """The layer-wise environment over many episodes at once."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,13 @@ from numpy.typing import NDArray
 
 from lrmp.envs.forms.action import action_space, units_to_places
 from lrmp.envs.forms.vector import Advance, Flags, TaskVectorEnv, scalar_infos
-from lrmp.envs.scoring.observation import Observation, knob_features, running_features
+from lrmp.envs.scoring.features import Feature
+from lrmp.envs.scoring.observation import (
+    Observation,
+    knob_features,
+    running_features,
+    shown_features,
+)
 from lrmp.hardware.frozen_arrays import IntArray
 
 
@@ -19,17 +26,23 @@ class LayerwiseVectorEnv(TaskVectorEnv):
         num_envs: Episodes side by side.
         discrete: Actions as bit indices.
         dense: A reward at every step, of the same sum.
+        features: What is observed, in order; None for all.
         **settings: As `TaskVectorEnv` takes them.
     """
 
     def __init__(
-        self, num_envs: int = 1, *, discrete: bool = False, dense: bool = False, **settings: Any
+        self,
+        num_envs: int = 1,
+        *,
+        discrete: bool = False,
+        dense: bool = False,
+        features: Sequence[Feature] | None = None,
+        **settings: Any,
     ) -> None:
         super().__init__(num_envs, **settings)
         self.discrete, self.dense = discrete, dense
-        names, self._layer_features = self.dynamics.layer_features
-        self._running_features = running_features(self.task.space)
-        self.feature_names = names + self._running_features
+        self._shown = shown_features(self.task, features, running_features(self.task.space))
+        self.feature_names = self._shown.names
         self._set_spaces(
             spaces.Box(0.0, 1.0, (len(self.feature_names),), np.float32),
             action_space(self.task.space, discrete),
@@ -89,15 +102,12 @@ class LayerwiseVectorEnv(TaskVectorEnv):
 
     def _observe(self) -> Observation:
         layer = np.minimum(self._layer, len(self.dynamics) - 1)
-        observation = np.empty((self.num_envs, len(self.feature_names)), np.float32)
-        running = len(self._running_features)
-        observation[:, :-running] = self._layer_features[layer]
+        described = self._shown.layers[layer]
         columns = (
             *knob_features(self.dynamics.space, self._previous).T,
             *self.dynamics.totals(
                 self._tiles, self._spent, self._cycles, self._layer_cycles.max(axis=1)
             ),
         )
-        for place, column in enumerate(columns, start=-running):
-            observation[:, place] = column
-        return observation
+        running = np.stack(columns, axis=1).astype(np.float32)
+        return self._shown.pick(np.concatenate([described, running], axis=1))

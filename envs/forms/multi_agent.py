@@ -3,6 +3,7 @@
 Importing this module registers every task with PettingZoo, which does not find packages by itself.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -14,12 +15,19 @@ from lrmp.accuracy.model.accuracy_model import AccuracyKind
 from lrmp.envs.forms.action import action_setting, action_space
 from lrmp.envs.forms.design_observation import design_feature_names
 from lrmp.envs.forms.layerwise import Action
-from lrmp.envs.forms.multi_agent_vector import Credit, check_rules, contributions, observe_layers
+from lrmp.envs.forms.multi_agent_vector import (
+    Credit,
+    agent_features,
+    check_rules,
+    contributions,
+    observe_layers,
+)
 from lrmp.envs.forms.refine import observe_refinements
 from lrmp.envs.scoring.dynamics import Dynamics
-from lrmp.envs.scoring.observation import TOTALS, Observation
+from lrmp.envs.scoring.features import Feature
+from lrmp.envs.scoring.observation import Observation, shown_features
 from lrmp.envs.scoring.outcome import Outcome
-from lrmp.envs.scoring.reward import RewardName
+from lrmp.envs.scoring.reward import Reward
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.envs.task.environment_id import multi_agent_id
 from lrmp.envs.task.task import TASKS
@@ -68,7 +76,8 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
     | n + 6 | rounds_left | rounds to the end | / rounds |
 
     n is 12 or less: features in which all layers of the network are alike are left out. In the
-    first round policies tell layers apart by the n features alone.
+    first round policies tell layers apart by the n features alone. `features` lists what is seen
+    instead, as in `LayerwiseEnv`: names out of this table, and functions of your own.
 
     `state()`, in `state_space`, shows a centralised critic the whole design; it is
     `Box(0, 1, (2 L + 5,), float32)`, and `env.unwrapped.state_feature_names` names its elements.
@@ -116,7 +125,8 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
     | `discrete` | `bool` | `False` | actions as bit indices |
     | `rounds` | `int` | `1` | how often all layers choose |
     | `credit` | `str` | `"team"` | `"team"` or `"difference"` |
-    | `reward` | `str` | `"lrmp"` | `"lrmp"`, `"haq"` or `"cim-aq"` |
+    | `features` | sequence or `None` | `None` | what is observed, in order; None for all |
+    | `reward` | `str` or function | `"lrmp"` | `"lrmp"`, `"haq"`, `"cim-aq"` or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `accuracy` | `str` or `None` | the task's own | `"table"`, or `"network"`: run it on images |
     | `render_mode` | `str` or `None` | `None` | none |
@@ -148,7 +158,8 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
         discrete: bool = False,
         rounds: int = 1,
         credit: Credit = "team",
-        reward: RewardName = "lrmp",
+        features: Sequence[Feature] | None = None,
+        reward: Reward = "lrmp",
         solver: SolverName = "exact",
         accuracy: AccuracyKind | None = None,
         render_mode: str | None = None,
@@ -165,12 +176,8 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
         self.rounds = rounds
         self.credit: Credit = credit
         self.dynamics = Dynamics(self.task, reward, solver)
-        self.feature_names = (
-            *self.dynamics.layer_features[0],
-            *self.task.space.names,
-            *TOTALS,
-            "rounds_left",
-        )
+        self._shown = shown_features(self.task, features, agent_features(self.task.space))
+        self.feature_names = self._shown.names
         self.state_feature_names = (*design_feature_names(self.dynamics), "rounds_left")
 
         self.possible_agents = [f"layer_{layer}" for layer in range(len(self.dynamics))]
@@ -347,7 +354,7 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
     def _observe(self, state: Observation) -> dict[str, Observation]:
         """Describe to every agent its layer, and what all agents may see of the state."""
         assert self._settings is not None
-        found = observe_layers(self.dynamics, self._settings[None], state[None])[0]
+        found = observe_layers(self.dynamics, self._shown, self._settings[None], state[None])[0]
         return dict(zip(self.possible_agents, found, strict=True))
 
 

@@ -1,5 +1,6 @@
 """The multi-agent form over many episodes at once, in arrays; for learners, needs no PettingZoo."""
 
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -8,11 +9,19 @@ from numpy.typing import NDArray
 from lrmp.envs.forms.refine import observe_refinements
 from lrmp.envs.forms.vector import check_num_envs
 from lrmp.envs.scoring.dynamics import Dynamics, Scores
-from lrmp.envs.scoring.observation import Observation, knob_features
-from lrmp.envs.scoring.reward import RewardName
+from lrmp.envs.scoring.features import Feature
+from lrmp.envs.scoring.observation import (
+    TOTALS,
+    Observation,
+    ShownFeatures,
+    knob_features,
+    shown_features,
+)
+from lrmp.envs.scoring.reward import Reward
 from lrmp.envs.task.custom_task import TaskLike
 from lrmp.errors import ActionError, TaskError, unknown_name
 from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.solvers.replication.oracle import SolverName
 
 Credit = Literal["team", "difference"]
@@ -28,7 +37,8 @@ class MultiAgentVector:
         num_envs: Episodes side by side, B.
         rounds: How often all L layers choose.
         credit: ``"team"`` or ``"difference"``.
-        reward: Which formula scores a design.
+        features: What is observed, in order; None for all.
+        reward: What scores a design: the name of a formula, or the user's own function.
         solver: Which solver places the copies.
 
     Attributes:
@@ -37,7 +47,7 @@ class MultiAgentVector:
         played: Settings, shape (B, L, K), and scores of every round since the last reset.
 
     Raises:
-        TaskError: If there is no such credit or reward, or no round or episode.
+        TaskError: If there is no such credit, feature or reward, or no round or episode.
         SolverError: If there is no such solver.
     """
 
@@ -48,13 +58,17 @@ class MultiAgentVector:
         *,
         rounds: int = 1,
         credit: Credit = "team",
-        reward: RewardName = "lrmp",
+        features: Sequence[Feature] | None = None,
+        reward: Reward = "lrmp",
         solver: SolverName = "exact",
     ) -> None:
         check_num_envs(num_envs)
         check_rules(rounds, credit)
         self.num_envs, self.rounds, self.credit = num_envs, rounds, credit
         self.dynamics = Dynamics(task, reward, solver)
+        self._shown = shown_features(
+            self.dynamics.task, features, agent_features(self.dynamics.space)
+        )
         self.played: list[tuple[IntArray, Scores]] = []
         observations, states = self.reset()
         self.observation_size, self.state_size = observations.shape[-1], states.shape[-1]
@@ -123,7 +137,19 @@ class MultiAgentVector:
     def _observe(self, settings: IntArray) -> tuple[Observation, Observation]:
         elapsed = np.full(len(settings), len(self.played))
         states = observe_refinements(self.dynamics, settings, elapsed, self.rounds)
-        return observe_layers(self.dynamics, settings, states), states
+        return observe_layers(self.dynamics, self._shown, settings, states), states
+
+
+def agent_features(space: DesignSpace) -> tuple[str, ...]:
+    """Name what a layer sees beside its own features.
+
+    Args:
+        space: The knobs.
+
+    Returns:
+        Its setting in the last round, the totals and the rounds left, in order.
+    """
+    return (*space.names, *TOTALS, "rounds_left")
 
 
 def check_rules(rounds: int, credit: Credit) -> None:
@@ -167,18 +193,21 @@ def contributions(
     return worth
 
 
-def observe_layers(dynamics: Dynamics, settings: IntArray, states: Observation) -> Observation:
+def observe_layers(
+    dynamics: Dynamics, shown: ShownFeatures, settings: IntArray, states: Observation
+) -> Observation:
     """Describe to every layer itself, and what all layers may see of the state.
 
     Args:
         dynamics: Of the task.
+        shown: What is seen, the running features being ``agent_features``.
         settings: Of the last designs, shape (B, L, K).
         states: Shape (B, K L + 5).
 
     Returns:
-        Shape (B, L, n + K + 5).
+        Shape (B, L, number of features shown).
     """
     own = knob_features(dynamics.space, settings)
-    parts = (dynamics.layer_features[1], own, states[:, None, settings[0].size :])
+    parts = (shown.layers, own, states[:, None, settings[0].size :])
     every = [np.broadcast_to(part, (*settings.shape[:2], part.shape[-1])) for part in parts]
-    return np.concatenate(every, axis=2, dtype=np.float32)
+    return shown.pick(np.concatenate(every, axis=2, dtype=np.float32))

@@ -17,7 +17,7 @@ from lrmp.envs.rendering.episode_view import EpisodeView
 from lrmp.envs.scoring.dynamics import Dynamics
 from lrmp.envs.scoring.observation import Observation
 from lrmp.envs.scoring.outcome import Outcome
-from lrmp.envs.scoring.reward import RewardName
+from lrmp.envs.scoring.reward import Reward
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.errors import ActionError, TaskError
 from lrmp.hardware.frozen_arrays import IntArray
@@ -68,7 +68,7 @@ class OneShotEnv(gym.Env[Observation, Action]):
     | --- | --- | --- | --- |
     | `task` | `str` or `Task` | the id's own | what is solved: an id, a TOML file, or a task |
     | `discrete` | `bool` | `False` | actions as bit indices |
-    | `reward` | `str` | `"lrmp"` | `"lrmp"`, `"haq"` or `"cim-aq"` |
+    | `reward` | `str` or function | `"lrmp"` | `"lrmp"`, `"haq"`, `"cim-aq"` or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `accuracy` | `str` or `None` | the task's own | `"table"`, or `"network"`: run it on images |
     | `render_mode` | `str` or `None` | `None` | `"ansi"` (text) or `"rgb_array"` |
@@ -99,7 +99,7 @@ class OneShotEnv(gym.Env[Observation, Action]):
         task: TaskLike | None,
         *,
         discrete: bool = False,
-        reward: RewardName = "lrmp",
+        reward: Reward = "lrmp",
         solver: SolverName = "exact",
         accuracy: AccuracyKind | None = None,
         render_mode: str | None = None,
@@ -154,9 +154,10 @@ class OneShotEnv(gym.Env[Observation, Action]):
             raise gym.error.ResetNeeded("Expected reset() before step(): no episode is running.")
         settings = self._decode(action)
         outcome = self.dynamics.outcome(settings)
+        reward = outcome.reward(self.dynamics.reward)
         self.outcome, self._running = outcome, False
         info = {**self.dynamics.space.decode(settings), **outcome.info}
-        return self._observe(settings), outcome.reward(self.dynamics.reward), True, False, info
+        return self._observe(settings), reward, True, False, info
 
     def render(self) -> str | Frame | None:
         """Show how the episode stands.

@@ -16,7 +16,7 @@ from lrmp.envs.rendering.episode_view import EpisodeView
 from lrmp.envs.scoring.dynamics import Dynamics
 from lrmp.envs.scoring.observation import Observation
 from lrmp.envs.scoring.outcome import Outcome
-from lrmp.envs.scoring.reward import RewardName
+from lrmp.envs.scoring.reward import Reward
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.errors import ActionError, TaskError
 from lrmp.hardware.frozen_arrays import IntArray
@@ -73,7 +73,7 @@ class RefineEnv(gym.Env[Observation, int]):
     | --- | --- | --- | --- |
     | `task` | `str` or `Task` | the id's own | what is solved: an id, a TOML file, or a task |
     | `horizon` | `int` or `None` | `None` | steps of an episode; None for 12 L |
-    | `reward` | `str` | `"lrmp"` | `"lrmp"`, `"haq"` or `"cim-aq"` |
+    | `reward` | `str` or function | `"lrmp"` | `"lrmp"`, `"haq"`, `"cim-aq"` or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `accuracy` | `str` or `None` | the task's own | `"table"`, or `"network"`: run it on images |
     | `render_mode` | `str` or `None` | `None` | `"ansi"` (text) or `"rgb_array"` |
@@ -104,7 +104,7 @@ class RefineEnv(gym.Env[Observation, int]):
         task: TaskLike | None,
         *,
         horizon: int | None = None,
-        reward: RewardName = "lrmp",
+        reward: Reward = "lrmp",
         solver: SolverName = "exact",
         accuracy: AccuracyKind | None = None,
         render_mode: str | None = None,
@@ -165,11 +165,11 @@ class RefineEnv(gym.Env[Observation, int]):
             raise ActionError(f"Expected an action in {self.action_space}, got {action!r}.")
         settings, possible = self.changes.apply(self._settings[None], np.array([action]))
         outcome = self.dynamics.outcome(settings[0])
+        reward = outcome.reward(self.dynamics.reward) - self._rewarded
         self._settings, self._shown = settings[0], outcome
         self._elapsed += 1
         observation = self._observe()
         terminated = self._elapsed == self.horizon
-        reward = outcome.reward(self.dynamics.reward) - self._rewarded
         self._rewarded += reward
         info: dict[str, Any] = {
             "action_mask": self.changes.masks(settings)[0],

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
 from lrmp.envs.scoring.dynamics import Dynamics, Scores
 from lrmp.envs.scoring.observation import Observation
-from lrmp.envs.scoring.reward import RewardName
+from lrmp.envs.scoring.reward import Reward
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.errors import ActionError, TaskError
 from lrmp.hardware.frozen_arrays import IntArray
@@ -38,7 +38,7 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
     Args:
         num_envs: Episodes side by side.
         task: A task, or the id of a registered one.
-        reward: Which formula scores a design.
+        reward: What scores a design: the name of a formula, or the user's own function.
         solver: Which solver places the copies.
         accuracy: ``"table"`` or ``"network"``; None for the task's own kind.
         autoreset_mode: ``"NextStep"`` (Gymnasium's default): the step after an end resets and
@@ -62,7 +62,7 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
         num_envs: int = 1,
         *,
         task: TaskLike | None,
-        reward: RewardName = "lrmp",
+        reward: Reward = "lrmp",
         solver: SolverName = "exact",
         accuracy: AccuracyKind | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
@@ -279,7 +279,7 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
             if values.dtype.kind in ("iuf" if isinstance(single, spaces.Box) else "iu"):
                 inside = (values >= 0) & (values <= self._most_action())  # False for NaN
                 # Not -1: where there is no row, the numbers of one could not be told.
-                good = inside[rows].reshape(len(rows), math.prod(shape[1:])).all(axis=1)
+                good = inside[rows].reshape(len(rows), math.prod(values.shape[1:])).all(axis=1)
                 if good.all():
                     return values
                 wrong = values[rows[~good][0]]

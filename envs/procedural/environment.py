@@ -19,8 +19,9 @@ from lrmp.envs.procedural.features import transfer_feature_names, transfer_featu
 from lrmp.envs.procedural.generator import INSTANCES, Split, draw_task
 from lrmp.envs.rendering.episode_frame import MOST_WIDTH, Frame
 from lrmp.envs.rendering.episode_renderer import RENDER_MODES, EpisodeRenderer
+from lrmp.envs.scoring.features import Feature, check_features
 from lrmp.envs.scoring.observation import TOTALS, running_features
-from lrmp.envs.scoring.reward import RewardName, reward_function
+from lrmp.envs.scoring.reward import Reward, check_reward
 from lrmp.envs.task.custom_task import find_task
 from lrmp.envs.task.task import Task
 from lrmp.errors import ActionError, TaskError, unknown_name
@@ -32,7 +33,7 @@ from lrmp.solvers.replication.oracle import SolverName, check_solver
 MAX_LAYERS = 128  # layers that observations have room for; ResNet-101 has 105
 REMEMBERED = 256  # instances that are not drawn again
 
-Observation = dict[str, NDArray[Any]]
+Observation = dict[str, NDArray[Any] | np.int64]
 Inner = TypeVar("Inner", LayerwiseEnv, OneShotEnv)
 
 
@@ -49,7 +50,8 @@ class _ProceduralBase(gym.Env[Observation, Action], ABC, Generic[Inner]):
         tasks: Sequence[str | Task] | None = None,
         objective: Objective = "latency",
         discrete: bool = False,
-        reward: RewardName = "lrmp",
+        features: Sequence[Feature] | None = None,
+        reward: Reward = "lrmp",
         solver: SolverName = "exact",
         render_mode: str | None = None,
     ) -> None:
@@ -61,7 +63,7 @@ class _ProceduralBase(gym.Env[Observation, Action], ABC, Generic[Inner]):
             raise TaskError(f"Expected instances of 1 to {INSTANCES}, got {instances}.")
         if objective not in get_args(Objective):
             raise TaskError(unknown_name("objective", objective, get_args(Objective)))
-        reward_function(reward)
+        check_reward(reward)
         check_solver(solver)
         self.split: Split = split
         self.objective: Objective = objective
@@ -70,7 +72,10 @@ class _ProceduralBase(gym.Env[Observation, Action], ABC, Generic[Inner]):
         if not self.instances:
             raise TaskError("Expected at least one task, got none.")
         self.space = _common_space(self.tasks)
-        self.layer_feature_names = transfer_feature_names(self.space)
+        known = transfer_feature_names(self.space)
+        self.features: tuple[Feature, ...] = (
+            known if features is None else check_features(features, known)
+        )
         self.discrete = discrete
         self._settings: dict[str, Any] = {"discrete": discrete, "reward": reward, "solver": solver}
         self._remembered: OrderedDict[int, tuple[Inner, NDArray[np.float32]]] = OrderedDict()
@@ -138,24 +143,23 @@ class _ProceduralBase(gym.Env[Observation, Action], ABC, Generic[Inner]):
                 task = draw_task(self.split, number, self.objective)
             else:
                 task = self.tasks[number]
-            layers = np.zeros((MAX_LAYERS, len(self.layer_feature_names)), np.float32)
-            layers[: len(task.network)] = transfer_features(task)
+            layers = np.zeros((MAX_LAYERS, len(self.features)), np.float32)
+            layers[: len(task.network)] = transfer_features(task, self.features)
             self._remembered[number] = self._make(task), layers
             if len(self._remembered) > REMEMBERED:
                 self._remembered.popitem(last=False)
         return self._remembered[number]
 
+    def _layer_spaces(self) -> dict[str, spaces.Space[Any]]:
+        return {
+            "layers": spaces.Box(0.0, 1.0, (MAX_LAYERS, len(self.features)), np.float32),
+            "mask": spaces.MultiBinary(MAX_LAYERS),
+        }
+
     def _playing(self) -> Inner:
         if self._inner is None:
             raise gym.error.ResetNeeded("Expected reset() first: no episode has begun.")
         return self._inner
-
-    def _layer_spaces(self) -> dict[str, spaces.Space[Any]]:
-        features = len(self.layer_feature_names)
-        return {
-            "layers": spaces.Box(0.0, 1.0, (MAX_LAYERS, features), np.float32),
-            "mask": spaces.MultiBinary(MAX_LAYERS),
-        }
 
     @abstractmethod
     def _make(self, task: Task) -> Inner:
@@ -214,6 +218,9 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
 
     Harm is (log10 h + 5) / 8, where h is the accuracy spent over the allowance (`LayerwiseEnv`).
 
+    `features` lists what is shown instead of these 14: names out of the table, and functions of
+    your own from the `Task` to a number per layer, of 0 to 1 in every network.
+
     ## Rewards
     Those of `LayerwiseEnv`, with `dense=True` too.
 
@@ -237,7 +244,8 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
     | `objective` | `str` | `"latency"` | what drawn tasks minimise |
     | `discrete` | `bool` | `False` | actions as bit indices |
     | `dense` | `bool` | `False` | a reward at every step, of the same sum |
-    | `reward` | `str` | `"lrmp"` | `"lrmp"`, `"haq"` or `"cim-aq"` |
+    | `features` | sequence or `None` | `None` | of layers, in order; None for the 14 |
+    | `reward` | `str` or function | `"lrmp"` | `"lrmp"`, `"haq"`, `"cim-aq"` or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `render_mode` | `str` or `None` | `None` | `"ansi"` (text) or `"rgb_array"` |
 
@@ -267,7 +275,7 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
             {
                 **self._layer_spaces(),
                 "layer": spaces.Discrete(MAX_LAYERS),
-                "current": spaces.Box(0.0, 1.0, (len(self.layer_feature_names),), np.float32),
+                "current": spaces.Box(0.0, 1.0, (len(self.features),), np.float32),
                 "running": spaces.Box(0.0, 1.0, (self._running,), np.float32),
             }
         )
@@ -341,7 +349,8 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
     | `tasks` | sequence or `None` | `None` | play these instead, ids or tasks with a table |
     | `objective` | `str` | `"latency"` | what drawn tasks minimise |
     | `discrete` | `bool` | `False` | actions as bit indices |
-    | `reward` | `str` | `"lrmp"` | `"lrmp"`, `"haq"` or `"cim-aq"` |
+    | `features` | sequence or `None` | `None` | of layers, in order; None for the 14 |
+    | `reward` | `str` or function | `"lrmp"` | `"lrmp"`, `"haq"`, `"cim-aq"` or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `render_mode` | `str` or `None` | `None` | `"ansi"` (text) or `"rgb_array"` |
 

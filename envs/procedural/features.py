@@ -1,10 +1,15 @@
 """Features of layers that mean the same in every network, so that a policy can be carried over."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lrmp.accuracy.model.table import TableAccuracy
+from lrmp.envs.scoring.features import Feature, feature_name, own_feature
 from lrmp.envs.task.custom_task import TaskLike, find_task
+from lrmp.envs.task.task import Task
+from lrmp.errors import TaskError
 from lrmp.hardware.space.design_space import DesignSpace
 
 LARGEST = 20.0  # log2; of rows, columns and positions
@@ -29,15 +34,21 @@ def transfer_feature_names(space: DesignSpace) -> tuple[str, ...]:
     )
 
 
-def transfer_features(task: TaskLike) -> NDArray[np.float32]:
+def transfer_features(
+    task: TaskLike, features: Sequence[Feature] | None = None
+) -> NDArray[np.float32]:
     """Describe every layer on scales that no network sets.
 
     Args:
         task: With a table for its accuracy.
+        features: Out of ``transfer_feature_names``, and functions of the user's own with values in
+            0..1; None for all of the former.
 
     Returns:
-        Shape (L, n), columns as in ``transfer_feature_names``, each in 0..1.
-        ``LRMP-Procedural-v0`` documents them.
+        Shape (L, n), a column per feature, each in 0..1. ``LRMP-Procedural-v0`` documents them.
+
+    Raises:
+        TaskError: If a function of the user's own fails.
     """
     task = find_task(task)
     network, space, count = task.network, task.space, len(task.network)
@@ -61,8 +72,21 @@ def transfer_features(task: TaskLike) -> NDArray[np.float32]:
         *(_harm(task.accuracy, name, place, allowance) for name, place in _harmful(space)),
         np.full(count, 1 - tiles.sum() / max(task.budget, tiles.sum())),
     ]
-    table = np.stack([np.asarray(column, dtype=np.float64) for column in columns], axis=1)
+    names = transfer_feature_names(space)
+    documented = dict(zip(names, columns, strict=True))
+    shown = [_own(f, task) if callable(f) else documented[f] for f in features or names]
+    table = np.stack([np.asarray(column, dtype=np.float64) for column in shown], axis=1)
     return np.clip(table, 0, 1).astype(np.float32)
+
+
+def _own(function: Callable[[Task], ArrayLike], task: Task) -> NDArray[np.float64]:
+    values = own_feature(function, task)
+    if values.min() < 0 or values.max() > 1:
+        raise TaskError(
+            f"Expected {feature_name(function)} to return values of 0 to 1, which mean the same in "
+            f"every network, got {values.min():g} to {values.max():g} for {task.id}. Scale them."
+        )
+    return values
 
 
 def _harmful(space: DesignSpace) -> list[tuple[str, int]]:

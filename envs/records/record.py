@@ -23,7 +23,7 @@ class Claim:
     """The numbers that a replay recomputes.
 
     Attributes:
-        reward: The ranked reward, ``ln(gain) - max(0, drop - allowed)``.
+        reward: The ranked reward, by the formula of ``lrmp_reward``.
         gain: Baseline / design, of what the task minimises.
         accuracy_drop: Percentage points against the float network, as searches see it.
         latency_cycles: Cycles of one inference.

@@ -3,22 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from itertools import repeat
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.accuracy.model.table import TableAccuracy
-from lrmp.envs.scoring.observation import Number, layer_features, share_of_allowance
-from lrmp.envs.scoring.outcome import Outcome, evaluate_settings
-from lrmp.envs.scoring.reward import RewardName, reward_function
+from lrmp.envs.scoring.observation import Number, share_of_allowance
+from lrmp.envs.scoring.outcome import Outcome, evaluate_settings, finish
+from lrmp.envs.scoring.reward import Reward, check_reward, reward_function
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.hardware.cost.setting_table import Places, SettingTable
-from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.hardware.frozen_arrays import IntArray, read_only
 from lrmp.hardware.space.design import Design
 from lrmp.solvers.replication.batch import ReplicationBatch, solve_batch
 from lrmp.solvers.replication.oracle import SolverName, check_solver, solve_replication
-from lrmp.solvers.replication.problem import ReplicationProblem
+from lrmp.solvers.replication.problem import Replication, ReplicationProblem
 
 Totals = tuple[Number, Number, Number, Number]
 LEAST_ALLOWANCE = 1e-9
@@ -67,12 +68,12 @@ class Dynamics:
     """
 
     def __init__(
-        self, task: TaskLike, reward: RewardName = "lrmp", solver: SolverName = "exact"
+        self, task: TaskLike, reward: Reward = "lrmp", solver: SolverName = "exact"
     ) -> None:
         self.task = task = find_task(task)
         self.space = task.space
-        self.reward: RewardName = reward
-        self._reward_function = reward_function(reward)
+        check_reward(reward)
+        self.reward: Reward = reward
         check_solver(solver)
         self.solver: SolverName = solver
         count = len(task.network)
@@ -157,14 +158,15 @@ class Dynamics:
         ones = np.ones(len(self), dtype=np.int64)
         return self.task.accuracy.drop(Design(self.space, settings, ones))
 
-    @cached_property
-    def layer_features(self) -> tuple[tuple[str, ...], NDArray[np.float32]]:
-        """Names and values of what is shown of every layer, shape (L, n)."""
-        return layer_features(self.task)
+    @overload
+    def totals(self, tiles: int, spent: float, cycles: int, slowest: int) -> Totals[float]: ...
 
+    @overload
     def totals(
-        self, tiles: Number, spent: Number, cycles: Number, slowest: Number
-    ) -> Totals[Number]:
+        self, tiles: IntArray, spent: NDArray[np.float64], cycles: IntArray, slowest: IntArray
+    ) -> Totals[NDArray[np.float64]]: ...
+
+    def totals(self, tiles: Any, spent: Any, cycles: Any, slowest: Any) -> Totals[Any]:
         """Scale the running totals as agents see them.
 
         Args:
@@ -227,6 +229,7 @@ class Dynamics:
 
         Raises:
             InfeasibleBudgetError: If for some design one copy of every layer does not fit.
+            TaskError: If the user's own reward raises or returns no finite number.
         """
         task, model = self.task, self.task.cost_model
         proven = np.ones(len(settings), dtype=bool)
@@ -234,22 +237,33 @@ class Dynamics:
         if alike and task.objective in ("latency", "throughput"):
             batch = ReplicationBatch.of(model, settings, task.budget, task.objective)
             copies = solve_batch(batch)
-            costs = batch.objective_values(copies).tolist()
+            costs = bounds = batch.objective_values(copies).tolist()
         else:
-            copies, costs = np.empty(settings.shape[:-1], dtype=np.int64), []
+            copies = np.empty(settings.shape[:-1], dtype=np.int64)
+            costs, bounds = [], []
             for row, chosen in enumerate(settings):
                 problem = ReplicationProblem.of(model, chosen, task.budget, task.objective)
                 found = solve_replication(problem, self.solver)
                 copies[row], proven[row] = found.copies, found.proven_optimal
                 costs.append(found.objective_value)
+                bounds.append(found.lower_bound)
         drops = task.accuracy.drops(settings, copies)
         # Python's integers and floats, as for one design: NumPy divides large integers otherwise.
         plain = model.baseline.cost(task.objective)
         gains = [plain / cost for cost in costs]
-        rewards = [
-            self._reward_function(gain, drop, task.allowed_drop)
-            for gain, drop in zip(gains, drops.tolist(), strict=True)
-        ]
+        reward = self.reward
+        if callable(reward):
+            answers = map(
+                Replication, read_only(copies), costs, bounds, proven.tolist(), repeat(0.0)
+            )
+            designs = zip(settings, answers, drops.tolist(), strict=True)
+            rewards = [finish(task, *design).reward(reward) for design in designs]
+        else:
+            formula = reward_function(reward)
+            rewards = [
+                formula(gain, drop, task.allowed_drop)
+                for gain, drop in zip(gains, drops.tolist(), strict=True)
+            ]
         return Scores(copies, np.array(gains), drops, proven, np.array(rewards))
 
 

@@ -1,11 +1,15 @@
 """What an agent sees: features of the layer to decide, and how the episode stands."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lrmp.envs.scoring.features import Feature, check_features, feature_name, own_feature
 from lrmp.envs.task.custom_task import TaskLike, find_task
+from lrmp.errors import TaskError
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.space.design_space import DesignSpace
 
@@ -31,16 +35,16 @@ TOTALS = ("tiles", "accuracy_spent", "cycles", "bottleneck")
 LEAST_SENSITIVITY = 1e-4  # of the largest; below it all are alike
 
 
-def sensitivity_names(space: DesignSpace) -> tuple[str, ...]:
-    """Name the features that say how much a layer minds.
+def layer_feature_names(space: DesignSpace) -> tuple[str, ...]:
+    """Name the documented features of layers.
 
     Args:
         space: The knobs.
 
     Returns:
-        ``weight_bits_sensitivity`` and so on, one per knob.
+        ``LAYER_FEATURES``, then ``weight_bits_sensitivity`` and so on, one per knob.
     """
-    return tuple(f"{name}_sensitivity" for name in space.names)
+    return (*LAYER_FEATURES, *(f"{name}_sensitivity" for name in space.names))
 
 
 def running_features(space: DesignSpace) -> tuple[str, ...]:
@@ -55,19 +59,87 @@ def running_features(space: DesignSpace) -> tuple[str, ...]:
     return (*(f"previous_{name}" for name in space.names), *TOTALS)
 
 
-def layer_features(task: TaskLike) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+@dataclass(frozen=True, eq=False)
+class ShownFeatures:
+    """What an observation holds: features of layers, and running ones.
+
+    Attributes:
+        names: Of its elements, in order.
+        layers: Features of every layer, shape (L, n).
+        order: Which of the n features and the running ones behind them are shown, in order; None
+            for all as they are.
+    """
+
+    names: tuple[str, ...]
+    layers: NDArray[np.float32]
+    order: IntArray | None
+
+    def pick(self, observations: Observation) -> Observation:
+        """Take what is shown out of whole observations.
+
+        Args:
+            observations: The n features and the running ones along the last axis.
+
+        Returns:
+            What is shown along the last axis.
+        """
+        return observations if self.order is None else observations[..., self.order]
+
+
+def shown_features(
+    task: TaskLike, features: Sequence[Feature] | None, running: tuple[str, ...]
+) -> ShownFeatures:
+    """Say what observations hold.
+
+    Args:
+        task: What is solved.
+        features: Names of documented features and the user's own functions, in order; None for all
+            documented ones.
+        running: Names of the running features.
+
+    Returns:
+        The features; those in which all layers are alike are left out, listed or not.
+
+    Raises:
+        TaskError: If there is no such feature, one is listed twice, none is left, or a function of
+            the user's own fails.
+    """
+    if features is None:
+        names, layers = layer_features(task)
+        return ShownFeatures(names + running, layers, None)
+    known = layer_feature_names(find_task(task).space)
+    features = check_features(features, known + running)
+    of_layers = [f for f in features if callable(f) or f in known]
+    names, layers = layer_features(task, of_layers)
+    places = {name: place for place, name in enumerate(names + running)}
+    shown = tuple(name for name in map(feature_name, features) if name in places)
+    if not shown:
+        raise TaskError(
+            f"Expected a feature in which the layers of {find_task(task).id} differ, got "
+            f"{[feature_name(feature) for feature in features]}. List others, too."
+        )
+    return ShownFeatures(shown, layers, np.array([places[name] for name in shown]))
+
+
+def layer_features(
+    task: TaskLike, features: Sequence[Feature] | None = None
+) -> tuple[tuple[str, ...], NDArray[np.float32]]:
     """Describe every layer.
 
     Sizes and sensitivities enter as logarithms; then each column is scaled to 0..1 over the layers
-    of the network, the sensitivities on one scale. Columns in which all layers are alike are left
-    out.
+    of the network, the sensitivities on one scale. So are those of the user's own functions, in
+    whatever unit they are. Columns in which all layers are alike are left out.
 
     Args:
         task: Network, accelerator, knobs and accuracy model.
+        features: Out of ``layer_feature_names``, and functions of the user's own; None for all of
+            the former.
 
     Returns:
-        Names of the n columns, out of ``LAYER_FEATURES`` and the sensitivities in this order; the
-        columns, shape (L, n).
+        Names of the n columns, in the order of the features; the columns, shape (L, n).
+
+    Raises:
+        TaskError: If a function of the user's own fails.
     """
     task = find_task(task)
     network, baseline = task.network, task.cost_model.baseline
@@ -94,9 +166,20 @@ def layer_features(task: TaskLike) -> tuple[tuple[str, ...], NDArray[np.float32]
     minds = slice(-len(task.space), None)
     low[minds], high[minds] = low[minds].min(), high[minds].max()
     scaled = (table - low)[:, differ] / (high - low)[differ]
-    every = LAYER_FEATURES + sensitivity_names(task.space)
-    names = tuple(name for name, shown in zip(every, differ, strict=True) if shown)
-    return names, scaled.astype(np.float32)
+    every = layer_feature_names(task.space)
+    names = [name for name, shown in zip(every, differ, strict=True) if shown]
+    found = dict(zip(names, scaled.T, strict=True))
+    listed = every if features is None else features
+    for feature in listed:
+        if callable(feature):
+            values = own_feature(feature, task)
+            if np.ptp(values) > 0:
+                found[feature_name(feature)] = (values - values.min()) / np.ptp(values)
+    shown = tuple(name for name in map(feature_name, listed) if name in found)
+    kept = np.empty((len(network), len(shown)), np.float32)
+    for place, name in enumerate(shown):
+        kept[:, place] = found[name]
+    return shown, kept
 
 
 def knob_features(space: DesignSpace, settings: IntArray) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
-from lrmp.envs.scoring.reward import RewardName, reward_function
+from lrmp.envs.scoring.reward import Reward, own_reward, reward_function
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.envs.task.task import Task
 from lrmp.hardware.cost.cost_report import CostReport
@@ -116,16 +116,22 @@ class Outcome(LayerTable):
             "baseline_layer_cycles": baseline.layer_cycles.tolist(),
         }
 
-    def reward(self, name: RewardName = "lrmp") -> float:
+    def reward(self, reward: Reward = "lrmp") -> float:
         """Score the design.
 
         Args:
-            name: Which formula.
+            reward: The name of a formula, or a function of your own that takes this outcome.
 
         Returns:
             The return of an episode that chooses this design.
+
+        Raises:
+            TaskError: If there is no such formula, or your function raises or returns no finite
+                number.
         """
-        return reward_function(name)(self.gain, self.accuracy_drop, self.task.allowed_drop)
+        if callable(reward):
+            return own_reward(reward, self)
+        return reward_function(reward)(self.gain, self.accuracy_drop, self.task.allowed_drop)
 
 
 def gain(task: TaskLike, report: CostReport) -> float:
@@ -197,10 +203,29 @@ def evaluate_settings(
         InfeasibleBudgetError: If one copy of every layer does not fit the budget.
     """
     task = find_task(task)
-    model = task.cost_model
-    problem = ReplicationProblem.of(model, settings, task.budget, task.objective)
+    problem = ReplicationProblem.of(task.cost_model, settings, task.budget, task.objective)
     replication = solve_replication(problem, solver)
+    return finish(task, settings, replication, accuracy_drop)
+
+
+def finish(
+    task: Task, settings: IntArray, replication: Replication, accuracy_drop: float | None
+) -> Outcome:
+    """Cost a design whose copies are placed.
+
+    Args:
+        task: What is solved.
+        settings: Places of the layers' values, shape (L, K).
+        replication: The oracle's copies.
+        accuracy_drop: The drop of this design; None if it is not known yet.
+
+    Returns:
+        The design with its cost and drop.
+
+    Raises:
+        DesignError: If the settings are out of range or of the wrong shape.
+    """
     design = Design(task.space, settings, replication.copies)
     if accuracy_drop is None:
         accuracy_drop = task.accuracy.drop(design)
-    return Outcome(task, design, replication, model.evaluate(design), accuracy_drop)
+    return Outcome(task, design, replication, task.cost_model.evaluate(design), accuracy_drop)

@@ -4,7 +4,6 @@ from lrmp.envs.wrappers.budget_projection import BudgetProjection
 from lrmp.envs.wrappers.cell_width_weights import CellWidthWeights
 from lrmp.envs.wrappers.pin_first_last import PinFirstLast
 from lrmp.envs.wrappers.record_designs import RecordDesigns, best_line
-from lrmp.envs.wrappers.select_features import SelectFeatures
 from lrmp.envs.wrappers.setting_choice import SettingChoice
 
 __all__ = [
@@ -12,7 +11,6 @@ __all__ = [
     "CellWidthWeights",
     "PinFirstLast",
     "RecordDesigns",
-    "SelectFeatures",
     "SettingChoice",
     "best_line",
 ]

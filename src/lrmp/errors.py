@@ -111,8 +111,12 @@ def unknown_name(kind: str, name: object, known: Iterable[str], *, like: str | N
     by_folded: dict[str, list[str]] = {}
     for each in names:
         by_folded.setdefault(each.casefold(), []).append(each)
-    close = get_close_matches((like or str(name)).casefold(), by_folded, n=_MOST_NAMED)
-    near = [each for folded in close for each in by_folded[folded]]
+    given = (like or str(name)).casefold()
+    words = set(given.split("-"))  # of an id; one that has them all is nearer than any spelling
+    whole = [each for each in by_folded if len(words) > 1 and words <= set(each.split("-"))]
+    close = get_close_matches(given, by_folded, n=_MOST_NAMED)
+    near = [each for folded in (*sorted(whole, key=len), *close) for each in by_folded[folded]]
+    near = list(dict.fromkeys(near))
     first = (near + [each for each in names if each not in near])[:_MOST_NAMED]
     more = f" and {len(names) - len(first)} more" if len(names) > len(first) else ""
     hint = f" Did you mean {near[0]!r}?" if near else ""

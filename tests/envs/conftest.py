@@ -46,10 +46,11 @@ def random_actions():
 
     def random_actions(env, seed):
         rng = np.random.default_rng(seed)
-        layers = len(env.unwrapped.task.network)
+        task = env.unwrapped.task
+        layers, sizes = len(task.network), task.space.sizes
         if env.unwrapped.discrete:
-            return rng.integers(0, 7, (layers, 2))
-        return rng.random((layers, 2), dtype=np.float32)
+            return rng.integers(0, sizes, (layers, len(sizes)))
+        return rng.random((layers, len(sizes)), dtype=np.float32)
 
     return random_actions
 
@@ -88,14 +89,15 @@ def comparable(infos):
             found[key] = comparable(values)
         elif key == "design":
             has = infos["_design"]
-            count = len(values[has][0].weight_bits)
-            for name, attribute in [
-                ("design_weight_bits", "weight_bits"),
-                ("design_activation_bits", "activation_bits"),
-                ("replication", "replication"),
-            ]:
-                array = np.zeros((len(values), count), np.int64)
-                array[has] = [getattr(design, attribute) for design in values[has]]
+            designs = values[has]
+            columns = {
+                f"design_{name}": [d[name] for d in designs] for name in designs[0].space.names
+            }
+            for name, column in (
+                columns | {"replication": [d.replication for d in designs]}
+            ).items():
+                array = np.zeros((len(values), len(column[0])), column[0].dtype)
+                array[has] = column
                 found[name], found[f"_{name}"] = array, has
         elif key not in ("_design", "report", "_report"):
             found[key] = values

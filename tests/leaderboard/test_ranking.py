@@ -1,11 +1,10 @@
 import json
-import math
 from dataclasses import replace
 
 import pytest
 
 from lrmp.envs import load_task
-from lrmp.envs.scoring.reward import PENALTY_PER_POINT, lrmp_reward
+from lrmp.envs.scoring.reward import FORMULA
 from lrmp.leaderboard import Entry, Store, format_ranking, rank, to_json
 
 
@@ -156,6 +155,23 @@ def test_an_estimate_is_labelled(entry, kind, is_estimate, label):
     assert label in format_ranking(ranked)
 
 
+def test_estimates_are_ranked_apart_behind_what_is_measured(entry):
+    estimate = entry(1, 9.0, "best", task="LRMP-Gone-v0")
+    estimate = replace(estimate, replay=replace(estimate.replay, accuracy_is_estimate=True))
+    ranked = rank([estimate, entry(2, 0.5, "measured", task="LRMP-Other-v0")])
+    assert [(a.rank, a.agent, a.accuracy_is_estimate) for a in ranked] == [
+        (1, "measured", False),
+        (1, "best", True),
+    ]
+    _, measured, heading, apart = format_ranking(ranked).split("\n\n")
+    assert measured.startswith("LRMP-Other-v0: ")
+    assert heading == "Estimates: the accuracy of these tasks was not measured on their networks"
+    assert apart.startswith("LRMP-Gone-v0: ")
+    document = to_json(ranked)
+    assert [a["agent"] for a in document["agents"]] == ["measured"]
+    assert [a["agent"] for a in document["agents_on_estimates"]] == ["best"]
+
+
 def test_the_text_shows_formula_heading_and_aligned_columns(entry):
     e = entry(3, 0.25, "generalist", trained_on="other-tasks", designs=12345)
     e = replace(e, replay=replace(e.replay, test_accuracy_drop=None))
@@ -175,12 +191,8 @@ def test_the_text_shows_formula_heading_and_aligned_columns(entry):
     assert second.splitlines()[2].split()[-4:] == ["-", "12345", "network", "-"]
 
 
-def test_the_formula_shown_is_the_formula_computed():
-    gain, drop, allowed = 5.0, 3.5, 1.0
-    shown = f"reward = ln(gain) - {PENALTY_PER_POINT:g} * max(0, accuracy drop - allowed drop)"
-    assert to_json([])["reward"] == shown
-    expected = math.log(gain) - PENALTY_PER_POINT * max(0, drop - allowed)
-    assert lrmp_reward(gain, drop, allowed) == expected
+def test_the_formula_shown_is_that_of_the_environment():
+    assert to_json([])["reward"] == f"reward = {FORMULA}"
 
 
 def test_the_json_form_holds_every_row(entry):

@@ -65,9 +65,14 @@ def test_the_accuracy_of_a_measured_network_comes_with_its_test_drop(digits_reco
     )
 
 
-def test_an_estimate_is_called_one(resnet_record):
-    replayed = replay(resnet_record)
-    assert (replayed.accuracy_kind, replayed.accuracy_is_estimate) == ("table", True)
+@pytest.mark.parametrize(
+    ("task_id", "is_estimate"),
+    [("LRMP-ResNet18-v0", False), ("LRMP-ResNet34-Predicted-v0", True)],
+)
+def test_an_estimate_is_called_one(task_id, is_estimate):
+    bits = [6] * len(load_task(task_id).network)
+    replayed = replay(honest(task_id, bits, bits, lambda best: best.design.replication))
+    assert (replayed.accuracy_kind, replayed.accuracy_is_estimate) == ("table", is_estimate)
     assert replayed.test_accuracy_drop is None
 
 

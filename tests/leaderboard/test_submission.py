@@ -156,7 +156,7 @@ def test_an_unknown_version_names_those_that_exist(refuse, edit):
     refuse(
         [edit({"task": "LRMP-ResNet18-v9"})],
         r"line 1: expected a version of LRMP-ResNet18 that lrmp .* has "
-        r"\(LRMP-ResNet18-v0, LRMP-ResNet18-v0\), "
+        r"\(LRMP-ResNet18-v0\), "
         "got LRMP-ResNet18-v9",
     )
 

@@ -23,12 +23,16 @@ def test_every_top_level_package_is_linked_into_lrmp():
     assert folders == {"agents", "baselines", "envs", "hardware", "leaderboard", "solvers"}
     for folder in folders:
         assert (ROOT / "src" / "lrmp" / folder).resolve() == ROOT / folder
+    checked = ["src/lrmp", *(f"src/lrmp/{folder}" for folder in sorted(folders))]
+    assert project()["tool"]["pyright"]["include"] == checked
 
 
 @needs_checkout
 def test_every_data_file_is_covered_by_package_data():
     patterns = project()["tool"]["setuptools"]["package-data"]["*"]
-    packages = [init.parent for init in ROOT.glob("*/**/__init__.py") if "tests" not in init.parts]
+    folders = [path for path in (ROOT / "src" / "lrmp").iterdir() if path.is_dir()]
+    packages = [ROOT / "src" / "lrmp"]
+    packages += [init.parent for path in folders for init in path.resolve().rglob("__init__.py")]
     covered = {
         file for package in packages for pattern in patterns for file in package.glob(pattern)
     }
@@ -58,7 +62,6 @@ def test_data_files_are_installed():
         ("lrmp", "py.typed"),
         ("lrmp.hardware.presets", "lrmp_frontiers_2024.toml"),
         ("lrmp.accuracy.model", "digits_cnn.safetensors"),
-        ("lrmp.accuracy.model", "published_ptq.toml"),
         ("lrmp.leaderboard", "record.schema.json"),
     ):
         assert resources.files(package).joinpath(name).is_file(), f"{package}/{name}"

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 import lrmp.accuracy.lab.protocol as protocol_module
-from lrmp.accuracy import table_build
+from lrmp.accuracy.lab import table_build
 from lrmp.accuracy.lab.evaluator import NetworkEvaluator
 from lrmp.accuracy.lab.images import SOURCES
 from lrmp.accuracy.lab.measurement import Measurement

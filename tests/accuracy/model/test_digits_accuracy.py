@@ -36,7 +36,7 @@ def layers():
 @pytest.fixture(scope="module")
 def weights_path():
     """Where the weight file lies in the installed package."""
-    return digits_module.resources.files("lrmp.accuracy").joinpath(WEIGHTS)
+    return digits_module.resources.files("lrmp.accuracy.model").joinpath(WEIGHTS)
 
 
 def uniform(bits):
@@ -120,7 +120,7 @@ def fresh_digits_task():
 
 
 @pytest.mark.parametrize("forbidden", ["train", "test"])
-def test_search_touches_the_search_images_alone(forbidden, monkeypatch, play, random_actions):
+def test_search_touches_the_search_images_alone(forbidden, monkeypatch):
     def guarded(split):
         if split == forbidden:
             raise PermissionError(f"the {split} images are not for searches")
@@ -129,7 +129,9 @@ def test_search_touches_the_search_images_alone(forbidden, monkeypatch, play, ra
     monkeypatch.setattr(digits_module, "load_digits_split", guarded)
     task = fresh_digits_task()  # remembers no design
     env = LayerwiseEnv(task)
-    assert play(env, random_actions(env, 0))[-1][2]
+    env.reset(seed=0)
+    env.action_space.seed(0)
+    assert [env.step(env.action_space.sample())[2] for _ in range(5)] == [False] * 4 + [True]
     assert evaluate_bits(task, [5] * 5, [3] * 5).report.tiles <= task.budget
     with pytest.raises(PermissionError):
         task.accuracy.correct(*uniform(4), forbidden)

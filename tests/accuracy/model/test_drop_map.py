@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lrmp.accuracy import drop_map, drop_map_fit
+from lrmp.accuracy.model import drop_map, drop_map_fit
 from lrmp.accuracy.model.design_result import design_bits, design_result
 from lrmp.accuracy.model.drop_map import DropMap, IdentityMap
 from lrmp.accuracy.model.sensitivity_table import load_designs, load_table, shipped_networks

@@ -1,18 +1,12 @@
-"""The additive table, and the estimate from published whole-network results."""
+"""The additive table."""
 
 import math
 
 import numpy as np
 import pytest
 
-from lrmp.accuracy import TableAccuracy, published_table
-from lrmp.accuracy.lab.fit_published_ptq import fit_rows, main, predict
-from lrmp.accuracy.model.table import read_published
+from lrmp.accuracy import TableAccuracy
 from lrmp.errors import AccuracyTableError
-from lrmp.hardware import Layer, Network, load_network
-
-NETWORKS = ["resnet18", "resnet34", "resnet50", "resnet101"]
-FAMILIES = ["basic", "bottleneck"]
 
 
 def table(weight_drop, activation_drop, is_estimate=False):
@@ -93,91 +87,3 @@ INFINITE[0, :2] = math.inf
 def test_malformed_table_is_refused(weight_drop, activation_drop, message):
     with pytest.raises(AccuracyTableError, match=rf"^Expected {message}"):
         table(weight_drop, activation_drop)
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_published_drop_is_an_equal_share_per_layer(name):
-    network = load_network(name)
-    document = read_published()
-    fit = document["fits"][{"resnet18": "basic", "resnet34": "basic"}.get(name, "bottleneck")]
-    rng = np.random.default_rng(0)
-    weight_bits, activation_bits = rng.integers(2, 9, (2, len(network)))
-    shares = [
-        fit["weight_scale"] * math.exp(-fit["weight_decay"] * (w - 2))
-        + fit["activation_scale"] * math.exp(-fit["activation_decay"] * (a - 2))
-        for w, a in zip(weight_bits.tolist(), activation_bits.tolist(), strict=True)
-    ]
-    expected = sum(shares) / len(network)
-    found = published_table(network).drop(weight_bits, activation_bits)
-    assert found == pytest.approx(expected, rel=1e-12)
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_published_drop_shrinks_with_every_bit(name):
-    accuracy = published_table(load_network(name))
-    for entries in (accuracy.weight_table, accuracy.activation_table):
-        assert (entries > 0).all()
-        assert (np.diff(entries, axis=1) < 0).all()
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_published_drop_is_called_an_estimate(name):
-    accuracy = published_table(load_network(name))
-    assert accuracy.is_estimate is True
-    assert accuracy.kind == "table"
-    fitted_on = "ResNet-18" if name in ("resnet18", "resnet34") else "ResNet-50"
-    assert f"fitted on {fitted_on}" in accuracy.provenance
-
-
-@pytest.mark.parametrize(("bits", "drop"), [(2, 4.4991 + 12.0854), (4, 1.59256)])
-def test_uniform_resnet18_loses_the_whole_fit(bits, drop):
-    fit = read_published()["fits"]["basic"]
-    found = published_table(load_network("resnet18")).drop(np.full(21, bits), np.full(21, bits))
-    assert found == pytest.approx(predict(fit, bits, bits), rel=1e-12)
-    assert found == pytest.approx(drop, abs=1e-4)
-
-
-def test_network_without_published_results_is_refused():
-    with pytest.raises(
-        AccuracyTableError,
-        match=r"Expected network with published accuracies to be one of resnet101, resnet18, "
-        r"resnet34, resnet50; got 'digits_cnn'\.",
-    ):
-        published_table(load_network("digits_cnn"))
-    with pytest.raises(AccuracyTableError, match=r"got 'resnet19'\. Did you mean 'resnet18'\?"):
-        published_table(Network("resnet19", (Layer.linear("fc", 8, 8),)))
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_fit_is_reproduced_to_the_printed_digits(family):
-    document = read_published()
-    printed = document["fits"][family]
-    for name, value in fit_rows(document["rows"][family]).items():
-        digits = len(str(printed[name]).partition(".")[2])
-        assert digits >= 4
-        assert round(value, digits) == printed[name], name
-
-
-def test_fit_program_prints_the_constants_of_the_file(capsys):
-    main()
-    printed = capsys.readouterr().out.splitlines()
-    for family in FAMILIES:
-        for name, value in read_published()["fits"][family].items():
-            if name != "fitted_on":
-                assert f"{name} = {value}" in printed
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_every_published_row_is_met_within_twelve_percent(family):
-    document = read_published()
-    rows = document["rows"][family]
-    assert len(rows) == 9
-    for weight_bits, activation_bits, float_top1, top1, source in rows:
-        predicted = predict(document["fits"][family], weight_bits, activation_bits)
-        assert predicted == pytest.approx(float_top1 - top1, rel=0.12), source
-
-
-def test_every_network_names_a_fit():
-    document = read_published()
-    assert sorted(document["networks"]) == sorted(NETWORKS)
-    assert set(document["networks"].values()) == set(document["fits"]) == set(FAMILIES)

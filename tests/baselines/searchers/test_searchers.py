@@ -163,7 +163,7 @@ def test_journal_of_another_search_is_refused(tmp_path):
 def test_killed_run_resumes(tmp_path):
     words = ["--env-id", "LRMP-ResNet18-v0", "--evaluations", "600", "--runs-dir", str(tmp_path)]
     command = [sys.executable, "-m", "lrmp.baselines.searchers.annealing", *words]
-    run = RunDirectory(tmp_path / "LRMP-ResNet18-v1__annealing__1")
+    run = RunDirectory(tmp_path / "LRMP-ResNet18-v0__annealing__1")
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         while not (run.journal_path.exists() and run.journal_path.stat().st_size > 3000):
             assert process.poll() is None

@@ -99,6 +99,44 @@ def test_pages_say_what_the_records_say(folder, tmp_path):
     assert again.read_text() == page.replace(str(out), str(again.parent))
 
 
+def test_estimates_are_in_no_number_of_what_is_measured(folder, tmp_path):
+    mixed = tmp_path / "mixed"
+    shutil.copytree(folder, mixed, ignore=shutil.ignore_patterns("runs"))
+    (tmp_path / "more.toml").write_text(
+        'tasks = ["LRMP-ResNet34-Predicted-v0"]\nreport_at = [10, 20, 60]\n'
+        "[agents.random]\nevaluations = 60\nseeds = 3\n"
+        '[agents.uniform-pairs]\nalgorithm = "uniform"\nsettings = { pairs = true }\n'
+    )
+    more = tmp_path / "out"
+    run_study(
+        read_study(tmp_path / "more.toml"), more, partial(run_locally, workers=1), progress=False
+    )
+    for name in ("results.jsonl", "optima.jsonl"):
+        with (mixed / name).open("a") as file:
+            file.write((more / name).read_text())
+    before, page = (
+        write_report(source, tmp_path / f"page-{source.name}", check=False).read_text()
+        for source in (folder, mixed)
+    )
+    measured, estimates = Scores.read(mixed).part(estimates=False), "## Estimates, apart"
+    assert measured.pool == Scores.read(folder).pool
+    assert estimates not in before
+    for part in ("![Gap to the optimum", "## How they compare", "## Who wins"):
+        assert (
+            page.partition(part)[2].partition("\n## ")[0]
+            == (before.partition(part)[2].partition("\n## ")[0])
+        )
+    section = page.partition(estimates)[2].partition("\n## ")[0]
+    assert "LRMP-ResNet34-Predicted-v0.\n\n| agent | 10 | 20 | 60 |" in section
+    assert "| ResNet34-Predicted-v0 | table (estimate) | 4.41x | uniform-pairs | 4.93x |" in section
+    assert "MLP" not in section
+    assert "Predicted" not in page.partition("## Best designs")[2].partition("\n## ")[0]
+    # Alone they are told as well.
+    alone = write_report(more, tmp_path / "alone", check=False).read_text()
+    assert "on the 0 measured tasks" in alone
+    assert estimates in alone
+
+
 def test_winners_run_on_the_network_once(folder, data, tmp_path, capsys):
     pytest.importorskip("torch")
     first = write_report(folder, tmp_path / "a", data).read_text()

@@ -94,7 +94,7 @@ def test_one_shot_scores_as_layer_by_layer(task_id, discrete, play, random_actio
     _, other_reward, terminated, _, other = one_shot.step(actions.reshape(-1))
     assert terminated
     assert other_reward == reward
-    bits = info["design"].weight_bits, info["design"].activation_bits
+    bits = info["design"]["weight_bits"], info["design"]["activation_bits"]
     assert same((other.pop("weight_bits"), other.pop("activation_bits")), bits)
     for key in ("weight_bits", "activation_bits"):
         info.pop(key)

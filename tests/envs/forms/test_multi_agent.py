@@ -25,6 +25,7 @@ from lrmp.envs.forms.multi_agent import (
     parallel_env,
     register_multi_agent_envs,
 )
+from lrmp.envs.scoring.observation import layer_features
 from lrmp.envs.task.environment_id import environment_id, multi_agent_id
 from lrmp.errors import ActionError, InfeasibleBudgetError, TaskError
 
@@ -123,13 +124,13 @@ def test_observations_and_states_share_no_memory():
     transitions = play(env, joint_actions(env, 3, rounds=2))
     arrays = [a for step in transitions for a in (*step[0].values(), step[-1], env.state())]
     assert not any(np.shares_memory(a, b) for i, a in enumerate(arrays) for b in arrays[:i])
-    table = env.dynamics.layer_features[1]
+    table = env._shown.layers
     assert not any(np.shares_memory(array, table) for array in arrays)
 
 
 def test_elements_are_the_documented_ones():
     env = parallel_env("LRMP-LeNet-v0", discrete=True, rounds=4)
-    layer_names, features = env.dynamics.layer_features
+    layer_names, features = layer_features(env.task)
     running = ("weight_bits", "activation_bits", "tiles", "accuracy_spent", "cycles", "bottleneck")
     assert env.feature_names == (*layer_names, *running, "rounds_left")
     assert env.state_feature_names[:3] == ("weight_bits_0", "activation_bits_0", "weight_bits_1")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lrmp.accuracy.model.table import TableAccuracy
-from lrmp.envs.scoring.observation import LAYER_FEATURES, RUNNING_FEATURES
+from lrmp.envs.scoring.observation import layer_feature_names, running_features
 from lrmp.hardware.space.design import Design
 
 
@@ -32,7 +32,8 @@ def sensitivities(task, layers):
         for operand, layer in np.ndindex(2, layers):
             bits = np.full((2, layers), 8)
             bits[operand, layer] = 2
-            raw[operand].append(task.accuracy.drop(*bits))
+            design = Design.of({"weight_bits": bits[0], "activation_bits": bits[1]})
+            raw[operand].append(task.accuracy.drop(design))
     most = max(map(max, raw))
     logs = [[math.log10(max(value, 1e-4 * most)) for value in values] for values in raw]
     low, high = min(map(min, logs)), max(map(max, logs))
@@ -64,9 +65,9 @@ def test_features_of_the_layer_to_decide(episode, by_hand):
         "baseline_cycles": min_max([math.log2(count) for count in cycles]),
         "baseline_tiles": min_max([math.log2(count) for count in tiles]),
     }
-    names = ("weight_sensitivity", "activation_sensitivity")
+    names = ("weight_bits_sensitivity", "activation_bits_sensitivity")
     expected |= dict(zip(names, sensitivities(task, len(layers)), strict=True))
-    assert tuple(expected) == LAYER_FEATURES
+    assert tuple(expected) == layer_feature_names(task.space)
     *observations, last = [observation for observation, _ in transitions]
     for name, values in expected.items():
         if len(set(values)) == 1:  # all layers are alike
@@ -88,16 +89,12 @@ def test_features_of_the_episode_so_far(episode, by_hand):
             previous = (info["weight_bits"], info["activation_bits"])
             weight_bits[step - 1], activation_bits[step - 1] = previous
         tiles, cycles = by_hand(task, weight_bits, activation_bits, [1] * count)
+        design = Design.of({"weight_bits": weight_bits, "activation_bits": activation_bits})
         if isinstance(task.accuracy, TableAccuracy):
-            spent = task.accuracy.table_sum(weight_bits, activation_bits)
+            spent = task.accuracy.sums(design.settings)
             allowance = task.accuracy.drop_map.threshold(1.0)
         else:
-            spent = max(
-                0.0,
-                task.accuracy.drop(
-                    Design.of({"weight_bits": weight_bits, "activation_bits": activation_bits})
-                ),
-            )
+            spent = max(0.0, task.accuracy.drop(design))
             allowance = 1.0
         expected = {
             "previous_weight_bits": (previous[0] - 2) / 6,
@@ -107,7 +104,7 @@ def test_features_of_the_episode_so_far(episode, by_hand):
             "cycles": sum(cycles) / sum(plain),
             "bottleneck": max(cycles) / max(plain),
         }
-        assert tuple(expected) == RUNNING_FEATURES
+        assert tuple(expected) == running_features(task.space)
         assert {name: shown[name] for name in expected} == pytest.approx(expected, abs=1e-6)
 
 

@@ -12,22 +12,27 @@ from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import CloudpickleWrapper
 
-from lrmp.envs import CUSTOM_ID, TASKS, register_envs
+from lrmp.envs import CUSTOM_ID, TASKS, load_task, register_envs
 from lrmp.envs.registration import PROCEDURAL
 from lrmp.envs.task.environment_id import FORMS, environment_id
 
 OBJECTIVES = {"": "latency", "-Throughput": "throughput", "-Energy": "energy", "-EDP": "edp"}
-VERSIONS = {
-    **dict.fromkeys(
-        ("Digits", "MLP", "LeNet", "ResNet8", "ResNet20", "SqueezeNet", "MobileNetV2"), (0,)
-    ),
-    **dict.fromkeys(("ResNet18", "ResNet34", "ResNet101"), (0, 1)),
-    "ResNet50": (0, 2),
+NETWORKS = {
+    "Digits": "digits_cnn",
+    "MLP": "mlp",
+    "LeNet": "lenet",
+    "ResNet8": "resnet8",
+    "ResNet20": "resnet20",
+    "SqueezeNet": "squeezenet1_1",
+    "MobileNetV2": "mobilenet_v2",
+    "ResNet18": "resnet18",
+    "ResNet50": "resnet50",
+    "ResNet34-Predicted": "resnet34",
+    "ResNet101-Predicted": "resnet101",
 }
 IDS = {
-    f"LRMP-{label}{suffix}-v{version}": objective
-    for label, versions in VERSIONS.items()
-    for version in versions
+    f"LRMP-{label}{suffix}-v0": (network, objective)
+    for label, network in NETWORKS.items()
     for suffix, objective in OBJECTIVES.items()
 }
 
@@ -42,31 +47,14 @@ def test_registered_ids_are_the_tasks():
     assert set(registered()) == forms | set(PROCEDURAL)
 
 
-def test_version_that_is_gone_names_its_successor():
-    with pytest.raises(gym.error.DeprecatedEnv, match="v1 for `LRMP-ResNet50` is deprecated"):
-        gym.make("LRMP-ResNet50-v0")
-
-
 def test_id_makes_its_own_task(spec):
-    env = gym.make(spec.id)
-    assert env.unwrapped.task.id == spec.id
-    assert env.unwrapped.task.objective == IDS[spec.id]
-    assert (
-        env.unwrapped.task.network.name
-        == {
-            "Digits": "digits_cnn",
-            "MLP": "mlp",
-            "LeNet": "lenet",
-            "ResNet8": "resnet8",
-            "ResNet20": "resnet20",
-            "SqueezeNet": "squeezenet1_1",
-            "MobileNetV2": "mobilenet_v2",
-            "ResNet18": "resnet18",
-            "ResNet34": "resnet34",
-            "ResNet50": "resnet50",
-            "ResNet101": "resnet101",
-        }[spec.id.split("-")[1]]
-    )
+    task = gym.make(spec.id).unwrapped.task
+    assert task.id == spec.id
+    assert (task.network.name, task.objective) == IDS[spec.id]
+
+
+def test_what_is_not_measured_on_its_network_says_so_in_its_id(spec):
+    assert load_task(spec.id).accuracy.is_estimate is ("-Predicted-" in spec.id)
 
 
 def test_registering_again_changes_nothing():
@@ -114,6 +102,15 @@ if before or len(after) != COUNT or heavy:
     assert (
         run_python(code.replace("COUNT", str(3 * (len(IDS) + 1) + len(PROCEDURAL))), tmp_path) == ""
     )
+
+
+def test_the_id_of_the_readme_prints_nothing(tmp_path):
+    code = """
+import gymnasium as gym
+import lrmp
+gym.make("LRMP-ResNet18-v0")
+"""
+    assert run_python(code, tmp_path) == ""
 
 
 @pytest.mark.parametrize("env_id", ["LRMP-ResNet18-v0", "LRMP-ResNet20-v0"])

@@ -29,7 +29,7 @@ from lrmp.hardware import Design
 
 ID = "LRMP-LeNet-v0"
 TASK = load_task(ID)
-OUTCOME = evaluate(ID, 6, 5)
+OUTCOME = evaluate(ID, weight_bits=6, activation_bits=5)
 
 
 def record(agent="annealing"):
@@ -57,7 +57,9 @@ def test_every_name_of_a_registered_task_is_the_one_object(name):
 def test_a_task_file_is_a_task_for_every_function(tmp_path):
     path = tmp_path / "task.toml"
     path.write_text('network = "lenet"\nbudget = 300\n', "utf-8")
-    assert evaluate(path, 6, 6) == evaluate(str(path), 6, 6)
+    assert evaluate(path, weight_bits=6, activation_bits=6) == evaluate(
+        str(path), weight_bits=6, activation_bits=6
+    )
     assert evaluate(path, weight_bits=[6] * 4, activation_bits=[6] * 4).task.budget == 300
     assert stored_optimum(path) is None
 
@@ -70,7 +72,7 @@ def features(task):
     "function",
     [
         lambda task: evaluate(task, weight_bits=[6] * 4, activation_bits=[5] * 4),
-        lambda task: evaluate(task, 6, 5),
+        lambda task: evaluate(task, weight_bits=6, activation_bits=5),
         stored_optimum,
         lambda task: gain(task, OUTCOME.report),
         lambda task: Dynamics(task).task,
@@ -135,7 +137,9 @@ def test_a_task_is_shown_without_its_accuracy():
 
 @pytest.mark.parametrize("objective", ["latency", "throughput", "energy", "edp"])
 def test_an_outcome_names_its_objective_and_its_gain(objective):
-    outcome = evaluate(dataclasses.replace(TASK, objective=objective), 6, 5)
+    outcome = evaluate(
+        dataclasses.replace(TASK, objective=objective), weight_bits=6, activation_bits=5
+    )
     assert f", {objective} gain {outcome.gain:.4g}x, " in repr(outcome)
     assert f"reward {outcome.reward():.4f}>" in repr(outcome)
 
@@ -167,7 +171,7 @@ def test_json_of_an_outcome():
 
 def test_an_outcome_without_energies_is_shown():
     chip = dataclasses.replace(TASK.accelerator, energy=None)
-    outcome = evaluate(make_task("lenet", chip), 6, 6)
+    outcome = evaluate(make_task("lenet", chip), weight_bits=6, activation_bits=6)
     assert outcome.to_json()["energy_j"] is outcome.to_json()["baseline_energy_j"] is None
     assert {row["energy_fj"] for row in outcome.to_table()} == {None}
     assert len(repr(outcome)) < 200

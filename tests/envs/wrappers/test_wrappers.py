@@ -15,7 +15,6 @@ from lrmp.envs.wrappers import (
     CellWidthWeights,
     PinFirstLast,
     RecordDesigns,
-    SelectFeatures,
     best_line,
 )
 from lrmp.errors import ActionError, InfeasibleBudgetError, RunError, TaskError
@@ -156,7 +155,7 @@ def test_stacked_wrappers_agree(discrete, random_actions):
     assert executed[0] == executed[-1] == (8, 8)
     assert requested[0] != (8, 8)
     assert {w for w, _ in executed} <= {2, 4, 6, 8}
-    assert task.cost_model.tiles_per_copy(info["design"].weight_bits).sum() <= env.tiles
+    assert task.cost_model.tiles_per_copy(info["design"]["weight_bits"]).sum() <= env.tiles
     assert any(got < asked for (asked, _), (got, _) in zip(requested, executed, strict=True))
 
 
@@ -202,44 +201,9 @@ def test_bit_wrappers_refuse_other_environments(wrapper):
 
 @DISCRETE
 @pytest.mark.filterwarnings("ignore:.*different from the unwrapped version")  # that is the point
-@pytest.mark.parametrize(
-    "wrap",
-    [BudgetProjection, PinFirstLast, CellWidthWeights, lambda env: SelectFeatures(env, ["tiles"])],
-)
+@pytest.mark.parametrize("wrap", [BudgetProjection, PinFirstLast, CellWidthWeights])
 def test_check_env_finds_nothing_in_wrapped_environments(wrap, discrete):
     check_env(wrap(gym.make(ID, discrete=discrete).unwrapped), skip_render_check=True)
-
-
-def test_selected_features_are_those_of_the_whole_observation(play, random_actions):
-    env = gym.make(ID)
-    names = ("bottleneck", "depth", "tiles")
-    selected = SelectFeatures(SelectFeatures(env, ["tiles", *names[:2]]), names)
-    actions = random_actions(env, 0)
-    indices = [env.unwrapped.feature_names.index(name) for name in names]
-    whole = play(env, actions)
-    for (observation, *_), (full, *_) in zip(play(selected, actions), whole, strict=True):
-        assert observation in selected.observation_space
-        assert np.array_equal(observation, full[indices])
-        assert not np.shares_memory(observation, full)
-    assert selected.feature_names == names
-
-
-@pytest.mark.parametrize(
-    ("features", "message"),
-    [
-        (["tile"], r"Expected feature to be one of .*; got 'tile'\. Did you mean 'tiles'\?"),
-        (["tiles", "tiles"], r"Expected at least one feature and each once, got \['tiles', 'ti"),
-        ([], r"Expected at least one feature and each once, got \[\]\."),
-    ],
-)
-def test_feature_selection_refuses(features, message):
-    with pytest.raises(TaskError, match=message):
-        SelectFeatures(gym.make(ID), features)
-
-
-def test_feature_selection_refuses_unnamed_features():
-    with pytest.raises(TaskError, match="Expected an environment that names the features"):
-        SelectFeatures(gym.make("CartPole-v1"), ["tiles"])
 
 
 def test_every_finished_design_is_a_record_that_replays(tmp_path, play, random_actions):
@@ -315,7 +279,6 @@ def test_wrappers_travel_in_the_spec(tmp_path, play, random_actions):
         BudgetProjection.wrapper_spec(fraction=0.4),
         CellWidthWeights.wrapper_spec(),
         RecordDesigns.wrapper_spec(path=str(tmp_path / "designs.jsonl")),
-        SelectFeatures.wrapper_spec(features=["depth", "tiles"]),
     )
     spec = gym.make(ID, discrete=True).spec
     spec.additional_wrappers = wrappers

@@ -57,10 +57,14 @@ def tune_design(
             checkpoint belongs to other settings.
     """
     images, labels = evaluator.labelled_images("training", limit)
-    before = {split: evaluator.evaluate(weight_bits, activation_bits, split) for split in CHECKED}
+    before: dict[SplitName, DesignResult] = {
+        split: evaluator.evaluate(weight_bits, activation_bits, split) for split in CHECKED
+    }
     model = trainable_copy(evaluator.network, weight_bits, activation_bits)
     start = time.perf_counter()
     fine_tune(model, images, labels, settings, checkpoint)
     seconds = time.perf_counter() - start
-    after = {split: evaluator.compare(model, split) for split in CHECKED}
+    after: dict[SplitName, DesignResult] = {
+        split: evaluator.compare(model, split) for split in CHECKED
+    }
     return TunedDesign(before, after, len(labels), seconds)

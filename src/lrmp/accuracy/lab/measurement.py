@@ -128,7 +128,7 @@ class Measurement:
         designs = draw_designs(*self.tables(), count, seed, exclude)
         done = {r["design"] for r in self.log.results if r.get("split") == split and "design" in r}
         wanted = [design_text(bits) for bits in designs][:limit]
-        jobs = [(text, split) for text in wanted if text not in done]
+        jobs: list[tuple[str, SplitToRun]] = [(text, split) for text in wanted if text not in done]
         with tqdm(
             total=len(wanted), initial=len(wanted) - len(jobs), desc=f"{split} designs"
         ) as bar:

@@ -276,7 +276,7 @@ class DigitsAccuracy:
         self._remembered: OrderedDict[bytes, float] = OrderedDict()
         self._prefix: list[tuple[tuple[int, int], Floats]] = []
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of the weight file and the version of the splits."""
         weights = resources.files("lrmp.accuracy.model").joinpath(WEIGHTS).read_bytes()

@@ -86,7 +86,7 @@ class TrainableLayer(nn.Module):
         weight = self.module.weight
         # LSQ's gradient scale: 1 / sqrt(values per step * largest integer).
         per_step = weight.numel() / len(self.weight_step)
-        rounded = torch._fake_quantize_learnable_per_channel_affine(
+        rounded = torch.ops.aten._fake_quantize_learnable_per_channel_affine(
             weight,
             self.weight_step,
             self.weight_zero,
@@ -95,7 +95,7 @@ class TrainableLayer(nn.Module):
             float((per_step * self.weight_range[1]) ** -0.5),
         )
         values = inputs.numel() / len(inputs)
-        inputs = torch._fake_quantize_learnable_per_tensor_affine(
+        inputs = torch.ops.aten._fake_quantize_learnable_per_tensor_affine(
             inputs,
             self.activation_step,
             self.activation_zero,

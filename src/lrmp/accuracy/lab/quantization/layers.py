@@ -190,7 +190,9 @@ class QuantizedProduct(QuantizedLayer):
                 correction = self.bias_corrections[bits - MIN_BITS]
                 bias = correction if bias is None else bias + correction
         self.module.weight = nn.Parameter(weight, requires_grad=False)
-        self.module.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
+        self.module.register_parameter(
+            "bias", None if bias is None else nn.Parameter(bias, requires_grad=False)
+        )
 
     def _observe_patches(self, inputs: Tensor) -> None:
         """Average the inputs that every weight is multiplied by, over images and positions.
