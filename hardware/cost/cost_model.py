@@ -101,12 +101,14 @@ class CostModel:
         self.mapping = TileMapping(network, accelerator, self._computation)
         self.latency = Latency(network, accelerator, self._computation, self.mapping)
         latency, mapping = self.latency, self.mapping
-        self._tiles, self._cells = self._table(mapping.tiles), self._table(mapping.cells)
+        self._tiles = self._table(mapping.tiles)
         self._units, self._parts = self._table(latency.units), self._table(latency.parts)
         self._per_unit = self._table(latency.unit_cycles)
-        self._per_round = self._table(latency.round_cycles)
         self._fixed = self._table(latency.fixed_cycles)
-        self._rounds = None if latency.rounds is None else self._table(latency.rounds)
+        self._rounds = None
+        if latency.rounds is not None:
+            self._rounds = self._table(latency.rounds)
+            self._per_round = self._table(latency.round_cycles)
 
     def __repr__(self) -> str:
         network, chip = short_name(self.network.name), short_name(self.accelerator.name)
@@ -336,20 +338,20 @@ class CostModel:
             DesignError: If the arrays differ in shape or a value is out of range.
             PresetError: If energies are asked for that the accelerator does not give.
         """
-        all_settings = self.space.check(settings, self._layer_names)
+        all_settings = as_integers("settings", settings)
         all_copies = as_integers("replication", replication)
-        if all_settings.ndim != 3 or all_copies.shape != all_settings.shape[:-1]:
+        count, layers, knobs = len(np.atleast_1d(all_copies)), len(self.network), len(self.space)
+        shapes = all_settings.shape, all_copies.shape
+        if shapes != ((count, layers, knobs), (count, layers)):
             raise DesignError(
-                f"Expected settings of shape (designs, {len(self.network)}, {len(self.space)}) and "
-                f"replication of shape (designs, {len(self.network)}), got {all_settings.shape} "
-                f"and {all_copies.shape}."
+                f"Expected settings of shape (designs, {layers}, {knobs}) and replication of shape "
+                f"(designs, {layers}), got {shapes[0]} and {shapes[1]}."
             )
-        count, layers = all_copies.shape
         tiles, latency, bottleneck, energy = (np.empty(count, np.int64) for _ in range(4))
         step = max(1, _BLOCK // layers)
         for start in range(0, count, step):
             block = slice(start, start + step)
-            places = Places(all_settings[block], self.space.sizes, layers)
+            places = self._places(all_settings[block])
             copies = self._copies(all_copies[block])
             cycles = self._cycles(places, copies)
             layer_tiles = self._tiles.of_settings(places) * copies
@@ -381,7 +383,7 @@ class CostModel:
         places = self._places(settings)
         per_tile = self.accelerator.crossbar_rows * self.accelerator.crossbar_columns
         paid = np.maximum(1, self._tiles.of_settings(places)) * per_tile
-        used: NDArray[np.float64] = self._cells.of_settings(places) / paid
+        used: NDArray[np.float64] = self._table(self.mapping.cells).of_settings(places) / paid
         return used
 
     @cached_property

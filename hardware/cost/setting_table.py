@@ -1,7 +1,7 @@
 """Tables over the knobs that a quantity depends on, and where settings stand in them."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -18,8 +18,8 @@ class SettingTable(Generic[Number]):
 
     Attributes:
         axes: Places of those knobs in the design space, ascending.
-        values: Shape (..., n L): any axes of its own, then the settings of these knobs, the last
-            one changing fastest, layer by layer.
+        values: Shape (..., L, n): any axes of its own, the layers, and the settings of these knobs,
+            the last one changing fastest.
     """
 
     axes: tuple[int, ...]
@@ -30,18 +30,19 @@ class SettingTable(Generic[Number]):
         """Leave out the knobs that play no part.
 
         Args:
-            array: Shape (..., V or 1 for every knob, L or 1); not copied where that can be avoided.
+            array: Shape (..., V or 1 for every knob, L or 1).
             knobs: K.
             layers: L.
 
         Returns:
-            The table.
+            The table, which cannot be written.
         """
         own = array.ndim - knobs - 1
         axes = tuple(knob for knob in range(knobs) if array.shape[own + knob] > 1)
         if array.shape[-1] != layers:
             array = np.broadcast_to(array, (*array.shape[:-1], layers))
-        values = array.reshape(*array.shape[:own], -1)
+        values = np.moveaxis(array, -1, own).reshape(*array.shape[:own], layers, -1)
+        values = np.ascontiguousarray(values)
         values.flags.writeable = False
         return SettingTable(axes, values)
 
@@ -54,15 +55,18 @@ class SettingTable(Generic[Number]):
         Returns:
             Shape (own axes of the table, ..., L); not to be written.
         """
-        if not self.axes and places.in_order:
-            *own, layers = self.values.shape
-            before = len(places.shape) - 1
-            if not before:
-                return self.values
-            every = self.values.reshape(*own, *(1,) * before, layers)
-            return np.broadcast_to(every, (*own, *places.shape))
-        found: NDArray[Number] = self.values.take(places.along(self.axes), axis=-1)
-        return found
+        if self.axes or not places.in_order:
+            return self._flat.take(places.along(self.axes), axis=-1)
+        before = len(places.shape) - 1
+        if not before:
+            return self._flat
+        *own, layers = self._flat.shape
+        every = self._flat.reshape(*own, *(1,) * before, layers)
+        return np.broadcast_to(every, (*own, *places.shape))
+
+    @cached_property
+    def _flat(self) -> NDArray[Number]:
+        return self.values.reshape(*self.values.shape[:-2], -1)
 
 
 class Places:
@@ -85,9 +89,9 @@ class Places:
         layers: int,
         of: IntArray | None = None,
     ) -> None:
-        self._settings, self._sizes, self._layers = settings, sizes, layers
+        self._settings, self._sizes, self._layers, self._of = settings, sizes, layers, of
         self.in_order = of is None
-        self._found: dict[tuple[int, ...], IntArray] = {(): np.arange(layers) if of is None else of}
+        self._found: dict[tuple[int, ...], IntArray] = {}
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -101,19 +105,32 @@ class Places:
             axes: Places of the knobs that the table depends on, ascending.
 
         Returns:
-            Places in its flat settings and layers, shape (..., L); for no axes, of the layers.
+            Places in its flat layers and settings, shape (..., L); for no axes, the layers.
         """
         found = self._found.get(axes)
         if found is None:
-            others, stride = axes[1:], self._layers
-            for axis in others:
-                stride *= self._sizes[axis]
-            found = self._settings[..., axes[0]] * stride
-            found += self.along(others)
-            self._found[axes] = found
+            found = self._found[axes] = self._find(axes)
         return found
 
+    def _find(self, axes: tuple[int, ...]) -> IntArray:
+        count = 1
+        for axis in axes:
+            count *= self._sizes[axis]
+        starts = _starts(self._layers, count) if self._of is None else self._of * count
+        if not axes:
+            return starts
+        first, *others = axes
+        place = self._settings[..., first]
+        for axis in others:
+            place = place * self._sizes[axis]
+            place += self._settings[..., axis]
+        if not others:
+            return place + starts
+        place += starts
+        return place
 
-@lru_cache(maxsize=64)
-def _numbers(count: int) -> IntArray:
-    return read_only(range(count))
+
+@lru_cache(maxsize=256)
+def _starts(layers: int, count: int) -> IntArray:
+    """Return where the settings of every layer begin."""
+    return read_only(np.arange(layers) * count)

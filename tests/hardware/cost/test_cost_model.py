@@ -340,12 +340,11 @@ def test_batch_with_a_bad_value_is_refused(resnet18):
 def test_one_copy_of_every_layer_by_the_knobs_that_matter(resnet18):
     tiles, cycles = resnet18.one_copy
     assert (tiles.axes, cycles.axes) == ((0,), (1,))  # weight bits, activation bits
-    assert tiles.values.shape == cycles.values.shape == (7 * 21,)
+    assert tiles.values.shape == cycles.values.shape == (21, 7)
     for place in range(7):
         uniform = np.full((21, 2), place)
-        own = slice(place * 21, place * 21 + 21)
-        assert tiles.values[own].tolist() == resnet18.tiles_per_copy(uniform).tolist()
-        assert cycles.values[own].tolist() == resnet18.layer_cycles(uniform).tolist()
+        assert tiles.values[:, place].tolist() == resnet18.tiles_per_copy(uniform).tolist()
+        assert cycles.values[:, place].tolist() == resnet18.layer_cycles(uniform).tolist()
 
 
 def test_one_copy_on_a_time_multiplexed_chip_takes_its_rounds():
@@ -355,9 +354,7 @@ def test_one_copy_on_a_time_multiplexed_chip_takes_its_rounds():
     assert (tiles.axes, cycles.axes) == ((0,), (0, 1))
     for setting in toy.space.settings:
         uniform = np.tile(setting, (3, 1))
-        entry = setting @ (7, 1)
-        own = cycles.values.reshape(49, 3)[entry]
-        assert own.tolist() == toy.layer_cycles(uniform).tolist()
+        assert cycles.values[:, setting @ (7, 1)].tolist() == toy.layer_cycles(uniform).tolist()
 
 
 def test_energies_of_copies_need_the_settings_and_counts_of_every_layer(resnet18):
