@@ -102,7 +102,9 @@ class CostModel:
         self.latency = Latency(network, accelerator, self._computation, self.mapping)
         latency, mapping = self.latency, self.mapping
         self._tiles = self._table(mapping.tiles)
-        self._units, self._parts = self._table(latency.units), self._table(latency.parts)
+        self._units = self._table(latency.units)
+        # Of a unit, of a round if there are any, and the others.
+        self._parts = self._table(latency.parts[:: 2 if latency.rounds is None else 1])
         self._per_unit = self._table(latency.unit_cycles)
         self._fixed = self._table(latency.fixed_cycles)
         self._rounds = None
@@ -296,13 +298,13 @@ class CostModel:
         copies = design.replication
         places = Places(design.settings, self.space.sizes, layers)
         tiles = self._tiles.of_settings(places) * copies
-        per_unit, per_round, fixed = self._parts.of_settings(places)
-        cycles = ceil_div(self._units.of_settings(places), copies) * per_unit
+        parts = self._parts.of_settings(places)
+        cycles = ceil_div(self._units.of_settings(places), copies) * parts[0]
         if self._rounds is not None:
             self._check_rounds(places, copies)
-            cycles += per_round
+            cycles += parts[1]
             cycles *= self._rounds.of_settings(places)
-        cycles += fixed
+        cycles += parts[-1]
         energy_fj = None
         if self.accelerator.energy is not None:
             of_copies = self.energy.of_copies(places, copies, tiles, cycles.sum(axis=0))
@@ -441,7 +443,7 @@ class CostModel:
 
 
 def _plain_computation(network: Network, knobs: int) -> Computation:
-    """Say how the plain chip computes a network, in arrays with an axis for each of some knobs."""
+    """Say how the plain chip computes a network, in arrays with an axis for each knob."""
     ones = (1,) * knobs
     eight = np.full((*ones, 1), _PLAIN_BITS)
     return Computation(

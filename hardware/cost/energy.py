@@ -1,13 +1,14 @@
 """Energy: the femtojoules of every layer, component by component."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.errors import NetworkError, PresetError
 from lrmp.hardware.chip.accelerator import Accelerator
-from lrmp.hardware.chip.event_energies import EventEnergies
+from lrmp.hardware.chip.event_energies import EVENTS, EventEnergies
 from lrmp.hardware.cost.mapping import TileMapping
 from lrmp.hardware.cost.setting_table import Places, SettingTable
 from lrmp.hardware.frozen_arrays import IntArray
@@ -94,7 +95,7 @@ class Energy:
         self._network = network
         self._mapping = mapping
         # As floats, which cannot overflow.
-        energies = {key: float(value) for key, value in asdict(accelerator.energy).items()}
+        energies = {name: float(getattr(accelerator.energy, name)) for name in EVENTS}
         self._per_event = EventEnergies(**energies)
         on = mapping.on_crossbars
         multiplexed = accelerator.weight_loading == "time-multiplexed"
@@ -110,9 +111,15 @@ class Energy:
         self._chip_leakage_fj = accelerator.chip_leakage_uw * fj_per_uw_and_cycle
         inputs = np.stack([mapping.input_elements, mapping.window_inputs])
         self._base = self._tabulate(self._base_fj(computation))
-        self._total = replace(self._base, values=self._base.values.sum(axis=0))
         self._bits = self._tabulate(inputs * computation.activation_bits)
-        self._cells = self._tabulate(mapping.cells)
+
+    @cached_property
+    def _total(self) -> SettingTable[np.int64]:
+        return replace(self._base, values=self._base.values.sum(axis=0))
+
+    @cached_property
+    def _cells(self) -> SettingTable[np.int64]:
+        return self._tabulate(self._mapping.cells)
 
     def _tabulate(self, array: IntArray) -> SettingTable[np.int64]:
         """Make a table over the knobs that numbers, in the form of `Computation`, depend on."""

@@ -41,8 +41,9 @@ class SettingTable(Generic[Number]):
         axes = tuple(knob for knob in range(knobs) if array.shape[own + knob] > 1)
         if array.shape[-1] != layers:
             array = np.broadcast_to(array, (*array.shape[:-1], layers))
-        values = np.moveaxis(array, -1, own).reshape(*array.shape[:own], layers, -1)
-        values = np.ascontiguousarray(values)
+        *before, last = range(array.ndim)
+        by_layer = array.transpose(*before[:own], last, *before[own:])
+        values = np.ascontiguousarray(by_layer).reshape(*array.shape[:own], layers, -1)
         values.flags.writeable = False
         return SettingTable(axes, values)
 
@@ -108,26 +109,20 @@ class Places:
             Places in its flat layers and settings, shape (..., L); for no axes, the layers.
         """
         found = self._found.get(axes)
-        if found is None:
-            found = self._found[axes] = self._find(axes)
-        return found
-
-    def _find(self, axes: tuple[int, ...]) -> IntArray:
+        if found is not None:
+            return found
         count = 1
         for axis in axes:
             count *= self._sizes[axis]
-        starts = _starts(self._layers, count) if self._of is None else self._of * count
-        if not axes:
-            return starts
-        first, *others = axes
-        place = self._settings[..., first]
-        for axis in others:
-            place = place * self._sizes[axis]
-            place += self._settings[..., axis]
-        if not others:
-            return place + starts
-        place += starts
-        return place
+        found = _starts(self._layers, count) if self._of is None else self._of * count
+        if axes:
+            place = self._settings[..., axes[0]]
+            for axis in axes[1:]:
+                place = place * self._sizes[axis]
+                place += self._settings[..., axis]
+            found = place + found
+        self._found[axes] = found
+        return found
 
 
 @lru_cache(maxsize=256)
