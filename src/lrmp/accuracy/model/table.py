@@ -85,7 +85,7 @@ class TableAccuracy:
             )
         self.layers = len(next(iter(self.terms.values())))
         self.tables = [
-            SettingTable(tuple(map(space.place, axes)), _flat(values))
+            SettingTable(tuple(map(space.place, axes)), values.reshape(self.layers, -1))
             for axes, values in self.terms.items()
         ]
 
@@ -208,10 +208,3 @@ class TableAccuracy:
         table += 0.0  # -0.0 is 0.0
         table.flags.writeable = False
         return table
-
-
-def _flat(values: Floats) -> Floats:
-    """Put the layers last, as settings are looked up."""
-    flat = np.ascontiguousarray(np.moveaxis(values, 0, -1)).reshape(-1)
-    flat.flags.writeable = False
-    return flat
