@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -220,6 +221,17 @@ class DesignSpace(FrozenArrays):
         shape = (*(() if count is None else (count,)), *counts.T.shape)
         drawn = np.moveaxis(rng.integers(0, counts.T, shape), -2, -1)  # knob by knob
         return self._allowed_first.take(drawn + self._starts) if self.allowed else drawn
+
+    def count_designs(self, layers: int) -> int:
+        """Count the designs of a network, copies apart.
+
+        Args:
+            layers: L.
+
+        Returns:
+            The product over layers and knobs of how many values are allowed.
+        """
+        return prod(len(allowed) for layer in range(layers) for allowed in self.choices(layer))
 
     def neighbours(self, settings: IntArray) -> IntArray:
         """List the designs that differ by one step of one knob in one layer.

@@ -23,6 +23,8 @@ Effect = Callable[[Computation, NDArray[Any]], Computation]
 #: What records can hold and commands can name; the published schema of records has the same.
 NAME_PATTERN = "[A-Za-z][A-Za-z0-9_]{0,39}"
 LABEL_PATTERN = "[A-Za-z0-9][A-Za-z0-9._+-]{0,39}"
+#: Fields of a design, and of tables of layers, that are no knobs.
+RESERVED = ("replication", "copies", "layer", "layers", "tiles", "cycles")
 
 
 def no_effect(computation: Computation, values: NDArray[Any]) -> Computation:
