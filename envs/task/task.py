@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 from typing import Any, get_args
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind, AccuracyModel, accuracy_label
@@ -21,7 +21,8 @@ from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.preset import load_preset
 from lrmp.hardware.cost.cost_model import CostModel
 from lrmp.hardware.cost.cost_report import Objective
-from lrmp.hardware.networks import load_network
+from lrmp.hardware.networks import NETWORKS, load_network
+from lrmp.hardware.networks.catalogue import KnownBy, NetworkEntry
 from lrmp.hardware.networks.network import Network
 from lrmp.hardware.short_repr import short_name, short_repr
 from lrmp.hardware.space.design_space import DesignSpace
@@ -177,60 +178,87 @@ class Task:
         return (Task, self._values())
 
 
-def _lrmp_task(
-    task_id: str, network_name: str, objective: Objective, accuracy_factory: AccuracyFactory
-) -> Task:
-    """Build a task on LRMP's chip with the area of the plain 8-bit design."""
-    network = load_network(network_name)
-    accelerator = load_preset("lrmp_frontiers_2024")
-    return Task(
-        id=task_id,
-        network=network,
-        accelerator=accelerator,
-        budget=CostModel(network, accelerator).baseline.tiles,
-        objective=objective,
-        accuracy_factory=accuracy_factory,
-    )
-
-
-#: Label, network, accuracy model. A network without measured table is *Predicted* in its id.
-_NETWORKS: tuple[tuple[str, str, AccuracyFactory], ...] = (
-    ("Digits", "digits_cnn", digits_accuracy),
-    ("MLP", "mlp", table_accuracy),
-    ("LeNet", "lenet", table_accuracy),
-    ("ResNet8", "resnet8", table_accuracy),
-    ("ResNet20", "resnet20", table_accuracy),
-    ("SqueezeNet", "squeezenet1_1", table_accuracy),
-    ("MobileNetV2", "mobilenet_v2", table_accuracy),
-    ("ResNet18", "resnet18", table_accuracy),
-    ("ResNet50", "resnet50", table_accuracy),
-    ("ResNet34-Predicted", "resnet34", table_accuracy),
-    ("ResNet101-Predicted", "resnet101", table_accuracy),
-)
-_OBJECTIVES: tuple[tuple[str, Objective], ...] = (
-    ("", "latency"),
-    ("-Throughput", "throughput"),
-    ("-Energy", "energy"),
-    ("-EDP", "edp"),
-)
-
-#: The registered tasks: id -> what builds it.
-TASKS: dict[str, Callable[[], Task]] = {
-    (task_id := f"LRMP-{label}{suffix}-v0"): partial(
-        _lrmp_task, task_id, network, objective, accuracy
-    )
-    for label, network, accuracy in _NETWORKS
-    for suffix, objective in _OBJECTIVES
+#: The objectives of registered tasks, by what stands for them in an id.
+_OBJECTIVES: dict[str, Objective] = {
+    "": "latency",
+    "-Throughput": "throughput",
+    "-Energy": "energy",
+    "-EDP": "edp",
 }
 
 
-def list_tasks() -> list[str]:
+@dataclass(frozen=True)
+class RegisteredTask:
+    """A network of the catalogue on LRMP's chip, with the area of the plain 8-bit design.
+
+    Attributes:
+        id: Gymnasium id with version.
+        entry: The network.
+        objective: What is optimised.
+    """
+
+    id: str
+    entry: NetworkEntry
+    objective: Objective
+
+    def __call__(self) -> Task:
+        """Build the task.
+
+        Returns:
+            A new task.
+        """
+        network = load_network(self.entry.name)
+        accelerator = load_preset("lrmp_frontiers_2024")
+        return Task(
+            id=self.id,
+            network=network,
+            accelerator=accelerator,
+            budget=CostModel(network, accelerator).baseline.tiles,
+            objective=self.objective,
+            accuracy_factory=digits_accuracy if self.entry.known_by == "network" else table_accuracy,
+        )
+
+
+def _registered_tasks() -> Iterator[RegisteredTask]:
+    for entry in NETWORKS.values():
+        if entry.label is not None:
+            label = entry.label + ("-Predicted" if entry.known_by == "prediction" else "")
+            for suffix, objective in _OBJECTIVES.items():
+                yield RegisteredTask(f"LRMP-{label}{suffix}-v0", entry, objective)
+
+
+#: The registered tasks: id -> what builds it.
+TASKS: dict[str, Callable[[], Task]] = {task.id: task for task in _registered_tasks()}
+
+
+def list_tasks(
+    objective: Objective | None = None, known_by: KnownBy | None = None
+) -> list[str]:
     """Name the registered tasks.
+
+    Args:
+        objective: Only those with this objective: ``"latency"``, ``"throughput"``, ``"energy"`` or
+            ``"edp"``.
+        known_by: Only those whose accuracy is known by a measured ``"table"``, by a
+            ``"prediction"``, or by running the ``"network"``.
 
     Returns:
         Ids for ``load_task`` and ``gym.make``, network by network.
+
+    Raises:
+        TaskError: If there is no such objective or kind.
     """
-    return list(TASKS)
+    for value, kind, choices in (
+        (objective, "objective", get_args(Objective)),
+        (known_by, "known_by", get_args(KnownBy)),
+    ):
+        if value not in (None, *choices):
+            raise TaskError(unknown_name(kind, value, choices))
+    return [
+        task.id
+        for task in _registered_tasks()
+        if objective in (None, task.objective) and known_by in (None, task.entry.known_by)
+    ]
 
 
 @cache

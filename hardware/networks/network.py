@@ -1,6 +1,6 @@
 """A network: the layers whose weights sit in crossbars, in the order they run."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from os import PathLike
@@ -210,5 +210,3 @@ class Network(LayerTable):
             ) from error
         return network_from_onnx(path, input_shapes, name, batch_dimension)
 
-
-NetworkFactory = Callable[[], Network]
