@@ -215,7 +215,9 @@ class RegisteredTask:
             accelerator=accelerator,
             budget=CostModel(network, accelerator).baseline.tiles,
             objective=self.objective,
-            accuracy_factory=digits_accuracy if self.entry.known_by == "network" else table_accuracy,
+            accuracy_factory=digits_accuracy
+            if self.entry.known_by == "network"
+            else table_accuracy,
         )
 
 
@@ -231,9 +233,7 @@ def _registered_tasks() -> Iterator[RegisteredTask]:
 TASKS: dict[str, Callable[[], Task]] = {task.id: task for task in _registered_tasks()}
 
 
-def list_tasks(
-    objective: Objective | None = None, known_by: KnownBy | None = None
-) -> list[str]:
+def list_tasks(objective: Objective | None = None, known_by: KnownBy | None = None) -> list[str]:
     """Name the registered tasks.
 
     Args:

@@ -46,13 +46,15 @@ class NetworkEntry:
 
 _ENTRIES = (
     NetworkEntry(
-        "digits_cnn", "small CNN for 8 x 8 digits", digits_cnn, label="Digits", known_by="network"
+        "digits_cnn",
+        "small CNN for scikit-learn's digits",
+        digits_cnn,
+        label="Digits",
+        known_by="network",
     ),
     NetworkEntry("mlp", "perceptron for MNIST", mlp, "mnist:MLP", "MLP"),
     NetworkEntry("lenet", "LeNet for MNIST", lenet, "mnist:LeNet", "LeNet"),
-    NetworkEntry(
-        "resnet8", "ResNet-8 of MLPerf Tiny", resnet8, "cifar_resnet:ResNet8", "ResNet8"
-    ),
+    NetworkEntry("resnet8", "ResNet-8 of MLPerf Tiny", resnet8, "cifar_resnet:ResNet8", "ResNet8"),
     NetworkEntry(
         "resnet20",
         "ResNet-20 for CIFAR-10",

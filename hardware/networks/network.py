@@ -209,4 +209,3 @@ class Network(LayerTable):
                 'Expected onnx to read an ONNX file; run pip install "lrmp[onnx]".'
             ) from error
         return network_from_onnx(path, input_shapes, name, batch_dimension)
-

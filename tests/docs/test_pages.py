@@ -85,6 +85,17 @@ def test_api_page_names_what_a_package_exports(sources):
     assert [name for name in lrmp.envs.__all__ if f"::: lrmp.envs.{name}\n" not in page] == []
 
 
+@pytest.mark.parametrize("document", ["README.md", "docs/protocol.md"])
+def test_tables_are_those_of_the_code(document, scripts):
+    from derived_tables import TABLES, derived
+
+    assert {name for name, _ in TABLES} == {"README.md", "docs/protocol.md"}
+    text = (SCRIPTS.parents[1] / document).read_text("utf-8")
+    assert text == derived(document, text), "Run python docs/_scripts/derived_tables.py"
+    with pytest.raises(ValueError, match=rf"once in {document}"):
+        derived(document, text.replace("<!-- ", "<!-- old "))
+
+
 def test_links_lead_to_pages(scripts, tmp_path):
     from repository_links import RepositoryLinks
 
