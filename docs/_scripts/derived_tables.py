@@ -1,6 +1,6 @@
 """Tables of the documents that derive from the code: ``python docs/_scripts/derived_tables.py``.
 
-Writes them anew between their markers. A test holds them true.
+Writes them anew between their markers. A test compares the documents with the code.
 """
 
 from collections.abc import Callable, Iterator
@@ -8,8 +8,10 @@ from itertools import groupby
 from pathlib import Path
 
 from lrmp.accuracy.lab.protocol import Protocol, read_protocols
+from lrmp.baselines.validation import format_table, run_validation
 from lrmp.envs import list_tasks, load_task
 from lrmp.hardware import NETWORKS
+from lrmp.hardware.chip.preset_table import format_presets
 
 ROOT = Path(__file__).parents[2]
 #: What the drop of a task is read from, by ``Task.accuracy_label``.
@@ -50,42 +52,41 @@ def _protocols() -> Iterator[str]:
         yield f"| {names} | {' | '.join(splits)} |"
 
 
-#: Writers of the tables, by document and name of the marker.
-TABLES: dict[tuple[str, str], Callable[[], Iterator[str]]] = {
-    ("README.md", "tasks"): _tasks,
-    ("docs/protocol.md", "images"): _protocols,
+#: What writes the table of a document.
+TABLES: dict[str, Callable[[], str]] = {
+    "README.md": lambda: "\n".join(_tasks()),
+    "docs/protocol.md": lambda: "\n".join(_protocols()),
+    "docs/hardware/presets.md": format_presets,
+    "docs/hardware/validation.md": lambda: format_table(run_validation(), markdown=True),
 }
+BEGIN, END = "<!-- table -->\n", "\n<!-- end of table -->"
 
 
 def derived(document: str, text: str) -> str:
-    """Write the tables of a document anew.
+    """Write the table of a document anew.
 
     Args:
-        document: Its path in the repository.
+        document: A key of ``TABLES``, a path in the repository.
         text: As it stands.
 
     Returns:
-        The text with the tables as they should be.
+        The text with the table as it should be.
 
     Raises:
-        ValueError: If a marker is not there exactly once.
+        ValueError: If the two markers are not there exactly once.
     """
-    for (name, table), write in TABLES.items():
-        if name == document:
-            begin, end = f"<!-- {table}: docs/_scripts/derived_tables.py -->\n", "<!-- end -->\n"
-            if text.count(begin) != 1:
-                raise ValueError(f"Expected {begin!r} once in {document}. Put it in.")
-            before, _, rest = text.partition(begin)
-            after = rest.partition(end)[2]
-            text = f"{before}{begin}\n{chr(10).join(write())}\n\n{end}{after}"
-    return text
+    if not text.count(BEGIN) == text.count(END) == 1:
+        raise ValueError(f"Expected {BEGIN.strip()} and {END.strip()} once in {document}.")
+    before, _, rest = text.partition(BEGIN)
+    after = rest.partition(END)[2]
+    return f"{before}{BEGIN}{TABLES[document]()}{END}{after}"
 
 
 def main() -> None:
     """Write the documents."""
-    for document in dict(TABLES):
-        path = ROOT / document[0]
-        path.write_text(derived(document[0], path.read_text("utf-8")), "utf-8")
+    for document in TABLES:
+        path = ROOT / document
+        path.write_text(derived(document, path.read_text("utf-8")), "utf-8")
 
 
 if __name__ == "__main__":

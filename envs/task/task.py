@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
 from typing import Any, get_args
 
@@ -21,6 +21,7 @@ from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.preset import load_preset
 from lrmp.hardware.cost.cost_model import CostModel
 from lrmp.hardware.cost.cost_report import Objective
+from lrmp.hardware.given_fields import given_fields
 from lrmp.hardware.networks import NETWORKS, load_network
 from lrmp.hardware.networks.catalogue import KnownBy, NetworkEntry
 from lrmp.hardware.networks.network import Network
@@ -120,7 +121,7 @@ class Task:
         """
         definition = {
             "id": self.id,
-            "layers": [asdict(layer) for layer in self.network.layers],
+            "layers": [given_fields(layer) for layer in self.network.layers],
             "accelerator": self.accelerator.definition,
             "budget": self.budget,
             "objective": self.objective,
