@@ -22,7 +22,7 @@ _NEEDED = ("env_id", "runs_dir")
 
 
 class Algorithm(Protocol):
-    """What decides bits: a module, or anything else with these."""
+    """What chooses designs: a module, or anything else with these."""
 
     @property
     def Args(self) -> type[Any]:  # noqa: N802  a class

@@ -80,6 +80,9 @@ class CostModel:
         accelerator: The chip.
         space: The K knobs.
 
+    Attributes:
+        computation: How the crossbars compute the network, for every setting.
+
     Raises:
         NetworkError: If a layer cannot run on the chip.
         DesignError: If the space is one of another number of layers.
@@ -97,9 +100,9 @@ class CostModel:
                 f"Expected the allowed values of {len(network)} layers for {network.name}, got "
                 f"those of {space.layers}."
             )
-        self._computation = space.compute(_plain_computation(network, len(space)))
-        self.mapping = TileMapping(network, accelerator, self._computation)
-        self.latency = Latency(network, accelerator, self._computation, self.mapping)
+        self.computation = space.compute(_plain_computation(network, len(space)))
+        self.mapping = TileMapping(network, accelerator, self.computation)
+        self.latency = Latency(network, accelerator, self.computation, self.mapping)
         latency, mapping = self.latency, self.mapping
         self._tiles = self._table(mapping.tiles)
         self._units = self._table(latency.units)
@@ -123,7 +126,7 @@ class CostModel:
         Raises:
             PresetError: If the accelerator gives no energies.
         """
-        return Energy(self.network, self.accelerator, self._computation, self.mapping)
+        return Energy(self.network, self.accelerator, self.computation, self.mapping)
 
     @cached_property
     def one_copy(self) -> tuple[SettingTable[np.int64], SettingTable[np.int64]]:

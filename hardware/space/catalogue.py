@@ -13,6 +13,23 @@ _PARTS = ("knobs", "allowed")
 KNOBS: dict[str, Knob] = {knob.name: knob for knob in PRECISION}
 
 
+def is_catalogued(space: DesignSpace) -> bool:
+    """Say whether ``space_from_json`` gives the same space again.
+
+    Args:
+        space: Any.
+
+    Returns:
+        Whether all knobs are lrmp's own, perhaps of other values: the same effects under the same
+        names.
+    """
+    return all(
+        knob.name in KNOBS
+        and knob == replace(KNOBS[knob.name], values=knob.values, plain=knob.plain)
+        for knob in space
+    )
+
+
 def space_from_json(data: Mapping[str, Any]) -> DesignSpace:
     """Read what ``DesignSpace.to_json`` returns.
 

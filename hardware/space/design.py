@@ -1,13 +1,13 @@
 """A design: what an agent and the oracle decide together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lrmp.errors import DesignError
+from lrmp.errors import DesignError, unknown_name
 from lrmp.hardware.frozen_arrays import FrozenArrays, IntArray, read_only
 from lrmp.hardware.integers import as_integers
 from lrmp.hardware.layer_table import LayerTable, Row, rows_of
@@ -111,26 +111,55 @@ class Design(FrozenArrays, LayerTable):
         return cls.of({}, layers=layers, space=space)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any], space: DesignSpace = PRECISION) -> "Design":
+    def from_json(
+        cls,
+        data: Mapping[str, Any],
+        space: DesignSpace = PRECISION,
+        layers: Sequence[str] | None = None,
+    ) -> "Design":
         """Read what ``to_json`` returns.
 
         Args:
             data: A list per knob and ``"replication"``.
             space: The knobs.
+            layers: Names of the L layers; None where the lists say how many there are.
 
         Returns:
             The design.
 
         Raises:
-            DesignError: If a knob or the copies are missing, or there are others.
+            DesignError: If a knob or the copies are missing, there are others, a list is not one
+                entry per layer, or a layer may not have a value.
         """
-        expected = {*space.names, REPLICATION}
-        if not isinstance(data, Mapping) or set(data) != expected:
-            got = ", ".join(sorted(map(str, data))) if isinstance(data, Mapping) else repr(data)
+        if not isinstance(data, Mapping):
+            raise DesignError(f"Expected a design as lists by name, got {data!r:.80}.")
+        expected = (*space.names, REPLICATION)
+        if unknown := [name for name in data if name not in expected]:
+            raise DesignError(unknown_name("each part of a design", str(unknown[0]), expected))
+        if missing := [name for name in expected if name not in data]:
             raise DesignError(
-                f"Expected a design with {', '.join(sorted(expected))}; got {got or 'nothing'}."
+                f"Expected a design with {', '.join(expected)}; {', '.join(missing)} missing."
             )
-        return cls.of({name: data[name] for name in space.names}, data[REPLICATION], space=space)
+        lists = {name: data[name] for name in expected}
+        if wrong := [name for name, values in lists.items() if not isinstance(values, list)]:
+            raise DesignError(
+                f"Expected {wrong[0]} as a list, one entry per layer, got {lists[wrong[0]]!r:.80}."
+            )
+        names = [""] * len(lists[expected[0]]) if layers is None else layers
+        for name, values in lists.items():
+            if len(values) != len(names):
+                raise DesignError(
+                    f"Expected {len(names)} {name}, one per layer, got {len(values)}."
+                )
+            knob = space[name] if name in space.names else None
+            kind = int if knob is None else knob.kind
+            wanted = "as integers of at least 1" if knob is None else knob.range
+            for layer, value in enumerate(values):
+                if type(value) is not kind:  # NumPy would take True for 1, and 1 for "1"
+                    where = f"layer {layer} ({names[layer]})" if names[layer] else f"layer {layer}"
+                    raise DesignError(f"Expected {name} {wanted}, got {value!r:.80} for {where}.")
+        copies = lists.pop(REPLICATION)
+        return cls(space, space.encode(lists, names), copies)
 
     def __len__(self) -> int:
         return len(self.settings)
@@ -148,9 +177,12 @@ class Design(FrozenArrays, LayerTable):
     @property
     def summary(self) -> str:
         """Between what values settings and copies lie, such as ``"weight bits 2..8, copies 1"``."""
-        return ", ".join(
-            [*map(self._shown, self.space.names), short_range("copies", self.replication)]
-        )
+        return f"{self.settings_summary}, {short_range('copies', self.replication)}"
+
+    @property
+    def settings_summary(self) -> str:
+        """Between what values the settings lie, such as ``"weight bits 2..8"``."""
+        return ", ".join(map(self._shown, self.space.names))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain lists, as stored in records.

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -131,6 +132,17 @@ class DesignSpace(FrozenArrays):
         """How many layers the allowed values are for; None if any number."""
         return len(self.allowed[0][1]) if self.allowed else None
 
+    def uniform(self, layers: int) -> IntArray:
+        """Give all layers the same setting, as far as they may have it.
+
+        Args:
+            layers: L.
+
+        Returns:
+            For every setting of the space the nearest that each layer may have, shape (S, L, K).
+        """
+        return self.nearest(np.repeat(self.settings[:, None], layers, axis=1))
+
     def choices(self, layer: int) -> tuple[IntArray, ...]:
         """List what one layer may have.
 
@@ -205,9 +217,21 @@ class DesignSpace(FrozenArrays):
             DesignError: If the allowed values are for another number of layers.
         """
         self._require_layers(layers)
-        shape = (*(() if count is None else (count,)), layers, len(self))
-        drawn = rng.integers(0, self._mask.sum(axis=-1), shape)
+        counts = np.broadcast_to(self._mask.sum(axis=-1), (layers, len(self)))
+        shape = (*(() if count is None else (count,)), *counts.T.shape)
+        drawn = np.moveaxis(rng.integers(0, counts.T, shape), -2, -1)  # knob by knob
         return self._allowed_first.take(drawn + self._starts) if self.allowed else drawn
+
+    def count_designs(self, layers: int) -> int:
+        """Count the designs of a network, copies apart.
+
+        Args:
+            layers: L.
+
+        Returns:
+            The product over layers and knobs of how many values are allowed.
+        """
+        return prod(len(allowed) for layer in range(layers) for allowed in self.choices(layer))
 
     def neighbours(self, settings: IntArray) -> IntArray:
         """List the designs that differ by one step of one knob in one layer.

@@ -1,5 +1,6 @@
 """A knob: what a designer may turn, layer by layer, declared in one place."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,12 @@ Value = int | str
 #: values, integers or labels along the knob's own axis (all others are of size 1); returns the new
 #: computation, integers >= 1 and < 2**31. A function of a module, so that designs can be pickled.
 Effect = Callable[[Computation, NDArray[Any]], Computation]
+
+#: What records can hold and commands can name; the published schema of records has the same.
+NAME_PATTERN = "[A-Za-z][A-Za-z0-9_]{0,39}"
+LABEL_PATTERN = "[A-Za-z0-9][A-Za-z0-9._+-]{0,39}"
+#: Fields of a design, and of tables of layers, that are no knobs.
+RESERVED = ("replication", "copies", "layer", "layers", "tiles", "cycles")
 
 
 def no_effect(computation: Computation, values: NDArray[Any]) -> Computation:
@@ -40,40 +47,50 @@ class Knob(FrozenArrays):
     Attributes:
         name: In records, observations and commands, such as ``"weight_bits"``.
         values: V integers, ascending, or V labels, from the cheapest to the most accurate. A label
-            is printable and has neither spaces nor commas, so that commands can name it.
+            has letters, digits and ._+- only, so that commands can name it.
         plain: The value on the plain chip that designs are compared with.
         effect: What a value does to the cost of a layer.
+        network_effect: What a value does to a layer of a real network, for who measures accuracies:
+            ``"package.module:function"`` names a function of the quantised layer and the value.
+            It is imported when it is first needed. Empty if nobody has said it.
         unit: Of the values; empty for a label or a number without one.
         about: What it is, a sentence for the documentation.
 
     Raises:
-        DesignError: If the name is no identifier, the values are not in order or not distinct, or
-            the plain one is none of them.
+        DesignError: If the name is no identifier, the values are not in order or not distinct, a
+            label cannot stand in a command, or the plain value is none of them.
     """
 
     name: str
     values: tuple[Value, ...]
     plain: Value
     effect: Effect = no_effect
+    network_effect: str = ""
     unit: str = ""
     about: str = ""
 
     def __post_init__(self) -> None:
-        if not self.name.isidentifier() or self.name in RESERVED:
+        if not re.fullmatch(NAME_PATTERN, self.name) or self.name in RESERVED:
             raise DesignError(
-                f"Expected the name of a knob to be an identifier such as 'adc_bits', none of "
-                f"{', '.join(RESERVED)}; got {self.name!r}."
+                f"Expected the name of a knob to be an identifier such as 'adc_bits' of at most 40 "
+                f"characters, none of {', '.join(RESERVED)}; got {self.name!r}."
             )
         object.__setattr__(self, "values", tuple(self.values))
         numbers = [value for value in self.values if type(value) is int]
-        labels = [value for value in self.values if type(value) is str and _is_word(value)]
+        labels = [value for value in self.values if type(value) is str]
         ascending = self.values == tuple(sorted(set(numbers)))
         distinct = self.values == tuple(dict.fromkeys(labels))
         if not self.values or not (ascending or distinct):
             raise DesignError(
-                f"Expected {self.name} to have ascending integers as values, or distinct labels "
-                f"without spaces and commas, got {self.values}."
+                f"Expected {self.name} to have ascending integers as values, or distinct labels, "
+                f"got {self.values}."
             )
+        for label in labels:
+            if not re.fullmatch(LABEL_PATTERN, label):
+                raise DesignError(
+                    f"Expected labels of {self.name} of at most 40 letters, digits and ._+-, got "
+                    f"{label!r}."
+                )
         if numbers:
             as_integers(f"values of {self.name}", numbers)
         if self.plain not in self.values or type(self.plain) is not type(self.values[0]):
@@ -89,6 +106,11 @@ class Knob(FrozenArrays):
     def is_label(self) -> bool:
         """Whether the values are labels."""
         return type(self.values[0]) is str
+
+    @property
+    def kind(self) -> type[Value]:
+        """What the values are: integers or labels."""
+        return str if self.is_label else int
 
     @cached_property
     def array(self) -> NDArray[Any]:
@@ -166,11 +188,12 @@ class Knob(FrozenArrays):
         values: NDArray[Any] = self.array[index]
         return values
 
-    def parse(self, text: str) -> Value:
+    def parse(self, text: str, where: str = "") -> Value:
         """Read a value that a user wrote.
 
         Args:
             text: Such as ``"4"`` or a label.
+            where: For the error message, such as ``" for layer 2 (fc)"``.
 
         Returns:
             The value.
@@ -181,7 +204,7 @@ class Knob(FrozenArrays):
         for value in self.values:
             if str(value) == text.strip():
                 return value
-        raise DesignError(f"Expected {self.name} {self.range}, got {text.strip()!r}.")
+        raise DesignError(f"Expected {self.name} {self.range}, got {text.strip()!r}{where}.")
 
     def to_json(self) -> dict[str, Any]:
         """Return what the knob is as plain JSON values.
@@ -190,12 +213,3 @@ class Knob(FrozenArrays):
             Name, values and plain value.
         """
         return {"name": self.name, "values": list(self.values), "plain": self.plain}
-
-
-def _is_word(label: str) -> bool:
-    """Whether a command can name a label."""
-    return label.isprintable() and label.split() == [label] and "," not in label
-
-
-#: Fields of a design, and of tables of layers, that are no knobs.
-RESERVED = ("replication", "copies", "layer", "layers", "tiles", "cycles")
