@@ -161,7 +161,10 @@ def test_what_is_not_ranked_or_known_says_so(command, file, tmp_path, capsys):
         words = ["--data", str(tmp_path / "none")]
         assert main(["accuracy", "check", str(run.path), *words]) == 2
         assert "Expected weights at" in capsys.readouterr().err
-        assert main(["accuracy", "check", "--env-id", str(file), "--bits", "4/4", *words]) == 2
+        assert (
+            main(["accuracy", "check", "--env-id", str(file), "--set", "weight_bits=4", *words])
+            == 2
+        )
         assert "Expected weights at" in capsys.readouterr().err
 
 
