@@ -41,7 +41,7 @@ def by_knob(logits: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
     most = max(sizes)
     if min(sizes) == most:
         return logits.reshape(*logits.shape[:-1], len(sizes), most)
-    rows = torch.split(logits, list(sizes), -1)  # type: ignore[no-untyped-call]
+    rows = torch.split(logits, list(sizes), -1)
     return torch.stack(
         [F.pad(row, (0, most - row.shape[-1]), value=IMPOSSIBLE) for row in rows], -2
     )

@@ -18,7 +18,6 @@ from lrmp.baselines.clients.learning_curves import LearningCurves
 from lrmp.baselines.clients.train_sb3 import train_ppo
 from lrmp.baselines.running.command import check_counts
 from lrmp.baselines.study.statistics import bootstrap_interval, interquartile_mean
-from lrmp.envs.scoring.observation import sensitivity_names
 from lrmp.envs.task.task import load_task
 from lrmp.hardware.space.precision import PRECISION
 from lrmp.whole_file import write_whole
@@ -37,7 +36,7 @@ GROUPS = {
         "baseline_cycles",
         "baseline_tiles",
     ),
-    "sensitivities": sensitivity_names(PRECISION),
+    "sensitivities": tuple(f"{name}_sensitivity" for name in PRECISION.names),
     "previous bits": tuple(f"previous_{name}" for name in PRECISION.names),
     "accuracy spent": ("accuracy_spent",),
     "tiles, cycles, bottleneck": ("tiles", "cycles", "bottleneck"),

@@ -23,7 +23,6 @@ from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.envs.task.task import Task
 from lrmp.errors import RunError
 from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.hardware.space.design_space import size_of
 from lrmp.solvers.replication.batch import BatchObjective, ReplicationBatch, solve_batch
 from lrmp.solvers.replication.exact import solve_exact
 from lrmp.solvers.replication.problem import ReplicationProblem, useful_copies
@@ -48,7 +47,7 @@ def search_tree(
         RunError: If the task has too many designs, or some layer no cheapest setting.
     """
     task = find_task(task)
-    designs = size_of(task.space, len(task.network))
+    designs = task.space.count_designs(len(task.network))
     if designs > MOST_DESIGNS:
         raise RunError(
             f"Expected a task of at most {MOST_DESIGNS:.0e} designs to search through, got one of "

@@ -55,9 +55,7 @@ def transfer_features(
     assert isinstance(task.accuracy, TableAccuracy)
     tiles_table, cycles_table = task.cost_model.one_copy
     plain = task.cost_model.baseline
-    least_tiles, least_cycles = (
-        table.values.reshape(-1, count).min(axis=0) for table in (tiles_table, cycles_table)
-    )
+    least_tiles, least_cycles = (table.values.min(axis=1) for table in (tiles_table, cycles_table))
     tiles, cycles = np.maximum(plain.layer_tiles, 1), plain.layer_cycles
     allowance = task.accuracy.drop_map.threshold(task.allowed_drop)
     allowance = allowance if 0 < allowance < np.inf else 1.0

@@ -37,7 +37,7 @@ class Design(FrozenArrays, LayerTable):
     replication: IntArray
 
     def __post_init__(self) -> None:
-        settings = np.asarray(self.settings)
+        settings = as_integers("settings", self.settings)
         if settings.ndim != 2:
             raise DesignError(
                 f"Expected settings of shape (layers, {len(self.space)}), got {settings.shape}."
@@ -80,16 +80,17 @@ class Design(FrozenArrays, LayerTable):
         Raises:
             DesignError: If there is no such knob or value, or lengths differ.
         """
-        given = [*values.values()] + ([] if replication is None else [replication])
+        given = dict(values) if replication is None else {**values, REPLICATION: replication}
+        shapes = {name: _shape(name, value) for name, value in given.items()}
+        for name, shape in shapes.items():
+            if len(shape) > 1:
+                raise DesignError(f"Expected {name} of shape (layers,), got {shape}.")
         if layers is None:
-            try:
-                lengths = [len(value) for value in map(np.asarray, given) if value.ndim]
-            except ValueError as error:  # ragged nesting
-                raise DesignError(f"Expected a value per layer, got {given!r}.") from error
+            lengths = [shape[0] for shape in shapes.values() if shape]
             if not lengths:
                 raise DesignError(
                     "Expected a value per layer for some knob, or the number of layers; got "
-                    f"one value for all: {dict(values)}."
+                    f"one value for all: {given}."
                 )
             layers = lengths[0]
         settings = space.encode(values, [""] * layers)
@@ -130,9 +131,11 @@ class Design(FrozenArrays, LayerTable):
             DesignError: If a knob or the copies are missing, there are others, a list is not one
                 entry per layer, or a layer may not have a value.
         """
+        if not isinstance(data, Mapping):
+            raise DesignError(f"Expected a design as lists by name, got {data!r:.80}.")
         expected = (*space.names, REPLICATION)
         if unknown := [name for name in data if name not in expected]:
-            raise DesignError(unknown_name("each part of a design", unknown[0], expected))
+            raise DesignError(unknown_name("each part of a design", str(unknown[0]), expected))
         if missing := [name for name in expected if name not in data]:
             raise DesignError(
                 f"Expected a design with {', '.join(expected)}; {', '.join(missing)} missing."
@@ -200,7 +203,17 @@ class Design(FrozenArrays, LayerTable):
         return rows_of({"layer": range(len(self))} | values | {"copies": self.replication.tolist()})
 
     def _shown(self, name: str) -> str:
-        words = name.replace("_", " ")
+        """Say between what values of a knob the layers lie, or which labels they have."""
+        words, place = name.replace("_", " "), self.space.place(name)
         if self.space[name].is_label:
-            return f"{words} {'/'.join(sorted(set(self[name].tolist())))}"
+            used = self.space[name].decode(np.unique(self.settings[:, place]))
+            return f"{words} {'/'.join(used)}"
         return short_range(words, self[name])
+
+
+def _shape(name: str, values: ArrayLike) -> tuple[int, ...]:
+    """Return the shape of what was given for a field."""
+    try:
+        return np.shape(values)
+    except ValueError as error:  # ragged nesting
+        raise DesignError(f"Expected {name} to be an array of values, got {values!r}.") from error

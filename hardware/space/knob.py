@@ -10,18 +10,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lrmp.errors import DesignError
-from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.hardware.frozen_arrays import FrozenArrays, IntArray
 from lrmp.hardware.integers import as_integers
 from lrmp.hardware.space.computation import Computation
 
 Value = int | str
-#: Says how a knob changes what the crossbars compute: the computation so far and the knob's values,
-#: integers or labels of shape (V, 1, ..., 1), the first axis being the knob's; the new computation.
+#: Says how a knob changes what the crossbars compute. Takes the computation so far and the knob's
+#: values, integers or labels along the knob's own axis (all others are of size 1); returns the new
+#: computation, integers >= 1 and < 2**31. A function of a module, so that designs can be pickled.
 Effect = Callable[[Computation, NDArray[Any]], Computation]
 
 #: What records can hold and commands can name; the published schema of records has the same.
 NAME_PATTERN = "[A-Za-z][A-Za-z0-9_]{0,39}"
 LABEL_PATTERN = "[A-Za-z0-9][A-Za-z0-9._+-]{0,39}"
+#: Fields of a design, and of tables of layers, that are no knobs.
+RESERVED = ("replication", "copies", "layer", "layers", "tiles", "cycles")
 
 
 def no_effect(computation: Computation, values: NDArray[Any]) -> Computation:
@@ -37,13 +40,14 @@ def no_effect(computation: Computation, values: NDArray[Any]) -> Computation:
     return computation
 
 
-@dataclass(frozen=True)
-class Knob:
+@dataclass(frozen=True, eq=False)
+class Knob(FrozenArrays):
     """A per-layer choice among a few values.
 
     Attributes:
         name: In records, observations and commands, such as ``"weight_bits"``.
-        values: V integers, ascending, or V labels, from the cheapest to the most accurate.
+        values: V integers, ascending, or V labels, from the cheapest to the most accurate. A label
+            has letters, digits and ._+- only, so that commands can name it.
         plain: The value on the plain chip that designs are compared with.
         effect: What a value does to the cost of a layer.
         network_effect: What a value does to a layer of a real network, for who measures accuracies:
@@ -71,22 +75,25 @@ class Knob:
                 f"Expected the name of a knob to be an identifier such as 'adc_bits' of at most 40 "
                 f"characters, none of {', '.join(RESERVED)}; got {self.name!r}."
             )
-        ordered = sorted(set(self.values), key=str if self.is_label else None)
-        if not self.values or not (
-            (all(type(value) is int for value in self.values) and ordered == list(self.values))
-            or (self.is_label and len(ordered) == len(self.values))
-        ):
+        object.__setattr__(self, "values", tuple(self.values))
+        numbers = [value for value in self.values if type(value) is int]
+        labels = [value for value in self.values if type(value) is str]
+        ascending = self.values == tuple(sorted(set(numbers)))
+        distinct = self.values == tuple(dict.fromkeys(labels))
+        if not self.values or not (ascending or distinct):
             raise DesignError(
-                f"Expected {self.name} to have ascending integers or distinct labels as values, "
+                f"Expected {self.name} to have ascending integers as values, or distinct labels, "
                 f"got {self.values}."
             )
-        for label in filter(lambda value: type(value) is str, self.values):
-            if not re.fullmatch(LABEL_PATTERN, str(label)):
+        for label in labels:
+            if not re.fullmatch(LABEL_PATTERN, label):
                 raise DesignError(
                     f"Expected labels of {self.name} of at most 40 letters, digits and ._+-, got "
                     f"{label!r}."
                 )
-        if self.plain not in self.values:
+        if numbers:
+            as_integers(f"values of {self.name}", numbers)
+        if self.plain not in self.values or type(self.plain) is not type(self.values[0]):
             raise DesignError(
                 f"Expected the plain value of {self.name} to be one of its values, got "
                 f"{self.plain!r}."
@@ -98,7 +105,7 @@ class Knob:
     @property
     def is_label(self) -> bool:
         """Whether the values are labels."""
-        return bool(self.values) and all(type(value) is str for value in self.values)
+        return type(self.values[0]) is str
 
     @property
     def kind(self) -> type[Value]:
@@ -139,11 +146,7 @@ class Knob:
             DesignError: If a value is none of the knob's.
         """
         if self.is_label:
-            given = np.asarray(values)
-            if given.dtype.kind not in "UO":
-                raise DesignError(
-                    f"Expected {self.name} to be labels, got {given.dtype} {values!r}."
-                )
+            given = self._labels(values)
             index = np.full(given.shape, -1, dtype=np.int64)
             for place, label in enumerate(self.values):
                 index[given == label] = place
@@ -160,6 +163,18 @@ class Knob:
                     layer += f" ({layers[where[-1]]})"
             raise DesignError(f"Expected {self.name} {self.range}, got {given[where]}{layer}.")
         return index
+
+    def _labels(self, values: ArrayLike) -> NDArray[Any]:
+        """Convert to an array of labels, whatever their lengths."""
+        try:
+            given = np.asarray(values)
+        except ValueError as error:  # ragged nesting
+            raise DesignError(
+                f"Expected {self.name} to be an array of labels, got {values!r}."
+            ) from error
+        if given.dtype.kind not in "UO":
+            raise DesignError(f"Expected {self.name} to be labels, got {given.dtype} {values!r}.")
+        return given
 
     def decode(self, index: IntArray) -> NDArray[Any]:
         """Return the values at places.
@@ -198,7 +213,3 @@ class Knob:
             Name, values and plain value.
         """
         return {"name": self.name, "values": list(self.values), "plain": self.plain}
-
-
-#: Fields of a design, and of tables of layers, that are no knobs.
-RESERVED = ("replication", "copies", "layer", "layers", "tiles", "cycles")

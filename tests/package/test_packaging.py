@@ -46,6 +46,15 @@ def test_every_data_file_is_covered_by_package_data():
 
 
 @needs_checkout
+def test_every_folder_with_modules_is_a_package():
+    # Packages are found by their __init__.py; the wheel would lack the others.
+    folders = [path for path in (ROOT / "src" / "lrmp").iterdir() if path.is_dir()]
+    modules = [module for path in folders for module in path.resolve().rglob("*.py")]
+    assert len(modules) > 200
+    assert [m for m in modules if not m.with_name("__init__.py").exists()] == []
+
+
+@needs_checkout
 def test_a_checkout_without_links_says_what_to_do(tmp_path):
     (tmp_path / "setup.py").write_text((ROOT / "setup.py").read_text("utf-8"), "utf-8")
     done = subprocess.run(

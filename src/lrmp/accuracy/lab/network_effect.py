@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lrmp.accuracy.lab.quantization.layers import QuantizedLayer
 
 #: Sets a layer to a value of a knob; ``QuantizedLayer.set_float`` takes it back.
-NetworkEffect = Callable[["QuantizedLayer", Value], None]
+NetworkEffect = Callable[["QuantizedLayer", Value], object]
 
 
 def check_effects(space: DesignSpace) -> None:
