@@ -11,14 +11,12 @@ import pytest
 from lrmp.envs import Claim, Record, evaluate, load_task
 from lrmp.envs.records.record import library_versions
 
-WEIGHT_BITS, ACTIVATION_BITS = [8, 4, 3, 4, 6], [8, 5, 4, 4, 7]
+VALUES = {"weight_bits": [8, 4, 3, 4, 6], "activation_bits": [8, 5, 4, 4, 7]}
 
 
 @pytest.fixture(scope="module")
 def outcome():
-    return evaluate(
-        load_task("LRMP-Digits-v0"), weight_bits=WEIGHT_BITS, activation_bits=ACTIVATION_BITS
-    )
+    return evaluate("LRMP-Digits-v0", VALUES)
 
 
 @pytest.fixture
@@ -31,7 +29,8 @@ def record(outcome):
 def test_record_says_what_the_outcome_shows(record, outcome):
     assert record.task == "LRMP-Digits-v0"
     assert record.task_fingerprint == load_task("LRMP-Digits-v0").fingerprint
-    assert record.design == outcome.design
+    assert record.design == outcome.design.to_json()
+    assert record.design_for(load_task("LRMP-Digits-v0")) == outcome.design
     assert record.claim == Claim(
         reward=math.log(outcome.gain),
         gain=outcome.gain,
@@ -54,13 +53,13 @@ def test_line_round_trips_through_json(record):
     assert line.count("\n") == 1
     read = json.loads(line)
     assert read == record.to_json()
-    assert read.pop("schema_version") == 1
+    assert read.pop("schema_version") == 2
     assert set(read) == {field.name for field in dataclasses.fields(Record)}
     assert read["design"] == {
-        "weight_bits": WEIGHT_BITS,
-        "activation_bits": ACTIVATION_BITS,
-        "replication": record.design.replication.tolist(),
+        **VALUES,
+        "replication": record.design["replication"],
     }
+    assert Record.from_json(read) == record
     assert Claim(**read["claim"]) == record.claim
     for name in ("latency_cycles", "bottleneck_cycles", "tiles"):
         assert type(read["claim"][name]) is int
@@ -74,9 +73,9 @@ def test_text_outside_ascii_stays_on_one_line(record):
     assert (read["agent"], read["code"]) == (odd.agent, odd.code)
 
 
-def test_episode_makes_the_record_of_its_bits(record, play):
+def test_episode_makes_the_record_of_its_settings(record, play):
     env = gym.make("LRMP-Digits-v0", discrete=True)
-    play(env, np.array([WEIGHT_BITS, ACTIVATION_BITS]).T - 2)
+    play(env, np.array([*VALUES.values()]).T - 2)
     assert Claim.of(env.unwrapped.outcome) == record.claim
 
 

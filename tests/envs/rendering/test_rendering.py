@@ -210,12 +210,12 @@ def test_record_video_writes_an_episode(tmp_path):
 def test_command_writes_an_mp4(tmp_path, capsys):
     pytest.importorskip("moviepy")
     path = tmp_path / "episode.mp4"
-    assert main(["render", ID, "--out", str(path), "--bits", "4/4"]) == 0
+    assert main(["render", ID, "--out", str(path), "--set", "weight_bits=4"]) == 0
     assert path.read_bytes()[4:8] == b"ftyp"
     assert [p.name for p in tmp_path.iterdir()] == ["episode.mp4"]
 
 
-@pytest.mark.parametrize("who", [["--seed", "1"], ["--bits", "5/5"], ["--optimum"]])
+@pytest.mark.parametrize("who", [["--seed", "1"], ["--set", "weight_bits=5,4,5"], ["--optimum"]])
 def test_command_writes_every_frame_of_the_episode(who, tmp_path, capsys):
     path = tmp_path / "episode.gif"
     assert main(["render", ID, "--out", str(path), "--fps", "10", *who]) == 0
@@ -262,8 +262,8 @@ def test_command_shows_what_a_policy_does(tmp_path, capsys):
         (["--out", "a.avi"], "Expected the ending of a.avi to be one of .gif, .mp4; got '.avi'."),
         (["--out", "no/a.gif"], "Expected a folder for the video at no; make it first."),
         (["--out", "a.gif", "--fps", "0"], "Expected --fps between 1 and 50, got 0."),
-        (["--out", "a.gif", "--bits", "5"], "Expected --bits as W/A, such as 4/5; got '5'."),
-        (["--out", "a.gif", "--bits", "9/9"], "Expected weight_bits between 2 and 8, got 9"),
+        (["--out", "a.gif", "--set", "5"], "Expected --set as KNOB=VALUES"),
+        (["--out", "a.gif", "--set", "weight_bits=9"], "Expected weight_bits between 2 and 8, got"),
         (["--out", "a.gif", "--policy", "no"], "Expected a policy"),
     ],
 )
