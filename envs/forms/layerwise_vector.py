@@ -24,7 +24,7 @@ class LayerwiseVectorEnv(TaskVectorEnv):
 
     Args:
         num_envs: Episodes side by side.
-        discrete: Actions as bit indices.
+        discrete: Actions as places of values.
         dense: A reward at every step, of the same sum.
         features: What is observed, in order; None for all.
         **settings: As `TaskVectorEnv` takes them.

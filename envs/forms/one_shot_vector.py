@@ -18,7 +18,7 @@ class OneShotVectorEnv(TaskVectorEnv):
 
     Args:
         num_envs: Episodes side by side.
-        discrete: Actions as bit indices.
+        discrete: Actions as places of values.
         **settings: As `TaskVectorEnv` takes them.
     """
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
 from lrmp.envs.scoring.dynamics import Dynamics, Scores
 from lrmp.envs.scoring.observation import Observation
+from lrmp.envs.scoring.observation_table import ObservationTable, describe_elements
 from lrmp.envs.scoring.reward import Reward
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.errors import ActionError, TaskError
@@ -53,6 +54,7 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
         TaskError: If an argument is none of those above.
     """
 
+    feature_names: tuple[str, ...]
     metadata: dict[str, Any] = {  # noqa: RUF012  Gymnasium's own way
         "autoreset_mode": AutoresetMode.NEXT_STEP
     }
@@ -102,6 +104,14 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
         self.single_action_space = action_space
         self.observation_space = batch_space(observation_space, self.num_envs)
         self.action_space = batch_space(action_space, self.num_envs)
+
+    def describe_observation(self) -> ObservationTable:
+        """Say what the elements of observations mean.
+
+        Returns:
+            A row per element; printed, a table.
+        """
+        return describe_elements(self.task.space, self.feature_names, self.task.network)
 
     @abstractmethod
     def _begin(self, rows: Flags) -> None:
@@ -295,9 +305,7 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
         """Spread the infos of some episodes over arrays of all, with a mask of who has them."""
         for key, values in found.items():
             if key not in infos:
-                infos[key] = np.zeros((self.num_envs, *values.shape[1:]), dtype=values.dtype)
-                if values.dtype == object:
-                    infos[key][...] = None
+                infos[key] = _nothing((self.num_envs, *values.shape[1:]), values.dtype)
                 infos[f"_{key}"] = np.zeros(self.num_envs, dtype=bool)
             infos[key][rows], infos[f"_{key}"][rows] = values, True
 
@@ -314,7 +322,7 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
             if key.startswith("_"):
                 for part, who in ((final, mask & ended), (rest, mask & ~ended)):
                     if who.any():
-                        values = np.zeros_like(infos[key[1:]])
+                        values = _nothing(infos[key[1:]].shape, infos[key[1:]].dtype)
                         values[who] = infos[key[1:]][who]
                         part[key[1:]], part[key] = values, who
         return {
@@ -324,6 +332,14 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
             "final_info": final,
             "_final_info": ended.copy(),
         }
+
+
+def _nothing(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Make infos that no episode has yet: zeros, empty text, or None as an object."""
+    empty = np.zeros(shape, dtype)
+    if dtype.kind == "O":
+        empty[...] = None
+    return empty
 
 
 def scalar_infos(values: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

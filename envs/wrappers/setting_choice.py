@@ -1,5 +1,6 @@
 """What every wrapper of the choice shares: actions to settings and back, and what is reported."""
 
+from collections.abc import Sequence
 from typing import Any, SupportsFloat
 
 import gymnasium as gym
@@ -71,11 +72,8 @@ class SettingChoice(gym.Wrapper[Observation, Action, Observation, Action]):
         if self.env.has_wrapper_attr("choices"):
             inner: Places = self.env.get_wrapper_attr("choices")(layer)
             return inner
-        allowed = (set(choices.tolist()) for choices in self.space.choices(layer))
-        return tuple(
-            tuple(place for place in places if place in may)
-            for places, may in zip(self.places, allowed, strict=True)
-        )
+        allowed = (choices.tolist() for choices in self.space.choices(layer))
+        return tuple(map(reachable, self.places, allowed))
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -151,6 +149,32 @@ class SettingChoice(gym.Wrapper[Observation, Action, Observation, Action]):
             return np.array(index, dtype=np.int64)
         middles = [(i + 0.5) / len(places) for i, places in zip(index, inner, strict=True)]
         return np.array(middles, dtype=np.float32)
+
+
+def nearest(place: int, choices: Sequence[int]) -> int:
+    """Find what a place becomes where not every one can be had.
+
+    Args:
+        place: Of a value.
+        choices: What there is, ascending.
+
+    Returns:
+        The nearest, the lower of two as near; as ``DesignSpace.nearest`` has it.
+    """
+    return min(choices, key=lambda choice: abs(choice - place))
+
+
+def reachable(places: Sequence[int], choices: Sequence[int]) -> tuple[int, ...]:
+    """Say what asking for places leads to.
+
+    Args:
+        places: What can be asked for.
+        choices: What there is, ascending.
+
+    Returns:
+        The nearest to each, ascending.
+    """
+    return tuple(sorted({nearest(place, choices) for place in places}))
 
 
 def _outer(env: gym.Env[Observation, Action], name: str, default: Places) -> Places:

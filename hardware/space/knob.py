@@ -98,6 +98,16 @@ class Knob:
         return self.values.index(self.plain)
 
     @property
+    def farthest_index(self) -> int:
+        """The place of the first value or, where that is the plain one, of the last."""
+        return 0 if self.plain_index else len(self) - 1
+
+    @property
+    def probe_index(self) -> int:
+        """Where sensitivities are read: two thirds of the way to the farthest, such as 4 bits."""
+        return self.plain_index + round(2 * (self.farthest_index - self.plain_index) / 3)
+
+    @property
     def range(self) -> str:
         """The values in words, such as ``"between 2 and 8"``."""
         first, last = self.values[0], self.values[-1]

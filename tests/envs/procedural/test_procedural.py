@@ -27,7 +27,7 @@ from lrmp.hardware.space.precision import PRECISION
 FORMS = pytest.mark.parametrize("form", [ProceduralEnv, ProceduralOneShotEnv])
 IDS = pytest.mark.parametrize("env_id", ["LRMP-Procedural-v0", "LRMP-Procedural-OneShot-v0"])
 SAMPLE = range(40)
-PINNED = "7d6b2c9264d3e1a6c31e5cb84ce53f89d30e215f42aec218c98d4031b6373c01"
+PINNED = "57ba1297649a9ae3e32ebefccc66527b6b552fb741babf3007e84df30d9563ee"
 
 
 @pytest.fixture(scope="module")

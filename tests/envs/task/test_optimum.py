@@ -6,7 +6,15 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from lrmp.envs import TASKS, Optimum, evaluate, evaluate_settings, load_task, make_task, stored_optimum
+from lrmp.envs import (
+    TASKS,
+    Optimum,
+    evaluate,
+    evaluate_settings,
+    load_task,
+    make_task,
+    stored_optimum,
+)
 from lrmp.errors import TaskError
 
 every_task = pytest.mark.parametrize("task_id", TASKS)
