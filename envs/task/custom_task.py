@@ -170,10 +170,9 @@ def smallest_settings(task: Task) -> IntArray:
     """
     layers, settings = len(task.network), task.space.settings
     every = np.repeat(settings[:, None], layers, axis=1)
-    tiles = task.cost_model.tiles_per_copy(every)
-    smallest: IntArray = settings[
-        np.where(task.space.allows(every), tiles, tiles.max() + 1).argmin(axis=0)
-    ]
+    tiles = task.cost_model.tiles_per_copy(task.space.nearest(every))
+    tiles = np.where(task.space.allows(every), tiles, tiles.max() + 1)
+    smallest: IntArray = settings[tiles.argmin(axis=0)]
     return smallest
 
 

@@ -6,6 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import data_equivalence
+from gymnasium.vector import AutoresetMode
 
 import lrmp  # noqa: F401  registers the environments
 from lrmp.accuracy.model.table import TableAccuracy
@@ -131,6 +132,36 @@ def assert_same_step():
         assert_same_infos(comparable(infos), comparable(other_infos))
 
     return assert_same_step
+
+
+@pytest.fixture(scope="session")
+def assert_parity(make_vector, assert_same_step):
+    """Play both environments, with the same actions."""
+
+    def assert_parity(env_id, mode, settings, steps):
+        vector, sync = (
+            make_vector(env_id, 3, mode, native, **settings) for native in (True, False)
+        )
+        assert vector.single_observation_space == sync.single_observation_space
+        assert vector.single_action_space == sync.single_action_space
+        assert vector.observation_space == sync.observation_space
+        assert vector.action_space == sync.action_space
+        vector.action_space.seed(1)
+        assert_same_step(vector.reset(seed=0), sync.reset(seed=0))
+        ended = np.zeros(3, dtype=bool)
+        for step in range(steps):
+            again = ended.copy() if mode == AutoresetMode.DISABLED else np.zeros(3, dtype=bool)
+            again[0] |= step == 1  # starts over early, so that the episodes are at different layers
+            if again.any():
+                assert_same_step(
+                    *(env.reset(options={"reset_mask": again.copy()}) for env in (vector, sync))
+                )
+            actions = vector.action_space.sample()
+            one, other = vector.step(actions), sync.step(actions)
+            assert_same_step(one, other)
+            ended = one[2] | one[3]
+
+    return assert_parity
 
 
 def comparable(infos):
