@@ -1,29 +1,32 @@
 """Agents of the multi-agent form: one network that all layers share, and a critic for it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from lrmp.agents.categorical_policy import OPERANDS, WIDTHS
+from lrmp.agents.knob_heads import by_knob, middles, tilted
 from lrmp.agents.perceptron import perceptron
 from lrmp.agents.policy_file import PolicyModule
 from lrmp.errors import PolicyError
 
 
 class LayerAgents(PolicyModule):
-    """Every layer's preferences among bit widths, from what it sees; parameters are shared.
+    """Every layer's preferences among its knobs' values, from what it sees; parameters are shared.
 
     Preferences are the logits of a softmax policy, or the values of actions; the greedy action is
     the most preferred one either way.
 
     Args:
         observation_size: Elements of a layer's observation.
+        sizes: How many values the K knobs have.
         identities: L, to show every agent also who it is, as one of L (Gupta et al., AAMAS 2017
             workshops); 0 to tell layers apart by their observations alone.
         rounds: How often an episode lets all layers choose.
         hidden: Width of the two hidden layers.
-        tilt: What every bit more adds to a first preference, as in `CategoricalPolicy`.
+        tilt: What every value more adds to a first preference, as in `CategoricalPolicy`.
     """
 
     kind = "lrmp.layer-agents/1"
@@ -31,6 +34,7 @@ class LayerAgents(PolicyModule):
     def __init__(
         self,
         observation_size: int,
+        sizes: Sequence[int],
         identities: int = 0,
         rounds: int = 1,
         hidden: int = 128,
@@ -39,19 +43,18 @@ class LayerAgents(PolicyModule):
         super().__init__()
         self.settings = {
             "observation_size": observation_size,
+            "sizes": list(sizes),
             "identities": identities,
             "rounds": rounds,
             "hidden": hidden,
             "tilt": tilt,
         }
-        self.identities, self.rounds = identities, rounds
-        self.network = perceptron(
-            observation_size + identities, hidden, OPERANDS * WIDTHS, scale=0.01
-        )
+        self.sizes, self.identities, self.rounds = tuple(sizes), identities, rounds
+        self.network = perceptron(observation_size + identities, hidden, sum(sizes), scale=0.01)
         with torch.no_grad():
             last = self.network[-1]
             assert isinstance(last, nn.Linear)
-            last.bias.add_(tilt * torch.arange(WIDTHS).repeat(OPERANDS))
+            last.bias.add_(tilted(sizes, tilt))
 
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
         """Prefer.
@@ -60,34 +63,34 @@ class LayerAgents(PolicyModule):
             observations: Of all layers, shape (..., L, observation_size).
 
         Returns:
-            Shape (..., L, 2, 7).
+            Shape (..., L, K, V), as in `by_knob`.
         """
         preferences: torch.Tensor = self.network(identify(observations, self.identities))
-        return preferences.reshape(*preferences.shape[:-1], OPERANDS, WIDTHS)
+        return by_knob(preferences, self.sizes)
 
     def log_probabilities(self, observations: torch.Tensor) -> torch.Tensor:
-        """Return what the softmax policy thinks of every bit width.
+        """Return what the softmax policy thinks of every value.
 
         Args:
             observations: Of all layers, shape (..., L, observation_size).
 
         Returns:
-            Log-probabilities, shape (..., L, 2, 7).
+            Log-probabilities, shape (..., L, K, V).
         """
         preferences: torch.Tensor = self(observations)
         return preferences.log_softmax(-1)
 
     def greedy(self, observation: torch.Tensor) -> torch.Tensor:
-        """Take the most preferred widths.
+        """Take the most preferred values.
 
         Args:
             observation: Of all layers, shape (L, observation_size).
 
         Returns:
-            Middles of their intervals in 0..1, shape (L, 2): actions of the continuous space.
+            Actions of the continuous space, shape (L, K).
         """
         preferences: torch.Tensor = self(observation)
-        return (preferences.argmax(-1).float() + 0.5) / WIDTHS
+        return middles(preferences.argmax(-1), self.sizes)
 
     def act(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
         """Choose the actions of all layers without exploration.
@@ -96,7 +99,7 @@ class LayerAgents(PolicyModule):
             observation: Of all layers, shape (L, observation_size).
 
         Returns:
-            Shape (L, 2), in 0..1.
+            Shape (L, K), in 0..1.
 
         Raises:
             PolicyError: If the observations have another size, or there are other agents.

@@ -102,7 +102,9 @@ class PolicyModule(nn.Module, ABC):
             )
         try:
             for name, value in settings.items():
-                if isinstance(value, int) and not 0 <= value <= MAX_SETTING:
+                sizes = value if isinstance(value, list) else [value]
+                counts = len(sizes), *(size for size in sizes if isinstance(size, int))
+                if not 0 <= min(counts) <= max(counts) <= MAX_SETTING:
                     raise ValueError(f"{name} is not from 0 to {MAX_SETTING}")
             # On no device first, so that settings cost no more memory than the file has weights.
             with torch.device("meta"), warnings.catch_warnings():

@@ -4,7 +4,7 @@ import gymnasium as gym
 
 from lrmp.envs.task.custom_task import CUSTOM_ID
 from lrmp.envs.task.environment_id import FORMS, environment_id
-from lrmp.envs.task.optimum import shipped_optimum
+from lrmp.envs.task.optimum import shipped_value
 from lrmp.envs.task.task import TASKS
 
 #: The family of random tasks.
@@ -17,7 +17,7 @@ PROCEDURAL = {
 def register_envs() -> None:
     """Register the environments; calling it again changes nothing."""
     for task_id in (*TASKS, CUSTOM_ID):
-        optimum = shipped_optimum(task_id)
+        threshold = shipped_value(task_id)
         for form, (module, name) in FORMS.items():
             env_id = environment_id(task_id, form)
             if env_id not in gym.registry:
@@ -25,7 +25,7 @@ def register_envs() -> None:
                     id=env_id,
                     entry_point=f"lrmp.envs.forms.{module}:{name}Env",
                     vector_entry_point=f"lrmp.envs.forms.{module}_vector:{name}VectorEnv",
-                    reward_threshold=None if optimum is None else optimum.value,
+                    reward_threshold=threshold,
                     # The user gives the task of LRMP-Custom-v0.
                     kwargs={"task": None if task_id == CUSTOM_ID else task_id},
                 )

@@ -10,9 +10,9 @@ from typing import Any, Literal, NoReturn, get_args, get_origin
 
 from lrmp.envs.records.record import Claim, Record
 from lrmp.errors import RecordError
+from lrmp.hardware.space.knob import Value
 from lrmp.leaderboard.agent_name import skeleton
 from lrmp.leaderboard.replay import Replay
-from lrmp.leaderboard.submission import build_record
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def from_row(row: Mapping[str, Any]) -> Entry:
         RecordError: If the row is none that ``to_row`` writes.
     """
     try:
-        record = build_record(json.loads(row["record"], parse_constant=_refuse_constant))
+        record = Record.from_json(json.loads(row["record"], parse_constant=_refuse_constant))
         entry = Entry(
             number=row["number"],
             replay=Replay(
@@ -166,11 +166,13 @@ def _wrong_value(entry: Entry) -> str | None:
 
 
 def _is_of_type(value: Any, wanted: Any) -> bool:
-    """Check the plain types and their unions; whole classes have checked themselves."""
+    """Check the plain types and their unions, and lists of them by name."""
     if get_origin(wanted) is Literal:
         return value in get_args(wanted)
     if wanted == dict[str, str]:
         return isinstance(value, dict) and all(map(_is_plain_text, (*value, *value.values())))
+    if wanted == dict[str, list[Value]]:
+        return isinstance(value, dict) and all(map(_is_plain_list, value, value.values()))
     kinds = get_args(wanted) or (wanted,)
     if not {*kinds} <= {int, float, str, bool, NoneType}:
         return True
@@ -179,6 +181,14 @@ def _is_of_type(value: Any, wanted: Any) -> bool:
     if str in kinds and _is_plain_text(value):
         return True
     return type(value) in {*kinds} - {str} or (float in kinds and type(value) is int)
+
+
+def _is_plain_list(name: Any, values: Any) -> bool:
+    return (
+        _is_plain_text(name)
+        and isinstance(values, list)
+        and all(type(value) is int or _is_plain_text(value) for value in values)
+    )
 
 
 def _is_plain_text(value: Any) -> bool:

@@ -89,11 +89,11 @@ def _sentence(error: "ValidationError") -> str:
     return f"expected {field} to be {_wanted(schema)}, got {got}."
 
 
-_SIZES = ("minItems", "maxItems", "maxProperties")
+_SIZES = ("minItems", "maxItems", "minProperties", "maxProperties")
 
 
 def _path(parts: Iterable[str | int]) -> str:
-    """Write a path as in ``design.weight_bits[3]``."""
+    """Write a path as in ``design.replication[3]``."""
     text = ""
     for part in parts:
         plain = isinstance(part, str) and re.fullmatch(r"[A-Za-z_]\w*", part, re.ASCII)
@@ -111,14 +111,20 @@ def _wanted(schema: Any) -> str:
     words = {
         "null": "null",
         "object": "an object"
-        + (f" of at most {schema['maxProperties']} fields" if "maxProperties" in schema else ""),
-        "array": f"a list of {schema.get('minItems')} to {schema.get('maxItems')} items",
+        + (f" of {_size(schema, 'Properties')} fields" if "maxProperties" in schema else ""),
+        "array": f"a list of {_size(schema, 'Items')} items",
         "integer": f"an integer from {schema.get('minimum')} to {schema.get('maximum')}",
         "number": f"a number from {schema.get('minimum')} to {schema.get('maximum')}",
         "string": f"text {_form(schema)}"
         + (f" of at most {schema['maxLength']} characters" if "maxLength" in schema else ""),
     }
     return " or ".join(words[kind] for kind in kinds)
+
+
+def _size(schema: Any, of: str) -> str:
+    """Put how many there may be into words."""
+    least, most = schema.get(f"min{of}"), schema.get(f"max{of}")
+    return f"at most {most}" if least is None else f"{least} to {most}"
 
 
 def _form(schema: Any) -> str:

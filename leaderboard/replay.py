@@ -1,4 +1,4 @@
-"""Replay: every number of a record, computed again from its bits and copies."""
+"""Replay: every number of a record, computed again from its settings and copies."""
 
 import time
 from dataclasses import dataclass, field, replace
@@ -9,6 +9,7 @@ from lrmp.envs.scoring.outcome import Outcome
 from lrmp.envs.task.task import Task
 from lrmp.errors import InfeasibleBudgetError, RecordError, SolverError
 from lrmp.hardware.cost.cost_report import COST_UNITS
+from lrmp.hardware.space.design import Design
 from lrmp.leaderboard.submission import as_submitted, check_definition
 from lrmp.solvers.replication.exact import solve_exact
 from lrmp.solvers.replication.ilp import solve_ilp
@@ -29,7 +30,7 @@ class Replay:
             task's accuracy model has none.
         accuracy_kind: Which kind of accuracy model the task has.
         accuracy_is_estimate: Whether its numbers were not measured on the network itself.
-        lower_bound: What no copies of these bits can beat, proven: cycles, femtojoules or their
+        lower_bound: What no copies of these settings can beat, proven: cycles, femtojoules or their
             product, as the task minimises.
         wall_time_s: Seconds the replay took; not part of equality.
     """
@@ -63,8 +64,8 @@ def replay(record: Record, deterministic_limit: float = REPLAY_LIMIT) -> Replay:
 
     Raises:
         RecordError: If the record violates the published schema, its design is over budget, its
-            copies are not optimal for its bits, the integer program finds none within the limit,
-            or a claimed number differs from the recomputed one.
+            copies are not optimal for its settings, the integer program finds none within the
+            limit, or a claimed number differs from the recomputed one.
         SolverError: If two solvers contradict each other: a fault of lrmp.
     """
     try:
@@ -79,17 +80,17 @@ def _replay(record: Record, deterministic_limit: float) -> Replay:
     as_submitted(record)
     # The copy has no cost or accuracy model yet: nothing that a search has remembered is used.
     task = replace(check_definition(record))
-    problem = _problem(task, record)
-    report = task.cost_model.evaluate(record.design)
+    design = record.design_for(task)
+    problem = _problem(task, design)
+    report = task.cost_model.evaluate(design)
     if report.tiles > task.budget:
         raise RecordError(
             f"expected a design of at most {task.budget} tiles, the budget of {task.id}, got "
             f"{report.tiles} tiles. Take the copies from the oracle."
         )
-    bits = record.design.weight_bits, record.design.activation_bits
-    drop = task.accuracy.drop(*bits)
-    submitted = Replication.checked(problem, record.design.replication, NO_BOUND, wall_time_s=0.0)
-    claim = Claim.of(Outcome(task, record.design, submitted, report, drop))
+    drop = task.accuracy.drop(design)
+    submitted = Replication.checked(problem, design.replication, NO_BOUND, wall_time_s=0.0)
+    claim = Claim.of(Outcome(task, design, submitted, report, drop))
     if differences := record.agrees_with(claim):
         raise RecordError(
             f"{'; '.join(differences)}. Claims are replayed: submit the numbers that "
@@ -99,14 +100,14 @@ def _replay(record: Record, deterministic_limit: float) -> Replay:
     cost, unit = report.cost(task.objective), COST_UNITS[task.objective]
     if cost != optimum.objective_value:
         raise RecordError(
-            f"expected the optimal copies for these bits, {optimum.objective_value} {unit} of "
+            f"expected the optimal copies for these settings, {optimum.objective_value} {unit} of "
             f"{task.objective}, got copies with {cost} {unit}. Copies come from the oracle: take "
-            "those of lrmp.envs.evaluate_bits."
+            "those of lrmp.envs.evaluate."
         )
     return Replay(
         record=record,
         claim=claim,
-        test_accuracy_drop=task.accuracy.test_drop(*bits),
+        test_accuracy_drop=task.accuracy.test_drop(design),
         accuracy_kind=task.accuracy.kind,
         accuracy_is_estimate=task.accuracy.is_estimate,
         lower_bound=optimum.lower_bound,
@@ -114,16 +115,15 @@ def _replay(record: Record, deterministic_limit: float) -> Replay:
     )
 
 
-def _problem(task: Task, record: Record) -> ReplicationProblem:
+def _problem(task: Task, design: Design) -> ReplicationProblem:
     """State the problem that the copies have to solve."""
-    bits = record.design.weight_bits, record.design.activation_bits
     try:
-        return ReplicationProblem.of(task.cost_model, *bits, task.budget, task.objective)
+        return ReplicationProblem.of(task.cost_model, design.settings, task.budget, task.objective)
     except InfeasibleBudgetError as error:
-        tiles = int(task.cost_model.tiles_per_copy(record.design.weight_bits).sum())
+        tiles = int(task.cost_model.tiles_per_copy(design.settings).sum())
         raise RecordError(
             f"expected one copy of every layer within {task.budget} tiles, the budget of "
-            f"{task.id}, got {tiles} tiles. Lower the weight bits."
+            f"{task.id}, got {tiles} tiles. Choose settings that take fewer."
         ) from error
 
 
@@ -133,7 +133,7 @@ def _prove_optimum(problem: ReplicationProblem, deterministic_limit: float) -> R
         optimum = solve_ilp(problem, deterministic_limit, canonical=False)
     except SolverError as error:
         raise RecordError(
-            "expected the ILP to find copies for these bits within "
+            "expected the ILP to find copies for these settings within "
             f"{deterministic_limit:g} deterministic seconds, got none. Without a proof the record "
             "is not ranked: replay it with a higher deterministic_limit."
         ) from error

@@ -4,15 +4,13 @@ import os
 import re
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from lrmp.baselines.running.run_directory import RECORD
-from lrmp.envs.records.record import Claim, Record
+from lrmp.envs.records.record import Record
 from lrmp.envs.task.custom_task import CUSTOM_ID
 from lrmp.envs.task.task import TASKS, Task, load_task
-from lrmp.errors import RecordError, unknown_name
+from lrmp.errors import DesignError, RecordError, unknown_name
 from lrmp.foreign_file import read_foreign
-from lrmp.hardware.space.design import Design
 from lrmp.leaderboard.agent_name import skeleton
 from lrmp.leaderboard.record_schema import check_record_schema
 from lrmp.leaderboard.strict_json import ADVICE, parse_strict_json
@@ -80,11 +78,11 @@ def parse_record(text: str, advice: str = ADVICE) -> Record:
         The record; whether it fits a task is not checked yet.
 
     Raises:
-        RecordError: If the line is no JSON, violates the schema or gives no whole design.
+        RecordError: If the line is no JSON or violates the schema.
     """
     document = parse_strict_json(text)
     check_record_schema(document, advice)
-    return build_record(document)
+    return Record.from_json(document)
 
 
 def as_submitted(record: Record) -> Record:
@@ -119,7 +117,7 @@ def check_definition(record: Record, own_task: Task | None = None) -> Task:
 
     Raises:
         RecordError: If the task or its version is unknown, was defined differently where the
-            record was made, or has another number of layers.
+            record was made, or has other knobs, values or layers than the record's design.
     """
     if own_task is not None and record.task == own_task.id:
         task = own_task
@@ -139,47 +137,11 @@ def check_definition(record: Record, own_task: Task | None = None) -> Task:
             f"with lrmp {record.versions.get('lrmp', 'of unknown version')}. Repeat the run with "
             "this lrmp, or replay the record with the lrmp that made it."
         )
-    layers = len(task.network)
-    for name, values in record.design.to_json().items():
-        if len(values) != layers:
-            raise RecordError(
-                f"expected {layers} {name}, one per layer of {task.network.name}, "
-                f"got {len(values)}. Submit the whole design."
-            )
+    try:
+        record.design_for(task)
+    except DesignError as error:
+        raise RecordError(f"{_uncapitalised(error)} {ADVICE}") from error
     return task
-
-
-def build_record(document: dict[str, Any]) -> Record:
-    """Rebuild a record from ``Record.to_json``.
-
-    Args:
-        document: Of the published schema.
-
-    Returns:
-        The record.
-
-    Raises:
-        RecordError: If its lists do not have the same length.
-    """
-    design = document["design"]
-    lengths = {name: len(values) for name, values in design.items()}
-    if len(set(lengths.values())) > 1:
-        raise RecordError(
-            "expected weight_bits, activation_bits and replication of the same length, one entry "
-            f"per layer, got {', '.join(f'{n} {name}' for name, n in lengths.items())}. "
-            "Submit the whole design."
-        )
-    claim = document["claim"]
-    reals = {name: float(claim[name]) for name in ("reward", "gain", "accuracy_drop")}
-    fields = {name: value for name, value in document.items() if name != "schema_version"}
-    return Record(
-        **fields
-        | {
-            "design": Design(**design),
-            "claim": Claim(**claim | reals),
-            "wall_time_s": float(document["wall_time_s"]),
-        }
-    )
 
 
 def _unknown_task(task_id: str) -> str:
@@ -196,7 +158,12 @@ def _unknown_task(task_id: str) -> str:
             f"({', '.join(sorted(versions))}), got {task_id}. Repeat the run on one of these, or "
             "use the lrmp that has it."
         )
-    return unknown_name("task", task_id, TASKS).replace("Expected", "expected", 1)
+    return _uncapitalised(unknown_name("task", task_id, TASKS))
+
+
+def _uncapitalised(sentence: object) -> str:
+    """Let a sentence stand behind the name of its line."""
+    return str(sentence).replace("Expected", "expected", 1)
 
 
 def _read_lines(file: Path) -> list[str]:

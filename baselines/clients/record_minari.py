@@ -1,6 +1,6 @@
 """A Minari data set near the best design: ``python -m lrmp.baselines.clients.record_minari``.
 
-Every layer has the bits of the task's proven optimum or, with a probability, random ones. Minari
+Every layer has the setting of the task's proven optimum or, with a probability, random ones. Minari
 keeps data sets where ``MINARI_DATASETS_PATH`` says, else in the home directory.
 """
 
@@ -14,7 +14,6 @@ from lrmp import __version__
 from lrmp.envs.task.optimum import stored_optimum
 from lrmp.envs.task.task import load_task
 from lrmp.errors import RunError
-from lrmp.hardware.space.design import BIT_WIDTHS, MIN_BITS
 
 
 def record(
@@ -26,7 +25,7 @@ def record(
         dataset_id: Of the new data set, such as ``"lrmp/resnet18/noisy-v0"``.
         env_id: A layer-wise environment whose optimum is known.
         episodes: How many, at least 1.
-        noise: Probability that a layer gets random bits; 1 for a random agent.
+        noise: Probability that a layer gets a random setting; 1 for a random agent.
         seed: Fixes the actions.
 
     Returns:
@@ -45,14 +44,14 @@ def record(
             "Expected at least 1 episode and noise from 0 to 1, "
             f"got {episodes} episodes and noise {noise}."
         )
-    best = np.stack([optimum.design.weight_bits, optimum.design.activation_bits], axis=1) - MIN_BITS
+    best = optimum.design.settings
     rng = np.random.default_rng(seed)
     env = gym.make(f"lrmp:{task.id}", discrete=True)
     # Infos stay out: the last step's hold a design and a report, which HDF5 cannot.
     collector = minari.DataCollector(env, record_infos=False)
     for episode in range(episodes):
         collector.reset(seed=seed + episode)
-        random = rng.integers(0, len(BIT_WIDTHS), best.shape)
+        random = rng.integers(0, task.space.sizes, best.shape)
         for action in np.where(rng.random((len(best), 1)) < noise, random, best):
             collector.step(action)
     dataset = collector.create_dataset(

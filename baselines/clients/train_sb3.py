@@ -113,7 +113,7 @@ def train_td3(
     """
     task = load_task(env_id)
     envs = make_vec_env(f"lrmp:{task.id}", 1, seed=seed, env_kwargs={"dense": True})
-    layers = len(task.network)
+    layers, knobs = len(task.network), len(task.space)
     # At SB3's own rate of 1e-3 the actor runs into a corner of the action space and stays there.
     agent = algorithm(
         "MlpPolicy",
@@ -122,7 +122,7 @@ def train_td3(
         gamma=1.0,
         learning_starts=20 * layers,
         train_freq=(1, "episode"),
-        action_noise=NormalActionNoise(np.zeros(2), np.full(2, 0.1)),  # SB3 acts in -1..1
+        action_noise=NormalActionNoise(np.zeros(knobs), np.full(knobs, 0.1)),  # SB3 acts in -1..1
         policy_kwargs={"net_arch": [64, 64]},
         seed=seed,
         device="cpu",

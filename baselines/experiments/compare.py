@@ -1,4 +1,4 @@
-"""Compare DDPG with random search and uniform bits on one task, over several seeds.
+"""Compare DDPG with random search and uniform settings on one task, over several seeds.
 
 ``python -m lrmp.baselines.experiments.compare --env-id LRMP-ResNet18-v0`` trains what is missing
 under ``--runs-dir`` (finished runs are taken as they are, interrupted ones resumed), prints a table
@@ -27,7 +27,7 @@ from lrmp.envs.task.task import load_task
 from lrmp.plotting.design_plot import new_figure
 from lrmp.whole_file import replacing, write_whole
 
-COLORS = {"ddpg": "#1f6f8b", "random": "#e08e45", "uniform": "#555555", "uniform-pairs": "#b8b8b8"}
+COLORS = {"ddpg": "#1f6f8b", "random": "#e08e45", "uniform": "#555555"}
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,9 @@ def compare(args: Args) -> str:
     common: dict[str, Any] = {"env_id": args.env_id, "runs_dir": args.runs_dir}
     jobs: list[tuple[str, Any, Any]] = [
         ("uniform", uniform.train, uniform.Args(**common)),
-        ("uniform-pairs", uniform.train, uniform.Args(**common, pairs=True)),
     ]
     for seed in range(1, args.seeds + 1):
-        options = common | {"seed": seed, "evaluations": args.evaluations}
+        options: dict[str, Any] = common | {"seed": seed, "evaluations": args.evaluations}
         jobs.append(("random", random_search.train, random_search.Args(**options)))
         jobs.append(("ddpg", ddpg.train, ddpg.Args(**options)))
 
@@ -169,9 +168,8 @@ def format_page(args: Args, table: str) -> str:
 # Baselines on {args.env_id}
 
 The best design of each run: interquartile mean over the seeds [95 % interval]. `uniform`
-gives all weights and activations of all layers one width, `uniform-pairs` one width to the weights
-and one to the activations. Accuracy drop from the {task.accuracy_label}:
-{task.accuracy.provenance}.
+gives all layers the same setting of {" and ".join(task.space.names)}.
+Accuracy drop from the {task.accuracy_label}: {task.accuracy.provenance}.
 
 {table}
 
@@ -184,8 +182,8 @@ python -m lrmp.baselines.experiments.compare --env-id {args.env_id} --seeds {arg
   --evaluations {args.evaluations} --out {args.out}
 ```
 
-which trains what is missing. The untrained DDPG policy answers 5 bits everywhere. Every seed's
-values and the versions are in [comparison.json](comparison.json).
+which trains what is missing. The untrained DDPG policy answers the middle of every knob. The
+seeds' values and the versions are in [comparison.json](comparison.json).
 """
 
 
@@ -202,7 +200,7 @@ def plot_comparison(env_id: str, runs: dict[str, list[RunDirectory]], path: Path
     ends = []
     for agent, finished in runs.items():
         curves = [np.maximum.accumulate(run.rewards()) for run in finished]
-        if agent.startswith("uniform"):
+        if agent == "uniform":
             axes.axhline(curves[0][-1], color=COLORS[agent], linestyle="--", label=f"best {agent}")
             ends.append(curves[0][-1])
             continue

@@ -24,6 +24,7 @@ from lrmp.whole_file import write_whole
 
 EXACT, ILP = "exact oracle", "CP-SAT"
 RANDOM_DESIGNS = 3
+SHARES = 6  # parts of the way from the first values to the last
 TASK_IDS = tuple(
     f"LRMP-{network}{suffix}-v0"
     for network in ("Digits", "ResNet20", "MobileNetV2", "ResNet18", "ResNet50")
@@ -48,22 +49,25 @@ def problems_of(task: TaskLike) -> list[ReplicationProblem]:
         task: Network, chip, budget and objective.
 
     Returns:
-        Uniform 4, 5 and 6 bits, random bits, and the bits of the stored optimum.
+        Uniform settings a third, a half and two thirds of the way up all knobs, random ones, and
+        those of the stored optimum.
     """
     task = find_task(task)
-    layers = len(task.network)
+    layers, most = len(task.network), np.array(task.space.sizes) - 1
     rng = np.random.default_rng(0)
-    bits = [np.full((2, layers), width) for width in (4, 5, 6)]
-    while len(bits) < 3 + RANDOM_DESIGNS:
-        drawn = rng.integers(2, 9, (2, layers))
-        if task.cost_model.tiles_per_copy(drawn[0]).sum() <= task.budget:
-            bits.append(drawn)
+    designs = [
+        task.space.nearest(np.tile(most * share // SHARES, (layers, 1))) for share in (2, 3, 4)
+    ]
+    while len(designs) < 3 + RANDOM_DESIGNS:
+        drawn = task.space.sample(rng, layers)
+        if task.cost_model.tiles_per_copy(drawn).sum() <= task.budget:
+            designs.append(drawn)
     optimum = stored_optimum(task)
     if optimum is not None:
-        bits.append(np.stack([optimum.design.weight_bits, optimum.design.activation_bits]))
+        designs.append(optimum.design.settings)
     return [
-        ReplicationProblem.of(task.cost_model, pair[0], pair[1], task.budget, task.objective)
-        for pair in bits
+        ReplicationProblem.of(task.cost_model, settings, task.budget, task.objective)
+        for settings in designs
     ]
 
 
@@ -145,7 +149,7 @@ def format_page(table: str) -> str:
 # Ways of placing copies
 
 Each cell: objective / proven optimum (geometric mean over uniform 4, 5 and 6 bits, {RANDOM_DESIGNS}
-random designs and the bits of the task's optimum), and the median time, for the exact oracle in
+random designs and the settings of the task's optimum), and the median time, for the exact oracle in
 milliseconds and for the others as a multiple of it in the same run. The heuristics are in
 `lrmp.baselines.experiments.replication_heuristics`, written from the publications; simulated
 annealing and the genetic algorithm run once, with seed 0.

@@ -19,6 +19,7 @@ from lrmp.baselines.clients.train_sb3 import train_ppo
 from lrmp.baselines.running.command import check_counts
 from lrmp.baselines.study.statistics import bootstrap_interval, interquartile_mean
 from lrmp.envs.task.task import load_task
+from lrmp.hardware.space.precision import PRECISION
 from lrmp.whole_file import write_whole
 
 #: Group -> its features; together they are all features.
@@ -35,8 +36,8 @@ GROUPS = {
         "baseline_cycles",
         "baseline_tiles",
     ),
-    "sensitivities": ("weight_sensitivity", "activation_sensitivity"),
-    "previous bits": ("previous_weight_bits", "previous_activation_bits"),
+    "sensitivities": tuple(f"{name}_sensitivity" for name in PRECISION.names),
+    "previous bits": tuple(f"previous_{name}" for name in PRECISION.names),
     "accuracy spent": ("accuracy_spent",),
     "tiles, cycles, bottleneck": ("tiles", "cycles", "bottleneck"),
 }

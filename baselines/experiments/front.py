@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from lrmp.accuracy.model.table import TableAccuracy
-from lrmp.baselines.experiments.optimum import bits_of, joint_problem
+from lrmp.baselines.experiments.optimum import chosen_settings, joint_problem
 from lrmp.envs.records.record import library_versions
-from lrmp.envs.scoring.outcome import evaluate_bits
+from lrmp.envs.scoring.outcome import evaluate_settings
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.envs.task.optimum import stored_optimum
 from lrmp.envs.task.task import Task
@@ -21,7 +21,7 @@ from lrmp.errors import InfeasibleAccuracyError, RunError
 from lrmp.foreign_file import read_foreign_text
 from lrmp.foreign_text import parse_json
 from lrmp.hardware.cost.cost_report import Objective
-from lrmp.hardware.space.design import BIT_WIDTHS, Design
+from lrmp.hardware.space.design import Design
 from lrmp.plotting.design_plot import new_figure
 from lrmp.solvers.joint.options import JointOptions
 from lrmp.solvers.joint.problem import JointOptimum, JointProblem
@@ -68,11 +68,11 @@ def front(task: TaskLike) -> list[dict[str, float]]:
         answer = best_within(task, allowance)
         if answer is None:
             continue
-        bits = bits_of(answer.settings)
+        design = Design(task.space, chosen_settings(task, answer.settings), answer.copies)
         points.append(
             {
                 "allowance": allowance,
-                "accuracy_drop": task.accuracy.drop(*bits),
+                "accuracy_drop": task.accuracy.drop(design),
                 "gain": math.exp(answer.value),
                 "gain_bound": math.exp(answer.bound),
             }
@@ -108,34 +108,34 @@ def _limited(task: Task, allowance: float) -> JointProblem:
     return replace(posed, penalty=penalty)
 
 
-def uniform_pairs(task: TaskLike) -> list[dict[str, float]]:
-    """Evaluate one width for all weights and one for all activations.
+def uniform_settings(task: TaskLike) -> list[dict[str, Any]]:
+    """Evaluate one setting for all layers.
 
     Args:
         task: What is solved.
 
     Returns:
-        Bits, gain and drop of the 49 designs that fit.
+        Setting, gain and drop of the designs, one for every setting of the space.
     """
     task = find_task(task)
-    layers = len(task.network)
     rows = []
-    for weight in BIT_WIDTHS:
-        for activation in BIT_WIDTHS:
-            outcome = evaluate_bits(task, [weight] * layers, [activation] * layers)
-            rows.append(
-                {
-                    "weight_bits": weight,
-                    "activation_bits": activation,
-                    "gain": outcome.gain,
-                    "accuracy_drop": outcome.accuracy_drop,
-                }
-            )
+    for setting, design in zip(
+        task.space.settings, task.space.uniform(len(task.network)), strict=True
+    ):
+        outcome = evaluate_settings(task, design)
+        values = task.space.decode(setting)
+        rows.append(
+            {
+                **{name: value.item() for name, value in values.items()},
+                "gain": outcome.gain,
+                "accuracy_drop": outcome.accuracy_drop,
+            }
+        )
     return rows
 
 
 def latency_against_throughput(task: TaskLike) -> list[dict[str, float]]:
-    """Trade latency for throughput by the copies alone, at the bits of the stored optimum.
+    """Trade latency for throughput by the copies alone, at the settings of the stored optimum.
 
     Args:
         task: A task with a stored optimum.
@@ -148,11 +148,10 @@ def latency_against_throughput(task: TaskLike) -> list[dict[str, float]]:
     optimum = stored_optimum(task)
     if optimum is None:
         return []
-    bits = optimum.design.weight_bits, optimum.design.activation_bits
-    model = task.cost_model
+    settings, model = optimum.design.settings, task.cost_model
 
     def posed(objective: Objective) -> ReplicationProblem:
-        return ReplicationProblem.of(model, *bits, task.budget, objective)
+        return ReplicationProblem.of(model, settings, task.budget, objective)
 
     free = posed("latency")
     least = solve_exact(posed("throughput")).objective_value
@@ -170,7 +169,7 @@ def latency_against_throughput(task: TaskLike) -> list[dict[str, float]]:
 
 
 def energy_against_latency(task: TaskLike) -> list[dict[str, float]]:
-    """Trade energy for latency by bits and copies at once, within the allowed drop.
+    """Trade energy for latency by settings and copies at once, within the allowed drop.
 
     Args:
         task: A task with an accuracy table.
@@ -190,7 +189,9 @@ def energy_against_latency(task: TaskLike) -> list[dict[str, float]]:
     for share in tqdm(ENERGY_SHARES, desc=f"{task.id}, energy", unit="point"):
         weights = 1 - share, share * scale
         found = SumSearch(posed, options, lambda line: None, *weights).run()
-        report = model.evaluate(Design(*bits_of(found.settings), found.copies))
+        report = model.evaluate(
+            Design(task.space, chosen_settings(task, found.settings), found.copies)
+        )
         total = weights[0] * report.cost("latency") + weights[1] * report.cost("energy")
         gains = {f"{goal}_gain": baseline[goal] / report.cost(goal) for goal in GOALS}
         rows.append({"energy_share": share, **gains, "gap": total / found.bound - 1})
@@ -213,7 +214,7 @@ def compute(args: Args) -> dict[str, Any]:
         "accuracy": task.accuracy_label,
         "versions": library_versions(),
         "front": front(task),
-        "uniform_pairs": uniform_pairs(task),
+        "uniform": uniform_settings(task),
         "latency_against_throughput": latency_against_throughput(task),
         "energy_against_latency": energy_against_latency(task),
         "agents": {} if args.agents is None else _agents(args.agents),
@@ -258,16 +259,16 @@ def plot(task: TaskLike, document: dict[str, Any], path: Path) -> None:
     axes.plot(allowances, bounds, color="#c44", drawstyle="steps-pre", label="proven bound")
     gains = [point["gain"] for point in points]
     axes.plot(drops, gains, "o", color="#1f6f8b", label="fastest design within the drop")
-    pairs = document["uniform_pairs"]
+    uniform = document["uniform"]
     axes.plot(
-        [row["accuracy_drop"] for row in pairs],
-        [row["gain"] for row in pairs],
+        [row["accuracy_drop"] for row in uniform],
+        [row["gain"] for row in uniform],
         ".",
         color="#999",
-        label="uniform pairs of bits",
+        label="uniform settings",
     )
     for name, values in document["agents"].items():
-        if name not in ("uniform", "uniform-pairs"):
+        if name != "uniform":
             axes.plot(values["accuracy_drop"], values["gain"], "x", label=f"{name}, best of run")
     low, high = PUBLISHED[task.objective]
     axes.fill_between(
@@ -294,7 +295,7 @@ def plot(task: TaskLike, document: dict[str, Any], path: Path) -> None:
     )
     trade.set_xlabel("throughput gain")
     trade.set_ylabel("latency gain")
-    trade.set_title("copies alone, at the bits of the optimum", fontsize="medium")
+    trade.set_title("copies alone, at the settings of the optimum", fontsize="medium")
     rows = document["energy_against_latency"]
     energy.plot(
         [row["energy_gain"] for row in rows],
@@ -311,7 +312,7 @@ def plot(task: TaskLike, document: dict[str, Any], path: Path) -> None:
     figure.colorbar(shades, ax=energy, label="throughput gain")
     energy.set_xlabel("energy gain")
     energy.set_ylabel("latency gain")
-    energy.set_title("bits and copies, within the allowed drop", fontsize="medium")
+    energy.set_title("settings and copies, within the allowed drop", fontsize="medium")
     for panel in (axes, trade, energy):
         panel.spines[["top", "right"]].set_visible(False)
     figure.suptitle(task.id)

@@ -20,17 +20,17 @@ from tqdm import tqdm
 from lrmp.accuracy.lab.images import data_root
 from lrmp.accuracy.lab.network import NetworkAccuracy
 from lrmp.accuracy.lab.protocol import SplitName, load_protocol, read_protocols
-from lrmp.accuracy.model.design_result import design_bits, design_text
 from lrmp.baselines.experiments.front import PUBLISHED, best_within
-from lrmp.baselines.experiments.optimum import bits_of
+from lrmp.baselines.experiments.optimum import chosen_settings
 from lrmp.envs.records.record import library_versions
-from lrmp.envs.scoring.outcome import evaluate_bits
+from lrmp.envs.scoring.outcome import evaluate_settings
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.envs.task.optimum import stored_optimum
 from lrmp.envs.task.task import Task, load_task
 from lrmp.errors import AccuracyDataError, MissingExtraError
 from lrmp.hardware.cost.cost_report import Objective
-from lrmp.hardware.space.design import BIT_WIDTHS
+from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.hardware.space.design import Design
 from lrmp.plotting.design_plot import new_figure
 from lrmp.whole_file import replacing, write_whole
 
@@ -115,12 +115,7 @@ def gains(task: TaskLike) -> dict[str, Any]:
         Plain values: the best pair of widths and the proven best design, with its bound.
     """
     task = find_task(task)
-    layers = len(task.network)
-    pairs = [
-        _design(task, np.array([[weight] * layers, [activation] * layers]))
-        for weight in BIT_WIDTHS
-        for activation in BIT_WIDTHS
-    ]
+    pairs = [_design(task, settings) for settings in task.space.uniform(len(task.network))]
     within = [pair for pair in pairs if pair["table_drop"] <= task.allowed_drop]
     return {
         "task": task.id,
@@ -133,10 +128,11 @@ def gains(task: TaskLike) -> dict[str, Any]:
     }
 
 
-def _design(task: Task, bits: Any) -> dict[str, Any]:
-    outcome = evaluate_bits(task, *bits)
+def _design(task: Task, settings: IntArray) -> dict[str, Any]:
+    outcome = evaluate_settings(task, settings)
+    values = task.space.decode(settings)
     return {
-        "design": design_text(np.asarray(bits)),
+        "design": {name: of_layers.tolist() for name, of_layers in values.items()},
         "gain": outcome.gain,
         "table_drop": outcome.accuracy_drop,
     }
@@ -146,13 +142,13 @@ def _best(task: Task, allowance: float) -> dict[str, Any] | None:
     """Find the proven best design within an allowance; None if no design is so accurate."""
     optimum = stored_optimum(task) if allowance == task.allowed_drop else None
     if optimum is not None and optimum.task_fingerprint == task.fingerprint:
-        found = _design(task, (optimum.design.weight_bits, optimum.design.activation_bits))
+        found = _design(task, optimum.design.settings)
         if found["table_drop"] <= allowance:  # it pays no penalty: the best of those within, too
             return found | {"allowance": allowance, "bound": math.exp(optimum.bound)}
     answer = best_within(task, allowance)
     if answer is None:
         return None
-    found = _design(task, bits_of(answer.settings))
+    found = _design(task, chosen_settings(task, answer.settings))
     return found | {"allowance": allowance, "bound": math.exp(answer.bound)}
 
 
@@ -189,7 +185,7 @@ def check(task: TaskLike, row: dict[str, Any], accuracy: NetworkAccuracy) -> Non
 
 def _run(found: dict[str, Any], accuracy: NetworkAccuracy, split: SplitName) -> None:
     if split not in found:
-        result = accuracy.evaluator.evaluate(*design_bits(found["design"]), split)
+        result = accuracy.evaluator.evaluate(Design.of(found["design"]), split)
         found[split] = {"drop": result.drop, "interval": result.interval(), **asdict(result)}
 
 
@@ -205,6 +201,7 @@ def compute(args: Args) -> list[dict[str, Any]]:
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "headline.json"
     known = {row["task"]: row for row in _read(path)}
+    rows: list[dict[str, Any]] = []
     accuracy: NetworkAccuracy | None = None
     for task_id in tqdm(args.env_ids, desc="headline", unit="task"):
         task = load_task(task_id)
@@ -214,7 +211,7 @@ def compute(args: Args) -> list[dict[str, Any]]:
         name = task.network.name
         if args.check and not task.accuracy.is_estimate and name in read_protocols():
             if accuracy is None or accuracy.protocol.network != name:  # tasks share a calibration
-                accuracy = NetworkAccuracy(load_protocol(name), data_root(args.data))
+                accuracy = NetworkAccuracy(load_protocol(name), task.space, data_root(args.data))
             if row.get("protocol") != accuracy.fingerprint:
                 row = gains(task) if "protocol" in row else row  # none of another protocol's drops
                 try:

@@ -5,7 +5,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +12,13 @@ import numpy as np
 from lrmp.baselines.running.command import exit_codes
 from lrmp.baselines.searchers.additive_table import additive_table
 from lrmp.baselines.searchers.tree_search import search_tree
-from lrmp.envs.scoring.outcome import evaluate_bits
+from lrmp.envs.scoring.outcome import evaluate_settings
 from lrmp.envs.scoring.reward import penalty
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.envs.task.optimum import Optimum
 from lrmp.envs.task.task import TASKS, load_task
 from lrmp.errors import RunError
 from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.hardware.space.design import BIT_WIDTHS, MIN_BITS
 from lrmp.solvers.joint.problem import JointProblem
 from lrmp.solvers.joint.solve import LOGARITHM, solve_joint
 from lrmp.solvers.replication.problem import ReplicationProblem
@@ -42,17 +40,17 @@ No design has a higher return than the bound; the gap is what time could at most
 is not exactly zero, because all rounding of floats on the way is counted against the bound. A value
 above its bound is an error, never hidden.
 
-**How.** A layer's tiles, time and accuracy terms depend on its own setting (its pair of bits) and
-copies alone, so a task with an additive accuracy table is a knapsack with two budgets, tiles and
-accuracy (`lrmp.solvers.joint.sum`). Terms are counted in whole units of the largest sum that
+**How.** A layer's tiles, time and accuracy terms depend on its own setting (here its pair of bits)
+and copies alone, so a task with an additive accuracy table is a knapsack with two budgets, tiles
+and accuracy (`lrmp.solvers.joint.sum`). Terms are counted in whole units of the largest sum that
 matters, so that neither the unit nor the offset of a table plays a part. Prices for tiles and
 accuracy give a bound on all designs; every design better than a target stays within some room of
 that bound, and all designs within the room are enumerated, leaving out those that others beat. For
 throughput the least loss of accuracy is found for every limit on the interval between two images
 (`lrmp.solvers.joint.throughput`), and for the energy-delay product a few weighted sums of energy
 and delay are minimised (`lrmp.solvers.joint.product`). The accuracy of Digits is that of the
-quantised network itself, which no table describes: there all bits are searched as a tree, leaving
-out what is too slow whatever its accuracy (`lrmp.baselines.searchers.tree_search`).
+quantised network itself, which no table describes: there all settings are searched as a tree,
+leaving out what is too slow whatever its accuracy (`lrmp.baselines.searchers.tree_search`).
 
 An optimum is that of the task's model. What its design loses on a real network is [measured
 apart](results/headline/headline.md); where the table is *predicted*, nobody knows.
@@ -86,21 +84,21 @@ def find_optimum(task: TaskLike, log: Callable[[str], None] = print) -> Optimum:
         log: Called with every line of the solver's log.
 
     Returns:
-        The optimum; its value and design are those of ``evaluate_bits``.
+        The optimum; its value and design are those of ``evaluate_settings``.
 
     Raises:
         RunError: If the bound does not hold for the design as the environment scores it.
     """
     task = find_task(task)
     if task.accuracy.kind == "table":
-        method = "joint knapsack of bits and copies over the additive accuracy table"
+        method = "joint knapsack of settings and copies over the additive accuracy table"
         answer = solve_joint(joint_problem(task), log)
-        bits, bound, lines = bits_of(answer.settings), answer.bound, answer.log
+        settings, bound, lines = chosen_settings(task, answer.settings), answer.bound, answer.log
     else:
-        method = "tree search over all bits with the quantised network itself"
-        bits, bound, lines = search_tree(task, log)
+        method = "tree search over all settings with the quantised network itself"
+        settings, bound, lines = search_tree(task, log)
         bound += LOGARITHM * (1 + abs(bound))  # the tree and an outcome take it of other floats
-    outcome = evaluate_bits(task, *bits)
+    outcome = evaluate_settings(task, settings)
     value = outcome.reward()
     if value > bound:
         raise RunError(
@@ -118,22 +116,6 @@ def find_optimum(task: TaskLike, log: Callable[[str], None] = print) -> Optimum:
     )
 
 
-#: Pairs of weight and activation bits: the settings of ``joint_problem``, shape (49, 2).
-SETTINGS = np.array(list(product(BIT_WIDTHS, BIT_WIDTHS)))
-
-
-def bits_of(settings: IntArray) -> tuple[IntArray, IntArray]:
-    """Return the bits that settings of ``joint_problem`` stand for.
-
-    Args:
-        settings: Shape (L,).
-
-    Returns:
-        Weight and activation bits, each of shape (L,).
-    """
-    return SETTINGS[settings, 0], SETTINGS[settings, 1]
-
-
 def joint_problem(task: TaskLike) -> JointProblem:
     """Pose a task with an additive accuracy table for ``solve_joint``.
 
@@ -141,30 +123,44 @@ def joint_problem(task: TaskLike) -> JointProblem:
         task: What is solved.
 
     Returns:
-        The joint problem: its settings are pairs of bits, the table's map turns the sum of its
-        entries into the drop, and what exceeds the allowed drop is paid for as in the default
-        reward.
+        The joint problem: its settings are those of the design space, each standing for the nearest
+        that a layer may have; the table's map turns the sum of its terms into the drop, and what
+        exceeds the allowed drop is paid for as in the default reward.
 
     Raises:
         RunError: If the accuracy of the task is no such table.
     """
     task = find_task(task)
     accuracy = additive_table(task)
-    weight, activation = SETTINGS.T - MIN_BITS
+    layers = np.arange(len(task.network))
+    choices = task.space.uniform(len(layers))
+    terms = accuracy.term_values(np.moveaxis(choices, 1, 0), layers[:, None])
     return JointProblem(
-        pose=lambda settings, budget: ReplicationProblem.of(
-            task.cost_model, *bits_of(settings), budget, task.objective
+        pose=lambda numbers, budget: ReplicationProblem.of(
+            task.cost_model, choices[numbers, layers], budget, task.objective
         ),
         budget=task.budget,
         objective=task.objective,
         baseline=task.cost_model.baseline.cost(task.objective),
-        terms=accuracy.weight_table[:, weight] + accuracy.activation_table[:, activation],
+        terms=np.sum(terms, axis=0),
         penalty=lambda sums: penalty(accuracy.drop_map(sums), task.allowed_drop),
-        magnitudes=(
-            np.abs(accuracy.weight_table)[:, weight]
-            + np.abs(accuracy.activation_table)[:, activation]
-        ),
+        magnitudes=np.sum(np.abs(terms), axis=0),
     )
+
+
+def chosen_settings(task: TaskLike, numbers: IntArray) -> IntArray:
+    """Say what an answer to ``joint_problem`` stands for.
+
+    Args:
+        task: What was solved.
+        numbers: Settings of the layers as ``solve_joint`` counts them, shape (L,).
+
+    Returns:
+        Shape (L, K).
+    """
+    layers = np.arange(len(numbers))
+    settings: IntArray = find_task(task).space.uniform(len(layers))[numbers, layers]
+    return settings
 
 
 def compute(args: Args) -> None:
@@ -177,7 +173,7 @@ def compute(args: Args) -> None:
     for task_id in args.env_ids:
         task, path = load_task(task_id), args.out / f"{task_id}.json"
         if path.exists():
-            earlier = Optimum.from_text(path.read_text("utf-8"))
+            earlier = Optimum.from_text(path.read_text("utf-8"), task.space)
             if earlier.task_fingerprint == task.fingerprint:
                 print(f"{task_id}: {path} is up to date")
                 continue
@@ -186,8 +182,12 @@ def compute(args: Args) -> None:
         write_whole(path, optimum.to_text())
         print(f"  {optimum.value:.6f}, gap {optimum.gap:.1e}: {path}", flush=True)
     if args.page is not None:
-        files = (args.out / f"{task_id}.json" for task_id in TASKS)
-        optima = [Optimum.from_text(f.read_text("utf-8")) for f in files if f.exists()]
+        files = {task_id: args.out / f"{task_id}.json" for task_id in TASKS}
+        optima = [
+            Optimum.from_text(file.read_text("utf-8"), load_task(task_id).space)
+            for task_id, file in files.items()
+            if file.exists()
+        ]
         write_whole(args.page, format_page(optima))
 
 
@@ -202,8 +202,7 @@ def format_page(optima: list[Optimum]) -> str:
     """
     rows = []
     for optimum in optima:
-        design = optimum.design
-        outcome = evaluate_bits(load_task(optimum.task), design.weight_bits, design.activation_bits)
+        outcome = evaluate_settings(load_task(optimum.task), optimum.design.settings)
         rows.append(
             f"| `{optimum.task}` | {optimum.value:.6f} | {optimum.bound:.6f} | "
             f"{100 * optimum.gap:.1e} % | {outcome.gain:.3f}x | {outcome.accuracy_drop:.3f} |"

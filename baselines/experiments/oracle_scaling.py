@@ -49,7 +49,7 @@ def repeated(times: int) -> Network:
 
 
 def measure(args: Args) -> list[dict[str, Any]]:
-    """Time latency problems of random bits, write the numbers and draw them.
+    """Time latency problems of random settings, write the numbers and draw them.
 
     Args:
         args: Settings.
@@ -65,8 +65,8 @@ def measure(args: Args) -> list[dict[str, Any]]:
         budget = int(factor * model.baseline.tiles)
         seconds = []
         for _ in range(DESIGNS):
-            bits = rng.integers(2, 9, (2, len(model.network)))
-            problem = ReplicationProblem.of(model, bits[0], bits[1], budget, "latency")
+            settings = model.space.sample(rng, len(model.network))
+            problem = ReplicationProblem.of(model, settings, budget, "latency")
             taken = []
             for _ in range(RUNS):
                 start = time.process_time()

@@ -38,13 +38,13 @@ from lrmp.baselines.running.checkpoint import (
 )
 from lrmp.baselines.running.command import check_counts, run_command
 from lrmp.baselines.running.run_directory import RunDirectory
-from lrmp.envs.procedural.features import TRANSFER_FEATURES, transfer_features
+from lrmp.envs.procedural.features import transfer_feature_names, transfer_features
 from lrmp.envs.procedural.generator import draw_task
 from lrmp.envs.scoring.dynamics import Dynamics
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.envs.task.optimum import stored_optimum
 from lrmp.envs.task.task import load_task
-from lrmp.hardware.space.design import MIN_BITS
+from lrmp.hardware.space.precision import PRECISION
 from lrmp.whole_file import replacing, write_whole
 
 AGENT = "transfer"
@@ -120,10 +120,9 @@ class Instance:
         task = find_task(task)
         return cls(Dynamics(task), torch.from_numpy(transfer_features(task)))
 
-    def scores(self, index: torch.Tensor) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """Score designs given as bit indices, shape (B, L, 2)."""
-        bits = MIN_BITS + index.numpy()
-        return self.dynamics.scores(bits[:, :, 0].copy(), bits[:, :, 1].copy()).reward
+    def scores(self, places: torch.Tensor) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Score designs given as places of values, shape (B, L, K)."""
+        return self.dynamics.scores(places.numpy()).reward
 
 
 def train(args: Args, *, progress: bool = True) -> RunDirectory:
@@ -159,7 +158,7 @@ def _train(run: RunDirectory, result: Path, args: Args, progress: bool) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     rng = torch.Generator().manual_seed(args.seed)
-    policy = SetPolicy(len(TRANSFER_FEATURES))
+    policy = SetPolicy(len(transfer_feature_names(PRECISION)), PRECISION.sizes)
     optimizer = torch.optim.Adam(policy.parameters(), lr=args.learning_rate)
     curve: list[tuple[float, float]] = []  # mean reward, mean of the instances' best
     seconds_before = 0.0
@@ -197,9 +196,9 @@ def _train(run: RunDirectory, result: Path, args: Args, progress: bool) -> None:
         losses, means, bests = [], [], []
         for instance, of_instance in zip(instances, logs, strict=True):
             of_layers = of_instance[: len(instance.layers)]
-            index = sample_designs(of_layers.detach(), args.designs, rng)
-            rewards = torch.from_numpy(instance.scores(index)).float()
-            loss, spread = policy_gradient_loss(of_layers, index, compress(rewards))
+            places = sample_designs(of_layers.detach(), args.designs, rng)
+            rewards = torch.from_numpy(instance.scores(places)).float()
+            loss, spread = policy_gradient_loss(of_layers, places, compress(rewards))
             losses.append(loss - left * args.entropy * spread)
             means.append(rewards.mean().item())
             bests.append(rewards.max().item())

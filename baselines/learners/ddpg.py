@@ -4,11 +4,11 @@ Settings and procedure follow HAQ (Wang et al., CVPR 2019; repository mit-han-la
 episodes, the first 20 at random; truncated-normal exploration that decays per episode; after every
 episode one update per transition; a tenth of the final reward is given to every transition of an
 episode, less a moving average of batch rewards. The last layers start near zero as in DDPG's paper.
-What differs: one step chooses both bits of a layer (HAQ takes two steps), nothing changes the
-chosen bits afterwards, and no transition is stored that the environment did not make (HAQ adds one
-per episode).
+What differs: one step chooses all knobs of a layer (HAQ takes two steps for its bits), nothing
+changes the choice afterwards, and no transition is stored that the environment did not make (HAQ
+adds one per episode).
 
-Near-zero last layers make the untrained policy answer 0.5, that is 5 bits everywhere.
+Near-zero last layers make the untrained policy answer 0.5, such as 5 of 2 to 8 bits, everywhere.
 
 Writes a run directory: config.json, TensorBoard events, episodes.csv, record.jsonl (the best
 design, for the leaderboard) and policy.safetensors (the policy that explored to it). A run that was
@@ -120,7 +120,7 @@ def _train(run: Run, args: Args) -> None:
     env = gym.make(CUSTOM_ID, task=task)
     steps_per_episode = len(task.network)
     observation, _ = env.reset(seed=args.seed)
-    observation_size, action_size = len(observation), 2
+    observation_size, action_size = len(observation), len(task.space)
 
     actor, critic = Actor(observation_size, action_size), Critic(observation_size, action_size)
     target_actor = Actor(observation_size, action_size)
@@ -175,8 +175,8 @@ def _train(run: Run, args: Args) -> None:
         for seen, taken, following, ended in transitions:
             buffer.add(seen, taken, args.reward_scale * reward, following, ended)
 
-        bits = info["design"].weight_bits, info["design"].activation_bits
-        if tally.add(reward, info["gain"], info["accuracy_drop"], *bits):
+        settings = info["design"].settings
+        if tally.add(reward, info["gain"], info["accuracy_drop"], settings):
             best_actor.load_state_dict(actor.state_dict())
 
         # Learning: one update per transition of the episode.

@@ -3,7 +3,7 @@
 An agent per layer, all choosing at once: the multi-agent form. Every agent runs PPO on what it sees
 and on its own reward, as if it were alone; all share the parameters of one policy and one critic
 (IPPO: de Witt et al., arXiv 2011.09533). The reward is the team's, or each layer's own contribution
-to it. A policy chooses a category per bit width and operand. Scores below zero are learned from
+to it. A policy chooses a category per value of every knob. Scores below zero are learned from
 through ``-ln(1 - r)``, as in `lrmp.baselines.learners.ppo`. Clip, entropy and batch are those that
 did best on tasks that are not scored (docs/results/tuning/tuning.md).
 
@@ -111,7 +111,7 @@ class Rollout(NamedTuple):
     Attributes:
         observations: Shape (T, B, L, observation_size).
         states: Shape (T, B, state_size).
-        actions: Bit indices, shape (T, B, L, 2).
+        actions: Places of values, shape (T, B, L, K).
         log_probabilities: Of the actions, shape (T, B, L).
         values: What the critic expected, shape (T, B, L).
         rewards: Shape (T, B, L).
@@ -245,7 +245,9 @@ def _train(run: Run, args: Args) -> None:
     rng = torch.Generator().manual_seed(args.seed)
 
     identities = len(game) if args.identities else 0
-    agents = LayerAgents(game.observation_size, identities, args.rounds, tilt=FIRST_TILT)
+    agents = LayerAgents(
+        game.observation_size, game.sizes, identities, args.rounds, tilt=FIRST_TILT
+    )
     state_size = game.state_size if args.centralised else 0
     critic = LayerCritic(game.observation_size, identities, state_size)
     parameters = chain(agents.parameters(), critic.parameters())
@@ -263,9 +265,9 @@ def _train(run: Run, args: Args) -> None:
 
     for iteration in loop:
         rollout = play(game, agents, critic, rng)
-        for bits, scores in game.played:
+        for settings, scores in game.played:
             rewards = scores.reward
-            tally.add(rewards, scores.gain, scores.accuracy_drop, bits[..., 0], bits[..., 1])
+            tally.add(rewards, scores.gain, scores.accuracy_drop, settings)
 
         losses = learn(rollout, agents, critic, optimizer, args, loop.left(iteration), rng)
 

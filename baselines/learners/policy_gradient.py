@@ -4,9 +4,9 @@
 
 Every iteration draws designs from a `SetPolicy` and raises the probability of those that beat the
 others, as `lrmp.baselines.experiments.transfer` does, but for one task. A pre-trained policy to
-start from is that baseline's ``policy.safetensors``; without one the first policy prefers many bits
-and knows nothing. Rewards below zero are learned from through ``-ln(1 - r)``. Batch, learning rate
-and entropy are those that did best from scratch on tasks that are not scored
+start from is that baseline's ``policy.safetensors``; without one the first policy prefers high
+values and knows nothing. Rewards below zero are learned from through ``-ln(1 - r)``. Batch,
+learning rate and entropy are those that did best from scratch on tasks that are not scored
 (docs/results/tuning/tuning.md).
 
 Writes a run directory: config.json, TensorBoard events, episodes.csv, record.jsonl (the best
@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lrmp.agents.knob_heads import check_sizes
 from lrmp.agents.policy_gradient import policy_gradient_loss, sample_designs
 from lrmp.agents.reward_compression import compress
 from lrmp.agents.set_policy import SetPolicy
@@ -27,11 +28,10 @@ from lrmp.baselines.running.command import check_counts, run_command
 from lrmp.baselines.running.learning_loop import LearningLoop
 from lrmp.baselines.running.run import Run
 from lrmp.baselines.running.run_directory import RunDirectory
-from lrmp.envs.procedural.features import TRANSFER_FEATURES, transfer_features
+from lrmp.envs.procedural.features import transfer_feature_names, transfer_features
 from lrmp.envs.scoring.dynamics import Dynamics
 from lrmp.envs.task.custom_task import TaskLike
 from lrmp.errors import RunError
-from lrmp.hardware.space.design import MIN_BITS
 
 NEEDS_TABLE = True
 
@@ -97,13 +97,17 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
 
     Raises:
         TaskError: If there is no such task.
-        PolicyError: If ``start`` holds no policy over sets of layers.
+        PolicyError: If ``start`` holds no policy over sets of layers, or one for other knobs.
         RunError: If the directory holds a run of other settings.
     """
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
-    policy = SetPolicy.load(args.start) if args.start else SetPolicy(len(TRANSFER_FEATURES))
+    policy = SetPolicy.load(args.start) if args.start else None
     run = Run.open(args.agent, args, progress=progress, needs_table=NEEDS_TABLE)
+    space = run.task.space
+    if policy is None:
+        policy = SetPolicy(len(transfer_feature_names(space)), space.sizes)
+    check_sizes(policy.sizes, space.sizes)
     return run.complete(lambda: _train(run, policy, args))
 
 
@@ -130,15 +134,15 @@ def _train(run: Run, policy: SetPolicy, args: Args) -> None:
 
         # Designs, all at once.
         logs = policy.log_probabilities(layers, mask)[0]
-        index = sample_designs(logs.detach(), args.designs, rng)
-        bits = MIN_BITS + index.numpy()
-        scores = dynamics.scores(bits[:, :, 0].copy(), bits[:, :, 1].copy())
+        places = sample_designs(logs.detach(), args.designs, rng)
+        settings = dynamics.space.nearest(places.numpy())
+        scores = dynamics.scores(settings)
         rewards = scores.reward
-        tally.add(rewards, scores.gain, scores.accuracy_drop, bits[..., 0], bits[..., 1])
+        tally.add(rewards, scores.gain, scores.accuracy_drop, settings)
 
         # Learning.
         shrunk = compress(torch.from_numpy(scores.reward).float())
-        loss, spread = policy_gradient_loss(logs, index, shrunk)
+        loss, spread = policy_gradient_loss(logs, places, shrunk)
         optimizer.zero_grad()
         (loss - left * args.entropy * spread).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(policy.parameters(), args.max_gradient)

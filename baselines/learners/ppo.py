@@ -2,7 +2,7 @@
 
 Proximal policy optimisation (Schulman et al., arXiv 1707.06347) on the vector environment: every
 iteration plays ``num_envs`` whole episodes side by side and then learns from them for some epochs,
-in minibatches. The policy chooses a category per bit width and operand. Rewards below zero are
+in minibatches. The policy chooses a category per value of every knob. Rewards below zero are
 learned from through ``-ln(1 - r)``: a ruined design costs up to a hundred points of accuracy, and
 what matters lies within one. Epochs, clip and entropy are those that did best on tasks that are
 not scored (docs/results/tuning/tuning.md); of two learning rates the lower, as the higher ruins
@@ -120,7 +120,7 @@ def _train(run: Run, args: Args) -> None:
     )
     steps, count = len(task.network), args.num_envs
     seen, _ = env.reset(seed=args.seed)
-    policy = CategoricalPolicy(seen.shape[1])
+    policy = CategoricalPolicy(seen.shape[1], task.space.sizes)
     optimizer = torch.optim.Adam(policy.parameters(), lr=args.learning_rate, eps=1e-5)
 
     loop = LearningLoop(
@@ -134,7 +134,7 @@ def _train(run: Run, args: Args) -> None:
 
     # An iteration's steps: all episodes end with the last one, so none is cut.
     observations = torch.zeros(steps, count, seen.shape[1])
-    actions = torch.zeros(steps, count, 2, dtype=torch.int64)
+    actions = torch.zeros(steps, count, len(task.space), dtype=torch.int64)
     log_probabilities, values, rewards = torch.zeros(3, steps, count)
     terminated = torch.zeros(steps, count, dtype=torch.bool)
 
@@ -149,7 +149,7 @@ def _train(run: Run, args: Args) -> None:
                 logs = policy.log_probabilities(observations[step])
                 values[step] = policy.value(observations[step])
             chosen = torch.multinomial(logs.exp().flatten(0, 1), 1, generator=rng)
-            actions[step] = chosen.view(count, 2)
+            actions[step] = chosen.view(count, -1)
             log_probabilities[step] = logs.gather(2, actions[step, :, :, None]).sum((1, 2))
             seen, reward, ended, _, infos = env.step(actions[step].numpy())
             rewards[step] = torch.from_numpy(reward)

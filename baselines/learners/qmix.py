@@ -5,18 +5,19 @@ from what it sees, by one network whose parameters are shared, and a mixer makes
 them: their sum (VDN: Sunehag et al., arXiv 1706.05296), or a network that the state chooses and
 that grows with each (QMIX: Rashid et al., ICML 2018). Learning is Q-learning of the team's value,
 with replay, a target network and double Q; what is best for the team is then best for every agent
-by itself. An agent's value is the sum over its two operands, so that it has 7 + 7 actions to value
-instead of 49. Scores below zero are learned from through ``-ln(1 - r)``, as in
+by itself. An agent's value is the sum over its knobs, so that it has 7 + 7 actions to value instead
+of 49. Scores below zero are learned from through ``-ln(1 - r)``, as in
 `lrmp.baselines.learners.ppo`.
 
-Exploration is epsilon-greedy, layer by layer and operand by operand. Random bits are drawn as PPO's
-first policy draws them, the more the likelier: uniform ones ruin the accuracy of every design.
+Exploration is epsilon-greedy, layer by layer and knob by knob. Random values are drawn as PPO's
+first policy draws them, the higher the likelier: uniform ones ruin the accuracy of every design.
 
 Writes a run directory: config.json, TensorBoard events, episodes.csv, record.jsonl (the best
 design, for the leaderboard) and policy.safetensors (the last policy). A run that was interrupted
 goes on from its last checkpoint and gives the same result.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -26,7 +27,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from lrmp.agents.categorical_policy import FIRST_TILT, WIDTHS
+from lrmp.agents.categorical_policy import FIRST_TILT
 from lrmp.agents.layer_agents import LayerAgents
 from lrmp.agents.mixer import MonotoneMixer, SumMixer
 from lrmp.agents.replay_buffer import ReplayBuffer
@@ -77,7 +78,7 @@ class Args:
     target_every: int = 20
     """iterations between copies to the target network"""
     last_epsilon: float = 0.05
-    """chance of random bits at the end; it falls linearly from 1"""
+    """chance of random values at the end; it falls linearly from 1"""
     exploration: float = 0.8
     """share of the run after which the chance stays"""
     max_gradient: float = 10.0
@@ -109,7 +110,7 @@ class Args:
             )
 
     def epsilon(self, done: float) -> float:
-        """Return the chance of random bits.
+        """Return the chance of random values.
 
         Args:
             done: Share of the run that is over.
@@ -129,7 +130,7 @@ class Team(nn.Module):
     def __init__(self, game: MultiAgentVector, args: Args) -> None:
         super().__init__()
         identities = len(game) if args.identities else 0
-        self.agents = LayerAgents(game.observation_size, identities, args.rounds)
+        self.agents = LayerAgents(game.observation_size, game.sizes, identities, args.rounds)
         self.mixer: SumMixer | MonotoneMixer = (
             SumMixer() if args.mixer == "vdn" else MonotoneMixer(len(game), game.state_size)
         )
@@ -140,8 +141,8 @@ class Team(nn.Module):
         """Value what all agents do.
 
         Args:
-            preferences: Values of all widths, shape (B, L, 2, 7).
-            actions: Bit indices, shape (B, L, 2).
+            preferences: Of all values of the knobs, shape (B, L, K, V).
+            actions: Places of values, shape (B, L, K).
             states: Shape (B, state_size).
 
         Returns:
@@ -163,19 +164,18 @@ def play(
 
     Args:
         game: B games side by side.
-        agents: Are followed but for random bits.
+        agents: Are followed but for random values.
         buffer: Takes observations of all agents, and the state behind them, as one vector.
-        epsilon: Chance of random bits.
+        epsilon: Chance of random values.
         rng: Source of randomness.
     """
-    chances = np.exp(FIRST_TILT * np.arange(WIDTHS))
     (seen, shown), ended = game.reset(), False
     scores = np.zeros(len(seen))
     before = np.zeros(len(seen))  # compressed score of the round before
     while not ended:
         with torch.no_grad():
             best = agents(torch.from_numpy(seen)).argmax(-1).numpy()
-        drawn = rng.choice(WIDTHS, best.shape, p=chances / chances.sum())
+        drawn = draw_places(agents.sizes, best.shape, rng)
         actions = np.where(rng.random(best.shape) < epsilon, drawn, best)
         past = pack(seen, shown)
         seen, shown, rewards, ended = game.step(actions)
@@ -185,6 +185,27 @@ def play(
         for observation, action, reward, following in steps:
             buffer.add(observation, action.ravel().astype(np.float32), reward, following, ended)
         before = after
+
+
+def draw_places(
+    sizes: Sequence[int], shape: tuple[int, ...], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Draw places of values, the higher the likelier.
+
+    Args:
+        sizes: How many values the K knobs have.
+        shape: Of what is drawn, (..., K).
+        rng: Source of randomness.
+
+    Returns:
+        Places, of the shape.
+    """
+    drawn = rng.random(shape)
+    columns = []
+    for knob, size in enumerate(sizes):
+        chances = np.exp(FIRST_TILT * np.arange(size)).cumsum()
+        columns.append((chances / chances[-1]).searchsorted(drawn[..., knob], side="right"))
+    return np.stack(columns, axis=-1)
 
 
 def pack(observations: NDArray[np.float32], states: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -242,7 +263,7 @@ def learn(
     size = team.agents.settings["observation_size"]
     for _ in range(args.updates):
         batch = buffer.sample(rng, args.batch_size)
-        actions = batch.action.long().reshape(args.batch_size, -1, 2)
+        actions = batch.action.long().reshape(args.batch_size, -1, len(team.agents.sizes))
         observations, states = unpack(batch.observation, actions.shape[1], size)
         following, next_states = unpack(batch.next_observation, actions.shape[1], size)
         with torch.no_grad():
@@ -288,7 +309,7 @@ def _train(run: Run, args: Args) -> None:
     optimizer = torch.optim.Adam(team.parameters(), lr=args.learning_rate)
     seen_size = len(game) * game.observation_size + game.state_size
     capacity = min(args.buffer_size, args.evaluations)
-    buffer = ReplayBuffer(capacity, seen_size, 2 * len(game))
+    buffer = ReplayBuffer(capacity, seen_size, len(game.sizes) * len(game))
     per_iteration = args.num_envs * args.rounds
 
     loop = LearningLoop(
@@ -308,9 +329,9 @@ def _train(run: Run, args: Args) -> None:
 
     for iteration in loop:
         play(game, team.agents, buffer, args.epsilon(iteration / loop.iterations), rng)
-        for bits, scores in game.played:
+        for settings, scores in game.played:
             rewards = scores.reward
-            tally.add(rewards, scores.gain, scores.accuracy_drop, bits[..., 0], bits[..., 1])
+            tally.add(rewards, scores.gain, scores.accuracy_drop, settings)
 
         left = loop.left(iteration)
         losses = learn(team, target, optimizer, buffer, args, left, rng)

@@ -8,8 +8,8 @@ DDPG with twin critics, delayed policy updates and smoothed targets (TD3: Fujimo
   Targets of whole episodes need no target networks, nor what TD3 does to them.
 - **Exploration of few decisions.** Noise on every decision ruins the accuracy of nearly every
   design, and no layer can be told to have done it. A tenth of the decisions explores.
-- **A cautious start**, near 7 bits, where designs are not ruined.
-- **Inverted gradients** (Hausknecht & Stone, ICLR 2016): a sigmoid that has run into 8 bits passes
+- **A cautious start**, near 7 of 2 to 8 bits, where designs are not ruined.
+- **Inverted gradients** (Hausknecht & Stone, ICLR 2016): a sigmoid that has run into its end passes
   no slope to come back on.
 - **Compressed rewards**, ``-ln(1 - r)`` below zero, as in `lrmp.baselines.learners.ppo`.
 
@@ -146,7 +146,7 @@ def store_episode(
     Args:
         buffer: Where to.
         observations: The last one among them, shape (L + 1, n).
-        actions: Shape (L, 2).
+        actions: Shape (L, K).
         reward: What came at the end; nothing came before.
         n_steps: Steps; 0 for all that are left.
     """
@@ -217,7 +217,7 @@ def _train(run: Run, args: Args) -> None:  # noqa: C901  one algorithm, top to b
     env = gym.make_vec(CUSTOM_ID, args.num_envs, task=task, autoreset_mode="SameStep")
     steps, count = len(task.network), args.num_envs
     seen, _ = env.reset(seed=args.seed)
-    sizes = (seen.shape[1], 2, args.hidden)
+    sizes = (seen.shape[1], len(task.space), args.hidden)
     actor, target_actor = Actor(*sizes), Actor(*sizes)
     critics = [Critic(*sizes) for _ in range(1 + args.twin_critics)]
     target_critics = [Critic(*sizes) for _ in critics]
@@ -254,7 +254,7 @@ def _train(run: Run, args: Args) -> None:  # noqa: C901  one algorithm, top to b
     tally = loop.tally
 
     observations = np.empty((steps + 1, count, sizes[0]), np.float32)
-    actions = np.empty((steps, count, 2), np.float32)
+    actions = np.empty((steps, count, sizes[1]), np.float32)
     for iteration in loop:
         left = loop.left(iteration)
         warm = len(tally) >= args.warmup_episodes

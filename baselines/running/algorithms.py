@@ -22,7 +22,7 @@ _NEEDED = ("env_id", "runs_dir")
 
 
 class Algorithm(Protocol):
-    """What decides bits: a module, or anything else with these."""
+    """What chooses designs: a module, or anything else with these."""
 
     @property
     def Args(self) -> type[Any]:  # noqa: N802  a class
@@ -188,7 +188,8 @@ def _outside(where: str, shown: str) -> Outside:
             f"Expected the agent {shown} as package.module:train, a function whose first parameter "
             f"is annotated with its settings; got {type(error).__name__}: {error}."
         ) from error
-    names = [field.name for field in fields(args)] if is_dataclass(args) else []
+    is_settings = isinstance(args, type) and is_dataclass(args)
+    names = [field.name for field in fields(args)] if is_settings else []
     if missing := [needed for needed in _NEEDED if needed not in names]:
         raise RunError(
             f"Expected the settings of the agent {shown} as a dataclass with "

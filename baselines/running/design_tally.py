@@ -1,4 +1,4 @@
-"""What a run has tried so far: scores of all designs, bits of the best one, and the time."""
+"""What a run has tried so far: scores of all designs, the best one, and the time."""
 
 import time
 from typing import Any
@@ -8,15 +8,17 @@ from numpy.typing import ArrayLike
 
 from lrmp.baselines.running.run_directory import RunDirectory
 from lrmp.envs.records.record import Record
-from lrmp.envs.scoring.outcome import evaluate_bits
+from lrmp.envs.scoring.outcome import evaluate_settings
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.hardware.space.design_space import DesignSpace
 
 
 class DesignTally:
     """Counts the designs of a run, over interruptions; its clock starts when it is made.
 
     Args:
+        space: The knobs of the task.
         seconds_before: What the interrupted runs took together.
 
     Attributes:
@@ -24,10 +26,11 @@ class DesignTally:
         best_reward: The highest reward; of equal ones the first counts.
     """
 
-    def __init__(self, seconds_before: float = 0.0) -> None:
+    def __init__(self, space: DesignSpace, seconds_before: float = 0.0) -> None:
+        self._space = space
         self.episodes: list[tuple[float, float, float]] = []
         self.best_reward = -np.inf
-        self._best_bits: tuple[list[int], list[int]] | None = None
+        self._best: list[list[int]] | None = None
         self._started, self._seconds_before = time.perf_counter(), seconds_before
 
     def __len__(self) -> int:
@@ -43,8 +46,7 @@ class DesignTally:
         rewards: ArrayLike,
         gains: ArrayLike,
         drops: ArrayLike,
-        weight_bits: IntArray,
-        activation_bits: IntArray,
+        settings: IntArray,
     ) -> bool:
         """Add B designs, or one without the first axis.
 
@@ -52,8 +54,7 @@ class DesignTally:
             rewards: Shape (B,).
             gains: Shape (B,).
             drops: In points, shape (B,).
-            weight_bits: Shape (B, L).
-            activation_bits: Shape (B, L).
+            settings: Shape (B, L, K).
 
         Returns:
             Whether one of them is better than all before.
@@ -65,8 +66,8 @@ class DesignTally:
         if not added[winner][0] > self.best_reward:
             return False
         self.best_reward = added[winner][0]
-        bits = np.atleast_2d(weight_bits)[winner], np.atleast_2d(activation_bits)[winner]
-        self._best_bits = bits[0].tolist(), bits[1].tolist()
+        best = settings[winner] if settings.ndim > 2 else settings
+        self._best = best.tolist()
         return True
 
     def add_ended(self, rewards: ArrayLike, final_info: dict[str, Any]) -> bool:
@@ -79,14 +80,15 @@ class DesignTally:
         Returns:
             As ``add``.
         """
-        names = ("gain", "accuracy_drop", "design_weight_bits", "design_activation_bits")
-        return self.add(rewards, *(final_info[name] for name in names))
+        values = {name: final_info[f"design_{name}"] for name in self._space.names}
+        settings = self._space.from_numbers(values)
+        return self.add(rewards, final_info["gain"], final_info["accuracy_drop"], settings)
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint must hold, as JSON values."""
         return {
             "episodes": self.episodes,
-            "best_bits": self._best_bits,
+            "best": self._best,
             "seconds": self.seconds,
         }
 
@@ -98,7 +100,7 @@ class DesignTally:
         """
         self.episodes = [(r, s, d) for r, s, d in state["episodes"]]
         self.best_reward = max(r for r, _, _ in self.episodes)
-        self._best_bits, self._seconds_before = state["best_bits"], state["seconds"]
+        self._best, self._seconds_before = state["best"], state["seconds"]
 
     def finish(
         self,
@@ -121,9 +123,9 @@ class DesignTally:
             evaluated_designs: Designs that the oracle scored; None for those that were added.
         """
         task = find_task(task)
-        assert self._best_bits is not None, "a run tries at least one design"
+        assert self._best is not None, "a run tries at least one design"
         record = Record.of(
-            evaluate_bits(task, *self._best_bits),
+            evaluate_settings(task, np.array(self._best)),
             agent=agent,
             seed=seed,
             evaluated_designs=len(self) if evaluated_designs is None else evaluated_designs,

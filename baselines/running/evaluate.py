@@ -3,6 +3,7 @@
 import gymnasium as gym
 import numpy as np
 
+from lrmp.agents.knob_heads import check_sizes
 from lrmp.agents.layer_agents import LayerAgents
 from lrmp.agents.policy import Policy
 from lrmp.envs.forms.layerwise import LayerwiseEnv
@@ -24,10 +25,11 @@ def evaluate_policy(policy: Policy, task: TaskLike, seed: int = 0) -> Outcome:
 
     Raises:
         TaskError: If there is no such task.
-        PolicyError: If the policy was made for other observations.
+        PolicyError: If the policy was made for other observations or knobs.
         MissingExtraError: If the multi-agent form is to be played without PettingZoo.
     """
     task = find_task(task)
+    check_sizes(getattr(policy, "sizes", task.space.sizes), task.space.sizes)
     if isinstance(policy, LayerAgents):
         return _play_multi_agent(policy, task, seed)
     env = gym.make(CUSTOM_ID, task=task)

@@ -59,7 +59,7 @@ class LearningLoop:
         designs: int,
         checkpoint_every: int,
     ) -> None:
-        self.tally = DesignTally()
+        self.tally = DesignTally(run.task.space)
         self.iterations = iterations
         self._parts, self._checkpoint_every = parts, checkpoint_every
         self._path = run.directory.checkpoint_path

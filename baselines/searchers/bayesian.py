@@ -14,9 +14,9 @@ from lrmp.accuracy.model.accuracy_model import AccuracyKind
 from lrmp.baselines.running.command import check_counts, check_library, run_command
 from lrmp.baselines.running.run_directory import RunDirectory
 from lrmp.baselines.searchers.search import Proposals, run_searcher
+from lrmp.baselines.searchers.variables import Variables
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.errors import RunError, unknown_name
-from lrmp.hardware.space.design import MAX_BITS, MIN_BITS
 
 Model = Literal["tpe", "gp"]
 
@@ -44,7 +44,7 @@ class Args:
     random_designs: int = 20
     """first designs, drawn at random"""
     joint: bool = True
-    """tpe: model operands together instead of each alone"""
+    """tpe: model all knobs of all layers together instead of each alone"""
     candidates: int = 24
     """tpe: candidates of which the most promising is scored"""
 
@@ -67,7 +67,7 @@ def propose(task: TaskLike, args: Args) -> Proposals:
         args: Settings.
 
     Yields:
-        Bits of one design, shape (1, 2, L).
+        One design, shape (1, L, K).
     """
     task = find_task(task)
     import optuna
@@ -88,14 +88,15 @@ def propose(task: TaskLike, args: Args) -> Proposals:
             n_ei_candidates=args.candidates,
         )
     study = optuna.create_study(direction="maximize", sampler=sampler)
-    widths = optuna.distributions.IntDistribution(MIN_BITS, MAX_BITS)
+    variables = Variables(task.space, len(task.network))
     space: dict[str, optuna.distributions.BaseDistribution] = {
-        f"{operand}{layer}": widths for operand in "wa" for layer in range(len(task.network))
+        name: optuna.distributions.IntDistribution(0, count - 1)
+        for name, count in zip(variables.names, variables.counts.tolist(), strict=True)
     }
     while True:
         trial = study.ask(space)
-        bits = np.array([trial.params[name] for name in space])
-        (reward,) = yield bits.reshape(1, 2, -1)
+        chosen = np.array([[trial.params[name] for name in space]])
+        (reward,) = yield variables.settings(chosen)
         study.tell(trial, reward)
 
 

@@ -1,8 +1,8 @@
 """CMA-ES: ``python -m lrmp.baselines.searchers.cma_es --env-id LRMP-ResNet18-v0 --seed 1``.
 
 Covariance matrix adaptation (Hansen, arXiv 1604.00772) by the ``cma`` library, on one real number
-per operand, rounded to bits. Where it stops by its own criteria, it starts again with twice the
-population (IPOP, Auger and Hansen, CEC 2005), from the best design so far.
+per knob of a layer, rounded to a value. Where it stops by its own criteria, it starts again with
+twice the population (IPOP, Auger and Hansen, CEC 2005), from the best design so far.
 
 The library's own integer handling and its seed use NumPy's global generator; rounding, a least
 spread and a generator of the run's own do without. The settings are those that were best on tasks
@@ -18,12 +18,13 @@ from lrmp.accuracy.model.accuracy_model import AccuracyKind
 from lrmp.baselines.running.command import check_counts, check_library, run_command
 from lrmp.baselines.running.run_directory import RunDirectory
 from lrmp.baselines.searchers.search import Proposals, run_searcher
+from lrmp.baselines.searchers.variables import Variables
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.errors import RunError
-from lrmp.hardware.space.design import MAX_BITS, MIN_BITS
 
 AGENT = "cma-es"
-MARGIN = 0.499  # beyond the outermost widths, so that all have equal shares of the axis
+FIRST = 2  # where the axis of a knob begins; how the library bends it at its ends depends on that
+MARGIN = 0.499  # beyond the outermost values, so that all have equal shares of the axis
 
 
 @dataclass(frozen=True)
@@ -42,23 +43,21 @@ class Args:
     """where the run directory is made: RUNS_DIR/ENV_ID__cma-es__SEED"""
 
     # Algorithm specific arguments
-    start_bits: float = 5.0
-    """bits of all operands at the start"""
+    start: float = 0.5
+    """where all knobs start: 0 for the first value, 1 for the last; 0.5 is 5 of 2 to 8 bits"""
     sigma: float = 1.0
-    """spread at the start, in bits"""
+    """spread at the start, in values"""
     least_sigma: float = 0.1
-    """least spread of any operand, in bits: rounding gives equal designs without"""
+    """least spread of any knob, in values: rounding gives equal designs without"""
     population: int = 0
-    """designs per generation; 0 for the library's 4 + floor(3 ln(2 L))"""
+    """designs per generation; 0 for the library's 4 + floor(3 ln(K L))"""
 
     def __post_init__(self) -> None:
         check_counts(self.seed, evaluations=self.evaluations)
         if self.population < 0 or self.population == 1:
             raise RunError(f"Expected population of 0 or at least 2, got {self.population}.")
-        if not MIN_BITS <= self.start_bits <= MAX_BITS:
-            raise RunError(
-                f"Expected start_bits from {MIN_BITS} to {MAX_BITS}, got {self.start_bits}."
-            )
+        if not 0 <= self.start <= 1:
+            raise RunError(f"Expected start from 0 to 1, got {self.start}.")
         if not 0 <= self.least_sigma <= self.sigma:
             raise RunError(
                 f"Expected 0 <= least_sigma <= sigma, got {self.least_sigma} and {self.sigma}."
@@ -73,18 +72,19 @@ def propose(task: TaskLike, args: Args) -> Proposals:
         args: Settings.
 
     Yields:
-        Bits of a generation, shape (population, 2, L).
+        A generation, shape (population, L, K).
     """
     task = find_task(task)
     import cma
 
     rng = np.random.default_rng(args.seed)
-    layers = len(task.network)
-    start = np.full(2 * layers, args.start_bits)
+    variables = Variables(task.space, len(task.network))
+    last = FIRST + variables.counts - 1
+    start = FIRST + variables.between(args.start)
     best = -np.inf
-    population = args.population or 4 + int(3 * np.log(2 * layers))
+    population = args.population or 4 + int(3 * np.log(len(variables)))
     options = {
-        "bounds": [MIN_BITS - MARGIN, MAX_BITS + MARGIN],
+        "bounds": [FIRST - MARGIN, (last + MARGIN).tolist()],
         "minstd": args.least_sigma,
         "randn": lambda *shape: rng.standard_normal(shape),
         "seed": float("nan"),  # leave NumPy's global generator alone
@@ -94,11 +94,11 @@ def propose(task: TaskLike, args: Args) -> Proposals:
         strategy = cma.CMAEvolutionStrategy(start, args.sigma, options | {"popsize": population})
         while not strategy.stop():
             samples = strategy.ask()
-            bits = np.clip(np.rint(samples), MIN_BITS, MAX_BITS).astype(np.int64)
-            rewards = yield bits.reshape(-1, 2, layers)
+            chosen = np.clip(np.rint(samples), FIRST, last).astype(np.int64)
+            rewards = yield variables.settings(chosen - FIRST)
             strategy.tell(samples, -rewards)
             if rewards.max() > best:
-                best, start = rewards.max(), bits[rewards.argmax()].astype(np.float64)
+                best, start = rewards.max(), chosen[rewards.argmax()].astype(np.float64)
         population *= 2
 
 

@@ -11,7 +11,6 @@ from lrmp.accuracy.model.digits import (
 )
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.networks import load_network
-from lrmp.hardware.space.design import MIN_BITS
 
 IMAGES = 64  # most designs that a search meets misclassify enough of them to be ruled out
 
@@ -28,29 +27,32 @@ class DigitsScreen:
 
     def __init__(self, accuracy: DigitsAccuracy) -> None:
         images = load_digits_split("search")
+        self._space = accuracy.space
         self._layers = load_quantized_layers(load_network("digits_cnn"))
         self._pixels, self._labels = images.pixels[:IMAGES], images.labels[:IMAGES]
         self._count = len(images.labels)
         self._float_correct = accuracy.float_correct("search")
         self._prefix: list[tuple[tuple[int, int], Floats]] = []
 
-    def least_drop(self, bits: IntArray) -> float:
+    def least_drop(self, settings: IntArray) -> float:
         """Bound the drop.
 
         Args:
-            bits: Weight and activation bits of every layer, each 2..8, shape (5, 2).
+            settings: Of every layer, shape (5, 2).
 
         Returns:
             Percentage points that the drop on all search images reaches at least.
         """
-        pairs = [(int(weight), int(activation)) for weight, activation in bits - MIN_BITS]
+        values = self._space.decode(settings)
+        weights, activations = values["weight_bits"], values["activation_bits"]
+        pairs = list(zip(weights.tolist(), activations.tolist(), strict=True))
         kept = 0
         while kept < len(self._prefix) and self._prefix[kept][0] == pairs[kept]:
             kept += 1
         del self._prefix[kept:]
         maps = self._prefix[-1][1] if kept else self._pixels
         for pair, layer in zip(pairs[kept:], self._layers[kept:], strict=True):
-            outputs = layer(maps, pair[0] + MIN_BITS, pair[1] + MIN_BITS)
+            outputs = layer(maps, *pair)
             last = layer is self._layers[-1]
             maps = outputs[:, 0, :] if last else to_maps(np.maximum(outputs, 0))
             self._prefix.append((pair, maps))

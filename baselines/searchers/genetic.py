@@ -1,7 +1,7 @@
 """A genetic algorithm: ``lrmp train genetic --env-id LRMP-ResNet18-v0 --seed 1``.
 
 By the ``pymoo`` library (Blank and Deb, IEEE Access 8, 2020): binary tournaments, uniform crossover
-of operands, polynomial mutation rounded to bits, the best of parents and children survive, no
+of knobs, polynomial mutation rounded to values, the best of parents and children survive, no
 design twice in a population. The settings are those that were best on tasks that are not scored
 (docs/results/tuning/tuning.md).
 """
@@ -15,9 +15,9 @@ from lrmp.accuracy.model.accuracy_model import AccuracyKind
 from lrmp.baselines.running.command import check_counts, check_library, run_command
 from lrmp.baselines.running.run_directory import RunDirectory
 from lrmp.baselines.searchers.search import Proposals, run_searcher
+from lrmp.baselines.searchers.variables import Variables
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.errors import RunError
-from lrmp.hardware.space.design import MAX_BITS, MIN_BITS
 
 AGENT = "genetic"
 
@@ -41,7 +41,7 @@ class Args:
     population: int = 10
     """designs per generation; the first one is drawn at random"""
     mutated: float = 4.0
-    """operands that mutate in a child, on average"""
+    """knobs of layers that mutate in a child, on average"""
     closeness: float = 3.0
     """the polynomial mutation's eta: the higher, the smaller the changes"""
 
@@ -62,7 +62,7 @@ def propose(task: TaskLike, args: Args) -> Proposals:
         args: Settings.
 
     Yields:
-        Bits of a generation, shape (B, 2, L); children that are in the population are left out.
+        A generation, shape (B, L, K); children that are in the population are left out.
     """
     task = find_task(task)
     from pymoo.algorithms.soo.nonconvex.ga import GA
@@ -73,10 +73,10 @@ def propose(task: TaskLike, args: Args) -> Proposals:
     from pymoo.operators.repair.rounding import RoundingRepair
     from pymoo.operators.sampling.rnd import IntegerRandomSampling
 
-    operands = 2 * len(task.network)
+    variables = Variables(task.space, len(task.network))
     mutation = PolynomialMutation(
         prob=1.0,
-        prob_var=min(1.0, args.mutated / operands),
+        prob_var=min(1.0, args.mutated / len(variables)),
         eta=args.closeness,
         vtype=float,
         repair=RoundingRepair(),
@@ -88,10 +88,16 @@ def propose(task: TaskLike, args: Args) -> Proposals:
         mutation=mutation,
         eliminate_duplicates=True,
     )
-    problem = Problem(n_var=operands, n_obj=1, xl=MIN_BITS, xu=MAX_BITS, vtype=int)
+    problem = Problem(
+        n_var=len(variables),
+        n_obj=1,
+        xl=np.zeros_like(variables.counts),
+        xu=variables.counts - 1,
+        vtype=int,
+    )
     algorithm.setup(problem, termination=NoTermination(), seed=args.seed, verbose=False)
     while (children := algorithm.ask()) is not None and len(children):
-        rewards = yield children.get("X").astype(np.int64).reshape(len(children), 2, -1)
+        rewards = yield variables.settings(children.get("X").astype(np.int64))
         children.set("F", -rewards[:, None])
         algorithm.tell(infills=children)
 

@@ -1,10 +1,10 @@
 """Greedy by sensitivity: ``python -m lrmp.baselines.searchers.greedy --env-id LRMP-ResNet18-v0``.
 
-From 8 bits everywhere, the change of one operand of one layer that gains most score per accuracy
-spent is made, again and again, until nothing that fits the allowed drop gains. What a change spends
-is looked up in the task's table, which costs no design; what it gains is scored, copies and all,
-and costs one. A change may go down to any width that needs fewer tiles (weights) or cycles
-(activations) than the next wider one.
+From the plain setting everywhere, the change of one knob of one layer that gains most score per
+accuracy spent is made, again and again, until nothing that fits the allowed drop gains. What a
+change spends is looked up in the task's table, which costs no design; what it gains is scored,
+copies and all, and costs one. A change leads away from the plain value, to any value that needs
+fewer tiles or cycles than the next one on the way; of a knob that needs neither, to any value.
 
 Gains are scored lazily (Minoux, Optimization Techniques, 1978): only the few changes that promised
 most per accuracy are scored anew, and the leader is made if it is among them. Gains here may also
@@ -23,7 +23,7 @@ from lrmp.baselines.searchers.additive_table import additive_table
 from lrmp.baselines.searchers.search import Proposals, run_searcher
 from lrmp.envs.scoring.dynamics import Dynamics
 from lrmp.envs.task.custom_task import TaskLike, find_task
-from lrmp.hardware.space.design import MAX_BITS, MIN_BITS
+from lrmp.hardware.frozen_arrays import IntArray
 
 AGENT = "greedy"
 NEEDS_TABLE = True
@@ -48,38 +48,38 @@ class Args:
 
 
 def propose(task: TaskLike, args: Args) -> Proposals:
-    """Go down from 8 bits.
+    """Leave the plain design, change by change.
 
     Args:
         task: What is searched.
         args: Settings.
 
     Yields:
-        Bits of the changes to score, shape (B, 2, L).
+        Designs with the changes to score, shape (B, L, K).
     """
     task = find_task(task)
     table, dynamics = additive_table(task), Dynamics(task)
-    entries = np.stack([table.weight_table, table.activation_table])
-    needs = np.stack([dynamics.tiles, dynamics.cycles])
-    # Change i sets an operand (0 weights, 1 activations) of a layer to MIN_BITS + step.
-    operand, layer, step = np.nonzero(np.diff(needs, axis=2) > 0)
-    gain, score_after = np.full((2, len(step)), np.inf)
-    fresh = np.zeros(len(step), dtype=bool)  # scored from the present design
+    layer, knob, place, side = changes(dynamics)
+    gain, score_after = np.full((2, len(place)), np.inf)
+    fresh = np.zeros(len(place), dtype=bool)  # scored from the present design
 
-    bits = np.full(needs.shape[:2], MAX_BITS)
-    allowance = table.drop_map.threshold(task.allowed_drop) - entries[:, :, -1].sum()
-    (score,) = yield bits[None]
+    design, every = dynamics.plain.copy(), np.arange(len(place))
+    allowance = table.drop_map.threshold(task.allowed_drop) - float(table.sums(design))
+    (score,) = yield design[None]
     while True:
-        step_now = bits[operand, layer] - MIN_BITS
-        price = entries[operand, layer, step] - entries[operand, layer, step_now]
-        possible = (step < step_now) & (price <= allowance)
+        settings = design[layer]
+        before = table.term_values(settings, layer)
+        settings[every, knob] = place
+        after = table.term_values(settings, layer)
+        price = np.sum([new - old for new, old in zip(after, before, strict=True)], axis=0)
+        possible = (side * (place - design[layer, knob]) > 0) & (price <= allowance)
         if not (possible & ((gain > 0) | ~fresh)).any():
             return
         rate = np.where(possible, gain / np.maximum(price, FREE), -np.inf)
         leader = int(rate.argmax())
         if fresh[leader] and gain[leader] > 0:
-            bits = bits.copy()
-            bits[operand[leader], layer[leader]] = MIN_BITS + step[leader]
+            design = design.copy()
+            design[layer[leader], knob[leader]] = place[leader]
             score, allowance = score_after[leader], allowance - price[leader]
             fresh[:] = False
             continue
@@ -87,10 +87,39 @@ def propose(task: TaskLike, args: Args) -> Proposals:
         stale = np.flatnonzero(possible & ~fresh)
         if gain[leader] < np.inf and gain[leader] > 0:
             stale = stale[np.argsort(-rate[stale], kind="stable")[: args.rescored]]
-        designs = np.repeat(bits[None], len(stale), axis=0)
-        designs[np.arange(len(stale)), operand[stale], layer[stale]] = MIN_BITS + step[stale]
+        designs = np.repeat(design[None], len(stale), axis=0)
+        designs[every[: len(stale)], layer[stale], knob[stale]] = place[stale]
         score_after[stale] = yield designs
         gain[stale], fresh[stale] = score_after[stale] - score, True
+
+
+def changes(dynamics: Dynamics) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """List the changes that may save something.
+
+    Args:
+        dynamics: Of the task.
+
+    Returns:
+        Of every change the layer, the knob, the place of the new value, and on which side of the
+        plain value it lies, -1 or 1; each of shape (N,).
+    """
+    space, plain = dynamics.space, dynamics.plain
+    found = []
+    for knob, size in enumerate(space.sizes):
+        turned = np.repeat(plain[None], size, axis=0)
+        turned[:, :, knob] = np.arange(size)[:, None]
+        needs = np.stack(dynamics.amounts(np.arange(len(plain)), turned))
+        idle = bool((needs == needs[:, :1]).all())
+        for layer in range(len(plain)):
+            values = space.choices(layer)[knob]
+            start = int(np.searchsorted(values, plain[layer, knob]))
+            for rank, place in enumerate(values.tolist()):
+                side = int(np.sign(rank - start))
+                saves = needs[:, place, layer] < needs[:, values[rank - side], layer]
+                if side and (idle or saves.any()):
+                    found.append((layer, knob, place, side))
+    layers, knobs, places, sides = np.array(found, dtype=np.int64).reshape(-1, 4).T
+    return layers, knobs, places, sides
 
 
 def train(args: Args, *, progress: bool = True) -> RunDirectory:

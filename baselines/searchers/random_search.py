@@ -1,6 +1,7 @@
 """Random search: ``lrmp train random --env-id LRMP-ResNet18-v0 --seed 1``.
 
-Bits of every layer drawn uniformly from 2..8, which is what uniformly random actions give.
+Every knob of every layer is drawn from its values, all as likely, which is what uniformly random
+actions give.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from lrmp.baselines.running.command import check_counts, run_command
 from lrmp.baselines.running.run_directory import RunDirectory
 from lrmp.baselines.searchers.search import Proposals, run_searcher
 from lrmp.envs.task.custom_task import TaskLike
-from lrmp.hardware.space.design import MAX_BITS, MIN_BITS
+from lrmp.hardware.space.design_space import DesignSpace
 
 AGENT = "random"
 BATCH = 50  # designs scored together, which is faster; the draws do not depend on it
@@ -51,25 +52,26 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     return run_searcher(
         AGENT,
         args,
-        lambda task, args: propose(len(task.network), args.seed),
+        lambda task, args: propose(task.space, len(task.network), args.seed),
         args.evaluations,
         progress=progress,
     )
 
 
-def propose(layers: int, seed: int) -> Proposals:
+def propose(space: DesignSpace, layers: int, seed: int) -> Proposals:
     """Draw designs without end.
 
     Args:
+        space: The knobs.
         layers: L.
         seed: Fixes the designs.
 
     Yields:
-        Bits of shape (BATCH, 2, L).
+        Designs, shape (BATCH, L, K).
     """
     rng = np.random.default_rng(seed)
     while True:
-        yield rng.integers(MIN_BITS, MAX_BITS + 1, (BATCH, 2, layers))
+        yield space.sample(rng, layers, BATCH)
 
 
 def main() -> None:

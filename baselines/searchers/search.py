@@ -1,7 +1,7 @@
 """Score proposed designs and keep the best: what every search without learning does.
 
-A searcher is a generator: it yields designs, bits of shape (B, 2, L) with the weights first, and is
-sent their rewards, shape (B,). Every design it yields is counted and scored, a repeated one too, as
+A searcher is a generator: it yields designs, settings of shape (B, L, K), and is sent their
+rewards, shape (B,). Every design it yields is counted and scored, a repeated one too, as
 every episode of a learning agent is.
 
 Scored designs go to the run's journal at once. An interrupted search starts again from its seed
@@ -67,10 +67,10 @@ def _search(run: Run, proposals: Proposals, count: int) -> None:
         _Journal(run.directory) as journal,
         tqdm(total=count, desc=run.title, unit="design", disable=not run.progress) as bar,
     ):
-        tally = DesignTally(journal.seconds_before)
-        for bits, scored in score_proposals(run.task, proposals, count, journal):
+        tally = DesignTally(run.task.space, journal.seconds_before)
+        for settings, scored in score_proposals(run.task, proposals, count, journal):
             rewards, gains, drops = zip(*scored, strict=True)
-            if tally.add(rewards, gains, drops, bits[:, 0], bits[:, 1]):
+            if tally.add(rewards, gains, drops, settings):
                 bar.set_postfix(best=f"{tally.best_reward:.3f}", refresh=False)
             bar.update(len(scored))
     run.finish(tally, env_steps=0)
@@ -88,40 +88,40 @@ def score_proposals(
         journal: Knows designs that were scored before; None if there is none.
 
     Yields:
-        Bits of a batch, shape (B, 2, L), and reward, gain and drop of its designs.
+        Settings of a batch, shape (B, L, K), and reward, gain and drop of its designs.
     """
     task = find_task(task)
     dynamics = Dynamics(task)
-    done, bits = 0, next(proposals, None)
-    while bits is not None:
-        bits = bits[: count - done]
-        rows = journal.replay(bits) if journal else []
-        fresh = bits[len(rows) :]
+    done, settings = 0, next(proposals, None)
+    while settings is not None:
+        settings = settings[: count - done]
+        rows = journal.replay(settings) if journal else []
+        fresh = settings[len(rows) :]
         if len(fresh):
-            scores = dynamics.scores(fresh[:, 0], fresh[:, 1])
+            scores = dynamics.scores(fresh)
             columns = (scores.reward, scores.gain, scores.accuracy_drop)
             new = list(zip(*(column.tolist() for column in columns), strict=True))
             if journal:
                 journal.append(fresh, new)
             rows = rows + new
-        done += len(bits)
-        yield bits, rows
+        done += len(settings)
+        yield settings, rows
         if done >= count:
             return
         try:
-            bits = proposals.send(np.array([reward for reward, _, _ in rows]))
+            settings = proposals.send(np.array([reward for reward, _, _ in rows]))
         except StopIteration:
             return
 
 
 class _Line(NamedTuple):
-    bits: str
+    design: str
     seconds: float
     row: Row
 
 
 class _Journal:
-    """Designs of an unfinished run, a line each: bits, seconds, reward, gain, drop."""
+    """Designs of an unfinished run, a line each: settings, seconds, reward, gain, drop."""
 
     def __init__(self, run: RunDirectory) -> None:
         self._path = run.journal_path
@@ -145,41 +145,42 @@ class _Journal:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def replay(self, bits: IntArray) -> list[Row]:
+    def replay(self, settings: IntArray) -> list[Row]:
         """Look up the next designs, as far as they are known."""
-        known = self._known[self._next : self._next + len(bits)]
-        for text, line in zip(map(_text, bits), known, strict=False):
-            if text != line.bits:
+        known = self._known[self._next : self._next + len(settings)]
+        for text, line in zip(map(_text, settings), known, strict=False):
+            if text != line.design:
                 raise RunError(
-                    f"Expected design {self._next + 1} of the search to be {line.bits} as in "
+                    f"Expected design {self._next + 1} of the search to be {line.design} as in "
                     f"{self._path}, got {text}: libraries or code have changed since. Delete the "
                     "directory to start the run afresh."
                 )
             self._next += 1
         return [line.row for line in known]
 
-    def append(self, bits: IntArray, rows: list[Row]) -> None:
+    def append(self, settings: IntArray, rows: list[Row]) -> None:
         """Write new designs down."""
         seconds = self.seconds_before + time.perf_counter() - self._started
         self._file.add(
             *(
                 f"{_text(design)},{seconds:.3f},{','.join(map(repr, row))}"
-                for design, row in zip(bits, rows, strict=True)
+                for design, row in zip(settings, rows, strict=True)
             )
         )
 
     def _damaged(self, error: Exception) -> RunError:
         return RunError(
-            f"Expected bits, seconds, reward, gain and drop per line in {self._path}: {error}. "
+            f"Expected settings, seconds, reward, gain and drop per line in {self._path}: {error}. "
             "Delete it to start the run afresh."
         )
 
 
 def _parse(line: str) -> _Line:
-    bits, *numbers = line.split(",")
+    design, *numbers = line.split(",")
     seconds, reward, gain, drop = map(float, numbers)
-    return _Line(bits, seconds, (reward, gain, drop))
+    return _Line(design, seconds, (reward, gain, drop))
 
 
 def _text(design: IntArray) -> str:
-    return "/".join("".join(map(str, row)) for row in design.tolist())
+    """Write places of values, layer by layer."""
+    return "/".join(" ".join(map(str, row)) for row in design.tolist())

@@ -1,34 +1,31 @@
-"""Uniform bits: ``python -m lrmp.baselines.searchers.uniform --env-id LRMP-ResNet18-v0``.
+"""Uniform settings: ``python -m lrmp.baselines.searchers.uniform --env-id LRMP-ResNet18-v0``.
 
-Every layer gets the same bits. By default weights and activations share one width (7 designs);
-with ``--pairs`` each has its own (49 designs).
+Every layer gets the same setting: all settings of the task's knobs are tried (49 designs for bits
+of weights and activations). A layer that may not have one gets the nearest that it may have.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
 from lrmp.baselines.running.command import run_command
 from lrmp.baselines.running.run_directory import RunDirectory
 from lrmp.baselines.searchers.search import Proposals, run_searcher
-from lrmp.envs.task.custom_task import TaskLike
-from lrmp.hardware.space.design import BIT_WIDTHS
+from lrmp.envs.task.custom_task import TaskLike, find_task
+
+AGENT = "uniform"
 
 
 @dataclass(frozen=True)
 class Args:
-    """Best uniform bit width."""
+    """Best uniform setting."""
 
     env_id: TaskLike = "LRMP-ResNet18-v0"
     """id of the environment, in any form, or a task file (.toml)"""
     accuracy: AccuracyKind | None = None
     """run the "network" itself, or look drops up in a "table"; default: as the task does"""
-    pairs: bool = False
-    """let weights and activations have different widths"""
     runs_dir: Path = Path("runs")
-    """where the run directory is made: RUNS_DIR/ENV_ID__uniform__0, or ...__uniform-pairs__0"""
+    """where the run directory is made: RUNS_DIR/ENV_ID__uniform__0"""
 
 
 def train(args: Args, *, progress: bool = True) -> RunDirectory:
@@ -41,28 +38,23 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     Returns:
         The finished run directory.
     """
-    agent = "uniform-pairs" if args.pairs else "uniform"
-    widths = [(w, a) for w in BIT_WIDTHS for a in BIT_WIDTHS if args.pairs or w == a]
-    return run_searcher(
-        agent,
-        args,
-        lambda task, args: propose(widths, len(task.network)),
-        len(widths),
-        progress=progress,
-    )
+    count = len(find_task(args.env_id).space.settings)
+    return run_searcher(AGENT, args, lambda task, args: propose(task), count, progress=progress)
 
 
-def propose(widths: list[tuple[int, int]], layers: int) -> Proposals:
+def propose(task: TaskLike) -> Proposals:
     """Propose uniform designs.
 
     Args:
-        widths: Bits of the weights and of the activations of every design.
-        layers: L.
+        task: What is searched.
 
     Yields:
-        Bits of all designs at once, shape (len(widths), 2, L).
+        All designs at once, shape (S, L, K); those that do not fit the budget are left out.
     """
-    yield np.repeat(np.array(widths)[:, :, None], layers, axis=2)
+    task = find_task(task)
+    designs = task.space.uniform(len(task.network))
+    fits = task.cost_model.tiles_per_copy(designs).sum(axis=1) <= task.budget
+    yield designs[fits] if fits.any() else designs  # that none fits is told when they are scored
 
 
 def main() -> None:

@@ -185,12 +185,12 @@ class _Reader:
                 ids = []
             if not ids:
                 raise StudyError(unknown_name("task", word, TASKS))
+            if kind:
+                check_kind(kind)
             for task_id in ids:
-                if kind:
-                    check_kind(kind)
-                    plain = task_of(RunKey(task_id, "", "", 0, 0), own_tasks)
-                    own = plain.accuracy.kind == kind
-                found[task_id, "" if not kind or own else kind] = None
+                key = RunKey(task_id, "", "", 0, 0)
+                own = not kind or task_of(key, own_tasks).accuracy.kind == kind
+                found[task_id, "" if own else kind] = None
         return list(found), own_tasks
 
     def _agent(self, name: str, table: Any, study: Mapping[str, Any]) -> _Agent:

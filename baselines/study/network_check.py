@@ -22,6 +22,7 @@ from lrmp.envs.task.task import Task
 from lrmp.errors import AccuracyDataError, MissingExtraError, StudyError
 from lrmp.foreign_text import parse_json
 from lrmp.growing_file import read_whole_lines
+from lrmp.hardware.space.design import Design
 from lrmp.whole_file import write_whole
 
 CHECKS = "network_checks.jsonl"
@@ -57,9 +58,9 @@ def check_winners(
     accuracy: NetworkAccuracy | None = None
     for label, record in tqdm(winners.items(), desc="network checks", unit="task", disable=not run):
         task = task_of(record_key(record), own_tasks)
-        weights, activations = (record["design"][f"{o}_bits"] for o in ("weight", "activation"))
+        design = Design.from_json(record["design"], task.space)
         if isinstance(task.accuracy, DigitsAccuracy):
-            drop = task.accuracy.test_drop(weights, activations)
+            drop = task.accuracy.test_drop(design)
             found[label] = {"test": {"drop": drop}}  # as the leaderboard does
             continue
         try:
@@ -68,12 +69,11 @@ def check_winners(
             found[label] = "no network at hand"
             continue
         if accuracy is None or accuracy.protocol != protocol:  # tasks share a calibration
-            accuracy = NetworkAccuracy(protocol, data_root(data))
+            accuracy = NetworkAccuracy(protocol, task.space, data_root(data))
         check: Check = {
             "network": protocol.network,
             "protocol": accuracy.fingerprint,
-            "weight_bits": weights,
-            "activation_bits": activations,
+            **{name: design[name].tolist() for name in task.space.names},
         }
         if _identity(check) not in known:
             if not run:
@@ -81,7 +81,7 @@ def check_winners(
                 continue
             try:
                 for split in SPLITS:
-                    result = accuracy.evaluator.evaluate(weights, activations, split)
+                    result = accuracy.evaluator.evaluate(design, split)
                     check[split] = asdict(result) | {
                         "drop": result.drop,
                         "interval": result.interval(),
@@ -109,4 +109,6 @@ def _read(path: Path) -> list[Check]:
 
 
 def _identity(check: Check) -> tuple[Any, ...]:
-    return check["protocol"], *check["weight_bits"], *check["activation_bits"]
+    """Return the protocol and the values of the knobs, which are lists."""
+    knobs = sorted(name for name, values in check.items() if isinstance(values, list))
+    return check["protocol"], *((name, *check[name]) for name in knobs)

@@ -43,7 +43,7 @@ def run_on_ray(
         StudyError: If there is no cluster at the address.
     """
     try:
-        import ray
+        import ray  # pyright: ignore[reportMissingImports]  a client
     except ImportError as error:
         raise MissingExtraError(
             'Expected Ray for --engine ray; run pip install "lrmp[ray]".'

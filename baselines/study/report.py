@@ -25,7 +25,7 @@ from lrmp.baselines.study.statistics import (
     optimality_gaps,
     probability_of_improvement,
 )
-from lrmp.envs.scoring.outcome import evaluate_bits
+from lrmp.envs.scoring.outcome import evaluate_settings
 from lrmp.envs.scoring.reward import lrmp_reward
 from lrmp.envs.task.optimum import stored_optimum
 from lrmp.envs.task.task import TASKS as REGISTERED
@@ -438,7 +438,7 @@ def _proven(record: StudyRecord, scores: Scores) -> str:
     if optimum is None:
         return ""
     design, task = optimum.design, scores.task(record)
-    gain = evaluate_bits(task, design.weight_bits, design.activation_bits).gain
+    gain = evaluate_settings(task, design.settings).gain
     # The drop may be another by now. A design within the allowed one pays nothing.
     within = lrmp_reward(gain, task.allowed_drop, task.allowed_drop)
     return f"{gain:.2f}x" if math.isclose(optimum.value, within) else ""

@@ -169,7 +169,7 @@ class Scores:
 
         Returns:
             Shape (R,), by seed; R is 0 where there are no runs. Before its first design an agent
-            has 8 bits everywhere, whose reward is 0.
+            has the plain design, whose reward is 0.
         """
         runs = self._runs.get((agent, task), {})
         reach = [far for far in runs if far >= count]
@@ -262,10 +262,10 @@ def _check_record(record: StudyRecord, what: str) -> None:
             for name in names:
                 if type(place[name]) not in (int, float):
                     raise ValueError(f"{name} {place[name]!r}")
-        for operand in ("weight_bits", "activation_bits"):
-            tuple(record["design"][operand])
+        for values in record["design"].values():
+            tuple(values)
         hash(record["task_fingerprint"])
-    except (ValueError, LookupError, TypeError) as error:
+    except (AttributeError, ValueError, LookupError, TypeError) as error:
         raise StudyError(
             f"Expected the record of {what} as a run left it, got {error!r}. Delete its line: the "
             "run is read again from its run directory."

@@ -4,18 +4,16 @@ from dataclasses import replace
 from functools import partial
 from typing import Literal
 
-import numpy as np
-
 from lrmp.baselines.validation.case import ValidationCase
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.component import Component
 from lrmp.hardware.chip.peak import peak_ops_per_s
 from lrmp.hardware.cost.cost_model import CostModel
-from lrmp.hardware.cost.energy import ENERGY_COMPONENTS
 from lrmp.hardware.networks import load_network
 from lrmp.hardware.networks.layer import Layer
 from lrmp.hardware.networks.network import Network
 from lrmp.hardware.space.design import Design
+from lrmp.hardware.space.precision import precision
 from lrmp.solvers.replication.oracle import solve_replication
 from lrmp.solvers.replication.problem import ReplicationProblem
 
@@ -32,9 +30,11 @@ def isaac_roll_up(chip: Accelerator) -> list[ValidationCase]:
     power_w = sum(chip.peak_power_uw(chip.tiles).values()) / 1e6
     # A crossbar full of 16-bit weights, 16 input bits in 1.6 us; 8 crossbars are an IMA.
     layer = Layer.linear("mvm", 128, 16, 1000)
-    energy = CostModel(Network("full crossbar", (layer,)), chip, max_bits=16).energy
+    model = CostModel(Network("full crossbar", (layer,)), chip, precision(16))
+    wide = Design.of(dict.fromkeys(model.space.names, 16), layers=1, space=model.space)
+    energy_fj = model.evaluate(wide).energy_breakdown_fj
     crossbar_fj = sum(
-        int(energy.base_fj[ENERGY_COMPONENTS.index(name), -1, -1, 0]) / layer.positions
+        energy_fj[name] / layer.positions
         for name in ("adc", "cells", "row_drive", "shift_add", "registers")
     )
     line = partial(
@@ -317,9 +317,9 @@ def bruschi_clusters(chip: Accelerator) -> list[ValidationCase]:
     model = CostModel(
         Network("resnet18 at 256 x 256", layers), replace(chip, tiles=512, provenance={})
     )
-    weights, activations = np.full(len(layers), 4), np.full(len(layers), 8)
-    one_copy = int(model.layer_cycles(weights, activations, 1).max())
-    problem = ReplicationProblem.of(model, weights, activations, 512, "throughput")
+    settings = Design.of({"weight_bits": 4, "activation_bits": 8}, layers=len(layers)).settings
+    one_copy = int(model.layer_cycles(settings).max())
+    problem = ReplicationProblem.of(model, settings, 512, "throughput")
     intervals = (one_copy, solve_replication(problem).objective_value)
     return [
         ValidationCase(
@@ -356,5 +356,6 @@ def _full_core_tops_per_w(
     """Divide the operations of a layer that fills one crossbar by its energy."""
     layer = Layer.linear("mvm", rows, chip.crossbar_columns, 1000)
     model = CostModel(Network("full core", (layer,)), chip)
-    report = model.evaluate(Design.uniform(1, weight_bits, activation_bits))
+    bits = {"weight_bits": weight_bits, "activation_bits": activation_bits}
+    report = model.evaluate(Design.of(bits, layers=1))
     return 2 * layer.macs / report.energy_j / 1e12

@@ -4,13 +4,12 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import Literal
 
-import numpy as np
-
 from lrmp.baselines.validation.case import ValidationCase
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.preset import load_preset
 from lrmp.hardware.cost.cost_model import CostModel
 from lrmp.hardware.networks import load_network
+from lrmp.hardware.space.design import Design
 from lrmp.solvers.replication.oracle import solve_replication
 from lrmp.solvers.replication.problem import ReplicationProblem
 
@@ -159,6 +158,7 @@ def _lrmp_model(network: str, rate: int) -> CostModel:
 def _gain(network: str, rate: int, bits: int, objective: Objective) -> float:
     """Compare uniform bits with optimal copies on the 8-bit chip's tiles with the 8-bit chip."""
     model = _lrmp_model(network, rate)
-    uniform = np.full(len(model.network), bits)
-    problem = ReplicationProblem.of(model, uniform, uniform, model.baseline.tiles, objective)
+    uniform = Design.of(dict.fromkeys(model.space.names, bits), layers=len(model.network))
+    budget = model.baseline.tiles
+    problem = ReplicationProblem.of(model, uniform.settings, budget, objective)
     return model.baseline.cost(objective) / solve_replication(problem).objective_value

@@ -12,6 +12,8 @@ from lrmp.hardware.chip.adc import flash_area_ratio
 from lrmp.hardware.chip.technology import area_ratio, energy_ratio
 from lrmp.hardware.cost.cost_model import CostModel
 from lrmp.hardware.networks import load_network
+from lrmp.hardware.space.design import Design
+from lrmp.hardware.space.precision import precision
 
 #: PIMSYN's config.json: 0.03 mW of a crossbar of 128 and 128 DACs of 0.8 uW.
 PIMSYN_STATIC_UW = 30 + 128 * 0.8
@@ -33,12 +35,13 @@ def cim_aq_vgg16(chip: Accelerator) -> list[ValidationCase]:
     model = CostModel(load_network("vgg16"), chip)
     # Both constraints: first and last layer at 8/8, weights of 4 or 8 bits. Only these weights need
     # the published 7494 crossbars (the second layer needs as many at 4 bits as at 8).
-    weights = np.array([8, *[4] * 12, 8, 4, 8])
+    weights = [8, *[4] * 12, 8, 4, 8]
+    fewer = Design.of({"weight_bits": weights})
     baseline = model.baseline.latency_cycles
 
     def speedup(*inner_activations: int) -> float:
-        activations = np.array([8, *inner_activations, 8])
-        return baseline / int(model.layer_cycles(weights, activations, 1).sum())
+        bits = {"weight_bits": weights, "activation_bits": [8, *inner_activations, 8]}
+        return baseline / int(model.layer_cycles(Design.of(bits).settings).sum())
 
     line = partial(
         ValidationCase,
@@ -65,7 +68,7 @@ def cim_aq_vgg16(chip: Accelerator) -> list[ValidationCase]:
         line(
             what="CIM-AQ, VGG-16: crossbars at 8/8 bits and of the published design",
             unit="",
-            model=(model.baseline.tiles, int(model.tiles_per_copy(weights).sum())),
+            model=(model.baseline.tiles, int(model.tiles_per_copy(fewer.settings).sum())),
             published=(8456, 7494),
             decimals=0,
             note=unread,
@@ -291,14 +294,15 @@ def cifar_networks(chip: Accelerator) -> list[ValidationCase]:
     """
     intervals, latencies, energies = [], [], []
     for network in (cifar_alexnet(), cifar_vgg16(), cifar_resnet18()):
-        model = CostModel(network, chip, max_bits=16)
-        bits = np.full(len(network), 16)
-        cycles = model.layer_cycles(bits, bits, 1)
+        space = precision(16)
+        model = CostModel(network, chip, space)
+        wide = Design.of(dict.fromkeys(space.names, 16), layers=len(network), space=space).settings
+        cycles = model.layer_cycles(wide)
         intervals.append(_ms(int(cycles.max()), chip))
         latencies.append(_ms(int(cycles.sum()), chip))
-        one_copy = model.copies_energy_fj(bits, bits, [np.array([1])] * len(network))
+        one_copy = model.copies_energy_fj(wide, [np.array([1])] * len(network))
         dynamic_mj = sum(int(energy[0]) for energy in one_copy) / 1e12
-        static_mw = int(model.tiles_per_copy(bits).sum()) * PIMSYN_STATIC_UW / 1e3
+        static_mw = int(model.tiles_per_copy(wide).sum()) * PIMSYN_STATIC_UW / 1e3
         energies.append(dynamic_mj + static_mw * intervals[-1] / 1e3)
     line = partial(
         ValidationCase,

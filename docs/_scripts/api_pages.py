@@ -12,7 +12,16 @@ from pathlib import Path
 import lrmp
 
 #: Shown module by module, as they export nothing.
-OPEN = ("lrmp.agents", "lrmp.baselines", "lrmp.envs.procedural", "lrmp.errors")
+OPEN = (
+    "lrmp.agents",
+    "lrmp.baselines.experiments",
+    "lrmp.baselines.learners",
+    "lrmp.baselines.running",
+    "lrmp.baselines.searchers",
+    "lrmp.envs.procedural",
+    "lrmp.errors",
+    "lrmp.plotting",
+)
 #: The command line has its own help.
 CLOSED = ("lrmp.cli",)
 

@@ -124,8 +124,8 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     An episode never truncates.
 
     ## Info
-    Every step: the value executed of every knob, by its name: `weight_bits` and `activation_bits`.
-    The last step also: `design` (settings and copies), `report` (exact cost by layer), `gain`,
+    Every step: the value executed of every knob, by its name: `weight_bits` and `activation_bits`;
+    of a knob whose values are labels, the place. The last step also: `design` (settings and copies), `report` (exact cost by layer), `gain`,
     `accuracy_drop` (percentage points), `accuracy_is_estimate`, `proven_optimal` (whether the
     oracle proved its copies optimal).
 
@@ -258,7 +258,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
             self._settings[layer] = before
             raise
         info: dict[str, Any] = {
-            knob.name: knob.values[place]
+            knob.name: knob.numbers[place]
             for knob, place in zip(dynamics.space.knobs, setting, strict=True)
         }
         reward = 0.0

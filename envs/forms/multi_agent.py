@@ -294,7 +294,7 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
             self.agents, self.outcome = [], outcome
             common |= outcome.info
         values = {
-            name: column.tolist() for name, column in self.dynamics.space.decode(settings).items()
+            name: column.tolist() for name, column in self.dynamics.space.numbers(settings).items()
         }
         infos = {
             agent: {name: column[layer] for name, column in values.items()} | common

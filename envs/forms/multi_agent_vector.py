@@ -44,6 +44,7 @@ class MultiAgentVector:
     Attributes:
         observation_size: Elements of a layer's observation.
         state_size: Elements of the state.
+        sizes: How many values the K knobs have.
         played: Settings, shape (B, L, K), and scores of every round since the last reset.
 
     Raises:
@@ -66,6 +67,7 @@ class MultiAgentVector:
         check_rules(rounds, credit)
         self.num_envs, self.rounds, self.credit = num_envs, rounds, credit
         self.dynamics = Dynamics(task, reward, solver)
+        self.sizes = self.dynamics.space.sizes
         self._shown = shown_features(
             self.dynamics.task, features, agent_features(self.dynamics.space)
         )

@@ -158,7 +158,7 @@ class OneShotEnv(gym.Env[Observation, Action]):
         outcome = self.dynamics.outcome(settings)
         reward = outcome.reward(self.dynamics.reward)
         self.outcome, self._running = outcome, False
-        info = {**self.dynamics.space.decode(settings), **outcome.info}
+        info = {**self.dynamics.space.numbers(settings), **outcome.info}
         return self._observe(settings), reward, True, False, info
 
     def render(self) -> str | Frame | None:

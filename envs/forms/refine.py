@@ -187,7 +187,7 @@ class RefineEnv(gym.Env[Observation, int]):
         }
         if terminated:
             self.outcome, self._elapsed = outcome, None
-            info |= self.dynamics.space.decode(self._settings) | outcome.info
+            info |= self.dynamics.space.numbers(self._settings) | outcome.info
         return observation, reward, terminated, False, info
 
     def render(self) -> str | Frame | None:

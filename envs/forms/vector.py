@@ -256,7 +256,7 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
         return {
             **{
                 f"design_{name}": values
-                for name, values in self.dynamics.space.decode(settings).items()
+                for name, values in self.dynamics.space.numbers(settings).items()
             },
             "replication": scores.replication[which],
             "gain": scores.gain[which],
@@ -289,7 +289,7 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
             if values.dtype.kind in ("iuf" if isinstance(single, spaces.Box) else "iu"):
                 inside = (values >= 0) & (values <= self._most_action())  # False for NaN
                 # Not -1: where there is no row, the numbers of one could not be told.
-                good = inside[rows].reshape(len(rows), math.prod(shape[1:])).all(axis=1)
+                good = inside[rows].reshape(len(rows), math.prod(values.shape[1:])).all(axis=1)
                 if good.all():
                     return values
                 wrong = values[rows[~good][0]]
@@ -305,7 +305,7 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
         """Spread the infos of some episodes over arrays of all, with a mask of who has them."""
         for key, values in found.items():
             if key not in infos:
-                infos[key] = _nothing((self.num_envs, *values.shape[1:]), values.dtype)
+                infos[key] = np.zeros((self.num_envs, *values.shape[1:]), dtype=values.dtype)
                 infos[f"_{key}"] = np.zeros(self.num_envs, dtype=bool)
             infos[key][rows], infos[f"_{key}"][rows] = values, True
 
@@ -322,7 +322,7 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
             if key.startswith("_"):
                 for part, who in ((final, mask & ended), (rest, mask & ~ended)):
                     if who.any():
-                        values = _nothing(infos[key[1:]].shape, infos[key[1:]].dtype)
+                        values = np.zeros_like(infos[key[1:]])
                         values[who] = infos[key[1:]][who]
                         part[key[1:]], part[key] = values, who
         return {
@@ -332,29 +332,6 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
             "final_info": final,
             "_final_info": ended.copy(),
         }
-
-
-def _nothing(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Make infos that no episode has yet: zeros, empty text, or None as an object."""
-    empty = np.zeros(shape, dtype)
-    if dtype.kind == "O":
-        empty[...] = None
-    return empty
-
-
-def scalar_infos(values: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Give infos of one value per episode the type that Gymnasium's vector environment gives them.
-
-    Args:
-        values: By key; numbers or labels, shape (n,).
-
-    Returns:
-        The same, labels as objects.
-    """
-    return {
-        key: array.astype(object) if array.dtype.kind == "U" else array
-        for key, array in values.items()
-    }
 
 
 def check_num_envs(num_envs: int) -> None:

@@ -38,7 +38,7 @@ from lrmp.solvers.replication.oracle import SolverName, check_solver
 MAX_LAYERS = 128  # layers that observations have room for; ResNet-101 has 105
 REMEMBERED = 256  # instances that are not drawn again
 
-Observation = dict[str, NDArray[Any]]
+Observation = dict[str, NDArray[Any] | np.int64]
 Inner = TypeVar("Inner", LayerwiseEnv, OneShotEnv)
 
 
@@ -364,8 +364,8 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
 
     ## Info
     As `OneShotEnv`, but the values of every knob (`weight_bits`, `activation_bits`) have room for
-    the largest network, so that vector environments can stack them: shape (128,), 0 or no text
-    behind the last layer. `num_layers` says how many layers there are; `design` is that of the
+    the largest network, so that vector environments can stack them: shape (128,), 0 behind
+    the last layer. `num_layers` says how many layers there are; `design` is that of the
     network. `reset` has `instance`.
 
     ## Arguments
@@ -431,7 +431,7 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
         count = len(inner.task.network)
         seen, reward, terminated, truncated, info = inner.step(values[: len(self.space) * count])
         for name in self.space.names:
-            padded = np.zeros(MAX_LAYERS, dtype=info[name].dtype)
+            padded = np.zeros(MAX_LAYERS, dtype=np.int64)
             padded[:count] = info[name]
             info[name] = padded
         info["num_layers"] = count

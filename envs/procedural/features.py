@@ -126,14 +126,14 @@ def _own(function: Callable[[Task], ArrayLike], task: Task) -> NDArray[np.float6
 
 def _least(table: SettingTable[np.int64], task: Task) -> IntArray:
     """Find the least of a quantity that every layer may have, shape (L,)."""
-    space, count = task.space, len(task.network)
-    values = table.values.reshape(*(space.sizes[axis] for axis in table.axes), count)
-    masks = space.masks(count)
-    for place, axis in enumerate(table.axes):
-        shape = [1] * len(table.axes) + [count]
+    space, layers = task.space, len(task.network)
+    values = table.values.reshape(layers, *(space.sizes[axis] for axis in table.axes))
+    masks = space.masks(layers)
+    for place, axis in enumerate(table.axes, start=1):
+        shape = [layers] + [1] * len(table.axes)
         shape[place] = -1
-        values = np.where(masks[axis].T.reshape(shape), values, values.max())
-    least: IntArray = values.reshape(-1, count).min(axis=0)
+        values = np.where(masks[axis].reshape(shape), values, values.max())
+    least: IntArray = values.reshape(layers, -1).min(axis=1)
     return least
 
 

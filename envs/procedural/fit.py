@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.accuracy.model.sensitivity_table import SensitivityTable, load_table
-from lrmp.hardware.space.precision import PRECISION
 from lrmp.whole_file import write_whole
 
 #: The measured networks of LRMP-Procedural-v0; those for MNIST are too small to fit a trend to.
@@ -41,8 +40,9 @@ def describe_table(table: SensitivityTable) -> dict[str, float]:
     bits = np.array(SLOPE_BITS) - LEVEL_BITS
     rest: list[NDArray[np.float64]] = []
     for operand in ("weight", "activation"):
-        logs = np.log10(np.maximum(getattr(table, operand), FLOOR))
-        widths = PRECISION[f"{operand}_bits"].values
+        knob = f"{operand}_bits"
+        logs = np.log10(np.maximum(table.terms[knob,], FLOOR))
+        widths = table.space[knob].values
         inside = logs[:, [widths.index(width) for width in SLOPE_BITS]]
         slopes, levels = np.polyfit(bits, inside.T, 1)
         trend, level = np.polyfit(depth, levels, 1)

@@ -3,6 +3,7 @@
 import json
 import math
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -10,10 +11,12 @@ from operator import index
 from typing import Any, Literal, Self
 
 from lrmp.envs.scoring.outcome import Outcome
+from lrmp.envs.task.task import Task
 from lrmp.hardware.short_repr import short_name, short_repr
 from lrmp.hardware.space.design import Design
+from lrmp.hardware.space.knob import Value
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 TrainedOn = Literal["this-task", "other-tasks"]
 
@@ -62,12 +65,16 @@ class Claim:
 class Record:
     """The best design of one run, what it claims, and what finding it took.
 
+    A record can be read without its task, which may be one that lrmp no longer has: its design is
+    as it was written, and `design_for` a task.
+
     Attributes:
         task: Task id with version.
         task_fingerprint: SHA-256 of the task's definition where the run was made.
         agent: Name under which the run is ranked.
         seed: Seed of the run.
-        design: Bits and copies of every layer.
+        design: What ``Design.to_json`` returns: by the name of a knob its value in every layer, and
+            the copies as ``"replication"``.
         claim: Numbers that a replay recomputes.
         evaluated_designs: Designs scored before the run ended.
         env_steps: Environment steps taken; 0 for searches that score designs directly.
@@ -82,7 +89,7 @@ class Record:
     task_fingerprint: str
     agent: str
     seed: int
-    design: Design
+    design: dict[str, list[Value]]
     claim: Claim
     evaluated_designs: int
     env_steps: int
@@ -125,7 +132,7 @@ class Record:
             task_fingerprint=outcome.task.fingerprint,
             agent=agent,
             seed=index(seed),  # numpy's integers are no JSON
-            design=outcome.design,
+            design=outcome.design.to_json(),
             claim=Claim.of(outcome),
             evaluated_designs=index(evaluated_designs),
             env_steps=index(env_steps),
@@ -134,6 +141,37 @@ class Record:
             code=code,
             versions=dict(library_versions()),
         )
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read what ``to_json`` returns.
+
+        Args:
+            data: Of the published schema; nothing is checked here.
+
+        Returns:
+            The record; its real numbers are floats, however they were written.
+        """
+        fields = {name: value for name, value in data.items() if name != "schema_version"}
+        reals = {name: float(data["claim"][name]) for name in ("reward", "gain", "accuracy_drop")}
+        claim = Claim(**data["claim"] | reals)
+        return cls(**fields | {"claim": claim, "wall_time_s": float(data["wall_time_s"])})
+
+    def design_for(self, task: Task) -> Design:
+        """Read the design as one of a task.
+
+        Args:
+            task: The record's task.
+
+        Returns:
+            The design.
+
+        Raises:
+            DesignError: If it has other knobs or another number of layers than the task, or a value
+                that a layer may not have.
+        """
+        names = [layer.name for layer in task.network.layers]
+        return Design.from_json(self.design, task.space, names)
 
     def __repr__(self) -> str:
         return short_repr(
@@ -154,7 +192,7 @@ class Record:
         return {
             "schema_version": SCHEMA_VERSION,
             **vars(self),
-            "design": self.design.to_json(),
+            "design": {name: list(values) for name, values in self.design.items()},
             "claim": dict(vars(self.claim)),
             "versions": dict(self.versions),
         }

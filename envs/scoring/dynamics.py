@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,9 +82,7 @@ class Dynamics:
         self._least_interval = task.cost_model.least_interval
         every = np.arange(count)
         # Some knobs may take more than the plain chip does.
-        most = [
-            table.values.reshape(-1, count).max(axis=0) for table in (self._tiles, self._cycles)
-        ]
+        most = [table.values.max(axis=1) for table in (self._tiles, self._cycles)]
         self._most_tiles = max(task.budget, int(most[0].sum()))
         self._most_cycles = int(most[1].sum())
         self._most_interval = max(int(most[1].max()), self._least_interval)
@@ -158,9 +156,15 @@ class Dynamics:
         ones = np.ones(len(self), dtype=np.int64)
         return self.task.accuracy.drop(Design(self.space, settings, ones))
 
+    @overload
+    def totals(self, tiles: int, spent: float, cycles: int, slowest: int) -> Totals[float]: ...
+
+    @overload
     def totals(
-        self, tiles: Number, spent: Number, cycles: Number, slowest: Number
-    ) -> Totals[Number]:
+        self, tiles: IntArray, spent: NDArray[np.float64], cycles: IntArray, slowest: IntArray
+    ) -> Totals[NDArray[np.float64]]: ...
+
+    def totals(self, tiles: Any, spent: Any, cycles: Any, slowest: Any) -> Totals[Any]:
         """Scale the running totals as agents see them.
 
         Args:
@@ -275,7 +279,7 @@ class LayerLookup:
         space, table = dynamics.space, dynamics._table
         tables: list[SettingTable[Any]] = [dynamics._tiles, dynamics._cycles]
         tables += [] if table is None else table.tables
-        self._rows = [table.values.reshape(-1, len(dynamics)).T.tolist() for table in tables]
+        self._rows = [table.values.tolist() for table in tables]
         self._strides = [_strides(table.axes, space.sizes) for table in tables]
         plain = space.plain.tolist()
         self._most = [max(size - 1, 1) for size in space.sizes]

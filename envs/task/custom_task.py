@@ -168,12 +168,11 @@ def smallest_settings(task: Task) -> IntArray:
     Returns:
         The first of them in the order of the space, shape (L, K).
     """
-    layers, settings = len(task.network), task.space.settings
-    every = np.repeat(settings[:, None], layers, axis=1)
-    tiles = task.cost_model.tiles_per_copy(task.space.nearest(every))
-    tiles = np.where(task.space.allows(every), tiles, tiles.max() + 1)
-    smallest: IntArray = settings[tiles.argmin(axis=0)]
-    return smallest
+    layers = len(task.network)
+    designs = task.space.uniform(layers)
+    smallest = task.cost_model.tiles_per_copy(designs).argmin(axis=0)
+    settings: IntArray = designs[smallest, np.arange(layers)]
+    return settings
 
 
 def read_task(path: Path) -> Task:

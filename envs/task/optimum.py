@@ -113,6 +113,9 @@ class Optimum:
 
         Returns:
             The optimum.
+
+        Raises:
+            DesignError: If the design is none of the space.
         """
         document: dict[str, Any] = parse_json(text)
         design = document.pop("design")
@@ -133,23 +136,42 @@ def stored_optimum(task: TaskLike) -> Optimum | None:
 
     Raises:
         TaskError: If there is no such task.
+        DesignError: If the optimum of a registered task is none of the task's design space.
     """
     found = find_task(task)
-    optimum = shipped_optimum(found.id)
-    if optimum is None or (found.id in TASKS and load_task(found.id) is found):
-        return optimum
-    return optimum if optimum.task_fingerprint == found.fingerprint else None
+    shipped = _shipped(found.id)
+    if shipped is None:
+        return None
+    registered = found.id in TASKS and load_task(found.id) is found
+    if registered or shipped["task_fingerprint"] == found.fingerprint:
+        return _optimum(found.id, found.space)
+    return None  # maybe of another space: not read as one of this
 
 
-@cache
-def shipped_optimum(task_id: str) -> Optimum | None:
-    """Read an optimum by the name of its file, without a look at the task.
+def shipped_value(task_id: str) -> float | None:
+    """Read the value of an optimum by the name of its file, without a look at the task.
 
     Args:
         task_id: The task's own id.
 
     Returns:
-        The optimum, or None if there is no file.
+        The best return known, or None if there is no file.
     """
+    shipped = _shipped(task_id)
+    return None if shipped is None else shipped["value"]
+
+
+@cache
+def _optimum(task_id: str, space: DesignSpace) -> Optimum:
+    return Optimum.from_text(_text(task_id), space)
+
+
+@cache
+def _shipped(task_id: str) -> dict[str, Any] | None:
+    text = _text(task_id)
+    return parse_json(text) if text else None
+
+
+def _text(task_id: str) -> str:
     file = resources.files("lrmp.envs").joinpath(FOLDER, f"{task_id}.json")
-    return Optimum.from_text(file.read_text("utf-8")) if file.is_file() else None
+    return file.read_text("utf-8") if file.is_file() else ""

@@ -14,7 +14,7 @@ from lrmp.hardware.chip.component import Component
 from lrmp.hardware.chip.event_energies import EventEnergies
 from lrmp.hardware.networks.layer import Layer
 from lrmp.hardware.networks.network import Network
-from lrmp.hardware.space.catalogue import space_from_json
+from lrmp.hardware.space.catalogue import is_catalogued, space_from_json
 from lrmp.hardware.space.design_space import DesignSpace
 
 
@@ -25,8 +25,8 @@ def task_document(task: Task) -> dict[str, Any]:
         task: Any task.
 
     Returns:
-        Plain JSON values, which ``task_of_document`` takes. An accuracy model of your own, in
-        Python, has no text: ``accuracy`` is null then.
+        Plain JSON values, which ``task_of_document`` takes. Knobs and an accuracy model of your
+        own, in Python, have no text: ``space`` or ``accuracy`` is null then.
     """
     chip = task.accelerator
     return {
@@ -38,7 +38,7 @@ def task_document(task: Task) -> dict[str, Any]:
         "budget": task.budget,
         "objective": task.objective,
         "allowed_drop": task.allowed_drop,
-        "space": task.space.to_json(),
+        "space": task.space.to_json() if is_catalogued(task.space) else None,
         "accuracy": _accuracy_document(task),
     }
 
@@ -53,11 +53,16 @@ def task_of_document(document: Any) -> Task:
         The task: its fingerprint is that of the one that was written.
 
     Raises:
-        TaskError: If it is no such document, the task's accuracy model has none, or the task has
-            another fingerprint than the document says.
+        TaskError: If it is no such document, the task's knobs or its accuracy model have none, or
+            the task has another fingerprint than the document says.
         LRMPError: If layers, chip or accuracy are none that there can be.
     """
     try:
+        if document["space"] is None:
+            raise TaskError(
+                f"Expected a task of lrmp's own knobs, got {document['id']!r} with knobs of your "
+                "own in Python, which no file holds. Give the task itself."
+            )
         if document["accuracy"] is None:
             raise TaskError(
                 f"Expected a task whose accuracy is a table or that of a known network, got "

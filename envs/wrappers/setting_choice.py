@@ -21,7 +21,7 @@ class SettingChoice(gym.Wrapper[Observation, Action, Observation, Action]):
 
     It understands both action spaces and may be stacked. The info of every step says what was asked
     of the outermost wrapper, ``requested_weight_bits`` and so on, one per knob, beside what is
-    executed.
+    executed; both as the environment has it, labels by their places.
 
     Args:
         env: A layer-wise environment, in any wrappers that leave its actions alone or are of this
@@ -108,10 +108,10 @@ class SettingChoice(gym.Wrapper[Observation, Action, Observation, Action]):
         requested = self._decode(action)
         setting = self.execute(len(self._executed), requested)
         observation, reward, terminated, truncated, info = super().step(self._encode(setting))
-        executed = tuple(knob.values.index(info[knob.name]) for knob in self.space)
+        executed = tuple(knob.numbers.index(info[knob.name]) for knob in self.space)
         self._executed = None if terminated else [*self._executed, executed]
         info |= {
-            f"requested_{knob.name}": knob.values[place]
+            f"requested_{knob.name}": knob.numbers[place]
             for knob, place in zip(self.space, requested, strict=True)
         }
         return observation, reward, terminated, truncated, info

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -48,6 +48,22 @@ class BatchCost:
     energy_fj: IntArray | None
 
 
+class CopyCosts(NamedTuple):
+    """What copies of layers take and share, each of shape (..., L).
+
+    Attributes:
+        tiles: Tiles of one copy.
+        units: Units of work that the copies share.
+        cycles_per_unit: Cycles of one of them.
+        fixed_cycles: Cycles that copies do not shorten.
+    """
+
+    tiles: IntArray
+    units: IntArray
+    cycles_per_unit: IntArray
+    fixed_cycles: IntArray
+
+
 class CostModel:
     """Cost of designs for one network on one accelerator.
 
@@ -64,6 +80,9 @@ class CostModel:
         accelerator: The chip.
         space: The K knobs.
 
+    Attributes:
+        computation: How the crossbars compute the network, for every setting.
+
     Raises:
         NetworkError: If a layer cannot run on the chip.
         DesignError: If the space is one of another number of layers.
@@ -76,23 +95,25 @@ class CostModel:
         self.accelerator = accelerator
         self.space = space
         self._layer_names = [layer.name for layer in network.layers]
-        for name, allowed in space.allowed:
-            if len(allowed) != len(network):
-                raise DesignError(
-                    f"Expected the allowed {name} of {len(network)} layers for {network.name}, "
-                    f"got those of {len(allowed)}."
-                )
-        self._computation = space.compute(_plain_computation(network, len(space)))
-        self.mapping = TileMapping(network, accelerator, self._computation)
-        self.latency = Latency(network, accelerator, self._computation, self.mapping)
+        if space.layers not in (None, len(network)):
+            raise DesignError(
+                f"Expected the allowed values of {len(network)} layers for {network.name}, got "
+                f"those of {space.layers}."
+            )
+        self.computation = space.compute(_plain_computation(network, len(space)))
+        self.mapping = TileMapping(network, accelerator, self.computation)
+        self.latency = Latency(network, accelerator, self.computation, self.mapping)
         latency, mapping = self.latency, self.mapping
-        self._tiles, self._cells = self._table(mapping.tiles), self._table(mapping.cells)
-        self._units, self._parts = self._table(latency.units), self._table(latency.parts)
+        self._tiles = self._table(mapping.tiles)
+        self._units = self._table(latency.units)
+        # Of a unit, of a round if there are any, and the others.
+        self._parts = self._table(latency.parts[:: 2 if latency.rounds is None else 1])
         self._per_unit = self._table(latency.unit_cycles)
-        self._per_round = self._table(latency.round_cycles)
         self._fixed = self._table(latency.fixed_cycles)
-        self._rounds = None if latency.rounds is None else self._table(latency.rounds)
-        self._bits = self._table(self._computation.activation_bits)
+        self._rounds = None
+        if latency.rounds is not None:
+            self._rounds = self._table(latency.rounds)
+            self._per_round = self._table(latency.round_cycles)
 
     def __repr__(self) -> str:
         network, chip = short_name(self.network.name), short_name(self.accelerator.name)
@@ -105,7 +126,7 @@ class CostModel:
         Raises:
             PresetError: If the accelerator gives no energies.
         """
-        return Energy(self.network, self.accelerator, self._computation, self.mapping)
+        return Energy(self.network, self.accelerator, self.computation, self.mapping)
 
     @cached_property
     def one_copy(self) -> tuple[SettingTable[np.int64], SettingTable[np.int64]]:
@@ -138,7 +159,7 @@ class CostModel:
         Raises:
             DesignError: If the settings are out of range or of the wrong shape.
         """
-        return self._tiles.of_settings(self._places(settings))
+        return self._of_settings(self._tiles, settings)
 
     def units(self, settings: ArrayLike) -> IntArray:
         """Count the units of work that the copies of every layer share.
@@ -152,7 +173,7 @@ class CostModel:
         Raises:
             DesignError: If the settings are out of range or of the wrong shape.
         """
-        return self._units.of_settings(self._places(settings))
+        return self._of_settings(self._units, settings)
 
     def cycles_per_unit(self, settings: ArrayLike) -> IntArray:
         """Count the cycles of one unit of work of every layer.
@@ -166,7 +187,7 @@ class CostModel:
         Raises:
             DesignError: If the settings are out of range or of the wrong shape.
         """
-        return self._per_unit.of_settings(self._places(settings))
+        return self._of_settings(self._per_unit, settings)
 
     def fixed_cycles(self, settings: ArrayLike) -> IntArray:
         """Count the cycles of every layer that copies do not shorten.
@@ -180,7 +201,23 @@ class CostModel:
         Raises:
             DesignError: If the settings are out of range or of the wrong shape.
         """
-        return self._fixed.of_settings(self._places(settings))
+        return self._of_settings(self._fixed, settings)
+
+    def copy_costs(self, settings: ArrayLike) -> CopyCosts:
+        """Return the four numbers above together, which is faster.
+
+        Args:
+            settings: Shape (..., L, K).
+
+        Returns:
+            Arrays of shape (..., L); not to be written.
+
+        Raises:
+            DesignError: If the settings are out of range or of the wrong shape.
+        """
+        places = self._places(settings)
+        tables = self._tiles, self._units, self._per_unit, self._fixed
+        return CopyCosts(*(table.of_settings(places) for table in tables))
 
     def layer_cycles(self, settings: ArrayLike, replication: ArrayLike = 1) -> IntArray:
         """Count the cycles of every layer.
@@ -197,12 +234,13 @@ class CostModel:
         """
         places, copies = self._places(settings), self._copies(replication)
         try:
-            return self._cycles(places, copies)
+            np.broadcast_shapes(places.shape, copies.shape)
         except ValueError as error:
             raise DesignError(
                 "Expected settings and replication of shapes that broadcast, got "
                 f"{np.shape(settings)} and {copies.shape}."
             ) from error
+        return self._cycles(places, copies)
 
     def copies_energy_fj(
         self, settings: ArrayLike, copies: Sequence[IntArray]
@@ -229,9 +267,12 @@ class CostModel:
             )
         sizes = [len(counts) for counts in copies]
         layer, counts = np.repeat(np.arange(len(sizes)), sizes), np.concatenate(copies)
-        places = Places(checked[layer], self.space.sizes, len(self.network), layer)
-        energies = self._copies_fj(places, counts, self._cycles(places, counts), layer).sum(axis=0)
-        energies += self.energy.of_settings(places).sum(axis=0)
+        every = np.repeat(checked, sizes, axis=0)
+        places = Places(every, self.space.sizes, len(self.network), layer)
+        cycles = self._cycles(places, counts)
+        tiles = counts * self._tiles.of_settings(places)
+        energies = self.energy.of_copies(places, counts, tiles, cycles, layer).sum(axis=0)
+        energies += self.energy.total_of_settings(places)
         return tuple(np.split(read_only(energies), np.cumsum(sizes)[:-1]))
 
     def evaluate(self, design: Design) -> CostReport:
@@ -259,20 +300,22 @@ class CostModel:
             )
         copies = design.replication
         places = Places(design.settings, self.space.sizes, layers)
-        tiles = self._tiles.of_settings(places)
-        per_unit, per_round, fixed = self._parts.of_settings(places)
-        cycles = ceil_div(self._units.of_settings(places), copies) * per_unit
+        tiles = self._tiles.of_settings(places) * copies
+        parts = self._parts.of_settings(places)
+        cycles = ceil_div(self._units.of_settings(places), copies) * parts[0]
         if self._rounds is not None:
             self._check_rounds(places, copies)
-            cycles += per_round
+            cycles += parts[1]
             cycles *= self._rounds.of_settings(places)
-        cycles += fixed
+        cycles += parts[-1]
         energy_fj = None
         if self.accelerator.energy is not None:
+            of_copies = self.energy.of_copies(places, copies, tiles, cycles.sum(axis=0))
             energy_fj = self.energy.of_settings(places)
-            energy_fj[_COPY_ROWS] += self._copies_fj(places, copies, cycles.sum(axis=0))
+            if not energy_fj.flags.writeable:
+                energy_fj = energy_fj.copy()
+            energy_fj[_COPY_ROWS] += of_copies
             energy_fj.setflags(write=False)
-        tiles *= copies
         for array in (tiles, cycles):
             array.setflags(write=False)
         return CostReport(
@@ -300,23 +343,24 @@ class CostModel:
             DesignError: If the arrays differ in shape or a value is out of range.
             PresetError: If energies are asked for that the accelerator does not give.
         """
-        all_settings = self.space.check(settings, self._layer_names)
+        all_settings = as_integers("settings", settings)
         all_copies = as_integers("replication", replication)
-        if all_settings.ndim != 3 or all_copies.shape != all_settings.shape[:-1]:
+        count, layers, knobs = len(np.atleast_1d(all_copies)), len(self.network), len(self.space)
+        shapes = all_settings.shape, all_copies.shape
+        if shapes != ((count, layers, knobs), (count, layers)):
             raise DesignError(
-                f"Expected settings of shape (designs, {len(self.network)}, {len(self.space)}) and "
-                f"replication of one number less per layer, got {all_settings.shape} and "
-                f"{all_copies.shape}."
+                f"Expected settings of shape (designs, {layers}, {knobs}) and replication of shape "
+                f"(designs, {layers}), got {shapes[0]} and {shapes[1]}."
             )
-        count, layers = all_copies.shape
         tiles, latency, bottleneck, energy = (np.empty(count, np.int64) for _ in range(4))
         step = max(1, _BLOCK // layers)
         for start in range(0, count, step):
             block = slice(start, start + step)
-            places = Places(all_settings[block], self.space.sizes, layers)
+            places = self._places(all_settings[block])
             copies = self._copies(all_copies[block])
             cycles = self._cycles(places, copies)
-            tiles[block] = (self._tiles.of_settings(places) * copies).sum(axis=1)
+            layer_tiles = self._tiles.of_settings(places) * copies
+            tiles[block] = layer_tiles.sum(axis=1)
             latency[block] = cycles.sum(axis=1)
             bottleneck[block] = (
                 np.maximum(cycles.max(axis=1), self.least_interval)
@@ -325,7 +369,8 @@ class CostModel:
             )
             if with_energy:
                 energy[block] = self.energy.total_of_settings(places).sum(axis=1)
-                energy[block] += self._copies_fj(places, copies, cycles).sum(axis=(0, 2))
+                of_copies = self.energy.of_copies(places, copies, layer_tiles, cycles)
+                energy[block] += of_copies.sum(axis=(0, 2))
         return BatchCost(tiles, latency, bottleneck, energy if with_energy else None)
 
     def utilisation(self, settings: ArrayLike) -> NDArray[np.float64]:
@@ -343,7 +388,7 @@ class CostModel:
         places = self._places(settings)
         per_tile = self.accelerator.crossbar_rows * self.accelerator.crossbar_columns
         paid = np.maximum(1, self._tiles.of_settings(places)) * per_tile
-        used: NDArray[np.float64] = self._cells.of_settings(places) / paid
+        used: NDArray[np.float64] = self._table(self.mapping.cells).of_settings(places) / paid
         return used
 
     @cached_property
@@ -356,6 +401,11 @@ class CostModel:
 
     def _table(self, array: IntArray) -> SettingTable[np.int64]:
         return SettingTable.of(array, len(self.space), len(self.network))
+
+    def _of_settings(self, table: SettingTable[np.int64], settings: ArrayLike) -> IntArray:
+        """Look settings up that somebody else made; return an array of the caller's own."""
+        found = table.of_settings(self._places(settings))
+        return found if table.axes else found.copy()
 
     def _places(self, settings: ArrayLike) -> Places:
         checked = self.space.check(settings, self._layer_names)
@@ -371,34 +421,12 @@ class CostModel:
             cycles = cycles * self._rounds.of_settings(places)
         return cycles + self._fixed.of_settings(places)
 
-    def _copies_fj(
-        self,
-        places: Places,
-        copies: IntArray,
-        cycles: IntArray,
-        layers: slice | IntArray = slice(None),
-    ) -> IntArray:
-        """Return the energy that depends on the copies, shape (4, ..., L)."""
-        return self.energy.of_copies(
-            self._bits.of_settings(places),
-            self._windows.of_settings(places),
-            self._tiles.of_settings(places),
-            self._cells.of_settings(places),
-            copies,
-            cycles,
-            layers,
-        )
-
-    @cached_property
-    def _windows(self) -> SettingTable[np.int64]:
-        return self._table(self.energy.window_inputs)
-
     def _check_rounds(self, places: Places, copies: IntArray) -> None:
         """Refuse copies that do not sit on a time-multiplexed chip at the same time."""
         tiles = self._tiles.of_settings(places)
         too_many = (copies > 1) & (copies * tiles > self.accelerator.tiles)
         if too_many.any():
-            layer = int(np.argwhere(too_many)[0][-1])
+            layer = int(np.broadcast_to(places.along(()), too_many.shape)[too_many][0])
             raise DesignError(
                 f"Expected all copies of layer {layer} ({self._layer_names[layer]}) to fit the "
                 f"{self.accelerator.tiles} tiles of the time-multiplexed chip "
@@ -418,7 +446,7 @@ class CostModel:
 
 
 def _plain_computation(network: Network, knobs: int) -> Computation:
-    """Say how the plain chip computes a network, in arrays with an axis for each of some knobs."""
+    """Say how the plain chip computes a network, in arrays with an axis for each knob."""
     ones = (1,) * knobs
     eight = np.full((*ones, 1), _PLAIN_BITS)
     return Computation(

@@ -1,13 +1,14 @@
 """Energy: the femtojoules of every layer, component by component."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.errors import NetworkError, PresetError
 from lrmp.hardware.chip.accelerator import Accelerator
-from lrmp.hardware.chip.event_energies import EventEnergies
+from lrmp.hardware.chip.event_energies import EVENTS, EventEnergies
 from lrmp.hardware.cost.mapping import TileMapping
 from lrmp.hardware.cost.setting_table import Places, SettingTable
 from lrmp.hardware.frozen_arrays import IntArray
@@ -67,9 +68,6 @@ class Energy:
     time, so copies save energy. What the whole chip shares leaks all the time. Times are those of
     the layer-by-layer schedule.
 
-    Attributes:
-        window_inputs: Inputs of all windows, in the form of `Computation`.
-
     Args:
         network: L layers.
         accelerator: The chip.
@@ -97,7 +95,7 @@ class Energy:
         self._network = network
         self._mapping = mapping
         # As floats, which cannot overflow.
-        energies = {key: float(value) for key, value in asdict(accelerator.energy).items()}
+        energies = {name: float(getattr(accelerator.energy, name)) for name in EVENTS}
         self._per_event = EventEnergies(**energies)
         on = mapping.on_crossbars
         multiplexed = accelerator.weight_loading == "time-multiplexed"
@@ -111,14 +109,24 @@ class Energy:
         fj_per_uw_and_cycle = 1000 / accelerator.clock_mhz  # uW * us = 1000 fJ
         self._tile_leakage_fj = accelerator.tile_leakage_uw * fj_per_uw_and_cycle
         self._chip_leakage_fj = accelerator.chip_leakage_uw * fj_per_uw_and_cycle
-        self.window_inputs: IntArray = computation.rows * network.groups * network.positions
-        self._base = self._base_parts(computation)
-        self._totals = [replace(t, values=t.values.sum(axis=0)) for _, t in self._base]
+        inputs = np.stack([mapping.input_elements, mapping.window_inputs])
+        self._base = self._tabulate(self._base_fj(computation))
+        self._bits = self._tabulate(inputs * computation.activation_bits)
 
-    def _base_parts(
-        self, computation: Computation
-    ) -> list[tuple[list[int], SettingTable[np.int64]]]:
-        """Tabulate what does not depend on the copies: places of components, and their table."""
+    @cached_property
+    def _total(self) -> SettingTable[np.int64]:
+        return replace(self._base, values=self._base.values.sum(axis=0))
+
+    @cached_property
+    def _cells(self) -> SettingTable[np.int64]:
+        return self._tabulate(self._mapping.cells)
+
+    def _tabulate(self, array: IntArray) -> SettingTable[np.int64]:
+        """Make a table over the knobs that numbers, in the form of `Computation`, depend on."""
+        return SettingTable.of(array, self._mapping.tiles.ndim - 1, len(self._network))
+
+    def _base_fj(self, computation: Computation) -> IntArray:
+        """Return what does not depend on the copies, for every setting, components first."""
         network, mapping, fj = self._network, self._mapping, self._per_event
         width = computation.activation_bits.astype(np.float64)
         reads = network.positions * np.ceil(width / self._chip.dac_bits) * computation.reads
@@ -131,7 +139,7 @@ class Energy:
         partial_sums = outputs * mapping.row_tiles * on
         column_sums = network.positions * columns * mapping.row_tiles
         conversions = reads * columns * mapping.conversions_per_column
-        window_bits = self.window_inputs * width
+        window_bits = mapping.window_inputs * width
         sum_bits = partial_sums * self._chip.partial_sum_bits
         parts = {
             "adc": conversions * fj.adc_conversion_fj,
@@ -144,16 +152,11 @@ class Energy:
             "vector": network.vector_ops * fj.vector_op_fj + outputs * fj.requantise_fj,
             "digital": network.macs_by_layer * ~on * fj.digital_mac_fj,
         }
-        parts |= {name: np.zeros(1) for name in ENERGY_COMPONENTS if name not in parts}
-        knobs, found = width.ndim - 1, []
-        for names in _of_the_same_knobs({name: np.shape(part) for name, part in parts.items()}):
-            shape = np.broadcast_shapes((1,) * width.ndim, *(np.shape(parts[n]) for n in names))
-            base = np.empty((len(names), *shape))
-            for row, name in zip(base, names, strict=True):
-                row[...] = parts[name]
-            table = SettingTable.of(self._whole(base, (0, -1)), knobs, len(network))
-            found.append(([ENERGY_COMPONENTS.index(name) for name in names], table))
-        return found
+        shape = np.broadcast_shapes(*map(np.shape, parts.values()))
+        base = np.zeros((len(ENERGY_COMPONENTS), *shape))
+        for name, energy in parts.items():
+            base[ENERGY_COMPONENTS.index(name)] = energy
+        return self._whole(base, (0, -1))
 
     def of_settings(self, places: Places) -> IntArray:
         """Return the energy that does not depend on the copies.
@@ -164,13 +167,7 @@ class Energy:
         Returns:
             Femtojoules by component, shape (12, ..., L).
         """
-        if len(self._base) == 1:
-            return self._base[0][1].of_settings(places)
-        parts = [(rows, table.of_settings(places)) for rows, table in self._base]
-        energy = np.empty((len(ENERGY_COMPONENTS), *parts[0][1].shape[1:]), dtype=np.int64)
-        for rows, part in parts:
-            energy[rows] = part
-        return energy
+        return self._base.of_settings(places)
 
     def total_of_settings(self, places: Places) -> IntArray:
         """Return the same, all components together.
@@ -181,28 +178,23 @@ class Energy:
         Returns:
             Femtojoules, shape (..., L).
         """
-        total, *others = (table.of_settings(places) for table in self._totals)
-        return sum(others, total)
+        return self._total.of_settings(places)
 
     def of_copies(
         self,
-        activation_bits: IntArray,
-        window_inputs: IntArray,
-        tiles: IntArray,
-        cells: IntArray,
+        places: Places,
         copies: IntArray,
+        tiles: IntArray,
         cycles: IntArray,
         layers: slice | IntArray = slice(None),
     ) -> IntArray:
         """Return the energy that depends on the copies.
 
         Args:
-            activation_bits: Shape (..., L); the others are broadcast to it.
-            window_inputs: Inputs of all windows, shape (..., L).
-            tiles: Tiles of one copy, shape (..., L).
-            cells: Cells of one copy, shape (..., L).
+            places: Of the settings, shape (..., L).
             copies: Shape (..., L).
-            cycles: Cycles of the layer with these copies, shape (..., L).
+            tiles: Tiles of these copies, shape (..., L).
+            cycles: Cycles of the layer with them, shape (..., L).
             layers: Which layers the last axis stands for; of indices, every entry is an inference
                 of its own.
 
@@ -212,11 +204,11 @@ class Energy:
         Raises:
             NetworkError: If an inference takes kilojoules, which do not fit.
         """
-        delivered = np.minimum(copies * self._network.input_elements[layers], window_inputs)
-        energy = np.multiply.outer(self._fj_per_bit, activation_bits * delivered)
+        bits = self._bits.of_settings(places)  # of the distinct inputs, and of all windows
+        energy = np.multiply.outer(self._fj_per_bit, np.minimum(copies * bits[0], bits[1]))
         if self._any_written:
-            energy[2] = copies * cells * self._write_fj[layers]
-        powered = self._leaking_tiles or copies * tiles
+            energy[2] = copies * self._cells.of_settings(places) * self._write_fj[layers]
+        powered = self._leaking_tiles or tiles
         if self._most_tiles:
             powered = np.minimum(powered, self._most_tiles)
         energy[3] = cycles * (powered * self._tile_leakage_fj + self._chip_leakage_fj)
@@ -237,20 +229,3 @@ class Energy:
                 f"integers, got {most * 1e-18:.1f} kJ. Check the units of the energies, or gate "
                 "idle tiles."
             )
-
-
-def _of_the_same_knobs(shapes: dict[str, tuple[int, ...]]) -> list[list[str]]:
-    """Put components together that one table over knobs and layers can hold, in their order."""
-    knobs = {
-        name: {axis for axis, size in enumerate(shapes[name][:-1]) if size > 1}
-        for name in ENERGY_COMPONENTS
-    }
-    found: list[tuple[set[int], list[str]]] = []
-    for name in sorted(ENERGY_COMPONENTS, key=lambda name: -len(knobs[name])):
-        for axes, names in found:
-            if knobs[name] <= axes:
-                names.append(name)
-                break
-        else:
-            found.append((knobs[name], [name]))
-    return [sorted(names, key=ENERGY_COMPONENTS.index) for _, names in found]

@@ -94,13 +94,14 @@ class Latency:
         share_groups = chip.shared_work == "row-groups"
         per_copy = chip.output_path == "per-copy"
 
-        groups_shared = mapping.row_groups if share_groups else np.ones_like(mapping.row_groups)
+        one = np.ones((1,) * mapping.row_groups.ndim, dtype=np.int64)
+        groups_shared = mapping.row_groups if share_groups else one
         parallel_positions = network.positions // network.time_steps
         self.units: IntArray = read_only(np.where(on, parallel_positions * groups_shared, 1))
 
         inputs = mapping.inputs_per_row_group if share_groups else mapping.inputs_per_tile
         tree_levels = np.frexp(mapping.row_tiles - 1)[1].astype(np.int64)  # bits of n - 1
-        tree_levels += groups_shared > 1
+        tree_levels = tree_levels + (groups_shared > 1)
         groups_in_turn = mapping.row_groups // groups_shared
         steps = ceil_div(width, chip.dac_bits) * computation.reads
         mvm = steps * groups_in_turn * chip.read_and_convert_cycles
@@ -128,7 +129,7 @@ class Latency:
             "vector": _over(network.vector_ops, chip.vector_lanes) * shared,
         }
         if chip.noc_bits_per_cycle:
-            transfer = ceil_div(network.input_elements * width, chip.noc_bits_per_cycle)
+            transfer = ceil_div(mapping.input_elements * width, chip.noc_bits_per_cycle)
             fixed["noc"] = transfer + chip.noc_hops * chip.noc_hop_cycles
         self.rounds: IntArray | None = None
         written = on & network.is_matmul

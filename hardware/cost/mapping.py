@@ -36,7 +36,8 @@ class TileMapping:
       allow. Copies and layers never share a crossbar.
     - A crossbar needs one row group per ``active_rows`` rows of a block. Small blocks on a diagonal
       share a row group as long as whole ones fit, since their columns differ. The longest
-      diagonal, that of the narrowest weights, sets the row groups for all settings of as many rows.
+      diagonal, that of the narrowest weights, sets the row groups for all settings of as many rows
+      and columns.
 
     With ``dynamic_matmul = "digital"`` a matmul layer holds no crossbars.
 
@@ -52,6 +53,8 @@ class TileMapping:
         conversions_per_column: Row groups that hold rows of a column, over all its row tiles.
         inputs_per_tile: Distinct inputs of a crossbar.
         inputs_per_row_group: Distinct inputs of one of its row groups.
+        window_inputs: Inputs of all windows.
+        input_elements: Distinct inputs.
 
     Args:
         network: L layers.
@@ -81,15 +84,19 @@ class TileMapping:
         column_factor = 2 if chip.weight_encoding == "differential-columns" else 1
         reference = chip.reference_columns if chip.weight_encoding == "offset" else 0
         groups = network.groups
-        rows = computation.rows
+        rows = np.where(self.on_crossbars, computation.rows, network.rows)
+        self.window_inputs: IntArray = read_only(rows * groups * network.positions)
+        self.input_elements: IntArray = read_only(
+            np.minimum(network.input_elements, self.window_inputs)
+        )
         block_rows = rows * row_factor
         slices = ceil_div(computation.weight_bits, chip.cell_bits)
         separate = chip.slice_placement == "separate"
         slices_per_block = np.ones_like(slices) if separate else slices
         copies_of_block = slices if separate else np.ones_like(slices)
-        block_columns = (
-            computation.columns // groups
-        ) * column_factor * slices_per_block + reference
+        columns = computation.columns
+        widest = ceil_div(columns, groups)  # of the groups, which a knob may leave unequal
+        block_columns = widest * column_factor * slices_per_block + reference
 
         row_tiles = ceil_div(block_rows, chip.crossbar_rows)
         column_tiles = ceil_div(block_columns, chip.crossbar_columns)
@@ -108,8 +115,9 @@ class TileMapping:
 
         per_row_tile = ceil_div(np.minimum(block_rows, chip.crossbar_rows), chip.active_rows)
         blocks_per_group = np.maximum(1, chip.active_rows // block_rows)
-        # Settings of the same rows share the longest diagonal.
-        narrower = tuple(axis for axis in range(rows.ndim - 1) if rows.shape[axis] == 1)
+        # Settings of the same rows and columns share the longest diagonal.
+        sizes = np.broadcast_shapes(rows.shape, columns.shape)
+        narrower = tuple(axis for axis in range(rows.ndim - 1) if sizes[axis] == 1)
         blocks = blocks_per_tile.max(axis=narrower, keepdims=True)
         self.row_groups: IntArray = read_only(ceil_div(blocks, blocks_per_group) * per_row_tile)
         rest = block_rows - (row_tiles - 1) * chip.crossbar_rows

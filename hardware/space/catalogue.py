@@ -9,7 +9,25 @@ from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.knob import Knob
 from lrmp.hardware.space.precision import PRECISION
 
+_PARTS = ("knobs", "allowed")
 KNOBS: dict[str, Knob] = {knob.name: knob for knob in PRECISION}
+
+
+def is_catalogued(space: DesignSpace) -> bool:
+    """Say whether ``space_from_json`` gives the same space again.
+
+    Args:
+        space: Any.
+
+    Returns:
+        Whether all knobs are lrmp's own, perhaps of other values: the same effects under the same
+        names.
+    """
+    return all(
+        knob.name in KNOBS
+        and knob == replace(KNOBS[knob.name], values=knob.values, plain=knob.plain)
+        for knob in space
+    )
 
 
 def space_from_json(data: Mapping[str, Any]) -> DesignSpace:
@@ -26,9 +44,9 @@ def space_from_json(data: Mapping[str, Any]) -> DesignSpace:
         DesignError: If a knob is none of lrmp's, or something is missing or of the wrong kind.
     """
     try:
-        knobs = tuple(_knob(given) for given in data["knobs"])
-        allowed = {name: list(layers) for name, layers in data.get("allowed", {}).items()}
-        return DesignSpace(knobs, tuple((n, tuple(map(tuple, v))) for n, v in allowed.items()))
+        if unknown := sorted(set(data) - set(_PARTS)):
+            raise DesignError(unknown_name("part of a design space", unknown[0], _PARTS))
+        return DesignSpace(map(_knob, data["knobs"]), data.get("allowed", {}))
     except (KeyError, TypeError, AttributeError) as error:
         raise DesignError(
             f"Expected a design space as a list of knobs, got {data!r}: {error!r}."
@@ -36,9 +54,15 @@ def space_from_json(data: Mapping[str, Any]) -> DesignSpace:
 
 
 def _knob(given: str | Mapping[str, Any]) -> Knob:
+    """Read one knob: a name, or a mapping as ``Knob.to_json`` returns."""
     name = given if isinstance(given, str) else given["name"]
     if name not in KNOBS:
         raise DesignError(unknown_name("knob", str(name), KNOBS))
     if isinstance(given, str):
         return KNOBS[name]
-    return replace(KNOBS[name], values=tuple(given["values"]), plain=given["plain"])
+    knob = replace(KNOBS[name], values=tuple(given["values"]), plain=given["plain"])
+    if knob.is_label != KNOBS[name].is_label:
+        raise DesignError(
+            f"Expected values of {name} like {KNOBS[name].values}, got {knob.values}."
+        )
+    return knob

@@ -10,7 +10,8 @@ class Computation:
     """How the crossbars compute L layers, for every setting of K knobs.
 
     Every array has an axis per knob, in the order of the design space, and one of the layers last;
-    an axis that a number does not depend on has size 1.
+    an axis that a number does not depend on has size 1. A layer off the crossbars is computed as it
+    is: of these numbers only its activation bits matter.
 
     Attributes:
         weight_bits: Bits of a weight, cut into slices over cells.

@@ -1,13 +1,13 @@
 """A design: what an agent and the oracle decide together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lrmp.errors import DesignError
+from lrmp.errors import DesignError, unknown_name
 from lrmp.hardware.frozen_arrays import FrozenArrays, IntArray, read_only
 from lrmp.hardware.integers import as_integers
 from lrmp.hardware.layer_table import LayerTable, Row, rows_of
@@ -37,7 +37,7 @@ class Design(FrozenArrays, LayerTable):
     replication: IntArray
 
     def __post_init__(self) -> None:
-        settings = np.asarray(self.settings)
+        settings = as_integers("settings", self.settings)
         if settings.ndim != 2:
             raise DesignError(
                 f"Expected settings of shape (layers, {len(self.space)}), got {settings.shape}."
@@ -80,16 +80,17 @@ class Design(FrozenArrays, LayerTable):
         Raises:
             DesignError: If there is no such knob or value, or lengths differ.
         """
-        given = [*values.values()] + ([] if replication is None else [replication])
+        given = dict(values) if replication is None else {**values, REPLICATION: replication}
+        shapes = {name: _shape(name, value) for name, value in given.items()}
+        for name, shape in shapes.items():
+            if len(shape) > 1:
+                raise DesignError(f"Expected {name} of shape (layers,), got {shape}.")
         if layers is None:
-            try:
-                lengths = [len(value) for value in map(np.asarray, given) if value.ndim]
-            except ValueError as error:  # ragged nesting
-                raise DesignError(f"Expected a value per layer, got {given!r}.") from error
+            lengths = [shape[0] for shape in shapes.values() if shape]
             if not lengths:
                 raise DesignError(
                     "Expected a value per layer for some knob, or the number of layers; got "
-                    f"one value for all: {dict(values)}."
+                    f"one value for all: {given}."
                 )
             layers = lengths[0]
         settings = space.encode(values, [""] * layers)
@@ -110,26 +111,55 @@ class Design(FrozenArrays, LayerTable):
         return cls.of({}, layers=layers, space=space)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any], space: DesignSpace = PRECISION) -> "Design":
+    def from_json(
+        cls,
+        data: Mapping[str, Any],
+        space: DesignSpace = PRECISION,
+        layers: Sequence[str] | None = None,
+    ) -> "Design":
         """Read what ``to_json`` returns.
 
         Args:
             data: A list per knob and ``"replication"``.
             space: The knobs.
+            layers: Names of the L layers; None where the lists say how many there are.
 
         Returns:
             The design.
 
         Raises:
-            DesignError: If a knob or the copies are missing, or there are others.
+            DesignError: If a knob or the copies are missing, there are others, a list is not one
+                entry per layer, or a layer may not have a value.
         """
-        expected = {*space.names, REPLICATION}
-        if set(data) != expected:
+        if not isinstance(data, Mapping):
+            raise DesignError(f"Expected a design as lists by name, got {data!r:.80}.")
+        expected = (*space.names, REPLICATION)
+        if unknown := [name for name in data if name not in expected]:
+            raise DesignError(unknown_name("each part of a design", str(unknown[0]), expected))
+        if missing := [name for name in expected if name not in data]:
             raise DesignError(
-                f"Expected a design with {', '.join(sorted(expected))}; got "
-                f"{', '.join(sorted(map(str, data))) or 'nothing'}."
+                f"Expected a design with {', '.join(expected)}; {', '.join(missing)} missing."
             )
-        return cls.of({name: data[name] for name in space.names}, data[REPLICATION], space=space)
+        lists = {name: data[name] for name in expected}
+        if wrong := [name for name, values in lists.items() if not isinstance(values, list)]:
+            raise DesignError(
+                f"Expected {wrong[0]} as a list, one entry per layer, got {lists[wrong[0]]!r:.80}."
+            )
+        names = [""] * len(lists[expected[0]]) if layers is None else layers
+        for name, values in lists.items():
+            if len(values) != len(names):
+                raise DesignError(
+                    f"Expected {len(names)} {name}, one per layer, got {len(values)}."
+                )
+            knob = space[name] if name in space.names else None
+            kind = int if knob is None else knob.kind
+            wanted = "as integers of at least 1" if knob is None else knob.range
+            for layer, value in enumerate(values):
+                if type(value) is not kind:  # NumPy would take True for 1, and 1 for "1"
+                    where = f"layer {layer} ({names[layer]})" if names[layer] else f"layer {layer}"
+                    raise DesignError(f"Expected {name} {wanted}, got {value!r:.80} for {where}.")
+        copies = lists.pop(REPLICATION)
+        return cls(space, space.encode(lists, names), copies)
 
     def __len__(self) -> int:
         return len(self.settings)
@@ -147,9 +177,12 @@ class Design(FrozenArrays, LayerTable):
     @property
     def summary(self) -> str:
         """Between what values settings and copies lie, such as ``"weight bits 2..8, copies 1"``."""
-        return ", ".join(
-            [*map(self._shown, self.space.names), short_range("copies", self.replication)]
-        )
+        return f"{self.settings_summary}, {short_range('copies', self.replication)}"
+
+    @property
+    def settings_summary(self) -> str:
+        """Between what values the settings lie, such as ``"weight bits 2..8"``."""
+        return ", ".join(map(self._shown, self.space.names))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain lists, as stored in records.
@@ -170,7 +203,17 @@ class Design(FrozenArrays, LayerTable):
         return rows_of({"layer": range(len(self))} | values | {"copies": self.replication.tolist()})
 
     def _shown(self, name: str) -> str:
-        words = name.replace("_", " ")
+        """Say between what values of a knob the layers lie, or which labels they have."""
+        words, place = name.replace("_", " "), self.space.place(name)
         if self.space[name].is_label:
-            return f"{words} {'/'.join(sorted(set(self[name].tolist())))}"
+            used = self.space[name].decode(np.unique(self.settings[:, place]))
+            return f"{words} {'/'.join(used)}"
         return short_range(words, self[name])
+
+
+def _shape(name: str, values: ArrayLike) -> tuple[int, ...]:
+    """Return the shape of what was given for a field."""
+    try:
+        return np.shape(values)
+    except ValueError as error:  # ragged nesting
+        raise DesignError(f"Expected {name} to be an array of values, got {values!r}.") from error

@@ -1,9 +1,8 @@
 """A design space: the knobs of a task, and which of their values a layer may have."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
-from itertools import product
 from math import prod
 from typing import Any
 
@@ -11,13 +10,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lrmp.errors import DesignError, unknown_name
-from lrmp.hardware.frozen_arrays import IntArray, read_only
+from lrmp.hardware.frozen_arrays import FrozenArrays, IntArray, read_only
+from lrmp.hardware.integers import as_integers
 from lrmp.hardware.space.computation import Computation
 from lrmp.hardware.space.knob import Knob, Value
 
+#: For each layer the values that it may have.
+LayerValues = Sequence[Sequence[Value]]
 
-@dataclass(frozen=True)
-class DesignSpace:
+
+@dataclass(frozen=True, eq=False, init=False)
+class DesignSpace(FrozenArrays):
     """K knobs that every layer has.
 
     A *setting* is one value of every knob, for one layer. Inside, settings are places of values:
@@ -25,32 +28,48 @@ class DesignSpace:
 
     Attributes:
         knobs: K knobs of different names.
-        allowed: For some knobs, by name: the values that each of L layers may have, at least one,
-            the plain one among them. Other knobs have all their values in every layer.
+        allowed: For some knobs, in their order: the name, and for each of L layers the values that
+            it may have, in the order of the knob. Other knobs have all their values in every layer.
+
+    Args:
+        knobs: At least one.
+        allowed: By the names of knobs, for each of L layers the values that it may have, the plain
+            one among them.
 
     Raises:
         DesignError: If two knobs share a name, or what is allowed does not fit them.
     """
 
     knobs: tuple[Knob, ...]
-    allowed: tuple[tuple[str, tuple[tuple[Value, ...], ...]], ...] = ()
+    allowed: tuple[tuple[str, tuple[tuple[Value, ...], ...]], ...]
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        knobs: Iterable[Knob],
+        allowed: Mapping[str, LayerValues] | Iterable[tuple[str, LayerValues]] = (),
+    ) -> None:
+        object.__setattr__(self, "knobs", tuple(knobs))
         if not self.knobs or len(set(self.names)) < len(self.knobs):
-            raise DesignError(f"Expected knobs of different names, got {', '.join(self.names)}.")
-        given = self.allowed.items() if isinstance(self.allowed, Mapping) else self.allowed
-        allowed = tuple((name, tuple(map(tuple, layers))) for name, layers in given)
-        object.__setattr__(self, "allowed", allowed)
-        if len({len(layers) for _, layers in allowed}) > 1:
-            raise DesignError("Expected allowed values of every knob for the same layers.")
-        for name, layers in allowed:
-            knob = self[name]
-            for layer, values in enumerate(layers):
-                if knob.plain not in values or not set(values) <= set(knob.values):
-                    raise DesignError(
-                        f"Expected the allowed values of {name} in layer {layer} {knob.range}, "
-                        f"the plain {knob.plain} among them, got {values}."
-                    )
+            raise DesignError(
+                f"Expected knobs of different names, got {', '.join(self.names) or 'none'}."
+            )
+        by_name: dict[str, LayerValues] = dict(allowed)
+        for name in by_name:
+            self.place(name)
+        given = [(knob, by_name[knob.name]) for knob in self.knobs if knob.name in by_name]
+        lengths = {knob.name: len(layers) for knob, layers in given}
+        if len(set(lengths.values())) > 1:
+            raise DesignError(
+                f"Expected allowed values of every knob for the same layers, got {lengths}."
+            )
+        canonical = tuple(
+            (knob.name, tuple(_allowed(knob, *each) for each in enumerate(layers)))
+            for knob, layers in given
+        )
+        object.__setattr__(self, "allowed", canonical)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (DesignSpace, (self.knobs, self.allowed))  # without the arrays below
 
     def __len__(self) -> int:
         return len(self.knobs)
@@ -90,7 +109,7 @@ class DesignSpace:
     @cached_property
     def settings(self) -> IntArray:
         """All settings, the last knob changing fastest, shape (S, K)."""
-        return read_only(list(product(*map(range, self.sizes))))
+        return read_only(np.indices(self.sizes).reshape(len(self), -1).T)
 
     @cached_property
     def plain(self) -> IntArray:
@@ -108,6 +127,22 @@ class DesignSpace:
         """
         return np.tile(self.plain, (layers, 1))
 
+    @property
+    def layers(self) -> int | None:
+        """How many layers the allowed values are for; None if any number."""
+        return len(self.allowed[0][1]) if self.allowed else None
+
+    def uniform(self, layers: int) -> IntArray:
+        """Give all layers the same setting, as far as they may have it.
+
+        Args:
+            layers: L.
+
+        Returns:
+            For every setting of the space the nearest that each layer may have, shape (S, L, K).
+        """
+        return self.nearest(np.repeat(self.settings[:, None], layers, axis=1))
+
     def choices(self, layer: int) -> tuple[IntArray, ...]:
         """List what one layer may have.
 
@@ -117,13 +152,8 @@ class DesignSpace:
         Returns:
             For every knob the places of its allowed values, ascending.
         """
-        if not self.allowed:
-            return self._all_choices
-        allowed = dict(self.allowed)
-        return tuple(
-            np.sort(knob.encode(allowed[knob.name][layer])) if knob.name in allowed else every
-            for knob, every in zip(self.knobs, self._all_choices, strict=True)
-        )
+        mask = self._mask[layer if self.allowed else 0]
+        return tuple(np.flatnonzero(row) for row in mask)
 
     def masks(self, layers: int) -> tuple[NDArray[np.bool_], ...]:
         """Say what layers may have.
@@ -133,28 +163,28 @@ class DesignSpace:
 
         Returns:
             For every knob whether a layer may have a value, shape (L, V).
+
+        Raises:
+            DesignError: If the allowed values are for another number of layers.
         """
-        masks = tuple(np.zeros((layers, size), dtype=bool) for size in self.sizes)
-        for layer in range(layers):
-            for mask, places in zip(masks, self.choices(layer), strict=True):
-                mask[layer, places] = True
-        return masks
+        self._require_layers(layers)
+        masks = np.broadcast_to(self._mask, (layers, *self._mask.shape[1:]))
+        return tuple(masks[:, place, :size].copy() for place, size in enumerate(self.sizes))
 
     def allows(self, settings: IntArray) -> NDArray[np.bool_]:
         """Say which layers have a setting that they may have.
 
         Args:
-            settings: Shape (..., L, K), each a place of a value.
+            settings: Places of values, shape (..., L, K).
 
         Returns:
             Shape (..., L).
         """
-        layers = np.arange(settings.shape[-2])
-        allowed = np.ones(settings.shape[:-1], dtype=bool)
-        if self.allowed:
-            for place, mask in enumerate(self.masks(len(layers))):
-                allowed &= mask[layers, settings[..., place]]
-        return allowed
+        if not self.allowed:
+            return np.ones(settings.shape[:-1], dtype=bool)
+        each: NDArray[np.bool_] = self._mask.take(settings + self._starts)
+        every: NDArray[np.bool_] = np.all(each, axis=-1)
+        return every
 
     def nearest(self, settings: IntArray, layers: IntArray | None = None) -> IntArray:
         """Move settings to values that the layers may have.
@@ -164,13 +194,13 @@ class DesignSpace:
             layers: The layer of every setting, shape (...), if the settings are of shape (..., K).
 
         Returns:
-            The nearest allowed places, the lower of two as near; same shape.
+            The nearest allowed places, the lower of two as near; same shape. The settings
+            themselves where everything is allowed.
         """
         if not self.allowed:
             return settings
-        of = np.arange(settings.shape[-2]) if layers is None else layers
-        columns = [table[of, settings[..., k]] for k, table in enumerate(self._nearest)]
-        return np.stack(columns, axis=-1)
+        starts = self._starts if layers is None else self._starts[layers]
+        return self._nearest.take(settings + starts)
 
     def sample(self, rng: np.random.Generator, layers: int, count: int | None = None) -> IntArray:
         """Draw settings, every allowed value of a knob as likely.
@@ -182,15 +212,26 @@ class DesignSpace:
 
         Returns:
             Shape (count, L, K), or (L, K).
+
+        Raises:
+            DesignError: If the allowed values are for another number of layers.
         """
-        shape = () if count is None else (count,)
-        if not self.allowed:
-            return rng.integers(0, self.sizes, (*shape, layers, len(self)))
-        drawn = np.empty((*shape, layers, len(self)), dtype=np.int64)
-        for layer in range(layers):
-            for place, choices in enumerate(self.choices(layer)):
-                drawn[..., layer, place] = rng.choice(choices, shape or None)
-        return drawn
+        self._require_layers(layers)
+        counts = np.broadcast_to(self._mask.sum(axis=-1), (layers, len(self)))
+        shape = (*(() if count is None else (count,)), *counts.T.shape)
+        drawn = np.moveaxis(rng.integers(0, counts.T, shape), -2, -1)  # knob by knob
+        return self._allowed_first.take(drawn + self._starts) if self.allowed else drawn
+
+    def count_designs(self, layers: int) -> int:
+        """Count the designs of a network, copies apart.
+
+        Args:
+            layers: L.
+
+        Returns:
+            The product over layers and knobs of how many values are allowed.
+        """
+        return prod(len(allowed) for layer in range(layers) for allowed in self.choices(layer))
 
     def neighbours(self, settings: IntArray) -> IntArray:
         """List the designs that differ by one step of one knob in one layer.
@@ -201,16 +242,15 @@ class DesignSpace:
         Returns:
             Shape (N, L, K): layer by layer, knob by knob, the step down before the step up.
         """
-        found = []
-        for layer in range(len(settings)):
-            for place, choices in enumerate(self.choices(layer)):
-                here = int(np.searchsorted(choices, settings[layer, place]))
-                for step in (here - 1, here + 1):
-                    if 0 <= step < len(choices):
-                        near = settings.copy()
-                        near[layer, place] = choices[step]
-                        found.append(near)
-        return np.array(found).reshape(-1, *settings.shape)
+        steps = []
+        for layer, setting in enumerate(settings.tolist()):
+            for knob, (here, choices) in enumerate(zip(setting, self.choices(layer), strict=True)):
+                near = (*choices[choices < here][-1:], *choices[choices > here][:1])
+                steps += [(layer, knob, place) for place in near]
+        found = np.repeat(settings[None], len(steps), axis=0)
+        for design, (layer, knob, place) in zip(found, steps, strict=True):
+            design[layer, knob] = place
+        return found
 
     def check(self, settings: ArrayLike, layers: Sequence[str]) -> IntArray:
         """Check settings that somebody else made.
@@ -225,24 +265,24 @@ class DesignSpace:
         Raises:
             DesignError: If the shape is wrong, or a layer has a setting that it may not have.
         """
-        found = np.asarray(settings)
-        shape = (len(layers), len(self))
-        if found.dtype.kind not in "iu" or found.shape[-2:] != shape:
+        if self.allowed:
+            self._require_layers(len(layers))
+        shape = (len(layers), len(self.knobs))
+        places = as_integers("settings", settings)
+        if places.shape[-2:] != shape:
             raise DesignError(
                 f"Expected settings as places of values, integers of shape (..., {shape[0]}, "
-                f"{shape[1]}) for the layers and the knobs {', '.join(self.names)}, got "
-                f"{found.dtype} of shape {found.shape}."
+                f"{shape[1]}) for the layers and the knobs {', '.join(self.names)}, got shape "
+                f"{places.shape}."
             )
-        # As unsigned numbers the negative ones are huge: one comparison.
-        wrong = found.astype(np.uint64) >= np.array(self.sizes, dtype=np.uint64)
-        if wrong.any():
+        if self._outside(places):
+            wrong = (places < 0) | (places >= self.sizes)
             where = tuple(int(i) for i in np.argwhere(wrong)[0])
             knob, layer = self.knobs[where[-1]], where[-2]
             raise DesignError(
-                f"Expected a place of 0 to {len(knob) - 1} for {knob.name}, got {found[where]} for "
-                f"layer {layer}{_in_brackets(layers[layer])}."
+                f"Expected a place of 0 to {len(knob) - 1} for {knob.name}, got {places[where]} "
+                f"for layer {layer}{_in_brackets(layers[layer])}."
             )
-        places: IntArray = found.astype(np.int64, copy=False)
         if self.allowed and not (allowed := self.allows(places)).all():
             where = tuple(int(i) for i in np.argwhere(~allowed)[0])
             layer, setting = where[-1], places[where]
@@ -297,6 +337,32 @@ class DesignSpace:
             knob.name: knob.decode(settings[..., place]) for place, knob in enumerate(self.knobs)
         }
 
+    def numbers(self, settings: IntArray) -> dict[str, IntArray]:
+        """Turn settings into numbers by name, as infos and learning libraries want them.
+
+        Args:
+            settings: Shape (..., K).
+
+        Returns:
+            For every knob its values, or where they are labels their places; shape (...).
+        """
+        return {
+            knob.name: np.array(knob.numbers)[settings[..., place]]
+            for place, knob in enumerate(self.knobs)
+        }
+
+    def from_numbers(self, numbers: Mapping[str, IntArray]) -> IntArray:
+        """Turn back what ``numbers`` returns.
+
+        Args:
+            numbers: For every knob, shape (...).
+
+        Returns:
+            Settings, shape (..., K).
+        """
+        columns = [np.searchsorted(knob.numbers, numbers[knob.name]) for knob in self.knobs]
+        return np.stack(columns, axis=-1)
+
     def shown(self, setting: IntArray) -> str:
         """Write a setting in a few characters.
 
@@ -317,11 +383,16 @@ class DesignSpace:
 
         Returns:
             For every setting; arrays with an axis per knob and the layers last.
+
+        Raises:
+            DesignError: If an effect returns no integers >= 1 and < 2**31, or other axes.
         """
+        layers = max(getattr(computation, field.name).shape[-1] for field in fields(Computation))
         for place, knob in enumerate(self.knobs):
             shape = [1] * (len(self) + 1)
             shape[place] = len(knob)
-            computation = knob.effect(computation, knob.array.reshape(shape))
+            changed = knob.effect(computation, knob.array.reshape(shape))
+            computation = _checked(computation, changed, knob.name, (*self.sizes, layers))
         return computation
 
     def to_json(self) -> dict[str, Any]:
@@ -333,23 +404,66 @@ class DesignSpace:
         allowed = {name: [list(values) for values in layers] for name, layers in self.allowed}
         return {"knobs": [knob.to_json() for knob in self.knobs], "allowed": allowed}
 
-    @cached_property
-    def _nearest(self) -> list[IntArray]:
-        """For every knob the nearest allowed place of each layer and value, shape (L, V)."""
-        layers = len(self.allowed[0][1])
-        tables = [np.empty((layers, size), dtype=np.int64) for size in self.sizes]
-        for layer in range(layers):
-            for table, choices in zip(tables, self.choices(layer), strict=True):
-                distance = np.abs(np.arange(table.shape[1])[:, None] - choices)
-                table[layer] = choices[distance.argmin(axis=1)]
-        return tables
+    def _require_layers(self, layers: int) -> None:
+        """Refuse another number of layers than the allowed values are for."""
+        if self.layers not in (None, layers):
+            raise DesignError(
+                f"Expected {self.layers} layers, those of the allowed values of the space, got "
+                f"{layers}."
+            )
+
+    def _outside(self, places: IntArray) -> bool:
+        """Whether some number, of shape (..., L, K), is no place of a value."""
+        if not places.size:
+            return False
+        unsigned = places.view(np.uint64)  # negative numbers are huge
+        if self._is_even:  # faster than knob by knob
+            return bool(unsigned.max() >= self.sizes[0])
+        return any(unsigned[..., k].max() >= size for k, size in enumerate(self.sizes))
 
     @cached_property
-    def _all_choices(self) -> tuple[IntArray, ...]:
-        return tuple(read_only(range(size)) for size in self.sizes)
+    def _is_even(self) -> bool:
+        """Whether all knobs have as many values."""
+        return len(set(self.sizes)) == 1
+
+    @cached_property
+    def _mask(self) -> NDArray[np.bool_]:
+        """Whether a layer may have a value, shape (L, K, V); one layer if all have everything.
+
+        V is that of the largest knob. The arrays below are read flat, from ``_starts`` on.
+        """
+        by_name = dict(self.allowed)
+        mask = np.zeros((self.layers or 1, len(self), max(self.sizes)), dtype=bool)
+        for place, knob in enumerate(self.knobs):
+            for row, values in zip(
+                mask[:, place], by_name.get(knob.name, [knob.values] * len(mask)), strict=True
+            ):
+                row[knob.encode(values)] = True
+        mask.flags.writeable = False
+        return mask
+
+    @cached_property
+    def _starts(self) -> IntArray:
+        """Where the values of a layer and knob begin, shape (L, K)."""
+        layers, knobs, values = self._mask.shape
+        return read_only(values * np.arange(layers * knobs).reshape(layers, knobs))
+
+    @cached_property
+    def _allowed_first(self) -> IntArray:
+        """Places of values, the allowed ones first, shape (L, K, V)."""
+        return read_only(np.argsort(~self._mask, axis=-1, kind="stable"))
+
+    @cached_property
+    def _nearest(self) -> IntArray:
+        """The nearest allowed place of every value, shape (L, K, V)."""
+        places = np.arange(self._mask.shape[-1])
+        distance = np.abs(places[:, None] - places)  # from a value to an allowed one
+        far = np.where(self._mask[:, :, None], distance, len(places))
+        return read_only(far.argmin(axis=-1))
 
     @staticmethod
     def _column(knob: Knob, values: ArrayLike, layers: tuple[str, ...]) -> IntArray:
+        """Find the places of a knob's values in every layer, shape (..., L)."""
         places = knob.encode(values, layers)
         if places.ndim == 0:
             return np.full(len(layers), places)
@@ -361,17 +475,38 @@ class DesignSpace:
 
 
 def _in_brackets(name: str) -> str:
+    """Write the name of a layer, if there is one, after its number."""
     return f" ({name})" if name else ""
 
 
-def size_of(space: DesignSpace, layers: int) -> int:
-    """Count the designs of a network, copies apart.
+def _allowed(knob: Knob, layer: int, values: Sequence[Value]) -> tuple[Value, ...]:
+    """Check what one layer may have, and return it in the order of the knob."""
+    given = values if isinstance(values, list | tuple) else ()
+    if knob.plain not in given or any(value not in knob.values for value in given):
+        raise DesignError(
+            f"Expected the allowed values of {knob.name} in layer {layer} {knob.range}, the plain "
+            f"{knob.plain} among them, got {values!r}."
+        )
+    return tuple(value for value in knob.values if value in given)
 
-    Args:
-        space: The knobs.
-        layers: L.
 
-    Returns:
-        The product over layers and knobs of how many values are allowed.
-    """
-    return prod(len(choices) for layer in range(layers) for choices in space.choices(layer))
+def _checked(
+    before: Computation, after: Computation, name: str, sizes: tuple[int, ...]
+) -> Computation:
+    """Check what the effect of a knob changed, for settings and layers of some sizes."""
+    arrays = {field.name: getattr(after, field.name) for field in fields(Computation)}
+    for field, values in arrays.items():
+        if values is getattr(before, field):
+            continue
+        array = np.asarray(values)
+        fits = array.ndim == len(sizes) and all(
+            size in (1, most) for size, most in zip(array.shape, sizes, strict=True)
+        )
+        if array.dtype.kind not in "iu" or not fits or array.min() < 1 or array.max() >= 2**31:
+            raise DesignError(
+                f"Expected the effect of {name} to leave {field} as integers >= 1 and < 2**31, of "
+                f"sizes {sizes} or 1 for the knobs and the layers, got {array.dtype} of shape "
+                f"{array.shape}: {array.ravel()[:5]}."
+            )
+        arrays[field] = array.astype(np.int64, copy=False)
+    return Computation(**arrays)

@@ -10,6 +10,7 @@ from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.knob import Knob
 
 _MIN_BITS, _PLAIN_BITS = 2, 8
+_LAYER = "lrmp.accuracy.lab.quantization.layers:QuantizedLayer"
 
 
 def _cut_weights(computation: Computation, bits: NDArray[Any]) -> Computation:
@@ -34,6 +35,7 @@ def weight_bits(widest: int = _PLAIN_BITS) -> Knob:
         values=tuple(range(_MIN_BITS, widest + 1)),
         plain=_PLAIN_BITS,
         effect=_cut_weights,
+        network_effect=f"{_LAYER}.round_weights",
         unit="bits",
         about="Bits of every weight of a layer: fewer take fewer cells, and so fewer tiles.",
     )
@@ -53,6 +55,7 @@ def activation_bits(widest: int = _PLAIN_BITS) -> Knob:
         values=tuple(range(_MIN_BITS, widest + 1)),
         plain=_PLAIN_BITS,
         effect=_stream_activations,
+        network_effect=f"{_LAYER}.round_inputs",
         unit="bits",
         about="Bits of every input of a layer: fewer stream in sooner, and so take fewer cycles.",
     )

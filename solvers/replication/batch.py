@@ -124,17 +124,18 @@ class ReplicationBatch(FrozenArrays):
                 settings change the units that copies share.
         """
         require_stationary(cost_model)
-        units = cost_model.units(settings)
-        if (units != units[:1]).any():
+        costs = cost_model.copy_costs(settings)
+        units = costs.units.reshape(-1, costs.units.shape[-1])
+        if not cost_model.units_are_fixed and (units != units[:1]).any():
             raise SolverError(
                 "Expected settings that leave the units of work as they are, got others. Solve "
                 "such problems one by one."
             )
         return cls(
-            tiles=cost_model.tiles_per_copy(settings),
-            units=units[0],
-            cycles_per_unit=cost_model.cycles_per_unit(settings),
-            fixed_cycles=cost_model.fixed_cycles(settings),
+            tiles=costs.tiles,
+            units=units[0] if len(units) else units,
+            cycles_per_unit=costs.cycles_per_unit,
+            fixed_cycles=costs.fixed_cycles,
             budget=budget,
             objective=objective,
             least_interval=cost_model.least_interval,

@@ -172,15 +172,13 @@ class ReplicationProblem(FrozenArrays):
             SolverError: If the layers take turns on the chip, so that they share no budget.
         """
         require_stationary(cost_model)
+        costs = cost_model.copy_costs(settings)
         energy_fj = None
-        if objective in ("energy", "edp"):
-            copies = [useful_copies(units) for units in cost_model.units(settings).tolist()]
+        if objective in ("energy", "edp") and costs.units.ndim == 1:
+            copies = [useful_copies(units) for units in costs.units.tolist()]
             energy_fj = cost_model.copies_energy_fj(settings, copies)
         return cls(
-            tiles=cost_model.tiles_per_copy(settings),
-            units=cost_model.units(settings),
-            cycles_per_unit=cost_model.cycles_per_unit(settings),
-            fixed_cycles=cost_model.fixed_cycles(settings),
+            **costs._asdict(),
             budget=budget,
             objective=objective,
             energy_fj=energy_fj,

@@ -11,7 +11,7 @@ from lrmp.errors import PolicyError  # noqa: E402
 
 def test_agents_are_loaded_as_they_were_saved(tmp_path):
     torch.manual_seed(0)
-    agents = LayerAgents(5, identities=3, rounds=2)
+    agents = LayerAgents(5, [7, 7], identities=3, rounds=2)
     agents.save(tmp_path / "policy.safetensors")
     loaded = load_policy(tmp_path / "policy.safetensors")
     assert (type(loaded), loaded.rounds) == (LayerAgents, 2)
@@ -27,7 +27,7 @@ def test_identities_tell_agents_apart_that_see_the_same():
     torch.manual_seed(0)
     seen = torch.ones(2, 3, 5)
     for identities, different in ((0, 1), (3, 3)):
-        preferences = LayerAgents(5, identities)(seen)
+        preferences = LayerAgents(5, [7, 7], identities)(seen)
         assert preferences.shape == (2, 3, 2, 7)
         assert torch.equal(preferences[0], preferences[1])
         assert len(preferences[0].flatten(1).unique(dim=0)) == different
@@ -37,14 +37,14 @@ def test_identities_tell_agents_apart_that_see_the_same():
 @pytest.mark.parametrize("shape", [(4, 5), (3, 6), (5,)])
 def test_observations_of_other_games_are_refused(shape):
     with pytest.raises(PolicyError, match=r"Expected observations of 3 layers, 5 elements each"):
-        LayerAgents(5, identities=3).act(np.zeros(shape, np.float32))
+        LayerAgents(5, [7, 7], identities=3).act(np.zeros(shape, np.float32))
     with pytest.raises(PolicyError, match=r"of any number of layers, 7 elements each, got shape"):
-        LayerAgents(7).act(np.zeros(shape, np.float32))
+        LayerAgents(7, [7, 7]).act(np.zeros(shape, np.float32))
 
 
-def test_first_policy_prefers_many_bits():
+def test_first_policy_prefers_high_values():
     torch.manual_seed(0)
-    probabilities = LayerAgents(5, tilt=0.5).log_probabilities(torch.rand(4, 3, 5)).exp()
+    probabilities = LayerAgents(5, [7, 7], tilt=0.5).log_probabilities(torch.rand(4, 3, 5)).exp()
     assert (probabilities.diff(dim=-1) > 0).all()
 
 

@@ -1,4 +1,4 @@
-"""What the cost model costs: its table, one design, and a batch of designs with its memory."""
+"""What the cost model costs: its tables, one design, and a batch of designs with its memory."""
 
 import tracemalloc
 
@@ -12,14 +12,14 @@ DESIGNS = 10_000
 
 def model_of(network):
     model = CostModel(load_network(network), load_preset("lrmp_frontiers_2024"))
-    _ = model.energy.base_fj  # part of the construction
+    _ = model.energy  # part of the construction
     return model
 
 
 def random_designs(model, count):
     rng = np.random.default_rng(0)
-    shape = (count, len(model.network))
-    return rng.integers(2, 9, shape), rng.integers(2, 9, shape), rng.integers(1, 17, shape)
+    layers = len(model.network)
+    return model.space.sample(rng, layers, count), rng.integers(1, 17, (count, layers))
 
 
 networks = pytest.mark.parametrize("network", ["resnet18", "resnet101"])
@@ -32,18 +32,20 @@ def test_construction(benchmark, network):
 
 
 @networks
-def test_table_of_all_widths(benchmark, network):
-    benchmark.group = "cost table of all 49 pairs of widths; goal for resnet101: 1 ms"
+def test_what_copies_share(benchmark, network):
+    benchmark.group = "tiles, units and cycles of one design; goal: 20 us"
     model = model_of(network)
-    table = benchmark(model.table)
-    assert table.energy_fj.shape == (7, 7, len(model.network))
+    settings = random_designs(model, 1)[0][0]
+    costs = benchmark(model.copy_costs, settings)
+    assert costs.tiles.shape == (len(model.network),)
 
 
 @networks
 def test_one_design(benchmark, network):
     benchmark.group = "one design with its totals; goal: 50 us"
     model = model_of(network)
-    design = Design(*(values[0] for values in random_designs(model, 1)))
+    settings, copies = random_designs(model, 1)
+    design = Design(model.space, settings[0], copies[0])
 
     def evaluate():
         report = model.evaluate(design)

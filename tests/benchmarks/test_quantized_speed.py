@@ -6,6 +6,7 @@ import torch
 
 from lrmp.accuracy.lab.models import load_model
 from lrmp.accuracy.lab.quantization import QuantizedNetwork
+from lrmp.hardware.space.design import Design
 
 #: Batches as the evaluator makes them.
 INPUTS = {
@@ -31,8 +32,8 @@ def test_forward_pass(benchmark, name, form):
     if form == "quantised":
         network = QuantizedNetwork(model)
         network.calibrate(images[:4])
-        layers = len(network.layers)
-        network.set_bits([5] * layers, [5] * layers)
+        bits = {"weight_bits": 5, "activation_bits": 5}
+        network.set_design(Design.of(bits, layers=len(network.layers)))
         model = network.model
     with torch.inference_mode():
         scores = benchmark.pedantic(model, (images,), rounds=15, warmup_rounds=2)

@@ -16,6 +16,7 @@ from lrmp.envs import TASKS, load_task
 from lrmp.hardware import Design
 
 TASK = "LRMP-ResNet18-v0"
+FOUR_BITS = ("--set", "weight_bits=4", "--set", "activation_bits=4")
 
 
 @pytest.fixture(scope="module")
@@ -138,8 +139,8 @@ def test_evaluate_as_json(capsys, uniform_run):
     assert sum(document["baseline_layer_cycles"]) == 47735912
 
 
-def test_evaluate_uniform_bits(capsys):
-    assert main(["evaluate", "--env-id", TASK, "--bits", "4/4"]) == 0
+def test_evaluate_uniform_settings(capsys):
+    assert main(["evaluate", "--env-id", TASK, *FOUR_BITS]) == 0
     assert "8.618x" in capsys.readouterr().out
 
 
@@ -157,7 +158,7 @@ def test_evaluate_draws(tmp_path, capsys, uniform_run, ending, magic):
 def test_evaluate_draws_a_deep_network(tmp_path):
     pytest.importorskip("matplotlib")
     picture = tmp_path / "design.png"
-    words = ["evaluate", "--env-id", "LRMP-ResNet101-Predicted-Throughput-v0", "--bits", "4/4"]
+    words = ["evaluate", "--env-id", "LRMP-ResNet101-Predicted-Throughput-v0", *FOUR_BITS]
     assert main([*words, "--plot", str(picture)]) == 0
     assert picture.stat().st_size > 10_000
 
@@ -166,15 +167,15 @@ def test_evaluate_draws_a_deep_network(tmp_path):
     ("words", "message"),
     [
         ([], "Expected either a run directory or --env-id"),
-        (["--bits", "4/4"], "Expected --env-id beside --bits"),
-        (["--env-id", TASK, "--bits", "4"], "Expected --bits as W/A"),
-        (["--env-id", TASK, "--bits", "4/x"], "Expected --bits as W/A"),
-        (["--env-id", TASK, "--bits", "4/9"], "between 2 and 8, got 9 for layer 0"),
-        (["--env-id", TASK, "--bits", "4/4", "--plot", "/no/folder/x.png"], "Expected a folder"),
-        (["--env-id", TASK, "--bits", "4/4", "--plot", "x.xyz"], "Expected a picture format"),
-        (["--env-id", TASK, "--bits", "4/4", "--plot", "x"], "got no ending"),
-        (["--env-id", TASK, "--bits", "4/4", "--policy"], "Expected --policy beside a run"),
-        (["some_run", "--env-id", TASK], "Expected --env-id beside --bits"),
+        ([*FOUR_BITS], "Expected either a run directory or --env-id"),
+        (["some_run", "--env-id", TASK], "Expected either a run directory or --env-id"),
+        (["some_run", *FOUR_BITS], "Expected --set or --design beside --env-id"),
+        (["--env-id", TASK, "--set", "4"], "Expected --set as KNOB=VALUES"),
+        (["--env-id", TASK, "--set", "weight_bits=x"], "between 2 and 8, got 'x'."),
+        (["--env-id", TASK, "--plot", "/no/folder/x.png"], "Expected a folder"),
+        (["--env-id", TASK, "--plot", "x.xyz"], "Expected a picture format"),
+        (["--env-id", TASK, "--plot", "x"], "got no ending"),
+        (["--env-id", TASK, "--policy"], "Expected --policy beside a run"),
     ],
 )
 def test_evaluate_bad_input(capsys, words, message):
@@ -291,7 +292,7 @@ def test_evaluate_the_saved_policy(capsys, tmp_path):
         ("torch", ["train", "ddpg"], "lrmp[train]"),
         ("tensorboard", ["train", "ippo"], "lrmp[train]"),
         ("tyro", ["train", "random"], "lrmp[train]"),
-        ("matplotlib", ["evaluate", "--env-id", TASK, "--bits", "4/4", "--plot", "x.png"], "plot"),
+        ("matplotlib", ["evaluate", "--env-id", TASK, "--plot", "x.png"], "lrmp[plot]"),
     ],
 )
 def test_missing_extra_is_named(tmp_path, hidden, words, extra):
@@ -423,7 +424,7 @@ def test_baseline_as_a_module_words_its_errors(tmp_path):
 def test_evaluate_does_not_call_other_copies_optimal(capsys, tmp_path, uniform_run):
     record = json.loads((uniform_run / "record.jsonl").read_text())
     task = load_task(TASK)
-    design = Design.uniform(21, 6, 6)
+    design = Design.of({"weight_bits": 6, "activation_bits": 6}, layers=21)
     report = task.cost_model.evaluate(design)
     gain = 47735912 / report.latency_cycles
     record["design"] = design.to_json()

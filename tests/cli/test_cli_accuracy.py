@@ -13,10 +13,11 @@ from lrmp.cli import main
 
 
 def test_check_shows_table_and_network_side_by_side(data, capsys):
-    command = ["accuracy", "check", "--env-id", "LRMP-MLP-v0", "--bits", "268/468"]
+    command = ["accuracy", "check", "--env-id", "LRMP-MLP-v0"]
+    command += ["--set", "weight_bits=2,6,8", "--set", "activation_bits=4,6,8"]
     assert main([*command, "--data", str(data)]) == 0
     text = capsys.readouterr().out
-    assert "design          268/468" in text
+    assert "design          weight_bits 2 6 8, activation_bits 4 6 8" in text
     assert "table drop" in text
     for split in ("search", "test"):
         assert f"{split} split: top-1 99." in text
@@ -24,10 +25,10 @@ def test_check_shows_table_and_network_side_by_side(data, capsys):
 
 
 def test_check_prints_json(data, capsys):
-    command = ["accuracy", "check", "--env-id", "LRMP-MLP-v0", "--bits", "8/8", "--json"]
+    command = ["accuracy", "check", "--env-id", "LRMP-MLP-v0", "--set", "weight_bits=8", "--json"]
     assert main([*command, "--data", str(data)]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["design"] == "888/888"
+    assert found["design"] == {"weight_bits": [8] * 3, "activation_bits": [8] * 3}
     assert found["table"] == "table"
     assert found["table_drop"] == pytest.approx(0, abs=0.01)
     assert found["network_test"]["images"] == 5000
@@ -39,12 +40,18 @@ def test_check_prints_json(data, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "Expected either a run directory or --env-id with --bits"),
-        (["--bits", "8/8"], "Expected --env-id beside --bits"),
-        (["--env-id", "LRMP-MLP-v0", "--bits", "8"], "Expected --bits as W/A in digits"),
-        (["--env-id", "LRMP-MLP-v0", "--bits", "8/x"], "Expected --bits as W/A in digits"),
+        ([], "Expected either a run directory or --env-id, which takes --set or --design."),
+        (["some_run", "--set", "weight_bits=8"], "Expected --set or --design beside --env-id"),
         (
-            ["--env-id", "LRMP-MLP-v0", "--bits", "8/8", "--data", "none"],
+            ["--env-id", "LRMP-MLP-v0", "--set", "weight_bits=x"],
+            "Expected weight_bits between 2 and 8, got 'x'",
+        ),
+        (
+            ["--env-id", "LRMP-MLP-v0", "--design", "none.json"],
+            "Expected a file with a design at none.json",
+        ),
+        (
+            ["--env-id", "LRMP-MLP-v0", "--set", "weight_bits=8", "--data", "none"],
             "Expected an IDX file at none/mnist",
         ),
     ],
@@ -74,14 +81,18 @@ def test_report_writes_page_and_picture(capsys, tmp_path):
 
 
 def test_tune_recovers_what_two_bits_cost_and_resumes(data, capsys, tmp_path):
-    command = ["accuracy", "tune", "--env-id", "LRMP-MLP-v0", "--bits", "2/2", "--json"]
+    design = tmp_path / "design.json"
+    design.write_text('{"weight_bits": [2, 2, 2], "activation_bits": [2, 2, 2]}')
+    command = ["accuracy", "tune", "--env-id", "LRMP-MLP-v0", "--design", str(design), "--json"]
     command += ["--epochs", "1", "--limit", "3000", "--data", str(data), "--out", str(tmp_path)]
     assert main(command) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["training_images"] == 3000
     assert found["before_test"]["drop"] > 15
     assert found["after_test"]["drop"] < 10
-    epoch = tmp_path / "LRMP-MLP-v0__222-222__0__3000" / "epoch1.safetensors"
+    assert found["design"] == {"weight_bits": [2] * 3, "activation_bits": [2] * 3}
+    (epoch,) = tmp_path.glob("LRMP-MLP-v0__*__0__3000/epoch1.safetensors")
+    assert json.loads((epoch.parent / "design.json").read_text("utf-8")) == found["design"]
     written = epoch.stat().st_mtime_ns
     assert main(command) == 0
     assert json.loads(capsys.readouterr().out)["after_test"] == found["after_test"]
@@ -91,9 +102,12 @@ def test_tune_recovers_what_two_bits_cost_and_resumes(data, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--env-id", "LRMP-ResNet18-v0", "--bits", "4/4"], "Expected a network with a training"),
         (
-            ["--env-id", "LRMP-MLP-v0", "--bits", "2/2", "--epochs", "0"],
+            ["--env-id", "LRMP-ResNet18-v0", "--set", "weight_bits=4"],
+            "Expected a network with a training",
+        ),
+        (
+            ["--env-id", "LRMP-MLP-v0", "--set", "weight_bits=2", "--epochs", "0"],
             "Expected --epochs and --limit",
         ),
     ],
@@ -124,7 +138,8 @@ def test_measure_takes_a_folder_of_images(digit_folder, capsys, tmp_path):
     assert table.provenance["calibration"] == "images[0:20] shuffled by 0"
     assert table.provenance["search"] == "images[20:80] shuffled by 0"
     assert table.provenance["search_float_top1"] > 50  # labels and shades are the right ones
-    assert table.weight[0, 0] > 10 * table.weight[0, 4] > 0
+    weights = table.terms["weight_bits",]
+    assert weights[0, 0] > 10 * weights[0, 4] > 0
     log = (tmp_path / "out" / "mlp.log.jsonl").read_text("utf-8")
     assert main(command) == 0
     assert (tmp_path / "out" / "mlp.log.jsonl").read_text("utf-8") == log

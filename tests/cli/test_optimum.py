@@ -27,7 +27,7 @@ def test_optimum_as_json(capsys):
     document = json.loads(capsys.readouterr().out)
     optimum = stored_optimum(TASK)
     assert (document["bound"], document["gap"]) == (optimum.bound, optimum.gap)
-    assert document["design"]["weight_bits"] == optimum.design.weight_bits.tolist()
+    assert document["design"]["weight_bits"] == optimum.design["weight_bits"].tolist()
     assert document["reward"] == optimum.value
 
 

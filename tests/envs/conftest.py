@@ -173,9 +173,8 @@ def comparable(infos):
         elif key == "design":
             has = infos["_design"]
             designs = values[has]
-            columns = {
-                f"design_{name}": [d[name] for d in designs] for name in designs[0].space.names
-            }
+            numbers = [design.space.numbers(design.settings) for design in designs]
+            columns = {f"design_{name}": [n[name] for n in numbers] for name in numbers[0]}
             for name, column in (
                 columns | {"replication": [d.replication for d in designs]}
             ).items():

@@ -5,11 +5,20 @@ from dataclasses import FrozenInstanceError, fields
 import numpy as np
 import pytest
 
-from lrmp.hardware import CostModel, CostReport, Design, load_network, load_preset
+from lrmp.hardware import (
+    PRECISION,
+    CostModel,
+    CostReport,
+    Design,
+    load_network,
+    load_preset,
+)
+from lrmp.hardware.space.precision import precision
 
 
 def make_design():
-    return Design([2, 5, 8, 4, 3], [8, 3, 4, 2, 6], [1, 7, 2, 2, 1])
+    bits = {"weight_bits": [2, 5, 8, 4, 3], "activation_bits": [8, 3, 4, 2, 6]}
+    return Design.of(bits, [1, 7, 2, 2, 1])
 
 
 def make_report():
@@ -40,7 +49,7 @@ def test_equal_numbers_are_equal_values(make):
 def test_one_other_number_makes_another_design(field, layer):
     numbers = make_design().to_json()
     numbers[field][layer] = 2 if numbers[field][layer] != 2 else 3
-    assert Design(**numbers) != make_design()
+    assert Design.from_json(numbers) != make_design()
 
 
 @pytest.mark.parametrize(
@@ -55,8 +64,14 @@ def test_one_other_number_makes_another_report(field):
 
 def test_bits_of_weights_and_activations_are_not_interchangeable():
     design = make_design()
-    swapped = Design(design.activation_bits, design.weight_bits, design.replication)
+    swapped = Design(design.space, design.settings[:, ::-1], design.replication)
     assert swapped != design
+
+
+def test_places_in_another_space_are_another_design():
+    design = make_design()
+    assert Design(precision(9), design.settings, design.replication) != design
+    assert Design(precision(8), design.settings, design.replication) == design
 
 
 @values
@@ -88,11 +103,11 @@ def test_derived_layer_cycles_cannot_be_written():
 
 
 def test_designs_do_not_share_memory_with_their_arguments():
-    bits = np.array([2, 5, 8])
-    design = Design(bits, bits, bits)
-    bits[:] = 4
-    assert design.weight_bits.tolist() == [2, 5, 8]
-    assert design.replication.tolist() == [2, 5, 8]
+    settings, copies = np.array([[2, 5], [6, 4]]), np.array([2, 5])
+    design = Design(PRECISION, settings, copies)
+    settings[:], copies[:] = 1, 1
+    assert design.settings.tolist() == [[2, 5], [6, 4]]
+    assert design.replication.tolist() == [2, 5]
 
 
 @values

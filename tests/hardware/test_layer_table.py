@@ -27,7 +27,8 @@ from lrmp.hardware.short_repr import short_name, short_range
 NETWORK = load_network("digits_cnn")
 CHIP = load_preset("lrmp_frontiers_2024")
 MODEL = CostModel(NETWORK, CHIP)
-DESIGN = Design([8, 4, 3, 4, 6], [8, 5, 4, 4, 7], [2, 1, 1, 3, 1])
+BITS = {"weight_bits": [8, 4, 3, 4, 6], "activation_bits": [8, 5, 4, 4, 7]}
+DESIGN = Design.of(BITS, [2, 1, 1, 3, 1])
 REPORT = MODEL.evaluate(DESIGN)
 WITHOUT_ENERGY = CostModel(NETWORK, dataclasses.replace(CHIP, energy=None)).evaluate(DESIGN)
 NASTY = Network("<b>&\n" + "x" * 500, (Layer.linear("<script>\"a\",'b'</script>", 3, 2),))
@@ -61,7 +62,7 @@ def test_representation_is_one_line_of_less_than_200_characters(thing):
 
 def test_representations_say_what_matters():
     assert repr(DESIGN) == "<Design 5 layers, weight bits 3..8, activation bits 4..8, copies 1..3>"
-    assert repr(Design.uniform(3, 4, 5)) == (
+    assert repr(Design.of({"weight_bits": 4, "activation_bits": 5}, layers=3)) == (
         "<Design 3 layers, weight bits 4, activation bits 5, copies 1>"
     )
     assert repr(MODEL) == "<CostModel 'digits_cnn' on 'lrmp_frontiers_2024', 5 layers>"

@@ -151,6 +151,9 @@ def test_a_file_that_is_an_array_is_no_archive(tmp_path):
         read_arrays(tmp_path / "x.npy", ("x",))
 
 
+SET = {"kind": "lrmp.set/1", "observation_size": 9, "sizes": [7, 7]}
+
+
 def policy_file(path, header, tensors=b""):
     text = json.dumps({"__metadata__": {"policy": header}}).encode()
     path.write_bytes(struct.pack("<Q", len(text)) + text + tensors)
@@ -167,11 +170,16 @@ def policy_file(path, header, tensors=b""):
             {"kind": "lrmp.actor/1", "observation_size": 9, "action_size": 2, "hidden": 4096},
             "missing",
         ),
-        ({"kind": "lrmp.set/1", "observation_size": 9, "width": 4096, "heads": 1}, "missing"),
-        ({"kind": "lrmp.set/1", "observation_size": 9, "blocks": 10**9}, "blocks is not from 0 to"),
-        ({"kind": "lrmp.set/1", "observation_size": 9, "heads": 0}, "Expected weights in"),
-        ({"kind": "lrmp.set/1", "observation_size": 9, "heads": None}, "Expected weights in"),
-        ({"kind": "lrmp.categorical/1", "observation_size": 4096, "hidden": 4096}, "missing"),
+        (SET | {"width": 4096, "heads": 1}, "missing or unknown"),
+        (SET | {"blocks": 10**9}, "blocks is not from 0 to"),
+        (SET | {"heads": 0}, "num_heads"),
+        (SET | {"sizes": [10**9]}, "sizes is not from 0 to"),
+        (SET | {"sizes": [2] * 4097}, "sizes is not from 0 to"),
+        (SET | {"sizes": [True, -1]}, "sizes is not from 0 to"),
+        (SET | {"sizes": []}, "Expected weights in"),
+        (SET | {"sizes": ["x"]}, "Expected weights in"),
+        (SET | {"heads": None}, "Expected weights in"),
+        (SET | {"kind": "lrmp.categorical/1", "hidden": 4096}, "missing or unknown"),
     ],
 )
 def test_settings_of_a_policy_cost_what_its_weights_do(tmp_path, settings, message):

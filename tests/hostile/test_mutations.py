@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import random
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from lrmp.baselines.study.definition import read_study
 from lrmp.baselines.study.results import Results, read_results
 from lrmp.baselines.study.scores import Scores
 from lrmp.envs.task.custom_task import read_task
+from lrmp.envs.task.task import load_task
 from lrmp.envs.wrappers import RecordDesigns
 from lrmp.errors import LRMPError
 from lrmp.hardware import Network, read_preset
@@ -35,8 +37,8 @@ allowed_drop = 1.5
 [accuracy]
 provenance = "made up"
 estimate = false
-weights = {"*" = [9, 4.0, 1, 0, 0, 0, 0], conv1 = [3, 2, 1, 0.5, 0, 0, 0]}
-activations = {"*" = [9, 4, 1, 0, 0, 0, 0]}
+weight_bits = {"*" = [9, 4.0, 1, 0, 0, 0, 0], conv1 = [3, 2, 1, 0.5, 0, 0, 0]}
+activation_bits = {"*" = [9, 4, 1, 0, 0, 0, 0]}
 """
 STUDY = b"""\
 about = "small"
@@ -110,7 +112,7 @@ def policy():
     pytest.importorskip("torch")
     from lrmp.agents.set_policy import SetPolicy
 
-    return saved(lambda path: SetPolicy(3, width=4, blocks=1, heads=2).save(path))
+    return saved(lambda path: SetPolicy(3, sizes=(7, 7), width=4, blocks=1, heads=2).save(path))
 
 
 def checkpoint():
@@ -239,7 +241,8 @@ def read_journal(path):
 
 
 LOG = (
-    b'{"network": "lenet"}\n{"layer": "conv1", "operand": "weight", "bits": 2, "divergence": 0.5}\n'
+    b'{"network": "lenet"}\n'
+    b'{"layer": "conv1", "knob": "weight_bits", "value": 2, "divergence": 0.5}\n'
 )
 
 
@@ -251,6 +254,14 @@ def read_designs(path):
     import gymnasium as gym
 
     RecordDesigns(gym.make("LRMP-MLP-v0"), path, agent="random", seed=1)
+
+
+def read_design(path):
+    from lrmp.cli.settings_argument import GivenSettings
+
+    given = GivenSettings.of(Namespace(design=path, set=None))
+    task = load_task("LRMP-MLP-v0")
+    given.design(task.space, [layer.name for layer in task.network.layers])
 
 
 #: Name of the file, what it holds, who reads it.
@@ -270,8 +281,9 @@ KINDS = {
     "run_sums": ("SHA256SUMS", run_file("SHA256SUMS"), read_run),
     "results": ("results.jsonl", of_results, read_all_results),
     "plan": ("study.json", lambda: PLAN, read_plan),
-    "journal": ("journal.csv", lambda: b"888/888,1.5,0.5,1.25,0.25\n", read_journal),
+    "journal": ("journal.csv", lambda: b"8 8 8/8 8 8,1.5,0.5,1.25,0.25\n", read_journal),
     "log": ("lenet.log.jsonl", lambda: LOG, read_log),
+    "design": ("design.json", run_file("record.jsonl"), read_design),
     "designs": ("designs.jsonl", run_file("record.jsonl"), read_designs),
     "onnx": ("net.onnx", graph, lambda path: Network.from_onnx(path)),
     "policy": ("policy.safetensors", policy, read_policy),

@@ -3,15 +3,16 @@ from dataclasses import replace
 
 import pytest
 
-from lrmp.envs import Record, evaluate_bits, load_task
+from lrmp.envs import Record, evaluate
 from lrmp.errors import RecordError
 from lrmp.leaderboard import Store, replay, submit
 
-DIGITS_BITS = ([6, 5, 4, 5, 6], [6, 6, 5, 5, 8])
+DIGITS = {"weight_bits": [6, 5, 4, 5, 6], "activation_bits": [6, 6, 5, 5, 8]}
+SIX = {"weight_bits": 6, "activation_bits": 6}
 
 
-def make_record(task_id, weight_bits, activation_bits, agent="tester", seed=0, **changes):
-    outcome = evaluate_bits(load_task(task_id), weight_bits, activation_bits)
+def make_record(task_id, values, agent="tester", seed=0, **changes):
+    outcome = evaluate(task_id, values)
     record = Record.of(
         outcome, agent=agent, seed=seed, evaluated_designs=100, env_steps=500, wall_time_s=1.5
     )
@@ -20,17 +21,17 @@ def make_record(task_id, weight_bits, activation_bits, agent="tester", seed=0, *
 
 @pytest.fixture(scope="session")
 def digits_record():
-    return make_record("LRMP-Digits-v0", *DIGITS_BITS)
+    return make_record("LRMP-Digits-v0", DIGITS)
 
 
 @pytest.fixture(scope="session")
 def resnet_record():
-    return make_record("LRMP-ResNet18-v0", [6] * 21, [6] * 21)
+    return make_record("LRMP-ResNet18-v0", SIX)
 
 
 @pytest.fixture(scope="session")
 def throughput_record():
-    return make_record("LRMP-ResNet18-Throughput-v0", [6] * 21, [6] * 21)
+    return make_record("LRMP-ResNet18-Throughput-v0", SIX)
 
 
 @pytest.fixture(scope="session")

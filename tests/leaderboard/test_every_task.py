@@ -1,8 +1,8 @@
-"""The published optimum of every registered task, from bits to a place on the board."""
+"""The published optimum of every registered task, from settings to a place on the board."""
 
 import pytest
 
-from lrmp.envs import TASKS, Record, evaluate_bits, load_task
+from lrmp.envs import TASKS, Record, evaluate_settings, load_task
 from lrmp.envs.task.optimum import stored_optimum
 from lrmp.leaderboard import Store, format_ranking, rank, submit
 
@@ -10,7 +10,7 @@ from lrmp.leaderboard import Store, format_ranking, rank, submit
 @pytest.mark.parametrize("task_id", TASKS)
 def test_the_published_optimum_is_submitted_and_ranked(tmp_path, task_id):
     task, design = load_task(task_id), stored_optimum(task_id).design
-    outcome = evaluate_bits(task, design.weight_bits, design.activation_bits)
+    outcome = evaluate_settings(task, design.settings)
     record = Record.of(
         outcome, agent="ddpg", seed=1, evaluated_designs=600, env_steps=0, wall_time_s=0.1
     )

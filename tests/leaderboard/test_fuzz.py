@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lrmp.envs import evaluate_bits, load_task
+from lrmp.envs import evaluate_settings, load_task
 from lrmp.errors import RecordError
 from lrmp.leaderboard import Store, submit
 
@@ -82,11 +82,12 @@ def test_damaged_records_are_refused_or_true(request, tmp_path, write, name, cha
         for entry in Store(store).entries():
             stored = entry.replay.record
             task = load_task(stored.task)
-            best = evaluate_bits(task, stored.design.weight_bits, stored.design.activation_bits)
+            design = stored.design_for(task)
+            best = evaluate_settings(task, design.settings)
             assert stored.claim.reward == pytest.approx(best.reward(), rel=1e-9, abs=1e-9), content
             assert stored.claim.gain == pytest.approx(best.gain, rel=1e-9), content
             assert stored.claim.accuracy_drop == pytest.approx(best.accuracy_drop, abs=1e-9)
-            report = task.cost_model.evaluate(stored.design)
+            report = task.cost_model.evaluate(design)
             assert stored.claim.latency_cycles == report.latency_cycles
             assert stored.claim.bottleneck_cycles == report.bottleneck_cycles
             assert stored.claim.tiles == report.tiles <= task.budget

@@ -4,7 +4,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from lrmp.envs import TASKS, Claim, Outcome, Record, evaluate_bits, load_task
+from lrmp.envs import TASKS, Claim, Outcome, Record, evaluate, load_task
 from lrmp.envs.scoring.reward import lrmp_reward
 from lrmp.envs.task.task import Task
 from lrmp.errors import RecordError, SolverError
@@ -14,12 +14,18 @@ from lrmp.leaderboard.replay import settle
 from lrmp.leaderboard.submission import parse_record
 from lrmp.solvers import Replication, ReplicationProblem, solve_exact, solve_ilp
 
+SIX = {"weight_bits": 6, "activation_bits": 6}
 
-def honest(task_id, weight_bits, activation_bits, copies):
+
+def bits(weight_bits, activation_bits):
+    return {"weight_bits": weight_bits, "activation_bits": activation_bits}
+
+
+def honest(task_id, values, copies=lambda best: best.design.replication):
     """A record whose every number is right for copies that the oracle need not have chosen."""
     task = load_task(task_id)
-    best = evaluate_bits(task, weight_bits, activation_bits)
-    design = Design(best.design.weight_bits, best.design.activation_bits, copies(best))
+    best = evaluate(task, values)
+    design = replace(best.design, replication=copies(best))
     outcome = Outcome(
         task, design, best.replication, task.cost_model.evaluate(design), best.accuracy_drop
     )
@@ -30,10 +36,9 @@ def honest(task_id, weight_bits, activation_bits, copies):
 
 def problem_of(record):
     """The problem that the copies of a record solve."""
-    task, design = load_task(record.task), record.design
-    return ReplicationProblem.of(
-        task.cost_model, design.weight_bits, design.activation_bits, task.budget, task.objective
-    )
+    task = load_task(record.task)
+    settings = record.design_for(task).settings
+    return ReplicationProblem.of(task.cost_model, settings, task.budget, task.objective)
 
 
 @pytest.mark.parametrize("name", ["digits_record", "resnet_record", "throughput_record"])
@@ -50,19 +55,16 @@ def test_a_true_record_replays_to_its_own_claim(name, request):
 
 def test_energy_delay_product_is_proven_where_weighted_sums_are_too_long_for_cp_sat():
     layers = np.arange(54)
-    bits = 2 + layers % 7, 2 + (3 * layers + 2) % 7
-    record = honest("LRMP-ResNet50-EDP-v0", *bits, lambda best: best.design.replication)
+    record = honest("LRMP-ResNet50-EDP-v0", bits(2 + layers % 7, 2 + (3 * layers + 2) % 7))
     assert replay(record).claim.reward == record.claim.reward
 
 
 def test_the_accuracy_of_a_measured_network_comes_with_its_test_drop(digits_record):
     replayed = replay(digits_record)
-    accuracy = load_task("LRMP-Digits-v0").accuracy
-    design = digits_record.design
+    task = load_task("LRMP-Digits-v0")
     assert (replayed.accuracy_kind, replayed.accuracy_is_estimate) == ("network", False)
-    assert replayed.test_accuracy_drop == accuracy.test_drop(
-        design.weight_bits, design.activation_bits
-    )
+    design = digits_record.design_for(task)
+    assert replayed.test_accuracy_drop == task.accuracy.test_drop(design)
 
 
 @pytest.mark.parametrize(
@@ -70,8 +72,7 @@ def test_the_accuracy_of_a_measured_network_comes_with_its_test_drop(digits_reco
     [("LRMP-ResNet18-v0", False), ("LRMP-ResNet34-Predicted-v0", True)],
 )
 def test_an_estimate_is_called_one(task_id, is_estimate):
-    bits = [6] * len(load_task(task_id).network)
-    replayed = replay(honest(task_id, bits, bits, lambda best: best.design.replication))
+    replayed = replay(honest(task_id, SIX))
     assert (replayed.accuracy_kind, replayed.accuracy_is_estimate) == ("table", is_estimate)
     assert replayed.test_accuracy_drop is None
 
@@ -86,11 +87,8 @@ def test_the_reward_is_the_return_of_the_formula(resnet_record):
 def test_the_reward_is_the_return_of_the_environment(digits_record):
     env = gym.make("LRMP-Digits-v0", discrete=True)
     env.reset(seed=0)
-    design = digits_record.design
-    rewards = [
-        env.step(np.array(bits) - 2)[1]
-        for bits in zip(design.weight_bits, design.activation_bits, strict=True)
-    ]
+    settings = digits_record.design_for(load_task("LRMP-Digits-v0")).settings
+    rewards = [env.step(setting)[1] for setting in settings]
     assert sum(rewards) == replay(digits_record).claim.reward
 
 
@@ -134,12 +132,12 @@ def test_all_forged_numbers_are_named(refuse, edit, resnet_record):
 
 
 def test_bits_that_do_not_belong_to_the_claim_are_refused(refuse, edit, digits_record):
-    bits = digits_record.design.weight_bits.tolist()
-    refuse([edit({"design.weight_bits": [bits[0] + 1, *bits[1:]]})], "agent tester, seed 0: expect")
+    first, *others = digits_record.design["weight_bits"]
+    refuse([edit({"design.weight_bits": [first + 1, *others]})], "agent tester, seed 0: expect")
 
 
 def test_a_design_over_the_budget_is_refused(refuse):
-    record = honest("LRMP-ResNet18-v0", [6] * 21, [6] * 21, lambda b: 2 * b.design.replication)
+    record = honest("LRMP-ResNet18-v0", SIX, lambda b: 2 * b.design.replication)
     assert record.claim.tiles == 3216
     refuse(
         [record.to_line()],
@@ -153,7 +151,7 @@ def test_a_single_tile_over_the_budget_is_refused(refuse):
         copies[0] += 1
         return copies
 
-    record = honest("LRMP-Digits-v0", [8] * 5, [8] * 5, one_more)
+    record = honest("LRMP-Digits-v0", {}, one_more)
     refuse([record.to_line()], f"at most 56 tiles, .*, got {record.claim.tiles} tiles. Take the")
 
 
@@ -164,13 +162,13 @@ def test_one_copy_over_the_budget_is_refused(monkeypatch):
     tight = Task("LRMP-Tight-v0", network, accelerator, 1000, "latency", known.accuracy_factory)
     monkeypatch.setitem(TASKS, tight.id, lambda: tight)
     model = CostModel(network, accelerator)
-    design = Design.uniform(21, 8, 8)
+    design = Design.plain(21)
     record = Record(
         task=tight.id,
         task_fingerprint=tight.fingerprint,
         agent="tester",
         seed=0,
-        design=design,
+        design=design.to_json(),
         claim=Claim(0.0, 1.0, 0.0, 1, 1, model.evaluate(design).tiles),
         evaluated_designs=1,
         env_steps=0,
@@ -182,18 +180,18 @@ def test_one_copy_over_the_budget_is_refused(monkeypatch):
     with pytest.raises(
         RecordError,
         match=r"expected one copy of every layer within 1000 tiles, the budget of LRMP-Tight-v0, "
-        "got 1608 tiles. Lower the weight bits",
+        "got 1608 tiles. Choose settings that take fewer",
     ):
         replay(record)
 
 
 def test_copies_that_are_not_optimal_are_refused(refuse):
-    record = honest("LRMP-ResNet18-v0", [6] * 21, [6] * 21, lambda b: [1] * 21)
-    best = evaluate_bits(load_task("LRMP-ResNet18-v0"), [6] * 21, [6] * 21).report.latency_cycles
+    record = honest("LRMP-ResNet18-v0", SIX, lambda b: [1] * 21)
+    best = evaluate("LRMP-ResNet18-v0", SIX).report.latency_cycles
     refuse(
         [record.to_line()],
-        f"expected the optimal copies for these bits, {best} cycles of latency, got copies with "
-        f"{record.claim.latency_cycles} cycles. Copies come from the oracle",
+        f"expected the optimal copies for these settings, {best} cycles of latency, got copies "
+        f"with {record.claim.latency_cycles} cycles. Copies come from the oracle",
     )
 
 
@@ -203,14 +201,14 @@ def test_one_copy_too_few_is_refused(refuse):
         copies[copies.argmax()] -= 1
         return copies
 
-    record = honest("LRMP-Digits-v0", [5] * 5, [6] * 5, one_fewer)
-    refuse([record.to_line()], "expected the optimal copies for these bits")
+    record = honest("LRMP-Digits-v0", bits(5, 6), one_fewer)
+    refuse([record.to_line()], "expected the optimal copies for these settings")
 
 
 def test_other_copies_of_the_same_optimum_are_accepted(throughput_record):
     ilp = solve_ilp(problem_of(throughput_record), canonical=False).copies
-    assert (ilp != throughput_record.design.replication).any()
-    other = honest(throughput_record.task, [6] * 21, [6] * 21, lambda b: ilp)
+    assert ilp.tolist() != throughput_record.design["replication"]
+    other = honest(throughput_record.task, SIX, lambda b: ilp)
     assert replay(other).claim.reward == replay(throughput_record).claim.reward
     assert other.claim.tiles != throughput_record.claim.tiles
 
@@ -219,7 +217,7 @@ def test_an_optimum_that_is_not_found_in_time_is_refused(resnet_record):
     with pytest.raises(
         RecordError,
         match=r"LRMP-ResNet18-v0, agent tester, seed 0: expected the ILP to find copies for these "
-        r"bits within 1e-09 deterministic seconds, got none\. Without a proof",
+        r"settings within 1e-09 deterministic seconds, got none\. Without a proof",
     ):
         replay(resnet_record, deterministic_limit=1e-9)
 
@@ -267,7 +265,7 @@ def test_honest_edp_designs_are_proven_where_the_ilp_alone_does_not():
     unproven = 0
     for seed in range(4):
         rng = np.random.default_rng(seed)
-        outcome = evaluate_bits(task, rng.integers(2, 6, 21), rng.integers(2, 9, 21))
+        outcome = evaluate(task, bits(rng.integers(2, 6, 21), rng.integers(2, 9, 21)))
         record = Record.of(
             outcome, agent="x", seed=seed, evaluated_designs=1, env_steps=0, wall_time_s=0.1
         )
@@ -280,15 +278,17 @@ def test_a_program_that_the_limit_ends_is_settled_by_the_exact_method():
     task = load_task("LRMP-ResNet50-Throughput-v0")
     rng = np.random.default_rng(7)
     for highest in (9, 6, 5, 4, 9, 6, 5, 4, 9, 6):  # the tenth takes CP-SAT seconds
-        bits = rng.integers(2, highest, 54), rng.integers(2, 9, 54)
-    record = honest(task.id, *bits, lambda best: best.design.replication)
+        values = bits(rng.integers(2, highest, 54), rng.integers(2, 9, 54))
+    record = honest(task.id, values)
     limit = 0.5
     ilp = solve_ilp(problem_of(record), limit, canonical=False)
     optimum = solve_exact(problem_of(record)).objective_value
     assert ilp.lower_bound < optimum < ilp.objective_value
     assert replay(record, limit).lower_bound == optimum
-    found = honest(task.id, *bits, lambda best: ilp.copies)
-    with pytest.raises(RecordError, match=f"these bits, {optimum} cycles of throughput, got copi"):
+    found = honest(task.id, values, lambda best: ilp.copies)
+    with pytest.raises(
+        RecordError, match=f"these settings, {optimum} cycles of throughput, got copi"
+    ):
         replay(found, limit)
 
 
@@ -297,8 +297,8 @@ def test_a_program_that_the_limit_ends_is_settled_by_the_exact_method():
     [("LRMP-ResNet18-EDP-v0", "fJ cycles of edp"), ("LRMP-ResNet18-Energy-v0", "fJ of energy")],
 )
 def test_costs_are_named_in_the_unit_of_the_objective(task_id, unit):
-    record = honest(task_id, [4] * 21, [6] * 21, lambda b: 1 + (np.arange(21) == 0))
-    with pytest.raises(RecordError, match=rf"these bits, \d+ {unit}, got copies with \d+ fJ"):
+    record = honest(task_id, bits(4, 6), lambda b: 1 + (np.arange(21) == 0))
+    with pytest.raises(RecordError, match=rf"these settings, \d+ {unit}, got copies with \d+ fJ"):
         replay(record)
 
 
@@ -320,10 +320,10 @@ def test_a_record_made_in_python_is_held_to_the_schema(digits_record, changes, m
 
 
 def test_a_replay_trusts_nothing_that_a_search_remembered(digits_record):
-    design = digits_record.design
-    accuracy = load_task("LRMP-Digits-v0").accuracy
-    accuracy.drop(design.weight_bits, design.activation_bits)
-    key = bytes(design.weight_bits.tolist()) + bytes(design.activation_bits.tolist())
+    task = load_task("LRMP-Digits-v0")
+    accuracy, design = task.accuracy, digits_record.design_for(task)
+    accuracy.drop(design)
+    key = design.settings.tobytes()
     remembered = accuracy._remembered[key]
     accuracy._remembered[key] = remembered - 50
     try:
@@ -338,6 +338,6 @@ def test_a_record_of_another_definition_is_refused_without_a_file(digits_record)
 
 
 def test_the_baseline_design_has_reward_zero():
-    record = honest("LRMP-ResNet18-v0", [8] * 21, [8] * 21, lambda b: b.design.replication)
+    record = honest("LRMP-ResNet18-v0", {})
     assert replay(record).claim.reward == 0.0
     assert record.claim.tiles == 1608

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from lrmp import __version__
-from lrmp.envs import Record, evaluate_bits, load_task
+from lrmp.envs import Record, evaluate, load_task
 from lrmp.errors import RecordError
 from lrmp.leaderboard import Store, replay
 from lrmp.leaderboard.chain import FIRST, link
 from lrmp.leaderboard.entry import content_hash
 from lrmp.leaderboard.store import APPLICATION_ID
 
-DIGITS_BITS = ([6, 5, 4, 5, 6], [6, 6, 5, 5, 8])
+DIGITS = {"weight_bits": [6, 5, 4, 5, 6], "activation_bits": [6, 6, 5, 5, 8]}
 
 
 def seeds(replayed, numbers):
@@ -375,7 +375,9 @@ ILLEGAL = {
         "replace(record, '\"tester\"', '7')", "replace(record, '\"tester\"', '[]')",
         "replace(record, '\"this-task\"', '\"x\"')", "replace(record, '\"this-task\"', '{}')",
         "replace(record, '\"code\":null', '\"code\":7')",
-        "replace(record, '\"weight_bits\"', '\"wait_bits\"')",
+        "replace(record, '\"design\"', '\"plan\"')",
+        "replace(record, '\"replication\":[', '\"replication\":[null,')",
+        "replace(record, '\"replication\":[', '\"x\":7,\"replication\":[')",
         "replace(record, '\"lrmp\":', '\"lrmp\":7,\"x\":')",
     ],
     "reward": ["'text'", "9e999", "x'00'"],
@@ -486,7 +488,7 @@ def test_whole_numbers_are_kept_where_real_ones_are_meant(store, digits_replay):
 
 
 def test_numbers_of_numpy_make_a_record_of_plain_ones(store):
-    outcome = evaluate_bits(load_task("LRMP-Digits-v0"), *DIGITS_BITS)
+    outcome = evaluate("LRMP-Digits-v0", DIGITS)
     record = Record.of(
         outcome,
         agent="numpy",

@@ -23,12 +23,16 @@ def test_every_top_level_package_is_linked_into_lrmp():
     assert folders == {"agents", "baselines", "envs", "hardware", "leaderboard", "solvers"}
     for folder in folders:
         assert (ROOT / "src" / "lrmp" / folder).resolve() == ROOT / folder
+    checked = ["src/lrmp", *(f"src/lrmp/{folder}" for folder in sorted(folders))]
+    assert project()["tool"]["pyright"]["include"] == checked
 
 
 @needs_checkout
 def test_every_data_file_is_covered_by_package_data():
     patterns = project()["tool"]["setuptools"]["package-data"]["*"]
-    packages = [init.parent for init in ROOT.glob("*/**/__init__.py") if "tests" not in init.parts]
+    folders = [path for path in (ROOT / "src" / "lrmp").iterdir() if path.is_dir()]
+    packages = [ROOT / "src" / "lrmp"]
+    packages += [init.parent for path in folders for init in path.resolve().rglob("__init__.py")]
     covered = {
         file for package in packages for pattern in patterns for file in package.glob(pattern)
     }
@@ -39,6 +43,15 @@ def test_every_data_file_is_covered_by_package_data():
         if file.is_file() and file.suffix not in (".py", ".pyc")
     }
     assert data <= covered
+
+
+@needs_checkout
+def test_every_folder_with_modules_is_a_package():
+    # Packages are found by their __init__.py; the wheel would lack the others.
+    folders = [path for path in (ROOT / "src" / "lrmp").iterdir() if path.is_dir()]
+    modules = [module for path in folders for module in path.resolve().rglob("*.py")]
+    assert len(modules) > 200
+    assert [m for m in modules if not m.with_name("__init__.py").exists()] == []
 
 
 @needs_checkout

@@ -1,24 +1,28 @@
 """The ``lrmp accuracy`` commands: measure a table, check a design, report the fidelity."""
 
 import argparse
+import hashlib
+import json
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lrmp.accuracy.lab.images import SHAPES, SOURCES, ImageFolder, data_root
 from lrmp.accuracy.lab.protocol import Protocol, Split, load_protocol, protocol_of, read_protocols
-from lrmp.accuracy.model.design_result import DesignResult, design_bits, design_text
-from lrmp.accuracy.model.sensitivity_table import load_table, shipped_networks
+from lrmp.accuracy.model.design_result import DesignResult, design_values
+from lrmp.accuracy.model.sensitivity_table import shipped_divergences
 from lrmp.baselines.running.run import task_name
 from lrmp.cli.exit_codes import EPILOG
 from lrmp.cli.output import add_json, print_json
+from lrmp.cli.settings_argument import GivenSettings, add_settings
 from lrmp.envs.task.custom_task import find_task
 from lrmp.envs.task.task import Task
 from lrmp.errors import AccuracyDataError, MissingExtraError, RunError
 from lrmp.hardware.networks import load_network
+from lrmp.hardware.space.design import Design
+from lrmp.hardware.space.knob import Value
+from lrmp.whole_file import write_whole
 
 TABLES, RUNS = Path("runs") / "accuracy", Path("runs") / "tune"
 
@@ -40,8 +44,8 @@ def add_commands(commands: Any) -> None:
     measure = parts.add_parser(
         "measure",
         help="measure a network's sensitivity table",
-        description="Divergences layer by layer, then random designs, on the search images. "
-        "Interrupted, it goes on where it stopped.",
+        description="Divergences layer by layer and knob by knob, then random designs, on the "
+        "search images. Interrupted, it goes on where it stopped.",
         epilog=EPILOG,
     )
     measure.add_argument(
@@ -89,8 +93,8 @@ def add_commands(commands: Any) -> None:
     tune = parts.add_parser(
         "tune",
         help="fine-tune a design",
-        description="Recipe qat-1: a design's drop before and after fine-tuning at its bits, on "
-        "the network's training images. Interrupted, it goes on with the epoch it was in.",
+        description="Recipe qat-1: a design's drop before and after fine-tuning, on the "
+        "network's training images. Interrupted, it goes on with the epoch it was in.",
         epilog=EPILOG,
     )
     _add_design(tune)
@@ -118,12 +122,10 @@ def add_commands(commands: Any) -> None:
 
 def _add_design(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_dir", nargs="?", type=Path, help="a finished run directory")
-    parser.add_argument("--env-id", help="with --bits: the environment, or a task file (.toml)")
     parser.add_argument(
-        "--bits",
-        metavar="W/A",
-        help="uniform bits such as 6/6, or a digit per layer such as 8654/8888",
+        "--env-id", help="settings of your own instead of a run: the environment, or a task file"
     )
+    add_settings(parser.add_mutually_exclusive_group())
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -210,27 +212,27 @@ def _with_images(protocol: Protocol, images: str) -> Protocol:
 
 
 def _check(options: argparse.Namespace) -> int:
-    task, weights, activations = _design(options)
-    protocol, name = protocol_of(task.network), task.network.name
-    table = load_table(name) if name in shipped_networks() else None
+    task, design = _design(options)
+    protocol = protocol_of(task.network)
+    table = shipped_divergences(task.network.name, task.space)
     _need_torch()
     from lrmp.accuracy.lab.evaluator import NetworkEvaluator
 
     evaluator = NetworkEvaluator(protocol, data_root(options.data), options.processor)
-    results = {split: evaluator.evaluate(weights, activations, split) for split in _SPLITS}
+    results = {split: evaluator.evaluate(design, split) for split in _SPLITS}
     found: dict[str, Any] = {
         "task": task.id,
-        "design": design_text(np.array([weights, activations])),
-        "table_drop": task.accuracy.drop(np.array(weights), np.array(activations)),
+        "design": _values(design),
+        "table_drop": task.accuracy.drop(design),
         "table": task.accuracy_label,
-        "table_sum_nats": float(table.sums(weights, activations)) if table else None,
+        "table_sum_nats": None if table is None else float(table.sums(design.settings)),
         "recipe": evaluator.protocol.recipe,
         **{f"network_{split}": _result_json(result) for split, result in results.items()},
     }
     if options.json:
         print_json(found)
         return 0
-    print(f"{task.id}, {evaluator.protocol.recipe}\n  design          {found['design']}")
+    print(f"{task.id}, {evaluator.protocol.recipe}\n  design          {_text(design)}")
     print(f"  table drop      {found['table_drop']:.2f} points, {found['table']}")
     for split, result in results.items():
         print(f"  network drop    {_result_text(result, split)}")
@@ -248,26 +250,28 @@ def _tune(options: argparse.Namespace) -> int:
             "Expected --epochs and --limit of at least 1 and --seed of at least 0, got "
             f"{options.epochs}, {options.limit} and {options.seed}."
         )
-    task, weights, activations = _design(options)
+    task, design = _design(options)
     _need_torch()
     from lrmp.accuracy.lab.design_tuning import CHECKED, tune_design
     from lrmp.accuracy.lab.evaluator import NetworkEvaluator
     from lrmp.accuracy.lab.quantization.fine_tuning import FineTuning
 
-    design = design_text(np.array([weights, activations]))
     # The folder names all that the epochs depend on, so that none is taken for another's.
+    text = json.dumps(_values(design))
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     images = "" if options.limit is None else f"__{options.limit}"
-    folder = options.out / f"{task_name(task)}__{design.replace('/', '-')}__{options.seed}{images}"
+    folder = options.out / f"{task_name(task)}__{digest}__{options.seed}{images}"
     settings = FineTuning(epochs=options.epochs, seed=options.seed)
     evaluator = NetworkEvaluator(
         protocol_of(task.network), data_root(options.data), options.processor
     )
-    tuned = tune_design(evaluator, weights, activations, settings, folder, options.limit)
+    tuned = tune_design(evaluator, design, settings, folder, options.limit)
+    write_whole(folder / "design.json", text)  # for the reader of the folder
     if options.json:
         print_json(
             {
                 "task": task.id,
-                "design": design,
+                "design": _values(design),
                 "settings": asdict(settings),
                 "training_images": tuned.images,
                 "seconds": tuned.seconds,
@@ -281,7 +285,7 @@ def _tune(options: argparse.Namespace) -> int:
         return 0
     print(
         f"{task.id}, {settings.name}: {settings.epochs} epochs of {tuned.images} images, seed "
-        f"{settings.seed}, {tuned.seconds:.0f} s\n  design          {design}"
+        f"{settings.seed}, {tuned.seconds:.0f} s\n  design          {_text(design)}"
     )
     for split in CHECKED:
         for when, results in (("before", tuned.before), ("after", tuned.after)):
@@ -305,37 +309,38 @@ def _result_json(result: DesignResult) -> dict[str, Any]:
     return {**vars(result), "drop": result.drop, "top1": result.top1, "interval": result.interval()}
 
 
-def _design(options: argparse.Namespace) -> tuple[Task, list[int], list[int]]:
+def _values(design: Design) -> dict[str, list[Value]]:
+    return design_values(design.settings, design.space)
+
+
+def _text(design: Design) -> str:
+    return ", ".join(f"{name} {' '.join(map(str, v))}" for name, v in _values(design).items())
+
+
+def _design(options: argparse.Namespace) -> tuple[Task, Design]:
     """Read the design from a run directory or from the command line."""
-    if (options.run_dir is None) == (options.bits is None):
-        raise RunError("Expected either a run directory or --env-id with --bits.")
+    given = GivenSettings.of(options)
+    if (options.run_dir is None) == (options.env_id is None):
+        raise RunError(
+            "Expected either a run directory or --env-id, which takes --set or --design."
+        )
     if options.run_dir is not None:
         from lrmp.baselines.running.run_directory import RunDirectory
         from lrmp.leaderboard.submission import check_definition, read_submission
 
+        if given:
+            raise RunError(
+                "Expected --set or --design beside --env-id; a run directory has its own design."
+            )
         run = options.run_dir
         own_task = RunDirectory(run).own_task() if os.path.isdir(run) else None
         records = read_submission(run, own_task)
         if len(records) != 1:
             raise RunError(f"Expected one record in {options.run_dir}, got {len(records)}.")
-        design = records[0].design
-        return (
-            check_definition(records[0], own_task),
-            design.weight_bits.tolist(),
-            design.activation_bits.tolist(),
-        )
-    if options.env_id is None:
-        raise RunError("Expected --env-id beside --bits.")
+        task = check_definition(records[0], own_task)
+        return task, records[0].design_for(task)
     task = find_task(options.env_id)
-    words = options.bits.split("/")
-    if len(words) != 2 or not all(word.isdecimal() for word in words):
-        raise RunError(f"Expected --bits as W/A in digits, such as 6/6; got {options.bits!r}.")
-    layers = len(task.network)
-    weights, activations = design_bits(options.bits)
-    weights, activations = (
-        bits * layers if len(bits) == 1 else bits for bits in (weights, activations)
-    )
-    return task, weights, activations
+    return task, given.design(task.space, [layer.name for layer in task.network.layers])
 
 
 def _report(options: argparse.Namespace) -> int:

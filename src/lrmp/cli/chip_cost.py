@@ -22,16 +22,14 @@ class CostOptions:
     """What a network is costed with.
 
     Attributes:
-        weight_bits: Of every layer.
-        activation_bits: Of every layer.
+        design: The settings of every layer; one copy each.
         objective: What the copies are for.
         budget: Tiles; None for the chip's own.
         one_copy: Whether every layer has one copy, whatever room there is.
         time_multiplexed: Whether the layers take turns on the tiles.
     """
 
-    weight_bits: int = 8
-    activation_bits: int = 8
+    design: Design
     objective: Objective = "latency"
     budget: int | None = None
     one_copy: bool = False
@@ -44,7 +42,7 @@ class ChipCost:
 
     Attributes:
         model: Network and chip; the chip has the budget's tiles where that is more than its own.
-        design: Bits and copies.
+        design: Settings and copies.
         budget: Tiles that the copies may take, and whose area is counted.
         proven_optimal: Whether no other copies are better; None where there is no choice.
         notes: What a reader must know of these figures.
@@ -111,22 +109,22 @@ def cost_network(network: Network, chip: Accelerator, options: CostOptions) -> C
     Args:
         network: L layers.
         chip: The chip.
-        options: Bits, budget and objective.
+        options: Settings, budget and objective.
 
     Returns:
         The cost.
 
     Raises:
-        DesignError: If the bits are out of range.
+        DesignError: If the settings are out of range.
         InfeasibleBudgetError: If one copy of every layer does not fit a given budget.
         NetworkError: If a layer cannot run on the chip.
         PresetError: If the layers shall take turns and the chip gives no tiles.
     """
     if options.time_multiplexed or chip.weight_loading == "time-multiplexed":
         return _cost_in_turns(network, chip, options)
-    design = Design.uniform(len(network), options.weight_bits, options.activation_bits)
-    model = CostModel(network, chip)
-    needed = int(model.tiles_per_copy(design.weight_bits).sum())
+    design = options.design
+    model = CostModel(network, chip, design.space)
+    needed = int(model.tiles_per_copy(design.settings).sum())
     budget = chip.tiles if options.budget is None else options.budget
     notes = []
     if options.one_copy or (options.budget is None and needed > chip.tiles):
@@ -136,13 +134,13 @@ def cost_network(network: Network, chip: Accelerator, options: CostOptions) -> C
         elif not options.one_copy:
             notes.append("its number of tiles is not known: one copy of every layer; see --budget")
     if budget > chip.tiles:
-        model = CostModel(network, replace(chip, tiles=budget))
+        model = CostModel(network, replace(chip, tiles=budget), design.space)
     proven = None
     if not options.one_copy and budget != needed:
-        bits = design.weight_bits, design.activation_bits
-        problem = ReplicationProblem.of(model, *bits, budget, options.objective)
+        problem = ReplicationProblem.of(model, design.settings, budget, options.objective)
         replication = solve_replication(problem)
-        design, proven = Design(*bits, replication.copies), replication.proven_optimal
+        design = replace(design, replication=replication.copies)
+        proven = replication.proven_optimal
     return ChipCost(model, design, budget, proven, (*notes, *_not_known(chip)))
 
 
@@ -150,12 +148,11 @@ def _cost_in_turns(network: Network, chip: Accelerator, options: CostOptions) ->
     """Cost layers that take turns on the tiles, each with as many copies as fit by itself."""
     tiles = chip.tiles if options.budget is None else options.budget
     chip = replace(chip, weight_loading="time-multiplexed", tiles=tiles)
-    model = CostModel(network, chip)
-    design = Design.uniform(len(network), options.weight_bits, options.activation_bits)
+    design = options.design
+    model = CostModel(network, chip, design.space)
     proven = None
     if not options.one_copy:
-        copies = _most_in_turns(model, design)
-        design = Design(design.weight_bits, design.activation_bits, copies)
+        design = replace(design, replication=_most_in_turns(model, design))
         # Layers do not compete for tiles. These copies are the fastest; writing costs energy.
         proven = options.objective in ("latency", "throughput")
     notes = ["the layers take turns: their weights are written in every inference"]
@@ -166,9 +163,10 @@ def _cost_in_turns(network: Network, chip: Accelerator, options: CostOptions) ->
 
 def _most_in_turns(model: CostModel, design: Design) -> IntArray:
     """Return the fewest copies with which every layer is as fast as its turn on the chip allows."""
-    per_copy = np.maximum(1, model.tiles_per_copy(design.weight_bits))
-    fitting = np.clip(model.accelerator.tiles // per_copy, 1, model.units)
-    return ceil_div(model.units, ceil_div(model.units, fitting))
+    per_copy = np.maximum(1, model.tiles_per_copy(design.settings))
+    units = model.units(design.settings)
+    fitting = np.clip(model.accelerator.tiles // per_copy, 1, units)
+    return ceil_div(units, ceil_div(units, fitting))
 
 
 def _does_not_fit(network: Network, chip: Accelerator, options: CostOptions, needed: int) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.peak import peak_ops_per_s
-from lrmp.hardware.space.design import MAX_BITS
 from lrmp.si_prefix import format_number, format_quantity
 
 #: Units of the parameters that have one; the others are counts or names.
@@ -36,6 +35,7 @@ _ENERGY_UNITS = {
     "bus_fj_per_bit": "fJ/bit",
     "noc_fj_per_bit_hop": "fJ/(bit hop)",
 }
+_PEAK_BITS = 8  # of weights and activations, as papers give the peak
 _LEAST_WIDTH, _LEAST_SOURCE = 100, 40  # characters of a line, and of its last column
 
 
@@ -74,9 +74,9 @@ def chip_json(chip: Accelerator) -> dict[str, Any]:
 
 
 def _derived(chip: Accelerator) -> dict[str, Any]:
-    steps = -(-MAX_BITS // chip.dac_bits)
+    steps = -(-_PEAK_BITS // chip.dac_bits)
     groups = -(-chip.crossbar_rows // chip.active_rows)
-    peak = peak_ops_per_s(chip, MAX_BITS, MAX_BITS, tiles=1)
+    peak = peak_ops_per_s(chip, _PEAK_BITS, _PEAK_BITS, tiles=1)
     derived: dict[str, Any] = {
         "adc_bits": chip.adc_bits,
         "lossless_adc_bits": chip.lossless_adc_bits,

@@ -65,6 +65,8 @@ def _copies(cost: ChipCost) -> str:
 def format_layers(cost: ChipCost) -> str:
     """Write one line per layer, and the totals.
 
+    A knob has a column where its values differ between the layers.
+
     Args:
         cost: Of one chip.
 
@@ -72,11 +74,14 @@ def format_layers(cost: ChipCost) -> str:
         Two tables and the notes.
     """
     report, design = cost.report, cost.design
-    utilisation = cost.model.utilisation(design.weight_bits)
+    utilisation = cost.model.utilisation(design.settings)
+    # What is the same in all layers is said below.
+    values = {name: design[name].tolist() for name in design.space.names}
+    turned = {name: own for name, own in values.items() if len(set(own)) > 1}
     time_header, times = format_column(
         "time", (report.layer_cycles / report.clock_hz).tolist(), "s"
     )
-    header = ["layer", "rows x columns", "positions", "copies", "tiles", "used", "cycles"]
+    header = ["layer", "rows x columns", "positions", *turned, "copies", "tiles", "used", "cycles"]
     header += [time_header, "share"]
     energies: list[str] | None = None
     if cost.energy_j is not None:
@@ -88,6 +93,7 @@ def format_layers(cost: ChipCost) -> str:
             layer.name,
             f"{layer.rows} x {layer.columns}",
             f"{layer.positions:,}",
+            *(str(own[index]) for own in turned.values()),
             f"{design.replication[index]}",
             f"{report.layer_tiles[index]:,}",
             f"{utilisation[index]:.1%}" if report.layer_tiles[index] else "-",
@@ -100,15 +106,16 @@ def format_layers(cost: ChipCost) -> str:
 
 
 def _totals(cost: ChipCost) -> list[str]:
-    report, design, baseline = cost.report, cost.design, cost.model.baseline
-    bits = f"{design.weight_bits[0]}-bit weights, {design.activation_bits[0]}-bit activations"
+    report, baseline = cost.report, cost.model.baseline
+    settings = cost.design.settings_summary
     kinds = {None: "one copy of every layer", True: "optimal copies", False: "fast copies"}
     copies = kinds[cost.proven_optimal]
     gain = baseline.latency_cycles / report.latency_cycles
     rate = baseline.bottleneck_cycles / report.bottleneck_cycles
     latency, shares = format_quantity(report.latency_s, "s"), _shares(report.cycle_breakdown)
     lines = [
-        f"{cost.network.name} on {cost.chip.name}: {bits}, {copies}; gains over 8/8 bits, one copy",
+        f"{cost.network.name} on {cost.chip.name}: {settings}, {copies}",
+        "  gains over plain settings and one copy of every layer",
         f"  tiles        {cost.tiles:,} of {cost.budget:,}",
         f"  latency      {latency}, {gain:.2f}x; {shares}",
         f"  throughput   {format_quantity(report.throughput_per_s, '/s')}, {rate:.2f}x",
@@ -190,7 +197,8 @@ def layers_json(cost: ChipCost) -> list[dict[str, Any]]:
         One mapping per layer.
     """
     report, design = cost.report, cost.design
-    utilisation = cost.model.utilisation(design.weight_bits)
+    utilisation = cost.model.utilisation(design.settings)
+    values = {name: design[name].tolist() for name in design.space.names}
     energy_known = report.component_energy_fj is not None
     return [
         {
@@ -199,6 +207,7 @@ def layers_json(cost: ChipCost) -> list[dict[str, Any]]:
             "rows": layer.rows,
             "columns": layer.columns,
             "positions": layer.positions,
+            **{name: own[index] for name, own in values.items()},
             "copies": int(design.replication[index]),
             "tiles": int(report.layer_tiles[index]),
             "utilisation": float(utilisation[index]),

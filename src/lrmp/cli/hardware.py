@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -15,13 +15,16 @@ from lrmp.cli.network_argument import HELP, SHAPE_HELP, InputShape, read_network
 from lrmp.cli.output import add_json, format_table, note, print_json
 from lrmp.cli.picture import save_picture
 from lrmp.cli.preset_argument import ALL, load_chip, load_chips
+from lrmp.cli.settings_argument import GivenSettings, add_settings
 from lrmp.errors import LRMPError, RunError
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.preset import list_presets, load_preset, preset_title
 from lrmp.hardware.cost.cost_report import Objective
 from lrmp.hardware.networks import NETWORKS
 from lrmp.hardware.networks.network import Network
-from lrmp.hardware.space.design import MAX_BITS
+from lrmp.hardware.space.catalogue import space_from_json
+from lrmp.hardware.space.design import Design
+from lrmp.hardware.space.precision import PRECISION
 from lrmp.plotting.cost_plot import plot_cost
 from lrmp.plotting.floor_plan import plot_floor_plan
 from lrmp.si_prefix import format_quantity
@@ -100,10 +103,7 @@ def add_commands(commands: Any) -> None:
 
 def _add_network_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = f"Built-in networks: {', '.join(sorted(NETWORKS))}. {EPILOG}"
-    for what in ("weight", "activation"):
-        parser.add_argument(
-            f"--{what}-bits", type=int, default=MAX_BITS, metavar="N", help="2..8; default: 8"
-        )
+    add_settings(parser.add_mutually_exclusive_group())
     parser.add_argument("--input-shape", action="append", metavar="SIZES", help=SHAPE_HELP)
 
 
@@ -173,8 +173,9 @@ def _show(options: argparse.Namespace) -> int:
 
 def _compare(options: argparse.Namespace) -> int:
     network = _network(options)
-    costs = _costs(network, load_chips(options.presets or [ALL]), _bits(options, one_copy=True))
-    return _print_chips(network, costs, options, "one copy of every layer")
+    how = CostOptions(_design(options, network), one_copy=True)
+    costs = _costs(network, load_chips(options.presets or [ALL]), how)
+    return _print_chips(network, costs, how, "one copy of every layer", as_json=options.json)
 
 
 def _cost(options: argparse.Namespace) -> int:
@@ -183,8 +184,8 @@ def _cost(options: argparse.Namespace) -> int:
     if len(chips) > 1 and any(pictures):
         raise RunError(f"Expected one --preset for a picture, got {len(chips)}.")
     network = _network(options)
-    how = _bits(
-        options,
+    how = CostOptions(
+        _design(options, network),
         budget=options.budget,
         one_copy=options.one_copy,
         time_multiplexed=options.time_multiplexed,
@@ -193,7 +194,8 @@ def _cost(options: argparse.Namespace) -> int:
     if len(chips) > 1:
         best = f"best copies that fit for {options.objective}"
         copies = "one copy of every layer" if options.one_copy else best
-        return _print_chips(network, _costs(network, chips, how), options, copies)
+        costs = _costs(network, chips, how)
+        return _print_chips(network, costs, how, copies, as_json=options.json)
     cost = cost_network(network, chips[0], how)
     drawn = _draw(cost, *pictures)
     if options.json:
@@ -210,8 +212,16 @@ def _network(options: argparse.Namespace) -> Network:
     return read_network(options.network, shapes)
 
 
-def _bits(options: argparse.Namespace, **others: Any) -> CostOptions:
-    return CostOptions(options.weight_bits, options.activation_bits, **others)
+def _design(options: argparse.Namespace, network: Network) -> Design:
+    """Give the layers the settings that are asked for, and one copy.
+
+    Beside LRMP's knobs there are those that are named; others would stay at their plain values.
+    """
+    given = GivenSettings.of(options)
+    others = [name for name in given.knobs if name not in PRECISION.names]
+    space = space_from_json({"knobs": [*PRECISION.names, *others]})
+    settings = given.settings(space, [layer.name for layer in network.layers])
+    return replace(Design.plain(len(network), space), settings=settings)
 
 
 def _costs(
@@ -233,15 +243,17 @@ def _costs(
 def _print_chips(
     network: Network,
     costs: dict[str, ChipCost | LRMPError],
-    options: argparse.Namespace,
+    options: CostOptions,
     copies: str,
+    *,
+    as_json: bool,
 ) -> int:
-    if options.json:
+    if as_json:
         print_json(chips_json(costs))
         return EXIT_OK
     print(
         f"{network.name}: {len(network)} layers, {format_quantity(network.macs, 'MAC')}; "
-        f"{options.weight_bits}-bit weights, {options.activation_bits}-bit activations, {copies}\n"
+        f"{options.design.settings_summary}, {copies}\n"
     )
     print(format_chips(costs))
     return EXIT_OK

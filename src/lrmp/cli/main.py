@@ -20,7 +20,6 @@ from lrmp.baselines.running.command import parse_args
 from lrmp.baselines.running.run import is_registered
 from lrmp.baselines.running.run_directory import RunDirectory
 from lrmp.cli import accuracy, hardware, optimum, own_task, render, study
-from lrmp.cli.bits_argument import read_bits
 from lrmp.cli.exit_codes import (
     EPILOG,
     EXIT_BAD_INPUT,
@@ -33,8 +32,9 @@ from lrmp.cli.exit_codes import (
 from lrmp.cli.outcome_text import print_outcome
 from lrmp.cli.output import add_json, note, print_json
 from lrmp.cli.picture import save_picture
+from lrmp.cli.settings_argument import GivenSettings, add_settings
 from lrmp.envs.records.record import Claim, Record
-from lrmp.envs.scoring.outcome import Outcome, evaluate_bits
+from lrmp.envs.scoring.outcome import Outcome, evaluate_settings
 from lrmp.envs.task.custom_task import find_task
 from lrmp.envs.task.task import TASKS, Task, load_task
 from lrmp.errors import LRMPError, MissingExtraError, RecordError, RunError
@@ -52,7 +52,7 @@ Benchmark suite for hardware/DNN co-design on in-memory computing.
 
 A first session:
   lrmp envs                                              what can be solved
-  lrmp train ddpg --env-id LRMP-ResNet18-v0 --seed 2     search bits, 600 designs
+  lrmp train ddpg --env-id LRMP-ResNet18-v0 --seed 2     search settings, 600 designs
   lrmp evaluate runs/LRMP-ResNet18-v0__ddpg__2           the design in numbers; --plot draws it
   lrmp submit runs/LRMP-ResNet18-v0__ddpg__2             replay it, put it on the leaderboard
   lrmp leaderboard                                       who is best
@@ -137,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "agent",
         metavar="AGENT",
-        help=f"who decides the bits: {', '.join(sorted(ALGORITHMS))}, what an installed package "
+        help=f"who decides: {', '.join(sorted(ALGORITHMS))}, what an installed package "
         "brings, or package.module:train",
     )
     train.set_defaults(run=lambda options: _train(options.agent, []))
@@ -145,16 +145,19 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser(
         "evaluate",
         help="cost a design, and draw it",
-        description="Cost the best design of a run, or of its saved policy, or uniform bits. Only "
-        "the files that are named are written: nothing in the run directory.",
+        description="Cost the best design of a run, or of its saved policy, or settings of your "
+        "own with the best copies. Only the files that are named are written: nothing in the run "
+        "directory.",
         epilog=EPILOG,
     )
     evaluate.add_argument("run_dir", nargs="?", type=Path, help="a finished run directory")
     evaluate.add_argument(
         "--policy", action="store_true", help="act with the run's saved policy instead"
     )
-    evaluate.add_argument("--env-id", help="with --bits: the environment, or a task file (.toml)")
-    evaluate.add_argument("--bits", metavar="W/A", help="uniform bits instead of a run: 4/5")
+    evaluate.add_argument(
+        "--env-id", help="settings of your own instead of a run: the environment, or a task file"
+    )
+    add_settings(evaluate.add_mutually_exclusive_group())
     evaluate.add_argument(
         "--plot",
         type=Path,
@@ -247,15 +250,22 @@ def _extra(module: str) -> Any:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    if (options.run_dir is None) == (options.bits is None):
-        raise RunError("Expected either a run directory or --env-id with --bits W/A.")
-    if options.bits is not None:
+    given = GivenSettings.of(options)
+    if (options.run_dir is None) == (options.env_id is None):
+        raise RunError(
+            "Expected either a run directory or --env-id, which takes --set or --design."
+        )
+    if options.env_id is not None:
         if options.policy:
-            raise RunError("Expected --policy beside a run directory, got it beside --bits.")
-        outcome = _uniform(options.env_id, options.bits)
+            raise RunError("Expected --policy beside a run directory, got it beside --env-id.")
+        task = find_task(options.env_id)
+        names = [layer.name for layer in task.network.layers]
+        outcome = evaluate_settings(task, given.settings(task.space, names))
     else:
-        if options.env_id is not None:
-            raise RunError("Expected --env-id beside --bits; a run directory has its own task.")
+        if given:
+            raise RunError(
+                "Expected --set or --design beside --env-id; a run directory has its own design."
+            )
         outcome = _of_run(options.run_dir, use_policy=options.policy)
     _draw(outcome, options.plot, options.cost_plot, options.floor_plan)
     if options.json:
@@ -286,15 +296,6 @@ def _draw(outcome: Outcome, plot: Path | None, cost: Path | None, floor_plan: Pa
         save_picture(partial(plot_floor_plan, model, design, budget), floor_plan)
 
 
-def _uniform(env_id: str | None, bits: str) -> Outcome:
-    if env_id is None:
-        raise RunError("Expected --env-id beside --bits.")
-    task = find_task(env_id)
-    weight_bits, activation_bits = read_bits(bits)
-    layers = len(task.network)
-    return evaluate_bits(task, [weight_bits] * layers, [activation_bits] * layers)
-
-
 def _of_run(run: Path, *, use_policy: bool) -> Outcome:
     """Cost the record of a run, or its policy's design."""
     from lrmp.leaderboard.submission import check_definition, read_submission
@@ -320,23 +321,19 @@ def _of_run(run: Path, *, use_policy: bool) -> Outcome:
 
 def _recorded(record: Record, task: Task) -> Outcome:
     """Cost the recorded design, copies and all; its claim must hold."""
-    best = evaluate_bits(task, record.design.weight_bits, record.design.activation_bits)
-    outcome = replace(best, design=record.design, report=task.cost_model.evaluate(record.design))
+    design = record.design_for(task)
+    best = evaluate_settings(task, design.settings)
+    outcome = replace(best, design=design, report=task.cost_model.evaluate(design))
     if outcome.report.tiles > task.budget:
         raise RecordError(
             f"Expected a design within {task.budget} tiles, got {outcome.report.tiles}."
         )
     if differences := record.agrees_with(Claim.of(outcome)):
         raise RecordError(f"The record claims what its design does not do: {differences[0]}.")
-    problem = ReplicationProblem.of(
-        task.cost_model,
-        record.design.weight_bits,
-        record.design.activation_bits,
-        task.budget,
-        task.objective,
-    )
-    copies, bound = record.design.replication, best.replication.lower_bound
-    return replace(outcome, replication=Replication.checked(problem, copies, bound, 0.0))
+    problem = ReplicationProblem.of(task.cost_model, design.settings, task.budget, task.objective)
+    bound = best.replication.lower_bound
+    checked = Replication.checked(problem, design.replication, bound, 0.0)
+    return replace(outcome, replication=checked)
 
 
 def _submit(options: argparse.Namespace) -> int:

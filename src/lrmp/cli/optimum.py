@@ -11,7 +11,7 @@ from lrmp.cli.exit_codes import EPILOG, EXIT_OK
 from lrmp.cli.outcome_text import print_outcome
 from lrmp.cli.output import add_json, print_json
 from lrmp.cli.picture import save_picture
-from lrmp.envs.scoring.outcome import evaluate_bits
+from lrmp.envs.scoring.outcome import evaluate_settings
 from lrmp.envs.task.custom_task import find_task
 from lrmp.envs.task.optimum import stored_optimum
 from lrmp.errors import RunError
@@ -56,7 +56,7 @@ def _optimum(options: argparse.Namespace) -> int:
         raise RunError(
             f"Expected a stored optimum of {task.id} as it is defined here, got none. Add --solve."
         )
-    outcome = evaluate_bits(task, known.design.weight_bits, known.design.activation_bits)
+    outcome = evaluate_settings(task, known.design.settings)
     if options.plot is not None:
         save_picture(partial(plot_design, outcome), options.plot)
     if options.json:

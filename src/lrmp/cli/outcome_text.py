@@ -1,5 +1,6 @@
 """A finished design as text."""
 
+from lrmp.cli.output import format_table
 from lrmp.envs.scoring.outcome import Outcome
 
 
@@ -13,14 +14,20 @@ def print_outcome(outcome: Outcome) -> None:
     design, energy = outcome.design, "-"
     if report.component_energy_fj is not None:
         energy = f"{1e3 * baseline.energy_j:.3f} -> {1e3 * report.energy_j:.3f} mJ"
-    before, after = baseline.layer_cycles, report.layer_cycles
-    print(f"{'layer':<24} {'W/A bits':>8} {'copies':>7} {'tiles':>6} {'cycles before':>14} after")
-    for index, layer in enumerate(task.network.layers):
-        bits = f"{design.weight_bits[index]}/{design.activation_bits[index]}"
-        print(
-            f"{layer.name:<24} {bits:>8} {design.replication[index]:>7} "
-            f"{report.layer_tiles[index]:>6} {before[index]:>14,} {after[index]:,}"
+    rows = [
+        [layer.name, *map(str, setting), f"{copies}", f"{tiles}", f"{old:,}", f"{new:,}"]
+        for layer, setting, copies, tiles, old, new in zip(
+            task.network.layers,
+            zip(*(design[name] for name in task.space.names), strict=True),
+            design.replication,
+            report.layer_tiles,
+            baseline.layer_cycles,
+            report.layer_cycles,
+            strict=True,
         )
+    ]
+    header = ["layer", *task.space.names, "copies", "tiles", "cycles before", "after"]
+    print(format_table(header, rows))
     print(
         f"\n{task.id} on {task.accelerator.name}\n"
         f"  {task.objective} gain    {outcome.gain:.3f}x\n"

@@ -7,6 +7,7 @@ from typing import Any
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK
 from lrmp.cli.output import add_json, print_json
 from lrmp.envs.task.custom_task import read_task
+from lrmp.hardware.space.design_space import DesignSpace
 
 
 def add_commands(commands: Any) -> None:
@@ -18,7 +19,7 @@ def add_commands(commands: Any) -> None:
     parser = commands.add_parser(
         "task",
         help="check a task of your own",
-        description="Check a task file and say what it defines. `lrmp evaluate --bits`, `lrmp "
+        description="Check a task file and say what it defines. `lrmp evaluate --env-id`, `lrmp "
         "optimum --solve` and `lrmp render` take the file in place of an environment.",
         epilog=EPILOG,
     )
@@ -39,6 +40,7 @@ def _task(options: argparse.Namespace) -> int:
                 "layers": len(task.network),
                 "accelerator": task.accelerator.name,
                 "objective": task.objective,
+                "space": task.space.to_json(),
                 "budget_tiles": task.budget,
                 "baseline_tiles": baseline.tiles,
                 "baseline_latency_s": baseline.latency_s,
@@ -55,7 +57,8 @@ def _task(options: argparse.Namespace) -> int:
         f"  network         {task.network.name}, {len(task.network)} layers\n"
         f"  accelerator     {task.accelerator.name}\n"
         f"  objective       {task.objective}\n"
-        f"  budget          {task.budget} tiles; the plain 8-bit design holds {baseline.tiles}\n"
+        f"  budget          {task.budget} tiles; the plain design holds {baseline.tiles}\n"
+        f"{_knobs(task.space)}"
         f"  baseline        {1e3 * baseline.latency_s:.3f} ms, "
         f"{baseline.throughput_per_s:.1f} /s\n"
         f"  accuracy drop   at most {task.allowed_drop:g} points, {task.accuracy_label}: "
@@ -63,3 +66,13 @@ def _task(options: argparse.Namespace) -> int:
         f'  environment     gym.make("lrmp:{task.id}", task={str(options.file)!r})'
     )
     return EXIT_OK
+
+
+def _knobs(space: DesignSpace) -> str:
+    """Write a line per knob: its values, and which of them some layers may not have."""
+    limited = {name for name, _ in space.allowed}
+    return "".join(
+        f"  {knob.name:<15} {knob.range}, plain {knob.plain}"
+        f"{', not all in every layer' if knob.name in limited else ''}\n"
+        for knob in space
+    )

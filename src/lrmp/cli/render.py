@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,8 @@ import numpy as np
 from tqdm import tqdm
 
 from lrmp.agents.policy import Policy
-from lrmp.cli.bits_argument import read_bits
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK
+from lrmp.cli.settings_argument import GivenSettings, add_settings
 from lrmp.envs.forms.layerwise import Action, LayerwiseEnv
 from lrmp.envs.rendering.episode_frame import Frame
 from lrmp.envs.rendering.episode_video import check_video_path, write_video
@@ -21,7 +20,7 @@ from lrmp.envs.task.custom_task import CUSTOM_ID, find_task
 from lrmp.envs.task.optimum import stored_optimum
 from lrmp.envs.task.task import Task
 from lrmp.errors import MissingExtraError, RunError
-from lrmp.hardware.space.design import MIN_BITS, Design
+from lrmp.hardware.frozen_arrays import IntArray
 
 MOST_FPS = 50  # GIF counts in hundredths of a second, and players slow down what is faster
 
@@ -35,7 +34,7 @@ def add_commands(commands: Any) -> None:
     parser = commands.add_parser(
         "render",
         help="write an episode as a GIF or MP4 file",
-        description="Play one episode and show bits, copies, time per layer and totals.",
+        description="Play one episode and show settings, copies, time per layer and totals.",
         epilog=EPILOG,
     )
     parser.add_argument("env_id", help="the environment, or a task file (.toml)")
@@ -44,10 +43,10 @@ def add_commands(commands: Any) -> None:
     )
     who = parser.add_mutually_exclusive_group()
     who.add_argument("--policy", type=Path, metavar="RUN", help="act with a run's saved policy")
-    who.add_argument("--bits", metavar="W/A", help="the same bits for every layer: 4/5")
+    add_settings(who)
     who.add_argument("--optimum", action="store_true", help="the proven optimum of the task")
     who.add_argument(
-        "--seed", type=int, default=0, help="random bits from this seed; default: %(default)s"
+        "--seed", type=int, default=0, help="random settings from this seed; default: %(default)s"
     )
     parser.add_argument(
         "--fps", type=int, default=4, help="layers per second; default: %(default)s"
@@ -93,22 +92,21 @@ def _chooser(
     if options.policy is not None:
         policy = _policy(options.policy)
         return lambda observation, layer: policy.act(observation)
-    if options.bits is not None:
-        return partial(_of_design, Design.uniform(len(task.network), *read_bits(options.bits)))
+    if given := GivenSettings.of(options):
+        return _of(given.settings(task.space, [layer.name for layer in task.network.layers]))
     if options.optimum:
         known = stored_optimum(task)
         if known is None:
             raise RunError(
                 f"Expected a stored optimum of {task.id}, got none. Leave --optimum out."
             )
-        return partial(_of_design, known.design)
+        return _of(known.design.settings)
     env.action_space.seed(options.seed)
     return lambda observation, layer: env.action_space.sample()
 
 
-def _of_design(design: Design, observation: Observation, layer: int) -> Action:
-    bits = np.array([design.weight_bits[layer], design.activation_bits[layer]])
-    return bits - MIN_BITS
+def _of(settings: IntArray) -> Callable[[Observation, int], Action]:
+    return lambda observation, layer: settings[layer]
 
 
 def _policy(run: Path) -> Policy:

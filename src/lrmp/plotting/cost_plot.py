@@ -224,7 +224,8 @@ def _draw_utilisation(
 
 
 def _draw_area(axes: "Axes", area_um2: Mapping[Part, int], tiles: int) -> None:
-    parts = sorted((part for part in area_um2 if area_um2[part]), key=lambda part: area_um2[part])
+    parts: list[Part] = [part for part in area_um2 if area_um2[part]]
+    parts.sort(key=lambda part: area_um2[part])
     axes.barh(
         [part.replace("_", " ") for part in parts],
         [area_um2[part] * 1e-6 for part in parts],

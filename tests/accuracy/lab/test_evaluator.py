@@ -6,75 +6,30 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 
 import lrmp.accuracy.lab.protocol as protocol_module
-from lrmp.accuracy import table_build
+from lrmp.accuracy.lab import table_build
 from lrmp.accuracy.lab.evaluator import NetworkEvaluator
 from lrmp.accuracy.lab.images import SOURCES
 from lrmp.accuracy.lab.measurement import Measurement
-from lrmp.accuracy.lab.models import load_model
 from lrmp.accuracy.lab.network import NetworkAccuracy
 from lrmp.accuracy.lab.protocol import (
     Split,
-    file_sha256,
     identity,
     load_protocol,
     read_protocols,
 )
 from lrmp.accuracy.lab.table_build import build_table, extend_shipped, write_table
-from lrmp.accuracy.model.design_result import design_bits, design_result
+from lrmp.accuracy.model.design_result import design_result
 from lrmp.accuracy.model.sensitivity_table import SensitivityTable, load_designs
 from lrmp.envs import LayerwiseEnv, load_task
 from lrmp.errors import AccuracyDataError, AccuracyTableError
 from lrmp.hardware import load_network
+from lrmp.hardware.space.design import Design
+from lrmp.hardware.space.precision import PRECISION
 
 PROTOCOLS = read_protocols()
 SPLITS = ["calibration", "search", "test"]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A data folder with random images in the place of CIFAR-10, and an untrained ResNet-8.
-
-    Three quarters of the test images are labelled as the network sees them, so that it has an
-    accuracy to lose.
-    """
-    root = tmp_path_factory.mktemp("data")
-    (root / "cifar10").mkdir()
-    torch.manual_seed(0)
-    model = load_model("resnet8")
-    with torch.no_grad():
-        model.get_parameter("fc.weight").mul_(0.5)  # raw pixels give large scores
-    save_file(model.state_dict(), root / "resnet8.safetensors")
-    rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, (1000, 32, 32, 3), dtype=np.uint8)
-    inputs = torch.from_numpy(PROTOCOLS["resnet8"].preprocess(pixels)).permute(0, 3, 1, 2)
-    with torch.no_grad():
-        seen = model.eval()(inputs).argmax(1).numpy().astype(np.uint8)
-    labels = np.where(rng.random(1000) < 0.75, seen, rng.integers(0, 10, 1000, dtype=np.uint8))
-    np.savez(
-        root / "cifar10" / "cifar10_lossless_subset.npz",
-        x_train=rng.integers(0, 256, (4000, 32, 32, 3), dtype=np.uint8),
-        y_train=rng.integers(0, 10, 4000, dtype=np.uint8),
-        x_test=pixels,
-        y_test=labels,
-    )
-    return root
-
-
-@pytest.fixture(scope="module")
-def protocol(folder):
-    lossless = PROTOCOLS["resnet8"]
-    return dataclasses.replace(
-        lossless,
-        weights="resnet8.safetensors",
-        sha256=file_sha256(folder / "resnet8.safetensors"),
-        calibration=dataclasses.replace(lossless.calibration, stop=32),
-        search=dataclasses.replace(lossless.search, start=0, stop=32),
-        test=dataclasses.replace(lossless.test, start=500, stop=548),
-        sensitivity_images=32,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +38,7 @@ def evaluator(folder, protocol):
 
 
 def uniform(bits, layers=10):
-    return [bits] * layers, [bits] * layers
+    return Design.of({"weight_bits": bits, "activation_bits": bits}, layers=layers)
 
 
 # Protocols
@@ -158,14 +113,14 @@ def test_imagenet_preprocessing_by_hand():
 
 
 def test_result_is_that_of_the_network_image_by_image(evaluator, protocol, folder):
-    result = evaluator.evaluate(*uniform(3), "test")
+    result = evaluator.evaluate(uniform(3), "test")
     images = protocol.load("test", folder)
     batch = torch.from_numpy(protocol.preprocess(images.pixels)).permute(0, 3, 1, 2)
     labels = torch.from_numpy(images.labels)
     network = evaluator.network
     with torch.inference_mode():
         before = evaluator.float_model(batch).log_softmax(1)
-        network.set_bits(*uniform(3))
+        network.set_design(uniform(3))
         after = network(batch).log_softmax(1)
         network.set_float()
     right, still = before.argmax(1) == labels, after.argmax(1) == labels
@@ -180,10 +135,10 @@ def test_result_is_that_of_the_network_image_by_image(evaluator, protocol, folde
 
 
 def test_evaluation_leaves_the_network_in_float(evaluator):
-    first = evaluator.evaluate(*uniform(2), "search")
+    first = evaluator.evaluate(uniform(2), "search")
     assert all(layer.weight_bits is None for layer in evaluator.network.layers.values())
-    evaluator.evaluate(*uniform(8), "search")
-    assert evaluator.evaluate(*uniform(2), "search") == first
+    evaluator.evaluate(uniform(8), "search")
+    assert evaluator.evaluate(uniform(2), "search") == first
 
 
 def test_stages_name_the_layers_they_run(evaluator):
@@ -199,19 +154,22 @@ def test_stages_name_the_layers_they_run(evaluator):
 @pytest.mark.parametrize("stage", [0, 2, 4])
 def test_kept_prefix_changes_no_divergence(folder, protocol, evaluator, stage):
     fresh = NetworkEvaluator(protocol, folder)
-    list(fresh.stage_divergences(0))  # the prefix now stands at another stage
-    found = {entry[:3]: entry[3] for entry in fresh.stage_divergences(stage)}
+    list(fresh.stage_divergences(0, PRECISION))  # the prefix now stands at another stage
+    found = dict(fresh.stage_divergences(stage, PRECISION))
     split = evaluator.split("search")
     for name in evaluator.stage_layers[stage]:
-        for operand, bits in (("weight", 2), ("activation", 3)):
-            layer = evaluator.network.layers[name]
-            layer.set_bits(*((bits, None) if operand == "weight" else (None, bits)))
+        layer = evaluator.network.layers[name]
+        for knob, bits, rounded in (
+            ("weight_bits", 2, layer.round_weights),
+            ("activation_bits", 3, layer.round_inputs),
+        ):
+            rounded(bits)
             with torch.inference_mode():
                 after = evaluator.network(split.images[0]).log_softmax(1)
-            layer.set_bits(None, None)
+            layer.set_float()
             before, after = split.log_probabilities[0].double(), after.double()
             whole = float((before.exp() * (before - after)).sum(1).mean())
-            assert found[name, operand, bits] == pytest.approx(whole, rel=1e-3, abs=1e-7)
+            assert found[name, knob, bits] == pytest.approx(whole, rel=1e-3, abs=1e-7)
 
 
 # What a search may see
@@ -242,15 +200,15 @@ def test_search_never_touches_the_test_split(folder, protocol, requested):
         id="Custom",
         network=load_network("resnet8"),
         budget=200,
-        accuracy_factory=lambda network: NetworkAccuracy(protocol, folder),
+        accuracy_factory=lambda network, chip, space: NetworkAccuracy(protocol, space, folder),
     )
     env = LayerwiseEnv(task, discrete=True)
     env.reset(seed=0)
     for _ in range(10):
         *_, info = env.step([3, 3])
-    assert info["accuracy_drop"] == task.accuracy.drop(*map(np.array, uniform(5)))
+    assert info["accuracy_drop"] == task.accuracy.drop(uniform(5))
     assert requested == images_of(protocol, "calibration") | images_of(protocol, "search")
-    task.accuracy.test_drop(*map(np.array, uniform(5)))
+    task.accuracy.test_drop(uniform(5))
     assert images_of(protocol, "test") <= requested
 
 
@@ -258,7 +216,10 @@ def test_table_is_made_without_the_test_split(folder, protocol, requested, tmp_p
     measurement = Measurement(protocol, folder, tmp_path / "log.jsonl")
     table = build_table(measurement, "a test", fit_designs=4)
     assert requested == images_of(protocol, "calibration") | images_of(protocol, "search")
-    assert table.weight.shape == table.activation.shape == (10, 7)
+    assert {axes: entries.shape for axes, entries in table.terms.items()} == {
+        ("weight_bits",): (10, 7),
+        ("activation_bits",): (10, 7),
+    }
     assert table.provenance["command"] == "a test"
     path = write_table(table, measurement, tmp_path)
     assert SensitivityTable.from_text(path.read_text("utf-8")).to_text() == table.to_text()
@@ -289,9 +250,10 @@ def test_worker_processes_find_the_same_divergences(folder, protocol, tmp_path):
     two = Measurement(protocol, folder, tmp_path / "two.jsonl", processes=2)
     one.measure_divergences()
     two.measure_divergences()
-    for a, b in zip(one.tables(), two.tables(), strict=True):
+    a, b = one.table().terms, two.table().terms
+    for axes in (("weight_bits",), ("activation_bits",)):
         # Another number of threads sums in another order: a value on a rounding border may flip.
-        assert a == pytest.approx(b, rel=1e-2, abs=1e-6)
+        assert a[axes] == pytest.approx(b[axes], rel=1e-2, abs=1e-6)
 
 
 def test_log_of_another_measurement_is_refused(folder, protocol, tmp_path):
@@ -391,7 +353,7 @@ def test_shipped_designs_are_reproduced(data):
     protocol = PROTOCOLS["resnet20"]
     evaluator = NetworkEvaluator(protocol, data)
     for entry in [line for line in load_designs("resnet20") if line["split"] == "test"][:3]:
-        found = evaluator.evaluate(*design_bits(entry["design"]), "test")
+        found = evaluator.evaluate(Design.of(entry["design"]), "test")
         expected = design_result(entry)
         assert found.divergence == pytest.approx(expected.divergence, rel=0.02)
         # Other processors add in another order: an image on the edge may fall either way.

@@ -8,6 +8,7 @@ from lrmp.accuracy.lab.fidelity_report import all_fidelities, markdown, write_re
 from lrmp.accuracy.lab.table_prediction import judged_predictions
 from lrmp.accuracy.model.drop_map import DropMap
 from lrmp.accuracy.model.sensitivity_table import SensitivityTable
+from lrmp.hardware.space.precision import PRECISION
 
 
 def fidelity(**changes):
@@ -57,16 +58,34 @@ def test_only_designs_of_the_test_split_count():
         "one",
         "measured",
         ("a",),
-        np.linspace(0.7, 0.1, 7)[None],
-        np.zeros((1, 7)),
+        PRECISION,
+        {
+            ("weight_bits",): np.linspace(0.7, 0.1, 7)[None],
+            ("activation_bits",): np.zeros((1, 7)),
+        },
         DropMap([0, 1], [0, 10], 90),
         {},
     )
     result = {"divergence": 0.3, "images": 100, "float_correct": 90, "gained": 0}
     lines = [
-        {"design": "2/8", "split": "test", "lost": 8, **result},
-        {"design": "8/8", "split": "test", "lost": 1, **result},
-        {"design": "5/8", "split": "search", "lost": 5, **result},
+        {
+            "design": {"weight_bits": [2], "activation_bits": [8]},
+            "split": "test",
+            "lost": 8,
+            **result,
+        },
+        {
+            "design": {"weight_bits": [8], "activation_bits": [8]},
+            "split": "test",
+            "lost": 1,
+            **result,
+        },
+        {
+            "design": {"weight_bits": [5], "activation_bits": [8]},
+            "split": "search",
+            "lost": 5,
+            **result,
+        },
     ]
     found = judge(table, lines)
     assert found.predicted == pytest.approx([7, 1])

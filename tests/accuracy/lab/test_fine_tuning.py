@@ -9,9 +9,13 @@ from torch.nn import functional as F
 from lrmp.accuracy.lab.quantization import QuantizedNetwork
 from lrmp.accuracy.lab.quantization.fine_tuning import FineTuning, fine_tune, trainable_copy
 from lrmp.errors import AccuracyDataError
+from lrmp.hardware.space.design import Design
+from lrmp.hardware.space.design_space import DesignSpace
+from lrmp.hardware.space.knob import Knob
+from lrmp.hardware.space.precision import PRECISION, weight_bits
 
 SETTINGS = FineTuning(epochs=4, batch=32, learning_rate=2e-3)
-BITS = [3, 3, 3], [3, 3, 3]
+DESIGN = Design.of({"weight_bits": 3, "activation_bits": 3}, layers=3)
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +55,8 @@ def loss(model, problem):
 
 def test_training_starts_at_the_quantised_network(problem):
     network, images, _ = problem
-    model = trainable_copy(network, *BITS)
-    network.set_bits(*BITS)
+    model = trainable_copy(network, DESIGN)
+    network.set_design(DESIGN)
     with torch.no_grad():
         assert torch.allclose(model(images), network(images), atol=1e-4)
         network.set_float()
@@ -60,8 +64,8 @@ def test_training_starts_at_the_quantised_network(problem):
 
 def test_training_recovers_what_rounding_lost(problem):
     network = problem[0]
-    before = loss(trainable_copy(network, *BITS), problem)
-    trained = fine_tune(trainable_copy(network, *BITS), *problem[1:], SETTINGS)
+    before = loss(trainable_copy(network, DESIGN), problem)
+    trained = fine_tune(trainable_copy(network, DESIGN), *problem[1:], SETTINGS)
     exact = loss(network, problem)
     assert loss(trained, problem) < before - 0.5 * (before - exact)
 
@@ -69,7 +73,7 @@ def test_training_recovers_what_rounding_lost(problem):
 def test_weights_and_steps_learn_and_the_float_network_does_not(problem):
     network = problem[0]
     weight = network.layers["0"].float_weight.clone()
-    model = trainable_copy(network, *BITS)
+    model = trainable_copy(network, DESIGN)
     start = {name: value.clone() for name, value in model.named_parameters()}
     fine_tune(model, *problem[1:], FineTuning(epochs=1, learning_rate=1e-3))
     for name, value in model.named_parameters():
@@ -80,7 +84,7 @@ def test_weights_and_steps_learn_and_the_float_network_does_not(problem):
 def test_seed_fixes_the_result(problem):
     runs = [
         fine_tune(
-            trainable_copy(problem[0], *BITS), *problem[1:], FineTuning(epochs=1, seed=seed)
+            trainable_copy(problem[0], DESIGN), *problem[1:], FineTuning(epochs=1, seed=seed)
         ).state_dict()
         for seed in (0, 0, 1)
     ]
@@ -90,7 +94,7 @@ def test_seed_fixes_the_result(problem):
 
 def test_interrupted_training_goes_on_to_the_same_result(problem, tmp_path):
     def start():
-        return trainable_copy(problem[0], *BITS)
+        return trainable_copy(problem[0], DESIGN)
 
     whole = fine_tune(start(), *problem[1:], SETTINGS, tmp_path / "whole").state_dict()
     for epoch in (3, 4):
@@ -101,13 +105,38 @@ def test_interrupted_training_goes_on_to_the_same_result(problem, tmp_path):
 
 def test_checkpoint_of_other_settings_is_refused(problem, tmp_path):
     settings = FineTuning(epochs=1)
-    fine_tune(trainable_copy(problem[0], *BITS), *problem[1:], settings, tmp_path)
+    fine_tune(trainable_copy(problem[0], DESIGN), *problem[1:], settings, tmp_path)
     with pytest.raises(AccuracyDataError, match=r"Expected a checkpoint of .* Name another folder"):
-        fine_tune(trainable_copy(problem[0], *BITS), *problem[1:], SETTINGS, tmp_path)
+        fine_tune(trainable_copy(problem[0], DESIGN), *problem[1:], SETTINGS, tmp_path)
 
 
 def test_lstm_is_refused():
     network = QuantizedNetwork(nn.Sequential(nn.LSTM(3, 4)))
     network.calibrate([torch.zeros(2, 1, 3)])
     with pytest.raises(AccuracyDataError, match=r"Expected convolutions .* got 0, which qat-1"):
-        trainable_copy(network, [4], [4])
+        trainable_copy(network, Design.plain(1))
+
+
+def test_design_that_rounds_no_inputs_is_refused(problem):
+    design = Design.plain(3, DesignSpace((weight_bits(),)))
+    with pytest.raises(
+        AccuracyDataError, match=r"rounds weights and inputs, .* got 8 and None bits"
+    ):
+        trainable_copy(problem[0], design)
+    assert problem[0].layers["0"].weight_bits is None
+
+
+def halve(layer, value):
+    layer.on_outputs.append(lambda outputs: outputs / value)
+
+
+def test_other_knobs_stay_while_weights_learn(problem):
+    network, images, _ = problem
+    knob = Knob("divisor", (1, 2), 1, network_effect=f"{__name__}:halve")
+    design = Design.of({"divisor": [2, 1, 2]}, space=DesignSpace((*PRECISION, knob)))
+    model = trainable_copy(network, design)
+    network.set_design(design)
+    with torch.no_grad():
+        assert torch.allclose(model(images), network(images), atol=1e-3)
+        network.set_float()
+        assert not torch.allclose(model(images), network(images), atol=0.1)

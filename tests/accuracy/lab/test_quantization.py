@@ -21,8 +21,15 @@ from lrmp.accuracy.lab.quantization.steps import (
     weight_steps,
 )
 from lrmp.errors import AccuracyDataError
+from lrmp.hardware.space.design import Design
+from lrmp.hardware.space.precision import PRECISION, precision
 
 BITS = range(2, 9)
+
+
+def uniform(weights, activations, layers=10, space=PRECISION):
+    values = {"weight_bits": weights, "activation_bits": activations}
+    return Design.of(values, layers=layers, space=space)
 
 
 def seeded(shape, seed=0):
@@ -170,7 +177,7 @@ def test_float_network_is_never_modified(resnet8):
         expected = model(images)
     network = QuantizedNetwork(model)
     network.calibrate(images)
-    network.set_bits([2] * 10, [2] * 10)
+    network.set_design(uniform(2, 2))
     with torch.inference_mode():
         network(images)
         assert torch.equal(model(images), expected)
@@ -191,7 +198,7 @@ def test_bits_can_be_taken_back(quantized, resnet8):
     _, images = resnet8
     with torch.inference_mode():
         expected = quantized(images)
-        quantized.set_bits([3] * 10, [3] * 10)
+        quantized.set_design(uniform(3, 3))
         changed = quantized(images)
         quantized.set_float()
         assert torch.equal(quantized(images), expected)
@@ -200,7 +207,8 @@ def test_bits_can_be_taken_back(quantized, resnet8):
 
 def test_weights_and_inputs_lie_on_their_grids(quantized):
     layer = quantized.layers["layer2.conv1"]
-    layer.set_bits(3, 2)
+    layer.round_weights(3)
+    layer.round_inputs(2)
     steps = layer.weight_steps[1].view(-1, 1, 1, 1)
     integers = layer.module.weight / steps
     assert torch.allclose(integers, integers.round(), atol=1e-4)
@@ -222,7 +230,7 @@ def test_more_bits_come_nearer_to_the_float_network(quantized, resnet8):
     with torch.inference_mode():
         expected = quantized(images)
         for bits in (2, 4, 6, 8):
-            quantized.set_bits([bits] * 10, [bits] * 10)
+            quantized.set_design(uniform(bits, bits))
             errors.append(float((quantized(images) - expected).square().mean()))
     assert errors[0] > 4 * errors[1] > 16 * errors[2] > 64 * errors[3] > 0
 
@@ -233,7 +241,7 @@ def test_grouped_and_depthwise_convolutions_keep_their_groups():
     images = seeded((16, 8, 9, 9))
     network = QuantizedNetwork(model)
     network.calibrate(images)
-    network.set_bits([8, 8], [8, 8])
+    network.set_design(uniform(8, 8, 2))
     assert network.layers["0"].weight_steps.shape == (7, 8)
     assert network.layers["2"].weight_steps.shape == (7, 4)
     with torch.inference_mode():
@@ -252,7 +260,7 @@ def test_bias_correction_restores_the_mean_of_every_channel(groups):
     for corrected in (True, False):
         network = QuantizedNetwork(model, Recipe("test", bias_correction=corrected))
         network.calibrate(images)
-        network.layers["0"].set_bits(2, None)
+        network.layers["0"].round_weights(2)
         with torch.inference_mode():
             means[corrected] = (network(images) - model(images)).mean((0, 2, 3)).abs().max()
     assert means[False] > 0.05
@@ -318,12 +326,12 @@ def test_lstm_rounds_both_matrices_and_both_inputs(lstm):
         expected = network(inputs)
         errors = []
         for bits in ((8, 8), (2, 8), (8, 2)):
-            network.set_bits([bits[0]], [bits[1]])
+            network.set_design(uniform(*bits, 1))
             errors.append(float((network(inputs) - expected).square().mean()))
     assert 0 < errors[0] < 0.1 * min(errors[1:])
     levels = torch.unique((layer._weight / layer.weight_steps[6][:, None]).round())
     assert len(levels) > 3
-    layer.set_bits(2, 2)
+    layer.round_weights(2)
     assert set(torch.unique((layer._weight / layer.weight_steps[0][:, None]).round()).tolist()) == {
         -1,
         0,
@@ -344,21 +352,30 @@ def test_lstm_of_another_kind_is_refused(options):
 
 def test_bits_before_calibration_are_refused(resnet8):
     with pytest.raises(AccuracyDataError, match=r"Expected a calibrated network\. Call calibrate"):
-        QuantizedNetwork(resnet8[0]).set_bits([8] * 10, [8] * 10)
+        QuantizedNetwork(resnet8[0]).set_design(uniform(8, 8))
+
+
+WIDE = precision(9)
 
 
 @pytest.mark.parametrize(
-    ("weights", "activations", "message"),
+    ("design", "message"),
     [
-        ([8] * 9, [8] * 10, r"Expected weight_bits for 10 layers, got shape \(9,\)"),
-        ([8] * 10, 8, r"Expected activation_bits for 10 layers, got shape \(\)"),
-        ([9] * 10, [8] * 10, r"Expected bits in 2\.\.8 or None, got 9"),
-        ([8] * 10, [1] * 10, r"Expected bits in 2\.\.8 or None, got 1"),
+        (uniform(8, 8, 9), r"Expected a design of 10 layers, got one of 9\."),
+        (uniform(9, 8, space=WIDE), r"Expected weight_bits .* steps for, 2 to 8, got 9\."),
+        (uniform(8, 9, space=WIDE), r"Expected activation_bits .* steps for, 2 to 8, got 9\."),
     ],
 )
-def test_bits_out_of_range_are_refused(quantized, weights, activations, message):
+def test_design_that_the_network_cannot_have_is_refused(quantized, design, message):
     with pytest.raises(AccuracyDataError, match=message):
-        quantized.set_bits(weights, activations)
+        quantized.set_design(design)
+
+
+def test_space_is_checked_before_any_design(quantized):
+    quantized.check(PRECISION)
+    with pytest.raises(AccuracyDataError, match=r"Expected weight_bits .* 2 to 8, got 9"):
+        quantized.check(WIDE)
+    assert quantized.layers["conv1"].weight_bits is None
 
 
 def test_layer_that_never_runs_is_refused():

@@ -27,7 +27,9 @@ def test_features_tell_first_and_last_layers():
 
 @pytest.mark.parametrize("name", ["resnet34", "resnet101", "vgg16"])
 def test_predictions_are_positive_and_never_grow_with_bits(name):
-    for table in fit_and_predict(TABLES, load_network(name)):
+    terms = fit_and_predict(TABLES, load_network(name))
+    assert list(terms) == [("weight_bits",), ("activation_bits",)]
+    for table in terms.values():
         assert table.shape == (len(load_network(name)), 7)
         assert (table > 0).all()
         assert (np.diff(table, axis=1) <= 0).all()
@@ -36,8 +38,10 @@ def test_predictions_are_positive_and_never_grow_with_bits(name):
 @pytest.mark.parametrize("name", PREDICTED)
 def test_shipped_prediction_is_repeated(name):
     shipped, again = load_table(name), predict_table(name, TABLES)
-    np.testing.assert_allclose(again.weight, shipped.weight, rtol=1e-4)
-    np.testing.assert_allclose(again.activation, shipped.activation, rtol=1e-4)
+    assert again.terms.keys() == shipped.terms.keys()
+    for axes, entries in shipped.terms.items():
+        np.testing.assert_allclose(again.terms[axes], entries, rtol=1e-4)
+    assert again.space.to_json() == shipped.space.to_json()
     assert again.provenance["fitted_on"] == shipped.provenance["fitted_on"]
 
 
@@ -46,7 +50,7 @@ def test_known_network_is_predicted_better_with_its_own_table():
     for table in TABLES:
         own = fit_and_predict(TABLES, load_network(table.network))
         logs = [
-            np.abs(np.log(np.maximum(p, 1e-8) / np.maximum(m, 1e-8)))
-            for p, m in zip(own, (table.weight, table.activation), strict=True)
+            np.abs(np.log(np.maximum(predicted, 1e-8) / np.maximum(table.terms[axes], 1e-8)))
+            for axes, predicted in own.items()
         ]
         assert np.exp(np.mean(logs)) < results[table.network].factor

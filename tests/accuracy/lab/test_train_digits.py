@@ -8,7 +8,7 @@ from lrmp.hardware import load_network
 
 pytest.importorskip("torch")
 
-from lrmp.accuracy import train_digits
+from lrmp.accuracy.lab import train_digits
 
 LAYERS = load_quantized_layers(load_network("digits_cnn"))
 

@@ -20,9 +20,13 @@ from lrmp.accuracy.model.digits import (
     quantize_weights,
     to_maps,
 )
-from lrmp.envs import LayerwiseEnv, evaluate_bits, load_task
-from lrmp.errors import AccuracyTableError
+from lrmp.envs import LayerwiseEnv, evaluate, load_task
+from lrmp.errors import AccuracyTableError, DesignError
 from lrmp.hardware import Layer, Network, load_network
+from lrmp.hardware.space.design import Design
+from lrmp.hardware.space.design_space import DesignSpace
+from lrmp.hardware.space.knob import Knob
+from lrmp.hardware.space.precision import PRECISION, activation_bits, precision, weight_bits
 
 SPLITS = ["train", "search", "test"]
 NETWORK = load_network("digits_cnn")
@@ -39,8 +43,13 @@ def weights_path():
     return digits_module.resources.files("lrmp.accuracy.model").joinpath(WEIGHTS)
 
 
+def design(weights, activations, space=PRECISION):
+    values = {"weight_bits": weights, "activation_bits": activations}
+    return Design.of(values, layers=5, space=space)
+
+
 def uniform(bits):
-    return np.full(5, bits), np.full(5, bits)
+    return design(bits, bits)
 
 
 # Images
@@ -88,20 +97,20 @@ def test_float_network_is_pinned(split, correct):
 )
 def test_quantised_network_is_pinned(bits, train, search, test):
     accuracy = DigitsAccuracy()
-    counts = [accuracy.correct(*uniform(bits), split) for split in SPLITS]
+    counts = [accuracy.correct(uniform(bits), split) for split in SPLITS]
     assert counts == [train, search, test]
 
 
 @pytest.mark.parametrize(("bits", "images"), [(8, 0), (4, 2), (2, 121)])
 def test_drop_counts_lost_search_images(bits, images):
-    drop = load_task("LRMP-Digits-v0").accuracy.drop(*uniform(bits))
+    drop = load_task("LRMP-Digits-v0").accuracy.drop(uniform(bits))
     assert type(drop) is float
     assert drop == 100 * images / 449
 
 
 @pytest.mark.parametrize(("bits", "images"), [(8, -1), (4, 4), (2, 133)])
 def test_test_drop_counts_lost_test_images(bits, images):
-    assert DigitsAccuracy().test_drop(*uniform(bits)) == 100 * images / 449
+    assert DigitsAccuracy().test_drop(uniform(bits)) == 100 * images / 449
 
 
 def test_model_describes_itself():
@@ -132,13 +141,13 @@ def test_search_touches_the_search_images_alone(forbidden, monkeypatch):
     env.reset(seed=0)
     env.action_space.seed(0)
     assert [env.step(env.action_space.sample())[2] for _ in range(5)] == [False] * 4 + [True]
-    assert evaluate_bits(task, [5] * 5, [3] * 5).report.tiles <= task.budget
+    assert evaluate(task, weight_bits=5, activation_bits=3).report.tiles <= task.budget
     with pytest.raises(PermissionError):
-        task.accuracy.correct(*uniform(4), forbidden)
+        task.accuracy.correct(uniform(4), forbidden)
 
 
 def test_search_result_does_not_depend_on_the_other_images(monkeypatch):
-    expected = load_task("LRMP-Digits-v0").accuracy.drop(*uniform(3))
+    expected = load_task("LRMP-Digits-v0").accuracy.drop(uniform(3))
 
     def corrupted(split):
         images = load_digits_split(split)
@@ -149,7 +158,7 @@ def test_search_result_does_not_depend_on_the_other_images(monkeypatch):
     monkeypatch.setattr(digits_module, "load_digits_split", corrupted)
     accuracy = DigitsAccuracy()
     assert accuracy.float_correct("test") != 446
-    assert accuracy.drop(*uniform(3)) == expected
+    assert accuracy.drop(uniform(3)) == expected
 
 
 # Shortcuts
@@ -163,49 +172,108 @@ def neighbours(seed, count):
         start = rng.integers(0, 6)
         bits = bits.copy()
         bits[:, start:] = rng.integers(2, 9, (2, 5 - start))
-        yield bits
+        yield design(*bits)
 
 
 def test_shared_beginnings_change_no_count():
     walking = DigitsAccuracy()
     for step, bits in enumerate(neighbours(0, 15)):
-        assert walking.correct(*bits, "search") == DigitsAccuracy().correct(*bits, "search")
+        assert walking.correct(bits, "search") == DigitsAccuracy().correct(bits, "search")
         if step % 3 == 0:  # other images in between leave no trace
-            assert walking.correct(*bits, "test") == DigitsAccuracy().correct(*bits, "test")
+            assert walking.correct(bits, "test") == DigitsAccuracy().correct(bits, "test")
 
 
-@pytest.mark.parametrize("operand", [0, 1], ids=["weights", "activations"])
-def test_change_of_one_operand_alone_is_noticed(operand):
+@pytest.mark.parametrize("knob", [0, 1], ids=PRECISION.names)
+def test_change_of_one_knob_alone_is_noticed(knob):
     walking = DigitsAccuracy()
-    walking.correct(*uniform(8), "search")
+    walking.correct(uniform(8), "search")
     for layer in range(5):
         bits = np.full((2, 5), 8)
-        bits[operand, layer] = 2
-        assert walking.correct(*bits, "search") == DigitsAccuracy().correct(*bits, "search")
+        bits[knob, layer] = 2
+        found = walking.correct(design(*bits), "search")
+        assert found == DigitsAccuracy().correct(design(*bits), "search")
 
 
 def test_remembered_designs_are_the_measured_ones(monkeypatch):
     monkeypatch.setattr(digits_module, "REMEMBERED_DESIGNS", 3)
     accuracy = DigitsAccuracy()
     designs = list(neighbours(2, 6))
-    expected = [100 * (440 - DigitsAccuracy().correct(*bits, "search")) / 449 for bits in designs]
+    expected = [100 * (440 - DigitsAccuracy().correct(bits, "search")) / 449 for bits in designs]
     assert len(set(expected)) > 3
     for _ in range(2):
-        assert [accuracy.drop(*bits) for bits in designs] == expected
-    assert accuracy.drop(designs[0][0], designs[0][1]) == expected[0]
+        assert [accuracy.drop(bits) for bits in designs] == expected
+    assert accuracy.drop(designs[0]) == expected[0]
 
 
-def test_designs_are_told_apart_by_operand():
+def test_designs_are_told_apart_by_knob():
     accuracy = DigitsAccuracy()
-    low, high = np.full(5, 2), np.full(5, 8)
-    assert accuracy.drop(low, high) != accuracy.drop(high, low)
+    assert accuracy.drop(design(2, 8)) != accuracy.drop(design(8, 2))
 
 
-def test_measuring_leaves_the_bits_alone():
-    weight_bits, activation_bits = uniform(3)
-    DigitsAccuracy().drop(weight_bits, activation_bits)
-    assert (weight_bits == 3).all()
-    assert (activation_bits == 3).all()
+def test_drops_are_those_one_by_one():
+    accuracy = DigitsAccuracy()
+    designs = list(neighbours(4, 3))
+    settings = np.array([each.settings for each in designs])
+    drops = accuracy.drops(settings, np.ones((3, 5), np.int64))
+    assert drops.tolist() == [DigitsAccuracy().drop(each) for each in designs]
+
+
+# Spaces
+
+
+def test_sensitivities_are_drops_of_one_knob_at_its_lowest_value():
+    expected = np.zeros((5, 2))
+    for layer, knob in np.ndindex(5, 2):
+        bits = np.full((2, 5), 8)
+        bits[knob, layer] = 2
+        expected[layer, knob] = max(0, DigitsAccuracy().drop(design(*bits)))
+    assert DigitsAccuracy().sensitivities().tolist() == expected.tolist()
+    assert expected.max() > 1
+
+
+def test_fewer_widths_in_another_order_count_the_same():
+    values = {"weight_bits": (4, 8), "activation_bits": (2, 4, 8)}
+    knobs = (
+        dataclasses.replace(activation_bits(), values=values["activation_bits"]),
+        dataclasses.replace(weight_bits(), values=values["weight_bits"]),
+    )
+    space = DesignSpace(knobs, {"weight_bits": ((8,), (4, 8), (4, 8), (4, 8), (8,))})
+    accuracy = DigitsAccuracy(space=space)
+    weights, activations = [8, 4, 8, 4, 8], [2, 4, 8, 8, 4]
+    drop = accuracy.drop(design(weights, activations, space))
+    assert drop == DigitsAccuracy().drop(design(weights, activations)) != 0
+    assert accuracy.sensitivities()[[0, 4], 1].tolist() == [0, 0]  # these weights have 8 bits alone
+    assert (accuracy.sensitivities()[1:4, 0] == DigitsAccuracy().sensitivities()[1:4, 1]).all()
+
+
+TOY = Knob("toy", (1, 2), 2)
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        (precision(9), r"weight_bits that the digits network has .* steps for, 2 to 8, got 9"),
+        (
+            DesignSpace((*PRECISION, TOY)),
+            r"the knobs weight_bits and activation_bits .* got weight_bits, activation_bits, toy\.",
+        ),
+        (DesignSpace((weight_bits(),)), r"the knobs weight_bits and .*, got weight_bits\. For"),
+    ],
+)
+def test_space_that_the_network_cannot_run_is_refused(space, message):
+    with pytest.raises(AccuracyTableError, match=rf"^Expected {message}"):
+        DigitsAccuracy(space=space)
+
+
+@pytest.mark.parametrize(
+    "other", [Design.plain(4), Design.plain(5, precision(16))], ids=["layers", "space"]
+)
+def test_other_design_is_refused(other):
+    accuracy = DigitsAccuracy()
+    before = accuracy.drop(uniform(4))
+    with pytest.raises(DesignError, match=r"Expected a design of 5 layers with weight_bits and"):
+        accuracy.drop(other)
+    assert accuracy.drop(uniform(4)) == before
 
 
 # Exact arithmetic
@@ -213,21 +281,21 @@ def test_measuring_leaves_the_bits_alone():
 
 @pytest.mark.parametrize("bits", [(8, 8), (5, 7), (2, 2)])
 def test_float32_sums_equal_integer_sums(layers, bits):
-    weight_bits, activation_bits = bits
+    w, a = bits
     maps = load_digits_split("search").pixels[:128]
     for index, entry in enumerate(layers):
-        step = entry.activation_steps[activation_bits - 2]
-        inputs = patches(quantize_activations(maps, step, activation_bits), entry.layer)
-        weights = entry.integer_weights[weight_bits - 2]
+        step = entry.activation_steps[a - 2]
+        inputs = patches(quantize_activations(maps, step, a), entry.layer)
+        weights = entry.integer_weights[w - 2]
         assert inputs.dtype == weights.dtype == np.float32
         assert inputs.min() >= 0
-        assert inputs.max() <= 2**activation_bits - 1
-        assert np.abs(weights).max() <= 2 ** (weight_bits - 1) - 1
+        assert inputs.max() <= 2**a - 1
+        assert np.abs(weights).max() <= 2 ** (w - 1) - 1
         exact_inputs, exact_weights = inputs.astype(np.int64), weights.astype(np.int64)
         assert np.array_equal(inputs, exact_inputs)
         assert np.array_equal(weights, exact_weights)
         assert np.array_equal((inputs @ weights).astype(np.int64), exact_inputs @ exact_weights)
-        outputs = entry(maps, weight_bits, activation_bits)
+        outputs = entry(maps, w, a)
         if index < len(layers) - 1:
             maps = to_maps(np.maximum(outputs, 0))
 
@@ -254,9 +322,9 @@ def test_torch_convolutions_on_the_integers_count_the_same(layers):
     torch = pytest.importorskip("torch")
     functional = torch.nn.functional
 
-    def scores(split, weight_bits, activation_bits):
+    def scores(split, weights, activations):
         maps = torch.from_numpy(load_digits_split(split).pixels).permute(0, 3, 1, 2)
-        for entry, w, a in zip(layers, weight_bits.tolist(), activation_bits.tolist(), strict=True):
+        for entry, w, a in zip(layers, weights.tolist(), activations.tolist(), strict=True):
             layer = entry.layer
             step = torch.tensor(entry.activation_steps[a - 2])
             inputs = torch.round(maps / step).clamp(0, 2**a - 1).double()
@@ -282,11 +350,11 @@ def test_torch_convolutions_on_the_integers_count_the_same(layers):
     accuracy = DigitsAccuracy()
     rng = np.random.default_rng(3)
     for number in range(10):
-        weight_bits, activation_bits = rng.integers(2, 9, (2, 5))
+        bits = rng.integers(2, 9, (2, 5))
         split = ("search", "test")[number % 2]
         labels = torch.from_numpy(load_digits_split(split).labels)
-        hits = scores(split, weight_bits, activation_bits).argmax(dim=1) == labels
-        assert accuracy.correct(weight_bits, activation_bits, split) == int(hits.sum())
+        hits = scores(split, *bits).argmax(dim=1) == labels
+        assert accuracy.correct(design(*bits), split) == int(hits.sum())
 
 
 # The weight file
@@ -316,7 +384,7 @@ def test_fingerprint_follows_the_weight_file(weights_path, other_file):
     tensors = load_file(weights_path)
     save_file(tensors, other_file)
     same = DigitsAccuracy()
-    assert same.correct(*uniform(2), "search") == 319
+    assert same.correct(uniform(2), "search") == 319
     fingerprint = same.fingerprint
     tensors["fc.bias"] = tensors["fc.bias"] + np.float32(1e-6)
     save_file(tensors, other_file)

@@ -7,10 +7,18 @@ import pytest
 
 from lrmp.accuracy import TableAccuracy
 from lrmp.errors import AccuracyTableError
+from lrmp.hardware.space.design import Design
+from lrmp.hardware.space.design_space import DesignSpace
+from lrmp.hardware.space.knob import Knob
+from lrmp.hardware.space.precision import PRECISION
+
+MODE = Knob("mode", ("fast", "slow"), "slow")
+SPACE = DesignSpace((*PRECISION, MODE))
 
 
-def table(weight_drop, activation_drop, is_estimate=False):
-    return TableAccuracy(weight_drop, activation_drop, "by hand", is_estimate=is_estimate)
+def table(weight_bits, activation_bits, **others):
+    terms = {"weight_bits": weight_bits, "activation_bits": activation_bits}
+    return TableAccuracy(terms, "by hand", is_estimate=False, **others)
 
 
 @pytest.fixture
@@ -31,25 +39,34 @@ def by_hand():
     ],
 )
 def test_drop_is_the_sum_of_the_entries(by_hand, weight_bits, activation_bits, drop):
-    found = by_hand.drop(np.array(weight_bits), np.array(activation_bits))
+    design = Design.of({"weight_bits": weight_bits, "activation_bits": activation_bits})
+    found = by_hand.drop(design)
+    assert by_hand.drops(design.settings[None], design.replication[None]).tolist() == [found]
     assert type(found) is float
     assert found == pytest.approx(drop, rel=1e-12)
 
 
-def test_drop_leaves_the_bits_alone(by_hand):
-    bits = np.array([2, 8])
-    by_hand.drop(bits, bits)
-    assert bits.tolist() == [2, 8]
+def test_terms_of_several_knobs_are_looked_up_together():
+    joint = np.arange(28.0).reshape(2, 7, 2)
+    terms = {("weight_bits", "mode"): joint, "activation_bits": np.full((2, 7), 0.5)}
+    accuracy = TableAccuracy(terms, "by hand", is_estimate=False, space=SPACE)
+    values = {"weight_bits": [2, 5], "mode": ["slow", "fast"]}
+    assert accuracy.drop(Design.of(values, space=SPACE)) == joint[0, 0, 1] + joint[1, 3, 0] + 1
+
+
+def test_sensitivities_are_what_a_knob_a_third_of_the_way_up_adds(by_hand):
+    # 4 bits against 8.
+    assert by_hand.sensitivities() == pytest.approx(np.array([[4, 0.4], [4, 0.4]]))
 
 
 def test_table_holds_no_test_images(by_hand):
-    assert by_hand.test_drop(np.array([8, 8]), np.array([8, 8])) is None
+    assert by_hand.test_drop(Design.plain(2)) is None
     assert by_hand.kind == "table"
     assert by_hand.is_estimate is False
     assert by_hand.provenance == "by hand"
 
 
-def test_fingerprint_follows_both_tables():
+def test_fingerprint_follows_all_terms():
     zeros, other = np.zeros((2, 7)), np.zeros((2, 7))
     other[1, 3] = 1e-6
     assert table(zeros, zeros).fingerprint == table(zeros.copy(), zeros).fingerprint
@@ -64,18 +81,23 @@ INFINITE[0, :2] = math.inf
 
 
 @pytest.mark.parametrize(
-    ("weight_drop", "activation_drop", "message"),
+    ("weights", "activations", "message"),
     [
         (
             np.zeros((2, 6)),
             np.zeros((2, 7)),
-            r"weight_table .* \(2, 7\), got shape \(2, 6\) with 0",
+            r"the term of weight_bits .* \(2, 7\), got shape \(2, 6\) with 0",
         ),
-        (np.zeros(7), np.zeros((2, 7)), r"weight_table .* \(7, 7\), got shape \(7,\) with 0"),
-        (np.zeros((2, 7)), np.zeros((3, 7)), r"activation_table .* got shape \(3, 7\) with 0"),
-        (np.zeros((2, 7)), np.zeros((2, 7, 1)), r"activation_table .* got shape \(2, 7, 1\)"),
-        (NAN, np.zeros((2, 7)), r"weight_table .* got shape \(2, 7\) with 1 non-finite"),
-        (np.zeros((2, 7)), INFINITE, r"activation_table .* got shape \(2, 7\) with 2 non-finite"),
+        (np.zeros(7), np.zeros((2, 7)), r"the term of weight_bits .* got shape \(7,\) with 0"),
+        (
+            np.zeros((2, 7)),
+            np.zeros((3, 7)),
+            r"the term of activation_bits .* \(2, 7\), got shape \(3, 7\) with 0",
+        ),
+        (np.zeros((2, 7)), np.zeros((2, 7, 1)), r"the term of activation_bits .* \(2, 7, 1\)"),
+        (NAN, np.zeros((2, 7)), r"the term of weight_bits .* got shape \(2, 7\) with 1 non-finite"),
+        (np.zeros((2, 7)), INFINITE, r"the term of activation_bits .* with 2 non-finite"),
+        (np.zeros((2, 7)), "few", r"the term of activation_bits to be numbers, 7 for every layer"),
         (
             np.full((2, 7), 1e307),
             np.zeros((2, 7)),
@@ -84,6 +106,28 @@ INFINITE[0, :2] = math.inf
         (np.full((2, 7), -1e308), np.full((2, 7), 1.7e308), r"entries whose sum .* got up to inf"),
     ],
 )
-def test_malformed_table_is_refused(weight_drop, activation_drop, message):
+def test_malformed_term_is_refused(weights, activations, message):
     with pytest.raises(AccuracyTableError, match=rf"^Expected {message}"):
-        table(weight_drop, activation_drop)
+        table(weights, activations)
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "message"),
+    [
+        ("reads", (2, 3), r"terms of the knobs weight_bits, activation_bits, mode; got .* 'reads'"),
+        (("mode", "weight_bits"), (2, 2, 7), r"the knobs of a term in the order of the space, got"),
+        ((), (2,), r"the knobs of a term in the order of the space, got \(\)"),
+    ],
+)
+def test_term_of_other_knobs_is_refused(axes, shape, message):
+    bits = np.zeros((2, 7))
+    terms = {"weight_bits": bits, "activation_bits": bits, axes: np.zeros(shape)}
+    with pytest.raises(AccuracyTableError, match=rf"^Expected {message}"):
+        TableAccuracy(terms, "by hand", is_estimate=False, space=SPACE)
+
+
+def test_knob_without_a_term_is_refused():
+    with pytest.raises(
+        AccuracyTableError, match=r"a term for every knob, got none for mode\. Give"
+    ):
+        table(np.zeros((2, 7)), np.zeros((2, 7)), space=SPACE)

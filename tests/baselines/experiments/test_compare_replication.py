@@ -17,10 +17,10 @@ def test_every_task_is_compared_by_every_method(tmp_path):
     assert "| LRMP-Digits-v0 | 1.0000, " in table
 
 
-def test_the_bits_of_the_optimum_are_among_the_problems():
+def test_the_settings_of_the_optimum_are_among_the_problems():
     from lrmp.envs import stored_optimum
 
     task = load_task("LRMP-ResNet18-v0")
     optimum = stored_optimum(task.id)
-    tiles = task.cost_model.tiles_per_copy(optimum.design.weight_bits)
+    tiles = task.cost_model.tiles_per_copy(optimum.design.settings)
     assert problems_of(task)[-1].tiles.tolist() == tiles.tolist()

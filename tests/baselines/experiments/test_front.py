@@ -5,8 +5,8 @@ from itertools import pairwise
 import pytest
 
 from lrmp.baselines.experiments import front
-from lrmp.baselines.experiments.optimum import bits_of
-from lrmp.envs import load_task, stored_optimum
+from lrmp.baselines.experiments.optimum import chosen_settings
+from lrmp.envs import evaluate_settings, load_task, stored_optimum
 from lrmp.errors import RunError
 
 TASK = "LRMP-ResNet18-v0"
@@ -33,23 +33,22 @@ def test_points_keep_their_allowance_and_their_bound(document):
 
 def test_an_allowance_is_in_points_where_the_table_is_in_nats():
     task = load_task("LRMP-ResNet8-v0")
-    assert task.accuracy.drop(*bits_of(front.best_within(task, 0.5).settings)) <= 0.5
+    settings = chosen_settings(task, front.best_within(task, 0.5).settings)
+    assert evaluate_settings(task, settings).accuracy_drop <= 0.5
     # Without a penalty at the optimum, the limit alone decides.
     assert front.best_within(task, 1.0).value == pytest.approx(stored_optimum(task.id).value)
 
 
 def test_the_point_at_the_allowed_drop_is_the_optimum(document):
     # The optimum of this task pays no penalty, so that the limit alone decides.
-    optimum = stored_optimum(TASK)
-    design = optimum.design
-    drop = load_task(TASK).accuracy.drop(design.weight_bits, design.activation_bits)
+    drop = load_task(TASK).accuracy.drop(stored_optimum(TASK).design)
     assert drop <= 1.0
     point = document[0]["front"][1]
     assert point["accuracy_drop"] == pytest.approx(drop)
 
 
-def test_no_uniform_pair_is_above_the_bound(document):
-    for row in document[0]["uniform_pairs"]:
+def test_no_uniform_setting_is_above_the_bound(document):
+    for row in document[0]["uniform"]:
         for point in document[0]["front"]:
             if row["accuracy_drop"] <= point["allowance"]:
                 assert row["gain"] <= point["gain_bound"]

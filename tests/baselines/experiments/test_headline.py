@@ -18,7 +18,7 @@ def test_gains_are_those_of_the_stored_optimum_and_below_the_bound(tmp_path):
     for row in computed(tmp_path, check=False):
         task, best = load_task(row["task"]), row[headline.BEST]
         optimum = stored_optimum(task.id).design
-        drop = task.accuracy.drop(optimum.weight_bits, optimum.activation_bits)
+        drop = task.accuracy.drop(optimum)
         assert best["table_drop"] == drop <= task.allowed_drop
         assert row[headline.PAIR]["gain"] <= best["gain"] <= best["bound"]
         assert row[headline.PAIR]["table_drop"] <= task.allowed_drop

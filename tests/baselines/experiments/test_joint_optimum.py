@@ -5,8 +5,8 @@ import pytest
 
 from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.baselines.experiments.optimum import find_optimum
-from lrmp.envs.scoring.outcome import evaluate_bits
-from lrmp.envs.task.custom_task import make_task
+from lrmp.envs.scoring.outcome import evaluate_settings
+from lrmp.envs.task.custom_task import make_task, smallest_settings
 
 
 def silent(line):
@@ -14,7 +14,8 @@ def silent(line):
 
 
 def lenet_task(weights, activations, objective):
-    table = TableAccuracy(weights, activations, "drawn", is_estimate=True)
+    terms = {"weight_bits": weights, "activation_bits": activations}
+    table = TableAccuracy(terms, "drawn", is_estimate=True)
     return make_task("lenet", objective=objective, accuracy=table)
 
 
@@ -32,8 +33,7 @@ def test_what_weights_add_and_activations_take_away_again_is_rounded_at_most(off
         plain = find_optimum(lenet_task(weights, activations, objective), silent)
         task = lenet_task(weights + offset, activations - offset, objective)
         shifted = find_optimum(task, silent)
-        design = plain.design
-        rounded = evaluate_bits(task, design.weight_bits, design.activation_bits).reward()
+        rounded = evaluate_settings(task, plain.design.settings).reward()
         assert shifted.value <= shifted.bound
         assert rounded <= shifted.bound
         assert shifted.gap <= 1e-12 + 1e-13 * offset
@@ -41,9 +41,9 @@ def test_what_weights_add_and_activations_take_away_again_is_rounded_at_most(off
 
 @pytest.mark.parametrize("objective", ["latency", "throughput", "energy", "edp"])
 def test_a_budget_for_hardly_more_than_the_fewest_bits_is_proven(objective):
-    network = make_task("resnet18").network
-    fewest = np.full(len(network), 2)
-    tiles = int(make_task("resnet18").cost_model.tiles_per_copy(fewest).sum())
+    task = make_task("resnet18")
+    network = task.network
+    tiles = int(task.cost_model.tiles_per_copy(smallest_settings(task)).sum())
     for more in range(2):
         optimum = find_optimum(make_task(network, budget=tiles + more, objective=objective), silent)
         assert optimum.value < -60  # what the drop beyond the allowed point costs

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from lrmp.baselines.experiments.optimum import find_optimum  # noqa: E402
 from lrmp.baselines.learners import ddpg, policy_gradient, ppo, td3  # noqa: E402
-from lrmp.envs import evaluate_bits, make_task  # noqa: E402
+from lrmp.envs import evaluate, evaluate_settings, make_task  # noqa: E402
 from lrmp.hardware import Layer, Network  # noqa: E402
 
 FREE = [0.0] * 7  # points of drop at 2..8 bits
@@ -44,19 +44,24 @@ def task(request):
     return replace(
         make_task(
             Network(request.param, tuple(layers)),
-            accuracy={"weights": rows, "activations": rows, "provenance": "made up"},
+            accuracy={"weight_bits": rows, "activation_bits": rows, "provenance": "made up"},
             allowed_drop=0.0,
         ),
         id=f"LRMP-{request.param}-v0",
     )
 
 
+def best_reward(task):
+    weights, activations = ANSWERS[task.network.name][2]
+    return evaluate(task, weight_bits=weights, activation_bits=activations).reward()
+
+
 def test_answer_is_the_proven_optimum_and_chance_is_far_from_it(task):
-    best = evaluate_bits(task, *ANSWERS[task.network.name][2]).reward()
+    best = best_reward(task)
     assert best == pytest.approx(find_optimum(task, log=lambda line: None).value)
     rng = np.random.default_rng(0)
-    random = rng.integers(2, 9, (200, 2, len(task.network)))
-    assert np.mean([evaluate_bits(task, *bits).reward() for bits in random]) < 0.65 * best
+    random = task.space.sample(rng, len(task.network), 200)
+    assert np.mean([evaluate_settings(task, design).reward() for design in random]) < 0.65 * best
 
 
 @pytest.mark.parametrize("agent", AGENTS)
@@ -64,6 +69,6 @@ def test_agent_comes_to_the_answer(agent, task, tmp_path):
     module, changes = AGENTS[agent]
     args = module.Args(env_id=task, seed=1, runs_dir=tmp_path, **changes)
     rewards = module.train(args, progress=False).rewards()
-    best = evaluate_bits(task, *ANSWERS[task.network.name][2]).reward()
+    best = best_reward(task)
     assert np.mean(rewards[:20]) < 0.65 * best
     assert np.mean(rewards[-20:]) > 0.8 * best

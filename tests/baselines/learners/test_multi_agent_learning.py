@@ -16,9 +16,10 @@ from lrmp.baselines.learners import ippo, mappo, qmix  # noqa: E402
 from lrmp.baselines.running import learning_loop  # noqa: E402
 from lrmp.baselines.running.evaluate import evaluate_policy  # noqa: E402
 from lrmp.cli import main  # noqa: E402
-from lrmp.envs import evaluate_bits, load_task, stored_optimum  # noqa: E402
+from lrmp.envs import evaluate_settings, load_task, stored_optimum  # noqa: E402
 from lrmp.envs.forms.multi_agent_vector import MultiAgentVector  # noqa: E402
 from lrmp.errors import RunError, TaskError  # noqa: E402
+from lrmp.hardware import Design  # noqa: E402
 
 TASK = "LRMP-LeNet-v0"
 LAYERS = 4
@@ -47,7 +48,7 @@ class IdentityGame:
     ``credit="difference"`` rewards an agent with its own part of it.
     """
 
-    observation_size = 14
+    observation_size, sizes = 14, (7, 7)
 
     def __init__(self, credit="team", num_envs=256, agents=2):
         self.num_envs, self.agents, self.credit, self.rounds = num_envs, agents, credit, 2
@@ -88,7 +89,7 @@ def test_policy_gradients_answer_every_agents_own_question(module, credit):
     torch.manual_seed(0)
     game, rng, iterations = IdentityGame(credit), torch.Generator().manual_seed(0), 10
     args = module.Args(learning_rate=1e-2, epochs=4, minibatches=2)
-    agents = LayerAgents(game.observation_size)
+    agents = LayerAgents(game.observation_size, game.sizes)
     critic = LayerCritic(game.observation_size, 0, game.state_size if module is mappo else 0)
     assert share_answered(game, agents) < 0.3
     optimizer = torch.optim.Adam(chain(agents.parameters(), critic.parameters()))
@@ -137,8 +138,8 @@ def test_interrupted_run_resumes_to_the_same_result_and_records_it(agent, tmp_pa
     assert resumed.policy_path.read_bytes() == whole.policy_path.read_bytes()
     assert not resumed.checkpoint_path.exists()
     record = json.loads(resumed.record_path.read_text())
-    design = record["design"]
-    outcome = evaluate_bits(load_task(TASK), design["weight_bits"], design["activation_bits"])
+    design = Design.from_json(record["design"])
+    outcome = evaluate_settings(load_task(TASK), design.settings)
     assert record["claim"]["reward"] == max(whole.rewards()) == outcome.reward()
     assert record["agent"] == agent
     scored = 80 * (1 + LAYERS) if "difference" in agent else 80
@@ -177,13 +178,13 @@ def test_command_line_trains_and_evaluates_by_playing_the_form(tmp_path, capsys)
     while not ended:
         seen, *_, ended = game.step(agents(torch.from_numpy(seen)).argmax(-1).numpy())
     assert len(game.played) == 2
-    assert game.played[-1][0][0].T.tolist() == [design["weight_bits"], design["activation_bits"]]
+    assert game.played[-1][0][0].tolist() == design.settings.tolist()
 
 
 def test_buffer_holds_what_was_played_and_no_more():
     torch.manual_seed(0)
     game = MultiAgentVector(load_task(TASK), 3, rounds=2)
-    agents = LayerAgents(game.observation_size)
+    agents = LayerAgents(game.observation_size, game.sizes)
     size = LAYERS * game.observation_size + game.state_size
     buffer = ReplayBuffer(100, size, 2 * LAYERS)
     qmix.play(game, agents, buffer, 0.5, np.random.default_rng(0))
@@ -191,8 +192,8 @@ def test_buffer_holds_what_was_played_and_no_more():
     arrays = {name: array[:6].reshape(2, 3, -1) for name, array in buffer.arrays.items()}
     assert arrays["terminated"][..., 0].tolist() == [[0] * 3, [1] * 3]
     assert np.array_equal(arrays["next_observation"][0], arrays["observation"][1])
-    for round_, (bits, scores) in enumerate(game.played):
-        assert np.array_equal(arrays["action"][round_], bits.reshape(3, -1) - 2)
+    for round_, (settings, scores) in enumerate(game.played):
+        assert np.array_equal(arrays["action"][round_], settings.reshape(3, -1))
         returns = arrays["reward"][: round_ + 1, :, 0].sum(0)
         expected = compress(torch.from_numpy(scores.reward))
         assert returns == pytest.approx(expected.numpy(), abs=1e-5)
@@ -204,7 +205,7 @@ def test_buffer_holds_what_was_played_and_no_more():
     assert np.array_equal(states, last[1])
 
 
-def test_random_bits_become_rare():
+def test_random_values_become_rare():
     args = qmix.Args(last_epsilon=0.1, exploration=0.5)
     assert args.epsilon(0.0) == 1
     assert args.epsilon(0.25) == pytest.approx(0.55)

@@ -11,11 +11,14 @@ from lrmp.agents.set_policy import SetPolicy  # noqa: E402
 from lrmp.baselines.experiments import transfer  # noqa: E402
 from lrmp.baselines.learners import policy_gradient  # noqa: E402
 from lrmp.baselines.running import learning_loop  # noqa: E402
-from lrmp.envs import evaluate_bits, load_task, stored_optimum  # noqa: E402
+from lrmp.envs import evaluate_settings, load_task, stored_optimum  # noqa: E402
+from lrmp.envs.procedural.features import transfer_feature_names  # noqa: E402
 from lrmp.errors import PolicyError, RunError  # noqa: E402
+from lrmp.hardware import Design  # noqa: E402
+from lrmp.hardware.space.precision import PRECISION  # noqa: E402
 
 TASK = "LRMP-LeNet-v0"
-FEATURES = len(transfer.TRANSFER_FEATURES)
+FEATURES = len(transfer_feature_names(PRECISION))
 
 
 def settings(tmp_path, **changes):
@@ -44,8 +47,8 @@ def test_learns_what_its_first_policy_does_not_find(tmp_path):
     assert np.mean(rewards[:100]) < 0.6 * best
     assert np.mean(rewards[-100:]) > 0.85 * best
     record = json.loads(run.record_path.read_text())
-    design = record["design"]
-    outcome = evaluate_bits(load_task(TASK), design["weight_bits"], design["activation_bits"])
+    design = Design.from_json(record["design"])
+    outcome = evaluate_settings(load_task(TASK), design.settings)
     assert record["claim"]["reward"] == max(rewards) == outcome.reward()
     assert (record["agent"], record["evaluated_designs"]) == ("policy-gradient", 1200)
 
@@ -64,13 +67,16 @@ def test_interrupted_search_resumes_to_the_same_result(tmp_path, monkeypatch):
 
 def test_pretrained_search_starts_from_the_policy(tmp_path):
     torch.manual_seed(3)
-    start = SetPolicy(FEATURES, tilt=9.0)  # all 8 bits
+    start = SetPolicy(FEATURES, PRECISION.sizes, tilt=9.0)  # all 8 bits
     start.save(tmp_path / "start.safetensors")
     run = policy_gradient.train(
         settings(tmp_path, start=tmp_path / "start.safetensors"), progress=False
     )
     assert run.path.name == f"{TASK}__policy-gradient-pretrained__1"
     assert np.mean(np.abs(run.rewards()[:20])) < 0.05
+    SetPolicy(FEATURES, [7, 3]).save(tmp_path / "other.safetensors")
+    with pytest.raises(PolicyError, match="for knobs of 7 and 7 values, got one for 7 and 3"):
+        policy_gradient.train(settings(tmp_path, start=tmp_path / "other.safetensors", seed=2))
     with pytest.raises(PolicyError, match="Expected a policy file at"):
         policy_gradient.train(settings(tmp_path, start=tmp_path / "none"), progress=False)
 
@@ -116,7 +122,7 @@ def test_transfer_reports_every_task_beside_its_optimum(tmp_path, monkeypatch):
 
 def test_set_policy_does_not_see_the_padding_or_the_order():
     torch.manual_seed(0)
-    policy = SetPolicy(FEATURES)
+    policy = SetPolicy(FEATURES, PRECISION.sizes)
     with torch.no_grad():
         policy.decide.weight.normal_()  # the first one is almost blind
     layers = torch.rand(1, 6, FEATURES)
@@ -134,4 +140,4 @@ def test_set_policy_does_not_see_the_padding_or_the_order():
 def test_set_policy_refuses_other_features():
     observation = {"layers": np.zeros((4, 3), np.float32), "mask": np.ones(4, np.int8)}
     with pytest.raises(PolicyError, match=r"Expected layers of 14 features, got \(4, 3\)"):
-        SetPolicy(FEATURES).act(observation)
+        SetPolicy(FEATURES, PRECISION.sizes).act(observation)

@@ -10,8 +10,9 @@ from lrmp.agents.reward_compression import compress  # noqa: E402
 from lrmp.baselines.learners import ppo  # noqa: E402
 from lrmp.baselines.running import learning_loop  # noqa: E402
 from lrmp.baselines.running.evaluate import evaluate_policy  # noqa: E402
-from lrmp.envs import evaluate_bits, load_task, stored_optimum  # noqa: E402
+from lrmp.envs import evaluate_settings, load_task, stored_optimum  # noqa: E402
 from lrmp.errors import RunError  # noqa: E402
+from lrmp.hardware import Design  # noqa: E402
 
 TASK = "LRMP-LeNet-v0"
 
@@ -42,8 +43,8 @@ def test_same_seed_same_curve_and_another_seed_another(short_run, tmp_path):
 
 def test_record_is_the_best_episode(short_run):
     record = json.loads(short_run.record_path.read_text())
-    design = record["design"]
-    outcome = evaluate_bits(load_task(TASK), design["weight_bits"], design["activation_bits"])
+    design = Design.from_json(record["design"])
+    outcome = evaluate_settings(load_task(TASK), design.settings)
     assert record["claim"]["reward"] == max(short_run.rewards()) == outcome.reward()
     assert (record["evaluated_designs"], record["env_steps"]) == (60, 60 * 4)
 
@@ -56,7 +57,9 @@ def test_learns_what_random_designs_do_not_find(tmp_path):
     assert np.mean(rewards[-100:]) > 0.9 * best
     rng = np.random.default_rng(0)
     task = load_task(TASK)
-    random = [evaluate_bits(task, *rng.integers(2, 9, (2, 4))).reward() for _ in range(1200)]
+    random = [
+        evaluate_settings(task, design).reward() for design in task.space.sample(rng, 4, 1200)
+    ]
     assert np.mean(random) < 0.7 * best
     greedy = evaluate_policy(load_policy(run.policy_path), TASK)
     assert greedy.reward() > 0.9 * best

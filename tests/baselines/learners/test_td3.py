@@ -11,8 +11,9 @@ from lrmp.agents.replay_buffer import ReplayBuffer  # noqa: E402
 from lrmp.baselines.learners import td3  # noqa: E402
 from lrmp.baselines.running import learning_loop  # noqa: E402
 from lrmp.baselines.running.evaluate import evaluate_policy  # noqa: E402
-from lrmp.envs import evaluate_bits, load_task  # noqa: E402
+from lrmp.envs import evaluate_settings, load_task  # noqa: E402
 from lrmp.errors import RunError, TaskError  # noqa: E402
+from lrmp.hardware import Design  # noqa: E402
 
 TASK = "LRMP-LeNet-v0"
 PLAIN = {
@@ -53,8 +54,8 @@ def test_same_seed_same_curve_and_another_seed_another(short_run, tmp_path):
 
 def test_record_is_the_best_episode(short_run):
     record = json.loads(short_run.record_path.read_text())
-    design = record["design"]
-    outcome = evaluate_bits(load_task(TASK), design["weight_bits"], design["activation_bits"])
+    design = Design.from_json(record["design"])
+    outcome = evaluate_settings(load_task(TASK), design.settings)
     assert record["claim"]["reward"] == max(short_run.rewards()) == outcome.reward()
     assert (record["agent"], record["evaluated_designs"], record["env_steps"]) == ("td3", 40, 160)
 

@@ -29,8 +29,8 @@ accelerator = "pimcomp_2023"  # no energies are known of it
 budget = 200
 [accuracy]
 provenance = "made up"
-weights = {"*" = [4.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.0]}
-activations = {"*" = [4.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.0]}
+weight_bits = {"*" = [4.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.0]}
+activation_bits = {"*" = [4.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.0]}
 """
 FEW = {
     "bayesian": {"evaluations": 12, "random_designs": 10},
@@ -179,7 +179,7 @@ def test_a_chip_without_energies_has_a_proven_optimum(file, capsys):
     assert "energy          -" in capsys.readouterr().out
     assert main(["optimum", str(file), "--solve", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["baseline_energy_j"] is None
-    assert main(["evaluate", "--env-id", str(file), "--bits", "4/4"]) == 0
+    assert main(["evaluate", "--env-id", str(file), "--set", "weight_bits=4"]) == 0
     assert "energy          -" in capsys.readouterr().out
 
 

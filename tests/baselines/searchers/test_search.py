@@ -1,4 +1,5 @@
 import json
+from itertools import product
 
 import numpy as np
 import pytest
@@ -7,28 +8,29 @@ from lrmp.baselines.experiments.optimum import find_optimum
 from lrmp.baselines.searchers import annealing, random_search, uniform
 from lrmp.baselines.searchers.additive_table import additive_table
 from lrmp.baselines.searchers.search import score_proposals
-from lrmp.envs import evaluate_bits, load_task, stored_optimum
+from lrmp.envs import evaluate, load_task, make_task, stored_optimum
 from lrmp.errors import RunError, TaskError
 
 TASK = "LRMP-ResNet18-v0"
 
 
-def test_uniform_tries_every_width_and_keeps_the_best(tmp_path):
+def test_uniform_tries_every_setting_and_keeps_the_best(tmp_path):
     run = uniform.train(uniform.Args(TASK, runs_dir=tmp_path), progress=False)
-    task = load_task(TASK)
-    rewards = [evaluate_bits(task, [b] * 21, [b] * 21).reward() for b in range(2, 9)]
+    pairs = list(product(range(2, 9), range(2, 9)))
+    rewards = [evaluate(TASK, weight_bits=w, activation_bits=a).reward() for w, a in pairs]
     assert run.rewards() == rewards
     best = json.loads(run.record_path.read_text())
-    assert best["design"]["weight_bits"] == [2 + int(np.argmax(rewards))] * 21
-    assert best["env_steps"] == 0
+    weight, activation = pairs[int(np.argmax(rewards))]
+    assert best["design"]["weight_bits"] == [weight] * 21
+    assert best["design"]["activation_bits"] == [activation] * 21
+    assert (best["agent"], best["env_steps"]) == ("uniform", 0)
 
 
-def test_uniform_pairs_contain_the_uniform_widths(tmp_path):
-    pairs = uniform.train(uniform.Args(TASK, pairs=True, runs_dir=tmp_path), progress=False)
-    single = uniform.train(uniform.Args(TASK, runs_dir=tmp_path), progress=False)
-    assert len(pairs.rewards()) == 49
-    assert set(single.rewards()) <= set(pairs.rewards())
-    assert json.loads(pairs.record_path.read_text())["agent"] == "uniform-pairs"
+def test_uniform_settings_that_do_not_fit_are_left_out(tmp_path):
+    task = make_task("lenet", budget=60)
+    tiles = task.cost_model.tiles_per_copy(task.space.uniform(len(task.network))).sum(axis=1)
+    run = uniform.train(uniform.Args(task, runs_dir=tmp_path), progress=False)
+    assert 0 < len(run.rewards()) == np.count_nonzero(tiles <= 60) < 49
 
 
 def test_random_search_is_fixed_by_its_seed(tmp_path):
@@ -40,7 +42,7 @@ def test_random_search_is_fixed_by_its_seed(tmp_path):
     assert rewards("a", 1) != rewards("a", 2)
 
 
-def test_random_search_covers_all_widths(tmp_path):
+def test_random_search_covers_all_values(tmp_path):
     run = random_search.train(
         random_search.Args("LRMP-ResNet50-Throughput-v0", evaluations=1, runs_dir=tmp_path),
         progress=False,
@@ -64,9 +66,9 @@ def test_every_id_of_a_task_is_the_same_run(module, settings, tmp_path):
 
 
 def test_proposals_are_scored_for_an_id():
-    bits = np.full((1, 2, 4), 6)
-    (_, scored), *_ = score_proposals("LRMP-LeNet-v0", iter([bits]), 1)
-    assert scored[0][0] == evaluate_bits("LRMP-LeNet-v0", [6] * 4, [6] * 4).reward()
+    settings = np.full((1, 4, 2), 4)
+    (_, scored), *_ = score_proposals("LRMP-LeNet-v0", iter([settings]), 1)
+    assert scored[0][0] == evaluate("LRMP-LeNet-v0", weight_bits=6, activation_bits=6).reward()
 
 
 def test_optima_and_tables_are_found_for_an_id():

@@ -26,6 +26,7 @@ from lrmp.baselines.searchers import (
 from lrmp.baselines.searchers.search import score_proposals
 from lrmp.envs import load_task, stored_optimum
 from lrmp.errors import MissingExtraError, RunError
+from lrmp.hardware.space.precision import PRECISION
 
 SMALL = "LRMP-MLP-v0"  # 3 layers, 49**3 designs
 LARGER = "LRMP-ResNet8-v0"
@@ -57,7 +58,7 @@ def test_optimum_of_a_small_task_is_found(module):
 
 
 def test_random_search_does_not_find_it_with_as_many_designs():
-    assert best_of(SMALL, random_search.propose(3, seed=1), 300) < 0.95
+    assert best_of(SMALL, random_search.propose(PRECISION, 3, seed=1), 300) < 0.95
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,9 @@ def test_random_search_does_not_find_it_with_as_many_designs():
 def test_larger_task_is_searched_better_than_at_random(module, count):
     args = options(module, env_id=LARGER, evaluations=count)
     best = best_of(LARGER, module.propose(load_task(LARGER), args), count)
-    by_chance = [best_of(LARGER, random_search.propose(10, seed), count) for seed in range(3)]
+    by_chance = [
+        best_of(LARGER, random_search.propose(PRECISION, 10, seed), count) for seed in range(3)
+    ]
     assert max(by_chance) < 0.7 < best
 
 
@@ -89,7 +92,7 @@ def test_run_is_fixed_by_its_settings(module, tmp_path):
 def test_other_seeds_search_elsewhere(module):
     def designs(seed):
         proposals = module.propose(load_task(LARGER), options(module, seed=seed))
-        found = [bits for bits, _ in score_proposals(load_task(LARGER), proposals, 25)]
+        found = [settings for settings, _ in score_proposals(load_task(LARGER), proposals, 25)]
         return np.concatenate(found).tolist()
 
     assert designs(1) != designs(2)
@@ -112,10 +115,10 @@ def test_interrupted_run_goes_on_to_the_same_result(module, tmp_path):
 
     def interrupted(task, args):
         inner = proposals(task, args)
-        bits, done = next(inner), 0
+        settings, done = next(inner), 0
         while done < 30:
-            done += len(bits)
-            bits = inner.send((yield bits))
+            done += len(settings)
+            settings = inner.send((yield settings))
         raise KeyboardInterrupt
 
     module.propose = interrupted
@@ -129,7 +132,7 @@ def test_interrupted_run_goes_on_to_the_same_result(module, tmp_path):
     journal = run.journal_path.read_text()
     assert not run.finished
     assert journal.count("\n") >= 30
-    run.journal_path.write_text(journal + "5555/55")  # as a kill leaves it
+    run.journal_path.write_text(journal + "3 3/3 3/")  # as a kill leaves it
     module.train(args, progress=False)
     assert run.episodes_path.read_bytes() == whole.episodes_path.read_bytes()
     assert sorted(file.name for file in path.iterdir()) == [
@@ -144,8 +147,8 @@ def test_scored_designs_are_not_scored_again(tmp_path):
     args = random_search.Args(SMALL, evaluations=3, runs_dir=tmp_path)
     config = {"agent": "random", "env_id": SMALL, "seed": 1, "evaluations": 3}
     run = RunDirectory.open(tmp_path / f"{SMALL}__random__1", config)
-    first = next(random_search.propose(3, seed=1))[0]
-    text = "/".join("".join(map(str, row)) for row in first.tolist())
+    first = next(random_search.propose(PRECISION, 3, seed=1))[0]
+    text = "/".join(" ".join(map(str, row)) for row in first.tolist())
     run.journal_path.write_text(f"{text},100.0,-7.5,1.0,2.0\n")
     random_search.train(args, progress=False)
     assert run.rewards()[0] == -7.5  # what the journal says
@@ -155,8 +158,8 @@ def test_scored_designs_are_not_scored_again(tmp_path):
 def test_journal_of_another_search_is_refused(tmp_path):
     config = {"agent": "random", "env_id": SMALL, "seed": 1, "evaluations": 3}
     run = RunDirectory.open(tmp_path / f"{SMALL}__random__1", config)
-    run.journal_path.write_text("222/222,0.1,0.5,1.0,2.0\n")
-    with pytest.raises(RunError, match=r"Expected design 1 of the search to be 222/222 as in"):
+    run.journal_path.write_text("0 0/0 0/0 0,0.1,0.5,1.0,2.0\n")
+    with pytest.raises(RunError, match=r"Expected design 1 of the search to be 0 0/0 0/0 0 as in"):
         random_search.train(random_search.Args(SMALL, evaluations=3, runs_dir=tmp_path))
 
 
@@ -180,22 +183,28 @@ def test_killed_run_resumes(tmp_path):
 def test_integer_program_is_optimal():
     task = load_task(SMALL)
     table = task.accuracy
-    (bits,) = next(hawq_ilp.propose(task, hawq_ilp.Args(SMALL)))
+    (settings,) = next(hawq_ilp.propose(task, hawq_ilp.Args(SMALL)))
     macs = np.array([layer.macs for layer in task.network.layers])
-    # All 49**3 designs: index of the pair of every layer.
-    pairs = np.stack(np.meshgrid(*[np.arange(49)] * 3), axis=-1).reshape(-1, 3)
-    weight_bits, activation_bits = 2 + pairs // 7, 2 + pairs % 7
-    allowed = table.drops(weight_bits, activation_bits) <= task.allowed_drop
-    least = (macs * weight_bits * activation_bits).sum(axis=1)[allowed].min()
-    assert table.drop(*bits) <= task.allowed_drop
-    assert (macs * bits[0] * bits[1]).sum() == pytest.approx(least, rel=1e-6)
+    # All 49**3 designs: number of the setting of every layer.
+    numbers = np.stack(np.meshgrid(*[np.arange(49)] * 3), axis=-1).reshape(-1, 3)
+    every = task.space.settings[numbers]
+
+    def operations(settings):
+        values = task.space.decode(settings)
+        return (macs * values["weight_bits"] * values["activation_bits"]).sum(axis=-1)
+
+    ones = np.ones(every.shape[:2], dtype=int)
+    least = operations(every)[table.drops(every, ones) <= task.allowed_drop].min()
+    assert table.drops(settings[None], ones[:1])[0] <= task.allowed_drop
+    assert operations(settings) == pytest.approx(least, rel=1e-6)
 
 
 def test_integer_program_of_cycles_leaves_weights_alone():
     # One copy's cycles do not depend on the weights' bits: the most accurate ones are kept.
-    (bits,) = next(hawq_ilp.propose(load_task(SMALL), hawq_ilp.Args(SMALL, cost="cycles")))
-    assert bits[0].tolist() == [8, 8, 8]
-    assert bits[1].max() < 8
+    (settings,) = next(hawq_ilp.propose(load_task(SMALL), hawq_ilp.Args(SMALL, cost="cycles")))
+    values = PRECISION.decode(settings)
+    assert values["weight_bits"].tolist() == [8, 8, 8]
+    assert values["activation_bits"].max() < 8
 
 
 def test_greedy_with_everything_rescored_comes_closer():
@@ -218,8 +227,8 @@ def test_gaussian_process_proposes_designs():
     args = bayesian.Args(SMALL, model="gp", evaluations=4, random_designs=3)
     task = load_task(SMALL)
     batches = score_proposals(task, bayesian.propose(task, args), args.evaluations)
-    found = [bits for bits, _ in batches]
-    assert np.concatenate(found).shape == (4, 2, 3)
+    found = [settings for settings, _ in batches]
+    assert np.concatenate(found).shape == (4, 3, 2)
 
 
 @pytest.mark.parametrize("module", [greedy, hawq_ilp])
@@ -239,12 +248,12 @@ def test_missing_library_is_named():
     ("module", "settings", "message"),
     [
         (annealing, {"coldest": 1.0}, "Expected 0 < coldest <= hottest, got 1.0 and"),
-        (annealing, {"start_bits": 9}, "Expected start_bits from 2 to 8, got 9"),
+        (annealing, {"start": 9}, "Expected start from 0 to 1, got 9"),
         (annealing, {"evaluations": 0}, "Expected evaluations of at least 1, got 0"),
         (bayesian, {"model": "tps"}, "Did you mean 'tpe'"),
         (cma_es, {"sigma": 0.05}, "Expected 0 <= least_sigma <= sigma, got 0.1 and 0.05"),
         (cma_es, {"population": 1}, "Expected population of 0 or at least 2, got 1"),
-        (cma_es, {"start_bits": 1.0}, "Expected start_bits from 2 to 8, got 1.0"),
+        (cma_es, {"start": -0.1}, "Expected start from 0 to 1, got -0.1"),
         (genetic, {"population": 1}, "Expected population of at least 2, got 1"),
         (genetic, {"mutated": 0.0}, "Expected mutated above 0, got 0.0"),
         (greedy, {"rescored": 0}, "Expected rescored of at least 1, got 0"),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lrmp.baselines.searchers.tree_search import search_tree
-from lrmp.envs import evaluate_bits, load_task
+from lrmp.envs import evaluate_settings, load_task
 from lrmp.errors import RunError
 from lrmp.hardware import CostModel, Network
 
@@ -18,11 +18,11 @@ class Rugged:
     provenance = "test"
     fingerprint = "test"
 
-    def drop(self, weight_bits, activation_bits):
-        bits = np.concatenate([weight_bits, activation_bits]).tolist()
+    def drop(self, design):
+        bits = np.concatenate([design["weight_bits"], design["activation_bits"]]).tolist()
         return 3 * np.random.default_rng(bits).random() + 30 / sum(bits) - 2
 
-    def test_drop(self, weight_bits, activation_bits):
+    def test_drop(self, design):
         return None
 
 
@@ -36,19 +36,21 @@ def test_the_best_of_all_designs_is_found(objective):
         network=network,
         budget=CostModel(network, digits.accelerator).baseline.tiles,
         objective=objective,
-        accuracy_factory=lambda network: Rugged(),
+        accuracy_factory=lambda *_: Rugged(),
     )
     lines = []
-    bits, value, log = search_tree(task, lines.append, progress=False)
+    settings, value, log = search_tree(task, lines.append, progress=False)
     best = max(
-        evaluate_bits(task, design[:2], design[2:]).reward()
-        for design in product(range(2, 9), repeat=4)
+        evaluate_settings(task, np.array(design)).reward()
+        for design in product(task.space.settings, repeat=2)
     )
     assert value == pytest.approx(best, abs=1e-12)
-    assert evaluate_bits(task, *bits).reward() == pytest.approx(best, abs=1e-12)
+    assert evaluate_settings(task, settings).reward() == pytest.approx(best, abs=1e-12)
     assert tuple(lines) == log
 
 
 def test_too_many_layers_are_refused():
-    with pytest.raises(RunError, match=r"at most 6 layers to search through, got 21\."):
+    with pytest.raises(
+        RunError, match=r"at most 1e\+11 designs to .*, got one of 21 layers and 3e\+35 designs\."
+    ):
         search_tree(load_task("LRMP-ResNet18-v0"), print)

@@ -17,8 +17,9 @@ from lrmp.baselines.study.results import Results, locked, read_results
 from lrmp.baselines.study.runner import run_study
 from lrmp.baselines.study.scores import Scores
 from lrmp.cli import main
-from lrmp.envs import evaluate_bits, load_task
+from lrmp.envs import evaluate_settings, load_task
 from lrmp.errors import LRMPError, MissingExtraError, StudyError
+from lrmp.hardware import Design
 
 STUDIES = Path(__file__).parents[3] / "studies"
 STUDY = """
@@ -26,9 +27,7 @@ tasks = ["LRMP-MLP-v0", "LRMP-LeNet-v0"]
 report_at = [50, 250]
 seeds = 2
 
-[agents.uniform-pairs]
-algorithm = "uniform"
-settings = { pairs = true }
+[agents.uniform]
 
 [agents.hawq-ilp]
 
@@ -115,7 +114,7 @@ def reference(tmp_path_factory):
 
 def test_records_hold_the_best_design_at_every_count(reference):
     records = read_results(reference / "results.jsonl")
-    assert {key.agent for key in records} == {"uniform-pairs", "hawq-ilp", "random", "hot"}
+    assert {key.agent for key in records} == {"uniform", "hawq-ilp", "random", "hot"}
     assert {(k.evaluations, k.seed) for k in records if k.agent == "random"} == {
         (50, 1),
         (50, 2),
@@ -123,8 +122,8 @@ def test_records_hold_the_best_design_at_every_count(reference):
     }
     for key, record in records.items():
         number, reward, gain, drop = record["curve"][-1]
-        bits = record["design"]["weight_bits"], record["design"]["activation_bits"]
-        outcome = evaluate_bits(load_task(key.task), *bits)
+        design = Design.from_json(record["design"])
+        outcome = evaluate_settings(load_task(key.task), design.settings)
         assert (reward, gain, drop) == (
             outcome.reward(),
             outcome.gain,
@@ -247,7 +246,7 @@ def test_damaged_results_are_refused_not_repaired(reference, tmp_path):
     with pytest.raises(StudyError, match="Expected a record in line 2"):
         Results(path)
     path.write_text(lines[0] + lines[0])
-    with pytest.raises(StudyError, match="two of uniform-pairs on LRMP-MLP-v0, seed 0"):
+    with pytest.raises(StudyError, match="two of uniform on LRMP-MLP-v0, seed 0"):
         Results(path)
 
 
@@ -264,7 +263,7 @@ def test_tasks_and_agents_can_be_chosen(write, tmp_path, capsys):
     assert main([*words, "--seeds", "1"]) == 0
     assert "     8 runs\n" in capsys.readouterr().out
     assert main([*words, "--tasks", "LRMP-ResNet18-v0"]) == 2
-    assert "got none. The study's agents are uniform-pairs, hawq-ilp" in capsys.readouterr().err
+    assert "got none. The study's agents are uniform, hawq-ilp" in capsys.readouterr().err
 
 
 AGENT = 'tasks = ["LRMP-MLP-v0"]\n[agents.annealing]\nevaluations = 10\n'

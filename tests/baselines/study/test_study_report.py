@@ -22,9 +22,7 @@ tasks = ["LRMP-MLP-v0", "LRMP-MLP-Throughput-v0", "LRMP-Digits-v0"]
 report_at = [10, 20, 60]
 seeds = 3
 
-[agents.uniform-pairs]
-algorithm = "uniform"
-settings = { pairs = true }
+[agents.uniform]
 
 [agents.hawq-ilp]
 
@@ -60,14 +58,14 @@ def test_shares_are_those_of_the_runs_that_reach_so_far(folder):
     assert len(scores.shares("random", "LRMP-MLP-v0", 61)) == 0
     # What ends by itself counts everywhere.
     assert scores.shares("hawq-ilp", "LRMP-MLP-v0", 10_000).tolist() == [1.0]
-    assert scores.shares("uniform-pairs", "LRMP-MLP-v0", 48) <= 1.0
+    assert scores.shares("uniform", "LRMP-MLP-v0", 48) <= 1.0
 
 
 def test_only_agents_on_the_same_tasks_are_pooled(folder):
     scores = Scores.read(folder)
     # The genetic algorithm ran on one task of three, and nothing needs a table on Digits.
     assert scores.pool == (
-        ["uniform-pairs", "hawq-ilp", "random"],
+        ["uniform", "hawq-ilp", "random"],
         ["LRMP-MLP-Throughput-v0", "LRMP-MLP-v0"],
     )
     assert scores.matrix("random", 20).shape == (3, 2)
@@ -105,7 +103,7 @@ def test_estimates_are_in_no_number_of_what_is_measured(folder, tmp_path):
     (tmp_path / "more.toml").write_text(
         'tasks = ["LRMP-ResNet34-Predicted-v0"]\nreport_at = [10, 20, 60]\n'
         "[agents.random]\nevaluations = 60\nseeds = 3\n"
-        '[agents.uniform-pairs]\nalgorithm = "uniform"\nsettings = { pairs = true }\n'
+        "[agents.uniform]\n"
     )
     more = tmp_path / "out"
     run_study(
@@ -128,7 +126,7 @@ def test_estimates_are_in_no_number_of_what_is_measured(folder, tmp_path):
         )
     section = page.partition(estimates)[2].partition("\n## ")[0]
     assert "LRMP-ResNet34-Predicted-v0.\n\n| agent | 10 | 20 | 60 |" in section
-    assert "| ResNet34-Predicted-v0 | table (estimate) | 4.41x | uniform-pairs | 4.93x |" in section
+    assert "| ResNet34-Predicted-v0 | table (estimate) | 4.41x | uniform | 4.93x |" in section
     assert "MLP" not in section
     assert "Predicted" not in page.partition("## Best designs")[2].partition("\n## ")[0]
     # Alone they are told as well.

@@ -36,7 +36,7 @@ def env():
     return env
 
 
-def test_text_shows_bits_copies_time_and_totals():
+def test_text_shows_settings_copies_time_and_totals():
     env = LayerwiseEnv(ID, discrete=True, render_mode="ansi")
     env.reset()
     assert env.render().splitlines() == [
@@ -46,7 +46,7 @@ def test_text_shows_bits_copies_time_and_totals():
     ]
     env.step([2, 6])
     _, first, tiles, _ = env.render().splitlines()
-    assert first.split()[1:5] == ["4/8", "bits", "x", "1"]
+    assert first.split()[1:4] == ["4/8", "x", "1"]
     assert tiles.startswith("tiles 80 of 112, latency gain 1.000x with one copy each")
     for _ in range(2):
         *_, reward, _, _, info = env.step([2, 6])
@@ -55,7 +55,7 @@ def test_text_shows_bits_copies_time_and_totals():
     for index, line in enumerate(layers):
         time = 1e6 * report.layer_cycles[index] / report.clock_hz
         copies = str(info["design"].replication[index])
-        assert line.split()[1:] == ["4/8", "bits", "x", copies, f"{time:.1f}", "us"]
+        assert line.split()[1:] == ["4/8", "x", copies, f"{time:.1f}", "us"]
     assert tiles == f"tiles {report.tiles} of 112, latency gain {info['gain']:.3f}x"
     assert drop == f"accuracy drop {info['accuracy_drop']:.2f} points, 1.00 allowed"
     assert last == f"reward {reward:.4f}"

@@ -14,7 +14,7 @@ from math import ceil
 import numpy as np
 import pytest
 
-from lrmp.hardware import Accelerator, CostModel, Design, load_network, load_preset
+from lrmp.hardware import PRECISION, Accelerator, CostModel, Design, load_network, load_preset
 
 # In cycles of 0.1 us: 560 to write, 13 to read and 1 to convert.
 CIM_AQ = Accelerator(
@@ -65,10 +65,10 @@ def test_formula(network, encoding, row_factor, column_factor, reference, cell_b
     )
     model = CostModel(load_network(network), chip)
     rng = np.random.default_rng(0)
-    weight_bits, activation_bits = rng.integers(2, 9, (2, len(model.network)))
-    report = model.evaluate(Design(weight_bits, activation_bits, np.ones_like(weight_bits)))
+    bits = rng.integers(2, 9, (2, len(model.network)))
+    report = model.evaluate(Design.of(dict(zip(PRECISION.names, bits, strict=True))))
     microseconds = 0
-    for layer, w, a in zip(model.network.layers, weight_bits, activation_bits, strict=True):
+    for layer, w, a in zip(model.network.layers, *bits, strict=True):
         columns = layer.columns * ceil(w / cell_bits) * column_factor + reference
         crossbars = ceil(columns / 256) * ceil(layer.rows * row_factor / 256)
         microseconds += crossbars * (56 + layer.positions * int(a) * 1.4)

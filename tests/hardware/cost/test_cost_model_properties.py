@@ -5,7 +5,7 @@ docstrings of ``TileMapping``, ``Latency`` and ``Energy``. Energies and leakages
 quarter, so that the model's floats are exact and it rounds the same numbers.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from math import ceil, log2
 
@@ -15,20 +15,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrmp.hardware import (
-    BIT_WIDTHS,
     CYCLE_COMPONENTS,
     ENERGY_COMPONENTS,
+    PRECISION,
     Accelerator,
     Component,
     CostModel,
     Design,
+    DesignSpace,
     EventEnergies,
+    Knob,
     Layer,
     Network,
     load_network,
     load_preset,
 )
 from lrmp.hardware.cost.energy import COPY_COMPONENTS
+from lrmp.hardware.cost.setting_table import Places
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=50)
 many = settings(reproducible, max_examples=300)
@@ -101,7 +104,7 @@ def row_groups(layer, chip):
     rows_per_input = 2 if chip.weight_encoding == "differential-rows" else 1
     rows = min(layer.rows * rows_per_input, chip.crossbar_rows)
     groups, free = [], 0
-    for _ in range(place(layer, chip, min(BIT_WIDTHS)).blocks_per_tile):
+    for _ in range(place(layer, chip, min(PRECISION["weight_bits"].values)).blocks_per_tile):
         if rows > free:  # does not fit as a whole
             groups += cut(rows, chip.active_rows)
             free = chip.active_rows - rows
@@ -115,7 +118,18 @@ def over(amount, rate):
     return ceil(Fraction(amount, rate)) if rate else 0
 
 
-def plain_cycles(layer, chip, weight_bits, activation_bits, copies):
+def on_crossbars(layer, chip):
+    return layer.kind != "matmul" or chip.dynamic_matmul == "rewrite"
+
+
+def with_rows(layer, chip, kept_rows):
+    """Return what is left of a layer in the crossbars."""
+    if kept_rows == "all" or not on_crossbars(layer, chip):
+        return layer
+    return replace(layer, rows=ceil(Fraction(layer.rows, 2)))
+
+
+def plain_cycles(layer, chip, weight_bits, activation_bits, copies, reads=1):
     """Return the cycles of a layer by component."""
     cycles = dict.fromkeys(CYCLE_COMPONENTS, 0)
     placement = place(layer, chip, weight_bits)
@@ -123,7 +137,7 @@ def plain_cycles(layer, chip, weight_bits, activation_bits, copies):
     if chip.noc_bits_per_cycle:
         cycles["noc"] = over(layer.input_elements * activation_bits, chip.noc_bits_per_cycle)
         cycles["noc"] += chip.noc_hops * chip.noc_hop_cycles
-    digital = layer.kind == "matmul" and chip.dynamic_matmul == "digital"
+    digital = not on_crossbars(layer, chip)
     if digital or chip.output_path == "shared":
         cycles["output"] = over(outputs, chip.output_elements_per_cycle)
         cycles["vector"] = over(layer.vector_ops, chip.vector_lanes)
@@ -136,7 +150,7 @@ def plain_cycles(layer, chip, weight_bits, activation_bits, copies):
     conversions = ceil(
         Fraction(chip.columns_per_adc * chip.conversion_cycles, chip.conversions_per_cycle)
     )
-    steps = ceil(Fraction(activation_bits, chip.dac_bits))
+    steps = ceil(Fraction(activation_bits, chip.dac_bits)) * reads
     mvm = steps * in_turn * (chip.read_cycles + conversions)
     levels = ceil(log2(placement.row_tiles)) + (shared > 1)
     inputs = max(groups) if chip.shared_work == "row-groups" else inputs_of_a_tile(layer, chip)
@@ -174,7 +188,7 @@ def plain_cycles(layer, chip, weight_bits, activation_bits, copies):
 
 def inputs_of_a_tile(layer, chip):
     """Return the distinct inputs of the fullest crossbar."""
-    blocks = place(layer, chip, min(BIT_WIDTHS)).blocks_per_tile
+    blocks = place(layer, chip, min(PRECISION["weight_bits"].values)).blocks_per_tile
     if chip.weight_encoding != "differential-rows":
         return blocks * min(layer.rows, chip.crossbar_rows)
     pairs = [row // 2 for row in range(2 * layer.rows)]
@@ -182,9 +196,9 @@ def inputs_of_a_tile(layer, chip):
     return blocks * max(len(set(pairs[row : row + chip.crossbar_rows])) for row in first)
 
 
-def plain_energy(layer, chip, weight_bits, activation_bits, copies):
+def plain_energy(layer, chip, weight_bits, activation_bits, copies, reads=1):
     """Return the energy of a layer by component, in whole femtojoules."""
-    placement = place(layer, chip, weight_bits)
+    placement, repeated = place(layer, chip, weight_bits), reads
     fj = {f.name: Fraction(getattr(chip.energy, f.name)) for f in fields(EventEnergies)}
     energy = dict.fromkeys(ENERGY_COMPONENTS, Fraction(0))
     outputs = layer.columns * layer.positions
@@ -194,10 +208,10 @@ def plain_energy(layer, chip, weight_bits, activation_bits, copies):
     energy["bus"] = windows * fj["bus_fj_per_bit"]
     energy["noc"] = delivered * chip.noc_hops * fj["noc_fj_per_bit_hop"]
     powered = 0
-    if layer.kind == "matmul" and chip.dynamic_matmul == "digital":
+    if not on_crossbars(layer, chip):
         energy["digital"] = layer.macs * fj["digital_mac_fj"]
     else:
-        reads = layer.positions * ceil(Fraction(activation_bits, chip.dac_bits))
+        reads *= layer.positions * ceil(Fraction(activation_bits, chip.dac_bits))
         conversions = reads * placement.columns * placement.conversions_per_column
         joined = outputs * (placement.row_tiles - 1)
         sums = layer.positions * placement.columns * placement.row_tiles
@@ -234,13 +248,35 @@ def plain_energy(layer, chip, weight_bits, activation_bits, copies):
         else:
             per_tile += leakage * counts[component.per]
     microseconds = Fraction(
-        sum(plain_cycles(layer, chip, weight_bits, activation_bits, copies).values()),
+        sum(plain_cycles(layer, chip, weight_bits, activation_bits, copies, repeated).values()),
         chip.clock_mhz,
     )
     energy["leakage"] = (powered * per_tile + per_chip) * microseconds * 1000  # 1 uW * us = 1 pJ
     whole = {name: round(value) for name, value in energy.items()}
     whole["buffer"] = sum(round(bits * fj["buffer_fj_per_bit"]) for bits in (windows, delivered))
     return whole
+
+
+# -------------------------------------------------------------------------------- more than bits
+
+
+def read_often(computation, values):
+    return replace(computation, reads=computation.reads * values)
+
+
+def keep_rows(computation, labels):
+    halved = -(-computation.rows // 2)
+    return replace(computation, rows=np.where(labels == "half", halved, computation.rows))
+
+
+READS = Knob("reads", (1, 2, 4), 1, effect=read_often)
+KEPT_ROWS = Knob("kept_rows", ("half", "all"), "all", effect=keep_rows)
+FREE = Knob("free", ("a", "b", "c"), "b")  # costs nothing
+SPACES = (
+    PRECISION,
+    DesignSpace((*PRECISION, READS, KEPT_ROWS)),
+    DesignSpace((KEPT_ROWS, PRECISION["activation_bits"], FREE, PRECISION["weight_bits"], READS)),
+)
 
 
 # ------------------------------------------------------------------------- any network, any chip
@@ -304,13 +340,7 @@ LAYERS = st.fixed_dictionaries(
         "vector_ops": st.integers(0, 1000),
     }
 )
-# A layer with its weight bits, activation bits and copies.
-COSTED_LAYERS = st.tuples(
-    LAYERS,
-    st.integers(2, 8),
-    st.integers(2, 8),
-    st.one_of(st.integers(1, 4), st.integers(1, 100)),
-)
+COPIES = st.one_of(st.integers(1, 4), st.integers(1, 100))
 
 
 def layer_of(name, drawn):
@@ -335,20 +365,26 @@ def chip_of(drawn, fixed):
 def cases(draw, **fixed):
     """Draw a model and a design for it; copies fit the chip if it is time-multiplexed."""
     chip = chip_of(draw(CHIPS), fixed)
-    layers, *numbers = zip(*draw(st.lists(COSTED_LAYERS, min_size=1, max_size=4)), strict=True)
+    space = draw(st.sampled_from(SPACES))
+    setting = st.tuples(*(st.integers(0, size - 1) for size in space.sizes))
+    drawn = draw(st.lists(st.tuples(LAYERS, setting, COPIES), min_size=1, max_size=4))
+    layers, settings, copies = zip(*drawn, strict=True)
     network = Network("any", tuple(layer_of(f"l{i}", layer) for i, layer in enumerate(layers)))
-    model = CostModel(network, chip)
-    weight_bits, activation_bits, copies = map(np.array, numbers)
+    model = CostModel(network, chip, space)
     if chip.weight_loading == "time-multiplexed":
-        tiles = model.tiles_per_copy(weight_bits)
+        tiles = model.tiles_per_copy(settings)
         copies = np.clip(chip.tiles // np.maximum(1, tiles), 1, copies)
-    return model, Design(weight_bits, activation_bits, copies)
+    return model, Design(space, settings, copies)
 
 
-def with_one(design, field, layer, change):
-    numbers = design.to_json()
-    numbers[field][layer] += change
-    return Design(**numbers)
+def with_copies(design, layer, change):
+    copies = design.replication.copy()
+    copies[layer] += change
+    return Design(design.space, design.settings, copies)
+
+
+def with_one_copy(design):
+    return Design(design.space, design.settings, np.ones_like(design.replication))
 
 
 # ----------------------------------------------------------------------------------------- tests
@@ -361,12 +397,14 @@ def test_costs_are_those_of_the_plain_model(case):
     report = model.evaluate(design)
     chip = model.accelerator
     for index, layer in enumerate(model.network.layers):
-        w, a, copies = (int(values[index]) for values in vars(design).values())
-        placement, cycles = place(layer, chip, w), plain_cycles(layer, chip, w, a, copies)
-        on_crossbars = layer.kind != "matmul" or chip.dynamic_matmul == "rewrite"
-        assert report.layer_tiles[index] == placement.tiles * copies * on_crossbars
+        row = {name: values[index] for name, values in design.to_json().items()}
+        w, a, copies = row["weight_bits"], row["activation_bits"], row["replication"]
+        reads = row.get("reads", 1)
+        layer = with_rows(layer, chip, row.get("kept_rows", "all"))
+        placement, cycles = place(layer, chip, w), plain_cycles(layer, chip, w, a, copies, reads)
+        assert report.layer_tiles[index] == placement.tiles * copies * on_crossbars(layer, chip)
         assert report.component_cycles[:, index].tolist() == list(cycles.values())
-        energy = plain_energy(layer, chip, w, a, copies)
+        energy = plain_energy(layer, chip, w, a, copies, reads)
         assert report.component_energy_fj[:, index].tolist() == list(energy.values())
 
 
@@ -410,18 +448,14 @@ def test_intervals_lie_between_bottleneck_and_latency(case):
 def test_units_give_the_cycles_of_a_stationary_chip(case):
     model, design = case
     report = model.evaluate(design)
-    share = -(-model.units // design.replication)
-    cycles = share * model.cycles_per_unit(design.activation_bits)
-    cycles += model.fixed_cycles(design.activation_bits)
+    costs = model.copy_costs(design.settings)
+    cycles = -(-costs.units // design.replication) * costs.cycles_per_unit + costs.fixed_cycles
     if model.accelerator.weight_loading == "stationary":
         assert report.layer_cycles.tolist() == cycles.tolist()
     else:  # turns and writes come on top
         assert (report.layer_cycles >= cycles).all()
-    assert (
-        report.layer_tiles.tolist()
-        == (model.tiles_per_copy(design.weight_bits) * design.replication).tolist()
-    )
-    layer_cycles = model.layer_cycles(**design.to_json())
+    assert report.layer_tiles.tolist() == (costs.tiles * design.replication).tolist()
+    layer_cycles = model.layer_cycles(design.settings, design.replication)
     assert layer_cycles.tolist() == report.layer_cycles.tolist()
 
 
@@ -432,12 +466,12 @@ def test_batch_equals_single_designs(case, count, random):
     layers = len(design)
     designs = [design]
     for _ in range(count):
-        bits = [[random.randint(2, 8) for _ in range(layers)] for _ in range(2)]
+        settings = [[random.randrange(n) for n in model.space.sizes] for _ in range(layers)]
         copies = [1] * layers
         if model.accelerator.weight_loading == "stationary":
             copies = [random.randint(1, 50) for _ in range(layers)]
-        designs.append(Design(*bits, copies))
-    arrays = [np.stack([getattr(d, f.name) for d in designs]) for f in fields(Design)]
+        designs.append(Design(model.space, settings, copies))
+    arrays = [np.stack([getattr(d, name) for d in designs]) for name in ("settings", "replication")]
     batch = model.evaluate_batch(*arrays, with_energy=True)
     reports = [model.evaluate(d) for d in designs]
     for name in ("tiles", "latency_cycles", "bottleneck_cycles", "energy_fj"):
@@ -450,11 +484,11 @@ def test_batch_equals_single_designs(case, count, random):
 def test_batch_larger_than_a_block_equals_single_designs():
     model = CostModel(load_network("digits_cnn"), load_preset("lrmp_frontiers_2024"))
     rng = np.random.default_rng(0)
-    bits = rng.integers(2, 9, (2, 600, 5))
-    copies = rng.integers(1, 9, (600, 5))
-    batch = model.evaluate_batch(*bits, copies, with_energy=True)
-    for index in (0, 255, 256, 257, 511, 512, 599):
-        report = model.evaluate(Design(*bits[:, index], copies[index]))
+    every = model.space.sample(rng, 5, 2000)
+    copies = rng.integers(1, 9, (2000, 5))
+    batch = model.evaluate_batch(every, copies, with_energy=True)
+    for index in (0, 1637, 1638, 1639, 1999):  # a block holds 8192 // 5 designs
+        report = model.evaluate(Design(model.space, every[index], copies[index]))
         assert batch.tiles[index] == report.tiles
         assert batch.latency_cycles[index] == report.latency_cycles
         assert batch.bottleneck_cycles[index] == report.bottleneck_cycles
@@ -463,19 +497,17 @@ def test_batch_larger_than_a_block_equals_single_designs():
 
 @given(cases())
 @reproducible
-def test_table_equals_single_designs(case):
+def test_tables_of_one_copy_equal_single_designs(case):
     model, design = case
-    copies = design.replication
-    if model.accelerator.weight_loading == "time-multiplexed":
-        copies = np.ones_like(copies)
-    table = model.table(copies)
-    assert table.tiles.shape == table.cycles.shape == table.energy_fj.shape == (7, 7, len(design))
-    for w, a in [(2, 2), (8, 8), *zip(design.weight_bits, design.activation_bits, strict=True)]:
-        uniform = Design.uniform(len(design), int(w), int(a))
-        report = model.evaluate(Design(uniform.weight_bits, uniform.activation_bits, copies))
-        assert table.tiles[w - 2, a - 2].tolist() == report.layer_tiles.tolist()
-        assert table.cycles[w - 2, a - 2].tolist() == report.layer_cycles.tolist()
-        assert table.energy_fj[w - 2, a - 2].tolist() == report.layer_energy_fj.tolist()
+    layers = len(design)
+    report = model.evaluate(with_one_copy(design))
+    places = Places(design.settings, model.space.sizes, layers)
+    tiles, cycles = (table.of_settings(places) for table in model.one_copy)
+    assert tiles.tolist() == report.layer_tiles.tolist()
+    assert cycles.tolist() == report.layer_cycles.tolist()
+    # Single layers, as an episode meets them.
+    last = Places(design.settings[-1], model.space.sizes, layers, np.array(layers - 1))
+    assert [table.of_settings(last) for table in model.one_copy] == [tiles[-1], cycles[-1]]
 
 
 @given(cases())
@@ -483,28 +515,54 @@ def test_table_equals_single_designs(case):
 def test_energies_of_copies_equal_single_designs(case):
     model, design = case
     counts = [np.unique([1, copies // 2 + 1, copies]) for copies in design.replication]
-    energies = model.copies_energy_fj(design.weight_bits, design.activation_bits, counts)
+    energies = model.copies_energy_fj(design.settings, counts)
     for layer, (tried, energy) in enumerate(zip(counts, energies, strict=True)):
         assert energy.shape == tried.shape
         for copies, expected in zip(tried, energy, strict=True):
             change = int(copies - design.replication[layer])
-            report = model.evaluate(with_one(design, "replication", layer, change))
+            report = model.evaluate(with_copies(design, layer, change))
             assert report.layer_energy_fj[layer] == expected
 
 
 @given(cases(), st.data())
 @reproducible
-def test_fewer_bits_never_cost_more(case, data):
+def test_less_of_a_knob_never_costs_more(case, data):
     model, design = case
     layer = data.draw(st.integers(0, len(design) - 1))
     report = model.evaluate(design)
-    for field in ("weight_bits", "activation_bits"):
-        if getattr(design, field)[layer] > 2:
-            smaller = model.evaluate(with_one(design, field, layer, -1))
-            assert (smaller.layer_tiles <= report.layer_tiles).all()
-            assert (smaller.component_cycles.sum(axis=0) <= report.layer_cycles).all()
-            assert (smaller.component_energy_fj <= report.component_energy_fj).all()
-            assert smaller.bottleneck_cycles <= report.bottleneck_cycles
+    for place, knob in enumerate(model.space):
+        settings = design.settings.copy()
+        settings[layer, place] = max(0, settings[layer, place] - 1)
+        smaller = model.evaluate(Design(model.space, settings, design.replication))
+        assert (smaller.layer_tiles <= report.layer_tiles).all()
+        if knob == KEPT_ROWS:  # more blocks may share a crossbar, and take turns there
+            continue
+        assert (smaller.component_cycles.sum(axis=0) <= report.layer_cycles).all()
+        assert (smaller.component_energy_fj <= report.component_energy_fj).all()
+        assert smaller.bottleneck_cycles <= report.bottleneck_cycles
+        if knob == FREE:
+            assert smaller == report
+
+
+@given(cases())
+@reproducible
+def test_the_order_of_the_knobs_does_not_matter(case):
+    model, design = case
+    space = DesignSpace(model.space.knobs[::-1])
+    turned = CostModel(model.network, model.accelerator, space)
+    values = {name: design[name] for name in design.space.names}
+    assert turned.baseline == model.baseline
+    twin = Design.of(values, design.replication, space=space)
+    assert turned.evaluate(twin) == model.evaluate(design)
+    batch, other = (
+        m.evaluate_batch(d.settings[None], d.replication[None], with_energy=True)
+        for m, d in ((model, design), (turned, twin))
+    )
+    assert batch.energy_fj == other.energy_fj
+    for one, two in zip(
+        model.copy_costs(design.settings), turned.copy_costs(twin.settings), strict=True
+    ):
+        assert one.tolist() == two.tolist()
 
 
 @given(cases(weight_loading="stationary"), st.data())
@@ -512,9 +570,9 @@ def test_fewer_bits_never_cost_more(case, data):
 def test_one_more_copy_takes_its_tiles_and_never_time(case, data):
     model, design = case
     layer = data.draw(st.integers(0, len(design) - 1))
-    more = with_one(design, "replication", layer, 1)
+    more = with_copies(design, layer, 1)
     larger, report = model.evaluate(more), model.evaluate(design)
-    assert larger.tiles - report.tiles == model.tiles_per_copy(design.weight_bits)[layer]
+    assert larger.tiles - report.tiles == model.tiles_per_copy(design.settings)[layer]
     assert (larger.component_cycles <= report.component_cycles).all()
 
 
@@ -522,9 +580,7 @@ def test_one_more_copy_takes_its_tiles_and_never_time(case, data):
 @reproducible
 def test_copies_change_only_delivery_writing_and_leakage(case, data):
     model, design = case
-    alone = model.evaluate(
-        Design(design.weight_bits, design.activation_bits, np.ones_like(design.replication))
-    )
+    alone = model.evaluate(with_one_copy(design))
     report = model.evaluate(design)
     changed = dict(
         zip(
@@ -544,9 +600,7 @@ def test_copies_change_only_delivery_writing_and_leakage(case, data):
 @reproducible
 def test_copies_save_leakage_where_idle_tiles_leak(case):
     model, design = case
-    alone = model.evaluate(
-        Design(design.weight_bits, design.activation_bits, np.ones_like(design.replication))
-    )
+    alone = model.evaluate(with_one_copy(design))
     leakage = ENERGY_COMPONENTS.index("leakage")
     saved = alone.component_energy_fj[leakage] - model.evaluate(design).component_energy_fj[leakage]
     assert (saved >= 0).all()
@@ -556,12 +610,15 @@ def test_copies_save_leakage_where_idle_tiles_leak(case):
 @reproducible
 def test_used_cells_are_a_fraction_of_those_paid_for(case):
     model, design = case
-    used = model.utilisation(design.weight_bits)
+    used = model.utilisation(design.settings)
     chip = model.accelerator
-    cells = model.tiles_per_copy(design.weight_bits) * chip.crossbar_rows * chip.crossbar_columns
+    cells = model.tiles_per_copy(design.settings) * chip.crossbar_rows * chip.crossbar_columns
+    rows = design["kept_rows"] if "kept_rows" in model.space.names else ["all"] * len(design)
     placed = [
-        place(layer, chip, int(w)).cells * (tiles > 0)
-        for layer, w, tiles in zip(model.network.layers, design.weight_bits, cells, strict=True)
+        place(with_rows(layer, chip, kept), chip, int(w)).cells * (tiles > 0)
+        for layer, kept, w, tiles in zip(
+            model.network.layers, rows, design["weight_bits"], cells, strict=True
+        )
     ]
     assert used * np.maximum(1, cells) == pytest.approx(placed, rel=1e-12)
     assert ((used >= 0) & (used <= 1)).all()

@@ -48,7 +48,7 @@ def test_the_interval_is_the_sum_of_the_turns():
     report = model.baseline
     assert report.layer_cycles.tolist() == [512, 1024, 1024, 512]
     assert model.least_interval == report.bottleneck_cycles == 2048
-    batch = model.evaluate_batch([[8] * 4], [[8] * 4], [[1] * 4])
+    batch = model.evaluate_batch([model.space.plain_settings(4)], [[1] * 4])
     assert batch.bottleneck_cycles.tolist() == [2048]
 
 
@@ -70,7 +70,9 @@ def test_cutting_a_product_into_parts_does_not_speed_it_up(parts):
 def test_bits_and_copies_do_not_change_the_turns():
     model = CostModel(attention(heads=4), CHIP)
     for bits in (2, 5, 8):
-        report = model.evaluate(Design([bits] * 4, [bits] * 4, [9, 1, 1, 9]))
+        report = model.evaluate(
+            Design.of({"weight_bits": bits, "activation_bits": bits}, [9, 1, 1, 9])
+        )
         assert report.bottleneck_cycles == model.least_interval == 2048
 
 
@@ -95,8 +97,9 @@ def test_products_written_to_crossbars_take_no_turns():
 def test_published_transformers(network, preset, cycles):
     model = CostModel(load_network(network), load_preset(preset))
     assert model.least_interval == cycles
-    fewest = np.full(len(model.network), 2)
-    fast = model.evaluate(Design(fewest, fewest, np.where(model.units > 1, 10**4, 1)))
+    fewest = np.zeros((len(model.network), 2), np.int64)
+    copies = np.where(model.units(fewest) > 1, 10**4, 1)
+    fast = model.evaluate(Design(model.space, fewest, copies))
     assert fast.bottleneck_cycles == max(cycles, fast.layer_cycles.max())
 
 

@@ -77,9 +77,12 @@ EXPECTED = {
 }
 
 
+BITS = {"weight_bits": 6, "activation_bits": 5}
+
+
 def report_of(layer=LAYER, copies=1, **changes):
     model = CostModel(Network("one", (layer,)), replace(CHIP, **changes))
-    return model.evaluate(Design([6], [5], [copies]))
+    return model.evaluate(Design.of(BITS, [copies]))
 
 
 def energy_of(layer=LAYER, copies=1, **changes):
@@ -278,10 +281,11 @@ def test_energy_that_does_not_fit_64_bits_is_refused():
     )
     with pytest.raises(NetworkError, match=message):
         _ = model.baseline
-    bits = [[8] * len(model.network)] * 2
+    settings = [model.space.plain_settings(len(model.network))] * 2
+    copies = [[1] * len(model.network)] * 2
     with pytest.raises(NetworkError, match=message):
-        model.evaluate_batch(bits, bits, [[1] * len(model.network)] * 2, with_energy=True)
-    assert model.evaluate_batch(bits, bits, [[1] * len(model.network)] * 2).energy_fj is None
+        model.evaluate_batch(settings, copies, with_energy=True)
+    assert model.evaluate_batch(settings, copies).energy_fj is None
 
 
 @pytest.mark.parametrize("event", EVENTS)
@@ -317,8 +321,7 @@ def test_model_without_energies_names_the_chip():
     with pytest.raises(PresetError, match=message):
         _ = model.energy
     with pytest.raises(PresetError, match=message):
-        model.evaluate_batch([[6]], [[5]], [[1]], with_energy=True)
+        model.evaluate_batch([[[4, 3]]], [[1]], with_energy=True)
     with pytest.raises(PresetError, match=message):
-        model.copies_energy_fj([6], [5], [[1]])
-    assert model.table().energy_fj is None
-    assert model.evaluate_batch([[6]], [[5]], [[1]]).energy_fj is None
+        model.copies_energy_fj([[4, 3]], [[1]])
+    assert model.evaluate_batch([[[4, 3]]], [[1]]).energy_fj is None

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from itertools import product
 
+import numpy as np
 import pytest
 
 from lrmp.errors import DesignError
@@ -22,7 +23,8 @@ CHIP = Accelerator(
     output_elements_per_cycle=0,
 )
 LAYER = Layer("layer", "conv2d", rows=10, columns=5, positions=6, input_elements=35, vector_ops=20)
-WEIGHT_BITS, ACTIVATION_BITS = 6, 5
+BITS = {"weight_bits": 6, "activation_bits": 5}
+SETTINGS = [[4, 3]]  # their places among 2..8
 
 
 def model_of(layer, **changes):
@@ -32,17 +34,17 @@ def model_of(layer, **changes):
 def cycles(layer=LAYER, copies=1, **changes):
     """Return the breakdown of the layer without what takes no time, checked against its sum."""
     model = model_of(layer, **changes)
-    report = model.evaluate(Design([WEIGHT_BITS], [ACTIVATION_BITS], [copies]))
+    report = model.evaluate(Design.of(BITS, [copies]))
     assert sum(report.cycle_breakdown.values()) == report.latency_cycles
-    assert model.layer_cycles([WEIGHT_BITS], [ACTIVATION_BITS], copies) == report.latency_cycles
+    assert model.layer_cycles(SETTINGS, copies) == report.latency_cycles
     return {name: count for name, count in report.cycle_breakdown.items() if count}
 
 
 def unit(layer=LAYER, **changes):
     """Return the units of work, and the cycles of one and of what copies do not shorten."""
     model = model_of(layer, **changes)
-    per_unit = model.cycles_per_unit([ACTIVATION_BITS])
-    return model.units.item(), per_unit.item(), model.fixed_cycles([ACTIVATION_BITS]).item()
+    costs = model.copy_costs(SETTINGS)
+    return costs.units.item(), costs.cycles_per_unit.item(), costs.fixed_cycles.item()
 
 
 def test_multiplication():
@@ -339,7 +341,7 @@ TURNS = {"weight_loading": "time-multiplexed", "write_cycles": 50}
 def test_time_multiplexed_rounds(tiles, rounds):
     # The layer's 6 crossbars take turns on the tiles: write, and all 6 positions of 12 cycles.
     assert cycles(**TURNS, tiles=tiles) == {"mvm": rounds * 72, "write": rounds * 50}
-    report = model_of(LAYER, **TURNS, tiles=tiles).evaluate(Design([6], [5], [1]))
+    report = model_of(LAYER, **TURNS, tiles=tiles).evaluate(Design.of(BITS, [1]))
     assert report.tiles == 6
     assert not report.pipelined
 
@@ -353,13 +355,13 @@ def test_copies_on_a_time_multiplexed_chip():
     )
     model = model_of(LAYER, **TURNS, tiles=11)
     with pytest.raises(DesignError, match=message):
-        model.evaluate(Design([6], [5], [2]))
+        model.evaluate(Design.of(BITS, [2]))
     with pytest.raises(DesignError, match=message):
-        model.layer_cycles([6], [5], [2])
+        model.layer_cycles(SETTINGS, [2])
     with pytest.raises(DesignError, match=message):
-        model.evaluate_batch([[6]], [[5]], [[2]])
+        model.evaluate_batch([SETTINGS], [[2]])
     with pytest.raises(DesignError, match=message):
-        model.table(2)
+        model.copies_energy_fj(SETTINGS, [np.array([1, 2])])
 
 
 def test_layer_whose_copies_do_not_fit_is_named():
@@ -367,7 +369,7 @@ def test_layer_whose_copies_do_not_fit_is_named():
     network = Network("three", (fits, replace(LAYER, name="too many"), replace(fits, name="last")))
     model = CostModel(network, replace(CHIP, **TURNS, tiles=9))
     with pytest.raises(DesignError, match=r"all copies of layer 1 \(too many\) to fit the 9 tiles"):
-        model.evaluate_batch([[6] * 3] * 2, [[5] * 3] * 2, [[3, 1, 1], [3, 2, 1]])
+        model.evaluate_batch([SETTINGS * 3] * 2, [[3, 1, 1], [3, 2, 1]])
 
 
 def test_every_round_fills_the_pipeline_but_output_and_transfer_count_once():
@@ -391,15 +393,15 @@ def test_stationary_weights_have_no_rounds():
     layer = replace(LAYER, kind="matmul")
     model = model_of(layer, dynamic_matmul="rewrite", write_cycles=50)
     assert model.latency.rounds is None
-    assert model.latency.round_cycles[ACTIVATION_BITS - 2].tolist() == [0]
-    assert model.fixed_cycles([ACTIVATION_BITS]).tolist() == [50]
+    assert not model.latency.round_cycles.any()
+    assert model.fixed_cycles(SETTINGS).tolist() == [50]
 
 
 def test_parts_are_those_of_the_components():
     model = model_of(LAYER, **TURNS, tiles=3, output_elements_per_cycle=4)
     unit_, round_, fixed = (
         dict(zip(CYCLE_COMPONENTS, part[:, 0].tolist(), strict=True))
-        for part in model.latency.parts[:, :, ACTIVATION_BITS - 2]
+        for part in model.latency.parts[:, :, 0, BITS["activation_bits"] - 2]
     )
     nothing = dict.fromkeys(CYCLE_COMPONENTS, 0)
     assert unit_ == nothing | {"mvm": 12}

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from lrmp.errors import NetworkError
-from lrmp.hardware import Accelerator, CostModel, Layer, Network
+from lrmp.hardware import PRECISION, Accelerator, CostModel, Layer, Network
 from lrmp.hardware.cost.mapping import TileMapping, ceil_div
+from lrmp.hardware.space.computation import Computation
 
 # Every number is worked out by hand for one layer on crossbars of R x C = 8 x 8 cells of c = 2 bits
 # with p = 4 active rows.
@@ -21,8 +22,22 @@ CHIP = {
 DENSE = Layer.linear("dense", 10, 5)  # K = 10, M = 5; w = 6 bits are s = 3 slices
 
 
+def mapping_of(layers, chip, *weight_bits):
+    """Place layers with some weight widths to choose from, the first axis of the results."""
+    network = Network("some", tuple(layers))
+    one = np.ones((1, 1), np.int64)
+    computation = Computation(
+        weight_bits=np.array(weight_bits)[:, None],
+        activation_bits=8 * one,
+        rows=network.rows[None],
+        columns=network.columns[None],
+        reads=one,
+    )
+    return TileMapping(network, chip, computation)
+
+
 def place(layer, weight_bits=6, **changes):
-    mapping = TileMapping(Network("one", (layer,)), Accelerator(**CHIP | changes), (weight_bits,))
+    mapping = mapping_of([layer], Accelerator(**CHIP | changes), weight_bits)
     arrays = {key: value for key, value in vars(mapping).items() if isinstance(value, np.ndarray)}
     return {key: int(value.item()) for key, value in arrays.items()}
 
@@ -45,6 +60,8 @@ def test_separate_slices():
         "conversions_per_column": 3,
         "inputs_per_tile": 8,
         "inputs_per_row_group": 4,
+        "window_inputs": 10,
+        "input_elements": 10,
     }
 
 
@@ -84,6 +101,8 @@ def test_differential_rows_double_the_rows():
         "conversions_per_column": 5,
         "inputs_per_tile": 4,
         "inputs_per_row_group": 2,
+        "window_inputs": 10,
+        "input_elements": 10,
     }
 
 
@@ -148,6 +167,8 @@ def test_depthwise_blocks_on_the_diagonal(
         "conversions_per_column": conversions,
         "inputs_per_tile": 6,
         "inputs_per_row_group": inputs_per_row_group,
+        "window_inputs": 3 * 6 * 4,
+        "input_elements": 6 * 4,
     }
 
 
@@ -191,9 +212,22 @@ def test_packed_slices_leave_room_for_fewer_groups():
 def test_the_narrowest_weights_set_the_row_groups():
     # The 4 blocks of the 2-bit weights have 8 rows in 2 groups of 4; 2 blocks would need one.
     chip = Accelerator(**CHIP | {"slice_placement": "packed"})
-    mapping = TileMapping(Network("one", (grouped(2, 4, 4),)), chip, (2, 6))
+    mapping = mapping_of([grouped(2, 4, 4)], chip, 2, 6)
     assert mapping.tiles.tolist() == [[1], [2]]
-    assert mapping.row_groups.tolist() == [2]
+    assert mapping.row_groups.tolist() == [[2]]
+
+
+def test_groups_that_a_knob_leaves_unequal_are_as_wide_as_the_widest():
+    # 3 groups of 2 rows and 5, 5 and 4 columns; a crossbar holds one block of 2 x 5.
+    chip = Accelerator(**CHIP)
+    network = Network("one", (grouped(2, 24, 3),))
+    one = np.ones((1, 1), np.int64)
+    narrower = Computation(2 * one, 8 * one, network.rows[None], np.array([[14], [3], [1]]), one)
+    mapping = TileMapping(network, chip, narrower)
+    assert mapping.columns.tolist() == [[15], [3], [3]]
+    assert mapping.tiles.tolist() == [[3], [1], [1]]
+    # Columns, unlike bits, set the row groups of their own diagonals: 1, 3 and 3 blocks of 2 rows.
+    assert mapping.row_groups.tolist() == [[1], [2], [2]]
 
 
 def test_matmul_on_the_digital_unit_holds_no_crossbars():
@@ -205,7 +239,7 @@ def test_matmul_on_the_digital_unit_holds_no_crossbars():
 
 def test_rewritten_matmul_is_placed_like_weights():
     layer = Layer.matmul("qk", inner=10, outputs=5, positions=7)
-    assert place(layer, dynamic_matmul="rewrite") == place(DENSE)
+    assert place(layer, dynamic_matmul="rewrite") == place(Layer.linear("dense", 10, 5, 7))
 
 
 def test_matmul_without_a_digital_unit_is_refused():
@@ -225,10 +259,9 @@ def test_layers_do_not_disturb_each_other():
         Layer.matmul("qk", inner=10, outputs=5, positions=7),
     )
     chip = Accelerator(**CHIP, digital_macs_per_cycle=1)
-    together = TileMapping(Network("all", layers), chip, (2, 6))
-    assert together.widths == (2, 6)
+    together = mapping_of(layers, chip, 2, 6)
     for index, layer in enumerate(layers):
-        alone = TileMapping(Network("one", (layer,)), chip, (2, 6))
+        alone = mapping_of([layer], chip, 2, 6)
         for key, value in vars(alone).items():
             if isinstance(value, np.ndarray):
                 assert np.array_equal(getattr(together, key)[..., index], value[..., 0])
@@ -238,13 +271,14 @@ def test_utilisation_compares_weights_with_cells():
     # 150 cells in 6 crossbars of 64 cells; the digital matmul has neither.
     network = Network("two", (DENSE, Layer.matmul("qk", inner=10, outputs=5, positions=7)))
     model = CostModel(network, Accelerator(**CHIP, digital_macs_per_cycle=1))
-    assert model.utilisation([6, 6]).tolist() == [150 / 384, 0]
-    assert model.utilisation([[6, 6]] * 3).shape == (3, 2)
+    six = PRECISION.encode({"weight_bits": 6}, ["dense", "qk"])
+    assert model.utilisation(six).tolist() == [150 / 384, 0]
+    assert model.utilisation([six] * 3).shape == (3, 2)
 
 
 def test_full_crossbars_are_fully_used():
     model = CostModel(Network("one", (Layer.linear("fc", 16, 24),)), Accelerator(**CHIP))
-    assert model.utilisation([8]).tolist() == [1]
+    assert model.utilisation(PRECISION.plain_settings(1)).tolist() == [1]
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ from itertools import product
 import numpy as np
 import pytest
 
-from lrmp.hardware import Accelerator, CostModel, Layer, Network
+from lrmp.hardware import PRECISION, Accelerator, CostModel, Layer, Network
 from lrmp.solvers import ReplicationBatch, ReplicationProblem, solve_batch
 from lrmp.solvers.joint.problem import JointProblem
 from lrmp.solvers.joint.solve import solve_joint
 
-PAIRS = np.array(list(product(range(2, 9), repeat=2)))  # the settings: weight and activation bits
+PAIRS = PRECISION.settings
 
 
 def model_of(parts, macs_per_cycle):
@@ -41,14 +41,14 @@ def joint_problem(model, seed):
         terms[:, layer] = np.sort(rng.gamma(0.5, 1.0, (2, 7)), axis=1)[:, ::-1]
 
     def pose(settings, budget):
-        return ReplicationProblem.of(model, *PAIRS[settings].T, budget, "throughput")
+        return ReplicationProblem.of(model, PAIRS[settings], budget, "throughput")
 
     return JointProblem(
         pose=pose,
         budget=model.baseline.tiles,
         objective="throughput",
         baseline=model.baseline.bottleneck_cycles,
-        terms=terms[0][:, PAIRS[:, 0] - 2] + terms[1][:, PAIRS[:, 1] - 2],
+        terms=terms[0][:, PAIRS[:, 0]] + terms[1][:, PAIRS[:, 1]],
         penalty=lambda sums: np.maximum(0.0, sums - 1.0),
     )
 
@@ -56,12 +56,12 @@ def joint_problem(model, seed):
 def best_of_all(problem, model):
     """Try all bits of the two projections with the batch form, the products at 8 bits."""
     layers = len(model.network)
-    ends = np.array(list(product(range(2, 9), repeat=4)))
-    bits = np.full((2, len(ends), layers), 8)
-    bits[0, :, 0], bits[0, :, -1], bits[1, :, 0], bits[1, :, -1] = ends.T
-    batch = ReplicationBatch.of(model, *bits, problem.budget, "throughput")
+    ends = np.array(list(product(range(7), repeat=4))).reshape(-1, 2, 2)
+    designs = np.full((len(ends), layers, 2), 6)
+    designs[:, [0, -1]] = ends
+    batch = ReplicationBatch.of(model, designs, problem.budget, "throughput")
     values = batch.objective_values(solve_batch(batch))
-    terms = problem.terms[np.arange(layers), 7 * (bits[0] - 2) + bits[1] - 2].sum(axis=1)
+    terms = problem.terms[np.arange(layers), designs @ (7, 1)].sum(axis=1)
     return float((np.log(problem.baseline / values) - problem.penalty(terms)).max())
 
 

@@ -59,8 +59,8 @@ def test_both_solvers_agree_on_larger_problems(layers, objective):
 @pytest.mark.parametrize("seed", range(2))
 def test_both_solvers_agree_on_mixed_designs(network, seed, objective):
     model = CostModel(load_network(network), load_preset("lrmp_frontiers_2024"))
-    bits = np.random.default_rng(seed).integers(2, 9, (2, len(model.network)))
-    problem = ReplicationProblem.of(model, *bits, model.baseline.tiles, objective)
+    drawn = model.space.sample(np.random.default_rng(seed), len(model.network))
+    problem = ReplicationProblem.of(model, drawn, model.baseline.tiles, objective)
     exact, ilp = solve_replication(problem), solve_ilp(problem)
     assert exact.objective_value == ilp.objective_value
     assert exact.proven_optimal
@@ -71,12 +71,12 @@ def test_both_solvers_agree_on_mixed_designs(network, seed, objective):
 @pytest.mark.parametrize("preset", ["puma_asplos_2019", "lrmp_frontiers_2024", "pimcomp_2023"])
 def test_both_solvers_agree_on_a_transformer(preset, objective):
     model = CostModel(load_network("vit_b_32"), load_preset(preset))
-    bits = np.random.default_rng(0).integers(2, 9, (2, len(model.network)))
-    problem = ReplicationProblem.of(model, *bits, model.baseline.tiles, objective)
+    drawn = model.space.sample(np.random.default_rng(0), len(model.network))
+    problem = ReplicationProblem.of(model, drawn, model.baseline.tiles, objective)
     exact, ilp = solve_replication(problem), solve_ilp(problem)
     assert exact.objective_value == ilp.objective_value
     assert ilp.proven_optimal
-    report = model.evaluate(Design(*bits, exact.copies))
+    report = model.evaluate(Design(model.space, drawn, exact.copies))
     assert report.bottleneck_cycles == problem.interval(exact.copies) >= model.least_interval
 
 
@@ -84,8 +84,8 @@ def test_both_solvers_agree_on_a_transformer(preset, objective):
 @pytest.mark.parametrize("bits", [2, 6])
 def test_both_solvers_agree_on_a_network_of_many_alike_layers(bits, objective):
     model = CostModel(load_network("resnet101"), load_preset("lrmp_frontiers_2024"))
-    uniform = [bits] * len(model.network)
-    problem = ReplicationProblem.of(model, uniform, uniform, model.baseline.tiles, objective)
+    uniform = np.full((len(model.network), 2), bits - 2)
+    problem = ReplicationProblem.of(model, uniform, model.baseline.tiles, objective)
     exact, ilp = solve_replication(problem), solve_ilp(problem)
     assert exact.objective_value == ilp.objective_value
     assert ilp.proven_optimal
@@ -158,11 +158,11 @@ def test_the_order_of_the_layers_does_not_matter(problem, random):
 def test_cost_model_confirms_the_solver(network, data, objective):
     model = CostModel(load_network(network), load_preset("lrmp_frontiers_2024"))
     layers = len(model.network)
-    bits = st.lists(st.integers(2, 8), min_size=layers, max_size=layers)
-    weight_bits, activation_bits = data.draw(bits), data.draw(bits)
+    setting = st.tuples(st.integers(0, 6), st.integers(0, 6))
+    drawn = np.array(data.draw(st.lists(setting, min_size=layers, max_size=layers)))
     budget = model.baseline.tiles
-    problem = ReplicationProblem.of(model, weight_bits, activation_bits, budget, objective)
+    problem = ReplicationProblem.of(model, drawn, budget, objective)
     answer = solve_replication(problem)
-    report = model.evaluate(Design(weight_bits, activation_bits, answer.copies))
+    report = model.evaluate(Design(model.space, drawn, answer.copies))
     assert report.cost(objective) == answer.objective_value
     assert report.tiles <= budget

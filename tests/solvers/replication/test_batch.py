@@ -20,8 +20,8 @@ GOOD = {
 
 def batch_of(network, count, objective, seed=0):
     model = CostModel(load_network(network), load_preset("lrmp_frontiers_2024"))
-    bits = np.random.default_rng(seed).integers(2, 9, (2, count, len(model.network)))
-    return ReplicationBatch.of(model, *bits, model.baseline.tiles, objective)
+    drawn = model.space.sample(np.random.default_rng(seed), len(model.network), count)
+    return ReplicationBatch.of(model, drawn, model.baseline.tiles, objective)
 
 
 def check(batch):
@@ -79,10 +79,10 @@ def test_numbers_too_large_for_the_vectorised_form_are_solved_all_the_same():
 @pytest.mark.parametrize("preset", ["puma_asplos_2019", "pimcomp_2023"])
 def test_transformers_get_the_copies_of_the_single_form(preset, objective):
     model = CostModel(load_network("vit_b_32"), load_preset(preset))
-    bits = np.random.default_rng(0).integers(2, 9, (2, 6, len(model.network)))
-    batch = ReplicationBatch.of(model, *bits, model.baseline.tiles, objective)
+    drawn = model.space.sample(np.random.default_rng(0), len(model.network), 6)
+    batch = ReplicationBatch.of(model, drawn, model.baseline.tiles, objective)
     check(batch)
-    posed = ReplicationProblem.of(model, bits[0, 1], bits[1, 1], model.baseline.tiles, objective)
+    posed = ReplicationProblem.of(model, drawn[1], model.baseline.tiles, objective)
     assert batch.problem(1) == posed
     if objective == "throughput":
         assert (batch.objective_values(solve_batch(batch)) >= model.least_interval).all()
@@ -90,9 +90,17 @@ def test_transformers_get_the_copies_of_the_single_form(preset, objective):
 
 def test_a_batch_on_a_time_multiplexed_chip_is_refused():
     model = CostModel(load_network("vgg8"), load_preset("cim_aq_date_2026"))
-    bits = [[8] * len(model.network)]
+    plain = model.space.plain_settings(len(model.network))
     with pytest.raises(SolverError, match="Expected a chip whose weights are stationary"):
-        ReplicationBatch.of(model, bits, bits, 100, "latency")
+        ReplicationBatch.of(model, plain[None], 100, "latency")
+
+
+@pytest.mark.parametrize("shape", [(0, 5, 2), (5, 2)], ids=str)
+def test_a_batch_of_nothing_or_of_one_is_refused(shape):
+    model = CostModel(load_network("digits_cnn"), load_preset("lrmp_frontiers_2024"))
+    message = rf"Expected tiles of shape \(B, L\), .*, got \({', ?'.join(map(str, shape[:-1]))},?\)"
+    with pytest.raises(SolverError, match=message):
+        ReplicationBatch.of(model, np.zeros(shape, np.int64), 56, "latency")
 
 
 def test_the_interval_has_a_floor():

@@ -23,7 +23,7 @@ from lrmp.solvers import ReplicationProblem, solve_ilp, solve_replication
 # A second copy of c never helps (P = 1). Every other choice:
 #   a (12 tiles each)  1: 16 units, 219 | 2: 8, 123 | 3: 6, 99 | 4: 4, 75
 #   b ( 4 tiles each)  1:  4 units,  36 | 2: 2,  20 | 3: 2, 20 | 4: 1, 12
-BITS = ([3, 4, 3], [5, 3, 8])
+SETTINGS = [[1, 3], [2, 1], [1, 6]]  # places of these bits among 2..8
 PROBLEM = {
     "tiles": [12, 4, 2],
     "units": [16, 4, 1],
@@ -54,7 +54,7 @@ def toy():
 
 
 def test_problem_of_the_toy_design(toy):
-    problem = ReplicationProblem.of(toy, *BITS, budget=36, objective="latency")
+    problem = ReplicationProblem.of(toy, SETTINGS, budget=36, objective="latency")
     assert problem == ReplicationProblem(**PROBLEM, budget=36, objective="latency")
 
 
@@ -83,7 +83,7 @@ def test_problem_of_the_toy_design(toy):
     ],
 )
 def test_toy_latency(toy, solver, budget, copies, cycles):
-    problem = ReplicationProblem.of(toy, *BITS, budget=budget, objective="latency")
+    problem = ReplicationProblem.of(toy, SETTINGS, budget=budget, objective="latency")
     answer = solve_replication(problem, solver)
     assert (answer.objective_value, answer.lower_bound) == (cycles, cycles)
     assert answer.proven_optimal
@@ -108,7 +108,7 @@ def test_toy_latency(toy, solver, budget, copies, cycles):
     ],
 )
 def test_toy_throughput(toy, budget, copies, cycles):
-    problem = ReplicationProblem.of(toy, *BITS, budget=budget, objective="throughput")
+    problem = ReplicationProblem.of(toy, SETTINGS, budget=budget, objective="throughput")
     answer = solve_replication(problem)
     assert answer.copies.tolist() == copies
     assert (answer.objective_value, answer.lower_bound) == (cycles, cycles)

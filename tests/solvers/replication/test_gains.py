@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from lrmp.hardware import CostModel, load_network, load_preset
+from lrmp.hardware import CostModel, Design, load_network, load_preset
 from lrmp.solvers import ReplicationProblem, solve_replication
 
 WIDTHS = (7, 6, 5, 4)
@@ -31,8 +31,8 @@ RESNET18 = [case for case in CASES if case.values[:2] == ("resnet18", 1)]
 def gain_of(network, rate, bits, objective, solver):
     chip = replace(load_preset("lrmp_frontiers_2024"), output_elements_per_cycle=rate)
     model = CostModel(load_network(network), chip)
-    uniform = [bits] * len(model.network)
-    problem = ReplicationProblem.of(model, uniform, uniform, model.baseline.tiles, objective)
+    uniform = Design.of(dict.fromkeys(model.space.names, bits), layers=len(model.network))
+    problem = ReplicationProblem.of(model, uniform.settings, model.baseline.tiles, objective)
     answer = solve_replication(problem, solver)
     assert answer.proven_optimal
     return f"{model.baseline.cost(objective) / answer.objective_value:.3f}"

@@ -13,9 +13,8 @@ objectives = pytest.mark.parametrize("objective", ["latency", "throughput"])
 
 def mixed_resnet18(seed, objective):
     model = CostModel(load_network("resnet18"), load_preset("lrmp_frontiers_2024"))
-    rng = np.random.default_rng(seed)
-    bits = rng.integers(2, 9, (2, len(model.network)))
-    return ReplicationProblem.of(model, *bits, model.baseline.tiles, objective)
+    drawn = model.space.sample(np.random.default_rng(seed), len(model.network))
+    return ReplicationProblem.of(model, drawn, model.baseline.tiles, objective)
 
 
 def hard_problem(objective):

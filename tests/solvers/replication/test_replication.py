@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrmp.errors import DesignError, InfeasibleBudgetError, SolverError
-from lrmp.hardware import CostModel, load_network, load_preset
+from lrmp.hardware import CostModel, Design, load_network, load_preset
 from lrmp.solvers import Replication, ReplicationProblem
 from lrmp.solvers.replication.problem import useful_copies
 
@@ -84,18 +84,19 @@ def test_objective_is_the_sum_or_the_largest(problem):
 
 def test_problem_of_a_design_reads_the_cost_model():
     model = CostModel(load_network("digits_cnn"), load_preset("lrmp_frontiers_2024"))
-    weight_bits, activation_bits = [2, 3, 4, 5, 6], [8, 7, 6, 5, 4]
-    problem = ReplicationProblem.of(model, weight_bits, activation_bits, 56, "throughput")
-    assert problem.tiles.tolist() == model.tiles_per_copy(weight_bits).tolist()
+    bits = {"weight_bits": [2, 3, 4, 5, 6], "activation_bits": [8, 7, 6, 5, 4]}
+    settings = Design.of(bits).settings
+    problem = ReplicationProblem.of(model, settings, 56, "throughput")
+    assert problem.tiles.tolist() == model.tiles_per_copy(settings).tolist()
     assert problem.units.tolist() == [64, 64, 16, 4, 1]
-    cycles = model.cycles_per_unit(activation_bits)
+    cycles = model.cycles_per_unit(settings)
     assert problem.cycles_per_unit.tolist() == cycles.tolist()
-    assert problem.fixed_cycles.tolist() == model.fixed_cycles(activation_bits).tolist()
+    assert problem.fixed_cycles.tolist() == model.fixed_cycles(settings).tolist()
     assert (problem.budget, problem.objective, len(problem)) == (56, "throughput", 5)
     assert problem.least_interval == 0
     transformer = CostModel(load_network("bert_base"), load_preset("puma_asplos_2019"))
-    bits = [8] * len(transformer.network)
-    problem = ReplicationProblem.of(transformer, bits, bits, 10**6, "throughput")
+    plain = transformer.space.plain_settings(len(transformer.network))
+    problem = ReplicationProblem.of(transformer, plain, 10**6, "throughput")
     assert problem.least_interval == 273_552
 
 
@@ -115,24 +116,37 @@ def test_the_interval_has_a_floor():
     assert len(ReplicationProblem(**(values | {"max_layer_cycles": 30}))) == 2
 
 
+@pytest.mark.parametrize("objective", ["latency", "edp"])
 @pytest.mark.parametrize(
-    ("weight_bits", "message"),
+    ("settings", "message"),
     [
-        ([8] * 4, r"Expected 5 weight_bits, one per layer, got 4\."),
-        ([8, 8, 8, 8, 9], r"Expected weight_bits between 2 and 8, got 9 for layer 4 \(fc\)\."),
-        ([8.0] * 5, r"Expected weight_bits to be integers of at most 64 bits, got float64"),
+        (
+            [[6, 6]] * 4,
+            r"Expected settings as places of values, integers of shape \(\.\.\., 5, 2\)",
+        ),
+        ([[6, 6]] * 4 + [[7, 6]], r"of 0 to 6 for weight_bits, got 7 for layer 4 \(fc\)\."),
+        ([[6.0, 6.0]] * 5, r"Expected settings to be integers of at most 64 bits, got float64"),
     ],
 )
-def test_problem_of_bad_bits_is_refused(weight_bits, message):
+def test_problem_of_bad_settings_is_refused(settings, message, objective):
     model = CostModel(load_network("digits_cnn"), load_preset("lrmp_frontiers_2024"))
     with pytest.raises(DesignError, match=message):
-        ReplicationProblem.of(model, weight_bits, [8] * 5, 56, "latency")
+        ReplicationProblem.of(model, settings, 56, objective)
+
+
+@pytest.mark.parametrize("objective", ["latency", "edp"])
+def test_problem_of_many_designs_is_refused(objective):
+    model = CostModel(load_network("digits_cnn"), load_preset("lrmp_frontiers_2024"))
+    with pytest.raises(
+        SolverError, match=r"tiles to hold one integer per layer, got shape \(2, 5\)"
+    ):
+        ReplicationProblem.of(model, np.zeros((2, 5, 2), np.int64), 56, objective)
 
 
 def test_budget_too_small_names_tiles_needed_and_given():
     message = (
         r"Expected a budget of at least 4 tiles for one copy of every layer, got 3\. "
-        r"Lower the weight bits or raise the budget\."
+        r"Choose smaller settings or raise the budget\."
     )
     with pytest.raises(InfeasibleBudgetError, match=message):
         ReplicationProblem(**(GOOD | {"budget": 3}))
@@ -147,7 +161,7 @@ def test_budget_without_tiles_is_infeasible(budget):
 def test_budget_below_an_eight_bit_network_is_infeasible():
     model = CostModel(load_network("resnet18"), load_preset("lrmp_frontiers_2024"))
     with pytest.raises(InfeasibleBudgetError, match=r"at least 1608 tiles .*, got 1607\."):
-        ReplicationProblem.of(model, [8] * 21, [8] * 21, 1607, "latency")
+        ReplicationProblem.of(model, model.space.plain_settings(21), 1607, "latency")
 
 
 @pytest.mark.parametrize(

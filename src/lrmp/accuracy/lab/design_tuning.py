@@ -1,7 +1,6 @@
 """Fine-tuning a design on the protocol's training images, and what that brings."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from lrmp.accuracy.lab.evaluator import NetworkEvaluator
 from lrmp.accuracy.lab.protocol import SplitName
 from lrmp.accuracy.lab.quantization.fine_tuning import FineTuning, fine_tune, trainable_copy
 from lrmp.accuracy.model.design_result import DesignResult
-from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.hardware.space.design import Design
 
 CHECKED: tuple[SplitName, ...] = ("search", "test")
 
@@ -33,8 +32,7 @@ class TunedDesign:
 
 def tune_design(
     evaluator: NetworkEvaluator,
-    weight_bits: Sequence[int] | IntArray,
-    activation_bits: Sequence[int] | IntArray,
+    design: Design,
     settings: FineTuning,
     checkpoint: Path | None = None,
     limit: int | None = None,
@@ -43,8 +41,7 @@ def tune_design(
 
     Args:
         evaluator: Of the network.
-        weight_bits: Shape (L,), each 2..8.
-        activation_bits: Shape (L,), each 2..8.
+        design: Of L layers.
         settings: Of the recipe.
         checkpoint: Folder to which every epoch is saved, and from which training goes on.
         limit: Train on the first of the images alone; None for all.
@@ -53,14 +50,18 @@ def tune_design(
         The results.
 
     Raises:
-        AccuracyDataError: If there are no training images, the bits do not fit the network, or the
-            checkpoint belongs to other settings.
+        AccuracyDataError: If there are no training images, the network cannot have the design, or
+            the checkpoint belongs to other settings.
     """
     images, labels = evaluator.labelled_images("training", limit)
-    before = {split: evaluator.evaluate(weight_bits, activation_bits, split) for split in CHECKED}
-    model = trainable_copy(evaluator.network, weight_bits, activation_bits)
+    before: dict[SplitName, DesignResult] = {
+        split: evaluator.evaluate(design, split) for split in CHECKED
+    }
+    model = trainable_copy(evaluator.network, design)
     start = time.perf_counter()
     fine_tune(model, images, labels, settings, checkpoint)
     seconds = time.perf_counter() - start
-    after = {split: evaluator.compare(model, split) for split in CHECKED}
+    after: dict[SplitName, DesignResult] = {
+        split: evaluator.compare(model, split) for split in CHECKED
+    }
     return TunedDesign(before, after, len(labels), seconds)

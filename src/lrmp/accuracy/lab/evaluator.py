@@ -1,6 +1,6 @@
 """The quantised network on the images of its protocol."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,14 +11,17 @@ from torch import Tensor
 from lrmp.accuracy.lab.images import ImageSet
 from lrmp.accuracy.lab.models import load_model
 from lrmp.accuracy.lab.models.staged import Stage, StagedModel
+from lrmp.accuracy.lab.network_effect import network_effect
 from lrmp.accuracy.lab.protocol import Protocol, SplitName
 from lrmp.accuracy.lab.quantization import QuantizedNetwork
 from lrmp.accuracy.lab.quantization.network import CALIBRATION_BATCH
 from lrmp.accuracy.model.design_result import DesignResult
-from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.hardware.space.design import BIT_WIDTHS
+from lrmp.hardware.space.design import Design
+from lrmp.hardware.space.design_space import DesignSpace
+from lrmp.hardware.space.knob import Value
 
-OPERANDS = ("weight", "activation")
+#: Layer, knob and value of a divergence.
+Turned = tuple[str, str, Value]
 PIXELS_PER_BATCH, BATCH_ELSEWHERE = 2**15, 256
 
 
@@ -136,27 +139,21 @@ class NetworkEvaluator:
         )
         return 100 * correct / sum(map(len, split.labels))
 
-    def evaluate(
-        self,
-        weight_bits: Sequence[int] | IntArray,
-        activation_bits: Sequence[int] | IntArray,
-        name: SplitName,
-    ) -> DesignResult:
+    def evaluate(self, design: Design, name: SplitName) -> DesignResult:
         """Run a design.
 
         Args:
-            weight_bits: Shape (L,), each 2..8.
-            activation_bits: Shape (L,), each 2..8.
+            design: Of L layers.
             name: Of the split.
 
         Returns:
             What it does to the images.
 
         Raises:
-            AccuracyDataError: If the bits are out of range or not one per layer.
+            AccuracyDataError: If the network cannot have the design.
         """
-        self.network.set_bits(weight_bits, activation_bits)
         try:
+            self.network.set_design(design)
             return self.compare(self.network, name)
         finally:
             self.network.set_float()
@@ -229,33 +226,37 @@ class NetworkEvaluator:
         return found
 
     def stage_divergences(
-        self, index: int, known: frozenset[tuple[str, str, int]] = frozenset()
-    ) -> Iterator[tuple[str, str, int, float]]:
-        """Quantise the layers of a stage one operand at a time, on the search images.
+        self, index: int, space: DesignSpace, known: Set[Turned] = frozenset()
+    ) -> Iterator[tuple[Turned, float]]:
+        """Turn one knob of one layer of a stage at a time, on the search images.
 
-        What comes before the stage runs once, in float, and is kept for the next stage.
+        All else stays in float. What comes before the stage runs once and is kept for the next one.
 
         Args:
             index: Of the stage.
-            known: Layer, operand and bits of divergences that are not wanted.
+            space: The knobs.
+            known: Divergences that are not wanted.
 
         Yields:
-            Layer, operand, bits and divergence in nats.
+            Layer, knob and value, and the divergence in nats.
+
+        Raises:
+            AccuracyDataError: If the network cannot have a value of a knob.
         """
         split, stages = self.split("search"), self.network.stages()
         inputs = self._stage_inputs(index)
         for name in self.stage_layers[index]:
             layer = self.network.layers[name]
-            for operand in OPERANDS:
-                for bits in BIT_WIDTHS:
-                    if (name, operand, bits) in known:
+            for knob in space:
+                for value in knob.values:
+                    if (name, knob.name, value) in known:
                         continue
-                    layer.set_bits(*((bits, None) if operand == "weight" else (None, bits)))
                     try:
+                        network_effect(knob)(layer, value)
                         result = self._compare(stages[index:], inputs, split)
                     finally:
-                        layer.set_bits(None, None)
-                    yield name, operand, bits, result.divergence
+                        layer.set_float()
+                    yield (name, knob.name, value), result.divergence
 
     def _stage_inputs(self, index: int) -> list[Tensor]:
         """Return the float inputs of a stage for the images that sensitivities are measured on."""

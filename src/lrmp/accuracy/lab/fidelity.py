@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lrmp.accuracy.model.design_result import design_bits, design_result
+from lrmp.accuracy.model.design_result import design_result, settings_of
 from lrmp.accuracy.model.sensitivity_table import SensitivityTable
 
 #: What a table must reach: rank correlation, and mean error where the true drop is small.
@@ -95,9 +95,8 @@ def judge(table: SensitivityTable, results: Sequence[dict[str, Any]]) -> Fidelit
         The comparison.
     """
     lines = [line for line in results if line["split"] == "test"]
-    bits = np.array([design_bits(line["design"]) for line in lines])
     outcomes = [design_result(line) for line in lines]
-    sums = table.sums(bits[:, 0], bits[:, 1])
+    sums = table.sums(settings_of(lines, table.space, table.layers))
     intervals = np.array([outcome.interval() for outcome in outcomes])
     return Fidelity(
         table.network,

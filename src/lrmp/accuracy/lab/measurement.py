@@ -9,15 +9,17 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from tqdm import tqdm
 
-from lrmp.accuracy.lab.evaluator import OPERANDS, NetworkEvaluator
+from lrmp.accuracy.lab.evaluator import NetworkEvaluator, Turned
 from lrmp.accuracy.lab.measurement_log import MeasurementLog
 from lrmp.accuracy.lab.protocol import Protocol, identity
 from lrmp.accuracy.lab.random_designs import draw_designs
-from lrmp.accuracy.model.design_result import design_bits, design_text
-from lrmp.hardware.space.design import BIT_WIDTHS, MIN_BITS
+from lrmp.accuracy.model.design_result import design_values, settings_of
+from lrmp.accuracy.model.table import Axes, TableAccuracy
+from lrmp.hardware.space.design import Design
+from lrmp.hardware.space.design_space import DesignSpace
+from lrmp.hardware.space.precision import PRECISION
 
 SplitToRun = Literal["search", "test"]
 
@@ -39,6 +41,7 @@ class Measurement:
         log: The log file.
         device: Where torch computes.
         processes: Worker processes; each computes with one thread and keeps the images.
+        space: The knobs.
     """
 
     def __init__(
@@ -48,64 +51,80 @@ class Measurement:
         log: Path,
         device: str = "cpu",
         processes: int = 1,
+        space: DesignSpace = PRECISION,
     ) -> None:
         self.protocol, self.root, self._processor = protocol, root, device
-        self.processes = processes
+        self.processes, self.space = processes, space
         self.evaluator = NetworkEvaluator(protocol, root, device)
         self.log = MeasurementLog(
             log, {"network": protocol.network, "protocol": identity(protocol)}
         )
 
-    def known(self) -> frozenset[tuple[str, str, int]]:
+    def known(self) -> frozenset[Turned]:
         """Return which divergences the log holds.
 
         Returns:
-            Layer, operand and bits of each.
+            Layer, knob and value of each.
         """
-        return frozenset(
-            (r["layer"], r["operand"], r["bits"]) for r in self.log.results if "layer" in r
-        )
+        return frozenset(self._divergences())
+
+    def _divergences(self) -> dict[Turned, float]:
+        return {
+            (r["layer"], r["knob"], r["value"]): r["divergence"]
+            for r in self.log.results
+            if "layer" in r
+        }
+
+    def _wanted(self) -> list[Turned]:
+        return [
+            (name, knob.name, value)
+            for name in self.evaluator.layers
+            for knob in self.space
+            for value in knob.values
+        ]
 
     def measure_divergences(self) -> None:
         """Measure what the log does not hold yet."""
         stages = self.evaluator.stage_layers
-        layers = [name for names in stages for name in names]
-        total = len(layers) * len(OPERANDS) * len(BIT_WIDTHS)
-        known = self.known()
-        with tqdm(total=total, initial=len(known), desc="sensitivities", unit="run") as bar:
+        wanted, known = self._wanted(), self.known()
+        done = len(known.intersection(wanted))
+        with tqdm(total=len(wanted), initial=done, desc="sensitivities", unit="run") as bar:
             if self.processes == 1:
                 for index in range(len(stages)):
-                    for entry in self.evaluator.stage_divergences(index, known):
-                        self._keep_divergence(entry)
+                    for entry in self.evaluator.stage_divergences(index, self.space, known):
+                        self._keep_divergence(*entry)
                         bar.update()
                 return
-            jobs = [(index, known) for index in range(len(stages)) if stages[index]]
+            jobs = [(index, self.space, known) for index in range(len(stages)) if stages[index]]
             for entries in self._map(_divergences_of_stage, jobs):
                 for entry in entries:
-                    self._keep_divergence(entry)
+                    self._keep_divergence(*entry)
                     bar.update()
 
-    def _keep_divergence(self, entry: tuple[str, str, int, float]) -> None:
-        name, operand, bits, divergence = entry
+    def _keep_divergence(self, turned: Turned, divergence: float) -> None:
+        name, knob, value = turned
         # Rounding can make the mean of tiny divergences negative by 1e-10.
-        value = float(f"{max(divergence, 0.0):.4g}")
-        self.log.append({"layer": name, "operand": operand, "bits": bits, "divergence": value})
+        kept = float(f"{max(divergence, 0.0):.4g}")
+        self.log.append({"layer": name, "knob": knob, "value": value, "divergence": kept})
 
-    def tables(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def table(self) -> TableAccuracy:
         """Lay out the divergences.
 
         Returns:
-            Weight and activation tables, shape (L, 7) each.
+            Their table, in nats.
+
+        Raises:
+            AccuracyTableError: If some are not measured yet.
         """
-        place = {name: index for index, name in enumerate(self.evaluator.layers)}
-        tables = np.full((2, len(place), len(BIT_WIDTHS)), np.nan)
-        for result in self.log.results:
-            if "layer" in result:
-                operand = OPERANDS.index(result["operand"])
-                tables[operand, place[result["layer"]], result["bits"] - MIN_BITS] = result[
-                    "divergence"
-                ]
-        return tables[0], tables[1]
+        found = self._divergences()
+        terms: dict[Axes, list[list[float]]] = {
+            knob.name: [
+                [found.get((name, knob.name, value), np.nan) for value in knob.values]
+                for name in self.evaluator.layers
+            ]
+            for knob in self.space
+        }
+        return TableAccuracy(terms, "measured in nats", is_estimate=False, space=self.space)
 
     def measure_designs(
         self, split: SplitToRun, count: int, seed: int, limit: int | None = None
@@ -121,14 +140,20 @@ class Measurement:
 
         Returns:
             Those that were run, as they stand in the log.
+
+        Raises:
+            AccuracyTableError: If some divergences are not measured yet.
+            AccuracyDataError: If the space has not so many designs.
         """
         # Judged designs are held out: none that the map was fitted to.
-        fitted = {r["design"] for r in self.log.results if r.get("split") == "search"}
-        exclude = fitted if split == "test" else frozenset()
-        designs = draw_designs(*self.tables(), count, seed, exclude)
-        done = {r["design"] for r in self.log.results if r.get("split") == split and "design" in r}
-        wanted = [design_text(bits) for bits in designs][:limit]
-        jobs = [(text, split) for text in wanted if text not in done]
+        exclude = self._by_settings("search") if split == "test" else {}
+        wanted = draw_designs(self.table(), count, seed, exclude.keys())[:limit]
+        done = self._by_settings(split)
+        jobs: list[tuple[Design, SplitToRun]] = [
+            (Design(self.space, settings, np.ones(len(settings), np.int64)), split)
+            for settings in wanted
+            if settings.tobytes() not in done
+        ]
         with tqdm(
             total=len(wanted), initial=len(wanted) - len(jobs), desc=f"{split} designs"
         ) as bar:
@@ -139,8 +164,28 @@ class Measurement:
             for result in results:
                 self.log.append(result)
                 bar.update()
-        by_text = {r["design"]: r for r in self.log.results if r.get("split") == split}
-        return [by_text[text] for text in wanted]
+        done = self._by_settings(split)
+        return [done[settings.tobytes()] for settings in wanted]
+
+    def designs(self, split: SplitToRun) -> list[dict[str, Any]]:
+        """Return the results of designs of this space.
+
+        Args:
+            split: On which images.
+
+        Returns:
+            As they stand in the log.
+        """
+        return [
+            r
+            for r in self.log.results
+            if r.get("split") == split and r["design"].keys() == set(self.space.names)
+        ]
+
+    def _by_settings(self, split: SplitToRun) -> dict[bytes, dict[str, Any]]:
+        results = self.designs(split)
+        settings = settings_of(results, self.space, self.evaluator.layers)
+        return {found.tobytes(): r for found, r in zip(settings, results, strict=True)}
 
     def _map(self, function: Any, jobs: Iterable[Any]) -> Iterator[Any]:
         with ProcessPoolExecutor(
@@ -157,10 +202,10 @@ class Measurement:
                 pool.shutdown(cancel_futures=True)
 
 
-def _run_design(evaluator: NetworkEvaluator, text: str, split: SplitToRun) -> dict[str, Any]:
-    result = evaluator.evaluate(*design_bits(text), split)
+def _run_design(evaluator: NetworkEvaluator, design: Design, split: SplitToRun) -> dict[str, Any]:
+    result = evaluator.evaluate(design, split)
     values = asdict(result) | {"divergence": float(f"{result.divergence:.5g}")}
-    return {"design": text, "split": split, **values}
+    return {"design": design_values(design.settings, design.space), "split": split, **values}
 
 
 def _start_worker(protocol: Protocol, root: Path, device: str) -> None:
@@ -170,12 +215,12 @@ def _start_worker(protocol: Protocol, root: Path, device: str) -> None:
 
 
 def _divergences_of_stage(
-    job: tuple[int, frozenset[tuple[str, str, int]]],
-) -> list[tuple[str, str, int, float]]:
+    job: tuple[int, DesignSpace, frozenset[Turned]],
+) -> list[tuple[Turned, float]]:
     assert _worker is not None
     return list(_worker.stage_divergences(*job))
 
 
-def _result_of_design(job: tuple[str, SplitToRun]) -> dict[str, Any]:
+def _result_of_design(job: tuple[Design, SplitToRun]) -> dict[str, Any]:
     assert _worker is not None
     return _run_design(_worker, *job)

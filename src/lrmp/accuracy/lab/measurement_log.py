@@ -9,7 +9,7 @@ from lrmp.errors import AccuracyDataError
 from lrmp.foreign_text import parse_json
 from lrmp.growing_file import GrowingFile, open_growing
 
-_OF_LAYER = {"layer", "operand", "bits", "divergence"}
+_OF_LAYER = {"layer", "knob", "value", "divergence"}
 _OF_DESIGN = {"split", "design"}
 
 

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.accuracy.lab.images import data_root
+from lrmp.accuracy.lab.network_effect import check_effects
 from lrmp.accuracy.lab.protocol import Protocol, SplitName, identity
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
-from lrmp.accuracy.model.sensitivity_table import load_table, shipped_networks
-from lrmp.errors import MissingExtraError
+from lrmp.accuracy.model.sensitivity_table import shipped_divergences
+from lrmp.errors import DesignError, MissingExtraError
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.design_space import DesignSpace
@@ -35,6 +36,9 @@ class NetworkAccuracy:
         space: The knobs.
         root: The data folder; None for ``LRMP_DATA`` or its default.
         device: Where torch computes.
+
+    Raises:
+        AccuracyDataError: If a knob does not say what it does to a network.
     """
 
     kind: AccuracyKind = "network"
@@ -47,6 +51,7 @@ class NetworkAccuracy:
         root: Path | None = None,
         device: str = "cpu",
     ) -> None:
+        check_effects(space)
         self.protocol, self.space = protocol, space
         self._root, self._device = data_root(root), device
         self._remembered: OrderedDict[tuple[SplitName, bytes], float] = OrderedDict()
@@ -70,7 +75,8 @@ class NetworkAccuracy:
 
         Raises:
             MissingExtraError: If torch or Pillow is not installed.
-            AccuracyDataError: If weights or images are missing.
+            AccuracyDataError: If weights or images are missing, or the network cannot have a value
+                of a knob.
         """
         try:
             from lrmp.accuracy.lab.evaluator import NetworkEvaluator
@@ -79,7 +85,9 @@ class NetworkAccuracy:
                 f"Expected {error.name} for accuracies of the network itself; run pip install "
                 '"lrmp[accuracy]", or use accuracy="table".'
             ) from error
-        return NetworkEvaluator(self.protocol, self._root, self._device)
+        evaluator = NetworkEvaluator(self.protocol, self._root, self._device)
+        evaluator.network.check(self.space)
+        return evaluator
 
     def drop(self, design: Design) -> float:
         """Measure the drop on the search images.
@@ -106,10 +114,13 @@ class NetworkAccuracy:
         return np.array([self.drop(Design(self.space, *design)) for design in designs])
 
     def sensitivities(self) -> NDArray[np.float64] | None:
-        """Return those of the network's shipped table, in nats, shape (L, 2); None without one."""
-        if self.protocol.network not in shipped_networks():
-            return None
-        return load_table(self.protocol.network).accuracy().sensitivities()
+        """Return those of the network's shipped table, in nats, shape (L, K).
+
+        Returns:
+            None if there is no table, or it lacks a knob or a value of the space.
+        """
+        table = shipped_divergences(self.protocol.network, self.space)
+        return None if table is None else table.sensitivities()
 
     def test_drop(self, design: Design) -> float:
         """Measure the drop on the test images.
@@ -123,12 +134,14 @@ class NetworkAccuracy:
         return self._drop(design, "test")
 
     def _drop(self, design: Design, split: SplitName) -> float:
-        key = (split, design.settings.tobytes())
+        if design.space != self.space:
+            raise DesignError(
+                f"Expected a design of the knobs {', '.join(self.space.names)}, with the values of "
+                f"the accuracy model, got one of {', '.join(design.space.names)}."
+            )
+        key = (split, design.settings.tobytes() + design.replication.tobytes())
         if key not in self._remembered:
             if len(self._remembered) >= REMEMBERED_DESIGNS:
                 self._remembered.popitem(last=False)
-            result = self.evaluator.evaluate(
-                design["weight_bits"], design["activation_bits"], split
-            )
-            self._remembered[key] = result.drop
+            self._remembered[key] = self.evaluator.evaluate(design, split).drop
         return self._remembered[key]

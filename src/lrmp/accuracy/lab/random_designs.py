@@ -3,10 +3,10 @@
 from collections.abc import Set
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lrmp.accuracy.model.design_result import design_text
-from lrmp.hardware.space.design import MAX_BITS, MIN_BITS
+from lrmp.accuracy.model.table import TableAccuracy
+from lrmp.errors import AccuracyDataError
+from lrmp.hardware.frozen_arrays import IntArray
 
 #: Summed divergence of the designs, in nats: from hardly changed to broken.
 LEAST, MOST = 0.005, 1.5
@@ -14,50 +14,52 @@ CANDIDATES_PER_DESIGN = 60
 
 
 def draw_designs(
-    weight_table: NDArray[np.float64],
-    activation_table: NDArray[np.float64],
-    count: int,
-    seed: int,
-    exclude: Set[str] = frozenset(),
-) -> NDArray[np.int64]:
+    table: TableAccuracy, count: int, seed: int, exclude: Set[bytes] = frozenset()
+) -> IntArray:
     """Draw designs whose summed divergences are spread evenly, on a logarithmic scale.
 
-    Bits drawn evenly from 2..8 would nearly always break the network. So a candidate has a lowest
-    width of its own for weights and another for activations, and a share of layers that ignore
-    them; of many candidates those nearest to the wanted sums are taken.
+    Values drawn evenly would nearly always break the network. So a candidate has a lowest value of
+    its own for every knob, and a share of layers that ignore it; of many candidates those nearest
+    to the wanted sums are taken.
 
     Args:
-        weight_table: Divergence by layer and weight bits 2..8, shape (L, 7).
-        activation_table: The same for activations, shape (L, 7).
-        count: Number of designs.
+        table: Of divergences, in nats.
+        count: Number of designs, N.
         seed: Of the draw.
-        exclude: Designs as text that are not wanted.
+        exclude: Settings that are not wanted, as bytes.
 
     Returns:
-        Weight and activation bits, shape (count, 2, L).
+        Settings, shape (N, L, K).
+
+    Raises:
+        AccuracyDataError: If there are not so many different ones.
     """
     rng = np.random.default_rng(seed)
-    layers = len(weight_table)
+    knobs, layers = len(table.space), table.layers
+    sizes = np.array(table.space.sizes)[:, None]
     pool = count * CANDIDATES_PER_DESIGN
-    lowest = rng.integers(MIN_BITS, MAX_BITS, (pool, 2, 1))
-    bits = rng.integers(lowest, MAX_BITS + 1, (pool, 2, layers))
-    free = rng.random((pool, 2, layers)) < rng.uniform(0, 0.3, (pool, 2, 1))
-    bits = np.where(free, rng.integers(MIN_BITS, MAX_BITS + 1, (pool, 2, layers)), bits)
-    place = np.arange(layers)
-    sums = weight_table[place, bits[:, 0] - MIN_BITS].sum(1)
-    sums = sums + activation_table[place, bits[:, 1] - MIN_BITS].sum(1)
-    logs = np.log(np.maximum(sums, 1e-12))
+    lowest = rng.integers(0, np.maximum(1, sizes - 1), (pool, knobs, 1))
+    places = rng.integers(lowest, sizes, (pool, knobs, layers))
+    free = rng.random((pool, knobs, layers)) < rng.uniform(0, 0.3, (pool, knobs, 1))
+    places = np.where(free, rng.integers(0, sizes, (pool, knobs, layers)), places)
+    settings = table.space.nearest(np.ascontiguousarray(places.swapaxes(1, 2)))
+    logs = np.log(np.maximum(table.sums(settings), 1e-12))
     low = max(np.log(LEAST), logs.min())
     high = min(np.log(MOST), logs.max())
     chosen: list[int] = []
     # Small networks have few designs: none is taken twice.
-    texts = [design_text(design) for design in bits]
-    first = {text: index for index, text in reversed(list(enumerate(texts)))}
-    left = np.array([first[text] == i and text not in exclude for i, text in enumerate(texts)])
+    keys = [design.tobytes() for design in settings]
+    first = {key: index for index, key in reversed(list(enumerate(keys)))}
+    left = np.array([first[key] == i and key not in exclude for i, key in enumerate(keys)])
+    if left.sum() < count:
+        raise AccuracyDataError(
+            f"Expected at most {left.sum()} designs to be drawn from this space, got {count}. "
+            "Ask for fewer."
+        )
     for target in np.linspace(low, high, count):
         nearest = int(np.argmin(np.where(left, np.abs(logs - target), np.inf)))
         left[nearest] = False
         chosen.append(nearest)
     order = rng.permutation(count)
-    designs: NDArray[np.int64] = bits[np.array(chosen)[order]]
+    designs: IntArray = settings[np.array(chosen)[order]]
     return designs

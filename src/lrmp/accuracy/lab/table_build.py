@@ -5,13 +5,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from lrmp.accuracy.lab.evaluator import OPERANDS
 from lrmp.accuracy.lab.measurement import FIT_DESIGNS, FIT_SEED, JUDGE_SEED, Measurement
 from lrmp.accuracy.lab.protocol import Protocol
 from lrmp.accuracy.model.drop_map_fit import fit_drop_map
 from lrmp.accuracy.model.sensitivity_table import SensitivityTable, load_designs, load_table
 from lrmp.errors import AccuracyTableError
-from lrmp.hardware.space.design import BIT_WIDTHS
 from lrmp.whole_file import write_whole
 
 
@@ -34,16 +32,16 @@ def build_table(
     """
     measurement.measure_divergences()
     results = measurement.measure_designs("search", fit_designs, FIT_SEED, limit)
-    weight, activation = measurement.tables()
+    measured = measurement.table()
     protocol, evaluator = measurement.protocol, measurement.evaluator
     float_top1 = round(evaluator.float_top1("search"), 2)
     return SensitivityTable(
         network=protocol.network,
         kind="measured",
         layers=tuple(evaluator.layers),
-        weight=weight,
-        activation=activation,
-        drop_map=fit_drop_map(weight, activation, results, float_top1),
+        space=measurement.space,
+        terms=measured.terms,
+        drop_map=fit_drop_map(measured, results, float_top1),
         provenance={
             "weights": protocol.about,
             **_conditions(protocol),
@@ -90,11 +88,12 @@ def extend_shipped(measurement: Measurement) -> None:
             f"Expected a shipped table of {protocol.network} measured as now, got one with other "
             f"{', '.join(differing)}. Measure without --extend."
         )
-    for operand in OPERANDS:
-        for name, row in zip(table.layers, getattr(table, operand).tolist(), strict=True):
-            for bits, divergence in zip(BIT_WIDTHS, row, strict=True):
+    for axes, entries in table.terms.items():
+        (knob,) = axes  # what is measured turns one knob at a time
+        for name, row in zip(table.layers, entries.tolist(), strict=True):
+            for value, divergence in zip(table.space[knob].values, row, strict=True):
                 measurement.log.append(
-                    {"layer": name, "operand": operand, "bits": bits, "divergence": divergence}
+                    {"layer": name, "knob": knob, "value": value, "divergence": divergence}
                 )
     for result in load_designs(protocol.network):
         measurement.log.append(result)
@@ -114,9 +113,12 @@ def write_table(table: SensitivityTable, measurement: Measurement, folder: Path)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{table.network}.json"
     write_whole(path, table.to_text())
-    designs = [result for result in measurement.log.results if "design" in result]
-    fitted = {result["design"] for result in designs if result["split"] == "search"}
-    kept = [r for r in designs if r["split"] == "search" or r["design"] not in fitted]
-    lines = (json.dumps(result, separators=(",", ":")) + "\n" for result in kept)
+    fitted = measurement.designs("search")
+    held_out = [
+        result
+        for result in measurement.designs("test")
+        if result["design"] not in [other["design"] for other in fitted]
+    ]
+    lines = (json.dumps(result, separators=(",", ":")) + "\n" for result in fitted + held_out)
     write_whole(folder / f"{table.network}.designs.jsonl", "".join(lines))
     return path

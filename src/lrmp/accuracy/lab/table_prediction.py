@@ -82,15 +82,15 @@ def layer_features(network: Network) -> NDArray[np.float64]:
 
 def fit_and_predict(
     tables: Sequence[SensitivityTable], network: Network
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Predict divergences by ridge regression of their logarithms, per operand and bit width.
+) -> dict[tuple[str, ...], NDArray[np.float64]]:
+    """Predict divergences by ridge regression of their logarithms, one by one for every value.
 
     Args:
-        tables: Measured ones.
+        tables: Measured ones, of the same knobs.
         network: The network to predict.
 
     Returns:
-        Weight and activation tables, shape (L, 7) each; they never grow with bits.
+        Terms as those of the tables; they never grow from a value of a knob to the next.
     """
     rows = np.concatenate([layer_features(load_network(table.network)) for table in tables])
     # Every network counts alike, however many layers it has.
@@ -99,17 +99,18 @@ def fit_and_predict(
     scale = np.sqrt(np.average((rows - center) ** 2, axis=0, weights=weights)) + 1e-9
     inputs = (rows - center) / scale
     wanted = (layer_features(network) - center) / scale
-    predicted = []
-    for operand in ("weight", "activation"):
-        targets = np.log(
-            np.maximum(np.concatenate([getattr(table, operand) for table in tables]), FLOOR)
-        )
+    gram = inputs.T @ (weights[:, None] * inputs) + RIDGE * np.eye(inputs.shape[1])
+    predicted = {}
+    for axes in tables[0].terms:
+        measured = np.concatenate([table.terms[axes] for table in tables])
+        targets = np.log(np.maximum(measured, FLOOR)).reshape(len(rows), -1)
         mean = np.average(targets, axis=0, weights=weights)
-        gram = inputs.T @ (weights[:, None] * inputs) + RIDGE * np.eye(inputs.shape[1])
         slopes = np.linalg.solve(gram, inputs.T @ (weights[:, None] * (targets - mean)))
-        logs = wanted @ slopes + mean
-        predicted.append(np.exp(np.minimum.accumulate(logs, axis=1)))
-    return predicted[0], predicted[1]
+        logs = (wanted @ slopes + mean).reshape(-1, *measured.shape[1:])
+        for axis in range(1, logs.ndim):
+            logs = np.minimum.accumulate(logs, axis=axis)
+        predicted[axes] = np.exp(logs)
+    return predicted
 
 
 def leave_one_out(tables: Sequence[SensitivityTable]) -> list[LeftOut]:
@@ -137,17 +138,16 @@ def judge_prediction(table: SensitivityTable, others: Sequence[SensitivityTable]
     Returns:
         How well that went.
     """
-    weight, activation = fit_and_predict(others, load_network(table.network))
+    terms = fit_and_predict(others, load_network(table.network))
     logs = [
-        np.log(np.maximum(predicted, FLOOR) / np.maximum(measured, FLOOR))
-        for predicted, measured in ((weight, table.weight), (activation, table.activation))
+        np.log(np.maximum(predicted, FLOOR) / np.maximum(table.terms[axes], FLOOR)).ravel()
+        for axes, predicted in terms.items()
     ]
-    predicted = replace(table, weight=weight, activation=activation)
-    judged = judge(predicted, load_designs(table.network))
+    judged = judge(replace(table, terms=terms), load_designs(table.network))
     guesses = np.median([other.drop_map(judged.sums) for other in others], axis=0)
     return LeftOut(
         table.network,
-        float(np.exp(np.abs(np.stack(logs)).mean())),
+        float(np.exp(np.abs(np.concatenate(logs)).mean())),
         judged.spearman,
         float(np.abs(guesses - judged.drops)[judged.small].mean()),
     )
@@ -174,14 +174,13 @@ def predict_table(network: str, tables: Sequence[SensitivityTable]) -> Sensitivi
     Returns:
         The table.
     """
-    weight, activation = fit_and_predict(tables, load_network(network))
     borrowed = next(table for table in tables if table.network == PREDICTED[network])
     return SensitivityTable(
         network,
         "predicted",
         tuple(layer.name for layer in load_network(network).layers),
-        weight,
-        activation,
+        borrowed.space,
+        fit_and_predict(tables, load_network(network)),
         borrowed.drop_map,
         {
             "recipe": borrowed.provenance["recipe"],

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 from tqdm import trange
 
+from lrmp.accuracy.model.bit_widths import BIT_WIDTHS
 from lrmp.accuracy.model.digits import (
     WEIGHTS,
     Floats,
@@ -24,7 +25,6 @@ from lrmp.accuracy.model.digits import (
     to_maps,
 )
 from lrmp.hardware.networks import load_network
-from lrmp.hardware.space.design import BIT_WIDTHS
 
 EPOCHS = 150
 BATCH = 64

@@ -1,12 +1,14 @@
-"""The result of running a design, and designs as text."""
+"""The result of running a design, and how both stand in files."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Bits = tuple[list[int], list[int]]
+from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.hardware.space.design_space import DesignSpace
+from lrmp.hardware.space.knob import Value
 
 
 @dataclass(frozen=True)
@@ -58,36 +60,44 @@ class DesignResult:
         return float(low), float(high)
 
 
-def design_text(bits: NDArray[np.int64]) -> str:
-    """Write a design as two words of digits, weights and activations.
+def settings_of(
+    results: Sequence[dict[str, Any]], space: DesignSpace, layers: Sequence[str]
+) -> IntArray:
+    """Read the designs of results.
 
     Args:
-        bits: Shape (2, L), each 2..8.
+        results: N lines of a designs' file.
+        space: The knobs.
+        layers: Names of the L layers.
 
     Returns:
-        Such as ``"8654/8888"``.
+        Settings, shape (N, L, K).
+
+    Raises:
+        DesignError: If a design has other knobs, values or layers.
     """
-    return "/".join("".join(map(str, row)) for row in bits.tolist())
+    settings = [space.encode(line["design"], layers) for line in results]
+    return np.array(settings, dtype=np.int64).reshape(-1, len(layers), len(space))
 
 
-def design_bits(text: str) -> Bits:
-    """Read a design back.
+def design_values(settings: IntArray, space: DesignSpace) -> dict[str, list[Value]]:
+    """Write a design down.
 
     Args:
-        text: As ``design_text`` writes it.
+        settings: Shape (L, K).
+        space: The knobs.
 
     Returns:
-        Weight and activation bits.
+        For every knob its value in every layer.
     """
-    weights, _, activations = text.partition("/")
-    return [int(digit) for digit in weights], [int(digit) for digit in activations]
+    return {name: values.tolist() for name, values in space.decode(settings).items()}
 
 
 def design_result(entry: dict[str, Any]) -> DesignResult:
     """Read the result of a design back.
 
     Args:
-        entry: A line of the log.
+        entry: A line of the designs' file.
 
     Returns:
         The result.

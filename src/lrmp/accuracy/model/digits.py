@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
+from lrmp.accuracy.model.bit_widths import BIT_WIDTHS, MIN_BITS
 from lrmp.errors import AccuracyTableError, DesignError
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.networks import load_network
@@ -32,7 +33,6 @@ Floats = NDArray[np.float32]
 Split = Literal["train", "search", "test"]
 
 WEIGHTS = "digits_cnn.safetensors"
-BIT_WIDTHS: tuple[int, ...] = tuple(map(int, PRECISION["weight_bits"].values))
 REMEMBERED_DESIGNS = 4096
 BLOCK = 128
 
@@ -143,9 +143,9 @@ class QuantizedLayer:
         Returns:
             Outputs before the activation function, shape (N, P, M).
         """
-        weights = self.integer_weights[weight_bits - BIT_WIDTHS[0]]
-        weight_step = self.weight_steps[weight_bits - BIT_WIDTHS[0]]
-        step = self.activation_steps[activation_bits - BIT_WIDTHS[0]]
+        weights = self.integer_weights[weight_bits - MIN_BITS]
+        weight_step = self.weight_steps[weight_bits - MIN_BITS]
+        step = self.activation_steps[activation_bits - MIN_BITS]
         count, positions = len(maps), self.layer.positions
         outputs = np.empty((count * positions, self.layer.columns), np.float32)
         # Blocks of images with one product each take three quarters of the time of
@@ -250,10 +250,11 @@ class DigitsAccuracy:
 
     Args:
         network: The digits network; None means just that.
-        space: The knobs: bits of weights and activations.
+        space: The knobs: bits of weights and activations, 2..8 or fewer of these widths.
 
     Raises:
-        AccuracyTableError: If it is another network or space, or the weight file is damaged.
+        AccuracyTableError: If it is another network, the space has other knobs or values, or the
+            weight file is damaged.
     """
 
     kind: AccuracyKind = "network"
@@ -266,17 +267,23 @@ class DigitsAccuracy:
             raise AccuracyTableError(
                 f"Expected network digits_cnn, the one with trained weights, got {network.name}."
             )
-        if space != PRECISION:
+        if set(space.names) != set(PRECISION.names):
             raise AccuracyTableError(
-                f"Expected the knobs {', '.join(PRECISION.names)} in all layers for the digits "
-                f"network, got {', '.join(space.names)}."
+                f"Expected the knobs {' and '.join(PRECISION.names)} for the digits network, got "
+                f"{', '.join(space.names)}. For others, give accuracy= as points by layer."
             )
+        for knob in space:
+            if wrong := [value for value in knob.values if value not in BIT_WIDTHS]:
+                raise AccuracyTableError(
+                    f"Expected {knob.name} that the digits network has quantiser steps for, "
+                    f"{BIT_WIDTHS[0]} to {BIT_WIDTHS[-1]}, got {wrong[0]!r}."
+                )
         self.space = space
         self._layers = load_quantized_layers(network)
         self._remembered: OrderedDict[bytes, float] = OrderedDict()
         self._prefix: list[tuple[tuple[int, int], Floats]] = []
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of the weight file and the version of the splits."""
         weights = resources.files("lrmp.accuracy.model").joinpath(WEIGHTS).read_bytes()
@@ -355,12 +362,12 @@ class DigitsAccuracy:
         return np.array([self.drop(Design(self.space, *design)) for design in designs])
 
     def sensitivities(self) -> NDArray[np.float64]:
-        """Measure the drops with one knob of one layer at 2 bits, shape (5, 2).
+        """Measure the drops with one knob of one layer at its lowest value, shape (5, 2).
 
         Returns:
             Percentage points; the search images decide.
         """
-        return _sensitivities().copy()
+        return _sensitivities(self.space).copy()
 
     def test_drop(self, design: Design) -> float:
         """Measure the drop on the test images.
@@ -396,14 +403,14 @@ class DigitsAccuracy:
 
 
 @cache  # all tasks of the network ask; a second each
-def _sensitivities() -> NDArray[np.float64]:
-    accuracy = DigitsAccuracy()
-    layers, space = len(accuracy._layers), accuracy.space
+def _sensitivities(space: DesignSpace) -> NDArray[np.float64]:
+    accuracy = DigitsAccuracy(space=space)
+    layers = len(accuracy._layers)
     points = np.zeros((layers, len(space)))
     ones = np.ones(layers, dtype=np.int64)
     for layer, knob in np.ndindex(*points.shape):
         settings = space.plain_settings(layers)
-        settings[layer, knob] = 0
+        settings[layer, knob] = space.choices(layer)[knob][0]
         points[layer, knob] = max(0.0, accuracy.drop(Design(space, settings, ones)))
     return points
 

@@ -10,30 +10,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lrmp.accuracy.model.design_result import design_bits, design_result
+from lrmp.accuracy.model.design_result import design_result, settings_of
 from lrmp.accuracy.model.drop_map import DropMap
 from lrmp.accuracy.model.sensitivity_table import (
     SensitivityTable,
     load_designs,
     load_table,
     shipped_networks,
-    table_sums,
 )
+from lrmp.accuracy.model.table import TableAccuracy
 
 
 def fit_drop_map(
-    weight: NDArray[np.float64],
-    activation: NDArray[np.float64],
-    results: Sequence[dict[str, Any]],
-    ceiling: float,
+    table: TableAccuracy, results: Sequence[dict[str, Any]], ceiling: float
 ) -> DropMap:
     """Fit the map from a table's sum to a drop.
 
     Args:
-        weight: Divergences by layer and weight bits, shape (L, 7).
-        activation: Divergences by layer and activation bits, shape (L, 7).
+        table: Of divergences.
         results: Lines of the designs' file; those of the search split count.
         ceiling: What the map stays below, in points.
 
@@ -44,9 +39,9 @@ def fit_drop_map(
         AccuracyTableError: If the designs do not say how drops grow with sums.
     """
     lines = [line for line in results if line["split"] == "search"]
-    bits = np.array([design_bits(line["design"]) for line in lines])
     drops = np.array([design_result(line).drop for line in lines])
-    return DropMap.fit(table_sums(weight, activation, bits[:, 0], bits[:, 1]), drops, ceiling)
+    settings = settings_of(lines, table.space, [""] * table.layers)
+    return DropMap.fit(table.sums(settings), drops, ceiling)
 
 
 def refit(table: SensitivityTable, results: Sequence[dict[str, Any]]) -> SensitivityTable:
@@ -59,8 +54,8 @@ def refit(table: SensitivityTable, results: Sequence[dict[str, Any]]) -> Sensiti
     Returns:
         The table with the map that its designs give.
     """
-    ceiling = table.drop_map.ceiling
-    return replace(table, drop_map=fit_drop_map(table.weight, table.activation, results, ceiling))
+    own = table.accuracy(table.space)
+    return replace(table, drop_map=fit_drop_map(own, results, table.drop_map.ceiling))
 
 
 def main() -> None:

@@ -1,75 +1,109 @@
 """Sensitivity tables as they are shipped: numbers, map and provenance in one text file."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import resources
 from typing import Any, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lrmp.accuracy.model.drop_map import DropMap
-from lrmp.accuracy.model.table import TableAccuracy
+from lrmp.accuracy.model.table import Axes, Floats, TableAccuracy
 from lrmp.errors import AccuracyTableError, unknown_name, unlike_names
 from lrmp.foreign_text import parse_json
+from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.networks.network import Network
 from lrmp.hardware.space.design_space import DesignSpace
+from lrmp.hardware.space.knob import Knob, Value
 from lrmp.hardware.space.precision import PRECISION
 
 FOLDER = "lrmp.accuracy.tables"
-FORMAT = 1
-BIT_WIDTHS = tuple(range(2, 9))  # TODO helper: by knob
+FORMAT = 2
+_TIMES = " x "  # joins the knobs of a term in the file
 
 TableKind = Literal["measured", "predicted"]
 
 
 @dataclass(frozen=True)
 class SensitivityTable:
-    """Divergence of every layer by operand and bits, and the map from their sum to a drop.
+    """Divergences of every layer by the values of its knobs, and the map from their sum to a drop.
 
     Attributes:
         network: Its name.
         kind: ``"measured"`` on the network, or ``"predicted"`` from other networks' tables.
         layers: Names in network order.
-        weight: Mean Kullback-Leibler divergence in nats when only this layer's weights are
-            rounded to 2..8 bits, shape (L, 7).
-        activation: The same for the layer's input.
-        drop_map: From the sum over layers to percentage points.
+        space: The knobs that were turned, with their values.
+        terms: For one knob, or a few together, the mean Kullback-Leibler divergence in nats when
+            only they are turned, and in one layer alone; shape (L, V, ...), an axis per knob.
+        drop_map: From the sum over layers and terms to percentage points.
         provenance: Weights, images, recipe, command and versions.
+
+    Raises:
+        AccuracyTableError: If a term has no number for some value or layer.
+        DesignError: If a term is one of an unknown knob.
     """
 
     network: str
     kind: TableKind
     layers: tuple[str, ...]
-    weight: NDArray[np.float64]
-    activation: NDArray[np.float64]
+    space: DesignSpace
+    terms: Mapping[tuple[str, ...], Floats]
     drop_map: DropMap
     provenance: dict[str, Any]
 
-    def sums(self, weight_bits: Any, activation_bits: Any) -> NDArray[np.float64]:
+    def __post_init__(self) -> None:
+        for axes, entries in self.terms.items():
+            shape = (len(self.layers), *(len(self.space[name]) for name in axes))
+            if entries.shape != shape:
+                raise AccuracyTableError(
+                    f"Expected the divergences of {_TIMES.join(axes)} to be of shape {shape}, for "
+                    f"layers and values; got {entries.shape}."
+                )
+
+    def sums(self, settings: IntArray) -> Floats:
         """Sum the divergences of designs.
 
         Args:
-            weight_bits: Shape (..., L), each 2..8.
-            activation_bits: Shape (..., L), each 2..8.
+            settings: Places of values in the table's own space, shape (..., L, K).
 
         Returns:
             Shape (...), in nats.
         """
-        return table_sums(self.weight, self.activation, weight_bits, activation_bits)
+        return self._in_own_space.sums(settings)
 
     def accuracy(self, space: DesignSpace = PRECISION) -> TableAccuracy:
         """Return the accuracy model that tasks use.
 
         Args:
-            space: The knobs.
+            space: Knobs of the table, with some or all of their values; one that is left out keeps
+                its plain value.
 
         Returns:
             The model; predicted tables are estimates.
+
+        Raises:
+            AccuracyTableError: If the table lacks a knob or a value of the space.
         """
+        terms: dict[Axes, Floats] = {}
+        for axes, entries in self.terms.items():
+            kept, values = self._within(space, axes, entries)
+            terms[kept] = terms.get(kept, 0) + values
+        covered = {name for axes in terms for name in axes}
+        if missing := [name for name in space.names if name not in covered]:
+            raise AccuracyTableError(
+                f"Expected the sensitivity table of {self.network} to hold every knob of the "
+                f"design space, got none for {missing[0]}: it holds {', '.join(self.space.names)}. "
+                "Measure the network again with that knob."
+            )
+        constant = terms.pop((), None)
+        if constant is not None:
+            first = next(iter(terms))
+            terms[first] = (terms[first].T + constant).T
         weights = self.provenance.get("weights", "")
         return TableAccuracy(
-            {"weight_bits": self.weight, "activation_bits": self.activation},
+            terms,
             f"{self.kind} sensitivity table of {self.network}"
             + (
                 f" ({self.provenance.get('recipe', 'no recipe named')}; {weights})"
@@ -81,18 +115,46 @@ class SensitivityTable:
             space=space,
         )
 
+    def _within(
+        self, space: DesignSpace, axes: tuple[str, ...], entries: Floats
+    ) -> tuple[tuple[str, ...], Floats]:
+        """Take the values of a space from a term: its knobs in their order, the others plain."""
+        kept = tuple(name for name in space.names if name in axes)
+        order = [0, *(1 + axes.index(name) for name in kept)]
+        for axis, name in enumerate(axes, start=1):
+            own = self.space[name]
+            if name not in kept:
+                entries = entries.take([own.plain_index], axis)
+                order.append(axis)
+                continue
+            if missing := [value for value in space[name].values if value not in own.values]:
+                raise AccuracyTableError(
+                    f"Expected {name} {own.range}, which the sensitivity table of {self.network} "
+                    f"holds, got {missing[0]}. Take these values, or measure the network again."
+                )
+            entries = entries.take([own.values.index(value) for value in space[name].values], axis)
+        ordered = entries.transpose(order)
+        return kept, ordered.reshape(ordered.shape[: 1 + len(kept)])
+
+    @cached_property
+    def _in_own_space(self) -> TableAccuracy:
+        return self.accuracy(self.space)
+
     def to_text(self) -> str:
         """Write the table as JSON with one line per layer, so that changes show in a diff.
 
         Returns:
             The text.
         """
+        knobs = [f"    {json.dumps(knob.to_json())}" for knob in self.space]
         rows = [
-            f"    {json.dumps({'name': name})[:-1]}, "
-            f'"weight": {_numbers(weight)}, "activation": {_numbers(activation)}}}'
-            for name, weight, activation in zip(
-                self.layers, self.weight, self.activation, strict=True
+            f"    {json.dumps({'name': name})[:-1]}"
+            + "".join(
+                f", {json.dumps(_TIMES.join(axes))}: {_numbers(entries[place])}"
+                for axes, entries in self.terms.items()
             )
+            + "}"
+            for place, name in enumerate(self.layers)
         ]
         head = {"format": FORMAT, "network": self.network, "kind": self.kind}
         lines = [f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]
@@ -102,7 +164,9 @@ class SensitivityTable:
                 "{",
                 *lines,
                 f'  "provenance": {provenance},',
-                f'  "bits": {list(BIT_WIDTHS)},',
+                '  "knobs": [',
+                ",\n".join(knobs),
+                "  ],",
                 '  "layers": [',
                 ",\n".join(rows),
                 "  ],",
@@ -131,20 +195,16 @@ class SensitivityTable:
         """
         try:
             document = parse_json(text)
-            if document["format"] != FORMAT or document["bits"] != list(BIT_WIDTHS):
+            if document["format"] != FORMAT:
                 raise AccuracyTableError(
-                    f"Expected format {FORMAT} and bits 2..8 of a sensitivity table, got "
-                    f"{document['format']!r} and {document['bits']!r}."
+                    f"Expected format {FORMAT} of a sensitivity table, got {document['format']!r}."
                 )
             if document["kind"] not in ("measured", "predicted"):
                 raise AccuracyTableError(
                     f"Expected kind measured or predicted, got {document['kind']!r}."
                 )
-            weight, activation = (
-                np.array([row[operand] for row in document["layers"]], dtype=np.float64)
-                for operand in ("weight", "activation")
-            )
-            layers = tuple(row["name"] for row in document["layers"])
+            rows = document["layers"]
+            layers = tuple(row["name"] for row in rows)
             for name, kind, values in (
                 ("names of network and layers as text", str, (document["network"], *layers)),
                 ("provenance by name", dict, (document["provenance"],)),
@@ -155,41 +215,21 @@ class SensitivityTable:
                 document["network"],
                 document["kind"],
                 layers,
-                weight,
-                activation,
+                DesignSpace(tuple(_knob(**entry) for entry in document["knobs"])),
+                {
+                    tuple(term.split(_TIMES)): np.array([row[term] for row in rows], np.float64)
+                    for term in rows[0]
+                    if term != "name"
+                },
                 DropMap(**document["drop_map"]),
                 document["provenance"],
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             if isinstance(error, AccuracyTableError):
                 raise
             raise AccuracyTableError(
                 f"Expected a sensitivity table, got a text that is none: {error!r}."
             ) from error
-
-
-def table_sums(
-    weight: NDArray[np.float64],
-    activation: NDArray[np.float64],
-    weight_bits: Any,
-    activation_bits: Any,
-) -> NDArray[np.float64]:
-    """Sum the divergences of designs.
-
-    Args:
-        weight: Divergences by layer and weight bits, shape (L, 7).
-        activation: Divergences by layer and activation bits, shape (L, 7).
-        weight_bits: Shape (..., L), each 2..8.
-        activation_bits: Shape (..., L), each 2..8.
-
-    Returns:
-        Shape (...), in nats.
-    """
-    place, least = np.arange(len(weight)), BIT_WIDTHS[0]
-    weights = weight[place, np.asarray(weight_bits) - least].sum(-1)
-    activations = activation[place, np.asarray(activation_bits) - least].sum(-1)
-    total: NDArray[np.float64] = weights + activations
-    return total
 
 
 def shipped_networks() -> list[str]:
@@ -249,7 +289,8 @@ def shipped_accuracy(network: Network, space: DesignSpace = PRECISION) -> TableA
         The model.
 
     Raises:
-        AccuracyTableError: If there is no table, or its layers are not the network's.
+        AccuracyTableError: If there is no table, or its layers are not the network's, or it lacks
+            a knob or a value of the space.
     """
     table = load_table(network.name)
     layers = tuple(layer.name for layer in network.layers)
@@ -261,5 +302,31 @@ def shipped_accuracy(network: Network, space: DesignSpace = PRECISION) -> TableA
     return table.accuracy(space)
 
 
-def _numbers(values: NDArray[np.float64]) -> str:
-    return f"[{', '.join(f'{value:.5g}' for value in values.tolist())}]"
+def shipped_divergences(network: str, space: DesignSpace) -> TableAccuracy | None:
+    """Look for what is known of a network's divergences.
+
+    Args:
+        network: Its name.
+        space: The knobs.
+
+    Returns:
+        The model of its shipped table; None if there is no table, or it lacks a knob or a value.
+    """
+    if network not in shipped_networks():
+        return None
+    table = load_table(network)
+    try:
+        return table.accuracy(space)
+    except AccuracyTableError:
+        return None
+
+
+def _numbers(values: Floats) -> str:
+    if values.ndim == 0:
+        return f"{values:.5g}"
+    return f"[{', '.join(map(_numbers, values))}]"
+
+
+def _knob(name: str, values: list[Value], plain: Value) -> Knob:
+    """Read a knob without its effects: a table says what they do to the network."""
+    return Knob(name, tuple(values), plain)

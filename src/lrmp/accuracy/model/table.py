@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -85,11 +84,11 @@ class TableAccuracy:
             )
         self.layers = len(next(iter(self.terms.values())))
         self.tables = [
-            SettingTable(tuple(map(space.place, axes)), _flat(values))
+            SettingTable(tuple(map(space.place, axes)), values.reshape(self.layers, -1))
             for axes, values in self.terms.items()
         ]
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of every bit of the terms, of the map, and of whether this is an estimate.
 
@@ -126,8 +125,10 @@ class TableAccuracy:
         Returns:
             Shape (...), in the unit of the terms.
         """
-        first, *others = (values.sum(axis=-1) for values in self.term_values(settings))
-        total: Floats = sum(others, first)
+        first, *others = self.term_values(settings)
+        total: Floats = first.sum(axis=-1)
+        for values in others:
+            total = total + values.sum(axis=-1)
         return total
 
     def drop(self, design: Design) -> float:
@@ -209,10 +210,3 @@ class TableAccuracy:
         table += 0.0  # -0.0 is 0.0
         table.flags.writeable = False
         return table
-
-
-def _flat(values: Floats) -> Floats:
-    """Put the layers last, as settings are looked up."""
-    flat = np.ascontiguousarray(np.moveaxis(values, 0, -1)).reshape(-1)
-    flat.flags.writeable = False
-    return flat

@@ -45,7 +45,7 @@ _DAMAGE = (
 )
 
 
-def read_arrays(path: Path, names: tuple[str, ...]) -> list[NDArray[np.generic]]:
+def read_arrays(path: Path, names: tuple[str, ...]) -> list[NDArray[Any]]:
     """Read arrays by name; pickled objects are refused.
 
     Args:
@@ -76,7 +76,7 @@ def read_arrays(path: Path, names: tuple[str, ...]) -> list[NDArray[np.generic]]
         ) from error
 
 
-def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[np.generic]:
+def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
     """Read an array that is as large as the archive and its own header say."""
     if member.file_size > MAX_ARCHIVE_BYTES:
         raise ValueError(f"{member.filename} takes {member.file_size} bytes when unpacked")
@@ -110,7 +110,7 @@ def read_pixel_archive(path: Path, images: str, labels: str) -> ImageSet:
     """
     pixels, classes = read_arrays(path, (images, labels))
     _check_integers(path, labels, classes)
-    return ImageSet(np.asarray(pixels, dtype=pixels.dtype), classes.astype(np.int64))
+    return ImageSet(pixels, classes.astype(np.int64))
 
 
 def _check_integers(path: Path, name: str, array: NDArray[np.generic]) -> None:

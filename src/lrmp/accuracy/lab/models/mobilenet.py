@@ -34,16 +34,16 @@ def convolution(
 class TensorFlowPaddedConv2d(nn.Conv2d):
     """A 3 x 3 convolution of stride 2 with "same" padding as TensorFlow does it on even sizes."""
 
-    def forward(self, maps: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  as the parent's
         """Convolve.
 
         Args:
-            maps: Shape (N, C, height, width), height and width even.
+            input: Shape (N, C, height, width), height and width even.
 
         Returns:
             Shape (N, M, height / 2, width / 2).
         """
-        return super().forward(nn.functional.pad(maps, (0, 1, 0, 1)))
+        return super().forward(nn.functional.pad(input, (0, 1, 0, 1)))
 
 
 class InvertedResidual(nn.Module):

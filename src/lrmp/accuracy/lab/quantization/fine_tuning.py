@@ -1,4 +1,4 @@
-"""The recipe ``qat-1``: fine-tuning at given bits, with learned step sizes.
+"""The recipe ``qat-1``: fine-tuning a design, with learned step sizes.
 
 Learned step size quantisation (Esser et al., ICLR 2020) on torch's native learnable fake-quantise
 operators: rounding passes gradients straight through, steps learn with the gradient scale of the
@@ -7,7 +7,6 @@ paper, and everything starts from ``ptq-1``. Adam, cosine schedule, cross-entrop
 
 import copy
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,9 +20,9 @@ from tqdm import trange
 from lrmp.accuracy.lab.quantization.layers import QuantizedLayer, QuantizedProduct
 from lrmp.accuracy.lab.quantization.network import QuantizedNetwork
 from lrmp.accuracy.lab.quantization.steps import activation_range, weight_range
+from lrmp.accuracy.model.bit_widths import MIN_BITS
 from lrmp.errors import AccuracyDataError
-from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.hardware.space.design import MIN_BITS
+from lrmp.hardware.space.design import Design
 from lrmp.whole_file import replacing, write_whole
 
 
@@ -50,7 +49,10 @@ class TrainableLayer(nn.Module):
     """A convolution or fully connected layer at fixed bits whose weights and steps learn.
 
     Args:
-        layer: A calibrated layer that has been given bits.
+        layer: A calibrated layer whose knobs are set.
+
+    Raises:
+        AccuracyDataError: If its weights or inputs are not rounded.
     """
 
     weight_zero: Tensor
@@ -59,7 +61,10 @@ class TrainableLayer(nn.Module):
     def __init__(self, layer: QuantizedProduct) -> None:
         super().__init__()
         if layer.weight_bits is None or layer.activation_bits is None:
-            raise AccuracyDataError("Expected a layer with bits. Call set_bits first.")
+            raise AccuracyDataError(
+                "Expected a design that rounds weights and inputs, whose steps qat-1 trains; got "
+                f"{layer.weight_bits} and {layer.activation_bits} bits."
+            )
         assert layer.weight_steps is not None
         self.module = copy.deepcopy(layer.module)
         self.module.weight = nn.Parameter(layer.float_weight.clone())
@@ -71,6 +76,7 @@ class TrainableLayer(nn.Module):
         self.weight_step = nn.Parameter(layer.weight_steps[layer.weight_bits - MIN_BITS].clone())
         step = layer.activation_steps[layer.activation_bits - MIN_BITS]
         self.activation_step = nn.Parameter(torch.tensor([step], dtype=torch.float32))
+        self.on_outputs = layer.on_outputs
         self.register_buffer("weight_zero", torch.zeros_like(self.weight_step))
         self.register_buffer("activation_zero", torch.zeros(1))
 
@@ -86,7 +92,7 @@ class TrainableLayer(nn.Module):
         weight = self.module.weight
         # LSQ's gradient scale: 1 / sqrt(values per step * largest integer).
         per_step = weight.numel() / len(self.weight_step)
-        rounded = torch._fake_quantize_learnable_per_channel_affine(
+        rounded = torch.ops.aten._fake_quantize_learnable_per_channel_affine(
             weight,
             self.weight_step,
             self.weight_zero,
@@ -95,7 +101,7 @@ class TrainableLayer(nn.Module):
             float((per_step * self.weight_range[1]) ** -0.5),
         )
         values = inputs.numel() / len(inputs)
-        inputs = torch._fake_quantize_learnable_per_tensor_affine(
+        inputs = torch.ops.aten._fake_quantize_learnable_per_tensor_affine(
             inputs,
             self.activation_step,
             self.activation_zero,
@@ -103,29 +109,27 @@ class TrainableLayer(nn.Module):
             float((values * self.activation_range[1]) ** -0.5),
         )
         outputs: Tensor = torch.func.functional_call(self.module, {"weight": rounded}, (inputs,))
+        for change in self.on_outputs:
+            outputs = change(outputs)
         return outputs
 
 
-def trainable_copy(
-    network: QuantizedNetwork,
-    weight_bits: Sequence[int] | IntArray,
-    activation_bits: Sequence[int] | IntArray,
-) -> nn.Module:
-    """Copy a calibrated network at given bits into one that learns.
+def trainable_copy(network: QuantizedNetwork, design: Design) -> nn.Module:
+    """Copy a calibrated network in some design into one that learns.
 
     Args:
         network: Calibrated; left as it was, in float.
-        weight_bits: Shape (L,), each 2..8.
-        activation_bits: Shape (L,), each 2..8.
+        design: Of L layers; it rounds weights and inputs.
 
     Returns:
         The module; before training it computes as the quantised network does.
 
     Raises:
-        AccuracyDataError: If a layer is an LSTM, which this recipe cannot train.
+        AccuracyDataError: If the network cannot have the design, or a layer is an LSTM, which this
+            recipe cannot train.
     """
-    network.set_bits(weight_bits, activation_bits)
     try:
+        network.set_design(design)
         model = copy.deepcopy(network.model).requires_grad_(False)
         for name, layer in list(model.named_modules()):
             if isinstance(layer, QuantizedProduct):

@@ -2,6 +2,7 @@
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -15,8 +16,8 @@ from lrmp.accuracy.lab.quantization.steps import (
     quantize_weight,
     weight_steps,
 )
+from lrmp.accuracy.model.bit_widths import BIT_WIDTHS, MIN_BITS
 from lrmp.errors import AccuracyDataError
-from lrmp.hardware.space.design import BIT_WIDTHS, MIN_BITS
 
 Mode = Literal["run", "observe"]
 
@@ -27,6 +28,8 @@ class QuantizedLayer(nn.Module, ABC):
     Attributes:
         weight_bits: 2..8, or None for float weights.
         activation_bits: 2..8, or None for float inputs.
+        on_outputs: What else is done to the outputs of the products, bias included, in this order;
+            knobs add to it.
         mode: ``"run"`` computes; ``"observe"`` computes in float and collects statistics.
         signed: Whether the inputs have negative values.
         weight_steps: Shape (7, M).
@@ -43,6 +46,7 @@ class QuantizedLayer(nn.Module, ABC):
         super().__init__()
         self.weight_bits: int | None = None
         self.activation_bits: int | None = None
+        self.on_outputs: list[Callable[[Tensor], Tensor]] = []
         self.mode: Mode = "run"
         self.signed = False
         self.weight_steps: Tensor | None = None
@@ -53,31 +57,51 @@ class QuantizedLayer(nn.Module, ABC):
         self._samples: list[Tensor] = []
         self._seen = 0
 
-    def set_bits(self, weight_bits: int | None, activation_bits: int | None) -> None:
-        """Choose the widths; None computes in float.
+    def set_float(self) -> None:
+        """Take back all that was set; compute as the float layer does."""
+        self.activation_bits = None
+        self.on_outputs = []
+        if self.weight_bits is not None:
+            self.weight_bits = None
+            self._use_weights(None)
+
+    def round_weights(self, bits: int) -> None:
+        """Compute with rounded weights from now on.
 
         Args:
-            weight_bits: 2..8 or None.
-            activation_bits: 2..8 or None.
+            bits: 2..8.
 
         Raises:
-            AccuracyDataError: If a width is not 2..8, or the layer is not calibrated.
+            AccuracyDataError: If the width is not 2..8, or the layer is not calibrated.
         """
-        for bits in (weight_bits, activation_bits):
-            if bits is None:
-                continue
-            if bits not in BIT_WIDTHS:
-                raise AccuracyDataError(f"Expected bits in 2..8 or None, got {bits!r}.")
-            if self.weight_steps is None:
-                raise AccuracyDataError("Expected a calibrated network. Call calibrate first.")
-        self.activation_bits = activation_bits
-        if weight_bits != self.weight_bits:
-            self.weight_bits = weight_bits
-            self._use_weights(weight_bits)
+        self._check_bits("weight_bits", bits)
+        self.weight_bits = bits
+        self._use_weights(bits)
+
+    def round_inputs(self, bits: int) -> None:
+        """Round inputs from now on.
+
+        Args:
+            bits: 2..8.
+
+        Raises:
+            AccuracyDataError: If the width is not 2..8, or the layer is not calibrated.
+        """
+        self._check_bits("activation_bits", bits)
+        self.activation_bits = bits
+
+    def _check_bits(self, name: str, bits: int) -> None:
+        if bits not in BIT_WIDTHS:
+            raise AccuracyDataError(
+                f"Expected {name} that the quantisers have steps for, {BIT_WIDTHS[0]} to "
+                f"{BIT_WIDTHS[-1]}, got {bits!r}."
+            )
+        if self.weight_steps is None:
+            raise AccuracyDataError("Expected a calibrated network. Call calibrate first.")
 
     def start_observing(self) -> None:
         """Forget earlier statistics and collect new ones."""
-        self.set_bits(None, None)
+        self.set_float()
         self.mode = "observe"
         self._samples, self._seen = [], 0
         self.signed = False
@@ -119,6 +143,11 @@ class QuantizedLayer(nn.Module, ABC):
         step = self.activation_steps[self.activation_bits - MIN_BITS]
         return quantize_activation(inputs, step, self.activation_bits, signed=self.signed)
 
+    def _change_outputs(self, outputs: Tensor) -> Tensor:
+        for change in self.on_outputs:
+            outputs = change(outputs)
+        return outputs
+
     @abstractmethod
     def _use_weights(self, bits: int | None) -> None:
         """Run with weights of so many bits from now on; None for the float ones."""
@@ -158,8 +187,7 @@ class QuantizedProduct(QuantizedLayer):
             self._observe(inputs)
             self._observe_patches(inputs)
             inputs = inputs.detach()
-        outputs: Tensor = self.module(self._quantize_input(inputs))
-        return outputs
+        return self._change_outputs(self.module(self._quantize_input(inputs)))
 
     def rounded_weight(self, bits: int) -> Tensor:
         """Return the weights as multiples of their steps; computed once.
@@ -190,7 +218,9 @@ class QuantizedProduct(QuantizedLayer):
                 correction = self.bias_corrections[bits - MIN_BITS]
                 bias = correction if bias is None else bias + correction
         self.module.weight = nn.Parameter(weight, requires_grad=False)
-        self.module.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
+        self.module.register_parameter(
+            "bias", None if bias is None else nn.Parameter(bias, requires_grad=False)
+        )
 
     def _observe_patches(self, inputs: Tensor) -> None:
         """Average the inputs that every weight is multiplied by, over images and positions.
@@ -287,7 +317,7 @@ class QuantizedLSTM(QuantizedLayer):
         outputs = []
         for step in from_inputs:
             gates = step + F.linear(self._quantize_input(hidden), self._weight[:, split:])
-            entry, forget, candidate, out = gates.chunk(4, 1)
+            entry, forget, candidate, out = self._change_outputs(gates).chunk(4, 1)
             cell = forget.sigmoid() * cell + entry.sigmoid() * candidate.tanh()
             hidden = out.sigmoid() * cell.tanh()
             outputs.append(hidden)
@@ -313,7 +343,7 @@ def quantized(module: nn.Module) -> QuantizedLayer:
         module: A convolution, a fully connected layer or an LSTM.
 
     Returns:
-        A layer that computes in float until it is given bits.
+        A layer that computes in float until knobs are set.
     """
     if isinstance(module, nn.LSTM):
         return QuantizedLSTM(module)

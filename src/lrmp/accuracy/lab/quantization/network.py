@@ -1,18 +1,19 @@
 """A quantised copy of a network."""
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lrmp.accuracy.lab.models.staged import WEIGHTED, Stage, StagedModel, layer_name
+from lrmp.accuracy.lab.network_effect import network_effect
 from lrmp.accuracy.lab.quantization.layers import QuantizedLayer, quantized
 from lrmp.accuracy.lab.quantization.recipe import Recipe, load_recipe
 from lrmp.errors import AccuracyDataError
-from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.hardware.space.design import Design
+from lrmp.hardware.space.design_space import DesignSpace
 
 #: Part of the recipes: which values are sampled depends on it.
 CALIBRATION_BATCH = 8
@@ -52,7 +53,7 @@ class QuantizedNetwork:
         return layer
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Compute the scores of images at the bits that are set.
+        """Compute the scores of images with the knobs that are set.
 
         Args:
             images: As the float network takes them.
@@ -95,34 +96,48 @@ class QuantizedNetwork:
                 layer.finish_observing(self.recipe)
         self.calibrated = True
 
-    def set_bits(
-        self,
-        weight_bits: Sequence[int] | IntArray,
-        activation_bits: Sequence[int] | IntArray,
-    ) -> None:
-        """Quantise all layers.
+    def set_design(self, design: Design) -> None:
+        """Do to every layer what the knobs of a design do, in the order of its space.
 
         Args:
-            weight_bits: Shape (L,), each 2..8.
-            activation_bits: Shape (L,), each 2..8.
+            design: Of L layers.
 
         Raises:
-            AccuracyDataError: If there is not one width of 2..8 per layer.
+            AccuracyDataError: If the design has another number of layers, or a knob says nothing of
+                networks or cannot have its value there.
         """
-        for name, bits in (("weight_bits", weight_bits), ("activation_bits", activation_bits)):
-            if np.shape(bits) != (len(self.layers),):
-                raise AccuracyDataError(
-                    f"Expected {name} for {len(self.layers)} layers, got shape {np.shape(bits)}."
-                )
-        for layer, weight, activation in zip(
-            self.layers.values(), weight_bits, activation_bits, strict=True
-        ):
-            layer.set_bits(int(weight), int(activation))
+        if len(design) != len(self.layers):
+            raise AccuracyDataError(
+                f"Expected a design of {len(self.layers)} layers, got one of {len(design)}."
+            )
+        self.set_float()
+        for knob in design.space:
+            effect = network_effect(knob)
+            values = design[knob.name].tolist()
+            for layer, value in zip(self.layers.values(), values, strict=True):
+                effect(layer, value)
+
+    def check(self, space: DesignSpace) -> None:
+        """Check that layers can have all values of all knobs; the first layer stands for all.
+
+        Args:
+            space: The knobs.
+
+        Raises:
+            AccuracyDataError: If a knob says nothing of networks or has a value that they cannot.
+        """
+        layer = next(iter(self.layers.values()))
+        try:
+            for knob in space:
+                for value in knob.values:
+                    network_effect(knob)(layer, value)
+        finally:
+            layer.set_float()
 
     def set_float(self) -> None:
         """Compute in float, as the network this is a copy of."""
         for layer in self.layers.values():
-            layer.set_bits(None, None)
+            layer.set_float()
 
 
 def fold_batch_norm(model: nn.Module) -> nn.Module:

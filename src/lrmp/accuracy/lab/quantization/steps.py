@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrmp.hardware.space.design import BIT_WIDTHS
+from lrmp.accuracy.model.bit_widths import BIT_WIDTHS
 
 
 def weight_range(bits: int) -> tuple[int, int]:
