@@ -125,9 +125,10 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
 
     ## Info
     Every step: the value executed of every knob, by its name: `weight_bits` and `activation_bits`;
-    of a knob whose values are labels, the place. The last step also: `design` (settings and copies), `report` (exact cost by layer), `gain`,
-    `accuracy_drop` (percentage points), `accuracy_is_estimate`, `proven_optimal` (whether the
-    oracle proved its copies optimal).
+    of a knob whose values are labels, the place, so that all are numbers. The last step also:
+    `design` (settings and copies), `report` (exact cost by layer), `gain`, `accuracy_drop`
+    (percentage points), `accuracy_is_estimate`, `proven_optimal` (whether the oracle proved its
+    copies optimal).
 
     ## Arguments
     | Parameter | Type | Default | Description |

@@ -73,7 +73,7 @@ class SettingChoice(gym.Wrapper[Observation, Action, Observation, Action]):
             inner: Places = self.env.get_wrapper_attr("choices")(layer)
             return inner
         allowed = (choices.tolist() for choices in self.space.choices(layer))
-        return tuple(map(reachable, self.places, allowed))
+        return tuple(map(reachable, self._inner_places, allowed))
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -106,8 +106,9 @@ class SettingChoice(gym.Wrapper[Observation, Action, Observation, Action]):
         if self._executed is None:
             return super().step(action)  # the environment says that it needs a reset
         requested = self._decode(action)
-        setting = self.execute(len(self._executed), requested)
-        observation, reward, terminated, truncated, info = super().step(self._encode(setting))
+        layer = len(self._executed)
+        asked = self._encode(layer, self.execute(layer, requested))
+        observation, reward, terminated, truncated, info = super().step(asked)
         executed = tuple(knob.numbers.index(info[knob.name]) for knob in self.space)
         self._executed = None if terminated else [*self._executed, executed]
         info |= {
@@ -141,10 +142,17 @@ class SettingChoice(gym.Wrapper[Observation, Action, Observation, Action]):
         # False for NaN
         return places[unit_to_place(value, count)] if 0 <= value <= 1 else None
 
-    def _encode(self, setting: Setting) -> Action:
-        """Turn a setting into an action of the wrapped environment; parts of 0..1 by middles."""
+    def _encode(self, layer: int, setting: Setting) -> Action:
+        """Find the action of the wrapped environment that leads to a setting, or next to it.
+
+        Of a Box it is the middle of a part.
+        """
         inner = self._inner_places
-        index = [places.index(place) for places, place in zip(inner, setting, strict=True)]
+        choices = SettingChoice.choices(self, layer)
+        index = [
+            min(range(len(places)), key=lambda i: abs(nearest(places[i], may) - place))
+            for places, may, place in zip(inner, choices, setting, strict=True)
+        ]
         if self._discrete:
             return np.array(index, dtype=np.int64)
         middles = [(i + 0.5) / len(places) for i, places in zip(index, inner, strict=True)]

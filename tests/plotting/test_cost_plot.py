@@ -9,6 +9,7 @@ from lrmp.hardware import (
     CYCLE_COMPONENTS,
     ENERGY_COMPONENTS,
     CostModel,
+    Design,
     load_network,
     load_preset,
 )
