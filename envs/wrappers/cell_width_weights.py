@@ -6,7 +6,7 @@ from gymnasium.utils import RecordConstructorArgs
 
 from lrmp.envs.forms.layerwise import Action
 from lrmp.envs.scoring.observation import Observation
-from lrmp.envs.wrappers.setting_choice import Places, SettingChoice
+from lrmp.envs.wrappers.setting_choice import Places, SettingChoice, reachable
 
 
 class CellWidthWeights(SettingChoice, RecordConstructorArgs):
@@ -43,12 +43,11 @@ class CellWidthWeights(SettingChoice, RecordConstructorArgs):
             layer: Its index.
 
         Returns:
-            For every knob places of values, ascending; of a layer that is pinned inside, the pinned
-            ones.
+            For every knob places of values, ascending; of a layer that may not have all multiples,
+            such as one that is pinned inside, the nearest to them.
         """
         inner = super().choices(layer)
-        multiples = tuple(p for p in inner[self._knob] if p in self.places[self._knob])
-        return self._with(inner, multiples or inner[self._knob])
+        return self._with(inner, reachable(self.places[self._knob], inner[self._knob]))
 
     def _with(self, places: Places, multiples: tuple[int, ...]) -> Places:
         return (*places[: self._knob], multiples, *places[self._knob + 1 :])

@@ -338,6 +338,32 @@ class DesignSpace(FrozenArrays):
             knob.name: knob.decode(settings[..., place]) for place, knob in enumerate(self.knobs)
         }
 
+    def numbers(self, settings: IntArray) -> dict[str, IntArray]:
+        """Turn settings into numbers by name, as infos and learning libraries want them.
+
+        Args:
+            settings: Shape (..., K).
+
+        Returns:
+            For every knob its values, or where they are labels their places; shape (...).
+        """
+        return {
+            knob.name: np.array(knob.numbers)[settings[..., place]]
+            for place, knob in enumerate(self.knobs)
+        }
+
+    def from_numbers(self, numbers: Mapping[str, IntArray]) -> IntArray:
+        """Turn back what ``numbers`` returns.
+
+        Args:
+            numbers: For every knob, shape (...).
+
+        Returns:
+            Settings, shape (..., K).
+        """
+        columns = [np.searchsorted(knob.numbers, numbers[knob.name]) for knob in self.knobs]
+        return np.stack(columns, axis=-1)
+
     def shown(self, setting: IntArray) -> str:
         """Write a setting in a few characters.
 

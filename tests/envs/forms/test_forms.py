@@ -121,7 +121,7 @@ def test_dense_reward_is_what_the_layer_changes(play, random_actions):
     bits, before = np.full((4, 2), 8), 0.0
     for layer, (_, reward, _, _, info) in enumerate(transitions[1:]):
         bits[layer] = info["weight_bits"], info["activation_bits"]
-        score = env.unwrapped.dynamics.outcome(*bits.T).reward()
+        score = env.unwrapped.dynamics.outcome(bits - 2).reward()
         assert reward == pytest.approx(score - before, rel=1e-12)
         before = score
 
@@ -147,7 +147,7 @@ def test_refinement_changes_one_bit_and_is_scored_at_once():
         assert observation[:8] == pytest.approx((expected.ravel() - 2) / 6)
         assert observation[-1] == pytest.approx((6 - step) / 6)
         assert info["action_possible"] is True
-        outcome = env.unwrapped.dynamics.outcome(*expected.T)
+        outcome = env.unwrapped.dynamics.outcome(expected - 2)
         assert total == pytest.approx(outcome.reward(), rel=1e-12)
         assert info["gain"] == outcome.gain
         assert not terminated

@@ -105,12 +105,7 @@ def test_custom_task_is_played_directly_and_through_make(play):
 def test_task_that_allows_no_drop_is_played(play):
     task = dataclasses.replace(load_task("LRMP-Digits-v0"), id="Custom", allowed_drop=0.0)
     env = LayerwiseEnv(task, discrete=True)
-    assert (
-        task.accuracy.drop(
-            Design.of({"weight_bits": np.full(5, 8), "activation_bits": np.full(5, 8)})
-        )
-        == 0
-    )
+    assert task.accuracy.drop(Design.plain(5)) == 0
     number = env.feature_names.index("accuracy_spent")
     spent = [step[0][number] for step in play(env, np.zeros((5, 2), int))]
     assert spent[0] == 0
@@ -120,11 +115,10 @@ def test_task_that_allows_no_drop_is_played(play):
 def infeasible_env(tiles_below):
     """Return an env whose budget lacks tiles for the last layer at 4 bits, and its actions."""
     task = load_task("LRMP-Digits-v0")
-    bits = np.array([2, 2, 2, 2, 4])
-    budget = task.cost_model.tiles_per_copy(bits).sum() - tiles_below
-    return LayerwiseEnv(
-        dataclasses.replace(task, id="Custom", budget=int(budget)), discrete=True
-    ), bits[:, None].repeat(2, axis=1) - 2
+    settings = np.repeat([[0, 0], [2, 2]], [4, 1], axis=0)
+    budget = int(task.cost_model.tiles_per_copy(settings).sum()) - tiles_below
+    task = dataclasses.replace(task, id="Custom", budget=budget)
+    return LayerwiseEnv(task, discrete=True), settings
 
 
 def test_design_over_the_budget_is_refused_with_both_numbers(play):
