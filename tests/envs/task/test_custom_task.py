@@ -341,7 +341,7 @@ def test_file_of_the_manual_is_described(capsys):
     task = read_task(path)
     for shown in (
         *(CUSTOM_ID, task.fingerprint, "lenet, 4 layers", "own-chip", "table (estimate)"),
-        f"{task.budget} tiles; the plain 8-bit design holds {task.cost_model.baseline.tiles}",
+        f"{task.budget} tiles; the plain design holds {task.cost_model.baseline.tiles}",
     ):
         assert shown in text
     line = text.splitlines()[-1].partition("gym.make")[2]
