@@ -220,6 +220,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         dynamics = self.dynamics
         self._settings: list[list[int]] = dynamics.plain.tolist()
         self._layer_cycles: list[int] = dynamics.start_cycles.tolist()
+        self._plain_tiles: list[int] = dynamics.start_tiles.tolist()
         self._tiles = int(dynamics.start_tiles.sum())
         self._cycles = int(dynamics.start_cycles.sum())
         self._spent = dynamics.start_spent
@@ -273,7 +274,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         self._spent = spent
         lookup = dynamics.lookup
         cycles = lookup.cycles(layer, setting)
-        self._tiles += lookup.tiles(layer, setting) - lookup.plain_tiles[layer]
+        self._tiles += lookup.tiles(layer, setting) - self._plain_tiles[layer]
         self._cycles += cycles - self._layer_cycles[layer]
         self._layer_cycles[layer] = cycles
         self._step = None if terminated else layer + 1

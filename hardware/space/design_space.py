@@ -15,6 +15,7 @@ from lrmp.hardware.integers import as_integers
 from lrmp.hardware.space.computation import Computation
 from lrmp.hardware.space.knob import Knob, Value
 
+_FIELDS = tuple(field.name for field in fields(Computation))
 #: For each layer the values that it may have.
 LayerValues = Sequence[Sequence[Value]]
 
@@ -387,7 +388,7 @@ class DesignSpace(FrozenArrays):
         Raises:
             DesignError: If an effect returns no integers >= 1 and < 2**31, or other axes.
         """
-        layers = max(getattr(computation, field.name).shape[-1] for field in fields(Computation))
+        layers = max(getattr(computation, field).shape[-1] for field in _FIELDS)
         for place, knob in enumerate(self.knobs):
             shape = [1] * (len(self) + 1)
             shape[place] = len(knob)
@@ -494,7 +495,7 @@ def _checked(
     before: Computation, after: Computation, name: str, sizes: tuple[int, ...]
 ) -> Computation:
     """Check what the effect of a knob changed, for settings and layers of some sizes."""
-    arrays = {field.name: getattr(after, field.name) for field in fields(Computation)}
+    arrays = {field: getattr(after, field) for field in _FIELDS}
     for field, values in arrays.items():
         if values is getattr(before, field):
             continue

@@ -15,7 +15,9 @@ from lrmp.envs import (
     make_task,
     stored_optimum,
 )
-from lrmp.errors import TaskError
+from lrmp.errors import DesignError, TaskError
+from lrmp.hardware.space.design_space import DesignSpace
+from lrmp.hardware.space.precision import weight_bits
 
 every_task = pytest.mark.parametrize("task_id", TASKS)
 
@@ -111,3 +113,14 @@ def test_no_score_is_normalised_where_nothing_beats_the_baseline(value):
         TaskError, match=rf"Expected an optimum above 0, .* got {value} for LRMP-ResNet18-v0\. Comp"
     ):
         optimum.normalised(0.5)
+
+
+def test_an_optimum_is_of_its_own_design_space():
+    task = load_task("LRMP-LeNet-v0")
+    space = DesignSpace((weight_bits(),))
+    assert stored_optimum(replace(task, space=space)) is None
+    text = stored_optimum(task).to_text()
+    with pytest.raises(
+        DesignError, match="to be one of replication, weight_bits; got 'activation_b"
+    ):
+        Optimum.from_text(text, space)
