@@ -29,7 +29,7 @@ class RefineEnv(gym.Env[Observation, int]):
 
     ## Description
     The task is that of `LayerwiseEnv`: chip, network, budget, accuracy and reward are the same, and
-    so is the best return. An episode starts from the plain 8-bit design and lasts a fixed number of
+    so is the best return. An episode starts from the plain design and lasts a fixed number of
     steps. Copies are placed anew after every step, so a step's reward is what it changes: a Markov
     decision process with local credit.
 

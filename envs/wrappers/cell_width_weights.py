@@ -15,7 +15,8 @@ class CellWidthWeights(SettingChoice, RecordConstructorArgs):
     A weight of 3 bits holds as many 2-bit cells as one of 4, so CIM-AQ (Pelke et al., DATE 2026,
     arXiv 2601.21737) lets its agent choose among n multiples, by n equal parts of 0..1:
     ``widths[min(n - 1, floor(n * a))]``. A discrete action space shrinks to
-    ``MultiDiscrete([n, 7])``. What is asked for is what is executed: the actions mean other bits.
+    ``MultiDiscrete([n, 7])``; other knobs keep their values. What is asked for is what is executed:
+    the actions mean other bits.
 
     Args:
         env: A layer-wise environment of a task that turns weight bits.

@@ -1,4 +1,4 @@
-"""The custom of keeping the first and the last layer at 8 bits."""
+"""The custom of keeping the first and the last layer in the plain setting."""
 
 import gymnasium as gym
 from gymnasium.utils import RecordConstructorArgs

@@ -10,8 +10,7 @@ import pytest
 from gymnasium.utils.env_checker import data_equivalence
 
 import lrmp.envs.forms.layerwise
-from lrmp.envs import LayerwiseEnv, load_task
-from lrmp.envs.scoring.observation import FEATURES
+from lrmp.envs import TASKS, LayerwiseEnv, load_task
 from lrmp.errors import InfeasibleBudgetError, LRMPError, SolverError, TaskError
 from lrmp.hardware.space.design import Design
 
@@ -154,11 +153,6 @@ def test_examples_in_the_docstrings_run():
     assert result.failed == 0
 
 
-def test_documented_observation_table_lists_the_features_in_order():
-    rows = re.findall(r"^ *\| (\d+) \| (\w+) \|", LayerwiseEnv.__doc__, flags=re.MULTILINE)
-    assert rows == [(str(number), name) for number, name in enumerate(FEATURES)]
-
-
 def test_documented_arguments_are_the_constructors(spec):
     table = LayerwiseEnv.__doc__.partition("## Arguments")[2].partition(">>>")[0]
     documented = re.findall(r"^ *\| `(\w+)` \|", table, flags=re.MULTILINE)
@@ -166,17 +160,16 @@ def test_documented_arguments_are_the_constructors(spec):
     assert documented == [name for name in annotations if name != "return"]
 
 
-def test_documented_configurations_are_the_registered_ids(spec):
+def test_documented_configurations_are_the_registered_ids():
     text = LayerwiseEnv.__doc__.partition("## Registered Configurations")[2]
-    ends = ["", *re.findall(r"`LRMP-\{\.\.\.\}(-\w+)`", text)]
-    assert ends == ["", "-Throughput", "-Energy", "-EDP"]
+    ends = ["", *re.findall(r"`LRMP-\{\.\.\.\}(-\w+)-v0`", text)]
     documented = {
-        f"LRMP-{label}{end}-v{version}"
-        for labels, version in re.findall(r"LRMP-\{?(\w[\w,]*)\}?-v(\d)", text)
+        f"LRMP-{label}{predicted}{end}-v0"
+        for labels, predicted in re.findall(r"`LRMP-\{(\w[\w,]*)\}(-Predicted)?-v0`", text)
         for label in labels.split(",")
         for end in ends
     }
-    assert spec.id in documented
+    assert documented == set(TASKS)
 
 
 @pytest.mark.parametrize("task", ["", 18, ["LRMP-MLP-v0"]])

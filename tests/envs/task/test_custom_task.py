@@ -23,6 +23,7 @@ from lrmp.cli import main
 from lrmp.envs import CUSTOM_ID, LayerwiseEnv, evaluate, load_task, make_task, read_task
 from lrmp.errors import (
     AccuracyTableError,
+    DesignError,
     InfeasibleBudgetError,
     NetworkError,
     PresetError,
@@ -99,6 +100,29 @@ def test_network_from_an_onnx_file_and_chip_from_a_preset_file(tmp_path):
     assert [(layer.rows, layer.columns) for layer in task.network.layers] == [(64, 32), (32, 10)]
     assert task.accelerator.name == "chip"
     assert evaluate(task, weight_bits=[3, 4], activation_bits=[8, 3]).accuracy_drop == 2
+
+
+def test_values_that_layers_may_have_from_a_file(tmp_path, play):
+    rows = ", ".join(map(str, POINTS["activation_bits"]["*"]))
+    (tmp_path / "task.toml").write_text(
+        'network = "lenet"\n[accuracy]\nprovenance = "made up"\n'
+        f'weight_bits."*" = [{rows}]\nactivation_bits."*" = [{rows}]\n'
+        '[space]\nknobs = ["weight_bits", "activation_bits"]\n'
+        "allowed.weight_bits = [[8], [4, 6, 8], [4, 6, 8], [8]]\n"
+    )
+    task = read_task(tmp_path / "task.toml")
+    given = {"*": POINTS["activation_bits"]["*"]}
+    accuracy = {"weight_bits": given, "activation_bits": given, "provenance": "made up"}
+    allowed = {"weight_bits": [[8], [4, 6, 8], [4, 6, 8], [8]]}
+    space = {"knobs": ["weight_bits", "activation_bits"], "allowed": allowed}
+    own = make_task("lenet", accuracy=accuracy, space=space)
+    assert own.fingerprint == task.fingerprint
+    assert own.fingerprint != make_task("lenet", accuracy=accuracy).fingerprint
+    env = gym.make(CUSTOM_ID, task=str(tmp_path / "task.toml"), discrete=True)
+    *_, (*_, info) = play(env, [[0, 0], [0, 0], [3, 0], [5, 0]])
+    assert info["design"]["weight_bits"].tolist() == [8, 4, 4, 8]
+    with pytest.raises(DesignError, match=r"weight_bits of layer 0 \(conv1\) .*8; got 4"):
+        evaluate(task, weight_bits=4)
 
 
 def test_sensitivity_table_from_a_file(tmp_path):
@@ -341,7 +365,7 @@ def test_file_of_the_manual_is_described(capsys):
     task = read_task(path)
     for shown in (
         *(CUSTOM_ID, task.fingerprint, "lenet, 4 layers", "own-chip", "table (estimate)"),
-        f"{task.budget} tiles; the plain 8-bit design holds {task.cost_model.baseline.tiles}",
+        f"{task.budget} tiles; the plain design holds {task.cost_model.baseline.tiles}",
     ):
         assert shown in text
     line = text.splitlines()[-1].partition("gym.make")[2]

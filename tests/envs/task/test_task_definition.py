@@ -105,7 +105,7 @@ def test_every_damaged_document_is_one_error():
             inner = damaged
             for key in outer:
                 inner = inner[key]
-            if inner[last] == junk:
+            if inner[last] == junk or (inner[last] == {} and junk == []):
                 continue
             inner[last] = junk
             named = last in ("network", "name", "provenance") and isinstance(junk, str)
