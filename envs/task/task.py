@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import Any, get_args
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind, AccuracyModel, accuracy_label
@@ -188,50 +188,34 @@ _OBJECTIVES: dict[str, Objective] = {
 }
 
 
-@dataclass(frozen=True)
-class RegisteredTask:
-    """A network of the catalogue on LRMP's chip, with the area of the plain 8-bit design.
-
-    Attributes:
-        id: Gymnasium id with version.
-        entry: The network.
-        objective: What is optimised.
-    """
-
-    id: str
-    entry: NetworkEntry
-    objective: Objective
-
-    def __call__(self) -> Task:
-        """Build the task.
-
-        Returns:
-            A new task.
-        """
-        network = load_network(self.entry.name)
-        accelerator = load_preset("lrmp_frontiers_2024")
-        return Task(
-            id=self.id,
-            network=network,
-            accelerator=accelerator,
-            budget=CostModel(network, accelerator).baseline.tiles,
-            objective=self.objective,
-            accuracy_factory=digits_accuracy
-            if self.entry.known_by == "network"
-            else table_accuracy,
-        )
+def _lrmp_task(task_id: str, entry: NetworkEntry, objective: Objective) -> Task:
+    """Build a task on LRMP's chip with the area of the plain design."""
+    network = load_network(entry.name)
+    accelerator = load_preset("lrmp_frontiers_2024")
+    return Task(
+        id=task_id,
+        network=network,
+        accelerator=accelerator,
+        budget=CostModel(network, accelerator).baseline.tiles,
+        objective=objective,
+        accuracy_factory=digits_accuracy if entry.known_by == "network" else table_accuracy,
+    )
 
 
-def _registered_tasks() -> Iterator[RegisteredTask]:
+def _registered() -> Iterator[tuple[str, NetworkEntry, Objective]]:
+    """Name every objective of every network with tasks."""
     for entry in NETWORKS.values():
         if entry.label is not None:
             label = entry.label + ("-Predicted" if entry.known_by == "prediction" else "")
             for suffix, objective in _OBJECTIVES.items():
-                yield RegisteredTask(f"LRMP-{label}{suffix}-v0", entry, objective)
+                yield f"LRMP-{label}{suffix}-v0", entry, objective
 
 
 #: The registered tasks: id -> what builds it.
-TASKS: dict[str, Callable[[], Task]] = {task.id: task for task in _registered_tasks()}
+TASKS: dict[str, Callable[[], Task]] = {
+    task_id: partial(_lrmp_task, task_id, entry, objective)
+    for task_id, entry, objective in _registered()
+}
 
 
 def list_tasks(objective: Objective | None = None, known_by: KnownBy | None = None) -> list[str]:
@@ -256,9 +240,9 @@ def list_tasks(objective: Objective | None = None, known_by: KnownBy | None = No
         if value not in (None, *choices):
             raise TaskError(unknown_name(kind, value, choices))
     return [
-        task.id
-        for task in _registered_tasks()
-        if objective in (None, task.objective) and known_by in (None, task.entry.known_by)
+        task_id
+        for task_id, entry, optimised in _registered()
+        if objective in (None, optimised) and known_by in (None, entry.known_by)
     ]
 
 

@@ -171,7 +171,7 @@ def test_command_line_trains_and_evaluates_by_playing_the_form(tmp_path, capsys)
     run = tmp_path / f"{TASK}__vdn__1"
     capsys.readouterr()
     assert main(["evaluate", str(run), "--policy", "--json"]) == 0
-    design = json.loads(capsys.readouterr().out)["design"]
+    design = Design.from_json(json.loads(capsys.readouterr().out)["design"])
     agents = load_policy(run / "policy.safetensors")
     game = MultiAgentVector(load_task(TASK), 1, rounds=2)
     (seen, _), ended = game.reset(), False

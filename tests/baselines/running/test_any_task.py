@@ -32,6 +32,7 @@ provenance = "made up"
 weight_bits = {"*" = [4.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.0]}
 activation_bits = {"*" = [4.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.0]}
 """
+FOUR_BITS = ("--set", "weight_bits=4", "--set", "activation_bits=4")
 FEW = {
     "bayesian": {"evaluations": 12, "random_designs": 10},
     "policy-gradient": {"evaluations": 20},
@@ -161,7 +162,7 @@ def test_what_is_not_ranked_or_known_says_so(command, file, tmp_path, capsys):
         words = ["--data", str(tmp_path / "none")]
         assert main(["accuracy", "check", str(run.path), *words]) == 2
         assert "Expected weights at" in capsys.readouterr().err
-        assert main(["accuracy", "check", "--env-id", str(file), "--bits", "4/4", *words]) == 2
+        assert main(["accuracy", "check", "--env-id", str(file), *FOUR_BITS, *words]) == 2
         assert "Expected weights at" in capsys.readouterr().err
 
 
@@ -179,7 +180,7 @@ def test_a_chip_without_energies_has_a_proven_optimum(file, capsys):
     assert "energy          -" in capsys.readouterr().out
     assert main(["optimum", str(file), "--solve", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["baseline_energy_j"] is None
-    assert main(["evaluate", "--env-id", str(file), "--set", "weight_bits=4"]) == 0
+    assert main(["evaluate", "--env-id", str(file), *FOUR_BITS]) == 0
     assert "energy          -" in capsys.readouterr().out
 
 

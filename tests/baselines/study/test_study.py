@@ -360,10 +360,10 @@ def test_the_network_itself_can_say_the_accuracy(write, tmp_path, data, monkeypa
     table, network = records["LRMP-MLP-v0", ""], records["LRMP-MLP-v0", "network"]
     assert table["task_fingerprint"] != network["task_fingerprint"]
     assert network["settings"] == table["settings"] | {"accuracy": "network"}
-    bits = [network["design"][f"{operand}_bits"] for operand in ("weight", "activation")]
-    measured = load_task("LRMP-MLP-v0").with_accuracy("network").accuracy.drop(*bits)
+    design = Design.from_json(network["design"])
+    measured = load_task("LRMP-MLP-v0").with_accuracy("network").accuracy.drop(design)
     assert network["claim"]["accuracy_drop"] == measured
-    assert network["claim"]["accuracy_drop"] != load_task("LRMP-MLP-v0").accuracy.drop(*bits)
+    assert network["claim"]["accuracy_drop"] != load_task("LRMP-MLP-v0").accuracy.drop(design)
 
 
 def test_a_missing_library_is_named_before_anything_runs(write, monkeypatch):
