@@ -30,6 +30,7 @@ from lrmp.hardware import (
     load_network,
     load_preset,
 )
+from lrmp.hardware.chip.accelerator import PARAMETERS
 from lrmp.hardware.cost.energy import COPY_COMPONENTS
 from lrmp.hardware.cost.setting_table import Places
 
@@ -292,42 +293,41 @@ COMPONENTS = (
 
 
 RATES = st.one_of(st.just(0), st.integers(1, 50))  # 0 leaves a component out
-CHIPS = st.fixed_dictionaries(
-    {
-        "crossbar_rows": st.integers(1, 40),
-        "crossbar_columns": st.integers(1, 40),
-        "cell_bits": st.integers(1, 4),
-        "dac_bits": st.integers(1, 8),
-        "active_rows": st.integers(1, 40),
-        "columns_per_adc": st.integers(1, 40),
-        "clock_mhz": st.sampled_from([1, 4, 8, 20, 100, 125, 250, 1000, 2000]),
-        "output_elements_per_cycle": RATES,
-        "slice_placement": st.sampled_from(["separate", "packed"]),
-        "weight_encoding": st.sampled_from(["offset", "differential-columns", "differential-rows"]),
-        "reference_columns": st.integers(0, 3),
-        "adc_resolution_bits": st.integers(0, 12),
-        "shared_work": st.sampled_from(["positions", "row-groups"]),
-        "weight_loading": st.sampled_from(["stationary", "time-multiplexed"]),
-        "dynamic_matmul": st.sampled_from(["digital", "rewrite"]),
-        "tiles": st.integers(1, 100),
-        "tiles_per_core": st.sampled_from([1, 2, 4, 16]),
-        "idle_power": st.sampled_from(["gated", "leaking"]),
-        "read_cycles": st.integers(0, 20),
-        "conversion_cycles": st.integers(1, 5),
-        "conversions_per_cycle": st.integers(1, 3),
-        "input_bits_per_cycle": RATES,
-        "accumulation_cycles": st.integers(0, 9),
-        "output_path": st.sampled_from(["shared", "per-copy"]),
-        "vector_lanes": RATES,
-        "noc_bits_per_cycle": RATES,
-        "noc_hop_cycles": st.integers(0, 9),
-        "overlap": st.sampled_from(["none", "positions"]),
-        "write_cycles": st.integers(0, 500),
-        "digital_macs_per_cycle": st.integers(1, 100),
-        "partial_sum_bits": st.integers(1, 32),
-        "components": st.sampled_from(COMPONENTS),
-    }
-)
+CHIP_PARTS = {
+    "crossbar_rows": st.integers(1, 40),
+    "crossbar_columns": st.integers(1, 40),
+    "cell_bits": st.integers(1, 4),
+    "dac_bits": st.integers(1, 8),
+    "active_rows": st.integers(1, 40),
+    "columns_per_adc": st.integers(1, 40),
+    "clock_mhz": st.sampled_from([1, 4, 8, 20, 100, 125, 250, 1000, 2000]),
+    "output_elements_per_cycle": RATES,
+    "slice_placement": st.sampled_from(["separate", "packed"]),
+    "weight_encoding": st.sampled_from(["offset", "differential-columns", "differential-rows"]),
+    "reference_columns": st.integers(0, 3),
+    "adc_resolution_bits": st.integers(0, 12),
+    "shared_work": st.sampled_from(["positions", "row-groups"]),
+    "weight_loading": st.sampled_from(["stationary", "time-multiplexed"]),
+    "dynamic_matmul": st.sampled_from(["digital", "rewrite"]),
+    "tiles": st.integers(1, 100),
+    "tiles_per_core": st.sampled_from([1, 2, 4, 16]),
+    "idle_power": st.sampled_from(["gated", "leaking"]),
+    "read_cycles": st.integers(0, 20),
+    "conversion_cycles": st.integers(1, 5),
+    "conversions_per_cycle": st.integers(1, 3),
+    "input_bits_per_cycle": RATES,
+    "accumulation_cycles": st.integers(0, 9),
+    "output_path": st.sampled_from(["shared", "per-copy"]),
+    "vector_lanes": RATES,
+    "noc_bits_per_cycle": RATES,
+    "noc_hop_cycles": st.integers(0, 9),
+    "overlap": st.sampled_from(["none", "positions"]),
+    "write_cycles": st.integers(0, 500),
+    "digital_macs_per_cycle": st.integers(1, 100),
+    "partial_sum_bits": st.integers(1, 32),
+    "components": st.sampled_from(COMPONENTS),
+}
+CHIPS = st.fixed_dictionaries(CHIP_PARTS)
 LAYERS = st.fixed_dictionaries(
     {
         "kind": st.sampled_from(["conv2d", "conv1d", "linear", "recurrent", "matmul"]),
@@ -388,6 +388,10 @@ def with_one_copy(design):
 
 
 # ----------------------------------------------------------------------------------------- tests
+
+
+def test_every_parameter_of_a_chip_is_drawn():
+    assert {*CHIP_PARTS, "technology_nm"} == {*PARAMETERS, "components"}
 
 
 @given(cases())
