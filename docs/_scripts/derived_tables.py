@@ -12,6 +12,7 @@ from lrmp.baselines.validation import format_table, run_validation
 from lrmp.envs import list_tasks, load_task
 from lrmp.hardware import NETWORKS
 from lrmp.hardware.chip.preset_table import format_presets
+from lrmp.hardware.space.catalogue import KNOBS
 
 ROOT = Path(__file__).parents[2]
 #: What the drop of a task is read from, by ``Task.accuracy_label``.
@@ -52,10 +53,19 @@ def _protocols() -> Iterator[str]:
         yield f"| {names} | {' | '.join(splits)} |"
 
 
+def _knobs() -> Iterator[str]:
+    yield "| knob | values | plain | what it is |"
+    yield "| --- | --- | --- | --- |"
+    for knob in KNOBS.values():
+        values = f"{knob.range.removeprefix('between ').removeprefix('among ')} {knob.unit}"
+        yield f"| `{knob.name}` | {values.rstrip()} | {knob.plain} | {knob.about} |"
+
+
 #: What writes the table of a document.
 TABLES: dict[str, Callable[[], str]] = {
     "README.md": lambda: "\n".join(_tasks()),
     "docs/protocol.md": lambda: "\n".join(_protocols()),
+    "docs/own-task.md": lambda: "\n".join(_knobs()),
     "docs/hardware/presets.md": format_presets,
     "docs/hardware/validation.md": lambda: format_table(run_validation(), markdown=True),
 }

@@ -137,7 +137,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     | `discrete` | `bool` | `False` | actions as places of values |
     | `dense` | `bool` | `False` | a reward at every step, of the same sum |
     | `features` | sequence or `None` | `None` | what is observed, in order; None for all |
-    | `reward` | `str` or function | `"lrmp"` | `"lrmp"`, `"haq"`, `"cim-aq"` or your own |
+    | `reward` | `str` or function | `"lrmp"` | the name of a formula, or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `accuracy` | `str` or `None` | the task's own | `"table"`, or `"network"`: run it on images |
     | `render_mode` | `str` or `None` | `None` | `"ansi"` (text) or `"rgb_array"` |

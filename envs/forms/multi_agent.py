@@ -129,7 +129,7 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
     | `rounds` | `int` | `1` | how often all layers choose |
     | `credit` | `str` | `"team"` | `"team"` or `"difference"` |
     | `features` | sequence or `None` | `None` | what is observed, in order; None for all |
-    | `reward` | `str` or function | `"lrmp"` | `"lrmp"`, `"haq"`, `"cim-aq"` or your own |
+    | `reward` | `str` or function | `"lrmp"` | the name of a formula, or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `accuracy` | `str` or `None` | the task's own | `"table"`, or `"network"`: run it on images |
     | `render_mode` | `str` or `None` | `None` | none |

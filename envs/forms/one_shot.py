@@ -70,7 +70,7 @@ class OneShotEnv(gym.Env[Observation, Action]):
     | --- | --- | --- | --- |
     | `task` | `str` or `Task` | the id's own | what is solved: an id, a TOML file, or a task |
     | `discrete` | `bool` | `False` | actions as places of values |
-    | `reward` | `str` or function | `"lrmp"` | `"lrmp"`, `"haq"`, `"cim-aq"` or your own |
+    | `reward` | `str` or function | `"lrmp"` | the name of a formula, or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `accuracy` | `str` or `None` | the task's own | `"table"`, or `"network"`: run it on images |
     | `render_mode` | `str` or `None` | `None` | `"ansi"` (text) or `"rgb_array"` |

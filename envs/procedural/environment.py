@@ -262,7 +262,7 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
     | `discrete` | `bool` | `False` | actions as places of values |
     | `dense` | `bool` | `False` | a reward at every step, of the same sum |
     | `features` | sequence or `None` | `None` | of layers, in order; None for the 14 |
-    | `reward` | `str` or function | `"lrmp"` | `"lrmp"`, `"haq"`, `"cim-aq"` or your own |
+    | `reward` | `str` or function | `"lrmp"` | the name of a formula, or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `render_mode` | `str` or `None` | `None` | `"ansi"` (text) or `"rgb_array"` |
 
@@ -377,7 +377,7 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
     | `objective` | `str` | `"latency"` | what drawn tasks minimise |
     | `discrete` | `bool` | `False` | actions as places of values |
     | `features` | sequence or `None` | `None` | of layers, in order; None for the 14 |
-    | `reward` | `str` or function | `"lrmp"` | `"lrmp"`, `"haq"`, `"cim-aq"` or your own |
+    | `reward` | `str` or function | `"lrmp"` | the name of a formula, or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `render_mode` | `str` or `None` | `None` | `"ansi"` (text) or `"rgb_array"` |
 

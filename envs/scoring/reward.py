@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from numbers import Real
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from lrmp.envs.scoring.observation import Number
 from lrmp.envs.scoring.own_function import call_own, function_name
@@ -90,7 +90,8 @@ def cim_aq_reward(gain: float, drop: float, allowed_drop: float) -> float:
     return 100 * (gain - 1) + 0.1 * (allowed_drop - drop)
 
 
-_REWARDS: dict[RewardName, RewardFunction] = {
+#: The formulas by name, the ranked one first.
+REWARDS: dict[RewardName, RewardFunction] = {
     "lrmp": lrmp_reward,
     "haq": haq_reward,
     "cim-aq": cim_aq_reward,
@@ -137,7 +138,7 @@ def reward_function(name: RewardName) -> RewardFunction:
     """Look up a formula.
 
     Args:
-        name: ``"lrmp"``, ``"haq"`` or ``"cim-aq"``.
+        name: A key of ``REWARDS``.
 
     Returns:
         A function of gain, drop and allowed drop.
@@ -147,6 +148,6 @@ def reward_function(name: RewardName) -> RewardFunction:
     """
     if not isinstance(name, str):
         raise TaskError(f"Expected reward to be a name, or a function of an outcome; got {name!r}.")
-    if name not in _REWARDS:
-        raise TaskError(unknown_name("reward", name, get_args(RewardName)))
-    return _REWARDS[name]
+    if name not in REWARDS:
+        raise TaskError(unknown_name("reward", name, REWARDS))
+    return REWARDS[name]

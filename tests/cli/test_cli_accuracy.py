@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from lrmp.accuracy.model.sensitivity_table import SensitivityTable
+from lrmp.accuracy.model.sensitivity_table import SensitivityTable, load_table
 from lrmp.cli import main
 
 
@@ -72,6 +72,20 @@ def test_measure_names_the_missing_weights(capsys, tmp_path):
     words = ["--network", "resnet20", "--data", str(tmp_path), "--out", str(tmp_path / "out")]
     assert main(["accuracy", "measure", *words]) == 2
     assert f"Expected weights at {tmp_path}" in capsys.readouterr().err
+
+
+def test_measure_turns_the_knobs_that_it_is_told(data, capsys, tmp_path):
+    words = ["accuracy", "measure", "--network", "mlp", "--data", str(data), "--out", str(tmp_path)]
+    words += ["--knobs", "activation_bits", "--designs", "12", "--limit", "12"]
+    assert main(words) == 0
+    table = SensitivityTable.from_text((tmp_path / "mlp.json").read_text("utf-8"))
+    assert list(table.terms) == [("activation_bits",)]
+    shipped = load_table("mlp").terms["activation_bits",]
+    np.testing.assert_allclose(table.terms["activation_bits",], shipped, rtol=0.02, atol=1e-9)
+    assert "--knobs activation_bits" in table.provenance["command"]
+    with pytest.raises(SystemExit):
+        main([*words[:-4], "adc_bits"])
+    assert "invalid choice: 'adc_bits'" in capsys.readouterr().err
 
 
 def test_report_writes_page_and_picture(capsys, tmp_path):

@@ -92,7 +92,7 @@ def test_one_value_is_for_all_layers_and_a_list_for_each(
     [
         (
             ["weight_bit=4"],
-            "Expected knob to be one of weight_bits, activation_bits; got 'weight_b",
+            "Expected knob to be one of weight_bits, activation_bits",
         ),
         (["weight_bits=9"], "Expected weight_bits between 2 and 8, got '9'."),
         (["weight_bits="], "Expected weight_bits between 2 and 8, got ''."),

@@ -20,8 +20,11 @@ from lrmp.envs.task.custom_task import find_task
 from lrmp.envs.task.task import Task
 from lrmp.errors import AccuracyDataError, MissingExtraError, RunError
 from lrmp.hardware.networks import load_network
+from lrmp.hardware.space.catalogue import KNOBS
 from lrmp.hardware.space.design import Design
+from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.knob import Value
+from lrmp.hardware.space.precision import PRECISION
 from lrmp.whole_file import write_whole
 
 TABLES, RUNS = Path("runs") / "accuracy", Path("runs") / "tune"
@@ -57,6 +60,14 @@ def add_commands(commands: Any) -> None:
         metavar="SET|DIR",
         help="other calibration and search images: a known image set, or a folder with a folder of "
         "images for every class",
+    )
+    measure.add_argument(
+        "--knobs",
+        nargs="+",
+        metavar="KNOB",
+        choices=KNOBS,
+        default=list(PRECISION.names),
+        help=f"what is turned, of {', '.join(KNOBS)}; default: {' '.join(PRECISION.names)}",
     )
     measure.add_argument("--designs", type=int, default=64, help="drawn to fit the map to")
     measure.add_argument("--limit", type=int, metavar="N", help="run only the first N of them")
@@ -151,10 +162,13 @@ def _measure(options: argparse.Namespace) -> int:
     protocol = _protocol(options)
     log = options.out / f"{protocol.network}.log.jsonl"
     root = data_root(options.data)
-    measurement = Measurement(protocol, root, log, options.processor, options.processes)
+    space = DesignSpace(KNOBS[name] for name in options.knobs)
+    measurement = Measurement(protocol, root, log, options.processor, options.processes, space)
     if options.extend:
         extend_shipped(measurement)
     command = f"lrmp accuracy measure --network {protocol.network} --designs {options.designs}"
+    if space != PRECISION:
+        command += f" --knobs {' '.join(space.names)}"
     if options.limit is not None:
         command += f" --limit {options.limit}"
     table = build_table(measurement, command, options.designs, options.limit)

@@ -17,6 +17,7 @@ from lrmp.accuracy.lab.quantization import QuantizedNetwork
 from lrmp.accuracy.lab.table_build import build_table, write_table
 from lrmp.accuracy.model.sensitivity_table import SensitivityTable
 from lrmp.errors import AccuracyDataError, DesignError
+from lrmp.hardware.space.catalogue import KNOBS
 from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.knob import Knob
@@ -51,6 +52,18 @@ def run(network, images, design):
         scores = network(images)
     network.set_float()
     return scores
+
+
+@pytest.mark.parametrize("name", KNOBS)
+def test_network_computes_with_every_knob(name, network):
+    found, images = network
+    knob = KNOBS[name]
+    for value in (knob.values[0], knob.plain):
+        for layer in found.layers.values():
+            network_effect(knob)(layer, value)
+        with torch.inference_mode():
+            assert found(images).isfinite().all()
+        found.set_float()
 
 
 def test_knob_changes_its_layer_alone(network):

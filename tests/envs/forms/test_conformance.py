@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env, data_equivalence
 
+from lrmp.envs.scoring.reward import REWARDS
 from lrmp.errors import ActionError
 from lrmp.hardware.space.design import Design
 
@@ -196,12 +197,12 @@ def cim_aq_formula(gain, drop):
     return -10 * (drop - 1.0) if drop > 1.0 else 100 * (gain - 1) + (1.0 - drop) / 10
 
 
-@pytest.mark.parametrize(
-    ("name", "formula"),
-    [("lrmp", lrmp_formula), ("haq", haq_formula), ("cim-aq", cim_aq_formula)],
-)
+FORMULAS = {"lrmp": lrmp_formula, "haq": haq_formula, "cim-aq": cim_aq_formula}
+
+
+@pytest.mark.parametrize("name", REWARDS)
 @pytest.mark.parametrize("most_bits", [3, 8])  # beyond the allowed drop, and within it
-def test_info_of_the_last_step_gives_cost_and_reward(spec, name, formula, most_bits, play, by_hand):
+def test_info_of_the_last_step_gives_cost_and_reward(spec, name, most_bits, play, by_hand):
     env = gym.make(spec, discrete=True, reward=name)
     task = env.unwrapped.task
     layers = len(task.network)
@@ -254,5 +255,5 @@ def test_info_of_the_last_step_gives_cost_and_reward(spec, name, formula, most_b
         assert drop > 1.0
     assert info["accuracy_is_estimate"] is ("-Predicted-" in spec.id)
     assert info["proven_optimal"] is True
-    assert reward == pytest.approx(formula(info["gain"], drop), rel=1e-12)
+    assert reward == pytest.approx(FORMULAS[name](info["gain"], drop), rel=1e-12)
     assert reward == env.unwrapped.outcome.reward(name)

@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import data_equivalence
 
+from lrmp.envs.scoring.reward import REWARDS
+
 
 def same(a, b):
     return data_equivalence(a, b, exact=True)
 
 
-@pytest.mark.parametrize("reward", ["lrmp", "haq", "cim-aq"])
+@pytest.mark.parametrize("reward", REWARDS)
 @pytest.mark.parametrize("task_id", ["LRMP-ResNet20-v0", "LRMP-MLP-EDP-v0", "LRMP-Digits-v0"])
 def test_dense_rewards_sum_to_the_sparse_one(task_id, reward, play, random_actions):
     sparse = gym.make(task_id, reward=reward)

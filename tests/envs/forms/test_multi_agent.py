@@ -26,6 +26,7 @@ from lrmp.envs.forms.multi_agent import (
     register_multi_agent_envs,
 )
 from lrmp.envs.scoring.observation import layer_features
+from lrmp.envs.scoring.reward import REWARDS
 from lrmp.envs.task.environment_id import environment_id, multi_agent_id
 from lrmp.errors import ActionError, InfeasibleBudgetError, TaskError
 
@@ -171,7 +172,7 @@ def test_one_round_scores_as_the_one_shot_form(task_id):
     assert env.outcome.design == expected["design"]
 
 
-@pytest.mark.parametrize("reward", ["lrmp", "haq", "cim-aq"])
+@pytest.mark.parametrize("reward", REWARDS)
 @pytest.mark.parametrize("task_id", ["LRMP-ResNet18-v0", "LRMP-MLP-EDP-v0", "LRMP-Digits-v0"])
 def test_return_is_the_score_of_the_last_design(task_id, reward):
     env = parallel_env(task_id, rounds=3, reward=reward, discrete=True)

@@ -6,6 +6,7 @@ import pytest
 
 from lrmp.errors import DesignError
 from lrmp.hardware import PRECISION, Knob
+from lrmp.hardware.space.catalogue import KNOBS
 from lrmp.hardware.space.knob import RESERVED
 from lrmp.hardware.space.precision import precision, weight_bits
 
@@ -28,10 +29,18 @@ def test_the_knobs_of_lrmp():
     for knob in PRECISION:
         assert knob.values == (2, 3, 4, 5, 6, 7, 8)
         assert (knob.plain, knob.unit) == (8, "bits")
-        assert knob.about.endswith(".")
     assert [knob.values[-1] for knob in precision(16)] == [16, 16]
     assert precision(16)["weight_bits"].plain == 8
     assert weight_bits(9) == precision(9)["weight_bits"] != PRECISION["weight_bits"]
+
+
+@pytest.mark.parametrize("name", KNOBS)
+def test_every_knob_says_what_it_is_and_does_in_its_own_place(name):
+    knob = KNOBS[name]
+    assert knob.name == name
+    assert knob.about.endswith(".")
+    assert knob.network_effect
+    assert pickle.loads(pickle.dumps(knob)) == knob
 
 
 @pytest.mark.parametrize(
