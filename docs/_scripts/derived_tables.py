@@ -57,8 +57,7 @@ def _knobs() -> Iterator[str]:
     yield "| knob | values | plain | what it is |"
     yield "| --- | --- | --- | --- |"
     for knob in KNOBS.values():
-        values = f"{knob.range.removeprefix('between ').removeprefix('among ')} {knob.unit}"
-        yield f"| `{knob.name}` | {values.rstrip()} | {knob.plain} | {knob.about} |"
+        yield f"| `{knob.name}` | {f'{knob.range} {knob.unit}'.rstrip()} | {knob.plain} | {knob.about} |"
 
 
 #: What writes the table of a document.
