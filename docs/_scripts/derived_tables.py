@@ -57,7 +57,8 @@ def _knobs() -> Iterator[str]:
     yield "| knob | values | plain | what it is |"
     yield "| --- | --- | --- | --- |"
     for knob in KNOBS.values():
-        yield f"| `{knob.name}` | {f'{knob.range} {knob.unit}'.rstrip()} | {knob.plain} | {knob.about} |"
+        values = f"{knob.range} {knob.unit}".rstrip()
+        yield f"| `{knob.name}` | {values} | {knob.plain} | {knob.about} |"
 
 
 #: What writes the table of a document.

@@ -35,17 +35,6 @@ NETWORK = Network(
         Layer.linear("last", 900, 10),
     ),
 )
-FEW = {
-    "bayesian": {"evaluations": 12, "random_designs": 10},
-    "ddpg": {"evaluations": 22},
-    "hawq-ilp": {},
-    "uniform": {},
-    **{
-        name: {"evaluations": 20}
-        for name in ALGORITHMS
-        if name not in ("bayesian", "ddpg", "hawq-ilp", "uniform")
-    },
-}
 
 
 def read_again(computation, times):
@@ -92,9 +81,9 @@ def few(knob, *values):
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
-def test_every_algorithm_turns_them(name, tmp_path):
+def test_every_algorithm_turns_them(name, few_designs, tmp_path):
     module = load_algorithm(name)
-    args = module.Args(env_id=TASK, runs_dir=tmp_path, **FEW[name])
+    args = module.Args(env_id=TASK, runs_dir=tmp_path, **few_designs(name, module))
     run = module.train(args, progress=False)
     record = run.record()
     design = Design.from_json(record["design"], TASK.space)
@@ -118,10 +107,12 @@ def test_every_algorithm_turns_them(name, tmp_path):
                 evaluate_policy(policy, load_task("LRMP-MLP-v0"))
 
 
-def test_what_is_tried_varies_in_every_knob(tmp_path):
+def test_what_is_tried_varies_in_every_knob(few_designs, tmp_path):
     for name in ("random", "annealing", "cma-es", "genetic", "ppo", "qmix"):
         module = load_algorithm(name)
-        args = module.Args(env_id=TASK, runs_dir=tmp_path, **FEW[name] | {"evaluations": 60})
+        args = module.Args(
+            env_id=TASK, runs_dir=tmp_path, **few_designs(name, module) | {"evaluations": 60}
+        )
         run = module.train(args, progress=False)
         assert len(set(run.rewards())) > 20
     policies = LayerAgents(4, TASK.space.sizes)

@@ -33,17 +33,6 @@ weight_bits = {"*" = [4.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.0]}
 activation_bits = {"*" = [4.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.0]}
 """
 FOUR_BITS = ("--set", "weight_bits=4", "--set", "activation_bits=4")
-FEW = {
-    "bayesian": {"evaluations": 12, "random_designs": 10},
-    "policy-gradient": {"evaluations": 20},
-    "ddpg": {"evaluations": 22},
-    "hawq-ilp": {},
-    "uniform": {},
-    "random": {"evaluations": 20},
-    **{name: {"evaluations": 20} for name in ("ippo", "mappo", "ppo", "td3")},
-    "qmix": {"evaluations": 20},
-    **{name: {"evaluations": 20} for name in ("annealing", "cma-es", "genetic", "greedy")},
-}
 
 
 @pytest.fixture
@@ -54,15 +43,19 @@ def file(tmp_path):
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
-def test_every_algorithm_trains_on_a_task_of_ones_own(name, file, tmp_path, capsys):
+def test_every_algorithm_trains_on_a_task_of_ones_own(name, file, few_designs, tmp_path, capsys):
     module, task = load_algorithm(name), read_task(file)
-    run = module.train(module.Args(env_id=task, runs_dir=tmp_path, **FEW[name]), progress=False)
+    run = module.train(
+        module.Args(env_id=task, runs_dir=tmp_path, **few_designs(name, module)), progress=False
+    )
     record = run.record()
     assert (record["task"], record["task_fingerprint"]) == ("LRMP-Custom-v0", task.fingerprint)
     assert run.path.name.startswith(f"LRMP-Custom-v0-{task.fingerprint[:12]}__")
     # The file is the same task, and the run is finished.
     before = run.record_path.stat().st_mtime_ns
-    again = module.train(module.Args(env_id=str(file), runs_dir=tmp_path, **FEW[name]))
+    again = module.train(
+        module.Args(env_id=str(file), runs_dir=tmp_path, **few_designs(name, module))
+    )
     assert (again.path, again.record_path.stat().st_mtime_ns) == (run.path, before)
     # The run stands for itself: the file is not needed any more.
     file.unlink()
