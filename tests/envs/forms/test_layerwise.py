@@ -42,7 +42,7 @@ def test_step_after_the_end_is_refused_until_reset(play, random_actions):
 def test_unknown_reward_is_refused_at_once(make):
     with pytest.raises(
         TaskError,
-        match=r"Expected reward to be one of lrmp, cim-aq, haq; got 'lrpm'\. Did you mean 'lrmp'\?",
+        match=r"Expected reward to be one of lrmp, .*; got 'lrpm'\. Did you mean 'lrmp'\?",
     ):
         make("LRMP-Digits-v0", reward="lrpm")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lrmp.envs import LayerwiseEnv
-from lrmp.envs.scoring.reward import FORMULA, lrmp_reward, penalty, reward_function
+from lrmp.envs.scoring.reward import FORMULA, REWARDS, lrmp_reward, penalty, reward_function
 from lrmp.errors import TaskError
 from lrmp.leaderboard.record_schema import load_record_schema
 
@@ -77,10 +77,14 @@ def test_cim_aq(gain, drop, allowed, reward):
     assert reward_function("cim-aq")(gain, drop, allowed) == pytest.approx(reward, abs=1e-12)
 
 
+def test_every_formula_is_in_the_documentation_of_the_environment():
+    assert [name for name in REWARDS if f'- `"{name}"`' not in LayerwiseEnv.__doc__] == []
+
+
 def test_unknown_name_is_refused_with_the_nearest():
     with pytest.raises(
         TaskError,
-        match=r"Expected reward to be one of haq, cim-aq, lrmp; got 'HAQ'\. Did",
+        match=r"Expected reward to be one of haq, .*lrmp.*; got 'HAQ'\. Did",
     ):
         reward_function("HAQ")
     with pytest.raises(TaskError, match=r"got 'cimaq'\. Did you mean 'cim-aq'\?$"):
