@@ -21,6 +21,7 @@ from lrmp.envs.task.task import TASKS, load_task
 from lrmp.errors import RunError
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.space.design import BIT_WIDTHS, MIN_BITS
+from lrmp.solvers.joint.accuracy_terms import AccuracyTerms
 from lrmp.solvers.joint.problem import JointProblem
 from lrmp.solvers.joint.solve import LOGARITHM, solve_joint
 from lrmp.solvers.replication.problem import ReplicationProblem
@@ -158,13 +159,17 @@ def joint_problem(task: TaskLike) -> JointProblem:
         budget=task.budget,
         objective=task.objective,
         baseline=task.cost_model.baseline.cost(task.objective),
-        terms=accuracy.weight_table[:, weight] + accuracy.activation_table[:, activation],
-        penalty=lambda sums: (
-            PENALTY_PER_POINT * np.maximum(0.0, accuracy.drop_map(sums) - task.allowed_drop)
-        ),
-        magnitudes=(
-            np.abs(accuracy.weight_table)[:, weight]
-            + np.abs(accuracy.activation_table)[:, activation]
+        accuracy=(
+            AccuracyTerms(
+                terms=accuracy.weight_table[:, weight] + accuracy.activation_table[:, activation],
+                penalty=lambda sums: (
+                    PENALTY_PER_POINT * np.maximum(0.0, accuracy.drop_map(sums) - task.allowed_drop)
+                ),
+                magnitudes=(
+                    np.abs(accuracy.weight_table)[:, weight]
+                    + np.abs(accuracy.activation_table)[:, activation]
+                ),
+            ),
         ),
     )
 

@@ -1,11 +1,14 @@
 """How far from the bound a design may be and still be better than a target."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from lrmp.solvers.joint.floats import Floats
-from lrmp.solvers.joint.relaxation import Prices, Relaxation
+from lrmp.solvers.joint.floats import ROUNDING, Floats
+from lrmp.solvers.joint.relaxation import LeastCost
 from lrmp.solvers.joint.terms import MOST_UNITS, JointTerms
 
 PARTS = 64  # of the range of accuracy, to begin with
@@ -14,6 +17,102 @@ MOST_PARTS = 512
 ROUNDS = 24  # of splitting
 COARSE = 0.02  # share of the room that a part may be off by
 CLOSE = 1e-7  # relative: room that rounding may hide
+TURNS = 3  # of networks that narrow down what they leave each other
+#: Where the range of what other networks pay is divided: evenly, and finely towards the least.
+PIECES = np.unique(np.append(np.linspace(0, 1, 9), 0.25 ** np.arange(2, 11)))
+
+
+@dataclass(frozen=True)
+class Stairs:
+    """What designs better than the target make of one network, step by step of its accuracy.
+
+    Attributes:
+        paid: What they pay for it at least, shape (n,).
+        cost: What they cost at least: this network's part, shape (n,).
+        priced: What they give up at most, at its price, shape (n,).
+    """
+
+    paid: Floats
+    cost: Floats
+    priced: Floats
+
+    @classmethod
+    def of(
+        cls,
+        least_cost: LeastCost,
+        terms: JointTerms,
+        price: float,
+        parts: tuple[Floats, Floats] | None = None,
+    ) -> "Stairs":
+        """Bound what designs make of a network whose accuracy is in some parts.
+
+        Args:
+            least_cost: Bounds the network's part of the cost.
+            terms: What its units stand for.
+            price: Of one of its units.
+            parts: Lower and upper ends; None for all that is not forbidden.
+
+        Returns:
+            A step for each part.
+        """
+        if parts is None:
+            low, high = first_parts(terms)
+            parts = np.append(0.0, low), np.append(terms.free, high)
+        low, high = parts
+        paid = terms.paid(low)
+        allowed = paid < math.inf
+        high = high[allowed]
+        return cls(paid[allowed], least_cost(high), price * high)
+
+
+class Others:
+    """What all networks but one make of designs better than the target.
+
+    What they pay adds up; its exponential lies below a chord over each of some pieces of its
+    range, and along a chord every network has a best step of its own.
+
+    Args:
+        stairs: Of those networks.
+    """
+
+    def __init__(self, stairs: Sequence[Stairs]) -> None:
+        self._stairs = stairs
+        low, high = (sum(float(end(s.paid)) for s in stairs) for end in (np.min, np.max))
+        edges = low + (high - low) * PIECES if high > low else np.array([low, low])
+        left, right = np.exp(-edges[:-1]), np.exp(-edges[1:])
+        #: exp(-paid) is at most ``at_none - slope * paid`` on one of the pieces, shape (K,).
+        self.slope = np.zeros(1)
+        if high > low:
+            self.slope = (left - right) / np.diff(edges)
+        self.at_none = left + self.slope * edges[:-1]
+        if low > 0 or high > low:  # rounding
+            self.at_none *= 1 + 32 * ROUNDING
+
+    def cost(self, worth: Floats) -> Floats:
+        """Bound from below what they cost, and what their paying takes off a worth.
+
+        Args:
+            worth: What designs may cost if the others pay nothing, shape (n,).
+
+        Returns:
+            Shape (n, K).
+        """
+        slope = worth[:, None] * self.slope
+        least = (np.min(s.cost + slope[..., None] * s.paid, axis=-1) for s in self._stairs)
+        return sum(least, start=np.zeros(slope.shape))
+
+    def priced(self, worth: Floats) -> Floats:
+        """Bound from above what they give up at its price, less what paying takes off a worth.
+
+        Args:
+            worth: What designs may cost if the others pay nothing, shape (n,).
+
+        Returns:
+            Shape (n, K).
+        """
+        slope = worth[:, None] * self.slope
+        most = (np.max(s.priced - slope[..., None] * s.paid, axis=-1) for s in self._stairs)
+        return sum(most, start=np.zeros(slope.shape))
 
 
 class Room:
@@ -22,25 +121,35 @@ class Room:
     A design that gives up s costs less than ``target / factor(s)``, so that its cost plus
     ``price * s`` is at most ``target / factor(s) + price * s``. Where nothing is paid for that
     grows with s; beyond, the most is taken over parts. Where other prices show that no design is
-    better, there is none.
+    better, there is none. What other networks give up and pay for is added, at its most.
+
+    Args:
+        least_cost: Bounds this network's part of the cost.
+        terms: What its units stand for.
+        price: Of one of its units.
+        at_none: What designs that give up nothing cost at least.
+        target: What penalised costs are below.
+        others: The other networks.
     """
 
     def __init__(
-        self, relaxation: Relaxation, terms: JointTerms, prices: Prices, target: float
+        self,
+        least_cost: LeastCost,
+        terms: JointTerms,
+        price: float,
+        at_none: float,
+        target: float,
+        others: Others,
     ) -> None:
-        self._free, self._price = terms.free, prices.unit
-        least = float(penalty_factor(terms, np.array(0.0)))
-        self._within = target / least + prices.unit * terms.free
-        if float(relaxation.least_cost(np.array(terms.free))) * least > target * (1 + CLOSE):
-            self._within = -math.inf
+        self._terms, self._free, self._price = terms, terms.free, price
+        self._least_cost, self._target, self._others = least_cost, target, others
+        within = self._parts(np.zeros(1), np.array([terms.free]))
+        self._within = float(within[2].max(initial=-math.inf))
         low, high = first_parts(terms)
         settled: list[tuple[Floats, ...]] = []
         for splits in range(ROUNDS):
-            factor = penalty_factor(terms, low)
-            alive = relaxation.least_cost(high) * factor <= target * (1 + CLOSE)
-            low, high, room = low[alive], high[alive], target / factor[alive]
-            room += prices.unit * high
-            coarse = prices.unit * (high - low) > COARSE * (room - prices.at_none)
+            low, high, room = self._parts(low, high)
+            coarse = price * (high - low) > COARSE * (room - at_none)
             if len(low) > MOST_PARTS or splits + 1 == ROUNDS:
                 coarse[:] = False
             settled.append((low[~coarse], high[~coarse], room[~coarse]))
@@ -54,6 +163,12 @@ class Room:
         self._upto = np.append(np.maximum.accumulate(room), -math.inf)
         #: The most of all designs.
         self.most = max(self._within, float(self._from[0]))
+        self._alive = np.append(within[0], self._low), np.append(within[1], self._high)
+
+    @cached_property
+    def stairs(self) -> Stairs:
+        """What designs better than the target make of this network."""
+        return Stairs.of(self._least_cost, self._terms, self._price, self._alive)
 
     def __call__(self, least: Floats, most: Floats) -> Floats:
         """Return the most of designs that give up between two amounts."""
@@ -64,6 +179,51 @@ class Room:
         beyond = np.minimum(self._from[first], self._upto[last])
         result: Floats = np.maximum(within, np.where(first <= last, beyond, -math.inf))
         return result
+
+    def _parts(self, low: Floats, high: Floats) -> tuple[Floats, ...]:
+        """Keep the parts with designs better than the target; with the room of each."""
+        factor, cost = penalty_factor(self._terms, low), self._least_cost(high)
+        worth = self._target / factor
+        penalised = (cost[:, None] + self._others.cost(worth)) * factor[:, None]
+        better = penalised <= self._target * (1 + CLOSE) * self._others.at_none
+        alive = better.any(axis=1)
+        low, high, worth, better = low[alive], high[alive], worth[alive], better[alive]
+        room = worth[:, None] * self._others.at_none + self._others.priced(worth)
+        room = np.where(better, room, -math.inf).max(axis=1, initial=-math.inf)
+        return low, high, room + self._price * high
+
+
+def rooms(
+    least_costs: Sequence[LeastCost],
+    terms: Sequence[JointTerms],
+    prices: Sequence[float],
+    at_none: float,
+    target: float,
+) -> list[Room] | None:
+    """Find the room of designs by what each network gives up, network by network, in turns.
+
+    Args:
+        least_costs: Bound the parts of the cost.
+        terms: What units stand for.
+        prices: Of a unit.
+        at_none: What designs that give up nothing cost at least.
+        target: What penalised costs are below.
+
+    Returns:
+        The room of every network; None if no design is better than the target.
+    """
+    stairs = [Stairs.of(*whole) for whole in zip(least_costs, terms, prices, strict=True)]
+    found: dict[int, Room] = {}
+    for _ in range(TURNS if len(terms) > 1 else 1):
+        for network, (least_cost, units, price) in enumerate(
+            zip(least_costs, terms, prices, strict=True)
+        ):
+            others = Others([*stairs[:network], *stairs[network + 1 :]])
+            room = Room(least_cost, units, price, at_none, target, others)
+            if room.most == -math.inf:
+                return None
+            found[network], stairs[network] = room, room.stairs
+    return list(found.values())
 
 
 def penalty_factor(terms: JointTerms, units: Floats) -> Floats:

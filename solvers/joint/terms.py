@@ -1,4 +1,4 @@
-"""The accuracy terms of a joint problem in whole units, rounded down.
+"""The accuracy terms of a network in whole units, rounded down.
 
 Tables come in any unit and with any offset, and their sums are floats. For the solvers every
 layer's terms start at 0 and the largest sum that matters is ``2**46`` units: sums of whole units
@@ -9,6 +9,7 @@ that of its units.
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,13 +34,14 @@ class JointTerms:
 
     Args:
         problem: The task.
+        network: Number of the network.
         worth: Designs that pay this much or more beyond the least are of no interest.
     """
 
-    def __init__(self, problem: JointProblem, worth: float) -> None:
-        self._paid = problem.paid
-        least = problem.terms.min(axis=1)
-        excess = problem.terms - least[:, None]
+    def __init__(self, problem: JointProblem, network: int, worth: float) -> None:
+        self._paid = partial(problem.paid, network)
+        accuracy = problem.accuracy[network]
+        least, excess = accuracy.terms.min(axis=1), accuracy.excess
         self._base = math.fsum(least.tolist())
         most = math.fsum(excess.max(axis=1).tolist())
         at_most = float(self._paid(np.array(self._base + most)))
@@ -47,7 +49,7 @@ class JointTerms:
         limit = min(at_most, worth)
         reach = self._least_reaching(most, limit)
         # Floats are added in whatever order: an honest design's sum may be smaller by the slack.
-        self.usable, self._slack = problem.within(reach)
+        self.usable, self._slack = accuracy.within(reach)
         if limit == at_most:
             self.usable = np.ones(excess.shape, dtype=bool)
         self._unit = reach / MOST_UNITS
