@@ -1,10 +1,12 @@
 """Random joint problems, small enough to try every design, and every design of them."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from lrmp.solvers import ReplicationProblem, useful_copies
+from lrmp.solvers.joint.accuracy_terms import AccuracyTerms
 from lrmp.solvers.joint.problem import JointProblem
 
 OBJECTIVES = ("latency", "energy", "throughput", "edp")
@@ -85,9 +87,21 @@ def random_problem(seed, objective=None, penalty=None, table=None, *, layers=Non
         budget=int(tiles.min(axis=1).sum() + rng.integers(0, 40)),
         objective=objective,
         baseline=int(rng.integers(10**4, 10**6)),
-        terms=terms * unit,
-        penalty=lambda sums: PENALTIES[penalty](sums / unit - base, scale),
+        accuracy=(
+            AccuracyTerms(terms * unit, lambda sums: PENALTIES[penalty](sums / unit - base, scale)),
+        ),
     )
+
+
+def rephrased(problem, *, terms=None, penalty=None, **changes):
+    """Replace fields of a problem of one network, or of its accuracy."""
+    (accuracy,) = problem.accuracy
+    accuracy = replace(
+        accuracy,
+        terms=accuracy.terms if terms is None else terms,
+        penalty=penalty or accuracy.penalty,
+    )
+    return replace(problem, accuracy=(accuracy,), **changes)
 
 
 def best_of_all(problem):
