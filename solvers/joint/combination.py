@@ -95,6 +95,8 @@ def combine(
     """
     found, *others = networks
     for n, network in enumerate(others, start=1):
+        if not len(found.cost):
+            break
         held = sum(float(other.tiles.min()) for other in networks[n + 1 :])
         last = n == len(others)
         found = _pairs(found, network, budget - held, allowed, memory, best=last)

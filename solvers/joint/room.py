@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from lrmp.solvers.joint.floats import ROUNDING, Floats
+from lrmp.solvers.joint.floats import Floats
+from lrmp.solvers.joint.others import Others, Stairs
 from lrmp.solvers.joint.relaxation import LeastCost
 from lrmp.solvers.joint.terms import MOST_UNITS, JointTerms
 
@@ -18,101 +18,6 @@ ROUNDS = 24  # of splitting
 COARSE = 0.02  # share of the room that a part may be off by
 CLOSE = 1e-7  # relative: room that rounding may hide
 TURNS = 3  # of networks that narrow down what they leave each other
-#: Where the range of what other networks pay is divided: evenly, and finely towards the least.
-PIECES = np.unique(np.append(np.linspace(0, 1, 9), 0.25 ** np.arange(2, 11)))
-
-
-@dataclass(frozen=True)
-class Stairs:
-    """What designs better than the target make of one network, step by step of its accuracy.
-
-    Attributes:
-        paid: What they pay for it at least, shape (n,).
-        cost: What they cost at least: this network's part, shape (n,).
-        priced: What they give up at most, at its price, shape (n,).
-    """
-
-    paid: Floats
-    cost: Floats
-    priced: Floats
-
-    @classmethod
-    def of(
-        cls,
-        least_cost: LeastCost,
-        terms: JointTerms,
-        price: float,
-        parts: tuple[Floats, Floats] | None = None,
-    ) -> "Stairs":
-        """Bound what designs make of a network whose accuracy is in some parts.
-
-        Args:
-            least_cost: Bounds the network's part of the cost.
-            terms: What its units stand for.
-            price: Of one of its units.
-            parts: Lower and upper ends; None for all that is not forbidden.
-
-        Returns:
-            A step for each part.
-        """
-        if parts is None:
-            low, high = first_parts(terms)
-            parts = np.append(0.0, low), np.append(terms.free, high)
-        low, high = parts
-        paid = terms.paid(low)
-        allowed = paid < math.inf
-        high = high[allowed]
-        return cls(paid[allowed], least_cost(high), price * high)
-
-
-class Others:
-    """What all networks but one make of designs better than the target.
-
-    What they pay adds up; its exponential lies below a chord over each of some pieces of its
-    range, and along a chord every network has a best step of its own.
-
-    Args:
-        stairs: Of those networks.
-    """
-
-    def __init__(self, stairs: Sequence[Stairs]) -> None:
-        self._stairs = stairs
-        low, high = (sum(float(end(s.paid)) for s in stairs) for end in (np.min, np.max))
-        edges = low + (high - low) * PIECES if high > low else np.array([low, low])
-        left, right = np.exp(-edges[:-1]), np.exp(-edges[1:])
-        #: exp(-paid) is at most ``at_none - slope * paid`` on one of the pieces, shape (K,).
-        self.slope = np.zeros(1)
-        if high > low:
-            self.slope = (left - right) / np.diff(edges)
-        self.at_none = left + self.slope * edges[:-1]
-        if low > 0 or high > low:  # rounding
-            self.at_none *= 1 + 32 * ROUNDING
-
-    def cost(self, worth: Floats) -> Floats:
-        """Bound from below what they cost, and what their paying takes off a worth.
-
-        Args:
-            worth: What designs may cost if the others pay nothing, shape (n,).
-
-        Returns:
-            Shape (n, K).
-        """
-        slope = worth[:, None] * self.slope
-        least = (np.min(s.cost + slope[..., None] * s.paid, axis=-1) for s in self._stairs)
-        return sum(least, start=np.zeros(slope.shape))
-
-    def priced(self, worth: Floats) -> Floats:
-        """Bound from above what they give up at its price, less what paying takes off a worth.
-
-        Args:
-            worth: What designs may cost if the others pay nothing, shape (n,).
-
-        Returns:
-            Shape (n, K).
-        """
-        slope = worth[:, None] * self.slope
-        most = (np.max(s.priced - slope[..., None] * s.paid, axis=-1) for s in self._stairs)
-        return sum(most, start=np.zeros(slope.shape))
 
 
 class Room:
@@ -168,7 +73,7 @@ class Room:
     @cached_property
     def stairs(self) -> Stairs:
         """What designs better than the target make of this network."""
-        return Stairs.of(self._least_cost, self._terms, self._price, self._alive)
+        return stairs(self._least_cost, self._terms, self._price, *self._alive)
 
     def __call__(self, least: Floats, most: Floats) -> Floats:
         """Return the most of designs that give up between two amounts."""
@@ -186,7 +91,7 @@ class Room:
         worth = self._target / factor
         penalised = (cost[:, None] + self._others.cost(worth)) * factor[:, None]
         better = penalised <= self._target * (1 + CLOSE) * self._others.at_none
-        alive = better.any(axis=1)
+        alive = better.any(axis=1) & (worth > 0)  # what is forbidden is worth nothing
         low, high, worth, better = low[alive], high[alive], worth[alive], better[alive]
         room = worth[:, None] * self._others.at_none + self._others.priced(worth)
         room = np.where(better, room, -math.inf).max(axis=1, initial=-math.inf)
@@ -212,18 +117,47 @@ def rooms(
     Returns:
         The room of every network; None if no design is better than the target.
     """
-    stairs = [Stairs.of(*whole) for whole in zip(least_costs, terms, prices, strict=True)]
+    networks = list(zip(least_costs, terms, prices, strict=True))
+    if len(networks) == 1:
+        room = Room(*networks[0], at_none, target, Others([]))
+        return None if room.most == -math.inf else [room]
+    left = [stairs(*network, *_all_parts(network[1])) for network in networks]
     found: dict[int, Room] = {}
-    for _ in range(TURNS if len(terms) > 1 else 1):
-        for network, (least_cost, units, price) in enumerate(
-            zip(least_costs, terms, prices, strict=True)
-        ):
-            others = Others([*stairs[:network], *stairs[network + 1 :]])
-            room = Room(least_cost, units, price, at_none, target, others)
-            if room.most == -math.inf:
+    for _ in range(TURNS):
+        for n, network in enumerate(networks):
+            others = Others([*left[:n], *left[n + 1 :]])
+            found[n] = Room(*network, at_none, target, others)
+            if found[n].most == -math.inf:
                 return None
-            found[network], stairs[network] = room, room.stairs
+            left[n] = found[n].stairs
     return list(found.values())
+
+
+def stairs(
+    least_cost: LeastCost, terms: JointTerms, price: float, low: Floats, high: Floats
+) -> Stairs:
+    """Bound what designs make of a network whose accuracy is in some parts.
+
+    Args:
+        least_cost: Bounds the network's part of the cost.
+        terms: What its units stand for.
+        price: Of one of its units.
+        low: Lower ends of the parts.
+        high: Upper ends.
+
+    Returns:
+        A step for each part that is not forbidden.
+    """
+    paid = terms.paid(low)
+    allowed = paid < math.inf
+    high = high[allowed]
+    return Stairs(paid[allowed], least_cost(high), price * high)
+
+
+def _all_parts(terms: JointTerms) -> tuple[Floats, Floats]:
+    """Part all accuracy, what is free being one part."""
+    low, high = first_parts(terms)
+    return np.append(0.0, low), np.append(terms.free, high)
 
 
 def penalty_factor(terms: JointTerms, units: Floats) -> Floats:

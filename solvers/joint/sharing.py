@@ -36,7 +36,7 @@ class Needs:
     terms: JointTerms
 
 
-def share_tiles(networks: Sequence[Needs], budget: int) -> tuple[float, list[int]]:
+def share_tiles(networks: Sequence[Needs], budget: int) -> tuple[float, list[list[int]]]:
     """Find what networks pay least within a budget.
 
     Args:
@@ -44,8 +44,8 @@ def share_tiles(networks: Sequence[Needs], budget: int) -> tuple[float, list[int
         budget: At least the tiles of the first options.
 
     Returns:
-        What all choices within the budget pay at least; and options of all layers that pay it, or
-        not much more if tiles had to be rounded.
+        What all choices within the budget pay at least; and choices, an option of every layer each,
+        that pay it or not much more. Where the penalty jumps, one of them is on the safe side.
     """
     steps = [[tiles - tiles[0] for tiles in needs.tiles] for needs in networks]
     layers = [step for network in steps for step in network]
@@ -54,80 +54,87 @@ def share_tiles(networks: Sequence[Needs], budget: int) -> tuple[float, list[int
     grain = max(1, int(np.gcd.reduce(np.concatenate(layers))))
     coarse = (len(layers) + len(networks)) * (spare // grain) // MOST_TABULATED + 1
     grain *= coarse
-    sizes = [[step // grain for step in network] for network in steps]
-    paid, options = _share(networks, sizes, spare // grain + 1)
-    if coarse > 1:
-        sizes = [[-(-step // grain) for step in network] for network in steps]
-        _, options = _share(networks, sizes, spare // grain + 1)
-    return paid * (1 - 8 * ROUNDING), options
-
-
-def _share(
-    networks: Sequence[Needs], sizes: list[list[IntArray]], places: int
-) -> tuple[float, list[int]]:
-    """Find what networks pay least, with options of given sizes, and what they choose."""
+    places = spare // grain + 1
     tables = [
-        _least_units(network, needs.units, places)
-        for network, needs in zip(sizes, networks, strict=True)
+        _Table([step // grain for step in network], needs, places)
+        for network, needs in zip(steps, networks, strict=True)
     ]
-    paid = [
-        needs.terms.paid(table[-1].astype(float))
-        for needs, table in zip(networks, tables, strict=True)
-    ]
-    together = [paid[0]]  # of the first networks, by places
+    least, choice = _share(tables, [t.needs.terms.paid(t.units) for t in tables])
+    choices = [choice]
+    if coarse > 1:
+        choices = []
+        tables = [
+            _Table([-(-step // grain) for step in network], needs, places)
+            for network, needs in zip(steps, networks, strict=True)
+        ]
+    _, safe = _share(tables, [t.needs.terms.paid_at_most(t.units) for t in tables])
+    return least * (1 - 8 * ROUNDING), [*choices, safe]
+
+
+def _share(tables: Sequence["_Table"], paid: list[Floats]) -> tuple[float, list[int]]:
+    """Share places so that what networks pay adds up to least; return that and what they choose."""
+    together = [paid[0]]  # of the first networks
     for mine in paid[1:-1]:
-        total = np.full(places, np.inf)
+        total = np.full(len(mine), np.inf)
         for place in _falls(mine):
-            after = together[-1][: places - place] + mine[place]
+            after = together[-1][: len(mine) - place] + mine[place]
             np.minimum(total[place:], after, out=total[place:])
         together.append(total)
     sums = together[-1] + paid[-1][::-1]
     left = int(sums.argmin())
     least = float(sums[left])
-    given = [places - 1 - left]
-    for (before, total), mine in zip(
-        reversed(list(pairwise(together))), reversed(paid[1:-1]), strict=True
-    ):
-        falls = np.array([place for place in _falls(mine) if place <= left])
+    given = [len(sums) - 1 - left]
+    steps = zip(reversed(list(pairwise(together))), reversed(paid[1:-1]), strict=True)
+    for (before, total), mine in steps:
+        falls = np.array([0, *(place for place in _falls(mine) if place <= left)])
         place = int(falls[(before[left - falls] + mine[falls] == total[left]).argmax()])
         given.append(place)
         left -= place
     given.append(left)
     options: list[int] = []
-    for network, needs, table, place in zip(sizes, networks, tables, reversed(given), strict=True):
-        options += _chosen(network, needs.units, table, place)
+    for table, place in zip(tables, reversed(given), strict=True):
+        options += table.choice(place)
     return least, options
 
 
-def _least_units(
-    sizes: Sequence[IntArray], units: Sequence[IntArray], places: int
-) -> list[IntArray]:
-    """Tabulate the least units of the first layers within every number of places, (L + 1, P)."""
-    tables = [np.zeros(places, dtype=np.int64)]
-    for mine, given_up in zip(sizes, units, strict=True):
-        table = np.full(places, NEVER)
-        for size, amount in zip(mine.tolist(), given_up.tolist(), strict=True):
-            if size < places:
-                after = tables[-1][: places - size] + amount
-                np.minimum(table[size:], after, out=table[size:])
-        tables.append(table)
-    return tables
+class _Table:
+    """The least units that a network's first layers give up, by layers and places.
 
+    Args:
+        sizes: Places of every layer's options.
+        needs: Of the network.
+        places: So many, from 0 on.
+    """
 
-def _chosen(
-    sizes: Sequence[IntArray], units: Sequence[IntArray], tables: list[IntArray], place: int
-) -> list[int]:
-    """Look up which options of the layers give up the least within so many places."""
-    options = []
-    for mine, given_up, (before, table) in zip(
-        reversed(sizes), reversed(units), reversed(list(pairwise(tables))), strict=True
-    ):
-        fits = np.flatnonzero(mine <= place)
-        met = before[place - mine[fits]] + given_up[fits] == table[place]
-        option = int(fits[met.argmax()])
-        options.append(option)
-        place -= int(mine[option])
-    return options[::-1]
+    def __init__(self, sizes: Sequence[IntArray], needs: Needs, places: int) -> None:
+        self.needs, self._sizes = needs, sizes
+        self._least = [np.zeros(places, dtype=np.int64)]
+        for mine, units in zip(sizes, needs.units, strict=True):
+            table = np.full(places, NEVER)
+            for size, given_up in zip(mine.tolist(), units.tolist(), strict=True):
+                if size < places:
+                    after = self._least[-1][: places - size] + given_up
+                    np.minimum(table[size:], after, out=table[size:])
+            self._least.append(table)
+
+    @property
+    def units(self) -> Floats:
+        """Of all layers, by places."""
+        return self._least[-1].astype(float)
+
+    def choice(self, place: int) -> list[int]:
+        """Look up which options give up the least within so many places."""
+        options = []
+        tables = reversed(list(pairwise(self._least)))
+        for mine, units, (before, table) in zip(
+            reversed(self._sizes), reversed(self.needs.units), tables, strict=True
+        ):
+            fits = np.flatnonzero(mine <= place)
+            met = before[place - mine[fits]] + units[fits] == table[place]
+            option = int(fits[met.argmax()])
+            options.append(option)
+            place -= int(mine[option])
+        return options[::-1]
 
 
 def _falls(paid: Floats) -> list[int]:

@@ -127,6 +127,7 @@ class SumSearch:
             self._options, self._cost, self._units, self._network, problem.budget
         )
         self._prices = self._best_prices()
+        self._least_costs = self._relaxation.least_costs(self._prices)
         self._priced = PricedOptions(
             self._options,
             self._cost,
@@ -221,6 +222,7 @@ class SumSearch:
             wherever the lines allow them.
         """
         least_costs, places = self._relaxation.least_costs(prices), list(places)
+        cheapest = float(self._options.least(self._cost).sum()) * (1 - CLOSE)
         floor = math.inf
         for _ in range(ROUNDS):
             before = floor
@@ -230,7 +232,9 @@ class SumSearch:
                 factor = math.prod(
                     float(penalty_factor(self._terms[n], np.array(places[n]))) for n in others
                 )
-                floor, places[network] = _least_penalised(least_costs[network], terms, cost, factor)
+                floor, places[network] = _least_penalised(
+                    least_costs[network], terms, cost, factor, cheapest
+                )
             if len(places) == 1 or floor >= before * (1 - CLOSE):
                 break
         return floor, places
@@ -250,8 +254,7 @@ class SumSearch:
     def _rooms(self, target: float) -> list[Room] | None:
         """Find the room of designs by what each network gives up; None if no design is better."""
         prices = self._prices
-        least_costs = self._relaxation.least_costs(prices)
-        return rooms(least_costs, self._terms, prices.unit, prices.at_none, target)
+        return rooms(self._least_costs, self._terms, prices.unit, prices.at_none, target)
 
     def _enumerate(self, target: float, memory: int) -> "_Enumeration":
         """List the designs whose penalised cost is below a target."""
@@ -290,7 +293,7 @@ class SumSearch:
 
 
 def _least_penalised(
-    least_cost: LeastCost, terms: JointTerms, cost: float, factor: float
+    least_cost: LeastCost, terms: JointTerms, cost: float, factor: float, cheapest: float
 ) -> tuple[float, float]:
     """Find what a network best gives up beside others.
 
@@ -299,6 +302,7 @@ def _least_penalised(
         terms: What its units stand for.
         cost: Of the others.
         factor: Of the others' penalties.
+        cheapest: What all together cost at least.
 
     Returns:
         A lower bound on the penalised cost, and where it is about reached.
@@ -306,9 +310,9 @@ def _least_penalised(
     low, high = first_parts(terms)
     place = terms.free
     factors = penalty_factor(terms, np.zeros(())) * factor
-    best = float((least_cost(low[0]) + cost) * factors)
+    best = max(float(least_cost(low[0]) + cost), cheapest) * float(factors)
     for _ in range(ROUNDS):
-        costs = least_cost(high) + cost
+        costs = np.maximum(least_cost(high) + cost, cheapest)
         values = costs * (penalty_factor(terms, high) * factor)
         if values.min() < best:
             best, place = float(values.min()), float(high[values.argmin()])
@@ -355,6 +359,9 @@ def _worth_having(
     Returns:
         The accuracy terms of every network, scaled to what is left; the options kept; and a first
         design of them, with one copy of every layer, if one is allowed.
+
+    Raises:
+        InfeasibleAccuracyError: If every option of some layer is forbidden.
     """
     layers, settings = problem.terms.shape
     key = options.layer * settings + options.setting
@@ -377,6 +384,8 @@ def _worth_having(
         mine = cost[start:stop]
         useful[start + 1 : stop] = mine[1:] < np.minimum.accumulate(mine)[:-1]
     kept = np.flatnonzero(useful & usable[options.layer, options.setting])
+    if np.bincount(options.layer[kept], minlength=layers).min() == 0:
+        raise no_design_allowed()
     if penalised[best] == math.inf:
         return terms, kept, None
     first = float(costs[best]) * math.exp(float(paid[best]))

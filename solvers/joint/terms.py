@@ -44,13 +44,14 @@ class JointTerms:
         least, excess = accuracy.terms.min(axis=1), accuracy.excess
         self._base = math.fsum(least.tolist())
         most = math.fsum(excess.max(axis=1).tolist())
+        self._most = most
         at_most = float(self._paid(np.array(self._base + most)))
         # From here on a penalty grows no more, or is too large for a design worth having.
         limit = min(at_most, worth)
         reach = self._least_reaching(most, limit)
         # Floats are added in whatever order: an honest design's sum may be smaller by the slack.
         self.usable, self._slack = accuracy.within(reach)
-        if limit == at_most:
+        if limit == at_most < math.inf:
             self.usable = np.ones(excess.shape, dtype=bool)
         self._unit = reach / MOST_UNITS
         clipped = np.minimum(excess, reach)
@@ -71,6 +72,19 @@ class JointTerms:
             Penalties beyond the problem's least, infinite for what is forbidden; same shape.
         """
         return self._paid(self._base + units * self._unit - self._slack)
+
+    def paid_at_most(self, units: Floats) -> Floats:
+        """Bound what designs pay for their accuracy from above.
+
+        Args:
+            units: Sums of units, any shape.
+
+        Returns:
+            Penalties beyond the problem's least, infinite for what may be forbidden; same shape.
+        """
+        above = units + len(self.units)  # what was cut off when they were rounded down
+        excess = np.where(above < MOST_UNITS, above * self._unit, self._most)
+        return self._paid(self._base + excess + self._slack)
 
     def _least_reaching(self, most: float, limit: float) -> float:
         """Find the first excess whose penalty reaches a limit, to the last bit."""

@@ -99,7 +99,7 @@ class _Choices:
         worth = -self.first[0] - math.log(self.limits[0]) + CLOSE
         networks = range(len(problem.accuracy))
         self.terms = [JointTerms(problem, network, worth) for network in networks]
-        self._layers = problem.layers
+        self._layers, self._paid_by = problem.layers, problem.paid_by
         self._usable = np.concatenate([terms.usable for terms in self.terms])
         self._accuracy = np.concatenate([terms.units for terms in self.terms]).astype(np.int64)
 
@@ -131,8 +131,12 @@ class _Choices:
                 )
                 for layers, terms in zip(self._layers, self.terms, strict=True)
             ]
-            paid, chosen = share_tiles(needs, self._budget)
-            return paid, np.array([o[k][n] for o, k, n in zip(order, kept, chosen, strict=True)])
+            paid, choices = share_tiles(needs, self._budget)
+            options = [settings[mine] for settings, mine in zip(order, kept, strict=True)]
+            tried = np.array(
+                [[o[n] for o, n in zip(options, choice, strict=True)] for choice in choices]
+            )
+            return paid, tried[self._paid_by(tried).argmin()]
         knapsack = Knapsack(
             start=np.concatenate([[0], np.cumsum(sizes)]),
             block=np.repeat(np.arange(len(sizes)), sizes),
