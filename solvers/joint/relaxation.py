@@ -147,6 +147,8 @@ class Relaxation:
             The prices.
         """
         program = pywraplp.Solver.CreateSolver("GLOP")
+        if self._networks > 1:  # in several prices its presolve loses optima
+            program.SetSolverSpecificParametersAsString("use_preprocessing: false")
         value = program.NumVar(-program.infinity(), program.infinity(), "value")
         tile = program.NumVar(0, HIGHEST_PRICE, "tile")
         unit = [program.NumVar(0, HIGHEST_PRICE, f"unit{n}") for n in range(self._networks)]
