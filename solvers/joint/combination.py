@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lrmp.solvers.joint.enumeration import Listing, roomiest, undominated_roughly
+from lrmp.solvers.joint.enumeration import roomiest, undominated_roughly
 from lrmp.solvers.joint.floats import Floats
-from lrmp.solvers.joint.terms import JointTerms
 
 MOST_PAIRS = 2**28  # of designs of two networks that are looked at
 PAIRS_AT_A_TIME = 2**22
@@ -34,31 +33,6 @@ class Combination:
     beyond: Floats
     parts: NDArray[np.intp]
     whole: bool
-
-    @classmethod
-    def of(
-        cls, listing: Listing, terms: JointTerms, tile: float, price: float, least: float
-    ) -> "Combination":
-        """Take the designs of one network.
-
-        Args:
-            listing: They.
-            terms: What their units stand for.
-            tile: Price of a tile.
-            price: Of a unit.
-            least: Of the reduced costs of the network's layers.
-
-        Returns:
-            The same designs.
-        """
-        return cls(
-            listing.tiles,
-            listing.cost,
-            terms.paid(listing.units),
-            listing.cost + tile * listing.tiles + price * listing.units - least,
-            np.arange(len(listing.cost))[None],
-            listing.whole,
-        )
 
     @property
     def penalised(self) -> Floats:

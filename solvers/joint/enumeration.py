@@ -51,19 +51,57 @@ class PricedOptions:
         """The least of that by layer, shape (L,)."""
         return self.options.least(self.reduced)
 
-    def beyond(self, room: float) -> tuple[float, float]:
-        """Say what designs may have beyond the least of their layers.
+
+class Core:
+    """The options that designs with room left have.
+
+    Args:
+        priced: What layers can choose.
+        room: What cost and priced accuracy of a design may add up to.
+
+    Attributes:
+        allowed: What reduced costs beyond the least may add up to.
+        slack: What of that makes up for the rounding of all sums.
+    """
+
+    def __init__(self, priced: PricedOptions, room: float) -> None:
+        self.priced = priced
+        least = priced.least
+        total, held = float(least.sum()), priced.tile * priced.budget
+        self.slack = (2 * len(least) + 32) * ROUNDING * (room + held + total)
+        self.allowed = room + held - total + self.slack
+
+    @cached_property
+    def columns(self) -> Floats:
+        """Tiles, cost, units and priced accuracy of all options, shape (4, N)."""
+        priced = self.priced
+        return np.stack([priced.options.tiles, priced.cost, priced.units, priced.accuracy])
+
+    @cached_property
+    def blocks(self) -> list[NDArray[np.intp]]:
+        """The options of every layer."""
+        priced, layer = self.priced, self.priced.options.layer
+        kept = np.flatnonzero(priced.reduced - priced.least[layer] <= self.allowed)
+        ends = np.searchsorted(layer[kept], np.arange(len(priced.least) + 1))
+        blocks = []
+        for start, stop in pairwise(ends.tolist()):
+            mine = kept[start:stop]
+            blocks.append(mine[undominated(*self.columns[:3, mine])])
+        return blocks
+
+    def rest(self, order: Sequence[int], own: int) -> "_Rest":
+        """Say what some layers make of tiles.
 
         Args:
-            room: What cost and priced accuracy of a design may add up to.
+            order: Numbers of the layers.
+            own: How many of the first are of the network that is looked at.
 
         Returns:
-            What reduced costs beyond the least may add up to, and what of that makes up for the
-            rounding of all sums.
+            What those from any place on make of the tiles that are left.
         """
-        total, held = float(self.least.sum()), self.tile * self.budget
-        slack = (2 * len(self.least) + 32) * ROUNDING * (room + held + total)
-        return room + held - total + slack, slack
+        columns = [self.columns[:, self.blocks[layer]] for layer in order]
+        needed = int(sum(tiles.max() for tiles, *_ in columns))  # more is never used up
+        return _Rest(columns, own, self.priced.tile, min(self.priced.budget, needed))
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,13 +139,11 @@ class Listing:
         return np.array([option for _, option in sorted(chosen.items())])
 
 
-def list_designs(
-    priced: PricedOptions, layers: slice, price: float, room: Room, memory: int
-) -> Listing:
+def list_designs(core: Core, layers: slice, price: float, room: Room, memory: int) -> Listing:
     """List the designs of one network's layers with which whole designs have room left.
 
     Args:
-        priced: What all layers can choose; of those of other networks only what they make of the
+        core: What all layers can choose; of those of other networks only what they make of the
             tiles that are left is looked at.
         layers: Those of the network.
         price: Of a unit of its accuracy.
@@ -118,28 +154,12 @@ def list_designs(
         The designs.
     """
     nothing = np.zeros(0)
-    options, cost, units = priced.options, priced.cost, priced.units
-    if room.most == -math.inf:
+    if core.allowed < 0:
         return Listing(nothing, nothing, nothing, True, 0, [])
-    allowed, slack = priced.beyond(room.most)
-    if allowed < 0:
-        return Listing(nothing, nothing, nothing, True, 0, [])
-    kept = np.flatnonzero(priced.reduced - priced.least[options.layer] <= allowed)
-    ends = np.searchsorted(options.layer[kept], np.arange(len(priced.least) + 1))
-    columns = np.stack([options.tiles, cost, units, priced.accuracy])
-    blocks = []
-    for start, stop in pairwise(ends.tolist()):
-        mine = kept[start:stop]
-        blocks.append(mine[undominated(*columns[:3, mine])])
+    blocks, columns = core.blocks, core.columns
     own = range(len(blocks))[layers]
     order = sorted(range(len(blocks)), key=lambda layer: (layer not in own, len(blocks[layer])))
-    needed = int(sum(options.tiles[mine].max() for mine in blocks))  # more is never used up
-    rest = _Rest(
-        [columns[:, blocks[layer]] for layer in order],
-        len(own),
-        priced.tile,
-        min(priced.budget, needed),
-    )
+    rest = core.rest(order, len(own))
 
     sums = np.zeros((3, 1))  # tiles, cost and units of the partial designs
     left = np.zeros(1)
@@ -153,7 +173,7 @@ def list_designs(
         sums = (sums[:, :, None] + columns[:3, None, mine]).reshape(3, -1)
         held_units = sums[2]
         left = room(held_units + rest.least_units[done], held_units + rest.most_units[done])
-        left -= sums[1] + price * held_units + rest.priced(done, sums[0]) - slack
+        left -= sums[1] + price * held_units + rest.priced(done, sums[0]) - core.slack
         alive = np.flatnonzero(left >= 0)
         if len(alive) > min(UNCOMPARED, memory):
             alive, all_before = roomiest(alive, left, 4 * memory)
@@ -225,7 +245,18 @@ class _Rest:
         Returns:
             Cost plus priced accuracy, shape (N,).
         """
-        left = self._budget - tiles
+        return self.within(done, self._budget - tiles)
+
+    def within(self, done: int, left: Floats) -> Floats:
+        """Bound what the layers to come cost from below; infinite where they do not fit.
+
+        Args:
+            done: How many layers are decided.
+            left: Tiles for those to come, at most the budget, shape (N,).
+
+        Returns:
+            Cost plus priced accuracy, shape (N,).
+        """
         if self._exact is not None:
             place = np.maximum(left, 0).astype(np.int64) // self._grain
             least = self._exact[done, place]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -20,6 +21,36 @@ CLOSE = 1e-7  # relative: room that rounding may hide
 TURNS = 3  # of networks that narrow down what they leave each other
 
 
+@dataclass(frozen=True)
+class PricedNetwork:
+    """A network at given prices.
+
+    Attributes:
+        least_cost: Bounds its part of the cost.
+        terms: What its units stand for.
+        price: Of one of its units.
+    """
+
+    least_cost: LeastCost
+    terms: JointTerms
+    price: float
+
+    def stairs(self, low: Floats, high: Floats) -> Stairs:
+        """Bound what designs make of the network whose accuracy is in some parts.
+
+        Args:
+            low: Lower ends of the parts.
+            high: Upper ends.
+
+        Returns:
+            A step for each part that is not forbidden.
+        """
+        paid = self.terms.paid(low)
+        allowed = paid < math.inf
+        high = high[allowed]
+        return Stairs(paid[allowed], self.least_cost(high), self.price * high)
+
+
 class Room:
     """What cost plus priced accuracy of a design better than the target may add up to.
 
@@ -29,32 +60,24 @@ class Room:
     better, there is none. What other networks give up and pay for is added, at its most.
 
     Args:
-        least_cost: Bounds this network's part of the cost.
-        terms: What its units stand for.
-        price: Of one of its units.
+        network: The network whose accuracy is looked at.
         at_none: What designs that give up nothing cost at least.
         target: What penalised costs are below.
         others: The other networks.
     """
 
     def __init__(
-        self,
-        least_cost: LeastCost,
-        terms: JointTerms,
-        price: float,
-        at_none: float,
-        target: float,
-        others: Others,
+        self, network: PricedNetwork, at_none: float, target: float, others: Others
     ) -> None:
-        self._terms, self._free, self._price = terms, terms.free, price
-        self._least_cost, self._target, self._others = least_cost, target, others
-        within = self._parts(np.zeros(1), np.array([terms.free]))
+        self._network, self._target, self._others = network, target, others
+        self._free, self._price = network.terms.free, network.price
+        within = self._parts(np.zeros(1), np.array([self._free]))
         self._within = float(within[2].max(initial=-math.inf))
-        low, high = first_parts(terms)
+        low, high = first_parts(network.terms)
         settled: list[tuple[Floats, ...]] = []
         for splits in range(ROUNDS):
             low, high, room = self._parts(low, high)
-            coarse = price * (high - low) > COARSE * (room - at_none)
+            coarse = self._price * (high - low) > COARSE * (room - at_none)
             if len(low) > MOST_PARTS or splits + 1 == ROUNDS:
                 coarse[:] = False
             settled.append((low[~coarse], high[~coarse], room[~coarse]))
@@ -73,7 +96,7 @@ class Room:
     @cached_property
     def stairs(self) -> Stairs:
         """What designs better than the target make of this network."""
-        return stairs(self._least_cost, self._terms, self._price, *self._alive)
+        return self._network.stairs(*self._alive)
 
     def __call__(self, least: Floats, most: Floats) -> Floats:
         """Return the most of designs that give up between two amounts."""
@@ -87,7 +110,7 @@ class Room:
 
     def _parts(self, low: Floats, high: Floats) -> tuple[Floats, ...]:
         """Keep the parts with designs better than the target; with the room of each."""
-        factor, cost = penalty_factor(self._terms, low), self._least_cost(high)
+        factor, cost = penalty_factor(self._network.terms, low), self._network.least_cost(high)
         worth = self._target / factor
         penalised = (cost[:, None] + self._others.cost(worth)) * factor[:, None]
         better = penalised <= self._target * (1 + CLOSE) * self._others.at_none
@@ -98,66 +121,33 @@ class Room:
         return low, high, room + self._price * high
 
 
-def rooms(
-    least_costs: Sequence[LeastCost],
-    terms: Sequence[JointTerms],
-    prices: Sequence[float],
-    at_none: float,
-    target: float,
-) -> list[Room] | None:
+def rooms(networks: Sequence[PricedNetwork], at_none: float, target: float) -> list[Room] | None:
     """Find the room of designs by what each network gives up, network by network, in turns.
 
     Args:
-        least_costs: Bound the parts of the cost.
-        terms: What units stand for.
-        prices: Of a unit.
+        networks: All.
         at_none: What designs that give up nothing cost at least.
         target: What penalised costs are below.
 
     Returns:
         The room of every network; None if no design is better than the target.
     """
-    networks = list(zip(least_costs, terms, prices, strict=True))
     if len(networks) == 1:
-        room = Room(*networks[0], at_none, target, Others([]))
+        room = Room(networks[0], at_none, target, Others([]))
         return None if room.most == -math.inf else [room]
-    left = [stairs(*network, *_all_parts(network[1])) for network in networks]
+    left = []
+    for network in networks:
+        low, high = first_parts(network.terms)
+        left.append(network.stairs(np.append(0.0, low), np.append(network.terms.free, high)))
     found: dict[int, Room] = {}
     for _ in range(TURNS):
         for n, network in enumerate(networks):
             others = Others([*left[:n], *left[n + 1 :]])
-            found[n] = Room(*network, at_none, target, others)
+            found[n] = Room(network, at_none, target, others)
             if found[n].most == -math.inf:
                 return None
             left[n] = found[n].stairs
     return list(found.values())
-
-
-def stairs(
-    least_cost: LeastCost, terms: JointTerms, price: float, low: Floats, high: Floats
-) -> Stairs:
-    """Bound what designs make of a network whose accuracy is in some parts.
-
-    Args:
-        least_cost: Bounds the network's part of the cost.
-        terms: What its units stand for.
-        price: Of one of its units.
-        low: Lower ends of the parts.
-        high: Upper ends.
-
-    Returns:
-        A step for each part that is not forbidden.
-    """
-    paid = terms.paid(low)
-    allowed = paid < math.inf
-    high = high[allowed]
-    return Stairs(paid[allowed], least_cost(high), price * high)
-
-
-def _all_parts(terms: JointTerms) -> tuple[Floats, Floats]:
-    """Part all accuracy, what is free being one part."""
-    low, high = first_parts(terms)
-    return np.append(0.0, low), np.append(terms.free, high)
 
 
 def penalty_factor(terms: JointTerms, units: Floats) -> Floats:

@@ -30,14 +30,16 @@ from numpy.typing import NDArray
 from lrmp.errors import SolverError
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.joint.combination import LEAVES, Combination, combine
-from lrmp.solvers.joint.enumeration import PricedOptions, list_designs
+from lrmp.solvers.joint.enumeration import Core, Listing, PricedOptions, list_designs
 from lrmp.solvers.joint.floats import ROUNDING, Floats
 from lrmp.solvers.joint.options import JointOptions
+from lrmp.solvers.joint.others import Others, Stairs
 from lrmp.solvers.joint.problem import FORBIDDEN, JointProblem, no_design_allowed
 from lrmp.solvers.joint.relaxation import LeastCost, Prices, Relaxation
 from lrmp.solvers.joint.room import (
     MOST_PARTS,
     ROUNDS,
+    PricedNetwork,
     Room,
     first_parts,
     penalty_factor,
@@ -127,7 +129,15 @@ class SumSearch:
             self._options, self._cost, self._units, self._network, problem.budget
         )
         self._prices = self._best_prices()
-        self._least_costs = self._relaxation.least_costs(self._prices)
+        self._networks = [
+            PricedNetwork(*network)
+            for network in zip(
+                self._relaxation.least_costs(self._prices),
+                self._terms,
+                self._prices.unit,
+                strict=True,
+            )
+        ]
         self._priced = PricedOptions(
             self._options,
             self._cost,
@@ -246,50 +256,82 @@ class SumSearch:
             return floor
         share = 4 * CLOSE  # the networks by turns may have met another place than the best
         while share < 1:
-            if self._rooms(floor * (1 - share)) is None:
+            if rooms(self._networks, self._prices.at_none, floor * (1 - share)) is None:
                 return floor * (1 - share)
             share *= 4
         return float(self._options.least(self._cost).sum())
 
-    def _rooms(self, target: float) -> list[Room] | None:
-        """Find the room of designs by what each network gives up; None if no design is better."""
-        prices = self._prices
-        return rooms(self._least_costs, self._terms, prices.unit, prices.at_none, target)
-
     def _enumerate(self, target: float, memory: int) -> "_Enumeration":
         """List the designs whose penalised cost is below a target."""
-        found = self._rooms(target)
+        networks, at_none = self._networks, self._prices.at_none
+        found = rooms(networks, at_none, target)
         if found is None:
             return _Enumeration(None, target, whole=True, most=0)
-        priced, prices, layers = self._priced, self._prices, self._problem.layers
-        listings = [
-            list_designs(priced, layers[n], prices.unit[n], room, memory)
-            for n, room in enumerate(found)
-        ]
-        most = max(each.most for each in listings)
-        if empty := [each for each in listings if not len(each.cost)]:
-            return _Enumeration(None, target, whole=any(e.whole for e in empty), most=most)
-        networks = [
-            Combination.of(listing, terms, prices.tile, price, float(priced.least[mine].sum()))
-            for listing, terms, price, mine in zip(
-                listings, self._terms, prices.unit, layers, strict=True
-            )
-        ]
-        room = max(each.most for each in found)
-        designs = combine(networks, self._problem.budget, priced.beyond(room)[0], memory)
+        core = Core(self._priced, min(room.most for room in found))
+        stairs = [room.stairs for room in found] if len(networks) > 1 else []
+        listings: dict[int, Listing] = {}
+        most = 0
+        for n in sorted(range(len(networks)), key=lambda n: len(self._problem.accuracy[n].terms)):
+            if listings:  # what these leave is less than what the prices say
+                others = Others([*stairs[:n], *stairs[n + 1 :]])
+                found[n] = Room(networks[n], at_none, target, others)
+            layers, price = self._problem.layers[n], networks[n].price
+            listing = list_designs(core, layers, price, found[n], memory)
+            most = max(most, listing.most)
+            if not (self._terms[n].paid(listing.units) < math.inf).any():
+                return _Enumeration(None, target, whole=listing.whole, most=most)
+            listings[n] = listing
+            if len(networks) > 1 and listing.whole:
+                stairs[n] = self._listed(core, n, listing)
+        designs = combine(
+            [self._combination(n, listing) for n, listing in sorted(listings.items())],
+            self._problem.budget,
+            core.allowed,
+            memory,
+        )
         penalised = designs.penalised
         best: _Design | None = None
         for design in np.argsort(penalised, kind="stable")[:LEAVES].tolist():
             if best is not None and penalised[design] >= best.penalised:
                 break
-            parts = zip(listings, designs.parts[:, design].tolist(), strict=True)
-            options = np.concatenate([listing.options_of(part) for listing, part in parts])
+            parts = enumerate(designs.parts[:, design].tolist())
+            options = np.concatenate([listings[n].options_of(part) for n, part in parts])
             paid = float(self._problem.paid_by(self._options.setting[options]))
             true = float(designs.cost[design]) * math.exp(paid)
             if true < (math.inf if best is None else best.penalised):
                 best = _Design(true, options)
         least = float(penalised.min(initial=target))
         return _Enumeration(best, least, whole=designs.whole, most=most)
+
+    def _listed(self, core: Core, network: int, listing: Listing) -> Stairs:
+        """Say what all designs of a network that were listed make of it, step by step.
+
+        With a listed design its layers cost more than the least with so many tiles; that is taken
+        off what accuracy is given up at its price, for it leaves the others less room.
+        """
+        layers, price = self._problem.layers[network], self._networks[network].price
+        order = range(len(core.blocks))[layers]
+        held = self._prices.tile * self._problem.budget / len(self._networks)
+        accuracy = price * listing.units
+        least = core.rest(order, len(order)).within(0, listing.tiles)
+        dearer = np.maximum(listing.cost + accuracy - least - core.slack, 0.0)
+        paid = self._terms[network].paid(listing.units)
+        cost = listing.cost + self._prices.tile * listing.tiles - held - core.slack
+        allowed = paid < math.inf
+        return Stairs(paid[allowed], cost[allowed], (accuracy - dearer)[allowed])
+
+    def _combination(self, network: int, listing: Listing) -> Combination:
+        """Take the listed designs of a network, with what they are beyond the least."""
+        layers, price = self._problem.layers[network], self._networks[network].price
+        reduced = listing.cost + self._prices.tile * listing.tiles + price * listing.units
+        return Combination(
+            listing.tiles,
+            listing.cost,
+            self._terms[network].paid(listing.units),
+            reduced - float(self._priced.least[layers].sum()),
+            np.arange(len(listing.cost))[None],
+            listing.whole,
+        )
 
 
 def _least_penalised(
