@@ -19,6 +19,7 @@ from lrmp.envs.task.optimum import Optimum
 from lrmp.envs.task.task import TASKS, load_task
 from lrmp.errors import RunError
 from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.solvers.joint.accuracy_terms import AccuracyTerms
 from lrmp.solvers.joint.problem import JointProblem
 from lrmp.solvers.joint.solve import LOGARITHM, solve_joint
 from lrmp.solvers.replication.problem import ReplicationProblem
@@ -142,9 +143,13 @@ def joint_problem(task: TaskLike) -> JointProblem:
         budget=task.budget,
         objective=task.objective,
         baseline=task.cost_model.baseline.cost(task.objective),
-        terms=np.sum(terms, axis=0),
-        penalty=lambda sums: penalty(accuracy.drop_map(sums), task.allowed_drop),
-        magnitudes=np.sum(np.abs(terms), axis=0),
+        accuracy=(
+            AccuracyTerms(
+                terms=np.sum(terms, axis=0),
+                penalty=lambda sums: penalty(accuracy.drop_map(sums), task.allowed_drop),
+                magnitudes=np.sum(np.abs(terms), axis=0),
+            ),
+        ),
     )
 
 
