@@ -130,6 +130,21 @@ class Task:
         """
         return self._only(self.accuracies)
 
+    def with_tenant(self, **changes: Any) -> "Task":
+        """Return the task with another network, accuracy, allowed drop or rate.
+
+        Args:
+            **changes: Fields of ``Tenant``.
+
+        Returns:
+            A task of the same name.
+
+        Raises:
+            TaskError: If a value is out of range, or there are several networks.
+        """
+        tenant = replace(self._only(self.workload.tenants), **changes)
+        return replace(self, workload=Workload((tenant,)))
+
     def _only(self, parts: Sequence[Part]) -> Part:
         if len(self.workload) > 1:
             raise TaskError(
@@ -161,8 +176,7 @@ class Task:
         if kind == self.accuracy.kind:
             return self
         factory = table_accuracy if kind == "table" else network_accuracy
-        tenant = replace(self._only(self.workload.tenants), accuracy_factory=factory)
-        other = replace(self, workload=Workload((tenant,)))
+        other = self.with_tenant(accuracy_factory=factory)
         other.accuracy  # noqa: B018  say at once if there is none
         return other
 
