@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property, partial
 from typing import Any, TypeVar, get_args
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind, AccuracyModel, accuracy_label
 from lrmp.accuracy.model.factories import (
-    AccuracyFactory,
     check_kind,
     digits_accuracy,
     network_accuracy,
@@ -22,7 +21,9 @@ from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.preset import load_preset
 from lrmp.hardware.cost.cost_model import CostModel
 from lrmp.hardware.cost.cost_report import Objective
-from lrmp.hardware.networks import load_network
+from lrmp.hardware.given_fields import given_fields
+from lrmp.hardware.networks import NETWORKS, load_network
+from lrmp.hardware.networks.catalogue import KnownBy, NetworkEntry
 from lrmp.hardware.networks.network import Network
 from lrmp.hardware.short_repr import short_name, short_repr
 from lrmp.hardware.space.design_space import DesignSpace
@@ -188,7 +189,7 @@ class Task:
         """
         networks = [
             {
-                "layers": [asdict(layer) for layer in tenant.network.layers],
+                "layers": [given_fields(layer) for layer in tenant.network.layers],
                 "accuracy": accuracy.fingerprint,
                 "allowed_drop": abs(float(tenant.allowed_drop)),  # 1 and 1.0, 0.0 and -0.0 are one
             }
@@ -255,12 +256,20 @@ class Task:
         return (Task, self._values())
 
 
-def _lrmp_task(
-    task_id: str, network_name: str, objective: Objective, accuracy_factory: AccuracyFactory
-) -> Task:
+#: The objectives of registered tasks, by what stands for them in an id.
+_OBJECTIVES: dict[str, Objective] = {
+    "": "latency",
+    "-Throughput": "throughput",
+    "-Energy": "energy",
+    "-EDP": "edp",
+}
+
+
+def _lrmp_task(task_id: str, entry: NetworkEntry, objective: Objective) -> Task:
     """Build a task on LRMP's chip with the area of the plain design."""
-    network = load_network(network_name)
+    network = load_network(entry.name)
     accelerator = load_preset("lrmp_frontiers_2024")
+    accuracy_factory = digits_accuracy if entry.known_by == "network" else table_accuracy
     return Task(
         id=task_id,
         workload=Workload((Tenant(network, accuracy_factory),)),
@@ -270,44 +279,48 @@ def _lrmp_task(
     )
 
 
-#: Label, network, accuracy model. A network without measured table is *Predicted* in its id.
-_NETWORKS: tuple[tuple[str, str, AccuracyFactory], ...] = (
-    ("Digits", "digits_cnn", digits_accuracy),
-    ("MLP", "mlp", table_accuracy),
-    ("LeNet", "lenet", table_accuracy),
-    ("ResNet8", "resnet8", table_accuracy),
-    ("ResNet20", "resnet20", table_accuracy),
-    ("SqueezeNet", "squeezenet1_1", table_accuracy),
-    ("MobileNetV2", "mobilenet_v2", table_accuracy),
-    ("ResNet18", "resnet18", table_accuracy),
-    ("ResNet50", "resnet50", table_accuracy),
-    ("ResNet34-Predicted", "resnet34", table_accuracy),
-    ("ResNet101-Predicted", "resnet101", table_accuracy),
-)
-_OBJECTIVES: tuple[tuple[str, Objective], ...] = (
-    ("", "latency"),
-    ("-Throughput", "throughput"),
-    ("-Energy", "energy"),
-    ("-EDP", "edp"),
-)
+def _registered() -> Iterator[tuple[str, NetworkEntry, Objective]]:
+    """Name every objective of every network with tasks."""
+    for entry in NETWORKS.values():
+        if entry.label is not None:
+            label = entry.label + ("-Predicted" if entry.known_by == "prediction" else "")
+            for suffix, objective in _OBJECTIVES.items():
+                yield f"LRMP-{label}{suffix}-v0", entry, objective
+
 
 #: The registered tasks: id -> what builds it.
 TASKS: dict[str, Callable[[], Task]] = {
-    (task_id := f"LRMP-{label}{suffix}-v0"): partial(
-        _lrmp_task, task_id, network, objective, accuracy
-    )
-    for label, network, accuracy in _NETWORKS
-    for suffix, objective in _OBJECTIVES
+    task_id: partial(_lrmp_task, task_id, entry, objective)
+    for task_id, entry, objective in _registered()
 }
 
 
-def list_tasks() -> list[str]:
+def list_tasks(objective: Objective | None = None, known_by: KnownBy | None = None) -> list[str]:
     """Name the registered tasks.
+
+    Args:
+        objective: Only those with this objective: ``"latency"``, ``"throughput"``, ``"energy"`` or
+            ``"edp"``.
+        known_by: Only those whose accuracy is known by a measured ``"table"``, by a
+            ``"prediction"``, or by running the ``"network"``.
 
     Returns:
         Ids for ``load_task`` and ``gym.make``, network by network.
+
+    Raises:
+        TaskError: If there is no such objective or kind.
     """
-    return list(TASKS)
+    for value, kind, choices in (
+        (objective, "objective", get_args(Objective)),
+        (known_by, "known_by", get_args(KnownBy)),
+    ):
+        if value not in (None, *choices):
+            raise TaskError(unknown_name(kind, value, choices))
+    return [
+        task_id
+        for task_id, entry, optimised in _registered()
+        if objective in (None, optimised) and known_by in (None, entry.known_by)
+    ]
 
 
 @cache
