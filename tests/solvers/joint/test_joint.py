@@ -210,17 +210,17 @@ def test_what_every_design_pays_is_no_obstacle():
 
 @pytest.mark.parametrize("task_id", ["LRMP-ResNet18-v0", "LRMP-ResNet18-Throughput-v0"])
 def test_no_neighbour_of_an_optimum_is_better(task_id):
-    from lrmp.baselines.experiments.optimum import SETTINGS, joint_problem
+    from lrmp.baselines.experiments.optimum import chosen_settings, joint_problem
     from lrmp.envs import load_task, stored_optimum
 
     problem, optimum = joint_problem(load_task(task_id)), stored_optimum(task_id)
     rng = np.random.default_rng(0)
-    best = (optimum.design.weight_bits - 2) * 7 + optimum.design.activation_bits - 2
-    assert (SETTINGS[best, 0] == optimum.design.weight_bits).all()
+    best = optimum.design.settings @ (7, 1)
+    assert (chosen_settings(task_id, best) == optimum.design.settings).all()
     for _ in range(300):
         settings = best.copy()
         changed = rng.integers(0, len(settings), int(rng.integers(1, 4)))
-        settings[changed] = rng.integers(0, len(SETTINGS), len(changed))
+        settings[changed] = rng.integers(0, 49, len(changed))
         try:
             value, _ = evaluate_joint(problem, settings)
         except InfeasibleBudgetError:
