@@ -81,8 +81,7 @@ class DesignTally:
             As ``add``.
         """
         values = {name: final_info[f"design_{name}"] for name in self._space.names}
-        layers = [""] * next(iter(values.values())).shape[-1]
-        settings = self._space.encode(values, layers)
+        settings = self._space.from_numbers(values)
         return self.add(rewards, final_info["gain"], final_info["accuracy_drop"], settings)
 
     def state(self) -> dict[str, Any]:

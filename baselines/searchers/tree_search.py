@@ -113,10 +113,10 @@ class _Search:
 
     def _number(self, settings: IntArray) -> IntArray:
         """Return the numbers of settings among those of the space, shape (...)."""
-        numbers: IntArray = np.ravel_multi_index(
+        numbers = np.ravel_multi_index(
             tuple(np.moveaxis(settings, -1, 0)), self._task.space.sizes
         )
-        return numbers
+        return np.asarray(numbers)
 
     def _least_energies(self, designs: IntArray) -> IntArray:
         """Return the energy of every layer with the copies that cost it least, shape (S, L)."""

@@ -81,16 +81,12 @@ def action_setting(
     sizes = space.sizes
     if values.shape != (len(sizes),) or values.dtype.kind not in ("iu" if discrete else "iuf"):
         return None
-    given = values.tolist()
-    if discrete:
-        if not all(0 <= value < size for value, size in zip(given, sizes, strict=True)):
+    setting: list[int] = []
+    for value, size in zip(values.tolist(), sizes, strict=True):
+        if not 0 <= value <= (size - 1 if discrete else 1):  # True for NaN
             return None
-    else:
-        if not all(0 <= value <= 1 for value in given):  # False for NaN
-            return None
-        given = [unit_to_place(value, size) for value, size in zip(given, sizes, strict=True)]
+        setting.append(value if discrete else unit_to_place(value, size))
     if not space.allowed:
-        setting: list[int] = given
         return setting
-    nearest: list[int] = space.nearest(np.array(given), np.array(layer)).tolist()
+    nearest: list[int] = space.nearest(np.array(setting), np.array(layer)).tolist()
     return nearest

@@ -29,12 +29,15 @@ class Changes:
             max(int(plain), size - 1 - int(plain))
             for plain, size in zip(space.plain, space.sizes, strict=True)
         )
-        #: Where a step leads, by layer, knob, direction and place; -1 where it is impossible.
-        self._leads = np.full((layers, len(space), 2, max(space.sizes)), -1, dtype=np.int64)
+        #: Where a step leads, by layer and knob, place, and down or up; -1 where it is impossible.
+        leads = np.full((layers, len(space), max(space.sizes), 2), -1, dtype=np.int64)
         for layer in range(layers):
             for knob, choices in enumerate(space.choices(layer)):
-                self._leads[layer, knob, 0, choices[1:]] = choices[:-1]
-                self._leads[layer, knob, 1, choices[:-1]] = choices[1:]
+                leads[layer, knob, choices[1:], 0] = choices[:-1]
+                leads[layer, knob, choices[:-1], 1] = choices[1:]
+        self._leads: IntArray = leads.reshape(-1, *leads.shape[2:])
+        self._possible: NDArray[np.int8] = (leads >= 0).astype(np.int8).reshape(-1, 2)
+        self._starts: IntArray = np.arange(len(self._leads)) * leads.shape[2]
 
     def masks(self, settings: IntArray) -> NDArray[np.int8]:
         """Say which changes are possible.
@@ -46,11 +49,8 @@ class Changes:
             1 for a possible action, else 0; shape (B, 2 K L + 1).
         """
         masks = np.ones((len(settings), self.count), dtype=np.int8)
-        layers, knobs = map(np.asarray, np.indices(settings.shape[1:]))
-        possible = (
-            self._leads[layers[..., None], knobs[..., None], [0, 1], settings[..., None]] >= 0
-        )
-        masks[:, 1:] = possible.reshape(len(settings), -1)
+        places = settings.reshape(len(settings), -1) + self._starts
+        masks[:, 1:] = self._possible.take(places, axis=0).reshape(len(settings), -1)
         return masks
 
     def apply(self, settings: IntArray, actions: IntArray) -> tuple[IntArray, NDArray[np.bool_]]:
@@ -63,12 +63,10 @@ class Changes:
         Returns:
             New settings, shape (B, L, K), and whether the actions were possible, shape (B,).
         """
-        rows = np.arange(len(settings))
-        actions = actions.astype(np.int64)  # of narrow integers -1 is none
-        possible = self.masks(settings)[rows, actions] == 1
-        rows, change = rows[possible & (actions > 0)], actions[possible & (actions > 0)] - 1
-        layer, kind = np.divmod(change, 2 * settings.shape[2])
-        knob, up = np.divmod(kind, 2)
-        changed = settings.copy()
-        changed[rows, layer, knob] = self._leads[layer, knob, up, settings[rows, layer, knob]]
-        return changed, possible
+        rows, actions = np.arange(len(settings)), actions.astype(np.int64)  # narrow ones wrap at -1
+        changed = settings.reshape(len(settings), -1).copy()
+        knob, up = np.divmod(np.maximum(actions - 1, 0), 2)  # the knobs of all layers in a row
+        leads = self._leads[knob, changed[rows, knob], up]
+        moves = (actions > 0) & (leads >= 0)
+        changed[rows[moves], knob[moves]] = leads[moves]
+        return changed.reshape(settings.shape), moves | (actions == 0)

@@ -1,4 +1,4 @@
-"""The layer-wise environment: one step chooses the bits of one layer."""
+"""The layer-wise environment: one step chooses the setting of one layer."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +16,7 @@ from lrmp.envs.rendering.episode_view import EpisodeView
 from lrmp.envs.scoring.dynamics import Dynamics
 from lrmp.envs.scoring.features import Feature
 from lrmp.envs.scoring.observation import Observation, running_features, shown_features
+from lrmp.envs.scoring.observation_table import ObservationTable, describe_elements
 from lrmp.envs.scoring.outcome import Outcome
 from lrmp.envs.scoring.reward import Reward
 from lrmp.envs.task.custom_task import TaskLike, find_task
@@ -26,55 +27,66 @@ Action = NDArray[np.float32] | NDArray[np.int64]
 
 
 class LayerwiseEnv(gym.Env[Observation, Action]):
-    """Choose weight and activation bits layer by layer; an integer program places the copies.
+    """Choose the settings of the layers one by one; an integer program places the copies.
 
     ## Description
-    A chip of NVM crossbar tiles computes a network in place. Fewer weight bits free tiles, which
-    hold copies of slow layers; fewer activation bits shorten every pass; both cost accuracy. The
-    agent walks through the layers in network order and chooses the bits of each. After the last
-    layer a replication oracle spends the tiles left in the budget on copies, to proven optimality,
-    and the design is scored. The problem is LRMP's (Nallathambi et al., Frontiers in AI 7:1268317,
-    2024); the budget is the area of the plain 8-bit design.
+    A chip of NVM crossbar tiles computes a network in place. K knobs are turned layer by layer:
+    what a layer is set to frees tiles, which hold copies of slow layers, or shortens every pass,
+    and costs accuracy. In the registered tasks K is 2: fewer `weight_bits` free tiles, fewer
+    `activation_bits` shorten passes. A task of your own may have other knobs
+    (`env.unwrapped.task.space`), and all below follows them. The agent walks through the layers in
+    network order and chooses the setting of each. After the last layer a replication oracle spends
+    the tiles left in the budget on copies, to proven optimality, and the design is scored. The
+    problem is LRMP's (Nallathambi et al., Frontiers in AI 7:1268317, 2024); the budget is the area
+    of the plain design, 8 bits everywhere.
 
     ## Action Space
-    `Box(0, 1, (2,), float32)`: weight bits and activation bits of the layer. The interval is cut
-    into seven equal parts, one per bit width 2..8 (HAQ's map): `bits = 2 + min(6, floor(7 * a))`.
-    With `discrete=True`, `MultiDiscrete([7, 7])`: `bits = 2 + a`.
+    `Box(0, 1, (K,), float32)`: a number for every knob, such as weight bits and activation bits.
+    The interval is cut into equal parts, one for each of the knob's V values (HAQ's map):
+    `place = min(V - 1, floor(V * a))`, and of bits, 2..8, `bits = 2 + place`. With `discrete=True`
+    actions are the places, counted from 0: `MultiDiscrete([7, 7])` for bits.
 
-    The bits executed are the bits chosen; nothing is changed afterwards. An action of the wrong
-    shape, outside the space or not finite raises `ActionError`.
+    A value that the layer may not have (`task.space.allowed`; none in the registered tasks) counts
+    as the nearest that it may have. Else the setting executed is the one chosen, and nothing is
+    changed afterwards. An action of the wrong shape, outside the space or not finite raises
+    `ActionError`.
 
     ## Observation Space
-    `Box(0, 1, (n,), float32)`, n being 18 or less: a feature of the layers in which all layers of
-    the network are alike is left out, and `env.unwrapped.feature_names` says what is left. Features
-    0 to 11 describe the layer to decide, each scaled to 0..1 over the layers of the network; 12 to
-    17 tell how the episode stands, where layers not decided yet count with 8 bits and one copy.
+    `Box(0, 1, (n,), float32)`, n being 14 + 2 K or less: a feature of the layers in which all
+    layers of the network are alike is left out. `env.unwrapped.feature_names` says what is left,
+    and `print(env.unwrapped.describe_observation())` what it means, as the table here does for
+    tasks that turn bits. Features 0 to 11 describe the layer to decide, each scaled to 0..1 over
+    the layers of the network; 12 to 17 tell how the episode stands, where layers not decided yet
+    count with the plain setting and one copy.
 
     | Num | Observation | Meaning | Normalisation |
     | --- | --- | --- | --- |
     | 0 | depth | index of the layer | min-max |
     | 1 | linear | 1 for a fully connected layer | min-max |
-    | 2 | rows | K, inputs of the weight matrix | log2, min-max |
-    | 3 | columns | M, outputs of the weight matrix | log2, min-max |
-    | 4 | positions | P, matrix-vector products per inference | log2, min-max |
+    | 2 | rows | inputs of the weight matrix | log2, min-max |
+    | 3 | columns | outputs of the weight matrix | log2, min-max |
+    | 4 | positions | matrix-vector products per inference | log2, min-max |
     | 5 | kernel_size | side of the kernel | min-max |
     | 6 | stride | stride | min-max |
-    | 7 | weights | K x M | log2, min-max |
-    | 8 | baseline_cycles | cycles at 8/8 bits, one copy | log2, min-max |
-    | 9 | baseline_tiles | tiles at 8 bits, one copy | log2, min-max |
-    | 10 | weight_sensitivity | harm of 4-bit weights in this layer alone | log10, min-max with 11 |
-    | 11 | activation_sensitivity | harm of a 4-bit input, likewise | log10, min-max with 10 |
-    | 12 | previous_weight_bits | of the layer decided last, 8 at first | (bits - 2) / 6 |
-    | 13 | previous_activation_bits | of the layer decided last, 8 at first | (bits - 2) / 6 |
-    | 14 | tiles | tiles, one copy of every layer | / budget (or the 8-bit design's) |
+    | 7 | weights | rows x columns | log2, min-max |
+    | 8 | baseline_cycles | cycles of the plain setting, one copy | log2, min-max |
+    | 9 | baseline_tiles | tiles of the plain setting, one copy | log2, min-max |
+    | 10 | weight_bits_sensitivity | harm of weight_bits 4 alone | log10, min-max of all |
+    | 11 | activation_bits_sensitivity | harm of activation_bits 4 alone | log10, min-max of all |
+    | 12 | previous_weight_bits | weight_bits of the layer before, 8 at first | place / 6 |
+    | 13 | previous_activation_bits | activation_bits of the layer before, 8 at first | place / 6 |
+    | 14 | tiles | tiles, one copy of every layer | / budget, or the most of any design |
     | 15 | accuracy_spent | accuracy spent so far, s; 0 if negative | s / (s + allowance) |
-    | 16 | cycles | cycles, one copy of every layer | / baseline latency |
-    | 17 | bottleneck | cycles between images of a full pipeline, one copy | / baseline's |
+    | 16 | cycles | cycles, one copy of every layer | / the most of any design |
+    | 17 | bottleneck | cycles from image to image, one copy | / the most of any design |
 
-    Accuracy is spent in the unit of the table, whose sum over layers a monotone map turns into the
-    drop; the allowance is the sum that gives the allowed drop. Without a table, as on Digits, it is
-    the drop itself in percentage points (and sensitivities are drops at 2 bits); the allowance is
-    the allowed drop. Harm is what the table adds, in its unit.
+    The place of a value is its number among the knob's, from 0: bits - 2. Accuracy is spent in the
+    unit of the table, whose sum over layers a monotone map turns into the drop; the allowance is
+    the sum that gives the allowed drop. Without a table, as on Digits, it is the drop itself in
+    percentage points (and sensitivities are drops at 2 bits); the allowance is the allowed drop.
+    Harm is what the value, in this layer alone, adds to the accuracy spent; of a value above the
+    plain one the relief is shown, what it takes off. Images follow each other through a full
+    pipeline. Where bits are turned, no design takes more tiles or cycles than the plain one.
 
     The final observation repeats the last layer's features, with the totals of the whole design.
 
@@ -86,7 +98,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     0 until the last layer is decided; then the score of the design, by `reward`:
 
     - `"lrmp"` (default, ranked): `ln(gain) - 1 * max(0, accuracy drop - allowed drop)`, drops in
-      percentage points; 0 for the 8-bit baseline;
+      percentage points; 0 for the plain design, the baseline;
     - `"haq"`: `-0.1 * drop`;
     - `"cim-aq"`: `-10 * (drop - allowed)` above the allowed drop, else
       `100 * (gain - 1) + 0.1 * (allowed - drop)`;
@@ -99,8 +111,8 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     its energy times its cycles (EDP).
 
     With `dense=True` every step is rewarded with what it changes: the score of the design so far,
-    layers not decided yet at 8 bits and copies placed anew, less all rewards before. The sum is the
-    same, up to rounding; every step costs an oracle call.
+    layers not decided yet in the plain setting and copies placed anew, less all rewards before. The
+    sum is the same, up to rounding; every step costs an oracle call.
 
     ## Starting State
     The first layer, nothing decided. There is no randomness: every reset gives the same state,
@@ -112,15 +124,17 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     An episode never truncates.
 
     ## Info
-    Every step: `weight_bits` and `activation_bits` executed. The last step also: `design` (bits
-    and copies), `report` (exact cost by layer), `gain`, `accuracy_drop` (percentage points),
-    `accuracy_is_estimate`, `proven_optimal` (whether the oracle proved its copies optimal).
+    Every step: the value executed of every knob, by its name: `weight_bits` and `activation_bits`;
+    of a knob whose values are labels, the place, so that all are numbers. The last step also:
+    `design` (settings and copies), `report` (exact cost by layer), `gain`, `accuracy_drop`
+    (percentage points), `accuracy_is_estimate`, `proven_optimal` (whether the oracle proved its
+    copies optimal).
 
     ## Arguments
     | Parameter | Type | Default | Description |
     | --- | --- | --- | --- |
     | `task` | `str` or `Task` | the id's own | what is solved: an id, a TOML file, or a task |
-    | `discrete` | `bool` | `False` | actions as bit indices |
+    | `discrete` | `bool` | `False` | actions as places of values |
     | `dense` | `bool` | `False` | a reward at every step, of the same sum |
     | `features` | sequence or `None` | `None` | what is observed, in order; None for all |
     | `reward` | `str` or function | `"lrmp"` | `"lrmp"`, `"haq"`, `"cim-aq"` or your own |
@@ -142,8 +156,8 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     `autoreset_mode="NextStep"` (default), `"SameStep"` or `"Disabled"`. Episodes of a task are
     equally long, so they end together; by default the next step resets them all, looks at no
     action, and is no transition. Infos are arrays over the episodes; in place of `design` and
-    `report` they have `design_weight_bits`, `design_activation_bits` and `replication`, each of
-    shape (num_envs, L).
+    `report` they have the values of every knob, `design_weight_bits` and so on, and `replication`,
+    each of shape (num_envs, L).
 
     ## Registered Configurations
     `LRMP-{Digits,MLP,LeNet,ResNet8,ResNet20,SqueezeNet,MobileNetV2,ResNet18,ResNet50}-v0` and
@@ -206,6 +220,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         dynamics = self.dynamics
         self._settings: list[list[int]] = dynamics.plain.tolist()
         self._layer_cycles: list[int] = dynamics.start_cycles.tolist()
+        self._plain_tiles: list[int] = dynamics.start_tiles.tolist()
         self._tiles = int(dynamics.start_tiles.sum())
         self._cycles = int(dynamics.start_cycles.sum())
         self._spent = dynamics.start_spent
@@ -245,7 +260,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
             self._settings[layer] = before
             raise
         info: dict[str, Any] = {
-            knob.name: knob.values[place]
+            knob.name: knob.numbers[place]
             for knob, place in zip(dynamics.space.knobs, setting, strict=True)
         }
         reward = 0.0
@@ -259,7 +274,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         self._spent = spent
         lookup = dynamics.lookup
         cycles = lookup.cycles(layer, setting)
-        self._tiles += lookup.tiles(layer, setting) - lookup.plain_tiles[layer]
+        self._tiles += lookup.tiles(layer, setting) - self._plain_tiles[layer]
         self._cycles += cycles - self._layer_cycles[layer]
         self._layer_cycles[layer] = cycles
         self._step = None if terminated else layer + 1
@@ -293,6 +308,14 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         progress = f"{decided} of {len(self.dynamics)} layers decided"
         settings = np.array(self._settings)
         return EpisodeView(self.task, settings, decided, progress, self.outcome)
+
+    def describe_observation(self) -> ObservationTable:
+        """Say what the elements of observations mean.
+
+        Returns:
+            A row per element; printed, a table.
+        """
+        return describe_elements(self.task.space, self.feature_names)
 
     def _spend(self, layer: int, setting: list[int]) -> float:
         """Return the accuracy spent once a layer has a setting."""

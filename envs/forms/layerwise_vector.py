@@ -8,7 +8,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from lrmp.envs.forms.action import action_space, units_to_places
-from lrmp.envs.forms.vector import Advance, Flags, TaskVectorEnv, scalar_infos
+from lrmp.envs.forms.vector import Advance, Flags, TaskVectorEnv
 from lrmp.envs.scoring.features import Feature
 from lrmp.envs.scoring.observation import (
     Observation,
@@ -24,7 +24,7 @@ class LayerwiseVectorEnv(TaskVectorEnv):
 
     Args:
         num_envs: Episodes side by side.
-        discrete: Actions as bit indices.
+        discrete: Actions as places of values.
         dense: A reward at every step, of the same sum.
         features: What is observed, in order; None for all.
         **settings: As `TaskVectorEnv` takes them.
@@ -80,7 +80,7 @@ class LayerwiseVectorEnv(TaskVectorEnv):
         else:
             spent = np.array([dynamics.drop(design) for design in settings])
         rewards = np.zeros(len(rows))
-        infos = [(rows, scalar_infos(space.decode(chosen)))]
+        infos = [(rows, space.numbers(chosen))]
         scored = every if self.dense else np.flatnonzero(terminated)
         if scored.size:
             scores = dynamics.scores(settings[scored])

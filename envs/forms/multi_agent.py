@@ -26,6 +26,7 @@ from lrmp.envs.forms.refine import observe_refinements
 from lrmp.envs.scoring.dynamics import Dynamics
 from lrmp.envs.scoring.features import Feature
 from lrmp.envs.scoring.observation import Observation, shown_features
+from lrmp.envs.scoring.observation_table import ObservationTable, describe_elements
 from lrmp.envs.scoring.outcome import Outcome
 from lrmp.envs.scoring.reward import Reward
 from lrmp.envs.task.custom_task import TaskLike, find_task
@@ -45,7 +46,7 @@ except ImportError as error:
 
 
 class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: ignore[misc]
-    """An agent per layer: all choose their bits at once; an integer program places the copies.
+    """An agent per layer: all choose at once; an integer program places the copies.
 
     ## Description
     The task is that of `LayerwiseEnv`: chip, network, budget, accuracy and reward are the same, and
@@ -55,37 +56,39 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
     every round, knowing the design of the round before.
 
     ## Action Space
-    Of every agent `Box(0, 1, (2,), float32)`: weight bits and activation bits of its layer, each by
-    `bits = 2 + min(6, floor(7 * a))`. With `discrete=True`, `MultiDiscrete([7, 7])`:
-    `bits = 2 + a`. A wrong action, a missing one or one of an unknown agent raises `ActionError`
-    and changes nothing.
+    Of every agent `Box(0, 1, (K,), float32)`: a number for each of the K knobs of its layer, such
+    as weight bits and activation bits, in parts as in `LayerwiseEnv`. With `discrete=True` they are
+    places: `MultiDiscrete([7, 7])` for bits. A wrong action, a missing one or one of an unknown
+    agent raises `ActionError` and changes nothing.
 
     ## Observation Space
-    Of every agent `Box(0, 1, (n + 7,), float32)`, alike for all agents;
-    `env.unwrapped.feature_names` names the elements.
+    Of every agent `Box(0, 1, (n + K + 5,), float32)`, alike for all agents.
+    `env.unwrapped.feature_names` names the elements, `env.unwrapped.describe_observation()` says
+    what they mean. For bits (K = 2):
 
     | Num | Observation | Meaning | Normalisation |
     | --- | --- | --- | --- |
     | 0 .. n - 1 | the layer | features 0 to 11 of `LayerwiseEnv`, of the agent's layer | as there |
-    | n | weight_bits | of the agent's layer in the last round; 8 at first | (bits - 2) / 6 |
-    | n + 1 | activation_bits | likewise | (bits - 2) / 6 |
-    | n + 2 | tiles | tiles, one copy of every layer | / budget (or the 8-bit design's) |
-    | n + 3 | accuracy_spent | as in `LayerwiseEnv` | s / (s + allowance) |
-    | n + 4 | cycles | cycles, one copy of every layer | / baseline latency |
-    | n + 5 | bottleneck | cycles between images of a full pipeline, one copy | / baseline's |
+    | n | weight_bits | weight_bits of the agent's layer, 8 at first | place / 6 |
+    | n + 1 | activation_bits | activation_bits of the agent's layer, 8 at first | place / 6 |
+    | n + 2 | tiles | tiles, one copy of every layer | / budget, or the most of any design |
+    | n + 3 | accuracy_spent | accuracy spent so far, s; 0 if negative | s / (s + allowance) |
+    | n + 4 | cycles | cycles, one copy of every layer | / the most of any design |
+    | n + 5 | bottleneck | cycles from image to image, one copy | / the most of any design |
     | n + 6 | rounds_left | rounds to the end | / rounds |
 
-    n is 12 or less: features in which all layers of the network are alike are left out. In the
-    first round policies tell layers apart by the n features alone. `features` lists what is seen
-    instead, as in `LayerwiseEnv`: names out of this table, and functions of your own.
+    All are of the round before. n is 10 + K or less: features in which all layers of the network
+    are alike are left out. In the first round policies tell layers apart by the n features alone.
+    `features` lists what is seen instead, as in `LayerwiseEnv`: names out of this table, and
+    functions of your own.
 
     `state()`, in `state_space`, shows a centralised critic the whole design; it is
-    `Box(0, 1, (2 L + 5,), float32)`, and `env.unwrapped.state_feature_names` names its elements.
+    `Box(0, 1, (K L + 5,), float32)`, and `env.unwrapped.state_feature_names` names its elements.
 
     | Num | State | Meaning | Normalisation |
     | --- | --- | --- | --- |
-    | 2 l | weight_bits_l | weight bits of layer l | (bits - 2) / 6 |
-    | 2 l + 1 | activation_bits_l | activation bits of layer l | (bits - 2) / 6 |
+    | 2 l | weight_bits_l | weight_bits of layer l | place / 6 |
+    | 2 l + 1 | activation_bits_l | activation_bits of layer l | place / 6 |
     | 2 L .. 2 L + 3 | the totals | as above | as above |
     | 2 L + 4 | rounds_left | rounds to the end | / rounds |
 
@@ -95,16 +98,16 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
     is that of `LayerwiseEnv`'s last step, by `reward`.
 
     `credit="difference"`: every agent gets, instead of the score, its layer's contribution to it:
-    the score less that of the same design with 8/8 bits in this layer, copies placed anew. What an
-    agent does changes its own contribution by as much as the score, while what only others do
-    mostly cancels (the wonderful life utility of Wolpert and Tumer, Advances in Complex Systems
+    the score less that of the same design with the plain setting in this layer, copies placed anew.
+    What an agent does changes its own contribution by as much as the score, while what only others
+    do mostly cancels (the wonderful life utility of Wolpert and Tumer, Advances in Complex Systems
     4:265-279, 2001, clamped to the plain layer). A round costs L + 1 oracle calls, L of them in one
     batch: for latency and throughput two to twenty times the time of a team's round, more for
     energy, and for the energy-delay products of the large networks minutes. Contributions do not
     add up to the score; `info["team_reward"]` holds what `credit="team"` would give.
 
     ## Starting State
-    The plain 8-bit design, whatever the seed.
+    The plain design, whatever the seed.
 
     ## Episode End
     1. Termination: of all agents, after `rounds` rounds. Time is part of the observation, so no
@@ -113,16 +116,16 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
     An episode never truncates.
 
     ## Info
-    Every agent, every round: `weight_bits` and `activation_bits` executed in its layer,
-    `team_reward`, and the design's `gain` and `accuracy_drop` (percentage points). The last
-    round also: `design` (bits and copies), `report` (exact cost by layer), `accuracy_is_estimate`,
-    `proven_optimal`.
+    Every agent, every round: the value executed in its layer of every knob (`weight_bits` and
+    `activation_bits`), `team_reward`, and the design's `gain` and `accuracy_drop` (percentage
+    points). The last round also: `design` (settings and copies), `report` (exact cost by layer),
+    `accuracy_is_estimate`, `proven_optimal`.
 
     ## Arguments
     | Parameter | Type | Default | Description |
     | --- | --- | --- | --- |
     | `task` | `str` or `Task` | the id's own | what is solved |
-    | `discrete` | `bool` | `False` | actions as bit indices |
+    | `discrete` | `bool` | `False` | actions as places of values |
     | `rounds` | `int` | `1` | how often all layers choose |
     | `credit` | `str` | `"team"` | `"team"` or `"difference"` |
     | `features` | sequence or `None` | `None` | what is observed, in order; None for all |
@@ -141,12 +144,12 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
     (4.136, [])
 
     ## Registered Configurations
-    `LRMP/*-v*` for every `LRMP-*-v*` that `LayerwiseEnv` names, such as `LRMP/ResNet18-EDP-v0`,
+    `LRMP/*-v0` for every `LRMP-*-v0` that `LayerwiseEnv` names, such as `LRMP/ResNet18-EDP-v0`,
     once as `"parallel"` and once as `"aec"`, where layers act one after the other without seeing
     what those before chose.
 
     ## Version History
-    As the task's own.
+    - v0: first release.
     """
 
     metadata = {"render_modes": [], "is_parallelizable": True}  # noqa: RUF012  PettingZoo's own way
@@ -227,7 +230,7 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Observation], dict[str, dict[str, Any]]]:
-        """Start with 8 bits everywhere.
+        """Start with the plain design.
 
         Args:
             seed: Seeds ``np_random``, which the dynamics do not use.
@@ -291,7 +294,7 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
             self.agents, self.outcome = [], outcome
             common |= outcome.info
         values = {
-            name: column.tolist() for name, column in self.dynamics.space.decode(settings).items()
+            name: column.tolist() for name, column in self.dynamics.space.numbers(settings).items()
         }
         infos = {
             agent: {name: column[layer] for name, column in values.items()} | common
@@ -320,6 +323,22 @@ class MultiAgentEnv(pettingzoo.ParallelEnv[str, Observation, Action]):  # type: 
 
     def render(self) -> None:
         """Draw nothing; the layer-wise form draws."""
+
+    def describe_observation(self) -> ObservationTable:
+        """Say what the elements of observations mean.
+
+        Returns:
+            A row per element; printed, a table.
+        """
+        return describe_elements(self.task.space, self.feature_names)
+
+    def describe_state(self) -> ObservationTable:
+        """Say what the elements of ``state()`` mean.
+
+        Returns:
+            A row per element; printed, a table.
+        """
+        return describe_elements(self.task.space, self.state_feature_names, self.task.network)
 
     def _known(self, agent: str) -> str:
         if agent not in self._action_spaces:

@@ -80,7 +80,7 @@ class MultiAgentVector:
         return len(self.dynamics)
 
     def reset(self) -> tuple[Observation, Observation]:
-        """Start all episodes with 8 bits everywhere.
+        """Start all episodes with the plain design.
 
         Returns:
             Observations, shape (B, L, observation_size), and states, shape (B, state_size).

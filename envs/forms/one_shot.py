@@ -1,4 +1,4 @@
-"""The one-shot environment: one action chooses the bits of all layers."""
+"""The one-shot environment: one action chooses the settings of all layers."""
 
 from typing import Any
 
@@ -16,6 +16,7 @@ from lrmp.envs.rendering.episode_renderer import RENDER_MODES, EpisodeRenderer
 from lrmp.envs.rendering.episode_view import EpisodeView
 from lrmp.envs.scoring.dynamics import Dynamics
 from lrmp.envs.scoring.observation import Observation
+from lrmp.envs.scoring.observation_table import ObservationTable, describe_elements
 from lrmp.envs.scoring.outcome import Outcome
 from lrmp.envs.scoring.reward import Reward
 from lrmp.envs.task.custom_task import TaskLike, find_task
@@ -25,7 +26,7 @@ from lrmp.solvers.replication.oracle import SolverName
 
 
 class OneShotEnv(gym.Env[Observation, Action]):
-    """Choose all bits in one action; an integer program places the copies.
+    """Choose all settings in one action; an integer program places the copies.
 
     ## Description
     The task is that of `LayerwiseEnv`: chip, network, budget, accuracy and reward are the same, and
@@ -33,41 +34,42 @@ class OneShotEnv(gym.Env[Observation, Action]):
     agent.
 
     ## Action Space
-    `Box(0, 1, (2 L,), float32)` for L layers: weight bits of layer 0, its activation bits, weight
-    bits of layer 1, and so on, each by `bits = 2 + min(6, floor(7 * a))`. With `discrete=True`,
-    `MultiDiscrete([7] * 2 L)`: `bits = 2 + a`. An action outside the space raises `ActionError`.
+    `Box(0, 1, (K L,), float32)` for K knobs and L layers: the numbers of layer 0, a knob each, then
+    those of layer 1, and so on, in parts as in `LayerwiseEnv`. With `discrete=True` they are
+    places: `MultiDiscrete([7] * 2 L)` for bits. An action outside the space raises `ActionError`.
 
     ## Observation Space
-    `Box(0, 1, (2 L + 4,), float32)`: before the step the plain 8-bit design, after it the chosen
-    one; `env.unwrapped.feature_names` names the elements.
+    `Box(0, 1, (K L + 4,), float32)`: before the step the plain design, after it the chosen one.
+    `env.unwrapped.feature_names` names the elements, `env.unwrapped.describe_observation()` says
+    what they mean. For bits (K = 2):
 
     | Num | Observation | Meaning | Normalisation |
     | --- | --- | --- | --- |
-    | 2 l | weight_bits_l | weight bits of layer l | (bits - 2) / 6 |
-    | 2 l + 1 | activation_bits_l | activation bits of layer l | (bits - 2) / 6 |
-    | 2 L | tiles | tiles, one copy of every layer | / budget (or the 8-bit design's) |
-    | 2 L + 1 | accuracy_spent | as in `LayerwiseEnv` | s / (s + allowance) |
-    | 2 L + 2 | cycles | cycles, one copy of every layer | / baseline latency |
-    | 2 L + 3 | bottleneck | cycles between images of a full pipeline, one copy | / baseline's |
+    | 2 l | weight_bits_l | weight_bits of layer l | place / 6 |
+    | 2 l + 1 | activation_bits_l | activation_bits of layer l | place / 6 |
+    | 2 L | tiles | tiles, one copy of every layer | / budget, or the most of any design |
+    | 2 L + 1 | accuracy_spent | accuracy spent so far, s; 0 if negative | s / (s + allowance) |
+    | 2 L + 2 | cycles | cycles, one copy of every layer | / the most of any design |
+    | 2 L + 3 | bottleneck | cycles from image to image, one copy | / the most of any design |
 
     ## Rewards
     The score of the design: that of `LayerwiseEnv`'s last step, by `reward`.
 
     ## Starting State
-    The plain 8-bit design, whatever the seed.
+    The plain design, whatever the seed.
 
     ## Episode End
     1. Termination: always, after the one step.
 
     ## Info
-    As after `LayerwiseEnv`'s last step, `weight_bits` and `activation_bits` being arrays of shape
-    (L,).
+    As after `LayerwiseEnv`'s last step, the values of every knob (`weight_bits` and
+    `activation_bits`) being an array of shape (L,).
 
     ## Arguments
     | Parameter | Type | Default | Description |
     | --- | --- | --- | --- |
     | `task` | `str` or `Task` | the id's own | what is solved: an id, a TOML file, or a task |
-    | `discrete` | `bool` | `False` | actions as bit indices |
+    | `discrete` | `bool` | `False` | actions as places of values |
     | `reward` | `str` or function | `"lrmp"` | `"lrmp"`, `"haq"`, `"cim-aq"` or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `accuracy` | `str` or `None` | the task's own | `"table"`, or `"network"`: run it on images |
@@ -86,10 +88,10 @@ class OneShotEnv(gym.Env[Observation, Action]):
     none.
 
     ## Registered Configurations
-    `LRMP-*-OneShot-v*` for every `LRMP-*-v*` that `LayerwiseEnv` names.
+    `LRMP-*-OneShot-v0` for every `LRMP-*-v0` that `LayerwiseEnv` names.
 
     ## Version History
-    As the task's own.
+    - v0: first release.
     """
 
     metadata = {"render_modes": [*RENDER_MODES], "render_fps": 4}  # noqa: RUF012  Gymnasium's way
@@ -117,7 +119,7 @@ class OneShotEnv(gym.Env[Observation, Action]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Start with 8 bits everywhere.
+        """Start with the plain design.
 
         Args:
             seed: Seeds ``np_random``, which the dynamics do not use.
@@ -156,7 +158,7 @@ class OneShotEnv(gym.Env[Observation, Action]):
         outcome = self.dynamics.outcome(settings)
         reward = outcome.reward(self.dynamics.reward)
         self.outcome, self._running = outcome, False
-        info = {**self.dynamics.space.decode(settings), **outcome.info}
+        info = {**self.dynamics.space.numbers(settings), **outcome.info}
         return self._observe(settings), reward, True, False, info
 
     def render(self) -> str | Frame | None:
@@ -187,6 +189,14 @@ class OneShotEnv(gym.Env[Observation, Action]):
             return EpisodeView(self.task, self.dynamics.plain, 0, "to choose", None)
         settings = self.outcome.design.settings
         return EpisodeView(self.task, settings, layers, "chosen", self.outcome)
+
+    def describe_observation(self) -> ObservationTable:
+        """Say what the elements of observations mean.
+
+        Returns:
+            A row per element; printed, a table.
+        """
+        return describe_elements(self.task.space, self.feature_names, self.task.network)
 
     def _observe(self, settings: IntArray) -> Observation:
         observation: Observation = observe_designs(self.dynamics, settings[None])[0]

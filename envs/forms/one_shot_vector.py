@@ -18,7 +18,7 @@ class OneShotVectorEnv(TaskVectorEnv):
 
     Args:
         num_envs: Episodes side by side.
-        discrete: Actions as bit indices.
+        discrete: Actions as places of values.
         **settings: As `TaskVectorEnv` takes them.
     """
 
@@ -42,7 +42,7 @@ class OneShotVectorEnv(TaskVectorEnv):
         settings = space.nearest(places.astype(np.int64))
         scores = self.dynamics.scores(settings)
         self._settings[rows] = settings
-        infos = space.decode(settings) | self._final_infos(settings, scores)
+        infos = space.numbers(settings) | self._final_infos(settings, scores)
         return scores.reward, np.ones(len(rows), dtype=bool), [(rows, infos)]
 
     def _observe(self) -> Observation:

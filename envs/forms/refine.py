@@ -1,4 +1,4 @@
-"""The refinement environment: from 8 bits everywhere, one bit at a time."""
+"""The refinement environment: from the plain design, one value of one knob at a time."""
 
 from typing import Any
 
@@ -15,6 +15,7 @@ from lrmp.envs.rendering.episode_renderer import RENDER_MODES, EpisodeRenderer
 from lrmp.envs.rendering.episode_view import EpisodeView
 from lrmp.envs.scoring.dynamics import Dynamics
 from lrmp.envs.scoring.observation import Observation
+from lrmp.envs.scoring.observation_table import ObservationTable, describe_elements
 from lrmp.envs.scoring.outcome import Outcome
 from lrmp.envs.scoring.reward import Reward
 from lrmp.envs.task.custom_task import TaskLike, find_task
@@ -24,33 +25,36 @@ from lrmp.solvers.replication.oracle import SolverName
 
 
 class RefineEnv(gym.Env[Observation, int]):
-    """Change the bits of one layer by one per step; every step is scored.
+    """Change one knob of one layer by one value per step; every step is scored.
 
     ## Description
     The task is that of `LayerwiseEnv`: chip, network, budget, accuracy and reward are the same, and
-    so is the best return. An episode starts from the plain 8-bit design and lasts a fixed number of
+    so is the best return. An episode starts from the plain design and lasts a fixed number of
     steps. Copies are placed anew after every step, so a step's reward is what it changes: a Markov
     decision process with local credit.
 
     ## Action Space
-    `Discrete(4 L + 1)` for L layers. 0 changes nothing. Else, with k = action - 1, layer k // 4
-    changes: k % 4 = 0 takes one weight bit away, 1 adds one, 2 takes one activation bit away, 3
-    adds one. A change beyond 2..8 bits is impossible: `info["action_mask"]` (and
+    `Discrete(2 K L + 1)` for K knobs and L layers. 0 changes nothing. Else, with k = action - 1,
+    layer k // (2 K) changes: k % (2 K) = 0 takes its first knob a value down, 1 takes it up, 2 and
+    3 the second, and so on. For bits, k // 4 is the layer: 0 takes one weight bit away, 1 adds one,
+    2 takes one activation bit away, 3 adds one. Values that the layer may not have are skipped. A
+    change beyond the first or last value is impossible: `info["action_mask"]` (and
     `env.unwrapped.action_masks()`) says which are possible; an impossible one changes nothing and
     is reported as `info["action_possible"] = False`. An action outside the space raises
     `ActionError`.
 
     ## Observation Space
-    `Box(0, 1, (2 L + 5,), float32)`; `env.unwrapped.feature_names` names the elements.
+    `Box(0, 1, (K L + 5,), float32)`. `env.unwrapped.feature_names` names the elements,
+    `env.unwrapped.describe_observation()` says what they mean. For bits (K = 2):
 
     | Num | Observation | Meaning | Normalisation |
     | --- | --- | --- | --- |
-    | 2 l | weight_bits_l | weight bits of layer l | (bits - 2) / 6 |
-    | 2 l + 1 | activation_bits_l | activation bits of layer l | (bits - 2) / 6 |
-    | 2 L | tiles | tiles, one copy of every layer | / budget (or the 8-bit design's) |
-    | 2 L + 1 | accuracy_spent | as in `LayerwiseEnv` | s / (s + allowance) |
-    | 2 L + 2 | cycles | cycles, one copy of every layer | / baseline latency |
-    | 2 L + 3 | bottleneck | cycles between images of a full pipeline, one copy | / baseline's |
+    | 2 l | weight_bits_l | weight_bits of layer l | place / 6 |
+    | 2 l + 1 | activation_bits_l | activation_bits of layer l | place / 6 |
+    | 2 L | tiles | tiles, one copy of every layer | / budget, or the most of any design |
+    | 2 L + 1 | accuracy_spent | accuracy spent so far, s; 0 if negative | s / (s + allowance) |
+    | 2 L + 2 | cycles | cycles, one copy of every layer | / the most of any design |
+    | 2 L + 3 | bottleneck | cycles from image to image, one copy | / the most of any design |
     | 2 L + 4 | steps_left | steps to the end | / horizon |
 
     ## Rewards
@@ -58,25 +62,29 @@ class RefineEnv(gym.Env[Observation, int]):
     `LayerwiseEnv`: the return is the score of the last design, up to rounding.
 
     ## Starting State
-    The plain 8-bit design, whatever the seed.
+    The plain design, whatever the seed.
 
     ## Episode End
     1. Termination: after `horizon` steps. Time is part of the state, so no value follows.
 
     ## Info
-    Every step: `action_mask` (int8, shape (4 L + 1,)), `action_possible`, `gain`,
-    `accuracy_drop`. The last step also: `weight_bits` and `activation_bits`, arrays of shape (L,),
-    and what `LayerwiseEnv`'s last step has. `reset` has `action_mask`.
+    Every step: `action_mask` (int8, shape (2 K L + 1,)), `action_possible`, `gain`,
+    `accuracy_drop`. The last step also: the values of every knob (`weight_bits` and
+    `activation_bits`), arrays of shape (L,), and what `LayerwiseEnv`'s last step has. `reset` has
+    `action_mask`.
 
     ## Arguments
     | Parameter | Type | Default | Description |
     | --- | --- | --- | --- |
     | `task` | `str` or `Task` | the id's own | what is solved: an id, a TOML file, or a task |
-    | `horizon` | `int` or `None` | `None` | steps of an episode; None for 12 L |
+    | `horizon` | `int` or `None` | `None` | steps of an episode; see below |
     | `reward` | `str` or function | `"lrmp"` | `"lrmp"`, `"haq"`, `"cim-aq"` or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `accuracy` | `str` or `None` | the task's own | `"table"`, or `"network"`: run it on images |
     | `render_mode` | `str` or `None` | `None` | `"ansi"` (text) or `"rgb_array"` |
+
+    Without a `horizon` there are as many steps as lead from the plain setting of every layer to the
+    farthest one: 12 L for bits.
 
     >>> import gymnasium as gym
     >>> env = gym.make("lrmp:LRMP-LeNet-Refine-v0", horizon=2)
@@ -91,10 +99,10 @@ class RefineEnv(gym.Env[Observation, int]):
     describes it.
 
     ## Registered Configurations
-    `LRMP-*-Refine-v*` for every `LRMP-*-v*` that `LayerwiseEnv` names.
+    `LRMP-*-Refine-v0` for every `LRMP-*-v0` that `LayerwiseEnv` names.
 
     ## Version History
-    As the task's own.
+    - v0: first release.
     """
 
     metadata = {"render_modes": [*RENDER_MODES], "render_fps": 4}  # noqa: RUF012  Gymnasium's way
@@ -124,7 +132,7 @@ class RefineEnv(gym.Env[Observation, int]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Start with 8 bits everywhere.
+        """Start with the plain design.
 
         Args:
             seed: Seeds ``np_random``, which the dynamics do not use.
@@ -179,7 +187,7 @@ class RefineEnv(gym.Env[Observation, int]):
         }
         if terminated:
             self.outcome, self._elapsed = outcome, None
-            info |= self.dynamics.space.decode(self._settings) | outcome.info
+            info |= self.dynamics.space.numbers(self._settings) | outcome.info
         return observation, reward, terminated, False, info
 
     def render(self) -> str | Frame | None:
@@ -218,6 +226,14 @@ class RefineEnv(gym.Env[Observation, int]):
         """
         masks: NDArray[np.bool_] = self.changes.masks(self._settings[None])[0].astype(bool)
         return masks
+
+    def describe_observation(self) -> ObservationTable:
+        """Say what the elements of observations mean.
+
+        Returns:
+            A row per element; printed, a table.
+        """
+        return describe_elements(self.task.space, self.feature_names, self.task.network)
 
     def _observe(self) -> Observation:
         assert self._elapsed is not None

@@ -67,7 +67,7 @@ class RefineVectorEnv(TaskVectorEnv):
         }
         infos = [(rows, every)]
         if terminated.any():
-            last = self.dynamics.space.decode(settings) | self._final_infos(settings, scores)
+            last = self.dynamics.space.numbers(settings) | self._final_infos(settings, scores)
             ended = {key: values[terminated] for key, values in last.items() if key not in every}
             infos.append((rows[terminated], ended))
         return rewards, terminated, infos

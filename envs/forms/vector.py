@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
 from lrmp.envs.scoring.dynamics import Dynamics, Scores
 from lrmp.envs.scoring.observation import Observation
+from lrmp.envs.scoring.observation_table import ObservationTable, describe_elements
 from lrmp.envs.scoring.reward import Reward
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.errors import ActionError, TaskError
@@ -53,6 +54,7 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
         TaskError: If an argument is none of those above.
     """
 
+    feature_names: tuple[str, ...]
     metadata: dict[str, Any] = {  # noqa: RUF012  Gymnasium's own way
         "autoreset_mode": AutoresetMode.NEXT_STEP
     }
@@ -102,6 +104,14 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
         self.single_action_space = action_space
         self.observation_space = batch_space(observation_space, self.num_envs)
         self.action_space = batch_space(action_space, self.num_envs)
+
+    def describe_observation(self) -> ObservationTable:
+        """Say what the elements of observations mean.
+
+        Returns:
+            A row per element; printed, a table.
+        """
+        return describe_elements(self.task.space, self.feature_names, self.task.network)
 
     @abstractmethod
     def _begin(self, rows: Flags) -> None:
@@ -246,7 +256,7 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
         return {
             **{
                 f"design_{name}": values
-                for name, values in self.dynamics.space.decode(settings).items()
+                for name, values in self.dynamics.space.numbers(settings).items()
             },
             "replication": scores.replication[which],
             "gain": scores.gain[which],
@@ -296,8 +306,6 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
         for key, values in found.items():
             if key not in infos:
                 infos[key] = np.zeros((self.num_envs, *values.shape[1:]), dtype=values.dtype)
-                if values.dtype == object:
-                    infos[key][...] = None
                 infos[f"_{key}"] = np.zeros(self.num_envs, dtype=bool)
             infos[key][rows], infos[f"_{key}"][rows] = values, True
 
@@ -324,21 +332,6 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
             "final_info": final,
             "_final_info": ended.copy(),
         }
-
-
-def scalar_infos(values: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Give infos of one value per episode the type that Gymnasium's vector environment gives them.
-
-    Args:
-        values: By key; numbers or labels, shape (n,).
-
-    Returns:
-        The same, labels as objects.
-    """
-    return {
-        key: array.astype(object) if array.dtype.kind == "U" else array
-        for key, array in values.items()
-    }
 
 
 def check_num_envs(num_envs: int) -> None:

@@ -15,12 +15,17 @@ from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.envs.forms.action import action_space
 from lrmp.envs.forms.layerwise import Action, LayerwiseEnv
 from lrmp.envs.forms.one_shot import OneShotEnv
-from lrmp.envs.procedural.features import transfer_feature_names, transfer_features
+from lrmp.envs.procedural.features import (
+    describe_transfer_features,
+    transfer_feature_names,
+    transfer_features,
+)
 from lrmp.envs.procedural.generator import INSTANCES, Split, draw_task
 from lrmp.envs.rendering.episode_frame import MOST_WIDTH, Frame
 from lrmp.envs.rendering.episode_renderer import RENDER_MODES, EpisodeRenderer
-from lrmp.envs.scoring.features import Feature, check_features
+from lrmp.envs.scoring.features import Feature, check_features, feature_name
 from lrmp.envs.scoring.observation import TOTALS, running_features
+from lrmp.envs.scoring.observation_table import ObservationTable, describe_elements
 from lrmp.envs.scoring.reward import Reward, check_reward
 from lrmp.envs.task.custom_task import find_task
 from lrmp.envs.task.task import Task
@@ -135,6 +140,15 @@ class _ProceduralBase(gym.Env[Observation, Action], ABC, Generic[Inner]):
         """
         return None if self.render_mode is None else self._renderer.show(self._playing().view())
 
+    def describe_observation(self) -> dict[str, ObservationTable]:
+        """Say what the elements of observations mean.
+
+        Returns:
+            For every key with numbers in 0..1 a row per feature; printed, a table.
+        """
+        names = [feature_name(feature) for feature in self.features]
+        return {"layers": describe_transfer_features(self.space, names)}
+
     def _instance(self, number: int) -> tuple[Inner, NDArray[np.float32]]:
         if number in self._remembered:
             self._remembered.move_to_end(number)
@@ -171,23 +185,24 @@ class _ProceduralBase(gym.Env[Observation, Action], ABC, Generic[Inner]):
 
 
 class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
-    """Choose bits layer by layer, for another network and chip in every episode.
+    """Choose settings layer by layer, for another network and chip in every episode.
 
     ## Description
     As `LayerwiseEnv`, but each reset draws a task: a network, a chip, a budget and sensitivities,
     from a seeded generator whose sensitivities are fitted to the measured networks
     (`lrmp.envs.procedural.draw_task` documents the distributions). Training and test tasks have
     different seeds and no topology in common, so that generalisation is measured, not memory. The
-    plain 8-bit design loses at most the allowed point in all of them. With `tasks` it plays tasks
-    of yours, or registered ones, through the same observations: a policy trained on drawn networks
-    can be tried on ResNet-18 as it is.
+    plain 8-bit design loses at most the allowed point in all of them. Drawn tasks turn weight bits
+    and activation bits. With `tasks` it plays tasks of yours, or registered ones, through the same
+    observations: a policy trained on drawn networks can be tried on ResNet-18 as it is. Tasks of
+    yours may have other knobs, all of them the same.
 
     ## Action Space
     That of `LayerwiseEnv`: `Box(0, 1, (2,), float32)`, or `MultiDiscrete([7, 7])` with
     `discrete=True`.
 
     ## Observation Space
-    A `Dict`:
+    A `Dict`, here for bits:
 
     | Key | Space | Meaning |
     | --- | --- | --- |
@@ -197,26 +212,28 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
     | current | `Box(0, 1, (14,), float32)` | its features |
     | running | `Box(0, 1, (6,), float32)` | features 12 to 17 of `LayerwiseEnv` |
 
-    Features of a layer mean the same in all networks:
+    Features of a layer mean the same in all networks; `env.unwrapped.describe_observation()` says
+    what is shown:
 
-    | Num | Feature | Meaning |
-    | --- | --- | --- |
-    | 0 | depth | 0 for the first layer, 1 for the last |
-    | 1 | linear | 1 for a fully connected layer |
-    | 2 | rows | log2 of K, / 20 |
-    | 3 | columns | log2 of M, / 20 |
-    | 4 | positions | log2 of P, / 20 |
-    | 5 | cycles_share | 1 + log10 of the share of the baseline's cycles / 6 |
-    | 6 | tiles_share | 1 + log10 of the share of the baseline's tiles / 6 |
-    | 7 | least_tiles | tiles with 2-bit weights / with 8-bit ones |
-    | 8 | least_cycles | cycles with 2-bit inputs / with 8-bit ones |
-    | 9 | weight_bits_harm_4 | harm of 4-bit weights in this layer alone |
-    | 10 | weight_bits_harm_2 | of 2-bit weights |
-    | 11 | activation_bits_harm_4 | of a 4-bit input |
-    | 12 | activation_bits_harm_2 | of a 2-bit input |
-    | 13 | spare_tiles | share of the budget beyond the plain 8-bit design, for all layers |
+    | Num | Observation | Meaning | Normalisation |
+    | --- | --- | --- | --- |
+    | 0 | depth | index of the layer | / that of the last |
+    | 1 | linear | 1 for a fully connected layer | as it is |
+    | 2 | rows | inputs of the weight matrix | log2, / 20 |
+    | 3 | columns | outputs of the weight matrix | log2, / 20 |
+    | 4 | positions | matrix-vector products per inference | log2, / 20 |
+    | 5 | cycles_share | share of the plain design's cycles | 1 + log10 / 6 |
+    | 6 | tiles_share | share of the plain design's tiles | 1 + log10 / 6 |
+    | 7 | least_tiles | fewest tiles of any setting | / the plain setting's |
+    | 8 | least_cycles | fewest cycles of any setting | / the plain setting's |
+    | 9 | weight_bits_harm_4 | harm of weight_bits 4 alone | (log10 h + 5) / 8 |
+    | 10 | weight_bits_harm_2 | harm of weight_bits 2 alone | (log10 h + 5) / 8 |
+    | 11 | activation_bits_harm_4 | harm of activation_bits 4 alone | (log10 h + 5) / 8 |
+    | 12 | activation_bits_harm_2 | harm of activation_bits 2 alone | (log10 h + 5) / 8 |
+    | 13 | spare_tiles | tiles beyond the plain design's, for all layers | / budget |
 
-    Harm is (log10 h + 5) / 8, where h is the accuracy spent over the allowance (`LayerwiseEnv`).
+    h is what the value, in this layer alone, adds to the accuracy spent, over the allowance
+    (`LayerwiseEnv`). Numbers beyond 0..1 are cut.
 
     `features` lists what is shown instead of these 14: names out of the table, and functions of
     your own from the `Task` to a number per layer, of 0 to 1 in every network.
@@ -242,7 +259,7 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
     | `instances` | `int` or `None` | `None` | how many there are; None for all 2**31 |
     | `tasks` | sequence or `None` | `None` | play these instead, ids or tasks with a table |
     | `objective` | `str` | `"latency"` | what drawn tasks minimise |
-    | `discrete` | `bool` | `False` | actions as bit indices |
+    | `discrete` | `bool` | `False` | actions as places of values |
     | `dense` | `bool` | `False` | a reward at every step, of the same sum |
     | `features` | sequence or `None` | `None` | of layers, in order; None for the 14 |
     | `reward` | `str` or function | `"lrmp"` | `"lrmp"`, `"haq"`, `"cim-aq"` or your own |
@@ -282,7 +299,7 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
         self.action_space = action_space(self.space, self.discrete)
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Decide the bits of the next layer.
+        """Decide the setting of the next layer.
 
         Args:
             action: As for `LayerwiseEnv`.
@@ -298,6 +315,16 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
         self._layer = min(self._layer + 1, len(self.task.network) - 1)
         return self._observe(seen), reward, terminated, truncated, info
 
+    def describe_observation(self) -> dict[str, ObservationTable]:
+        """Say what the elements of observations mean.
+
+        Returns:
+            For every key with numbers in 0..1 a row per feature; printed, a table.
+        """
+        found = super().describe_observation()
+        running = describe_elements(self.space, running_features(self.space))
+        return {**found, "current": found["layers"], "running": running}
+
     def _make(self, task: Task) -> LayerwiseEnv:
         return LayerwiseEnv(task, **self._settings)
 
@@ -312,20 +339,19 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
 
 
 class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
-    """Choose all bits in one action, for another network and chip in every episode.
+    """Choose all settings in one action, for another network and chip in every episode.
 
     ## Description
     As `ProceduralEnv`, all layers at once: a contextual bandit whose context is a set of layers.
 
     ## Action Space
-    `Box(0, 1, (256,), float32)`: weight bits of layer 0, its activation bits, and so on, as in
-    `OneShotEnv`; what stands behind the last layer is not looked at. With `discrete=True`,
-    `MultiDiscrete([7] * 256)`.
+    That of `OneShotEnv` for 128 layers, `Box(0, 1, (256,), float32)` for bits; what stands behind
+    the last layer is not looked at. With `discrete=True`, `MultiDiscrete([7] * 256)`.
 
     ## Observation Space
     A `Dict`: `layers` and `mask` as in `ProceduralEnv`, and `totals`, `Box(0, 1, (4,), float32)`,
-    the last four features of `OneShotEnv`: before the step of the plain 8-bit design, after it of
-    the chosen one.
+    the last four features of `OneShotEnv`: before the step of the plain design, after it of the
+    chosen one.
 
     ## Rewards
     The score of the design, as in `OneShotEnv`.
@@ -337,9 +363,10 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
     1. Termination: always, after the one step.
 
     ## Info
-    As `OneShotEnv`, but `weight_bits` and `activation_bits` have room for the largest network, so
-    that vector environments can stack them: shape (128,), 0 behind the last layer. `num_layers`
-    says how many layers there are; `design` is that of the network. `reset` has `instance`.
+    As `OneShotEnv`, but the values of every knob (`weight_bits`, `activation_bits`) have room for
+    the largest network, so that vector environments can stack them: shape (128,), 0 behind
+    the last layer. `num_layers` says how many layers there are; `design` is that of the
+    network. `reset` has `instance`.
 
     ## Arguments
     | Parameter | Type | Default | Description |
@@ -348,7 +375,7 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
     | `instances` | `int` or `None` | `None` | how many there are; None for all 2**31 |
     | `tasks` | sequence or `None` | `None` | play these instead, ids or tasks with a table |
     | `objective` | `str` | `"latency"` | what drawn tasks minimise |
-    | `discrete` | `bool` | `False` | actions as bit indices |
+    | `discrete` | `bool` | `False` | actions as places of values |
     | `features` | sequence or `None` | `None` | of layers, in order; None for the 14 |
     | `reward` | `str` or function | `"lrmp"` | `"lrmp"`, `"haq"`, `"cim-aq"` or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
@@ -381,10 +408,10 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
         self.action_space = action_space(self.space, self.discrete, MAX_LAYERS)
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Choose the bits of all layers.
+        """Choose the settings of all layers.
 
         Args:
-            action: Shape (256,), as the action space says.
+            action: Shape (128 K,), as the action space says.
 
         Returns:
             Observation, reward, terminated (always True), truncated (always False), info.
@@ -404,11 +431,20 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
         count = len(inner.task.network)
         seen, reward, terminated, truncated, info = inner.step(values[: len(self.space) * count])
         for name in self.space.names:
-            padded = np.zeros(MAX_LAYERS, dtype=info[name].dtype)
+            padded = np.zeros(MAX_LAYERS, dtype=np.int64)
             padded[:count] = info[name]
             info[name] = padded
         info["num_layers"] = count
         return self._observe(seen), reward, terminated, truncated, info
+
+    def describe_observation(self) -> dict[str, ObservationTable]:
+        """Say what the elements of observations mean.
+
+        Returns:
+            For every key with numbers in 0..1 a row per feature; printed, a table.
+        """
+        totals = describe_elements(self.space, TOTALS)
+        return {**super().describe_observation(), "totals": totals}
 
     def _make(self, task: Task) -> OneShotEnv:
         return OneShotEnv(task, **self._settings)

@@ -7,10 +7,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.envs.scoring.features import Feature, feature_name, own_feature
+from lrmp.envs.scoring.observation_table import (
+    INDEX,
+    LINEAR,
+    SIZES,
+    ObservationTable,
+    harm_words,
+    table_of,
+)
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.envs.task.task import Task
 from lrmp.errors import TaskError
+from lrmp.hardware.cost.setting_table import SettingTable
+from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.space.design_space import DesignSpace
+from lrmp.hardware.space.knob import Knob
 
 LARGEST = 20.0  # log2; of rows, columns and positions
 LEAST_SHARE = 6.0  # minus log10; of the network's cycles or tiles
@@ -29,9 +40,36 @@ def transfer_feature_names(space: DesignSpace) -> tuple[str, ...]:
     return (
         *("depth", "linear", "rows", "columns", "positions"),
         *("cycles_share", "tiles_share", "least_tiles", "least_cycles"),
-        *(f"{space[name].name}_harm_{space[name].values[p]}" for name, p in _harmful(space)),
+        *(_name(knob, place) for knob, place in _shown(space)),
         "spare_tiles",
     )
+
+
+def describe_transfer_features(space: DesignSpace, names: Sequence[str]) -> ObservationTable:
+    """Say what features of a layer mean.
+
+    Args:
+        space: The knobs.
+        names: Of the features, in order.
+
+    Returns:
+        A row per feature.
+    """
+    harm = f"(log10 h + {-HARM[0]:g}) / {HARM[1] - HARM[0]:g}"
+    share = f"1 + log10 / {LEAST_SHARE:g}"
+    words = {
+        "depth": (INDEX, "/ that of the last"),
+        "linear": (LINEAR, "as it is"),
+        **{name: (meaning, f"log2, / {LARGEST:g}") for name, meaning in SIZES.items()},
+        "cycles_share": ("share of the plain design's cycles", share),
+        "tiles_share": ("share of the plain design's tiles", share),
+        "least_tiles": ("fewest tiles of any setting", "/ the plain setting's"),
+        "least_cycles": ("fewest cycles of any setting", "/ the plain setting's"),
+        "spare_tiles": ("tiles beyond the plain design's, for all layers", "/ budget"),
+    }
+    for knob, place in _shown(space):
+        words[_name(knob, place)] = (harm_words(knob, place), harm)
+    return table_of(names, words, ("a feature of your own", "as it is"))
 
 
 def transfer_features(
@@ -53,9 +91,8 @@ def transfer_features(
     task = find_task(task)
     network, space, count = task.network, task.space, len(task.network)
     assert isinstance(task.accuracy, TableAccuracy)
-    tiles_table, cycles_table = task.cost_model.one_copy
     plain = task.cost_model.baseline
-    least_tiles, least_cycles = (table.values.min(axis=1) for table in (tiles_table, cycles_table))
+    least_tiles, least_cycles = (_least(table, task) for table in task.cost_model.one_copy)
     tiles, cycles = np.maximum(plain.layer_tiles, 1), plain.layer_cycles
     allowance = task.accuracy.drop_map.threshold(task.allowed_drop)
     allowance = allowance if 0 < allowance < np.inf else 1.0
@@ -67,7 +104,7 @@ def transfer_features(
         1 + np.log10(tiles / tiles.sum()) / LEAST_SHARE,
         np.maximum(least_tiles, 1) / tiles,
         least_cycles / cycles,
-        *(_harm(task.accuracy, name, place, allowance) for name, place in _harmful(space)),
+        *(_harm(task.accuracy, knob, place, allowance) for knob, place in _shown(space)),
         np.full(count, 1 - tiles.sum() / max(task.budget, tiles.sum())),
     ]
     names = transfer_feature_names(space)
@@ -87,19 +124,47 @@ def _own(function: Callable[[Task], ArrayLike], task: Task) -> NDArray[np.float6
     return values
 
 
-def _harmful(space: DesignSpace) -> list[tuple[str, int]]:
-    """Name values whose harm is shown: of every knob one a third of the way up, and the first."""
-    return [(knob.name, place) for knob in space for place in ((len(knob) - 1) // 3, 0)]
+def _least(table: SettingTable[np.int64], task: Task) -> IntArray:
+    """Find the least of a quantity that every layer may have, shape (L,)."""
+    space, layers = task.space, len(task.network)
+    values = table.values.reshape(layers, *(space.sizes[axis] for axis in table.axes))
+    masks = space.masks(layers)
+    for place, axis in enumerate(table.axes, start=1):
+        shape = [layers] + [1] * len(table.axes)
+        shape[place] = -1
+        values = np.where(masks[axis].reshape(shape), values, values.max())
+    least: IntArray = values.reshape(layers, -1).min(axis=1)
+    return least
 
 
-def _harm(accuracy: TableAccuracy, name: str, place: int, allowance: float) -> NDArray[np.float64]:
-    plain = accuracy.space.plain_settings(accuracy.layers)
+def _shown(space: DesignSpace) -> list[tuple[Knob, int]]:
+    """List places of values whose harm is shown: of every knob its probe and its farthest."""
+    return [
+        (knob, place)
+        for knob in space
+        for place in dict.fromkeys((knob.probe_index, knob.farthest_index))
+        if place != knob.plain_index
+    ]
+
+
+def _name(knob: Knob, place: int) -> str:
+    """Name what a value does to the accuracy spent: those above the plain one take some off."""
+    effect = "harm" if place < knob.plain_index else "relief"
+    return f"{knob.name}_{effect}_{knob.values[place]}"
+
+
+def _harm(accuracy: TableAccuracy, knob: Knob, place: int, allowance: float) -> NDArray[np.float64]:
+    space = accuracy.space
+    plain = space.plain_settings(accuracy.layers)
     turned = plain.copy()
-    turned[:, accuracy.space.place(name)] = place
+    turned[:, space.place(knob.name)] = place
+    lower, upper = space.nearest(turned), plain
+    if place > knob.plain_index:
+        lower, upper = upper, lower
     added = sum(
-        term - of_plain
-        for term, of_plain in zip(
-            accuracy.term_values(turned), accuracy.term_values(plain), strict=True
+        term - other
+        for term, other in zip(
+            accuracy.term_values(lower), accuracy.term_values(upper), strict=True
         )
     )
     low, high = HARM

@@ -71,11 +71,12 @@ class EpisodeView:
         """
         lines = [self.title]
         to_us = 1e6 / self.report.clock_hz
+        shown = [self.task.space.shown(setting) for setting in self.settings]
+        width = max(map(len, shown))
         for index, layer in enumerate(self.task.network.layers[: self.decided]):
-            setting = self.task.space.shown(self.settings[index])
             copies = f"x {self.design.replication[index]}"
             time = f"{self.report.layer_cycles[index] * to_us:.1f} us"
-            lines.append(f"  {layer.name:<24} {setting} {copies:<6} {time:>12}")
+            lines.append(f"  {layer.name:<24} {shown[index]:<{width}} {copies:<6} {time:>12}")
         copies = "" if self.outcome else " with one copy each"
         lines.append(
             f"tiles {self.report.tiles} of {self.task.budget}, {self.task.objective} gain "

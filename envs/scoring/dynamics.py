@@ -1,6 +1,5 @@
 """What settings do in a task: running totals, and scores of whole designs, one or many."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.accuracy.model.table import TableAccuracy
+from lrmp.envs.scoring.layer_lookup import LayerLookup
 from lrmp.envs.scoring.observation import Number, share_of_allowance
 from lrmp.envs.scoring.outcome import Outcome, evaluate_settings, finish
 from lrmp.envs.scoring.reward import Reward, check_reward, reward_function
@@ -110,9 +110,10 @@ class Dynamics:
         return self.drop(self.plain)
 
     @cached_property
-    def lookup(self) -> "LayerLookup":
+    def lookup(self) -> LayerLookup:
         """What a layer takes in a setting, for one episode."""
-        return LayerLookup(self)
+        spent = [] if self._table is None else self._beyond_plain
+        return LayerLookup(self.space.sizes, self._tiles, self._cycles, spent)
 
     def amounts(self, layers: IntArray, settings: IntArray) -> tuple[IntArray, IntArray]:
         """Count what layers take with one copy.
@@ -137,12 +138,20 @@ class Dynamics:
         Returns:
             In the unit of the table, shape (...).
         """
-        assert self._table is not None
-        found = self._table.term_values(settings, layers)
-        plain = self._table.term_values(np.broadcast_to(self.space.plain, settings.shape), layers)
-        first, *others = (term - of_plain for term, of_plain in zip(found, plain, strict=True))
+        places = Places(settings, self.space.sizes, len(self), layers)
+        first, *others = (table.of_settings(places) for table in self._beyond_plain)
         total: NDArray[np.float64] = sum(others, first)
         return total
+
+    @cached_property
+    def _beyond_plain(self) -> list[SettingTable[np.float64]]:
+        """The terms of the table less those of the plain setting."""
+        assert self._table is not None
+        plain = Places(self.space.plain, self.space.sizes, 1, np.array(0))
+        return [
+            SettingTable(table.axes, table.values - table.values[:, [plain.along(table.axes)]])
+            for table in self._table.tables
+        ]
 
     def drop(self, settings: IntArray) -> float:
         """Look up the accuracy drop of a design with one copy of every layer.
@@ -263,65 +272,3 @@ class Dynamics:
                 for gain, drop in zip(gains, drops.tolist(), strict=True)
             ]
         return Scores(copies, np.array(gains), drops, proven, np.array(rewards))
-
-
-class LayerLookup:
-    """What layers take in a setting, as Python numbers: for one episode, step by step.
-
-    Attributes:
-        plain_tiles: Of every layer in the plain setting.
-
-    Args:
-        dynamics: Of the task.
-    """
-
-    def __init__(self, dynamics: Dynamics) -> None:
-        space, table = dynamics.space, dynamics._table
-        tables: list[SettingTable[Any]] = [dynamics._tiles, dynamics._cycles]
-        tables += [] if table is None else table.tables
-        self._rows = [table.values.tolist() for table in tables]
-        self._strides = [_strides(table.axes, space.sizes) for table in tables]
-        plain = space.plain.tolist()
-        self._most = [max(size - 1, 1) for size in space.sizes]
-        self.plain_tiles: list[int] = dynamics.start_tiles.tolist()
-        self._plain = [self._place(strides, plain) for strides in self._strides]
-
-    def tiles(self, layer: int, setting: Sequence[int]) -> int:
-        """Return the tiles of one copy of a layer."""
-        tiles: int = self._rows[0][layer][self._place(self._strides[0], setting)]
-        return tiles
-
-    def cycles(self, layer: int, setting: Sequence[int]) -> int:
-        """Return the cycles of a layer with one copy."""
-        cycles: int = self._rows[1][layer][self._place(self._strides[1], setting)]
-        return cycles
-
-    def spent_beyond_plain(self, layer: int, setting: Sequence[int]) -> float:
-        """Return what a setting of a layer adds to the accuracy spent."""
-        spent: float = 0.0
-        for rows, strides, plain in zip(
-            self._rows[2:], self._strides[2:], self._plain[2:], strict=True
-        ):
-            row = rows[layer]
-            spent += row[self._place(strides, setting)] - row[plain]
-        return spent
-
-    def knob_features(self, setting: Sequence[int]) -> list[float]:
-        """Scale a setting to 0..1, as ``knob_features`` of observations does."""
-        return [place / most for place, most in zip(setting, self._most, strict=True)]
-
-    @staticmethod
-    def _place(strides: list[tuple[int, int]], setting: Sequence[int]) -> int:
-        place = 0
-        for axis, stride in strides:
-            place += setting[axis] * stride
-        return place
-
-
-def _strides(axes: tuple[int, ...], sizes: tuple[int, ...]) -> list[tuple[int, int]]:
-    """Say how far apart the values of knobs lie in a table of settings, the last one closest."""
-    found, stride = [], 1
-    for axis in reversed(axes):
-        found.append((axis, stride))
-        stride *= sizes[axis]
-    return found

@@ -70,7 +70,7 @@ class Outcome(LayerTable):
 
         Returns:
             One mapping per layer; ``"layer"`` is its name, ``"baseline_cycles"`` are those of the
-            plain 8-bit chip, and ``"energy_fj"`` is None where it is not known.
+            plain chip, and ``"energy_fj"`` is None where it is not known.
         """
         design, report = self.design, self.report
         known = report.component_energy_fj is not None
@@ -135,7 +135,7 @@ class Outcome(LayerTable):
 
 
 def gain(task: TaskLike, report: CostReport) -> float:
-    """Compare a cost with the plain 8-bit chip.
+    """Compare a cost with the plain chip.
 
     Args:
         task: Names the objective and the baseline.

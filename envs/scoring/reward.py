@@ -41,7 +41,7 @@ def penalty(drop: Number, allowed_drop: float) -> Number:
 def lrmp_reward(gain: float, drop: float, allowed_drop: float) -> float:
     """Score a design by ``FORMULA``: the default return of an episode, and what ranks agents.
 
-    Zero for the 8-bit baseline. One point too many costs as much as a factor e of gain.
+    Zero for the plain design, the baseline. One point too many costs as much as a factor e of gain.
 
     Args:
         gain: Baseline / design, of what the task minimises.

@@ -106,7 +106,7 @@ def make_task(
     Args:
         network: A network, the name of a built-in one, or an ONNX file.
         accelerator: A chip, the name of a preset, or a preset file (``.toml``).
-        budget: Tiles; None for those of the plain 8-bit design with one copy of every layer.
+        budget: Tiles; None for those of the plain design with one copy of every layer.
         objective: ``"latency"``, ``"throughput"``, ``"energy"`` or ``"edp"``.
         accuracy: A model; ``"table"``, the table that comes with lrmp for a built-in network, or
             ``"network"``, which runs it; a sensitivity table (``.json``) as ``lrmp accuracy

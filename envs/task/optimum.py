@@ -58,7 +58,7 @@ class Optimum:
         return float(np.expm1(self.bound - self.value))
 
     def normalised(self, value: float) -> float:
-        """Scale a return: 0 for the plain 8-bit chip, 1 for the optimum.
+        """Scale a return: 0 for the plain chip, 1 for the optimum.
 
         Args:
             value: Return of an episode under the default reward.
@@ -71,7 +71,7 @@ class Optimum:
         """
         if not self.value > 0:
             raise TaskError(
-                "Expected an optimum above 0, the return of the plain 8-bit chip, to scale by; "
+                "Expected an optimum above 0, the return of the plain chip, to scale by; "
                 f"got {self.value!r} for {self.task}. Compare its returns as they are."
             )
         return value / self.value

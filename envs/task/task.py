@@ -180,7 +180,7 @@ class Task:
 def _lrmp_task(
     task_id: str, network_name: str, objective: Objective, accuracy_factory: AccuracyFactory
 ) -> Task:
-    """Build a task on LRMP's chip with the area of the plain 8-bit design."""
+    """Build a task on LRMP's chip with the area of the plain design."""
     network = load_network(network_name)
     accelerator = load_preset("lrmp_frontiers_2024")
     return Task(

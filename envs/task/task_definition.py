@@ -115,7 +115,7 @@ def _accelerator(document: dict[str, Any]) -> Accelerator:
 
 def _accuracy_document(task: Task) -> dict[str, Any] | None:
     accuracy = task.accuracy
-    if type(accuracy) is TableAccuracy:
+    if isinstance(accuracy, TableAccuracy) and type(accuracy) is TableAccuracy:  # none derived
         return {
             "kind": "table",
             "terms": [[list(axes), values.tolist()] for axes, values in accuracy.terms.items()],

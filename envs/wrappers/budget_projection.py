@@ -8,7 +8,7 @@ from gymnasium.utils import RecordConstructorArgs
 
 from lrmp.envs.forms.layerwise import Action
 from lrmp.envs.scoring.observation import Observation
-from lrmp.envs.wrappers.setting_choice import Setting, SettingChoice
+from lrmp.envs.wrappers.setting_choice import Setting, SettingChoice, nearest
 from lrmp.errors import InfeasibleBudgetError, TaskError
 
 
@@ -68,11 +68,12 @@ class BudgetProjection(SettingChoice, RecordConstructorArgs):
         """
         spent = sum(self._tiles(i, chosen) for i, chosen in enumerate(self._executed or ()))
         left = self.tiles - spent - sum(self._least[layer + 1 :])
+        setting = tuple(map(nearest, setting, self.choices(layer)))
         lower = self._lower(layer, setting, setting)
         fitting = [one for one in lower if self._tiles(layer, one) <= left]
-        if not fitting:  # a pinned layer may have nothing as low as what was asked for
+        if not fitting:  # where a lower value of a knob takes more tiles
             return min(self._lower(layer, setting, None), key=lambda one: self._tiles(layer, one))
-        return max(fitting, key=lambda one: (self._tiles(layer, one), one))
+        return max(fitting, key=lambda one: (self._tiles(layer, one), sum(one), one))
 
     def _lower(self, layer: int, setting: Setting, most: Setting | None) -> list[Setting]:
         """List what turning the knobs that hold tiles gives a layer, nowhere above ``most``."""

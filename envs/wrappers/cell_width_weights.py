@@ -6,7 +6,7 @@ from gymnasium.utils import RecordConstructorArgs
 
 from lrmp.envs.forms.layerwise import Action
 from lrmp.envs.scoring.observation import Observation
-from lrmp.envs.wrappers.setting_choice import Places, SettingChoice
+from lrmp.envs.wrappers.setting_choice import Places, SettingChoice, reachable
 
 
 class CellWidthWeights(SettingChoice, RecordConstructorArgs):
@@ -15,7 +15,8 @@ class CellWidthWeights(SettingChoice, RecordConstructorArgs):
     A weight of 3 bits holds as many 2-bit cells as one of 4, so CIM-AQ (Pelke et al., DATE 2026,
     arXiv 2601.21737) lets its agent choose among n multiples, by n equal parts of 0..1:
     ``widths[min(n - 1, floor(n * a))]``. A discrete action space shrinks to
-    ``MultiDiscrete([n, 7])``. What is asked for is what is executed: the actions mean other bits.
+    ``MultiDiscrete([n, 7])``; other knobs keep their values. What is asked for is what is executed:
+    the actions mean other bits.
 
     Args:
         env: A layer-wise environment of a task that turns weight bits.
@@ -43,12 +44,11 @@ class CellWidthWeights(SettingChoice, RecordConstructorArgs):
             layer: Its index.
 
         Returns:
-            For every knob places of values, ascending; of a layer that is pinned inside, the pinned
-            ones.
+            For every knob places of values, ascending; of a layer that may not have all multiples,
+            such as one that is pinned inside, the nearest to them.
         """
         inner = super().choices(layer)
-        multiples = tuple(p for p in inner[self._knob] if p in self.places[self._knob])
-        return self._with(inner, multiples or inner[self._knob])
+        return self._with(inner, reachable(self.places[self._knob], inner[self._knob]))
 
     def _with(self, places: Places, multiples: tuple[int, ...]) -> Places:
         return (*places[: self._knob], multiples, *places[self._knob + 1 :])

@@ -1,4 +1,4 @@
-"""The custom of keeping the first and the last layer at 8 bits."""
+"""The custom of keeping the first and the last layer in the plain setting."""
 
 import gymnasium as gym
 from gymnasium.utils import RecordConstructorArgs
@@ -30,9 +30,12 @@ class PinFirstLast(SettingChoice, RecordConstructorArgs):
         SettingChoice.__init__(self, env)
         for name in values:
             self.space.place(name)
+        self._pinned = {0, len(self.task.network) - 1}
+        free = [SettingChoice.choices(self, layer) for layer in self._pinned]
         pinned = []
-        for knob, places in zip(self.space, self.places, strict=True):
-            value, known = values.get(knob.name, knob.plain), [knob.values[p] for p in places]
+        for knob, *places in zip(self.space, *free, strict=True):
+            value = values.get(knob.name, knob.plain)
+            known = [knob.values[place] for place in places[0] if place in places[-1]]
             if value not in known:
                 raise TaskError(
                     f"Expected {knob.name} of the pinned layers to be one of "
@@ -40,7 +43,6 @@ class PinFirstLast(SettingChoice, RecordConstructorArgs):
                 )
             pinned.append(knob.values.index(value))
         self.setting: Setting = tuple(pinned)
-        self._pinned = {0, len(self.task.network) - 1}
 
     def choices(self, layer: int) -> Places:
         """Say what a layer can get.

@@ -1,5 +1,6 @@
 """What every wrapper of the choice shares: actions to settings and back, and what is reported."""
 
+from collections.abc import Sequence
 from typing import Any, SupportsFloat
 
 import gymnasium as gym
@@ -20,7 +21,7 @@ class SettingChoice(gym.Wrapper[Observation, Action, Observation, Action]):
 
     It understands both action spaces and may be stacked. The info of every step says what was asked
     of the outermost wrapper, ``requested_weight_bits`` and so on, one per knob, beside what is
-    executed.
+    executed; both as the environment has it, labels by their places.
 
     Args:
         env: A layer-wise environment, in any wrappers that leave its actions alone or are of this
@@ -71,11 +72,8 @@ class SettingChoice(gym.Wrapper[Observation, Action, Observation, Action]):
         if self.env.has_wrapper_attr("choices"):
             inner: Places = self.env.get_wrapper_attr("choices")(layer)
             return inner
-        allowed = (set(choices.tolist()) for choices in self.space.choices(layer))
-        return tuple(
-            tuple(place for place in places if place in may)
-            for places, may in zip(self.places, allowed, strict=True)
-        )
+        allowed = (choices.tolist() for choices in self.space.choices(layer))
+        return tuple(map(reachable, self._inner_places, allowed))
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -108,12 +106,13 @@ class SettingChoice(gym.Wrapper[Observation, Action, Observation, Action]):
         if self._executed is None:
             return super().step(action)  # the environment says that it needs a reset
         requested = self._decode(action)
-        setting = self.execute(len(self._executed), requested)
-        observation, reward, terminated, truncated, info = super().step(self._encode(setting))
-        executed = tuple(knob.values.index(info[knob.name]) for knob in self.space)
+        layer = len(self._executed)
+        asked = self._encode(layer, self.execute(layer, requested))
+        observation, reward, terminated, truncated, info = super().step(asked)
+        executed = tuple(knob.numbers.index(info[knob.name]) for knob in self.space)
         self._executed = None if terminated else [*self._executed, executed]
         info |= {
-            f"requested_{knob.name}": knob.values[place]
+            f"requested_{knob.name}": knob.numbers[place]
             for knob, place in zip(self.space, requested, strict=True)
         }
         return observation, reward, terminated, truncated, info
@@ -143,14 +142,47 @@ class SettingChoice(gym.Wrapper[Observation, Action, Observation, Action]):
         # False for NaN
         return places[unit_to_place(value, count)] if 0 <= value <= 1 else None
 
-    def _encode(self, setting: Setting) -> Action:
-        """Turn a setting into an action of the wrapped environment; parts of 0..1 by middles."""
+    def _encode(self, layer: int, setting: Setting) -> Action:
+        """Find the action of the wrapped environment that leads to a setting, or next to it.
+
+        Of a Box it is the middle of a part.
+        """
         inner = self._inner_places
-        index = [places.index(place) for places, place in zip(inner, setting, strict=True)]
+        choices = SettingChoice.choices(self, layer)
+        index = [
+            min(range(len(places)), key=lambda i: abs(nearest(places[i], may) - place))
+            for places, may, place in zip(inner, choices, setting, strict=True)
+        ]
         if self._discrete:
             return np.array(index, dtype=np.int64)
         middles = [(i + 0.5) / len(places) for i, places in zip(index, inner, strict=True)]
         return np.array(middles, dtype=np.float32)
+
+
+def nearest(place: int, choices: Sequence[int]) -> int:
+    """Find what a place becomes where not every one can be had.
+
+    Args:
+        place: Of a value.
+        choices: What there is, ascending.
+
+    Returns:
+        The nearest, the lower of two as near; as ``DesignSpace.nearest`` has it.
+    """
+    return min(choices, key=lambda choice: abs(choice - place))
+
+
+def reachable(places: Sequence[int], choices: Sequence[int]) -> tuple[int, ...]:
+    """Say what asking for places leads to.
+
+    Args:
+        places: What can be asked for.
+        choices: What there is, ascending.
+
+    Returns:
+        The nearest to each, ascending.
+    """
+    return tuple(sorted({nearest(place, choices) for place in places}))
 
 
 def _outer(env: gym.Env[Observation, Action], name: str, default: Places) -> Places:

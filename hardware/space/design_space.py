@@ -15,6 +15,7 @@ from lrmp.hardware.integers import as_integers
 from lrmp.hardware.space.computation import Computation
 from lrmp.hardware.space.knob import Knob, Value
 
+_FIELDS = tuple(field.name for field in fields(Computation))
 #: For each layer the values that it may have.
 LayerValues = Sequence[Sequence[Value]]
 
@@ -337,6 +338,32 @@ class DesignSpace(FrozenArrays):
             knob.name: knob.decode(settings[..., place]) for place, knob in enumerate(self.knobs)
         }
 
+    def numbers(self, settings: IntArray) -> dict[str, IntArray]:
+        """Turn settings into numbers by name, as infos and learning libraries want them.
+
+        Args:
+            settings: Shape (..., K).
+
+        Returns:
+            For every knob its values, or where they are labels their places; shape (...).
+        """
+        return {
+            knob.name: np.array(knob.numbers)[settings[..., place]]
+            for place, knob in enumerate(self.knobs)
+        }
+
+    def from_numbers(self, numbers: Mapping[str, IntArray]) -> IntArray:
+        """Turn back what ``numbers`` returns.
+
+        Args:
+            numbers: For every knob, shape (...).
+
+        Returns:
+            Settings, shape (..., K).
+        """
+        columns = [np.searchsorted(knob.numbers, numbers[knob.name]) for knob in self.knobs]
+        return np.stack(columns, axis=-1)
+
     def shown(self, setting: IntArray) -> str:
         """Write a setting in a few characters.
 
@@ -361,7 +388,7 @@ class DesignSpace(FrozenArrays):
         Raises:
             DesignError: If an effect returns no integers >= 1 and < 2**31, or other axes.
         """
-        layers = max(getattr(computation, field.name).shape[-1] for field in fields(Computation))
+        layers = max(getattr(computation, field).shape[-1] for field in _FIELDS)
         for place, knob in enumerate(self.knobs):
             shape = [1] * (len(self) + 1)
             shape[place] = len(knob)
@@ -468,7 +495,7 @@ def _checked(
     before: Computation, after: Computation, name: str, sizes: tuple[int, ...]
 ) -> Computation:
     """Check what the effect of a knob changed, for settings and layers of some sizes."""
-    arrays = {field.name: getattr(after, field.name) for field in fields(Computation)}
+    arrays = {field: getattr(after, field) for field in _FIELDS}
     for field, values in arrays.items():
         if values is getattr(before, field):
             continue

@@ -119,10 +119,25 @@ class Knob(FrozenArrays):
         array.flags.writeable = False
         return array
 
+    @cached_property
+    def numbers(self) -> tuple[int, ...]:
+        """The values or, where they are labels, their places: V ascending integers."""
+        return tuple(range(len(self))) if self.is_label else self.values  # type: ignore[return-value]
+
     @property
     def plain_index(self) -> int:
         """The place of the plain value."""
         return self.values.index(self.plain)
+
+    @property
+    def farthest_index(self) -> int:
+        """The place of the first value or, where that is the plain one, of the last."""
+        return 0 if self.plain_index else len(self) - 1
+
+    @property
+    def probe_index(self) -> int:
+        """Where sensitivities are read: two thirds of the way to the farthest, such as 4 bits."""
+        return self.plain_index + round(2 * (self.farthest_index - self.plain_index) / 3)
 
     @property
     def range(self) -> str:

@@ -22,7 +22,7 @@ class LRMPError(Exception):
 
 
 class DesignError(LRMPError, ValueError):
-    """Bits or copies that are no design for the network: wrong length, type or range."""
+    """Settings or copies that are no design: wrong knobs, length, type or range."""
 
 
 class NetworkError(LRMPError, ValueError):

@@ -14,11 +14,11 @@ from lrmp.solvers import (
 
 
 def uniform_bits(layers):
-    return np.full((2, layers), 5)
+    return np.full((layers, 2), 3)
 
 
 def mixed_bits(layers):
-    return np.random.default_rng(0).integers(2, 9, (2, layers))
+    return np.random.default_rng(0).integers(0, 7, (layers, 2))
 
 
 def model_of(network):
@@ -51,7 +51,7 @@ def test_oracle_call(benchmark, network, bits, objective, solver):
     benchmark.group = f"oracle call: {network}, {bits.__name__}, {objective}"
     model = model_of(network)
     problem = ReplicationProblem.of(
-        model, *bits(len(model.network)), model.baseline.tiles, objective
+        model, bits(len(model.network)), model.baseline.tiles, objective
     )
     answer = benchmark(SOLVERS[solver], problem)
     assert answer.proven_optimal
@@ -62,7 +62,7 @@ def test_oracle_call(benchmark, network, bits, objective, solver):
 def test_oracle_call_for_a_large_language_model(benchmark, bits, budget):
     benchmark.group = "oracle call: LLaMA-7B, latency, proven optimal"
     model = large_language_model()
-    problem = ReplicationProblem.of(model, *bits(225), budget, "latency")
+    problem = ReplicationProblem.of(model, bits(225), budget, "latency")
     assert benchmark(solve_exact, problem).proven_optimal
 
 
@@ -70,17 +70,9 @@ def test_oracle_call_for_a_large_language_model(benchmark, bits, budget):
 def test_a_thousand_problems_at_once(benchmark, objective):
     benchmark.group = "1000 random ResNet-18s, posed and solved as a batch"
     model = model_of("resnet18")
-    bits = np.random.default_rng(0).integers(2, 9, (2, 1000, len(model.network)))
+    settings = np.random.default_rng(0).integers(0, 7, (1000, len(model.network), 2))
 
     def posed_and_solved():
-        batch = ReplicationBatch(
-            model.tiles_per_copy(bits[0]),
-            model.units,
-            model.cycles_per_unit(bits[1]),
-            model.fixed_cycles(bits[1]),
-            model.baseline.tiles,
-            objective,
-        )
-        return solve_batch(batch)
+        return solve_batch(ReplicationBatch.of(model, settings, model.baseline.tiles, objective))
 
-    assert benchmark(posed_and_solved).shape == bits[0].shape
+    assert benchmark(posed_and_solved).shape == settings.shape[:-1]

@@ -1,11 +1,18 @@
 """Every registered environment, and how to play it."""
 
+import dataclasses
+
 import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import data_equivalence
+from gymnasium.vector import AutoresetMode
 
 import lrmp  # noqa: F401  registers the environments
+from lrmp.accuracy.model.table import TableAccuracy
+from lrmp.envs import make_task
+from lrmp.hardware import DesignSpace, Knob, Layer, Network
+from lrmp.hardware.space.precision import PRECISION
 
 # LRMP-Custom-* and LRMP-Procedural-* have no task of their own, but tests of theirs.
 ALL_SPECS = [
@@ -27,6 +34,52 @@ def spec(request):
 def form_spec(request):
     """Every environment of another form."""
     return request.param
+
+
+def read_again(computation, times):
+    """Read every product several times."""
+    return dataclasses.replace(computation, reads=computation.reads * times)
+
+
+def keep_rows(computation, labels):
+    """Keep all rows of the matrix, or one of two."""
+    rows = np.where(labels == "half", -(-computation.rows // 2), computation.rows)
+    return dataclasses.replace(computation, rows=rows)
+
+
+@pytest.fixture(scope="session")
+def own_task():
+    """A task that turns two knobs beside the bits, declared here alone.
+
+    One has numbers, which cost time and buy accuracy; the other has labels, which the first layer
+    may not choose among.
+    """
+    network = Network(
+        "four",
+        (
+            Layer.conv2d("first", 3, 32, kernel_size=3, input_size=16),
+            Layer.conv2d("second", 32, 96, kernel_size=3, input_size=16, stride=2),
+            Layer.conv2d("third", 96, 200, kernel_size=1, input_size=8),
+            Layer.linear("last", 700, 10),
+        ),
+    )
+    reads = Knob("reads", (1, 2, 4), plain=1, effect=read_again)
+    kept_rows = Knob("kept_rows", ("half", "all"), plain="all", effect=keep_rows)
+    both = ("half", "all")
+    space = DesignSpace((*PRECISION, reads, kept_rows), (("kept_rows", (("all",), *[both] * 3)),))
+    weight = np.array([1.0, 0.2, 0.1, 0.5])
+    noise = 4.0 ** -PRECISION["activation_bits"].array[:, None] + 0.05 / reads.array
+    accuracy = TableAccuracy(
+        {
+            "weight_bits": 6 * weight[:, None] * 2.0 ** -PRECISION["weight_bits"].array,
+            ("activation_bits", "reads"): 2 * weight[::-1, None, None] * noise,
+            "kept_rows": weight[:, None] * [0.6, 0.0],
+        },
+        "made up",
+        is_estimate=True,
+        space=space,
+    )
+    return make_task(network, accuracy=accuracy, space=space)
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +134,36 @@ def assert_same_step():
     return assert_same_step
 
 
+@pytest.fixture(scope="session")
+def assert_parity(make_vector, assert_same_step):
+    """Play both environments, with the same actions."""
+
+    def assert_parity(env_id, mode, settings, steps):
+        vector, sync = (
+            make_vector(env_id, 3, mode, native, **settings) for native in (True, False)
+        )
+        assert vector.single_observation_space == sync.single_observation_space
+        assert vector.single_action_space == sync.single_action_space
+        assert vector.observation_space == sync.observation_space
+        assert vector.action_space == sync.action_space
+        vector.action_space.seed(1)
+        assert_same_step(vector.reset(seed=0), sync.reset(seed=0))
+        ended = np.zeros(3, dtype=bool)
+        for step in range(steps):
+            again = ended.copy() if mode == AutoresetMode.DISABLED else np.zeros(3, dtype=bool)
+            again[0] |= step == 1  # starts over early, so that the episodes are at different layers
+            if again.any():
+                assert_same_step(
+                    *(env.reset(options={"reset_mask": again.copy()}) for env in (vector, sync))
+                )
+            actions = vector.action_space.sample()
+            one, other = vector.step(actions), sync.step(actions)
+            assert_same_step(one, other)
+            ended = one[2] | one[3]
+
+    return assert_parity
+
+
 def comparable(infos):
     """Spell out the designs of scalar infos as native ones do; reports have no counterpart."""
     found = {}
@@ -90,9 +173,8 @@ def comparable(infos):
         elif key == "design":
             has = infos["_design"]
             designs = values[has]
-            columns = {
-                f"design_{name}": [d[name] for d in designs] for name in designs[0].space.names
-            }
+            numbers = [design.space.numbers(design.settings) for design in designs]
+            columns = {f"design_{name}": [n[name] for n in numbers] for name in numbers[0]}
             for name, column in (
                 columns | {"replication": [d.replication for d in designs]}
             ).items():
@@ -121,24 +203,31 @@ def assert_same_infos(one, other):
 def by_hand():
     """Count a design's tiles and cycles by layer, in Python's integers, without the cost model."""
 
-    def by_hand(task, weight_bits, activation_bits, copies):
-        chip = task.accelerator
+    def by_hand(task, weight_bits, activation_bits, copies, reads=None, kept_rows=None):
+        chip, count = task.accelerator, len(task.network)
         tiles, cycles = [], []
-        for layer, w, a, r in zip(
-            task.network.layers, weight_bits, activation_bits, copies, strict=True
+        for layer, w, a, r, times, kept in zip(
+            task.network.layers,
+            weight_bits,
+            activation_bits,
+            copies,
+            reads if reads is not None else [1] * count,
+            kept_rows if kept_rows is not None else ["all"] * count,
+            strict=True,
         ):
             if layer.groups == 1:
-                crossbars = ceil(layer.rows, chip.crossbar_rows) * ceil(
+                rows = layer.rows if kept == "all" else ceil(layer.rows, 2)
+                crossbars = ceil(rows, chip.crossbar_rows) * ceil(
                     layer.columns, chip.crossbar_columns
                 )
-                reads = ceil(min(layer.rows, chip.crossbar_rows), chip.active_rows)
+                groups = ceil(min(rows, chip.crossbar_rows), chip.active_rows)
             else:  # depth-wise: columns of a channel each, along the diagonal of a crossbar
                 assert layer.columns == layer.groups
                 channels = min(layer.groups, chip.crossbar_rows // layer.rows)
                 crossbars = ceil(layer.groups, channels)
-                reads = ceil(channels, max(1, chip.active_rows // layer.rows))
+                groups = ceil(channels, max(1, chip.active_rows // layer.rows))
             tiles.append(crossbars * ceil(w, chip.cell_bits) * r)
-            position = ceil(a, chip.dac_bits) * reads * chip.columns_per_adc
+            position = ceil(a, chip.dac_bits) * times * groups * chip.columns_per_adc
             output = ceil(layer.positions * layer.columns, chip.output_elements_per_cycle)
             cycles.append(ceil(layer.positions, r) * position + output)
         return tiles, cycles

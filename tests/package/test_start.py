@@ -25,22 +25,24 @@ def test_a_first_session():
     assert "LRMP-ResNet18-v0" in lrmp.list_tasks()
     assert "resnet18" in lrmp.list_networks()
     assert "lrmp_frontiers_2024" in lrmp.list_presets()
-    outcome = lrmp.evaluate("LRMP-LeNet-v0", 6, 6)
-    assert outcome == lrmp.evaluate(lrmp.load_task("LRMP-LeNet-v0"), [6] * 4, [6] * 4)
+    outcome = lrmp.evaluate("LRMP-LeNet-v0", weight_bits=6, activation_bits=6)
+    bits = {"weight_bits": [6] * 4, "activation_bits": 6}
+    assert outcome == lrmp.evaluate(lrmp.load_task("LRMP-LeNet-v0"), bits)
     assert outcome.reward() <= lrmp.stored_optimum("LRMP-LeNet-v0").value
-    assert lrmp.evaluate("LRMP-LeNet-v0", 8, 8).design["weight_bits"].tolist() == [8] * 4
+    assert lrmp.evaluate("LRMP-LeNet-v0").design["weight_bits"].tolist() == [8] * 4
 
 
 def test_evaluate_takes_the_kind_of_accuracy():
-    assert lrmp.evaluate("LRMP-Digits-v0", 4, 4, accuracy="network").task.id == "LRMP-Digits-v0"
+    outcome = lrmp.evaluate("LRMP-Digits-v0", weight_bits=4, accuracy="network")
+    assert outcome.task.id == "LRMP-Digits-v0"
     with pytest.raises(lrmp.errors.AccuracyTableError, match="accuracy"):
-        lrmp.evaluate("LRMP-Digits-v0", 4, 4, accuracy="guess")
+        lrmp.evaluate("LRMP-Digits-v0", accuracy="guess")
 
 
 @pytest.mark.parametrize("bits", [6.0, "6", True, None])
 def test_bits_that_are_no_integers_are_refused(bits):
     with pytest.raises(lrmp.errors.DesignError, match=r"Expected (4 )?weight_bits"):
-        lrmp.evaluate("LRMP-LeNet-v0", bits, 6)
+        lrmp.evaluate("LRMP-LeNet-v0", weight_bits=bits)
 
 
 def test_a_misspelt_name_gets_the_nearest():

@@ -9,10 +9,10 @@ from lrmp.hardware import (
     CYCLE_COMPONENTS,
     ENERGY_COMPONENTS,
     CostModel,
+    Design,
     load_network,
     load_preset,
 )
-from lrmp.hardware.space.design import Design
 from lrmp.plotting.cost_plot import COLOURS, plot_cost
 
 PREFIXES = {"": 1.0, "m": 1e-3, "µ": 1e-6, "n": 1e-9}
@@ -104,7 +104,7 @@ def test_totals_share_a_scale_and_carry_their_values(figure, model, design):
 
 def test_utilisation_of_every_layer_and_of_all_tiles(figure, model, design):
     axes = panel(figure, "cells that hold weights")
-    shares = model.utilisation(design["weight_bits"])
+    shares = model.utilisation(design.settings)
     np.testing.assert_allclose([bar.get_height() for bar in axes.patches], 100 * shares)
     tiles = model.evaluate(design).layer_tiles
     mean = 100 * (shares * tiles).sum() / tiles.sum()
@@ -133,8 +133,11 @@ def test_layers_are_named_and_the_title_says_what_was_gained(figure, model, desi
 
 def test_panels_say_what_they_compare(figure):
     titles = [axes.get_title(loc="left") for axes in figure.axes]
-    assert "latency before: 8/8 bits, one copy of every layer" in titles
-    assert any("energy after: 4..8/4..8 bits, 1..5 copies of a layer" in t for t in titles)
+    assert "latency before: plain, one copy of every layer" in titles
+    assert (
+        "energy after: weight bits 4..8, activation bits 4..8, copies 1..5 (a scale of its own)"
+        in (titles)
+    )
 
 
 def test_what_the_chip_does_not_give_is_not_drawn(model, design):

@@ -86,10 +86,9 @@ def test_tiles_of_a_snake_are_neighbours(resnet18):
 def test_numbers_stay_inside_their_copies():
     network = load_network("mobilenet_v2")
     model = CostModel(network, load_preset("isaac_isca_2016"))
-    copies = np.minimum(model.units, 1 + np.arange(len(network)) % 5)
-    design = Design.of(
-        {"weight_bits": [8] * len(network), "activation_bits": [8] * len(network)}, copies
-    )
+    plain = model.space.plain_settings(len(network))
+    copies = np.minimum(model.units(plain), 1 + np.arange(len(network)) % 5)
+    design = Design(model.space, plain, copies)
     figure = plot_floor_plan(model, design)
     figure.draw_without_rendering()
     axes = figure.axes[0]

@@ -154,7 +154,7 @@ def test_peak_is_what_full_crossbars_reach(name):
     cycles = -(-8 // chip.dac_bits) * group * chip.read_and_convert_cycles
     full = np.flatnonzero(model.mapping.row_groups == group)
     assert full.size
-    assert (latency.parts[0, 1, -1, full] == cycles).all()
+    assert (latency.parts[0, 1, 0, -1, full] == cycles).all()
     differential = 1 if chip.weight_encoding == "offset" else 2
     cells = -(-8 // chip.cell_bits) * differential
     macs = chip.crossbar_rows * chip.crossbar_columns / cells

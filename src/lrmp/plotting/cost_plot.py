@@ -77,7 +77,7 @@ class _Stack:
 
 
 def plot_cost(cost_model: CostModel, design: Design, budget: int | None = None) -> "Figure":
-    """Draw what a design costs beside the baseline: 8 bits, one copy of every layer.
+    """Draw what a design costs beside the baseline: plain settings, one copy of every layer.
 
     Args:
         cost_model: Network of L layers, and chip.

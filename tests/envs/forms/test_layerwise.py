@@ -10,8 +10,7 @@ import pytest
 from gymnasium.utils.env_checker import data_equivalence
 
 import lrmp.envs.forms.layerwise
-from lrmp.envs import LayerwiseEnv, load_task
-from lrmp.envs.scoring.observation import FEATURES
+from lrmp.envs import TASKS, LayerwiseEnv, load_task
 from lrmp.errors import InfeasibleBudgetError, LRMPError, SolverError, TaskError
 from lrmp.hardware.space.design import Design
 
@@ -105,12 +104,7 @@ def test_custom_task_is_played_directly_and_through_make(play):
 def test_task_that_allows_no_drop_is_played(play):
     task = dataclasses.replace(load_task("LRMP-Digits-v0"), id="Custom", allowed_drop=0.0)
     env = LayerwiseEnv(task, discrete=True)
-    assert (
-        task.accuracy.drop(
-            Design.of({"weight_bits": np.full(5, 8), "activation_bits": np.full(5, 8)})
-        )
-        == 0
-    )
+    assert task.accuracy.drop(Design.plain(5)) == 0
     number = env.feature_names.index("accuracy_spent")
     spent = [step[0][number] for step in play(env, np.zeros((5, 2), int))]
     assert spent[0] == 0
@@ -120,11 +114,10 @@ def test_task_that_allows_no_drop_is_played(play):
 def infeasible_env(tiles_below):
     """Return an env whose budget lacks tiles for the last layer at 4 bits, and its actions."""
     task = load_task("LRMP-Digits-v0")
-    bits = np.array([2, 2, 2, 2, 4])
-    budget = task.cost_model.tiles_per_copy(bits).sum() - tiles_below
-    return LayerwiseEnv(
-        dataclasses.replace(task, id="Custom", budget=int(budget)), discrete=True
-    ), bits[:, None].repeat(2, axis=1) - 2
+    settings = np.repeat([[0, 0], [2, 2]], [4, 1], axis=0)
+    budget = int(task.cost_model.tiles_per_copy(settings).sum()) - tiles_below
+    task = dataclasses.replace(task, id="Custom", budget=budget)
+    return LayerwiseEnv(task, discrete=True), settings
 
 
 def test_design_over_the_budget_is_refused_with_both_numbers(play):
@@ -160,11 +153,6 @@ def test_examples_in_the_docstrings_run():
     assert result.failed == 0
 
 
-def test_documented_observation_table_lists_the_features_in_order():
-    rows = re.findall(r"^ *\| (\d+) \| (\w+) \|", LayerwiseEnv.__doc__, flags=re.MULTILINE)
-    assert rows == [(str(number), name) for number, name in enumerate(FEATURES)]
-
-
 def test_documented_arguments_are_the_constructors(spec):
     table = LayerwiseEnv.__doc__.partition("## Arguments")[2].partition(">>>")[0]
     documented = re.findall(r"^ *\| `(\w+)` \|", table, flags=re.MULTILINE)
@@ -172,17 +160,16 @@ def test_documented_arguments_are_the_constructors(spec):
     assert documented == [name for name in annotations if name != "return"]
 
 
-def test_documented_configurations_are_the_registered_ids(spec):
+def test_documented_configurations_are_the_registered_ids():
     text = LayerwiseEnv.__doc__.partition("## Registered Configurations")[2]
-    ends = ["", *re.findall(r"`LRMP-\{\.\.\.\}(-\w+)`", text)]
-    assert ends == ["", "-Throughput", "-Energy", "-EDP"]
+    ends = ["", *re.findall(r"`LRMP-\{\.\.\.\}(-\w+)-v0`", text)]
     documented = {
-        f"LRMP-{label}{end}-v{version}"
-        for labels, version in re.findall(r"LRMP-\{?(\w[\w,]*)\}?-v(\d)", text)
+        f"LRMP-{label}{predicted}{end}-v0"
+        for labels, predicted in re.findall(r"`LRMP-\{(\w[\w,]*)\}(-Predicted)?-v0`", text)
         for label in labels.split(",")
         for end in ends
     }
-    assert spec.id in documented
+    assert documented == set(TASKS)
 
 
 @pytest.mark.parametrize("task", ["", 18, ["LRMP-MLP-v0"]])

@@ -137,7 +137,7 @@ def test_elements_are_the_documented_ones():
     assert env.state_feature_names[8:] == (*running[2:], "rounds_left")
     bits, observations = np.full((4, 2), 8), env.reset()[0]
     for rounds in range(5):
-        totals = np.ravel(env.dynamics.design_totals(*bits.T[:, None]))
+        totals = np.ravel(env.dynamics.design_totals(bits[None] - 2))
         shared = [*totals, 1 - rounds / 4]
         for layer, observation in enumerate(observations.values()):
             own = (bits[layer] - 2) / 6
@@ -182,7 +182,7 @@ def test_return_is_the_score_of_the_last_design(task_id, reward):
         assert len(set(rewards.values())) == 1
         assert infos["layer_0"]["team_reward"] == rewards["layer_0"]
         total += rewards["layer_1"]
-        outcome = env.dynamics.outcome(*(2 + np.array(list(joint.values())).T))
+        outcome = env.dynamics.outcome(np.array(list(joint.values())))
         assert total == pytest.approx(outcome.reward(reward), rel=1e-12)
         assert infos["layer_2"]["gain"] == outcome.gain
         assert ("design" in infos["layer_0"]) == terminations["layer_0"]
@@ -198,14 +198,14 @@ def test_difference_rewards_are_what_each_layers_bits_are_worth(task_id):
     returns, team = dict.fromkeys(env.possible_agents, 0.0), 0.0
     for joint, (_, rewards, _, _, infos, _) in zip(actions, steps, strict=True):
         bits = 2 + np.array(list(joint.values()))
-        score = env.dynamics.outcome(*bits.T).reward()
+        score = env.dynamics.outcome(bits - 2).reward()
         team += infos["layer_0"]["team_reward"]
         assert team == pytest.approx(score, rel=1e-12)
         for layer, agent in enumerate(env.possible_agents):
             returns[agent] += rewards[agent]
             plain = bits.copy()
             plain[layer] = 8
-            worth = score - env.dynamics.outcome(*plain.T).reward()
+            worth = score - env.dynamics.outcome(plain - 2).reward()
             assert returns[agent] == pytest.approx(worth, rel=1e-12, abs=1e-12)
     assert returns["layer_1"] == pytest.approx(0, abs=1e-12)
     assert len(set(returns.values())) > 2

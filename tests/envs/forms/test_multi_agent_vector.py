@@ -7,6 +7,10 @@ from lrmp.envs.forms.multi_agent_vector import MultiAgentVector
 from lrmp.errors import ActionError, TaskError
 
 GAMES = 3
+PLACES = (
+    r"Expected places of values, 0 to 6 for weight_bits, 0 to 6 for activation_bits, in shape "
+    r"\(2, 3, 2\), got "
+)
 
 
 @pytest.mark.parametrize("credit", ["team", "difference"])
@@ -26,17 +30,15 @@ def test_plays_as_the_environment_does(task_id, credit):
                 assert np.array_equal(observations[game], list(expected[game].values()))
             actions = rng.integers(0, 7, (GAMES, len(vector), 2))
             observations, states, rewards, ended = vector.step(actions)
-            bits, scores = vector.played[round_]
+            settings, scores = vector.played[round_]
             for game, env in enumerate(envs):
                 joint = dict(zip(agents, actions[game], strict=True))
                 expected[game], found, terminations, _, infos = env.step(joint)
                 assert rewards[game].tolist() == list(found.values())
                 assert set(terminations.values()) == {ended}
                 assert scores.gain[game] == infos["layer_0"]["gain"]
-                assert bits[game, 1].tolist() == [
-                    infos["layer_1"]["weight_bits"],
-                    infos["layer_1"]["activation_bits"],
-                ]
+                bits = vector.dynamics.space.decode(settings[game, 1])
+                assert bits == {name: infos["layer_1"][name] for name in bits}
         assert ended
     assert observations.shape == (GAMES, len(agents), vector.observation_size)
     assert states.shape == (GAMES, vector.state_size)
@@ -55,7 +57,7 @@ def test_plays_as_the_environment_does(task_id, credit):
 )
 def test_wrong_actions_are_refused(wrong):
     vector = MultiAgentVector(load_task("LRMP-MLP-v0"), 2)
-    with pytest.raises(ActionError, match=r"Expected bit indices from 0 to 6 in shape \(2, 3, 2\)"):
+    with pytest.raises(ActionError, match=PLACES):
         vector.step(wrong)
     assert vector.step(np.zeros((2, 3, 2), np.int64))[-1]
     with pytest.raises(ActionError, match=r"Expected reset\(\) before step\(\)"):

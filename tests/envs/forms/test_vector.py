@@ -29,36 +29,6 @@ CASES = {
 }
 
 
-@pytest.fixture
-def assert_parity(make_vector, assert_same_step):
-    """Play both environments, with the same actions."""
-
-    def assert_parity(env_id, mode, settings, steps):
-        vector, sync = (
-            make_vector(env_id, COUNT, mode, native, **settings) for native in (True, False)
-        )
-        assert vector.single_observation_space == sync.single_observation_space
-        assert vector.single_action_space == sync.single_action_space
-        assert vector.observation_space == sync.observation_space
-        assert vector.action_space == sync.action_space
-        vector.action_space.seed(1)
-        assert_same_step(vector.reset(seed=0), sync.reset(seed=0))
-        ended = np.zeros(COUNT, dtype=bool)
-        for step in range(steps):
-            again = ended.copy() if mode == AutoresetMode.DISABLED else np.zeros(COUNT, dtype=bool)
-            again[0] |= step == 1  # starts over early, so that the episodes are at different layers
-            if again.any():
-                assert_same_step(
-                    *(env.reset(options={"reset_mask": again.copy()}) for env in (vector, sync))
-                )
-            actions = vector.action_space.sample()
-            one, other = vector.step(actions), sync.step(actions)
-            assert_same_step(one, other)
-            ended = one[2] | one[3]
-
-    return assert_parity
-
-
 @MODES
 @pytest.mark.parametrize("env_id", CASES)
 def test_vector_env_equals_scalar_ones(env_id, mode, assert_parity):

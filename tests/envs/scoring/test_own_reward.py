@@ -205,7 +205,7 @@ def test_what_returns_no_finite_number_is_refused(name):
     with pytest.raises(TaskError, match=message):
         evaluate("LRMP-MLP-v0", weight_bits=6, activation_bits=6).reward(reward)
     with pytest.raises(TaskError, match=message):
-        Dynamics("LRMP-MLP-v0", reward).scores(*np.full((2, 1, 3), 6))
+        Dynamics("LRMP-MLP-v0", reward).scores(np.full((1, 3, 2), 4))
 
 
 @pytest.mark.parametrize("number", [1, 1.5, np.float32(1.5), np.int64(2), True])

@@ -23,6 +23,7 @@ from lrmp.cli import main
 from lrmp.envs import CUSTOM_ID, LayerwiseEnv, evaluate, load_task, make_task, read_task
 from lrmp.errors import (
     AccuracyTableError,
+    DesignError,
     InfeasibleBudgetError,
     NetworkError,
     PresetError,
@@ -93,12 +94,35 @@ def test_network_from_an_onnx_file_and_chip_from_a_preset_file(tmp_path):
     (tmp_path / "task.toml").write_text(
         'network = "net.onnx"\naccelerator = "chip.toml"\n'
         '[accuracy]\nprovenance = "made up"\n'
-        'weights."*" = [3, 1, 0, 0, 0, 0, 0]\nactivations."*" = [3, 1, 0, 0, 0, 0, 0]\n'
+        'weight_bits."*" = [3, 1, 0, 0, 0, 0, 0]\nactivation_bits."*" = [3, 1, 0, 0, 0, 0, 0]\n'
     )
     task = read_task(tmp_path / "task.toml")
     assert [(layer.rows, layer.columns) for layer in task.network.layers] == [(64, 32), (32, 10)]
     assert task.accelerator.name == "chip"
     assert evaluate(task, weight_bits=[3, 4], activation_bits=[8, 3]).accuracy_drop == 2
+
+
+def test_values_that_layers_may_have_from_a_file(tmp_path, play):
+    rows = ", ".join(map(str, POINTS["activation_bits"]["*"]))
+    (tmp_path / "task.toml").write_text(
+        'network = "lenet"\n[accuracy]\nprovenance = "made up"\n'
+        f'weight_bits."*" = [{rows}]\nactivation_bits."*" = [{rows}]\n'
+        '[space]\nknobs = ["weight_bits", "activation_bits"]\n'
+        "allowed.weight_bits = [[8], [4, 6, 8], [4, 6, 8], [8]]\n"
+    )
+    task = read_task(tmp_path / "task.toml")
+    given = {"*": POINTS["activation_bits"]["*"]}
+    accuracy = {"weight_bits": given, "activation_bits": given, "provenance": "made up"}
+    allowed = {"weight_bits": [[8], [4, 6, 8], [4, 6, 8], [8]]}
+    space = {"knobs": ["weight_bits", "activation_bits"], "allowed": allowed}
+    own = make_task("lenet", accuracy=accuracy, space=space)
+    assert own.fingerprint == task.fingerprint
+    assert own.fingerprint != make_task("lenet", accuracy=accuracy).fingerprint
+    env = gym.make(CUSTOM_ID, task=str(tmp_path / "task.toml"), discrete=True)
+    *_, (*_, info) = play(env, [[0, 0], [0, 0], [3, 0], [5, 0]])
+    assert info["design"]["weight_bits"].tolist() == [8, 4, 4, 8]
+    with pytest.raises(DesignError, match=r"weight_bits of layer 0 \(conv1\) .*8; got 4"):
+        evaluate(task, weight_bits=4)
 
 
 def test_sensitivity_table_from_a_file(tmp_path):
@@ -224,7 +248,7 @@ def test_custom_id_without_a_task_is_refused(arguments):
         (
             {"budget": 3},
             InfeasibleBudgetError,
-            r"at least 37 tiles, which lenet holds with 2-bit w",
+            r"at least 37 tiles, which lenet holds in its smallest",
         ),
         ({"budget": 0}, TaskError, r"Expected budget of .* to be a positive number .*, got 0\."),
         ({"budget": True}, TaskError, r"to be a positive number of tiles, got True\."),
@@ -234,8 +258,8 @@ def test_custom_id_without_a_task_is_refused(arguments):
         ({"accuracy": "tables"}, AccuracyTableError, r"'table' or 'network', got 'tables'\."),
         ({"accuracy": 3}, AccuracyTableError, r"Expected accuracy as a model, .*, got 3\."),
         ({"accuracy": "no.json"}, AccuracyTableError, r"readable sensitivity table at no\.json"),
-        ({"accuracy": {}}, AccuracyTableError, "weights, activations, provenance missing"),
-        ({"accuracy": POINTS | {"weigths": 1}}, AccuracyTableError, "Did you mean 'weights'"),
+        ({"accuracy": {}}, AccuracyTableError, "weight_bits, activation_bits, provenance missing"),
+        ({"accuracy": POINTS | {"weigth_bits": 1}}, AccuracyTableError, "mean 'weight_bits'"),
         ({"accuracy": POINTS | {"estimate": 1}}, AccuracyTableError, "estimate as true or false"),
         (
             {"accuracy": POINTS | {"weight_bits": [1]}},
@@ -245,12 +269,12 @@ def test_custom_id_without_a_task_is_refused(arguments):
         (
             {"accuracy": POINTS | {"weight_bits": {"fc1": [0] * 7}}},
             AccuracyTableError,
-            r"Expected weights of accuracy for every layer, got none for 'conv1'",
+            r"Expected weight_bits of accuracy for every layer, got none for 'conv1'",
         ),
         (
             {"accuracy": POINTS | {"weight_bits": {"*": [0] * 6}}},
             AccuracyTableError,
-            r"Expected weights of layer 'conv1' as 7 numbers, for 2 to 8 bits; got \[0, 0, 0, 0",
+            r"Expected weight_bits of layer 'conv1' as 7 numbers, for 2, 3, .*, 8; got \[0, 0",
         ),
         (
             {"accuracy": POINTS | {"weight_bits": {"conv": [0] * 7}}},
@@ -341,7 +365,7 @@ def test_file_of_the_manual_is_described(capsys):
     task = read_task(path)
     for shown in (
         *(CUSTOM_ID, task.fingerprint, "lenet, 4 layers", "own-chip", "table (estimate)"),
-        f"{task.budget} tiles; the plain 8-bit design holds {task.cost_model.baseline.tiles}",
+        f"{task.budget} tiles; the plain design holds {task.cost_model.baseline.tiles}",
     ):
         assert shown in text
     line = text.splitlines()[-1].partition("gym.make")[2]

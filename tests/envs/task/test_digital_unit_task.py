@@ -24,10 +24,10 @@ def task():
 
 def test_scores_are_those_of_single_designs_and_of_the_chip(task):
     dynamics, rng = Dynamics(task), np.random.default_rng(0)
-    bits = rng.integers(5, 9, (2, 4, len(task.network)))
-    scores = dynamics.scores(*bits)
+    settings = rng.integers(3, 7, (4, len(task.network), 2))
+    scores = dynamics.scores(settings)
     for row in range(4):
-        outcome = dynamics.outcome(bits[0, row], bits[1, row])
+        outcome = dynamics.outcome(settings[row])
         assert outcome.report.bottleneck_cycles >= 273_552
         assert scores.gain[row] == outcome.gain
         assert scores.replication[row].tolist() == outcome.design.replication.tolist()
@@ -37,10 +37,10 @@ def test_the_shown_bottleneck_is_no_less_than_the_digital_unit(task):
     model, layers = task.cost_model, len(task.network)
     plain = model.baseline.bottleneck_cycles
     dynamics = Dynamics(task)
-    for bits in (2, 8):
-        whole = np.full((1, layers), bits)
-        slowest = int(model.layer_cycles([bits] * layers, [bits] * layers, 1).max())
-        bottleneck = dynamics.design_totals(whole, whole)[3][0]
+    for place in (0, 6):
+        whole = np.full((1, layers, 2), place)
+        slowest = int(model.layer_cycles(whole).max())
+        bottleneck = dynamics.design_totals(whole)[3][0]
         assert bottleneck == max(slowest, 273_552) / plain
         assert dynamics.totals(0, 0.0, 0, slowest)[3] == bottleneck
 

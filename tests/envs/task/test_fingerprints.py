@@ -142,10 +142,22 @@ def test_table_keeps_what_its_fingerprint_says():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ([["a"] * 7], r"Expected weight_table to be numbers, 7 for every layer: could not convert"),
-        ([[1.0] * 7, [1.0] * 6], r"Expected weight_table to be numbers, 7 for every layer: "),
-        (np.zeros((0, 7)), r"Expected weight_table to be finite and of shape \(1, 7\), got shape"),
-        (3.0, r"Expected weight_table to be finite and of shape \(1, 7\), got shape \(\) with 0"),
+        (
+            [["a"] * 7],
+            r"Expected the term of weight_bits to be numbers, 7 for every layer: could not convert",
+        ),
+        (
+            [[1.0] * 7, [1.0] * 6],
+            r"Expected the term of weight_bits to be numbers, 7 for every layer: ",
+        ),
+        (
+            np.zeros((0, 7)),
+            r"Expected the term of weight_bits to be finite and of shape \(1, 7\), got shape",
+        ),
+        (
+            3.0,
+            r"Expected the term of weight_bits to be finite and of shape \(1, 7\), got shape \(\)",
+        ),
     ],
 )
 def test_what_is_no_table_is_refused(values, message):

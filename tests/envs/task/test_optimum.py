@@ -6,8 +6,18 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from lrmp.envs import TASKS, Optimum, evaluate, load_task, make_task, stored_optimum
-from lrmp.errors import TaskError
+from lrmp.envs import (
+    TASKS,
+    Optimum,
+    evaluate,
+    evaluate_settings,
+    load_task,
+    make_task,
+    stored_optimum,
+)
+from lrmp.errors import DesignError, TaskError
+from lrmp.hardware.space.design_space import DesignSpace
+from lrmp.hardware.space.precision import weight_bits
 
 every_task = pytest.mark.parametrize("task_id", TASKS)
 
@@ -62,11 +72,10 @@ def test_no_random_or_uniform_design_exceeds_the_bound(task_id):
     task, bound = load_task(task_id), stored_optimum(task_id).bound
     layers = len(task.network)
     rng = np.random.default_rng(0)
-    designs = [rng.integers(2, 9, (2, layers)) for _ in range(20)]
-    designs += [np.full((2, layers), bits) for bits in range(2, 9)]
-    for bits in designs:
-        if task.cost_model.tiles_per_copy(bits[0]).sum() <= task.budget:
-            assert evaluate(task, weight_bits=bits[0], activation_bits=bits[1]).reward() <= bound
+    uniform = np.repeat(task.space.settings[:, None], layers, axis=1)
+    for settings in (*task.space.sample(rng, layers, 20), *uniform):
+        if task.cost_model.tiles_per_copy(settings).sum() <= task.budget:
+            assert evaluate_settings(task, settings).reward() <= bound
 
 
 def test_text_and_optimum_are_the_same():
@@ -104,3 +113,14 @@ def test_no_score_is_normalised_where_nothing_beats_the_baseline(value):
         TaskError, match=rf"Expected an optimum above 0, .* got {value} for LRMP-ResNet18-v0\. Comp"
     ):
         optimum.normalised(0.5)
+
+
+def test_an_optimum_is_of_its_own_design_space():
+    task = load_task("LRMP-LeNet-v0")
+    space = DesignSpace((weight_bits(),))
+    assert stored_optimum(replace(task, space=space)) is None
+    text = stored_optimum(task).to_text()
+    with pytest.raises(
+        DesignError, match="to be one of replication, weight_bits; got 'activation_b"
+    ):
+        Optimum.from_text(text, space)

@@ -164,7 +164,7 @@ def test_json_is_plain(thing):
 
 def test_json_of_an_outcome():
     document = OUTCOME.to_json()
-    assert Design(**document["design"]) == OUTCOME.design
+    assert Design.from_json(document["design"]) == OUTCOME.design
     assert document["reward"] == OUTCOME.reward()
     assert document["tiles"] <= document["budget_tiles"]
 

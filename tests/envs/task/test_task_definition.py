@@ -105,11 +105,11 @@ def test_every_damaged_document_is_one_error():
             inner = damaged
             for key in outer:
                 inner = inner[key]
-            if inner[last] == junk:
+            if inner[last] == junk or (inner[last] == {} and junk == []):
                 continue
             inner[last] = junk
             named = last in ("network", "name", "provenance") and isinstance(junk, str)
-            if named and not {"layers", "components"} & {*path}:  # only those define the task
+            if named and not {"layers", "components", "knobs"} & {*path}:  # those define it
                 assert task_of_document(damaged[""]).fingerprint == document["fingerprint"]
                 continue
             with pytest.raises(LRMPError, match=r"^Expected"):

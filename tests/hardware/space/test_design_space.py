@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lrmp.errors import DesignError
 from lrmp.hardware import PRECISION, CostModel, DesignSpace, Knob, load_network, load_preset
-from lrmp.hardware.space.catalogue import space_from_json
+from lrmp.hardware.space.catalogue import is_catalogued, space_from_json
 from lrmp.hardware.space.computation import Computation
 from lrmp.hardware.space.precision import precision, weight_bits
 
@@ -189,6 +189,20 @@ def test_allowing_everything_draws_the_same():
     all_of_it = DesignSpace((READS, ROWS), {"reads": [[1, 2, 4]] * 3})
     one, other = (s.sample(np.random.default_rng(3), 3, 50) for s in (BOTH, all_of_it))
     assert (one == other).all()
+
+
+def test_one_setting_for_all_layers_as_far_as_they_may():
+    assert BOTH.uniform(2).tolist() == [[[k, r]] * 2 for k in range(3) for r in range(2)]
+    uniform = NARROW.uniform(3)
+    assert NARROW.allows(uniform).all()
+    assert uniform[0].tolist() == [[0, 0], [0, 0], [0, 1]]  # read once, half the rows
+    assert uniform[3].tolist() == [[0, 1], [1, 1], [0, 1]]  # twice: once where that is refused
+
+
+def test_designs_are_counted():
+    assert BOTH.count_designs(3) == 6**3
+    assert NARROW.count_designs(3) == (2 * 2) * (3 * 2) * (2 * 1)
+    assert PRECISION.count_designs(101) == 49**101
 
 
 def test_neighbours_step_down_then_up_knob_by_knob():
@@ -467,6 +481,15 @@ def test_files_may_name_knobs():
 def test_files_that_are_no_space_are_refused(data, message):
     with pytest.raises(DesignError, match=message):
         space_from_json(data)
+
+
+def test_only_knobs_of_lrmp_can_be_read_again():
+    fewer = {"knobs": [{"name": "weight_bits", "values": [4, 8], "plain": 8}]}
+    assert is_catalogued(PRECISION)
+    assert is_catalogued(precision(16))
+    assert is_catalogued(space_from_json(fewer))
+    assert not is_catalogued(DesignSpace([*PRECISION, READS]))
+    assert not is_catalogued(DesignSpace([replace(weight_bits(), effect=halved)]))
 
 
 def test_no_file_makes_weights_of_no_bits():

@@ -112,18 +112,23 @@ def test_names_are_identifiers_that_mean_nothing_else(name):
         (1.0, 2.0),
         (True, False),
         (np.int64(1),),
-        ("two words",),
-        ("a,b",),
-        ("",),
-        ("line\n",),
         ([1], [2]),
     ],
     ids=str,
 )
 def test_values_are_in_order_and_distinct(values):
-    message = r"Expected reads to have ascending integers as values, or distinct labels without "
+    message = r"Expected reads to have ascending integers as values, or distinct labels, got \("
     with pytest.raises(DesignError, match=message):
         Knob("reads", values, 1)
+
+
+@pytest.mark.parametrize("label", ["two words", "a,b", "", "line\n", "-1", "\x1b[1m", "x" * 41])
+def test_commands_can_name_labels(label):
+    message = r"Expected labels of kept_rows of at most 40 letters, digits and \._\+-, got "
+    with pytest.raises(DesignError, match=message):
+        Knob("kept_rows", ("all", label), "all")
+    for good in ("x" * 40, "4-bit", "v1.2_a+b"):
+        assert Knob("kept_rows", ("all", good), "all").parse(good) == good
 
 
 def test_values_fit_64_bits():

@@ -155,19 +155,20 @@ class TableAccuracy:
         return self.drop_map(self.sums(settings))
 
     def sensitivities(self) -> Floats:
-        """Say what turning one knob of one layer down adds to the sum.
+        """Say what turning one knob of one layer matters to the sum.
 
         Returns:
-            What the value a third of the way up adds to the plain one, 4 bits to 8, in the unit of
-            the terms, shape (L, K).
+            What the knob's probe, 4 bits, or the nearest that the layer may have adds to plain; of
+            a probe above the plain value what it takes off. In the unit of the terms, shape (L, K).
         """
         plain = self.space.plain_settings(self.layers)
         at_plain = sum(self.term_values(plain))
         added = np.empty(plain.shape)
-        for place, size in enumerate(self.space.sizes):
+        for place, knob in enumerate(self.space):
             turned = plain.copy()
-            turned[:, place] = (size - 1) // 3
-            added[:, place] = sum(self.term_values(turned)) - at_plain
+            turned[:, place] = knob.probe_index
+            change = sum(self.term_values(self.space.nearest(turned))) - at_plain
+            added[:, place] = -change if knob.probe_index > knob.plain_index else change
         return np.maximum(added, 0)
 
     def test_drop(self, design: Design) -> None:

@@ -1,10 +1,7 @@
-"""The family of random tasks: what is drawn, and the environments that play it."""
+"""The environments that play drawn tasks."""
 
 import doctest
-import hashlib
 import pickle
-from dataclasses import replace
-from itertools import pairwise
 
 import gymnasium as gym
 import numpy as np
@@ -13,154 +10,15 @@ from gymnasium.utils.env_checker import check_env, data_equivalence
 
 import lrmp.envs.procedural.environment
 import lrmp.envs.procedural.generator
-from lrmp.accuracy.model.sensitivity_table import load_table
 from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.envs import TASKS, load_task
-from lrmp.envs.procedural import fit
 from lrmp.envs.procedural.environment import MAX_LAYERS, ProceduralEnv, ProceduralOneShotEnv
-from lrmp.envs.procedural.features import TRANSFER_FEATURES, transfer_features
-from lrmp.envs.procedural.generator import distributions, draw_task, split_of
+from lrmp.envs.procedural.features import transfer_features
 from lrmp.errors import ActionError, TaskError
-from lrmp.hardware import Layer, Network
 
 FORMS = pytest.mark.parametrize("form", [ProceduralEnv, ProceduralOneShotEnv])
+
 IDS = pytest.mark.parametrize("env_id", ["LRMP-Procedural-v0", "LRMP-Procedural-OneShot-v0"])
-SAMPLE = range(40)
-PINNED = "7d6b2c9264d3e1a6c31e5cb84ce53f89d30e215f42aec218c98d4031b6373c01"
-
-
-@pytest.fixture(scope="module")
-def drawn():
-    return [draw_task("train", number) for number in SAMPLE]
-
-
-def test_distributions_are_those_of_the_measured_tables():
-    tables = [load_table(name) for name in fit.FITTED_ON]
-    assert {table.kind for table in tables} == {"measured"}
-    assert {key: list(pair) for key, pair in fit.fit_distributions(tables).items()} == {
-        key: list(pair) for key, pair in distributions().items()
-    }
-    # By hand, from the one number that is easily read off: the sum that costs one point.
-    logs = [np.log10(table.drop_map.threshold(1.0)) for table in tables]
-    assert distributions()["allowance"] == pytest.approx(
-        (np.mean(logs), np.std(logs, ddof=1)), abs=1e-3
-    )
-
-
-def test_same_numbers_draw_the_same_task_and_others_another(drawn):
-    assert [task.fingerprint for task in drawn] == [
-        draw_task("train", number).fingerprint for number in SAMPLE
-    ]
-    tests = [draw_task("test", number).fingerprint for number in SAMPLE]
-    assert len({*tests, *(task.fingerprint for task in drawn)}) == 2 * len(SAMPLE)
-
-
-def shapes(network):
-    return tuple((layer.rows, layer.columns, layer.positions) for layer in network.layers)
-
-
-def test_splits_have_no_topology_in_common():
-    train = {shapes(draw_task("train", number).network) for number in range(1500)}
-    tests = [draw_task("test", number).network for number in range(400)]
-    assert {split_of(network) for network in tests} == {"test"}
-    assert not train & {shapes(network) for network in tests}
-    assert len({shapes(network) for network in tests}) > 350
-
-
-def test_topology_is_shapes_alone():
-    network = draw_task("test", 3).network
-    renamed = [replace(layer, name=f"other{i}", stride=1) for i, layer in enumerate(network.layers)]
-    assert split_of(Network("other", tuple(renamed))) == "test"
-    # An eighth of all topologies: a layer's columns decide as well as anything.
-    sides = [split_of(Network("one", (Layer.linear("fc", 8, n),))) for n in range(1, 1001)]
-    assert 90 < sides.count("test") < 160
-
-
-# 81 and 729 lost 2.9 and 14.5 points when their first draw was taken.
-@pytest.mark.parametrize(("split", "numbers"), [("train", [*range(300), 729]), ("test", range(80))])
-def test_plain_design_holds_the_allowed_drop_and_scores_at_least_zero(split, numbers):
-    for number in numbers:
-        task = draw_task(split, number)
-        plain = np.full((2, len(task.network)), 8)
-        assert task.accuracy.drop(*plain) <= task.allowed_drop
-        assert task.cost_model.baseline.tiles <= task.budget
-
-
-def test_number_without_an_instance_is_refused(monkeypatch):
-    monkeypatch.setattr(lrmp.envs.procedural.generator, "DRAWS", 1)
-    with pytest.raises(TaskError, match=r"Expected one of 1 draws of train instance 729 .* none"):
-        draw_task("train", 729)
-
-
-def test_drawn_tasks_are_pinned(drawn):
-    """A change here changes what agents train on: it needs a new -vN."""
-    digest = hashlib.sha256("".join(task.fingerprint for task in drawn[:10]).encode())
-    assert digest.hexdigest() == PINNED
-
-
-def test_drawn_tasks_are_within_what_is_documented(drawn):
-    for task in drawn:
-        layers = task.network.layers
-        assert 4 <= len(layers) <= 64
-        assert [layer.kind for layer in layers] == ["conv2d"] * (len(layers) - 1) + ["linear"]
-        for before, after in pairwise(layers):
-            assert after.rows == before.columns * after.kernel_size**2
-        tiles = task.cost_model.baseline.tiles
-        assert tiles <= task.budget <= 2 * tiles
-        assert task.accelerator.active_rows <= task.accelerator.crossbar_rows
-        for table in (task.accuracy.terms["weight_bits",], task.accuracy.terms["activation_bits",]):
-            assert (np.diff(table, axis=1) <= 0).all()
-        assert task.accuracy.is_estimate
-    sizes = {len(task.network) for task in drawn}
-    assert min(sizes) < 10
-    assert max(sizes) > 40
-
-
-def test_drawn_sensitivities_look_like_the_measured_ones():
-    """The mean 4-bit level of many drawn networks is that of the fit."""
-    levels = [
-        np.log10(draw_task("test", number).accuracy.terms["weight_bits",][:, 2]).mean()
-        for number in range(150)
-    ]
-    mean, deviation = distributions()["weight_level"]
-    assert np.mean(levels) == pytest.approx(mean, abs=4 * deviation / np.sqrt(150))
-    assert np.std(levels) == pytest.approx(deviation, rel=0.35)
-
-
-def test_features_are_in_range_and_vary(drawn):
-    stacked = np.concatenate([transfer_features(task) for task in drawn])
-    assert stacked.shape[1] == len(TRANSFER_FEATURES)
-    assert np.isfinite(stacked).all()
-    assert stacked.min() >= 0
-    assert stacked.max() <= 1
-    assert (np.ptp(stacked, axis=0) > 0.2).all()
-
-
-def test_features_by_hand():
-    task = load_task("LRMP-ResNet18-v0")
-    layer, shown = 5, transfer_features(task)[5]
-    model, table = task.cost_model, task.accuracy
-    plain = model.baseline
-    allowance = table.drop_map.threshold(1.0)
-    harm = [
-        (np.log10((entries[layer, bits - 2] - entries[layer, 6]) / allowance) + 5) / 8
-        for entries in (table.terms["weight_bits",], table.terms["activation_bits",])
-        for bits in (4, 2)
-    ]
-    expected = [
-        5 / 20,
-        0.0,
-        np.log2(task.network.layers[layer].rows) / 20,
-        np.log2(task.network.layers[layer].columns) / 20,
-        np.log2(task.network.layers[layer].positions) / 20,
-        1 + np.log10(plain.layer_cycles[layer] / plain.latency_cycles) / 6,
-        1 + np.log10(plain.layer_tiles[layer] / plain.tiles) / 6,
-        0.25,  # 2 of 8 one-bit cells
-        model.layer_cycles(*np.full((2, 21), 2), 1)[layer] / plain.layer_cycles[layer],
-        *harm,
-        0.0,
-    ]
-    assert shown == pytest.approx(expected, abs=1e-6)
 
 
 @IDS
@@ -208,12 +66,11 @@ def test_observation_shows_the_network_and_the_layer_to_decide():
 def test_rewards_are_those_of_the_task_itself():
     env = gym.make("LRMP-Procedural-v0", discrete=True)
     *_, (_, reward, _, _, info) = episode(env, 2)
-    outcome = env.unwrapped.task, info["design"]
-    bits = outcome[1].weight_bits, outcome[1].activation_bits
+    settings = info["design"].settings
     one_shot = gym.make("LRMP-Procedural-OneShot-v0", discrete=True)
     one_shot.reset(options={"instance": env.reset(seed=2)[1]["instance"]})
     action = np.full(2 * MAX_LAYERS, 6)
-    action[: 2 * len(bits[0])] = np.stack(bits, axis=1).ravel() - 2
+    action[: settings.size] = settings.ravel()
     assert one_shot.step(action)[1] == reward
     assert info["gain"] > 0
 
@@ -228,7 +85,7 @@ def test_bits_in_infos_have_room_for_the_largest_network():
         assert count == len(env.unwrapped.task.network)
         for key in ("weight_bits", "activation_bits"):
             assert info[key].shape == (MAX_LAYERS,)
-            assert info[key][:count].tolist() == getattr(info["design"], key).tolist()
+            assert info[key][:count].tolist() == info["design"][key].tolist()
             assert not info[key][count:].any()
         counts.add(count)
     assert len(counts) == 3
@@ -344,13 +201,6 @@ def test_refused_reset_leaves_the_episode_as_it_was():
     with pytest.raises(TaskError, match="Expected an instance of 0 to 2, got 3"):
         env.reset(options={"instance": 3})
     assert env.step([1, 2])[0]["layer"] == 2
-
-
-def test_wrong_draws_are_refused():
-    with pytest.raises(TaskError, match=r"Expected an instance of 0 to 2147483647, got -1"):
-        draw_task("train", -1)
-    with pytest.raises(TaskError, match=r"Expected split to be one of"):
-        draw_task("validation", 1)
 
 
 def test_docstring_examples():
