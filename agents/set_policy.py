@@ -14,7 +14,7 @@ from lrmp.errors import PolicyError
 
 
 class SetPolicy(PolicyModule):
-    """Self-attention over layers (Vaswani et al., NeurIPS 2017): a category per value of a knob.
+    """Self-attention over layers (Vaswani et al., NeurIPS 2017); a category per value of a knob.
 
     What it learns of one network holds for others, of any number of layers. It acts on the
     observations of ``LRMP-Procedural-OneShot-v0``.
