@@ -126,7 +126,7 @@ def test_part_out_of_range_is_refused_at_once(change, message):
         ("lrmp:LRMP-Resnet50-v0", "LRMP-ResNet50-v0"),
         ("LRMP-resnet101-OneShot-v0", "LRMP-ResNet101-Predicted-v0"),
         ("LRMP-ResNet34-Energy-v0", "LRMP-ResNet34-Predicted-Energy-v0"),
-        ("LRMP-ResNet18-v0", "LRMP-ResNet18-v0"),
+        ("LRMP-ResNet18-v1", "LRMP-ResNet18-v0"),
         ("lrmp-mobilenetv2-edp-v0", "LRMP-MobileNetV2-EDP-v0"),
         ("LRMP-digits-v0", "LRMP-Digits-v0"),
     ],
