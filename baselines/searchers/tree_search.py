@@ -17,12 +17,12 @@ from tqdm import tqdm
 
 from lrmp.accuracy.model.digits import DigitsAccuracy
 from lrmp.baselines.searchers.digits_screen import DigitsScreen
-from lrmp.envs.scoring.outcome import evaluate_settings
 from lrmp.envs.scoring.reward import penalty
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.envs.task.task import Task
 from lrmp.errors import RunError
 from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.hardware.space.design import Design
 from lrmp.solvers.replication.batch import BatchObjective, ReplicationBatch, solve_batch
 from lrmp.solvers.replication.exact import solve_exact
 from lrmp.solvers.replication.problem import ReplicationProblem, useful_copies
@@ -136,21 +136,21 @@ class _Search:
         """Find a first design: uniform settings, then the best change of a layer at a time."""
         layers = len(self._settings)
         designs = self._task.space.uniform(layers)
-        for design in designs[self._most(designs) > -np.inf]:
+        for design in designs[self._most(designs)[0] > -np.inf]:
             self._evaluate(design)
         uniform, before = self.value, -math.inf
         while self.value > before:
             before = self.value
             for layer in range(layers):
                 designs = self._with(self.best, layer)
-                for promising in np.flatnonzero(self._most(designs) > self.value):
+                for promising in np.flatnonzero(self._most(designs)[0] > self.value):
                     self._evaluate(designs[promising])
         return f"uniform settings {uniform:.6f}, best change by layer {self.value:.6f}"
 
     def descend(self, prefix: IntArray, depth: int, *, progress: bool = False) -> None:
         """Search below a node whose first ``depth`` layers are decided, best bounds first."""
         designs = self._with(prefix, depth)
-        bounds = self._most(designs)
+        bounds, copies = self._most(designs)
         self.nodes += len(designs)
         leaf = depth + 1 == len(prefix)
         order = np.argsort(-bounds, kind="stable")
@@ -159,7 +159,7 @@ class _Search:
                 break
             if leaf:
                 if not self._ruled_out(designs[child], float(bounds[child])):
-                    self._evaluate(designs[child], float(bounds[child]))
+                    self._evaluate(designs[child], float(bounds[child]), copies[child])
             else:
                 self.descend(designs[child], depth + 1)
 
@@ -169,34 +169,44 @@ class _Search:
         designs[:, layer] = self._settings[layer]
         return designs
 
-    def _most(self, designs: IntArray) -> NDArray[np.float64]:
-        """Bound returns by ln(gain); minus infinity where designs do not fit. Shape (B,)."""
-        most = np.full(len(designs), -np.inf)
+    def _most(self, designs: IntArray) -> tuple[NDArray[np.float64], IntArray]:
+        """Bound returns by ln(gain), minus infinity where designs do not fit. Shape (B,).
+
+        And the best copies, shape (B, L), where the objective is one of cycles alone.
+        """
+        most, copies = np.full(len(designs), -np.inf), np.zeros(designs.shape[:2], dtype=np.int64)
         tiles = self._task.cost_model.tiles_per_copy(designs)
         fits = np.flatnonzero(tiles.sum(axis=1) <= self._task.budget)
         if fits.size:
-            most[fits] = np.log(self._baseline / self._least_costs(designs[fits]))
-        return most
+            costs, copies[fits] = self._least_costs(designs[fits])
+            most[fits] = np.log(self._baseline / costs)
+        return most, copies
 
-    def _least_costs(self, designs: IntArray) -> NDArray[np.float64]:
-        """Bound the cost of designs that fit from below; cycles are exact. Shape (B,)."""
+    def _least_costs(self, designs: IntArray) -> tuple[NDArray[np.float64], IntArray]:
+        """Bound the cost of designs that fit from below; cycles, with their copies, are exact."""
         objective, cost = self._task.objective, np.ones(len(designs))
+        copies = np.zeros(designs.shape[:2], dtype=np.int64)
         if self._energies is not None:
             layers = np.arange(designs.shape[1])
             cost *= self._energies[self._number(designs), layers].sum(axis=1)
-        if objective == "edp":
-            cost *= self._least_cycles(designs, "latency")
-        elif objective != "energy":
-            cost *= self._least_cycles(designs, objective)
-        return cost
+        if objective != "energy":
+            goal: BatchObjective = "latency" if objective == "edp" else objective
+            cycles, copies = self._least_cycles(designs, goal)
+            cost *= cycles
+        return cost, copies
 
-    def _least_cycles(self, designs: IntArray, objective: BatchObjective) -> NDArray[np.int64]:
+    def _least_cycles(
+        self, designs: IntArray, objective: BatchObjective
+    ) -> tuple[NDArray[np.int64], IntArray]:
         model, budget = self._task.cost_model, self._task.budget
         if model.units_are_fixed:
             batch = ReplicationBatch.of(model, designs, budget, objective)
-            return batch.objective_values(solve_batch(batch))
+            copies = solve_batch(batch)
+            return batch.objective_values(copies), copies
         posed = (ReplicationProblem.of(model, design, budget, objective) for design in designs)
-        return np.array([solve_exact(problem).objective_value for problem in posed])
+        found = [solve_exact(problem) for problem in posed]
+        costs = np.array([answer.objective_value for answer in found])
+        return costs, np.array([answer.copies for answer in found])
 
     def _ruled_out(self, design: IntArray, most: float) -> bool:
         """Say whether a few images show that a design is no better than the best so far."""
@@ -206,15 +216,19 @@ class _Search:
         drop = self._screen.least_drop(design)
         return most - penalty(drop, self._task.allowed_drop) <= self.value
 
-    def _evaluate(self, settings: IntArray, most: float | None = None) -> None:
+    def _evaluate(
+        self, settings: IntArray, most: float = math.inf, copies: IntArray | None = None
+    ) -> None:
         """Measure a design's accuracy and keep the design if it is the best so far."""
         task = self._task
-        if most is not None and self._energies is not None:
+        if copies is None or self._energies is not None:
             posed = ReplicationProblem.of(task.cost_model, settings, task.budget, task.objective)
-            most = math.log(self._baseline / solve_exact(posed).objective_value)
+            answer = solve_exact(posed)
+            copies, most = answer.copies, math.log(self._baseline / answer.objective_value)
             if most <= self.value:
                 return
         self.evaluated += 1
-        value = evaluate_settings(task, settings).reward()
+        drop = task.accuracy.drop(Design(task.space, settings, copies))
+        value = most - penalty(drop, task.allowed_drop)
         if value > self.value:
             self.value, self.best = value, settings.copy()

@@ -151,7 +151,7 @@ def test_a_task_is_shown_without_its_accuracy():
     def fails(network):
         raise AssertionError(network)
 
-    assert "'lenet'" in repr(dataclasses.replace(TASK, accuracy_factory=fails))
+    assert "'lenet'" in repr(TASK.with_tenant(accuracy_factory=fails))
 
 
 @pytest.mark.parametrize("objective", ["latency", "throughput", "energy", "edp"])
