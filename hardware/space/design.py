@@ -166,6 +166,8 @@ class Design(FrozenArrays, LayerTable):
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Return the values of a knob, shape (L,)."""
+        if not isinstance(name, str):  # by a KeyError NumPy tells mappings from sequences
+            raise KeyError(f"Expected the name of a knob, got {name!r}.")
         place = self.space.place(name)
         return self.space.knobs[place].decode(self.settings[:, place])
 

@@ -10,7 +10,7 @@ import pytest
 from gymnasium.utils.env_checker import data_equivalence
 
 import lrmp.envs.forms.layerwise
-from lrmp.envs import TASKS, LayerwiseEnv, load_task
+from lrmp.envs import CUSTOM_ID, TASKS, LayerwiseEnv, load_task
 from lrmp.errors import InfeasibleBudgetError, LRMPError, SolverError, TaskError
 from lrmp.hardware.space.design import Design
 
@@ -102,7 +102,8 @@ def test_custom_task_is_played_directly_and_through_make(play):
 
 
 def test_task_that_allows_no_drop_is_played(play):
-    task = dataclasses.replace(load_task("LRMP-Digits-v0"), id="Custom", allowed_drop=0.0)
+    task = dataclasses.replace(load_task("LRMP-Digits-v0"), id="Custom")
+    task = task.with_tenant(allowed_drop=0.0)
     env = LayerwiseEnv(task, discrete=True)
     assert task.accuracy.drop(Design.plain(5)) == 0
     number = env.feature_names.index("accuracy_spent")
@@ -160,16 +161,15 @@ def test_documented_arguments_are_the_constructors(spec):
     assert documented == [name for name in annotations if name != "return"]
 
 
-def test_documented_configurations_are_the_registered_ids():
-    text = LayerwiseEnv.__doc__.partition("## Registered Configurations")[2]
-    ends = ["", *re.findall(r"`LRMP-\{\.\.\.\}(-\w+)-v0`", text)]
-    documented = {
-        f"LRMP-{label}{predicted}{end}-v0"
-        for labels, predicted in re.findall(r"`LRMP-\{(\w[\w,]*)\}(-Predicted)?-v0`", text)
-        for label in labels.split(",")
-        for end in ends
-    }
-    assert documented == set(TASKS)
+def test_documented_configurations_are_registered():
+    text = LayerwiseEnv.__doc__.partition("## Registered Configurations")[2].partition("##")[0]
+    named = set(re.findall(r"LRMP-\w[\w-]*-v0", text)) - {CUSTOM_ID}
+    assert named
+    assert named <= set(TASKS)
+    ends = re.findall(r"`LRMP-\{\.\.\.\}(-\w+)-v0`", text)
+    assert {f"{task_id.removesuffix('-v0')}{end}-v0" for task_id in named for end in ends} <= set(
+        TASKS
+    )
 
 
 @pytest.mark.parametrize("task", ["", 18, ["LRMP-MLP-v0"]])

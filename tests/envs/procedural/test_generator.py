@@ -15,7 +15,7 @@ from lrmp.hardware import Design, Layer, Network
 
 SAMPLE = range(40)
 
-PINNED = "57ba1297649a9ae3e32ebefccc66527b6b552fb741babf3007e84df30d9563ee"
+PINNED = "f135323adec6024ae7adf72c5ea57f8f31426e3a2c3dc8d63b3ea843eeadcf17"
 
 
 @pytest.fixture(scope="module")

@@ -199,4 +199,4 @@ def with_numbers(chip, kind):
 
 def test_allowed_drop_is_no_truth_value():
     with pytest.raises(TaskError, match=r"Expected allowed_drop of .* 0 to 100, got True"):
-        replace(load_task("LRMP-Digits-v0"), allowed_drop=True)
+        load_task("LRMP-Digits-v0").with_tenant(allowed_drop=True)

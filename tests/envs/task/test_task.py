@@ -11,7 +11,7 @@ import pytest
 from lrmp.accuracy import TableAccuracy
 from lrmp.envs import TASKS, evaluate, load_task
 from lrmp.errors import AccuracyTableError, TaskError
-from lrmp.hardware import Layer, Network
+from lrmp.hardware import DesignSpace, Layer, Network
 from lrmp.hardware.space.design import Design
 
 
@@ -31,14 +31,20 @@ def resnet18():
 
 CHANGES = {
     "id": lambda task: {"id": "LRMP-Another-v0"},
-    "network": lambda task: {"network": with_smaller_maps(task.network)},
     "accelerator": lambda task: {
         "accelerator": dataclasses.replace(task.accelerator, columns_per_adc=16)
     },
     "budget": lambda task: {"budget": task.budget + 1},
     "objective": lambda task: {"objective": "throughput"},
-    "accuracy": lambda task: {"accuracy_factory": flat_accuracy},
-    "allowed drop": lambda task: {"allowed_drop": 2.0},
+    "network": lambda task: {
+        "workload": task.with_tenant(network=with_smaller_maps(task.network)).workload
+    },
+    "accuracy": lambda task: {
+        "workload": task.with_tenant(accuracy_factory=flat_accuracy).workload
+    },
+    "allowed drop": lambda task: {"workload": task.with_tenant(allowed_drop=2.0).workload},
+    "rate": lambda task: {"workload": task.with_tenant(rate=2).workload},
+    "space": lambda task: {"space": DesignSpace(task.space.knobs, {"weight_bits": [(8,)] * 21})},
 }
 
 
@@ -109,14 +115,17 @@ def test_custom_network_with_its_own_accuracy():
         ),
         ({"budget": 0}, "Expected budget of Custom to be a positive number of tiles, got 0"),
         ({"budget": 10.5}, "Expected budget of Custom to be a positive number of tiles, got 10.5"),
-        ({"allowed_drop": -0.1}, "Expected allowed_drop of Custom .* 0 to 100, got -0.1"),
-        ({"allowed_drop": 100.5}, "Expected allowed_drop of Custom .* 0 to 100, got 100.5"),
-        ({"allowed_drop": math.nan}, "Expected allowed_drop of Custom .* 0 to 100, got nan"),
     ],
 )
 def test_part_out_of_range_is_refused_at_once(change, message):
     with pytest.raises(TaskError, match=message):
         dataclasses.replace(resnet18(), id="Custom", **change)
+
+
+@pytest.mark.parametrize("drop", [-0.1, 100.5, math.nan])
+def test_an_allowed_drop_out_of_range_is_refused_at_once(drop):
+    with pytest.raises(TaskError, match=f"allowed_drop of resnet18 .* 0 to 100, got {drop}"):
+        resnet18().with_tenant(allowed_drop=drop)
 
 
 @pytest.mark.parametrize(
