@@ -166,10 +166,14 @@ class Design(FrozenArrays, LayerTable):
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Return the values of a knob, shape (L,)."""
-        if not isinstance(name, str):  # by a KeyError NumPy tells mappings from sequences
-            raise KeyError(f"Expected the name of a knob, got {name!r}.")
         place = self.space.place(name)
         return self.space.knobs[place].decode(self.settings[:, place])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Be one thing in an array: NumPy would take what has a length for a sequence."""
+        array = np.empty((), dtype=object)
+        array[()] = self
+        return array
 
     def __repr__(self) -> str:
         if not len(self):
