@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 #: Title of a section, and patterns of its pages in order; * matches / too.
 SECTIONS = {
-    "Home": ("index.md",),
+    "Home": ("index.md", "glossary.md"),
     "Tutorials": ("tutorials/*.md",),
     "Environments": (
         "environments/index.md",

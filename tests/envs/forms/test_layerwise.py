@@ -10,7 +10,7 @@ import pytest
 from gymnasium.utils.env_checker import data_equivalence
 
 import lrmp.envs.forms.layerwise
-from lrmp.envs import CUSTOM_ID, TASKS, LayerwiseEnv, load_task
+from lrmp.envs import CUSTOM_ID, TASKS, LayerwiseEnv, list_tasks, load_task
 from lrmp.errors import InfeasibleBudgetError, LRMPError, SolverError, TaskError
 from lrmp.hardware.space.design import Design
 
@@ -161,15 +161,13 @@ def test_documented_arguments_are_the_constructors(spec):
     assert documented == [name for name in annotations if name != "return"]
 
 
-def test_documented_configurations_are_registered():
-    text = LayerwiseEnv.__doc__.partition("## Registered Configurations")[2].partition("##")[0]
-    named = set(re.findall(r"LRMP-\w[\w-]*-v0", text)) - {CUSTOM_ID}
-    assert named
-    assert named <= set(TASKS)
-    ends = re.findall(r"`LRMP-\{\.\.\.\}(-\w+)-v0`", text)
-    assert {f"{task_id.removesuffix('-v0')}{end}-v0" for task_id in named for end in ends} <= set(
-        TASKS
-    )
+def test_documented_configurations_are_registered_and_every_kind_is():
+    text = LayerwiseEnv.__doc__.partition("## Registered Configurations")[2]
+    examples = set(re.findall(r"`(LRMP-[\w-]+-v0)`", text)) - {CUSTOM_ID}
+    assert examples <= set(TASKS)
+    ends = {"", *re.findall(r"`LRMP-\{\.\.\.\}(-\w+)-v0`", text)}
+    labels = [task_id.removesuffix("-v0") for task_id in list_tasks("latency")]
+    assert {f"{label}{end}-v0" for label in labels for end in ends} == set(TASKS)
 
 
 @pytest.mark.parametrize("task", ["", 18, ["LRMP-MLP-v0"]])
