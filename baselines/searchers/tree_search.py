@@ -113,9 +113,7 @@ class _Search:
 
     def _number(self, settings: IntArray) -> IntArray:
         """Return the numbers of settings among those of the space, shape (...)."""
-        numbers = np.ravel_multi_index(
-            tuple(np.moveaxis(settings, -1, 0)), self._task.space.sizes
-        )
+        numbers = np.ravel_multi_index(tuple(np.moveaxis(settings, -1, 0)), self._task.space.sizes)
         return np.asarray(numbers)
 
     def _least_energies(self, designs: IntArray) -> IntArray:
