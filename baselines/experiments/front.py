@@ -105,7 +105,7 @@ def _limited(task: Task, allowance: float) -> JointProblem:
     def penalty(sums: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.where(drop_of(sums) > allowance, math.inf, 0.0)
 
-    return replace(posed, penalty=penalty)
+    return replace(posed, accuracy=(replace(posed.accuracy[0], penalty=penalty),))
 
 
 def uniform_settings(task: TaskLike) -> list[dict[str, Any]]:

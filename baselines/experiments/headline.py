@@ -26,23 +26,23 @@ from lrmp.envs.records.record import library_versions
 from lrmp.envs.scoring.outcome import evaluate_settings
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.envs.task.optimum import stored_optimum
-from lrmp.envs.task.task import Task, load_task
+from lrmp.envs.task.task import Task, list_tasks, load_task
 from lrmp.errors import AccuracyDataError, MissingExtraError
 from lrmp.hardware.cost.cost_report import Objective
 from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.hardware.networks.catalogue import KnownBy
 from lrmp.hardware.space.design import Design
 from lrmp.plotting.design_plot import new_figure
 from lrmp.whole_file import replacing, write_whole
 
-#: Networks with measured tables, those of LRMP first; those whose tables are predicted.
-MEASURED = (
-    *("MLP", "ResNet18", "ResNet50"),
-    *("LeNet", "ResNet8", "ResNet20", "SqueezeNet", "MobileNetV2"),
-)
-PREDICTED = ("ResNet34-Predicted", "ResNet101-Predicted")
-OBJECTIVES: tuple[tuple[str, Objective], ...] = (("", "latency"), ("-Throughput", "throughput"))
+OBJECTIVES: tuple[Objective, ...] = ("latency", "throughput")
+#: Tasks with a table, measured ones first, for latency and throughput side by side.
+TABLES: tuple[KnownBy, ...] = ("table", "prediction")
 TASK_IDS = tuple(
-    f"LRMP-{label}{suffix}-v0" for label in MEASURED + PREDICTED for suffix, _ in OBJECTIVES
+    task_id
+    for known_by in TABLES
+    for pair in zip(*(list_tasks(each, known_by) for each in OBJECTIVES), strict=True)
+    for task_id in pair
 )
 #: Tighter table drops that are tried while the network itself loses more than is allowed.
 LADDER = (0.7, 0.5, 0.3, 0.2, 0.1)
@@ -291,7 +291,7 @@ def format_gains(rows: list[dict[str, Any]]) -> str:
     ]
     for label, group in by_network(rows).items():
         cells = [label, next(iter(group.values()))["accuracy"]]
-        for _, objective in OBJECTIVES:
+        for objective in OBJECTIVES:
             row = group.get(objective)
             if row is None:
                 cells += ["", "", ""]
@@ -376,7 +376,7 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
     panels = figure.subplots(1, 2, sharey=True)
     places = {label: -index for index, label in enumerate(groups)}
     styles = {PAIR: ("o", "#b8b8b8"), BEST: ("o", "#1f6f8b"), HELD: ("x", "#c44")}
-    for (_, objective), axes in zip(OBJECTIVES, panels, strict=True):
+    for objective, axes in zip(OBJECTIVES, panels, strict=True):
         low, high = PUBLISHED[objective]
         axes.axvspan(low, high, color="#e08e45", alpha=0.2, label="LRMP's published range")
         for name, (marker, color) in styles.items():

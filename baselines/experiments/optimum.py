@@ -5,20 +5,25 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.baselines.running.command import exit_codes
-from lrmp.baselines.searchers.additive_table import additive_table
+from lrmp.baselines.searchers.additive_table import additive_tables
 from lrmp.baselines.searchers.tree_search import search_tree
 from lrmp.envs.scoring.outcome import evaluate_settings
 from lrmp.envs.scoring.reward import penalty
+from lrmp.envs.scoring.workload_outcome import baseline_cost, score_workload, workload_problem
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.envs.task.optimum import Optimum
 from lrmp.envs.task.task import TASKS, load_task
 from lrmp.errors import RunError
 from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.solvers.joint.accuracy_terms import AccuracyTerms
+from lrmp.solvers.joint.floats import Floats
 from lrmp.solvers.joint.problem import JointProblem
 from lrmp.solvers.joint.solve import LOGARITHM, solve_joint
 from lrmp.solvers.replication.problem import ReplicationProblem
@@ -90,7 +95,7 @@ def find_optimum(task: TaskLike, log: Callable[[str], None] = print) -> Optimum:
         RunError: If the bound does not hold for the design as the environment scores it.
     """
     task = find_task(task)
-    if task.accuracy.kind == "table":
+    if len(task.workload) > 1 or task.accuracy.kind == "table":
         method = "joint knapsack of settings and copies over the additive accuracy table"
         answer = solve_joint(joint_problem(task), log)
         settings, bound, lines = chosen_settings(task, answer.settings), answer.bound, answer.log
@@ -98,7 +103,7 @@ def find_optimum(task: TaskLike, log: Callable[[str], None] = print) -> Optimum:
         method = "tree search over all settings with the quantised network itself"
         settings, bound, lines = search_tree(task, log)
         bound += LOGARITHM * (1 + abs(bound))  # the tree and an outcome take it of other floats
-    outcome = evaluate_settings(task, settings)
+    outcome = score_workload(task, settings)
     value = outcome.reward()
     if value > bound:
         raise RunError(
@@ -131,21 +136,36 @@ def joint_problem(task: TaskLike) -> JointProblem:
         RunError: If the accuracy of the task is no such table.
     """
     task = find_task(task)
-    accuracy = additive_table(task)
-    layers = np.arange(len(task.network))
-    choices = task.space.uniform(len(layers))
-    terms = accuracy.term_values(np.moveaxis(choices, 1, 0), layers[:, None])
+    tables = additive_tables(task)
+    layers = task.workload.layers
+    choices = task.space.uniform(len(task.workload.layer_names))
+    every = np.arange(choices.shape[1])
+
+    def pose(numbers: IntArray, budget: int) -> ReplicationProblem:
+        return workload_problem(task, choices[numbers, every], budget)
+
+    accuracy = []
+    for tenant, table, own in zip(task.workload, tables, layers, strict=True):
+        of_layers = np.moveaxis(choices[:, own], 1, 0)
+        terms = table.term_values(of_layers, np.arange(len(of_layers))[:, None])
+        accuracy.append(
+            AccuracyTerms(
+                terms=np.sum(terms, axis=0),
+                penalty=partial(_penalty, table, tenant.allowed_drop),
+                magnitudes=np.sum(np.abs(terms), axis=0),
+            )
+        )
     return JointProblem(
-        pose=lambda numbers, budget: ReplicationProblem.of(
-            task.cost_model, choices[numbers, layers], budget, task.objective
-        ),
+        pose=pose,
         budget=task.budget,
         objective=task.objective,
-        baseline=task.cost_model.baseline.cost(task.objective),
-        terms=np.sum(terms, axis=0),
-        penalty=lambda sums: penalty(accuracy.drop_map(sums), task.allowed_drop),
-        magnitudes=np.sum(np.abs(terms), axis=0),
+        baseline=baseline_cost(task),
+        accuracy=tuple(accuracy),
     )
+
+
+def _penalty(table: TableAccuracy, allowed_drop: float, sums: Floats) -> Floats:
+    return penalty(table.drop_map(sums), allowed_drop)
 
 
 def chosen_settings(task: TaskLike, numbers: IntArray) -> IntArray:

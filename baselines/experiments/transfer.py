@@ -17,7 +17,7 @@ the same result.
 import csv
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ from lrmp.envs.procedural.generator import draw_task
 from lrmp.envs.scoring.dynamics import Dynamics
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.envs.task.optimum import stored_optimum
-from lrmp.envs.task.task import load_task
+from lrmp.envs.task.task import list_tasks, load_task
 from lrmp.hardware.space.precision import PRECISION
 from lrmp.whole_file import replacing, write_whole
 
@@ -60,16 +60,7 @@ class Args:
     """updates"""
     runs_dir: Path = Path("runs")
     """where the run directory is made: RUNS_DIR/LRMP-Procedural-OneShot-v0__transfer__SEED"""
-    tasks: tuple[str, ...] = (
-        "LRMP-MLP-v0",
-        "LRMP-LeNet-v0",
-        "LRMP-ResNet8-v0",
-        "LRMP-ResNet20-v0",
-        "LRMP-SqueezeNet-v0",
-        "LRMP-MobileNetV2-v0",
-        "LRMP-ResNet18-v0",
-        "LRMP-ResNet50-v0",
-    )
+    tasks: tuple[str, ...] = field(default_factory=lambda: tuple(list_tasks("latency", "table")))
     """registered tasks to try the policy on; their accuracy is a table"""
     samples: int = 600
     """designs drawn for each of them"""

@@ -1,12 +1,35 @@
-"""The accuracy table of a task, for searches that look accuracy up layer by layer."""
+"""The accuracy tables of a task, for searches that look accuracy up layer by layer."""
 
 from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.errors import RunError
 
 
+def additive_tables(task: TaskLike) -> tuple[TableAccuracy, ...]:
+    """Return the accuracy models of the task's networks if they are additive tables.
+
+    Args:
+        task: What is solved.
+
+    Returns:
+        A table per network.
+
+    Raises:
+        RunError: If an accuracy of the task is no such table.
+    """
+    task, tables = find_task(task), []
+    for accuracy in task.accuracies:
+        if not isinstance(accuracy, TableAccuracy):
+            raise RunError(
+                f"Expected an additive accuracy table for {task.id}, got {accuracy.kind}. Choose a "
+                "search that needs none."
+            )
+        tables.append(accuracy)
+    return tuple(tables)
+
+
 def additive_table(task: TaskLike) -> TableAccuracy:
-    """Return the task's accuracy model if it is an additive table.
+    """Return the same of a task of one network.
 
     Args:
         task: What is solved.
@@ -16,12 +39,8 @@ def additive_table(task: TaskLike) -> TableAccuracy:
 
     Raises:
         RunError: If the accuracy of the task is no such table.
+        TaskError: If the task has several networks.
     """
     task = find_task(task)
-    accuracy = task.accuracy
-    if not isinstance(accuracy, TableAccuracy):
-        raise RunError(
-            f"Expected an additive accuracy table for {task.id}, got {accuracy.kind}. Choose a "
-            "search that needs none."
-        )
-    return accuracy
+    task.accuracy  # noqa: B018  says so of several networks
+    return additive_tables(task)[0]

@@ -418,7 +418,7 @@ def format_headline(winners: dict[str, StudyRecord], scores: Scores) -> str:
     rows = []
     for label, group in by_network(entries).items():
         cells = [label, next(iter(group.values()))["accuracy"]]
-        for _, objective in OBJECTIVES:
+        for objective in OBJECTIVES:
             if objective not in group:
                 cells += ["", "", ""]
                 continue

@@ -160,12 +160,12 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     each of shape (num_envs, L).
 
     ## Registered Configurations
-    `LRMP-{Digits,MLP,LeNet,ResNet8,ResNet20,SqueezeNet,MobileNetV2,ResNet18,ResNet50}-v0` and
-    `LRMP-{ResNet34,ResNet101}-Predicted-v0` minimise latency. Of all, `LRMP-{...}-Throughput-v0`
-    maximise throughput, `LRMP-{...}-Energy-v0` minimise the energy and `LRMP-{...}-EDP-v0` the
-    energy-delay product of one inference. On Digits the drop is that of the quantised network
-    itself on real images. The others have a table: measured on the network, or predicted from
-    other networks' where the id says so. `LRMP-Custom-v0` has no task of its own:
+    `lrmp.list_tasks()` names all. `LRMP-ResNet18-v0` minimises latency; of every network,
+    `LRMP-{...}-Throughput-v0` maximises throughput, `LRMP-{...}-Energy-v0` minimises the energy
+    and `LRMP-{...}-EDP-v0` the energy-delay product of one inference. On Digits the drop is that
+    of the quantised network itself on real images. The others have a table: measured on the
+    network, or predicted from other networks' where the id says so, as in
+    `LRMP-ResNet34-Predicted-v0`. `LRMP-Custom-v0` has no task of its own:
     `lrmp.envs.make_task` makes one from your network, chip and budget.
 
     ## Version History

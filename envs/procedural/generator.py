@@ -15,6 +15,7 @@ from lrmp.accuracy.model.table import Axes, TableAccuracy
 from lrmp.envs.procedural.fit import LEVEL_BITS
 from lrmp.envs.task.custom_task import GivenAccuracy
 from lrmp.envs.task.task import Task
+from lrmp.envs.task.workload import Tenant, Workload
 from lrmp.errors import TaskError, unknown_name
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.preset import load_preset
@@ -86,12 +87,10 @@ def draw_task(split: Split, number: int, objective: Objective = "latency") -> Ta
             tiles = CostModel(network, accelerator).baseline.tiles
             return Task(
                 id=f"LRMP-Procedural-{split}-{number}",
-                network=network,
+                workload=Workload((Tenant(network, GivenAccuracy(accuracy), ALLOWED_DROP),)),
                 accelerator=accelerator,
                 budget=int(tiles * 2 ** rng.random()),
                 objective=objective,
-                accuracy_factory=GivenAccuracy(accuracy),
-                allowed_drop=ALLOWED_DROP,
             )
     raise TaskError(
         f"Expected one of {DRAWS} draws of {split} instance {number} to be of the split's "

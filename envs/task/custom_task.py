@@ -21,6 +21,7 @@ from lrmp.accuracy.model.sensitivity_table import SensitivityTable
 from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.envs.task.environment_id import task_id_of
 from lrmp.envs.task.task import Task, load_task
+from lrmp.envs.task.workload import Tenant, Workload
 from lrmp.errors import (
     AccuracyTableError,
     ForeignTextError,
@@ -136,14 +137,13 @@ def make_task(
     found_network, chip = _network(network), _accelerator(accelerator)
     knobs = space if isinstance(space, DesignSpace) else space_from_json(space)
     model = CostModel(found_network, chip, knobs)
+    factory = _accuracy_factory(accuracy, found_network, chip, knobs)
     task = Task(
         id=CUSTOM_ID,
-        network=found_network,
+        workload=Workload((Tenant(found_network, factory, allowed_drop),)),
         accelerator=chip,
         budget=model.baseline.tiles if budget is None else budget,
         objective=objective,
-        accuracy_factory=_accuracy_factory(accuracy, found_network, chip, knobs),
-        allowed_drop=allowed_drop,
         space=knobs,
     )
     task.accuracy  # noqa: B018  say at once if there is none

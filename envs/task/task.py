@@ -2,57 +2,62 @@
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property, partial
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind, AccuracyModel, accuracy_label
 from lrmp.accuracy.model.factories import (
-    AccuracyFactory,
     check_kind,
     digits_accuracy,
     network_accuracy,
     table_accuracy,
 )
 from lrmp.envs.task.environment_id import task_id_of
+from lrmp.envs.task.workload import Tenant, Workload
 from lrmp.errors import TaskError, unknown_name
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.preset import load_preset
 from lrmp.hardware.cost.cost_model import CostModel
 from lrmp.hardware.cost.cost_report import Objective
-from lrmp.hardware.networks import load_network
+from lrmp.hardware.given_fields import given_fields
+from lrmp.hardware.networks import NETWORKS, load_network
+from lrmp.hardware.networks.catalogue import KnownBy, NetworkEntry
 from lrmp.hardware.networks.network import Network
 from lrmp.hardware.short_repr import short_name, short_repr
 from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.precision import PRECISION
 
+Part = TypeVar("Part")
+
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Network, accelerator, budget, objective, knobs and accuracy: what agents are compared on.
+    """Workload, accelerator, budget, objective and knobs: what agents are compared on.
+
+    Most tasks have one network; ``network``, ``allowed_drop``, ``cost_model`` and ``accuracy`` are
+    its. Of several networks on one chip, every one has its own in ``cost_models`` and
+    ``accuracies``; they are solved (``find_optimum``) and scored (``score_workload``), while
+    environments play one network.
 
     Attributes:
         id: Gymnasium id with version, such as ``"LRMP-ResNet18-v0"``.
-        network: L layers.
+        workload: The networks, each with its rate, allowed drop and accuracy.
         accelerator: The chip.
         budget: Tiles on the chip.
         objective: ``"latency"``, ``"throughput"``, ``"energy"`` or ``"edp"``.
-        accuracy_factory: Builds the accuracy model for the network when it is first needed.
-        allowed_drop: Percentage points of accuracy that cost nothing.
         space: The K knobs that a design turns, layer by layer.
 
     Raises:
-        TaskError: If the objective is unknown, or budget or allowed drop out of range.
+        TaskError: If the objective is unknown, or the budget out of range.
     """
 
     id: str
-    network: Network
+    workload: Workload
     accelerator: Accelerator
     budget: int
     objective: Objective
-    accuracy_factory: AccuracyFactory
-    allowed_drop: float = 1.0
     space: DesignSpace = PRECISION
 
     def __post_init__(self) -> None:
@@ -66,23 +71,88 @@ class Task:
                 f"Expected budget of {self.id} to be a positive number of tiles, "
                 f"got {self.budget!r}."
             )
-        drop: object = self.allowed_drop
-        numeric = isinstance(drop, int | float) and not isinstance(drop, bool)
-        if not (numeric and 0 <= self.allowed_drop <= 100):  # False for NaN
+
+        layers = len(self.workload.layer_names)
+        if self.space.layers not in (None, layers):
             raise TaskError(
-                f"Expected allowed_drop of {self.id} in percentage points, 0 to 100, "
-                f"got {self.allowed_drop!r}."
+                f"Expected the allowed values of {layers} layers for {self.id}, got those of "
+                f"{self.space.layers}."
             )
+
+    @property
+    def network(self) -> Network:
+        """The network, of L layers.
+
+        Raises:
+            TaskError: If there are several.
+        """
+        return self._only(self.workload.tenants).network
+
+    @property
+    def allowed_drop(self) -> float:
+        """Percentage points of accuracy that cost nothing.
+
+        Raises:
+            TaskError: If there are several networks.
+        """
+        return self._only(self.workload.tenants).allowed_drop
+
+    @cached_property
+    def cost_models(self) -> tuple[CostModel, ...]:
+        """Cost of designs for every network on this accelerator."""
+        return tuple(
+            CostModel(tenant.network, self.accelerator, self.space.for_layers(layers))
+            for tenant, layers in zip(self.workload, self.workload.layers, strict=True)
+        )
 
     @cached_property
     def cost_model(self) -> CostModel:
-        """Cost of designs for this network on this accelerator."""
-        return CostModel(self.network, self.accelerator, self.space)
+        """Cost of designs for the network on this accelerator.
+
+        Raises:
+            TaskError: If there are several networks.
+        """
+        return self._only(self.cost_models)
+
+    @cached_property
+    def accuracies(self) -> tuple[AccuracyModel, ...]:
+        """Accuracy drop of designs of every network."""
+        return tuple(
+            tenant.accuracy_factory(tenant.network, self.accelerator, self.space.for_layers(layers))
+            for tenant, layers in zip(self.workload, self.workload.layers, strict=True)
+        )
 
     @cached_property
     def accuracy(self) -> AccuracyModel:
-        """Accuracy drop of designs."""
-        return self.accuracy_factory(self.network, self.accelerator, self.space)
+        """Accuracy drop of designs.
+
+        Raises:
+            TaskError: If there are several networks.
+        """
+        return self._only(self.accuracies)
+
+    def with_tenant(self, **changes: Any) -> "Task":
+        """Return the task with another network, accuracy, allowed drop or rate.
+
+        Args:
+            **changes: Fields of ``Tenant``.
+
+        Returns:
+            A task of the same name.
+
+        Raises:
+            TaskError: If a value is out of range, or there are several networks.
+        """
+        tenant = replace(self._only(self.workload.tenants), **changes)
+        return replace(self, workload=Workload((tenant,)))
+
+    def _only(self, parts: Sequence[Part]) -> Part:
+        if len(self.workload) > 1:
+            raise TaskError(
+                f"Expected a task of one network, got {self.id} with {len(self.workload)} that "
+                "share a chip. find_optimum solves it and score_workload scores its designs."
+            )
+        return parts[0]
 
     @property
     def accuracy_label(self) -> str:
@@ -107,7 +177,7 @@ class Task:
         if kind == self.accuracy.kind:
             return self
         factory = table_accuracy if kind == "table" else network_accuracy
-        other = replace(self, accuracy_factory=factory)
+        other = self.with_tenant(accuracy_factory=factory)
         other.accuracy  # noqa: B018  say at once if there is none
         return other
 
@@ -117,15 +187,22 @@ class Task:
 
         The formulas themselves are held by the version in the id and the golden tests.
         """
+        networks = [
+            {
+                "layers": [given_fields(layer) for layer in tenant.network.layers],
+                "accuracy": accuracy.fingerprint,
+                "allowed_drop": abs(float(tenant.allowed_drop)),  # 1 and 1.0, 0.0 and -0.0 are one
+            }
+            for tenant, accuracy in zip(self.workload, self.accuracies, strict=True)
+        ]
+        rates = [tenant.rate for tenant in self.workload]
         definition = {
             "id": self.id,
-            "layers": [asdict(layer) for layer in self.network.layers],
             "accelerator": self.accelerator.definition,
             "budget": self.budget,
             "objective": self.objective,
             "space": self.space.to_json(),
-            "accuracy": self.accuracy.fingerprint,
-            "allowed_drop": abs(float(self.allowed_drop)),  # 1 and 1.0, 0.0 and -0.0 are the same
+            **(networks[0] if rates == [1] else {"networks": networks, "rates": rates}),
         }
         return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()
 
@@ -149,13 +226,15 @@ class Task:
         }
 
     def __repr__(self) -> str:
+        networks = " and ".join(short_name(tenant.network.name) for tenant in self.workload)
+        drops = " and ".join(f"{tenant.allowed_drop:g}" for tenant in self.workload)
         return short_repr(
             self,
             short_name(self.id),
-            f"{short_name(self.network.name)} on {short_name(self.accelerator.name)}",
+            f"{networks} on {short_name(self.accelerator.name)}",
             f"objective {self.objective}",
             f"budget {self.budget:,} tiles",
-            f"allowed drop {self.allowed_drop:g}",
+            f"allowed drop {drops}",
         )
 
     def __eq__(self, other: object) -> bool:
@@ -177,60 +256,71 @@ class Task:
         return (Task, self._values())
 
 
-def _lrmp_task(
-    task_id: str, network_name: str, objective: Objective, accuracy_factory: AccuracyFactory
-) -> Task:
-    """Build a task on LRMP's chip with the area of the plain design."""
-    network = load_network(network_name)
-    accelerator = load_preset("lrmp_frontiers_2024")
-    return Task(
-        id=task_id,
-        network=network,
-        accelerator=accelerator,
-        budget=CostModel(network, accelerator).baseline.tiles,
-        objective=objective,
-        accuracy_factory=accuracy_factory,
-    )
-
-
-#: Label, network, accuracy model. A network without measured table is *Predicted* in its id.
-_NETWORKS: tuple[tuple[str, str, AccuracyFactory], ...] = (
-    ("Digits", "digits_cnn", digits_accuracy),
-    ("MLP", "mlp", table_accuracy),
-    ("LeNet", "lenet", table_accuracy),
-    ("ResNet8", "resnet8", table_accuracy),
-    ("ResNet20", "resnet20", table_accuracy),
-    ("SqueezeNet", "squeezenet1_1", table_accuracy),
-    ("MobileNetV2", "mobilenet_v2", table_accuracy),
-    ("ResNet18", "resnet18", table_accuracy),
-    ("ResNet50", "resnet50", table_accuracy),
-    ("ResNet34-Predicted", "resnet34", table_accuracy),
-    ("ResNet101-Predicted", "resnet101", table_accuracy),
-)
-_OBJECTIVES: tuple[tuple[str, Objective], ...] = (
-    ("", "latency"),
-    ("-Throughput", "throughput"),
-    ("-Energy", "energy"),
-    ("-EDP", "edp"),
-)
-
-#: The registered tasks: id -> what builds it.
-TASKS: dict[str, Callable[[], Task]] = {
-    (task_id := f"LRMP-{label}{suffix}-v0"): partial(
-        _lrmp_task, task_id, network, objective, accuracy
-    )
-    for label, network, accuracy in _NETWORKS
-    for suffix, objective in _OBJECTIVES
+#: The objectives of registered tasks, by what stands for them in an id.
+_OBJECTIVES: dict[str, Objective] = {
+    "": "latency",
+    "-Throughput": "throughput",
+    "-Energy": "energy",
+    "-EDP": "edp",
 }
 
 
-def list_tasks() -> list[str]:
+def _lrmp_task(task_id: str, entry: NetworkEntry, objective: Objective) -> Task:
+    """Build a task on LRMP's chip with the area of the plain design."""
+    network = load_network(entry.name)
+    accelerator = load_preset("lrmp_frontiers_2024")
+    accuracy_factory = digits_accuracy if entry.known_by == "network" else table_accuracy
+    return Task(
+        id=task_id,
+        workload=Workload((Tenant(network, accuracy_factory),)),
+        accelerator=accelerator,
+        budget=CostModel(network, accelerator).baseline.tiles,
+        objective=objective,
+    )
+
+
+def _registered() -> Iterator[tuple[str, NetworkEntry, Objective]]:
+    """Name every objective of every network with tasks."""
+    for entry in NETWORKS.values():
+        if entry.label is not None:
+            label = entry.label + ("-Predicted" if entry.known_by == "prediction" else "")
+            for suffix, objective in _OBJECTIVES.items():
+                yield f"LRMP-{label}{suffix}-v0", entry, objective
+
+
+#: The registered tasks: id -> what builds it.
+TASKS: dict[str, Callable[[], Task]] = {
+    task_id: partial(_lrmp_task, task_id, entry, objective)
+    for task_id, entry, objective in _registered()
+}
+
+
+def list_tasks(objective: Objective | None = None, known_by: KnownBy | None = None) -> list[str]:
     """Name the registered tasks.
+
+    Args:
+        objective: Only those with this objective: ``"latency"``, ``"throughput"``, ``"energy"`` or
+            ``"edp"``.
+        known_by: Only those whose accuracy is known by a measured ``"table"``, by a
+            ``"prediction"``, or by running the ``"network"``.
 
     Returns:
         Ids for ``load_task`` and ``gym.make``, network by network.
+
+    Raises:
+        TaskError: If there is no such objective or kind.
     """
-    return list(TASKS)
+    for value, kind, choices in (
+        (objective, "objective", get_args(Objective)),
+        (known_by, "known_by", get_args(KnownBy)),
+    ):
+        if value not in (None, *choices):
+            raise TaskError(unknown_name(kind, value, choices))
+    return [
+        task_id
+        for task_id, entry, optimised in _registered()
+        if objective in (None, optimised) and known_by in (None, entry.known_by)
+    ]
 
 
 @cache

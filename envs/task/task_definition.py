@@ -3,11 +3,13 @@
 from dataclasses import asdict
 from typing import Any
 
+from lrmp.accuracy.model.accuracy_model import AccuracyModel
 from lrmp.accuracy.model.drop_map import DropMap
 from lrmp.accuracy.model.factories import AccuracyFactory, check_kind, network_accuracy
 from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.envs.task.custom_task import GivenAccuracy
 from lrmp.envs.task.task import Task
+from lrmp.envs.task.workload import Tenant, Workload
 from lrmp.errors import LRMPError, TaskError
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.component import Component
@@ -32,14 +34,20 @@ def task_document(task: Task) -> dict[str, Any]:
     return {
         "id": task.id,
         "fingerprint": task.fingerprint,
-        "network": task.network.name,
-        "layers": [asdict(layer) for layer in task.network.layers],
+        "workload": [
+            {
+                "network": tenant.network.name,
+                "layers": [asdict(layer) for layer in tenant.network.layers],
+                "allowed_drop": tenant.allowed_drop,
+                "rate": tenant.rate,
+                "accuracy": _accuracy_document(task, tenant, model),
+            }
+            for tenant, model in zip(task.workload, task.accuracies, strict=True)
+        ],
         "accelerator": {"name": chip.name, **chip.definition},
         "budget": task.budget,
         "objective": task.objective,
-        "allowed_drop": task.allowed_drop,
         "space": task.space.to_json() if is_catalogued(task.space) else None,
-        "accuracy": _accuracy_document(task),
     }
 
 
@@ -63,25 +71,19 @@ def task_of_document(document: Any) -> Task:
                 f"Expected a task of lrmp's own knobs, got {document['id']!r} with knobs of your "
                 "own in Python, which no file holds. Give the task itself."
             )
-        if document["accuracy"] is None:
+        if any(tenant["accuracy"] is None for tenant in document["workload"]):
             raise TaskError(
                 f"Expected a task whose accuracy is a table or that of a known network, got "
                 f"{document['id']!r} with a model of your own in Python, which no file holds. "
                 "Give the task itself."
             )
-        network = Network(
-            _text(document["network"]),
-            tuple(Layer(**{**layer, "name": _text(layer["name"])}) for layer in document["layers"]),
-        )
         space = space_from_json(document["space"])
         task = Task(
             id=_text(document["id"]),
-            network=network,
+            workload=Workload(tuple(_tenant(each, space) for each in document["workload"])),
             accelerator=_accelerator(document["accelerator"]),
             budget=document["budget"],
             objective=document["objective"],
-            accuracy_factory=_accuracy_factory(document["accuracy"], space),
-            allowed_drop=document["allowed_drop"],
             space=space,
         )
         fingerprint = task.fingerprint
@@ -95,6 +97,16 @@ def task_of_document(document: Any) -> Task:
             f"{str(document.get('fingerprint'))[:16]}...: it was changed, or lrmp was."
         )
     return task
+
+
+def _tenant(document: dict[str, Any], space: DesignSpace) -> Tenant:
+    layers = (Layer(**{**layer, "name": _text(layer["name"])}) for layer in document["layers"])
+    return Tenant(
+        network=Network(_text(document["network"]), tuple(layers)),
+        accuracy_factory=_accuracy_factory(document["accuracy"], space),
+        allowed_drop=document["allowed_drop"],
+        rate=document["rate"],
+    )
 
 
 def _text(value: Any) -> str:
@@ -113,8 +125,9 @@ def _accelerator(document: dict[str, Any]) -> Accelerator:
     )
 
 
-def _accuracy_document(task: Task) -> dict[str, Any] | None:
-    accuracy = task.accuracy
+def _accuracy_document(
+    task: Task, tenant: Tenant, accuracy: AccuracyModel
+) -> dict[str, Any] | None:
     if isinstance(accuracy, TableAccuracy) and type(accuracy) is TableAccuracy:  # none derived
         return {
             "kind": "table",
@@ -124,7 +137,7 @@ def _accuracy_document(task: Task) -> dict[str, Any] | None:
             "estimate": accuracy.is_estimate,
         }
     try:
-        known = network_accuracy(task.network, task.accelerator, task.space).fingerprint
+        known = network_accuracy(tenant.network, task.accelerator, task.space).fingerprint
     except LRMPError:  # no network that lrmp knows how to run
         return None
     return {"kind": "network"} if known == accuracy.fingerprint else None

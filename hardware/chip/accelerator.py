@@ -10,6 +10,7 @@ from lrmp.hardware.chip.adc import sar_ratio
 from lrmp.hardware.chip.component import Component, Level, Part
 from lrmp.hardware.chip.event_energies import EventEnergies
 from lrmp.hardware.chip.technology import area_ratio, energy_ratio
+from lrmp.hardware.given_fields import given_fields
 from lrmp.hardware.short_repr import short_name, short_repr
 
 Status = Literal["published", "second-hand", "derived", "assumed", "calibrated"]
@@ -223,22 +224,30 @@ class Accelerator:
     def definition(self) -> dict[str, Any]:
         """Everything that defines the chip, ready for JSON; where it comes from is not part.
 
-        Equal chips have equal texts: a whole number is an integer, however it was given.
+        Equal chips have equal texts: a whole number is an integer, however it was given, and what
+        has its default is left out.
         """
+        given = given_fields(self)
         return {
-            "parameters": self.parameters,
-            "energy": None if self.energy is None else _whole_numbers(asdict(self.energy)),
-            "components": [_whole_numbers(asdict(component)) for component in self.components],
+            "parameters": {key: given[key] for key in PARAMETERS if key in given},
+            "energy": None if self.energy is None else _whole_numbers(self.energy),
+            "components": [_whole_numbers(component) for component in self.components],
         }
 
     def to_json(self) -> dict[str, Any]:
         """Return the chip as plain JSON values.
 
         Returns:
-            A mapping with the name, what is in ``definition``, and the provenance by key.
+            A mapping with the name, all parameters, energies and components, and the provenance by
+            key.
         """
-        provenance = {key: asdict(source) for key, source in self.provenance.items()}
-        return {"name": self.name, **self.definition, "provenance": provenance}
+        return {
+            "name": self.name,
+            "parameters": self.parameters,
+            "energy": self.energy and asdict(self.energy),
+            "components": [asdict(component) for component in self.components],
+            "provenance": {key: asdict(source) for key, source in self.provenance.items()},
+        }
 
     def per_tile(self, component: Component) -> float:
         """Count a component of one tile.
@@ -395,21 +404,9 @@ PARAMETERS = tuple(
     if f.name not in ("name", "energy", "components", "provenance")
 )
 _TYPES = get_type_hints(Accelerator)
-_MAY_BE_ZERO = {
-    "accumulation_cycles",
-    "adc_resolution_bits",
-    "digital_macs_per_cycle",
-    "input_bits_per_cycle",
-    "noc_bits_per_cycle",
-    "noc_hop_cycles",
-    "output_elements_per_cycle",
-    "read_cycles",
-    "reference_columns",
-    "technology_nm",
-    "tiles",
-    "vector_lanes",
-    "write_cycles",
-}
+#: Parameters that are out of the model by default; a preset need not give them.
+LEFT_OUT = tuple(f.name for f in fields(Accelerator) if f.default == 0)
+_MAY_BE_ZERO = {*LEFT_OUT, "output_elements_per_cycle"}
 _MOST = {"cell_bits": 4, "dac_bits": 8}
 
 
@@ -431,10 +428,10 @@ def _check_parameter(accelerator: str, key: str, value: object) -> None:
         )
 
 
-def _whole_numbers(values: dict[str, Any]) -> dict[str, Any]:
+def _whole_numbers(table: EventEnergies | Component) -> dict[str, Any]:
     return {
         key: int(value) if isinstance(value, float) and value.is_integer() else value
-        for key, value in values.items()
+        for key, value in given_fields(table).items()
     }
 
 

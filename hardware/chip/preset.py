@@ -11,7 +11,7 @@ from typing import Any, get_args
 from lrmp.errors import ForeignTextError, PresetError, unknown_name
 from lrmp.foreign_file import read_foreign_text
 from lrmp.foreign_text import parse_toml
-from lrmp.hardware.chip.accelerator import PARAMETERS, Accelerator, Provenance, Status
+from lrmp.hardware.chip.accelerator import LEFT_OUT, PARAMETERS, Accelerator, Provenance, Status
 from lrmp.hardware.chip.component import Component
 from lrmp.hardware.chip.event_energies import EVENTS, EventEnergies
 
@@ -19,13 +19,15 @@ _SECTIONS = ("title", "parameters", "energy", "components")
 _COMPONENT_KEYS = tuple(f.name for f in fields(Component) if f.name != "name")
 _COMPONENT_AREAS = ("area_um2", "area_f2")
 _COMPONENT_REQUIRED = ("part", "per", "count", "leakage_uw")
+_NOT_GIVEN = Provenance("assumed", "not given, so left out of the model")
 
 
 def read_preset(path: Path) -> Accelerator:
     """Read a chip from a preset file.
 
-    ``[parameters]`` gives every parameter of ``Accelerator`` and ``[energy]``, if it is there,
-    every field of ``EventEnergies``, each as ``{value = ..., status = ..., source = ...}``. Every
+    ``[parameters]`` gives every parameter of ``Accelerator``, but may omit those that are 0 where
+    they are left out of the model, and ``[energy]``, if it is there, every field of
+    ``EventEnergies``, each as ``{value = ..., status = ..., source = ...}``. Every
     table ``[components.NAME]`` has the fields of ``Component``, with ``area_um2`` or ``area_f2``
     (in squares of the feature size), and status and source.
 
@@ -129,15 +131,16 @@ def _numbers(
     keys: tuple[str, ...],
     provenance: dict[str, Provenance],
 ) -> dict[str, Any]:
-    """Take the values of a section that must have exactly the given keys."""
+    """Take the values of a section that has no other keys, and all but what may be left out."""
     table = _table(preset, section, entries)
     if unknown := sorted(set(table) - set(keys)):
         raise PresetError(
             unknown_name(f"each key of [{section}] in preset {preset!r}", unknown[0], keys)
         )
-    if missing := [key for key in keys if key not in table]:
+    absent = [key for key in keys if key not in table]
+    if missing := [key for key in absent if key not in LEFT_OUT]:
         raise PresetError(
-            f"Expected [{section}] of preset {preset!r} to give all {len(keys)} keys; "
+            f"Expected [{section}] of preset {preset!r} to give every number that the model needs; "
             f"{', '.join(missing)} missing."
         )
     prefix = "" if section == "parameters" else f"{section}."
@@ -148,6 +151,7 @@ def _numbers(
                 f"and source, got {entry!r}."
             )
         provenance[prefix + key] = _provenance(preset, key, entry)
+    provenance.update({prefix + key: _NOT_GIVEN for key in absent})
     return {key: entry["value"] for key, entry in table.items()}
 
 

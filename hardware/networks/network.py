@@ -1,6 +1,6 @@
 """A network: the layers whose weights sit in crossbars, in the order they run."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from os import PathLike
@@ -209,6 +209,3 @@ class Network(LayerTable):
                 'Expected onnx to read an ONNX file; run pip install "lrmp[onnx]".'
             ) from error
         return network_from_onnx(path, input_shapes, name, batch_dimension)
-
-
-NetworkFactory = Callable[[], Network]

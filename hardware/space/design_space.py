@@ -144,6 +144,19 @@ class DesignSpace(FrozenArrays):
         """
         return self.nearest(np.repeat(self.settings[:, None], layers, axis=1))
 
+    def for_layers(self, layers: slice) -> "DesignSpace":
+        """Return the space of some of the layers.
+
+        Args:
+            layers: Which.
+
+        Returns:
+            The same knobs; what is allowed in these layers.
+        """
+        if not self.allowed:
+            return self
+        return DesignSpace(self.knobs, {name: each[layers] for name, each in self.allowed})
+
     def choices(self, layer: int) -> tuple[IntArray, ...]:
         """List what one layer may have.
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +12,6 @@ from numpy.typing import NDArray
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.joint.floats import ROUNDING, Floats
 from lrmp.solvers.joint.options import JointOptions, undominated
-from lrmp.solvers.joint.relaxation import Prices
 from lrmp.solvers.joint.room import Room
 
 MOST_EXTENDED = 2**24  # partial designs times options of the next layer, at a time
@@ -22,16 +22,101 @@ MOST_TABULATED = 2**26  # and layers times tiles: half a GiB
 
 
 @dataclass(frozen=True, eq=False)
-class Listing:
-    """Complete designs: of all with room left, those that no other one beats.
+class PricedOptions:
+    """Options at given prices.
 
     Attributes:
-        cost: Of N designs, shape (N,).
+        options: What layers can choose.
+        cost: Of every option, whole numbers, shape (N,).
+        units: Accuracy given up by every option, shape (N,).
+        accuracy: The same at its price, shape (N,).
+        tile: Price of a tile.
+        budget: Tiles.
+    """
+
+    options: JointOptions
+    cost: Floats
+    units: Floats
+    accuracy: Floats
+    tile: float
+    budget: int
+
+    @cached_property
+    def reduced(self) -> Floats:
+        """Cost plus priced tiles and accuracy, shape (N,)."""
+        return self.cost + self.tile * self.options.tiles + self.accuracy
+
+    @cached_property
+    def least(self) -> Floats:
+        """The least of that by layer, shape (L,)."""
+        return self.options.least(self.reduced)
+
+
+class Core:
+    """The options that designs with room left have.
+
+    Args:
+        priced: What layers can choose.
+        room: What cost and priced accuracy of a design may add up to.
+
+    Attributes:
+        allowed: What reduced costs beyond the least may add up to.
+        slack: What of that makes up for the rounding of all sums.
+    """
+
+    def __init__(self, priced: PricedOptions, room: float) -> None:
+        self.priced = priced
+        least = priced.least
+        total, held = float(least.sum()), priced.tile * priced.budget
+        self.slack = (2 * len(least) + 32) * ROUNDING * (room + held + total)
+        self.allowed = room + held - total + self.slack
+
+    @cached_property
+    def columns(self) -> Floats:
+        """Tiles, cost, units and priced accuracy of all options, shape (4, N)."""
+        priced = self.priced
+        return np.stack([priced.options.tiles, priced.cost, priced.units, priced.accuracy])
+
+    @cached_property
+    def blocks(self) -> list[NDArray[np.intp]]:
+        """The options of every layer."""
+        priced, layer = self.priced, self.priced.options.layer
+        kept = np.flatnonzero(priced.reduced - priced.least[layer] <= self.allowed)
+        ends = np.searchsorted(layer[kept], np.arange(len(priced.least) + 1))
+        blocks = []
+        for start, stop in pairwise(ends.tolist()):
+            mine = kept[start:stop]
+            blocks.append(mine[undominated(*self.columns[:3, mine])])
+        return blocks
+
+    def rest(self, order: Sequence[int], own: int) -> "_Rest":
+        """Say what some layers make of tiles.
+
+        Args:
+            order: Numbers of the layers.
+            own: How many of the first are of the network that is looked at.
+
+        Returns:
+            What those from any place on make of the tiles that are left.
+        """
+        columns = [self.columns[:, self.blocks[layer]] for layer in order]
+        needed = int(sum(tiles.max() for tiles, *_ in columns))  # more is never used up
+        return _Rest(columns, own, self.priced.tile, min(self.priced.budget, needed))
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """Designs of some layers: of all with room left, those that no other one beats.
+
+    Attributes:
+        tiles: Of N designs, shape (N,).
+        cost: Shape (N,).
         units: Accuracy that they give up, shape (N,).
         whole: Whether no partial design had to be left out for want of memory.
         most: The most partial designs kept after a layer.
     """
 
+    tiles: Floats
     cost: Floats
     units: Floats
     whole: bool
@@ -45,110 +130,92 @@ class Listing:
             design: 0..N-1.
 
         Returns:
-            Its option of every layer, shape (L,).
+            Its option of every layer, in the order of the layers.
         """
-        chosen = np.empty(len(self._path), dtype=np.intp)
+        chosen = {}
         for layer, options, alive in reversed(self._path):
             design, choice = divmod(int(alive[design]), len(options))
             chosen[layer] = options[choice]
-        return chosen
+        return np.array([option for _, option in sorted(chosen.items())])
 
 
-def list_designs(
-    options: JointOptions,
-    cost: Floats,
-    units: Floats,
-    prices: Prices,
-    budget: int,
-    room: Room,
-    memory: int,
-) -> Listing:
-    """List the designs that have room left.
+def list_designs(core: Core, layers: slice, price: float, room: Room, memory: int) -> Listing:
+    """List the designs of one network's layers with which whole designs have room left.
 
     Args:
-        options: What layers can choose.
-        cost: Of every option, whole numbers, shape (N,).
-        units: Accuracy given up by every option, shape (N,).
-        prices: Decide which options are looked at.
-        budget: Tiles.
-        room: What cost and priced accuracy of a design may add up to.
+        core: What all layers can choose; of those of other networks only what they make of the
+            tiles that are left is looked at.
+        layers: Those of the network.
+        price: Of a unit of its accuracy.
+        room: What cost and priced accuracy of a whole design may add up to.
         memory: Partial designs that are kept after each layer, those with the most room.
 
     Returns:
         The designs.
     """
     nothing = np.zeros(0)
-    reduced = cost + prices.tile * options.tiles + prices.unit * units
-    least = options.least(reduced)
-    total, held = float(least.sum()), prices.tile * budget
-    # What rounding of all sums here may come to.
-    slack = (2 * len(least) + 32) * ROUNDING * (room.most + held + total)
-    allowed = room.most + held - total + slack
-    if room.most == -math.inf or allowed < 0:
-        return Listing(nothing, nothing, True, 0, [])
-    kept = np.flatnonzero(reduced - least[options.layer] <= allowed)
-    ends = np.searchsorted(options.layer[kept], np.arange(len(least) + 1))
-    columns = np.stack([options.tiles, cost, units])
-    blocks = []
-    for start, stop in pairwise(ends.tolist()):
-        mine = kept[start:stop]
-        blocks.append(mine[undominated(*columns[:, mine])])
-    order = sorted(range(len(blocks)), key=lambda layer: len(blocks[layer]))
-    needed = int(sum(options.tiles[mine].max() for mine in blocks))  # more is never used up
-    rest = _Rest([columns[:, blocks[layer]] for layer in order], prices, min(budget, needed))
+    if core.allowed < 0:
+        return Listing(nothing, nothing, nothing, True, 0, [])
+    blocks, columns = core.blocks, core.columns
+    own = range(len(blocks))[layers]
+    order = sorted(range(len(blocks)), key=lambda layer: (layer not in own, len(blocks[layer])))
+    rest = core.rest(order, len(own))
 
     sums = np.zeros((3, 1))  # tiles, cost and units of the partial designs
     left = np.zeros(1)
     path: list[tuple[int, NDArray[np.intp], NDArray[np.intp]]] = []
     whole, most = True, 1
-    for done, layer in enumerate(order, start=1):
+    for done, layer in enumerate(order[: len(own)], start=1):
         mine = blocks[layer]
         if len(left) * len(mine) > MOST_EXTENDED:
-            few, _ = _roomiest(np.arange(len(left)), left, MOST_EXTENDED // len(mine))
+            few, _ = roomiest(np.arange(len(left)), left, MOST_EXTENDED // len(mine))
             whole, sums, path[-1] = False, sums[:, few], (*path[-1][:2], path[-1][2][few])
-        sums = (sums[:, :, None] + columns[:, None, mine]).reshape(3, -1)
+        sums = (sums[:, :, None] + columns[:3, None, mine]).reshape(3, -1)
         held_units = sums[2]
         left = room(held_units + rest.least_units[done], held_units + rest.most_units[done])
-        left -= sums[1] + prices.unit * held_units + rest.priced(done, sums[0]) - slack
+        left -= sums[1] + price * held_units + rest.priced(done, sums[0]) - core.slack
         alive = np.flatnonzero(left >= 0)
         if len(alive) > min(UNCOMPARED, memory):
-            alive, all_before = _roomiest(alive, left, 4 * memory)
-            alive = alive[_undominated_roughly(*sums[:, alive])]
-            alive, all_after = _roomiest(alive, left, memory)
+            alive, all_before = roomiest(alive, left, 4 * memory)
+            alive = alive[undominated_roughly(*sums[:, alive])]
+            alive, all_after = roomiest(alive, left, memory)
             whole &= all_before and all_after
         sums, left = sums[:, alive], left[alive]
         path.append((layer, mine, alive))
         most = max(most, len(alive))
         if not len(alive):
-            return Listing(nothing, nothing, whole, most, [])
-    return Listing(sums[1], sums[2], whole, most, path)
+            return Listing(nothing, nothing, nothing, whole, most, [])
+    held_tiles, spent, given_up = sums
+    return Listing(held_tiles, spent, given_up, whole, most, path)
 
 
 class _Rest:
     """What the layers to come make of the tiles that are left, accuracy at its price.
 
     Args:
-        columns: Tiles, cost and units of the options of every layer, in the order of the layers.
-        prices: Of tiles and accuracy.
+        columns: Tiles, cost, units and priced accuracy of the options of every layer, in the order
+            of the layers.
+        own: How many layers are of the network that is looked at.
+        price: Of a tile.
         budget: Tiles.
 
     Attributes:
-        least_units: The least accuracy that the layers from the nth on give up, shape (L + 1,).
+        least_units: The least accuracy that its layers from the nth on give up, shape (own + 1,).
         most_units: The most, likewise.
     """
 
-    def __init__(self, columns: Sequence[Floats], prices: Prices, budget: int) -> None:
-        self._price, self._budget = prices.tile, budget
-        self.least_units = _remaining([float(units.min()) for _, _, units in columns])
-        self.most_units = _remaining([float(units.max()) for _, _, units in columns])
+    def __init__(self, columns: Sequence[Floats], own: int, price: float, budget: int) -> None:
+        self._price, self._budget = price, budget
+        self.least_units = _remaining([float(units.min()) for _, _, units, _ in columns[:own]])
+        self.most_units = _remaining([float(units.max()) for _, _, units, _ in columns[:own]])
         stairs = []  # tiles, and what costs less than all that needs no more tiles
-        for tiles, cost, units in columns:
-            priced = cost + prices.unit * units
+        for tiles, cost, _, accuracy in columns:
+            priced = cost + accuracy
             order = np.lexsort((priced, tiles))
             size, priced = tiles[order].astype(np.int64), priced[order]
             lower = np.append(True, priced[1:] < np.minimum.accumulate(priced)[:-1])
             stairs.append((size[lower], priced[lower]))
-        self._least = _remaining([float((p + prices.tile * t).min()) for t, p in stairs])
+        self._least = _remaining([float((p + price * t).min()) for t, p in stairs])
         self._least_tiles = _remaining([float(t[0]) for t, _ in stairs])
         self._most_tiles = _remaining([float(t[-1]) for t, _ in stairs])
         self._grain = max(1, int(np.gcd.reduce(np.concatenate([t for t, _ in stairs]))))
@@ -178,7 +245,18 @@ class _Rest:
         Returns:
             Cost plus priced accuracy, shape (N,).
         """
-        left = self._budget - tiles
+        return self.within(done, self._budget - tiles)
+
+    def within(self, done: int, left: Floats) -> Floats:
+        """Bound what the layers to come cost from below; infinite where they do not fit.
+
+        Args:
+            done: How many layers are decided.
+            left: Tiles for those to come, at most the budget, shape (N,).
+
+        Returns:
+            Cost plus priced accuracy, shape (N,).
+        """
         if self._exact is not None:
             place = np.maximum(left, 0).astype(np.int64) // self._grain
             least = self._exact[done, place]
@@ -192,18 +270,35 @@ def _remaining(values: list[float]) -> Floats:
     return np.append(np.cumsum(values[::-1])[::-1], 0.0)
 
 
-def _roomiest(alive: NDArray[np.intp], left: Floats, most: int) -> tuple[NDArray[np.intp], bool]:
-    """Keep the partial designs with the most room; say whether these are all."""
+def roomiest(alive: NDArray[np.intp], left: Floats, most: int) -> tuple[NDArray[np.intp], bool]:
+    """Keep the partial designs with the most room.
+
+    Args:
+        alive: Numbers of partial designs.
+        left: The room of every partial design.
+        most: How many to keep.
+
+    Returns:
+        Those kept, ascending, and whether these are all.
+    """
     if len(alive) <= most:
         return alive, True
     return np.sort(alive[np.argpartition(-left[alive], most)[:most]]), False
 
 
-def _undominated_roughly(tiles: Floats, cost: Floats, units: Floats) -> NDArray[np.intp]:
+def undominated_roughly(tiles: Floats, cost: Floats, units: Floats) -> NDArray[np.intp]:
     """Find partial designs that are not seen to be beaten in tiles, cost and accuracy at once.
 
     Of equal ones the first is kept. Beaten ones are recognised by coarse levels of the accuracy,
     so not every one is; that costs time, never correctness.
+
+    Args:
+        tiles: Of N partial designs, shape (N,).
+        cost: Shape (N,).
+        units: Accuracy that they give up, or what they pay for it, shape (N,).
+
+    Returns:
+        Their numbers, ascending.
     """
     order = np.lexsort((cost, units, tiles))
     t, s, c = tiles[order], units[order], cost[order]

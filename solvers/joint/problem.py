@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lrmp.errors import InfeasibleAccuracyError, InfeasibleBudgetError, SolverError
 from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.solvers.joint.floats import ROUNDING, Floats
+from lrmp.solvers.joint.accuracy_terms import AccuracyTerms
+from lrmp.solvers.joint.floats import Floats
 from lrmp.solvers.joint.least import least_terms
 from lrmp.solvers.replication.exact import solve_exact
 from lrmp.solvers.replication.problem import ReplicationObjective, ReplicationProblem
 
 FORBIDDEN = 600.0  # exp(600) times slower; what lies beyond would not fit into floats
-LARGEST = float(np.finfo(float).max) / 16  # sums and differences of a few such are floats
 MOST_TILES = 2**62  # budgets below it, and differences of them, are exact in 64 bits
 
 
@@ -24,7 +23,13 @@ MOST_TILES = 2**62  # budgets below it, and differences of them, are exact in 64
 class JointProblem:
     """Choose a setting for each of L layers, out of S, and copies.
 
-    What a setting is, such as a pair of bit widths, is known to ``pose`` alone.
+    The layers belong to one network or to several that share the chip, network after network. What
+    each network gives up in accuracy has a penalty of its own; the return is
+
+        ln(baseline / cost) - sum of the networks' penalties.
+
+    What a setting is, such as a pair of bit widths, and how often each network runs is known to
+    ``pose`` alone; ``ReplicationProblem.together`` poses several networks with their rates.
 
     Attributes:
         pose: Poses the replication problem of chosen settings, shape (L,), and a budget. What a
@@ -32,99 +37,83 @@ class JointProblem:
         budget: Tiles on the chip.
         objective: ``"latency"``, ``"throughput"``, ``"energy"`` or ``"edp"``.
         baseline: What the plain chip has for the objective: cycles, femtojoules or their product.
-        terms: Accuracy terms by layer and setting, shape (L, S).
-        penalty: What sums of terms, of any shape, cost in the return: never falling, infinite for
-            sums that are forbidden. What is more than ``FORBIDDEN`` beyond the least is, too.
-        magnitudes: Of the numbers that a term is the sum of, added up, shape (L, S): the return may
-            add those up in another order, whose rounding the bound counts. None if terms are added.
+        accuracy: Terms and penalty of every network, for the same S settings. What is more than
+            ``FORBIDDEN``, divided by the number of networks, beyond the least that the network pays
+            if the others make do with the fewest tiles, is forbidden, too.
 
     Raises:
-        SolverError: If the terms are no finite matrix, or the budget does not fit 64 bits.
+        SolverError: If there is no network, the networks differ in the number of settings, or the
+            budget does not fit 64 bits.
     """
 
     pose: Callable[[IntArray, int], ReplicationProblem]
     budget: int
     objective: ReplicationObjective
     baseline: int
-    terms: Floats
-    penalty: Callable[[Floats], Floats]
-    magnitudes: Floats | None = None
+    accuracy: tuple[AccuracyTerms, ...]
 
     def __post_init__(self) -> None:
         if self.budget >= MOST_TILES:
             raise SolverError(
                 f"Expected a budget below 2**62 tiles, got {self.budget}. Give one that is used up."
             )
-        if self.terms.ndim != 2 or 0 in self.terms.shape or not np.isfinite(self.terms).all():
+        settings = [accuracy.terms.shape[1] for accuracy in self.accuracy]
+        if len(set(settings)) != 1:
             raise SolverError(
-                "Expected finite accuracy terms by layer and setting, got an array of shape "
-                f"{self.terms.shape} with {np.count_nonzero(~np.isfinite(self.terms))} others. "
-                "Give settings that must not be used a large finite term."
+                "Expected accuracy terms of at least one network, all for the same number of "
+                f"settings, got {settings}. Give settings that a network lacks large terms."
             )
-        with np.errstate(over="ignore"):
-            magnitude = float(self._magnitudes.max(axis=1).sum())
-        if magnitude > LARGEST:
-            raise SolverError(
-                f"Expected accuracy terms whose sum is at most {LARGEST:.0e}, got {magnitude:.0e}. "
-                "Give them a larger unit."
-            )
-
-    def within(self, reach: float) -> tuple[NDArray[np.bool_], float]:
-        """Say what designs may have whose terms, as they are added, exceed the least by so much.
-
-        Args:
-            reach: The most that sums exceed the sum of the least terms by.
-
-        Returns:
-            The settings of such designs, shape (L, S): with any other the sum is larger however it
-            is rounded. And how much smaller than it is the sum of such a design may come out.
-        """
-        own = (2 * len(self.terms) + 8) * ROUNDING * self._magnitudes
-        excess = self.terms - self.terms.min(axis=1, keepdims=True)
-        rounding, before = 0.0, -1.0
-        while rounding > before:
-            settings = excess - own <= reach + rounding
-            before, rounding = rounding, float(np.where(settings, own, 0.0).max(axis=1).sum())
-        return settings, rounding
-
-    @property
-    def _magnitudes(self) -> Floats:
-        return np.abs(self.terms) if self.magnitudes is None else self.magnitudes
 
     @cached_property
+    def terms(self) -> Floats:
+        """Accuracy terms by layer and setting, shape (L, S)."""
+        return np.concatenate([accuracy.terms for accuracy in self.accuracy])
+
+    @cached_property
+    def layers(self) -> tuple[slice, ...]:
+        """The layers of every network."""
+        ends = np.cumsum([0, *(len(accuracy.terms) for accuracy in self.accuracy)]).tolist()
+        return tuple(map(slice, ends[:-1], ends[1:]))
+
+    @cached_property
+    def least_penalties(self) -> tuple[float, ...]:
+        """What every network pays at least in every design within the budget.
+
+        Raises:
+            InfeasibleAccuracyError: If even what a larger budget would allow is forbidden.
+        """
+        tiles = self.tiles
+        spare = self.budget - int(tiles.min(axis=1).sum())
+        return tuple(
+            accuracy.least_penalty(
+                tiles[layers], spare + int(tiles[layers].min(axis=1).sum()) if spare >= 0 else None
+            )
+            for accuracy, layers in zip(self.accuracy, self.layers, strict=True)
+        )
+
+    @property
     def least_penalty(self) -> float:
         """What every design within the budget pays at least, however its terms are added.
 
         Raises:
             InfeasibleAccuracyError: If even what a larger budget would allow is forbidden.
         """
-        lowest = self.terms.min(axis=1)
-        least = math.fsum(lowest.tolist())
-        penalty = math.inf
-        if self.tiles.min(axis=1).sum() <= self.budget:
-            _, forced = least_terms(self.terms - lowest[:, None], self.tiles, self.budget)
-            penalty = float(self.penalty(np.array(least + forced - self.within(forced)[1])))
-        if penalty == math.inf:  # searches say so: a larger budget may help
-            penalty = float(self.penalty(np.array(least - self.within(0.0)[1])))
-        if penalty == math.inf:
-            raise InfeasibleAccuracyError(
-                f"Expected some design within the limit on accuracy; even the least sum of terms, "
-                f"{least:g}, is forbidden. Allow a larger drop."
-            )
-        return penalty
+        return sum(self.least_penalties)
 
-    def paid(self, sums: Floats) -> Floats:
-        """Return what sums of terms cost in the return beyond what every design pays.
+    def paid(self, network: int, sums: Floats) -> Floats:
+        """Return what sums of a network's terms cost in the return beyond what every design pays.
 
         Args:
+            network: Its number.
             sums: Any shape.
 
         Returns:
-            Penalties beyond ``least_penalty``, infinite for what is forbidden; same shape. Smaller
-            sums than the budget allows cost nothing more.
+            Penalties beyond the network's least, infinite for what is forbidden; same shape.
+            Smaller sums than the budget allows cost nothing more.
         """
-        beyond = np.maximum(self.penalty(sums) - self.least_penalty, 0.0)
-        return np.where(beyond > FORBIDDEN, math.inf, beyond)
+        penalties = self.accuracy[network].penalty(sums)
+        beyond = np.maximum(penalties - self.least_penalties[network], 0.0)
+        return np.where(beyond > FORBIDDEN / len(self.accuracy), math.inf, beyond)
 
     def paid_by(self, settings: IntArray) -> Floats:
         """Return what designs pay beyond what every design pays.
@@ -135,7 +124,10 @@ class JointProblem:
         Returns:
             Penalties beyond ``least_penalty``, shape (...).
         """
-        return self.paid(self.terms[np.arange(len(self.terms)), settings].sum(axis=-1))
+        terms = self.terms[np.arange(len(self.terms)), settings]
+        sums = (terms[..., layers].sum(axis=-1) for layers in self.layers)
+        first, *others = (self.paid(network, each) for network, each in enumerate(sums))
+        return sum(others, start=first)
 
     def simple_designs(self) -> IntArray:
         """List designs to begin with: every setting in all layers, the smallest, the most accurate.
@@ -154,8 +146,9 @@ class JointProblem:
                 f"Expected a budget of at least {smallest} tiles for one copy of every layer "
                 f"in its smallest setting, got {self.budget} tiles. Raise the budget."
             )
-        excess = self.terms - self.terms.min(axis=1, keepdims=True)
-        fitted, _ = least_terms(excess, self.tiles, self.budget)
+        # Networks may have terms of any unit: each counts by its largest.
+        shares = [a.excess / (float(a.excess.max()) or 1.0) for a in self.accuracy]
+        fitted, _ = least_terms(np.concatenate(shares), self.tiles, self.budget)
         ends = [self.tiles.argmin(axis=1), fitted, self.terms.argmin(axis=1)]
         designs = np.concatenate([uniform, ends])
         needed = self.tiles[np.arange(layers), designs].sum(axis=1)

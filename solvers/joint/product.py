@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.solvers.joint.floats import Floats
 from lrmp.solvers.joint.options import JointOptions
 from lrmp.solvers.joint.problem import JointProblem
 from lrmp.solvers.joint.sum import SumSearch
@@ -35,8 +36,13 @@ def search_product(
     Returns:
         Settings, shape (L,), and the bound.
     """
-    # What is forbidden in the whole is infinite in the half, too.
-    half = replace(problem, penalty=lambda sums: (problem.least_penalty + problem.paid(sums)) / 2)
+    half = replace(
+        problem,
+        accuracy=tuple(
+            replace(accuracy, penalty=_half_penalty(problem, network))
+            for network, accuracy in enumerate(problem.accuracy)
+        ),
+    )
 
     def sums(solution: Solution) -> tuple[int, int]:
         settings, copies = solution
@@ -57,3 +63,9 @@ def search_product(
     # Sums take weights of any size: no direction needs rounding.
     best, bound = least_product(solve, sums, (0, 0))
     return best[0][0], bound / PARTS**2 * (1 - ROUNDING)
+
+
+def _half_penalty(problem: JointProblem, network: int) -> Callable[[Floats], Floats]:
+    """Halve a network's penalty; what is forbidden in the whole is infinite in the half, too."""
+    least = problem.least_penalties[network]
+    return lambda sums: (least + problem.paid(network, sums)) / 2

@@ -1,48 +1,86 @@
 """Prices of tiles and of accuracy: what every design costs at least.
 
-For any prices p >= 0 of a tile and q >= 0 of a unit of accuracy a design's cost plus ``p * tiles +
-q * units`` is at least the sum of what its layers make of it at least, so that
+For any prices p >= 0 of a tile and q >= 0 of a unit of each network's accuracy a design's cost plus
+``p * tiles + q * units`` is at least the sum of what its layers make of it at least, so that
 
     cost >= sum of the least - p * budget - q * units
 
-holds for every design within the budget: a line over the units of accuracy. The upper envelope of
-such lines is the least cost of the linear relaxation. For a given allowance of accuracy the best
-prices are found by cutting planes (Kelley, Journal of SIAM 8(4), 1960), a linear program in two
-prices, and every line met on the way is kept.
+holds for every design within the budget: a line over the units of accuracy, or a plane over those
+of several networks. The upper envelope of such lines is the least cost of the linear relaxation.
+For given allowances of accuracy the best prices are found by cutting planes (Kelley, Journal of
+SIAM 8(4), 1960), a linear program in the prices, and every line met on the way is kept.
+
+At one price of a tile the networks have nothing in common: each has lines of its own, and those of
+all add up.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from ortools.linear_solver import pywraplp
 
 from lrmp.errors import SolverError
+from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.joint.floats import ROUNDING, Floats
 from lrmp.solvers.joint.options import JointOptions
 from lrmp.solvers.joint.terms import MOST_UNITS
 
 FIRST_PRICES = (0.0, 0.1, 1.0, 10.0)  # in the scale of the cost; the first cuts
 HIGHEST_PRICE = 1e4  # likewise; any prices bound, so that a limit on them is no assumption
-MOST_CUTS = 60  # by allowance
+MOST_CUTS = 60  # by allowance, for every network
 #: Where lines are compared: evenly, and at every order of magnitude.
 GRID = np.concatenate([np.linspace(0, MOST_UNITS, 257), np.geomspace(1, MOST_UNITS, 256)])
 CLOSE = 1e-9  # relative: prices as good as this are good enough
+#: Prices of accuracy at which networks have lines: multiples of the best ones, and fixed ones.
+MULTIPLES = np.concatenate([np.geomspace(1 / 16, 16, 33), 1 - 0.5 ** np.arange(3, 9)])
+MULTIPLES = np.sort(np.concatenate([MULTIPLES, 2 - MULTIPLES[-6:]]))
+FIXED_PRICES = np.geomspace(1e-3, 1e3, 25)  # in the scale of the cost
 
 
 @dataclass(frozen=True)
 class Prices:
-    """Designs within the budget cost at least ``at_none - unit * units``.
+    """Designs within the budget cost at least ``at_none - sum of unit * units``.
 
     Attributes:
         tile: Price of a tile.
-        unit: Price of a unit of accuracy.
+        unit: Price of a unit of accuracy, of every network.
         at_none: What designs that give up no accuracy cost at least; rounded down.
     """
 
     tile: float
-    unit: float
+    unit: tuple[float, ...]
     at_none: float
+
+    def at(self, units: Sequence[float]) -> float:
+        """Evaluate the line where every network gives up so many units."""
+        priced = (price * amount for price, amount in zip(self.unit, units, strict=True))
+        return self.at_none - sum(priced)
+
+
+class LeastCost:
+    """Lines over the units of one network: the part of a design's cost that is the network's.
+
+    Args:
+        at_none: What designs that give up no accuracy cost at least, by line, shape (J,).
+        slopes: Prices of a unit, shape (J,).
+    """
+
+    def __init__(self, at_none: Sequence[float], slopes: Sequence[float]) -> None:
+        self._at_none, self._slopes = np.array(at_none), np.array(slopes)
+
+    def __call__(self, units: Floats) -> Floats:
+        """Bound the cost of designs that give up no more accuracy than this.
+
+        Args:
+            units: Any shape.
+
+        Returns:
+            Lower bounds, same shape.
+        """
+        bounds: Floats = (self._at_none - self._slopes * units[..., None]).max(axis=-1)
+        return bounds
 
 
 class Relaxation:
@@ -52,95 +90,134 @@ class Relaxation:
         options: What layers can choose.
         cost: Of every option, whole numbers, shape (N,).
         units: Accuracy given up by every option, shape (N,).
+        network: Network of every option, ascending, shape (N,).
         budget: Tiles.
     """
 
-    def __init__(self, options: JointOptions, cost: Floats, units: Floats, budget: int) -> None:
+    def __init__(
+        self,
+        options: JointOptions,
+        cost: Floats,
+        units: Floats,
+        network: IntArray,
+        budget: int,
+    ) -> None:
         self._options, self._cost, self._units, self._budget = options, cost, units, budget
+        self._networks = int(network[-1]) + 1
+        ends = np.searchsorted(network, np.arange(self._networks + 1)).tolist()
+        self._parts = tuple(map(slice, ends[:-1], ends[1:]))  # options of every network
+        layers = [*options.layer[ends[:-1]].tolist(), len(options.first)]
+        self._layers = tuple(map(slice, layers[:-1], layers[1:]))
         self._scale = max(float(options.least(cost).sum()), 1.0)
-        self._points: list[tuple[float, float, float]] = []  # cost, tiles, units of relaxed designs
+        self._points: list[list[float]] = []  # cost, tiles, units of relaxed designs
         self.prices: list[Prices] = []
         for tile in FIRST_PRICES:
             for unit in FIRST_PRICES:
-                self._price(tile * self._scale / budget, unit * self._scale / MOST_UNITS)
+                prices = [unit * self._scale / MOST_UNITS] * self._networks
+                self._price(tile * self._scale / budget, prices)
 
-    def least_cost(self, units: Floats) -> Floats:
-        """Bound the cost of designs that give up no more accuracy than this.
+    def least_costs(self, prices: Prices) -> list[LeastCost]:
+        """Bound the cost of designs by what each network gives up.
 
         Args:
-            units: Any shape.
+            prices: The best ones; for several networks their price of a tile decides.
 
         Returns:
-            Lower bounds, same shape.
+            For every network its part of the cost; they add up to no more than a design costs.
         """
-        at_none = np.array([p.at_none for p in self.prices])
-        slopes = np.array([p.unit for p in self.prices])
-        bounds: Floats = (at_none - slopes * units[..., None]).max(axis=-1)
-        return bounds
+        if self._networks == 1:
+            lines = self.prices
+            return [LeastCost([p.at_none for p in lines], [p.unit[0] for p in lines])]
+        fixed = np.append(0.0, FIXED_PRICES * self._scale / MOST_UNITS)
+        slopes = [np.append(MULTIPLES * price, fixed).tolist() for price in prices.unit]
+        parts = []
+        for unit in zip(*slopes, strict=True):
+            least = self._options.least(self._reduced(prices.tile, unit))
+            totals = np.array([least[layers].sum() for layers in self._layers])
+            parts.append(self._lower(totals, prices.tile))
+        return [LeastCost(*line) for line in zip(zip(*parts, strict=True), slopes, strict=True)]
 
-    def best_prices(self, allowance: float) -> Prices:
-        """Find the prices with the highest line at an allowance.
+    def best_prices(self, allowances: Sequence[float]) -> Prices:
+        """Find the prices with the highest line at some allowances.
 
         Args:
-            allowance: Units of accuracy.
+            allowances: Units of accuracy, of every network.
 
         Returns:
             The prices.
         """
         program = pywraplp.Solver.CreateSolver("GLOP")
+        if self._networks > 1:  # in several prices its presolve loses optima
+            program.SetSolverSpecificParametersAsString("use_preprocessing: false")
         value = program.NumVar(-program.infinity(), program.infinity(), "value")
         tile = program.NumVar(0, HIGHEST_PRICE, "tile")
-        unit = program.NumVar(0, HIGHEST_PRICE, "unit")
+        unit = [program.NumVar(0, HIGHEST_PRICE, f"unit{n}") for n in range(self._networks)]
         program.Maximize(value)
 
-        def cut(cost: float, tiles: float, units: float) -> None:
+        def cut(cost: float, tiles: float, *units: float) -> None:
             row = program.Constraint(-program.infinity(), cost / self._scale)
             row.SetCoefficient(value, 1)
             row.SetCoefficient(tile, (self._budget - tiles) / self._budget)
-            row.SetCoefficient(unit, (allowance - units) / MOST_UNITS)
+            for price, allowance, given_up in zip(unit, allowances, units, strict=True):
+                row.SetCoefficient(price, (allowance - given_up) / MOST_UNITS)
 
         for point in self._points:
             cut(*point)
-        best = max(self.prices, key=lambda p: p.at_none - p.unit * allowance)
-        for _ in range(MOST_CUTS):
+        best = max(self.prices, key=lambda p: p.at(allowances))
+        for _ in range(MOST_CUTS * self._networks):
             if program.Solve() != pywraplp.Solver.OPTIMAL:
                 break  # whatever was found so far bounds, too
             found = self._price(
                 tile.solution_value() * self._scale / self._budget,
-                unit.solution_value() * self._scale / MOST_UNITS,
+                [price.solution_value() * self._scale / MOST_UNITS for price in unit],
             )
-            best = max(best, found, key=lambda p: p.at_none - p.unit * allowance)
-            reached = best.at_none - best.unit * allowance
+            best = max(best, found, key=lambda p: p.at(allowances))
+            reached = best.at(allowances)
             if value.solution_value() * self._scale - reached <= CLOSE * abs(reached):
                 break
             cut(*self._points[-1])
-        self._drop_needless_lines()
+        if self._networks == 1:
+            self._drop_needless_lines()
         return best
 
     def _drop_needless_lines(self) -> None:
         """Keep the lines that are the highest somewhere, as a grid sees it."""
-        at_none, slopes = np.array([(p.at_none, p.unit) for p in self.prices]).T
+        at_none, slopes = np.array([(p.at_none, p.unit[0]) for p in self.prices]).T
         highest = (at_none - slopes * GRID[:, None]).argmax(axis=1)
-        flat = max(self.prices, key=lambda p: (p.unit == 0, p.at_none))  # far beyond the grid
+        flat = max(self.prices, key=lambda p: (p.unit[0] == 0, p.at_none))  # far beyond the grid
         self.prices = [self.prices[n] for n in np.unique(highest).tolist()]
         if flat not in self.prices:
             self.prices.append(flat)
 
-    def _price(self, tile: float, unit: float) -> Prices:
+    def _price(self, tile: float, unit: Sequence[float]) -> Prices:
         """Find the relaxed design that prices make best, and their line."""
         options = self._options
-        reduced = self._cost + tile * options.tiles + unit * self._units
+        reduced = self._reduced(tile, unit)
         least = options.least(reduced)
         at_least = np.flatnonzero(reduced == least[options.layer])
         chosen = at_least[np.searchsorted(options.layer[at_least], np.arange(len(least)))]
-        total, held = float(least.sum()), tile * self._budget
-        rounding = (len(least) + 8) * ROUNDING * (total + held)
-        prices = Prices(tile, unit, total - held - rounding)
-        if not math.isfinite(prices.at_none):
-            raise SolverError(f"Expected costs of at most 1e300, got {total:g}. Use larger units.")
+        total = np.array([float(least.sum())])
+        prices = Prices(tile, tuple(unit), *self._lower(total, tile))
         self.prices.append(prices)
-        cost, tiles, units = (
-            float(column[chosen].sum()) for column in (self._cost, options.tiles, self._units)
-        )
-        self._points.append((cost, tiles, units))
+        cost, tiles = (float(column[chosen].sum()) for column in (self._cost, options.tiles))
+        units = self._units[chosen]
+        self._points.append([cost, tiles, *(float(units[part].sum()) for part in self._layers)])
         return prices
+
+    def _reduced(self, tile: float, unit: Sequence[float]) -> Floats:
+        """Price every option, shape (N,)."""
+        reduced = self._cost + tile * self._options.tiles
+        for price, part in zip(unit, self._parts, strict=True):
+            reduced[part] += price * self._units[part]
+        return reduced
+
+    def _lower(self, totals: Floats, tile: float) -> list[float]:
+        """Take the price of the budget from sums of the least, and what rounding may add."""
+        held = tile * self._budget
+        rounding = (len(self._options.first) + 8) * ROUNDING * (float(totals.sum()) + held)
+        lowered: list[float] = (totals - held / len(totals) - rounding).tolist()
+        if not all(map(math.isfinite, lowered)):
+            raise SolverError(
+                f"Expected costs of at most 1e300, got {totals.sum():g}. Use larger units."
+            )
+        return lowered

@@ -1,11 +1,15 @@
 """How far from the bound a design may be and still be better than a target."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from lrmp.solvers.joint.floats import Floats
-from lrmp.solvers.joint.relaxation import Prices, Relaxation
+from lrmp.solvers.joint.others import Others, Stairs
+from lrmp.solvers.joint.relaxation import LeastCost
 from lrmp.solvers.joint.terms import MOST_UNITS, JointTerms
 
 PARTS = 64  # of the range of accuracy, to begin with
@@ -14,6 +18,37 @@ MOST_PARTS = 512
 ROUNDS = 24  # of splitting
 COARSE = 0.02  # share of the room that a part may be off by
 CLOSE = 1e-7  # relative: room that rounding may hide
+TURNS = 3  # of networks that narrow down what they leave each other
+
+
+@dataclass(frozen=True)
+class PricedNetwork:
+    """A network at given prices.
+
+    Attributes:
+        least_cost: Bounds its part of the cost.
+        terms: What its units stand for.
+        price: Of one of its units.
+    """
+
+    least_cost: LeastCost
+    terms: JointTerms
+    price: float
+
+    def stairs(self, low: Floats, high: Floats) -> Stairs:
+        """Bound what designs make of the network whose accuracy is in some parts.
+
+        Args:
+            low: Lower ends of the parts.
+            high: Upper ends.
+
+        Returns:
+            A step for each part that is not forbidden.
+        """
+        paid = self.terms.paid(low)
+        allowed = paid < math.inf
+        high = high[allowed]
+        return Stairs(paid[allowed], self.least_cost(high), self.price * high)
 
 
 class Room:
@@ -22,25 +57,27 @@ class Room:
     A design that gives up s costs less than ``target / factor(s)``, so that its cost plus
     ``price * s`` is at most ``target / factor(s) + price * s``. Where nothing is paid for that
     grows with s; beyond, the most is taken over parts. Where other prices show that no design is
-    better, there is none.
+    better, there is none. What other networks give up and pay for is added, at its most.
+
+    Args:
+        network: The network whose accuracy is looked at.
+        at_none: What designs that give up nothing cost at least.
+        target: What penalised costs are below.
+        others: The other networks.
     """
 
     def __init__(
-        self, relaxation: Relaxation, terms: JointTerms, prices: Prices, target: float
+        self, network: PricedNetwork, at_none: float, target: float, others: Others
     ) -> None:
-        self._free, self._price = terms.free, prices.unit
-        least = float(penalty_factor(terms, np.array(0.0)))
-        self._within = target / least + prices.unit * terms.free
-        if float(relaxation.least_cost(np.array(terms.free))) * least > target * (1 + CLOSE):
-            self._within = -math.inf
-        low, high = first_parts(terms)
+        self._network, self._target, self._others = network, target, others
+        self._free, self._price = network.terms.free, network.price
+        within = self._parts(np.zeros(1), np.array([self._free]))
+        self._within = float(within[2].max(initial=-math.inf))
+        low, high = first_parts(network.terms)
         settled: list[tuple[Floats, ...]] = []
         for splits in range(ROUNDS):
-            factor = penalty_factor(terms, low)
-            alive = relaxation.least_cost(high) * factor <= target * (1 + CLOSE)
-            low, high, room = low[alive], high[alive], target / factor[alive]
-            room += prices.unit * high
-            coarse = prices.unit * (high - low) > COARSE * (room - prices.at_none)
+            low, high, room = self._parts(low, high)
+            coarse = self._price * (high - low) > COARSE * (room - at_none)
             if len(low) > MOST_PARTS or splits + 1 == ROUNDS:
                 coarse[:] = False
             settled.append((low[~coarse], high[~coarse], room[~coarse]))
@@ -54,6 +91,12 @@ class Room:
         self._upto = np.append(np.maximum.accumulate(room), -math.inf)
         #: The most of all designs.
         self.most = max(self._within, float(self._from[0]))
+        self._alive = np.append(within[0], self._low), np.append(within[1], self._high)
+
+    @cached_property
+    def stairs(self) -> Stairs:
+        """What designs better than the target make of this network."""
+        return self._network.stairs(*self._alive)
 
     def __call__(self, least: Floats, most: Floats) -> Floats:
         """Return the most of designs that give up between two amounts."""
@@ -64,6 +107,47 @@ class Room:
         beyond = np.minimum(self._from[first], self._upto[last])
         result: Floats = np.maximum(within, np.where(first <= last, beyond, -math.inf))
         return result
+
+    def _parts(self, low: Floats, high: Floats) -> tuple[Floats, ...]:
+        """Keep the parts with designs better than the target; with the room of each."""
+        factor, cost = penalty_factor(self._network.terms, low), self._network.least_cost(high)
+        worth = self._target / factor
+        penalised = (cost[:, None] + self._others.cost(worth)) * factor[:, None]
+        better = penalised <= self._target * (1 + CLOSE) * self._others.at_none
+        alive = better.any(axis=1) & (worth > 0)  # what is forbidden is worth nothing
+        low, high, worth, better = low[alive], high[alive], worth[alive], better[alive]
+        room = worth[:, None] * self._others.at_none + self._others.priced(worth)
+        room = np.where(better, room, -math.inf).max(axis=1, initial=-math.inf)
+        return low, high, room + self._price * high
+
+
+def rooms(networks: Sequence[PricedNetwork], at_none: float, target: float) -> list[Room] | None:
+    """Find the room of designs by what each network gives up, network by network, in turns.
+
+    Args:
+        networks: All.
+        at_none: What designs that give up nothing cost at least.
+        target: What penalised costs are below.
+
+    Returns:
+        The room of every network; None if no design is better than the target.
+    """
+    if len(networks) == 1:
+        room = Room(networks[0], at_none, target, Others([]))
+        return None if room.most == -math.inf else [room]
+    left = []
+    for network in networks:
+        low, high = first_parts(network.terms)
+        left.append(network.stairs(np.append(0.0, low), np.append(network.terms.free, high)))
+    found: dict[int, Room] = {}
+    for _ in range(TURNS):
+        for n, network in enumerate(networks):
+            others = Others([*left[:n], *left[n + 1 :]])
+            found[n] = Room(network, at_none, target, others)
+            if found[n].most == -math.inf:
+                return None
+            left[n] = found[n].stairs
+    return list(found.values())
 
 
 def penalty_factor(terms: JointTerms, units: Floats) -> Floats:

@@ -20,7 +20,7 @@ exact; rounding of prices and logarithms is counted against the bound.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -29,17 +29,21 @@ from numpy.typing import NDArray
 
 from lrmp.errors import SolverError
 from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.solvers.joint.enumeration import Listing, list_designs
+from lrmp.solvers.joint.combination import LEAVES, Combination, combine
+from lrmp.solvers.joint.enumeration import Core, Listing, PricedOptions, list_designs
 from lrmp.solvers.joint.floats import ROUNDING, Floats
 from lrmp.solvers.joint.options import JointOptions
+from lrmp.solvers.joint.others import Others, Stairs
 from lrmp.solvers.joint.problem import FORBIDDEN, JointProblem, no_design_allowed
-from lrmp.solvers.joint.relaxation import Prices, Relaxation
+from lrmp.solvers.joint.relaxation import LeastCost, Prices, Relaxation
 from lrmp.solvers.joint.room import (
     MOST_PARTS,
     ROUNDS,
+    PricedNetwork,
     Room,
     first_parts,
     penalty_factor,
+    rooms,
     split,
 )
 from lrmp.solvers.joint.terms import JointTerms
@@ -51,7 +55,6 @@ FEW_PARTIAL_DESIGNS = 1_000
 MOST_PARTIAL_DESIGNS = 200_000  # kept after each layer; more are cut off, and the bound says so
 CLOSE = 1e-7  # relative: bounds are not improved beyond
 MOST_EXACT = 2.0**50  # costs that are no whole numbers are scaled to this and rounded down
-LEAVES = 1000  # complete designs whose accuracy is looked at exactly
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,23 @@ class _Design:
     options: NDArray[np.intp]
 
 
+@dataclass(frozen=True)
+class _Enumeration:
+    """What was found of the designs whose penalised cost is below a target.
+
+    Attributes:
+        best: The best of them, by its true penalty and not that of its units.
+        least: What no design below the target falls below, the target itself if there is none.
+        whole: Whether no partial design had to be left out for want of memory.
+        most: The most partial designs kept after a layer.
+    """
+
+    best: _Design | None
+    least: float
+    whole: bool
+    most: int
+
+
 class SumSearch:
     """The search for one task.
 
@@ -100,9 +120,32 @@ class SumSearch:
         cost, self._scale = _whole_costs(options, cycle_weight, energy_weight)
         self._terms, kept, self._known = _worth_having(problem, options, cost)
         self._options, self._cost = options.only(kept), cost[kept]
-        self._units = self._terms.units[self._options.layer, self._options.setting]
-        self._relaxation = Relaxation(self._options, self._cost, self._units, problem.budget)
+        layer = self._options.layer
+        self._units = np.concatenate([t.units for t in self._terms])[layer, self._options.setting]
+        self._network = np.repeat(
+            np.arange(len(self._terms)), [len(a.terms) for a in problem.accuracy]
+        )[layer]
+        self._relaxation = Relaxation(
+            self._options, self._cost, self._units, self._network, problem.budget
+        )
         self._prices = self._best_prices()
+        self._networks = [
+            PricedNetwork(*network)
+            for network in zip(
+                self._relaxation.least_costs(self._prices),
+                self._terms,
+                self._prices.unit,
+                strict=True,
+            )
+        ]
+        self._priced = PricedOptions(
+            self._options,
+            self._cost,
+            self._units,
+            np.array(self._prices.unit)[self._network] * self._units,
+            self._prices.tile,
+            problem.budget,
+        )
 
     def run(self) -> SumOptimum:
         """Search.
@@ -114,7 +157,7 @@ class SumSearch:
             InfeasibleAccuracyError: If every design that fits is forbidden.
             SolverError: If none was found in the memory that the enumeration has.
         """
-        floor = self._floor()[0]
+        floor = self._proven_floor()
         self._log(
             f"{len(self._cost)} options of {len(self._options.first)} layers; penalised cost of at "
             f"least {floor / self._scale:.9g} at {self._prices.tile / self._scale:.6g} per tile"
@@ -127,7 +170,8 @@ class SumSearch:
             last = best is not None and best.penalised <= target
             if best is not None and last:
                 target = np.nextafter(best.penalised, math.inf)
-            listing, found, least = self._enumerate(target, memory)
+            listing = self._enumerate(target, memory)
+            found = listing.best
             nearest = "none" if found is None else f"the best at {found.penalised / floor - 1:.3e}"
             self._log(
                 f"designs within {target / floor - 1:.3e} of that: {nearest}; "
@@ -137,9 +181,9 @@ class SumSearch:
             if found is not None and (best is None or found.penalised < best.penalised):
                 best = found
             if listing.whole:
-                proven = max(proven, least)
+                proven = max(proven, listing.least)
                 if best is not None and best.penalised <= target:
-                    proven = min(least, best.penalised)
+                    proven = min(listing.least, best.penalised)
                     break
                 if target == dearest:
                     raise no_design_allowed()
@@ -164,61 +208,162 @@ class SumSearch:
 
         Any prices bound; with good ones few designs lie between bound and best.
         """
-        allowance = self._terms.free
-        prices, before = self._relaxation.best_prices(allowance), -math.inf
+        allowances = [terms.free for terms in self._terms]
+        prices, before = self._relaxation.best_prices(allowances), -math.inf
         for _ in range(ROUNDS):
-            floor, allowance = self._floor()
+            floor, allowances = self._floor(prices, allowances)
             if floor <= before * (1 + CLOSE):
                 break
-            prices, before = self._relaxation.best_prices(allowance), floor
+            prices, before = self._relaxation.best_prices(allowances), floor
         return prices
 
-    def _floor(self) -> tuple[float, float]:
-        """Bound the penalised cost of all designs from below, by the lines known so far.
+    def _floor(self, prices: Prices, places: Sequence[float]) -> tuple[float, list[float]]:
+        """Find the least penalised cost that the lines known so far allow.
+
+        Of several networks one after the other chooses what it gives up best beside the others.
+
+        Args:
+            prices: Those known to be best.
+            places: Accuracy given up by every network to begin with.
 
         Returns:
-            The bound, and the accuracy that the best design would give up if there were designs
+            The least, which bounds the penalised cost of all designs from below if there is one
+            network; and the accuracy that the best design would give up if there were designs
             wherever the lines allow them.
         """
-        low, high = first_parts(self._terms)
-        place = self._terms.free
-        best = float(
-            self._relaxation.least_cost(low[0]) * penalty_factor(self._terms, np.zeros(()))
-        )
+        least_costs, places = self._relaxation.least_costs(prices), list(places)
+        cheapest = float(self._options.least(self._cost).sum()) * (1 - CLOSE)
+        floor = math.inf
         for _ in range(ROUNDS):
-            costs = self._relaxation.least_cost(high)
-            values = costs * penalty_factor(self._terms, high)
-            if values.min() < best:
-                best, place = float(values.min()), float(high[values.argmin()])
-            bounds = costs * penalty_factor(self._terms, low)
-            unsettled = bounds < best * (1 - CLOSE)
-            if not unsettled.any() or len(low) > MOST_PARTS:
+            before = floor
+            for network, terms in enumerate(self._terms):
+                others = [n for n in range(len(places)) if n != network]
+                cost = sum(float(least_costs[n](np.array(places[n]))) for n in others)
+                factor = math.prod(
+                    float(penalty_factor(self._terms[n], np.array(places[n]))) for n in others
+                )
+                floor, places[network] = _least_penalised(
+                    least_costs[network], terms, cost, factor, cheapest
+                )
+            if len(places) == 1 or floor >= before * (1 - CLOSE):
                 break
-            low, high = split(low[unsettled], high[unsettled])
-        return min(best * (1 - CLOSE), float(bounds.min())), place
+        return floor, places
 
-    def _enumerate(self, target: float, memory: int) -> tuple[Listing, _Design | None, float]:
-        """List the designs whose penalised cost is below a target.
+    def _proven_floor(self) -> float:
+        """Bound the penalised cost of all designs from below, by the lines known so far."""
+        floor, _ = self._floor(self._prices, [terms.free for terms in self._terms])
+        if len(self._terms) == 1:
+            return floor
+        share = 4 * CLOSE  # the networks by turns may have met another place than the best
+        while share < 1:
+            if rooms(self._networks, self._prices.at_none, floor * (1 - share)) is None:
+                return floor * (1 - share)
+            share *= 4
+        return float(self._options.least(self._cost).sum())
 
-        Returns:
-            They; the best of them, by its true penalty and not that of its units; and what no
-            design below the target falls below, the target itself if there is none.
-        """
-        room = Room(self._relaxation, self._terms, self._prices, target)
-        listing = list_designs(
-            self._options, self._cost, self._units, self._prices, self._problem.budget, room, memory
+    def _enumerate(self, target: float, memory: int) -> "_Enumeration":
+        """List the designs whose penalised cost is below a target."""
+        networks, at_none = self._networks, self._prices.at_none
+        found = rooms(networks, at_none, target)
+        if found is None:
+            return _Enumeration(None, target, whole=True, most=0)
+        core = Core(self._priced, min(room.most for room in found))
+        stairs = [room.stairs for room in found] if len(networks) > 1 else []
+        listings: dict[int, Listing] = {}
+        most = 0
+        for n in sorted(range(len(networks)), key=lambda n: len(self._problem.accuracy[n].terms)):
+            if listings:  # what these leave is less than what the prices say
+                others = Others([*stairs[:n], *stairs[n + 1 :]])
+                found[n] = Room(networks[n], at_none, target, others)
+            layers, price = self._problem.layers[n], networks[n].price
+            listing = list_designs(core, layers, price, found[n], memory)
+            most = max(most, listing.most)
+            if not (self._terms[n].paid(listing.units) < math.inf).any():
+                return _Enumeration(None, target, whole=listing.whole, most=most)
+            listings[n] = listing
+            if len(networks) > 1 and listing.whole:
+                stairs[n] = self._listed(core, n, listing)
+        designs = combine(
+            [self._combination(n, listing) for n, listing in sorted(listings.items())],
+            self._problem.budget,
+            core.allowed,
+            memory,
         )
-        penalised = listing.cost * penalty_factor(self._terms, listing.units)
+        penalised = designs.penalised
         best: _Design | None = None
         for design in np.argsort(penalised, kind="stable")[:LEAVES].tolist():
             if best is not None and penalised[design] >= best.penalised:
                 break
-            options = listing.options_of(design)
+            parts = enumerate(designs.parts[:, design].tolist())
+            options = np.concatenate([listings[n].options_of(part) for n, part in parts])
             paid = float(self._problem.paid_by(self._options.setting[options]))
-            true = float(listing.cost[design]) * math.exp(paid)
+            true = float(designs.cost[design]) * math.exp(paid)
             if true < (math.inf if best is None else best.penalised):
                 best = _Design(true, options)
-        return listing, best, float(penalised.min(initial=target))
+        least = float(penalised.min(initial=target))
+        return _Enumeration(best, least, whole=designs.whole, most=most)
+
+    def _listed(self, core: Core, network: int, listing: Listing) -> Stairs:
+        """Say what all designs of a network that were listed make of it, step by step.
+
+        With a listed design its layers cost more than the least with so many tiles; that is taken
+        off what accuracy is given up at its price, for it leaves the others less room.
+        """
+        layers, price = self._problem.layers[network], self._networks[network].price
+        order = range(len(core.blocks))[layers]
+        held = self._prices.tile * self._problem.budget / len(self._networks)
+        accuracy = price * listing.units
+        least = core.rest(order, len(order)).within(0, listing.tiles)
+        dearer = np.maximum(listing.cost + accuracy - least - core.slack, 0.0)
+        paid = self._terms[network].paid(listing.units)
+        cost = listing.cost + self._prices.tile * listing.tiles - held - core.slack
+        allowed = paid < math.inf
+        return Stairs(paid[allowed], cost[allowed], (accuracy - dearer)[allowed])
+
+    def _combination(self, network: int, listing: Listing) -> Combination:
+        """Take the listed designs of a network, with what they are beyond the least."""
+        layers, price = self._problem.layers[network], self._networks[network].price
+        reduced = listing.cost + self._prices.tile * listing.tiles + price * listing.units
+        return Combination(
+            listing.tiles,
+            listing.cost,
+            self._terms[network].paid(listing.units),
+            reduced - float(self._priced.least[layers].sum()),
+            np.arange(len(listing.cost))[None],
+            listing.whole,
+        )
+
+
+def _least_penalised(
+    least_cost: LeastCost, terms: JointTerms, cost: float, factor: float, cheapest: float
+) -> tuple[float, float]:
+    """Find what a network best gives up beside others.
+
+    Args:
+        least_cost: Bounds its part of the cost.
+        terms: What its units stand for.
+        cost: Of the others.
+        factor: Of the others' penalties.
+        cheapest: What all together cost at least.
+
+    Returns:
+        A lower bound on the penalised cost, and where it is about reached.
+    """
+    low, high = first_parts(terms)
+    place = terms.free
+    factors = penalty_factor(terms, np.zeros(())) * factor
+    best = max(float(least_cost(low[0]) + cost), cheapest) * float(factors)
+    for _ in range(ROUNDS):
+        costs = np.maximum(least_cost(high) + cost, cheapest)
+        values = costs * (penalty_factor(terms, high) * factor)
+        if values.min() < best:
+            best, place = float(values.min()), float(high[values.argmin()])
+        bounds = costs * (penalty_factor(terms, low) * factor)
+        unsettled = bounds < best * (1 - CLOSE)
+        if not unsettled.any() or len(low) > MOST_PARTS:
+            break
+        low, high = split(low[unsettled], high[unsettled])
+    return min(best * (1 - CLOSE), float(bounds.min())), place
 
 
 def _whole_costs(
@@ -250,12 +395,15 @@ def _whole_costs(
 
 def _worth_having(
     problem: JointProblem, options: JointOptions, cost: Floats
-) -> tuple[JointTerms, NDArray[np.intp], _Design | None]:
+) -> tuple[list[JointTerms], NDArray[np.intp], _Design | None]:
     """Leave out options that no design worth having has.
 
     Returns:
-        The accuracy terms, scaled to what is left; the options kept; and a first design of them,
-        with one copy of every layer, if one is allowed.
+        The accuracy terms of every network, scaled to what is left; the options kept; and a first
+        design of them, with one copy of every layer, if one is allowed.
+
+    Raises:
+        InfeasibleAccuracyError: If every option of some layer is forbidden.
     """
     layers, settings = problem.terms.shape
     key = options.layer * settings + options.setting
@@ -267,7 +415,9 @@ def _worth_having(
     penalised = np.log(np.maximum(costs, 1.0)) + paid
     best = int(penalised.argmin())
     cheapest = math.log(max(float(options.least(cost).sum()), 1.0))
-    terms = JointTerms(problem, float(penalised[best]) - cheapest + CLOSE)
+    worth = float(penalised[best]) - cheapest + CLOSE
+    terms = [JointTerms(problem, network, worth) for network in range(len(problem.accuracy))]
+    usable = np.concatenate([each.usable for each in terms])
 
     # With the same setting, copies that do not cost less than fewer ones are of no use.
     useful = np.ones(len(cost), dtype=bool)
@@ -275,7 +425,9 @@ def _worth_having(
     for start, stop in pairwise(starts.tolist()):
         mine = cost[start:stop]
         useful[start + 1 : stop] = mine[1:] < np.minimum.accumulate(mine)[:-1]
-    kept = np.flatnonzero(useful & terms.usable[options.layer, options.setting])
+    kept = np.flatnonzero(useful & usable[options.layer, options.setting])
+    if np.bincount(options.layer[kept], minlength=layers).min() == 0:
+        raise no_design_allowed()
     if penalised[best] == math.inf:
         return terms, kept, None
     first = float(costs[best]) * math.exp(float(paid[best]))

@@ -1,4 +1,4 @@
-"""The accuracy terms of a joint problem in whole units, rounded down.
+"""The accuracy terms of a network in whole units, rounded down.
 
 Tables come in any unit and with any offset, and their sums are floats. For the solvers every
 layer's terms start at 0 and the largest sum that matters is ``2**46`` units: sums of whole units
@@ -9,6 +9,7 @@ that of its units.
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,22 +34,24 @@ class JointTerms:
 
     Args:
         problem: The task.
+        network: Number of the network.
         worth: Designs that pay this much or more beyond the least are of no interest.
     """
 
-    def __init__(self, problem: JointProblem, worth: float) -> None:
-        self._paid = problem.paid
-        least = problem.terms.min(axis=1)
-        excess = problem.terms - least[:, None]
+    def __init__(self, problem: JointProblem, network: int, worth: float) -> None:
+        self._paid = partial(problem.paid, network)
+        accuracy = problem.accuracy[network]
+        least, excess = accuracy.terms.min(axis=1), accuracy.excess
         self._base = math.fsum(least.tolist())
         most = math.fsum(excess.max(axis=1).tolist())
+        self._most = most
         at_most = float(self._paid(np.array(self._base + most)))
         # From here on a penalty grows no more, or is too large for a design worth having.
         limit = min(at_most, worth)
         reach = self._least_reaching(most, limit)
         # Floats are added in whatever order: an honest design's sum may be smaller by the slack.
-        self.usable, self._slack = problem.within(reach)
-        if limit == at_most:
+        self.usable, self._slack = accuracy.within(reach)
+        if limit == at_most < math.inf:
             self.usable = np.ones(excess.shape, dtype=bool)
         self._unit = reach / MOST_UNITS
         clipped = np.minimum(excess, reach)
@@ -69,6 +72,19 @@ class JointTerms:
             Penalties beyond the problem's least, infinite for what is forbidden; same shape.
         """
         return self._paid(self._base + units * self._unit - self._slack)
+
+    def paid_at_most(self, units: Floats) -> Floats:
+        """Bound what designs pay for their accuracy from above.
+
+        Args:
+            units: Sums of units, any shape.
+
+        Returns:
+            Penalties beyond the problem's least, infinite for what may be forbidden; same shape.
+        """
+        above = units + len(self.units)  # what was cut off when they were rounded down
+        excess = np.where(above < MOST_UNITS, above * self._unit, self._most)
+        return self._paid(self._base + excess + self._slack)
 
     def _least_reaching(self, most: float, limit: float) -> float:
         """Find the first excess whose penalty reaches a limit, to the last bit."""

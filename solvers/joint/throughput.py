@@ -9,6 +9,7 @@ import numpy as np
 from lrmp.hardware.cost.mapping import ceil_div
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.joint.problem import JointProblem, no_design_allowed
+from lrmp.solvers.joint.sharing import Needs, share_tiles
 from lrmp.solvers.joint.terms import JointTerms
 from lrmp.solvers.replication.knapsack import Knapsack, solve_knapsack
 
@@ -20,10 +21,11 @@ def search_throughput(problem: JointProblem, log: Callable[[str], None]) -> tupl
     """Find the settings of the highest return and a bound on all returns.
 
     If no layer may take more than z cycles, every setting needs a known number of copies, and the
-    least sum of accuracy terms within the budget is a knapsack with one option per setting. It
-    never grows with z, so over an interval of limits the return is at most that of the fastest end
-    at the terms of the slowest; intervals are divided, the most promising first, until none
-    promises more than the best design found.
+    least sum of accuracy terms within the budget is a knapsack with one option per setting. What
+    is paid for it never grows with z, so over an interval of limits the return is at most that of
+    the fastest end at the payment of the slowest; intervals are divided, the most promising first,
+    until none promises more than the best design found. Several networks share the budget so that
+    they pay least together (``joint.sharing``).
 
     Args:
         problem: The task.
@@ -40,18 +42,19 @@ def search_throughput(problem: JointProblem, log: Callable[[str], None]) -> tupl
     best = choices.first  # by the true penalty; promises are bounds
     promised = -math.inf
 
-    def promise(fastest: int, units: float) -> float:
-        return -math.log(fastest) - float(choices.terms.paid(np.array(units)))
+    def promise(fastest: int, paid: float) -> float:
+        return -math.log(fastest) - paid
 
     least, most = choices.limits
     log(f"limits of {least} to {most} cycles, {problem.terms.shape[1]} settings per layer")
-    # Limits from low to high are open; no design that keeps high gives up less than units.
-    intervals = [(-promise(least, 0.0), least, most, 0.0)]
+    # Limits from low to high are open; no design that keeps high pays less.
+    nothing = sum(float(terms.paid(np.array(0.0))) for terms in choices.terms)
+    intervals = [(-promise(least, nothing), least, most, nothing)]
     programs = 0
     while intervals and -intervals[0][0] > promised:
-        _, low, high, units = heapq.heappop(intervals)
+        _, low, high, paid = heapq.heappop(intervals)
         middle = high if high == most else (low + high) // 2
-        solved = choices.least_units(middle)
+        solved = choices.least_paid(middle)
         programs += 1
         if solved is not None:
             found, settings = solved
@@ -63,7 +66,7 @@ def search_throughput(problem: JointProblem, log: Callable[[str], None]) -> tupl
                 heapq.heappush(intervals, (-promise(low, found), low, middle - 1, found))
         # Without a solution at the middle there is none below it either.
         if middle < high:
-            heapq.heappush(intervals, (-promise(middle + 1, units), middle + 1, high, units))
+            heapq.heappush(intervals, (-promise(middle + 1, paid), middle + 1, high, paid))
     log(f"{programs} limits tried: no interval between them promises more")
     if best[0] == -math.inf:
         raise no_design_allowed()
@@ -93,13 +96,21 @@ class _Choices:
         values = -np.log(slowest[rows, tried].max(axis=1)) - problem.paid_by(tried)
         #: A design to begin with: minus its logarithmic penalised cycles, and its settings.
         self.first = float(values.max()), tried[values.argmax()]
-        self.terms = JointTerms(problem, -self.first[0] - math.log(self.limits[0]) + CLOSE)
-        self._accuracy = self.terms.units.astype(np.int64)
+        worth = -self.first[0] - math.log(self.limits[0]) + CLOSE
+        networks = range(len(problem.accuracy))
+        self.terms = [JointTerms(problem, network, worth) for network in networks]
+        self._layers, self._paid_by = problem.layers, problem.paid_by
+        self._usable = np.concatenate([terms.usable for terms in self.terms])
+        self._accuracy = np.concatenate([terms.units for terms in self.terms]).astype(np.int64)
 
-    def least_units(self, limit: int) -> tuple[float, IntArray] | None:
-        """Find the settings that give up least and keep the limit within the budget, if any do."""
+    def least_paid(self, limit: int) -> tuple[float, IntArray] | None:
+        """Find the settings that pay least and keep the limit within the budget, if any do.
+
+        Returns:
+            What every such design pays at least, and settings that pay about that.
+        """
         units_per_copy = (limit - self._fixed) // self._cycles
-        possible = (units_per_copy >= 1) & self.terms.usable
+        possible = (units_per_copy >= 1) & self._usable
         copies = ceil_div(self._units, np.maximum(units_per_copy, 1))
         tiles = np.where(possible, copies * self._tiles, NEVER)
         # In every layer the settings that give up less than all that need no more tiles.
@@ -111,6 +122,21 @@ class _Choices:
         sizes = kept.sum(axis=1)
         if not sizes.all() or tiles[:, 0].sum() > self._budget:
             return None
+        if len(self.terms) > 1:
+            needs = [
+                Needs(
+                    [t[mine] for t, mine in zip(tiles[layers], kept[layers], strict=True)],
+                    [u[mine] for u, mine in zip(accuracy[layers], kept[layers], strict=True)],
+                    terms,
+                )
+                for layers, terms in zip(self._layers, self.terms, strict=True)
+            ]
+            paid, choices = share_tiles(needs, self._budget)
+            options = [settings[mine] for settings, mine in zip(order, kept, strict=True)]
+            tried = np.array(
+                [[o[n] for o, n in zip(options, choice, strict=True)] for choice in choices]
+            )
+            return paid, tried[self._paid_by(tried).argmin()]
         knapsack = Knapsack(
             start=np.concatenate([[0], np.cumsum(sizes)]),
             block=np.repeat(np.arange(len(sizes)), sizes),
@@ -118,6 +144,6 @@ class _Choices:
             costs=accuracy[kept],
             capacity=self._budget,
         )
-        chosen = solve_knapsack(knapsack, lambda: range(len(sizes)))
-        settings: IntArray = order[kept][chosen]
-        return float(knapsack.costs[chosen].sum()), settings
+        best = solve_knapsack(knapsack, lambda: range(len(sizes)))
+        units = float(knapsack.costs[best].sum())
+        return float(self.terms[0].paid(np.array(units))), order[kept][best]

@@ -1,5 +1,6 @@
 """Many replication problems of one network at once, as a vector environment has them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, Self, get_args
@@ -14,7 +15,12 @@ from lrmp.hardware.frozen_arrays import FrozenArrays, IntArray, read_only
 from lrmp.hardware.integers import as_integers
 from lrmp.solvers.replication.choices import CopyTable, copy_table
 from lrmp.solvers.replication.exact import solve_exact
-from lrmp.solvers.replication.problem import ReplicationProblem, require_stationary
+from lrmp.solvers.replication.problem import (
+    ReplicationProblem,
+    check_rates,
+    require_stationary,
+    times,
+)
 
 BatchObjective = Literal["latency", "throughput"]
 RELAXED = 64  # problems at a time: all their options stay in the processor's cache
@@ -139,6 +145,43 @@ class ReplicationBatch(FrozenArrays):
             budget=budget,
             objective=objective,
             least_interval=cost_model.least_interval,
+        )
+
+    @classmethod
+    def together(cls, batches: Sequence[Self], rates: Sequence[int]) -> Self:
+        """Pose the problems of several networks that share one chip.
+
+        Args:
+            batches: Of every network, as many problems each, with the budget and objective of all.
+            rates: How often each network runs in a round, each at least 1.
+
+        Returns:
+            The problems of ``ReplicationProblem.together``.
+
+        Raises:
+            SolverError: If there is not one rate for each batch, they differ in budget, objective
+                or length, or sums overflow.
+            InfeasibleBudgetError: If in some problem one copy of every layer does not fit.
+        """
+        check_rates(batches, rates)
+        if len({len(batch) for batch in batches}) > 1:
+            raise SolverError(
+                "Expected batches of as many problems each, got "
+                f"{', '.join(str(len(batch)) for batch in batches)}."
+            )
+        rated = list(zip(batches, rates, strict=True))
+        return cls(
+            tiles=np.concatenate([batch.tiles for batch in batches], axis=1),
+            units=np.concatenate([batch.units for batch in batches]),
+            cycles_per_unit=np.concatenate(
+                [times(rate, batch.cycles_per_unit) for batch, rate in rated], axis=1
+            ),
+            fixed_cycles=np.concatenate(
+                [times(rate, batch.fixed_cycles) for batch, rate in rated], axis=1
+            ),
+            budget=batches[0].budget,
+            objective=batches[0].objective,
+            least_interval=sum(rate * batch.least_interval for batch, rate in rated),
         )
 
     def problem(self, index: int) -> ReplicationProblem:

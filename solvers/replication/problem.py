@@ -185,6 +185,66 @@ class ReplicationProblem(FrozenArrays):
             least_interval=cost_model.least_interval,
         )
 
+    @classmethod
+    def together(cls, problems: Sequence[Self], rates: Sequence[int]) -> Self:
+        """Pose the problem of several networks that share one chip.
+
+        What is minimised is that of a round, in which every network runs as often as its rate says:
+        sums of cycles and energies count every run, and a layer holds the pipeline up for those of
+        all its runs. So with a rate of k a layer is one of k times the cycles and energy. On a unit
+        on which layers take turns those of all networks do: their ``least_interval`` adds up.
+
+        Args:
+            problems: Of every network, with the budget and objective of all.
+            rates: How often each network runs in a round, each at least 1.
+
+        Returns:
+            The problem of all layers, network after network.
+
+        Raises:
+            SolverError: If there is not one rate for each problem, they differ in budget or
+                objective, one has ``max_layer_cycles``, or the arrays are out of range.
+            InfeasibleBudgetError: If the fewest copies that are allowed do not fit together.
+        """
+        check_rates(problems, rates)
+        if any(problem.max_layer_cycles is not None for problem in problems):
+            raise SolverError(
+                "Expected problems without max_layer_cycles, got some. Limit the cycles of a round "
+                "in the problem of all."
+            )
+        rated = list(zip(problems, rates, strict=True))
+        energies = [
+            times(rate, layer) for problem, rate in rated for layer in problem.energy_fj or ()
+        ]
+        most_copies = tied = None
+        if any(problem.most_copies is not None for problem in problems):
+            most_copies = np.concatenate(
+                [
+                    np.full(len(problem), problem.units.max())
+                    if problem.most_copies is None
+                    else problem.most_copies
+                    for problem in problems
+                ]
+            )
+        if any(problem.tied is not None for problem in problems):
+            tied, ends = np.empty(sum(map(len, problems)), dtype=np.int64), 0
+            for problem in problems:
+                for block in problem.blocks:
+                    tied[np.array(block) + ends] = block[0] + ends
+                ends += len(problem)
+        return cls(
+            tiles=np.concatenate([problem.tiles for problem in problems]),
+            units=np.concatenate([problem.units for problem in problems]),
+            cycles_per_unit=np.concatenate([times(rate, p.cycles_per_unit) for p, rate in rated]),
+            fixed_cycles=np.concatenate([times(rate, p.fixed_cycles) for p, rate in rated]),
+            budget=problems[0].budget,
+            objective=problems[0].objective,
+            energy_fj=tuple(energies) or None,
+            most_copies=most_copies,
+            tied=tied,
+            least_interval=sum(rate * problem.least_interval for problem, rate in rated),
+        )
+
     @cached_property
     def blocks(self) -> tuple[tuple[int, ...], ...]:
         """Layers that are tied together, in the order of their first layers."""
@@ -433,6 +493,57 @@ class ReplicationProblem(FrozenArrays):
                 f"Expected a budget of at least {needed} tiles for {wanted}, got {self.budget}. "
                 "Choose smaller settings or raise the budget."
             )
+
+
+def check_rates(problems: Sequence[Any], rates: Sequence[int]) -> None:
+    """Refuse problems of networks that cannot share a chip.
+
+    Args:
+        problems: Of every network, with budget and objective.
+        rates: How often each network runs in a round.
+
+    Raises:
+        SolverError: If there is not one rate of at least 1 for each problem, or they differ in
+            budget or objective.
+    """
+    if not problems or len(problems) != len(rates):
+        raise SolverError(
+            f"Expected at least one network and a rate for each, got {len(problems)} networks and "
+            f"{len(rates)} rates."
+        )
+    for rate in rates:
+        if type(rate) is not int or rate < 1:  # True is no rate
+            raise SolverError(
+                f"Expected whole rates of at least 1, got {rate!r}. Multiply fractions by their "
+                "common denominator."
+            )
+    shared = {(problem.budget, problem.objective) for problem in problems}
+    if len(shared) > 1:
+        raise SolverError(
+            f"Expected networks with the same budget and objective, got {sorted(shared)}. Give "
+            "each the budget of the whole chip."
+        )
+
+
+def times(rate: int, costs: IntArray) -> IntArray:
+    """Multiply costs by a rate, exactly.
+
+    Args:
+        rate: At least 1.
+        costs: At least 0, any shape.
+
+    Returns:
+        The products, same shape.
+
+    Raises:
+        SolverError: If one does not fit 64 bits.
+    """
+    if rate * int(costs.max(initial=0)) >= EXACT_LIMIT:
+        raise SolverError(
+            f"Expected costs of a round below 2**62, got {costs.max()} at rate {rate}. Use larger "
+            "units or lower rates."
+        )
+    return rate * costs
 
 
 def _integer(name: str, value: Any) -> int:

@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from dataclasses import asdict
 from pathlib import Path
 
@@ -682,12 +683,9 @@ class TestPictures:
 class TestOwnChip:
     @needs_checkout
     def test_template_gives_every_key_and_costs_a_network(self, capsys):
-        chip = read_preset(TEMPLATE)
-        assert set(chip.provenance) == {
-            *PARAMETERS,
-            *(f"energy.{event}" for event in EVENTS),
-            *(f"components.{component.name}" for component in chip.components),
-        }
+        text = tomllib.loads(TEMPLATE.read_text("utf-8"))
+        assert set(text["parameters"]) == set(PARAMETERS)
+        assert set(text["energy"]) == set(EVENTS)
         document = run_json(capsys, "cost", "resnet18", "--preset", str(TEMPLATE))
         assert document["accelerator"] == "own-chip"
         assert document["notes"] == []  # the network fits, energy and area are known

@@ -85,6 +85,17 @@ def test_api_page_names_what_a_package_exports(sources):
     assert [name for name in lrmp.envs.__all__ if f"::: lrmp.envs.{name}\n" not in page] == []
 
 
+def test_tables_are_those_that_the_code_gives(scripts):
+    from derived_tables import TABLES, derived
+
+    texts = {name: (SCRIPTS.parents[1] / name).read_text("utf-8") for name in TABLES}
+    stale = [name for name, text in texts.items() if derived(name, text) != text]
+    assert stale == [], "Run python docs/_scripts/derived_tables.py"
+    for name, text in texts.items():
+        with pytest.raises(ValueError, match=f"Expected <!-- table --> .* once in {name}"):
+            derived(name, text.replace("<!-- table -->", ""))
+
+
 def test_links_lead_to_pages(scripts, tmp_path):
     from repository_links import RepositoryLinks
 

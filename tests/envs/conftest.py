@@ -1,6 +1,8 @@
 """Every registered environment, and how to play it."""
 
 import dataclasses
+import json
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -22,6 +24,12 @@ ALL_SPECS = [
 ]
 SPECS = [spec for spec in ALL_SPECS if spec.entry_point.endswith("LayerwiseEnv")]
 FORM_SPECS = [spec for spec in ALL_SPECS if spec not in SPECS]
+
+
+@pytest.fixture(scope="session")
+def golden():
+    """What is pinned of every registered task, by id."""
+    return json.loads(Path(__file__).with_name("golden.json").read_text("utf-8"))
 
 
 @pytest.fixture(params=SPECS, ids=lambda spec: spec.id)

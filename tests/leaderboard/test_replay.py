@@ -6,7 +6,6 @@ import pytest
 
 from lrmp.envs import TASKS, Claim, Outcome, Record, evaluate, load_task
 from lrmp.envs.scoring.reward import lrmp_reward
-from lrmp.envs.task.task import Task
 from lrmp.errors import RecordError, SolverError
 from lrmp.hardware import CostModel, Design, load_preset
 from lrmp.leaderboard import replay
@@ -159,7 +158,7 @@ def test_one_copy_over_the_budget_is_refused(monkeypatch):
     network = load_task("LRMP-ResNet18-v0").network
     accelerator = load_preset("lrmp_frontiers_2024")
     known = load_task("LRMP-ResNet18-v0")
-    tight = Task("LRMP-Tight-v0", network, accelerator, 1000, "latency", known.accuracy_factory)
+    tight = replace(known, id="LRMP-Tight-v0", budget=1000)
     monkeypatch.setitem(TASKS, tight.id, lambda: tight)
     model = CostModel(network, accelerator)
     design = Design.plain(21)

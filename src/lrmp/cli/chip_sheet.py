@@ -10,30 +10,18 @@ from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.peak import peak_ops_per_s
 from lrmp.si_prefix import format_number, format_quantity
 
-#: Units of the parameters that have one; the others are counts or names.
+#: Units of numbers by the end of their key, the first that fits; the others are counts or names.
 _UNITS = {
-    "cell_bits": "bits",
-    "dac_bits": "bits",
-    "clock_mhz": "MHz",
-    "output_elements_per_cycle": "1/cycle",
-    "technology_nm": "nm",
-    "adc_resolution_bits": "bits",
-    "read_cycles": "cycles",
-    "conversion_cycles": "cycles",
-    "conversions_per_cycle": "1/cycle",
-    "input_bits_per_cycle": "bits/cycle",
-    "accumulation_cycles": "cycles",
-    "vector_lanes": "1/cycle",
-    "noc_bits_per_cycle": "bits/cycle",
-    "noc_hop_cycles": "cycles",
-    "write_cycles": "cycles",
-    "digital_macs_per_cycle": "1/cycle",
-    "partial_sum_bits": "bits",
-}
-_ENERGY_UNITS = {
-    "buffer_fj_per_bit": "fJ/bit",
-    "bus_fj_per_bit": "fJ/bit",
-    "noc_fj_per_bit_hop": "fJ/(bit hop)",
+    "_bits_per_cycle": "bits/cycle",
+    "_per_cycle": "1/cycle",
+    "_lanes": "1/cycle",
+    "_bits": "bits",
+    "_cycles": "cycles",
+    "_mhz": "MHz",
+    "_nm": "nm",
+    "_fj": "fJ",
+    "_fj_per_bit": "fJ/bit",
+    "_fj_per_bit_hop": "fJ/(bit hop)",
 }
 _PEAK_BITS = 8  # of weights and activations, as papers give the peak
 _LEAST_WIDTH, _LEAST_SOURCE = 100, 40  # characters of a line, and of its last column
@@ -50,17 +38,15 @@ def chip_json(chip: Accelerator) -> dict[str, Any]:
         every number, and ``derived``.
     """
 
-    def entry(key: str, value: Any, unit: str, where: str = "") -> dict[str, Any]:
+    def entry(key: str, value: Any, where: str = "") -> dict[str, Any]:
         origin = chip.provenance[where + key]
+        unit = next((unit for end, unit in _UNITS.items() if key.endswith(end)), "")
         return {"value": value, "unit": unit, "status": origin.status, "source": origin.source}
 
-    parameters = {k: entry(k, v, _UNITS.get(k, "")) for k, v in chip.parameters.items()}
+    parameters = {key: entry(key, value) for key, value in chip.parameters.items()}
     energy = None
     if chip.energy is not None:
-        energy = {
-            k: entry(k, v, _ENERGY_UNITS.get(k, "fJ"), "energy.")
-            for k, v in asdict(chip.energy).items()
-        }
+        energy = {key: entry(key, value, "energy.") for key, value in asdict(chip.energy).items()}
     components = {
         c.name: asdict(c) | asdict(chip.provenance[f"components.{c.name}"]) for c in chip.components
     }

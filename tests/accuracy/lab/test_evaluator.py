@@ -195,11 +195,8 @@ def images_of(protocol, split):
 
 
 def test_search_never_touches_the_test_split(folder, protocol, requested):
-    task = dataclasses.replace(
-        load_task("LRMP-ResNet20-v0"),
-        id="Custom",
+    task = dataclasses.replace(load_task("LRMP-ResNet20-v0"), id="Custom", budget=200).with_tenant(
         network=load_network("resnet8"),
-        budget=200,
         accuracy_factory=lambda network, chip, space: NetworkAccuracy(protocol, space, folder),
     )
     env = LayerwiseEnv(task, discrete=True)

@@ -62,8 +62,13 @@ def test_record_is_the_best_episode(short_run):
 
 def test_learning_starts_after_the_warmup_and_uses_real_transitions_only(tmp_path):
     # Two runs that differ only in the learning rate agree until the first update has acted.
-    fast = ddpg.train(settings(tmp_path / "a", actor_learning_rate=1e-2), progress=False)
-    slow = ddpg.train(settings(tmp_path / "b", actor_learning_rate=1e-5), progress=False)
+    fast, slow = (
+        ddpg.train(
+            settings(tmp_path / str(rate), env_id="LRMP-LeNet-v0", actor_learning_rate=rate),
+            progress=False,
+        )
+        for rate in (1e-2, 1e-3)
+    )
     same = [a == b for a, b in zip(fast.rewards(), slow.rewards(), strict=True)]
     assert all(same[:21])
     assert not all(same[21:])

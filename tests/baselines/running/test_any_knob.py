@@ -205,7 +205,7 @@ class Blind:
 def test_the_tree_search_agrees(objective):
     bits = few(PRECISION["weight_bits"], 4, 6, 8), few(PRECISION["activation_bits"], 4, 8)
     task = some_task(*bits, objective=objective)
-    blind = replace(task, accuracy_factory=lambda *_: Blind(task.accuracy))
+    blind = task.with_tenant(accuracy_factory=lambda *_: Blind(task.accuracy))
     settings, value, _ = search_tree(blind, lambda line: None, progress=False)
     optimum = find_optimum(task, lambda line: None)
     assert value == pytest.approx(optimum.value, abs=1e-12)

@@ -33,11 +33,9 @@ def test_the_best_of_all_designs_is_found(objective):
     task = replace(
         digits,
         id="two",
-        network=network,
         budget=CostModel(network, digits.accelerator).baseline.tiles,
         objective=objective,
-        accuracy_factory=lambda *_: Rugged(),
-    )
+    ).with_tenant(network=network, accuracy_factory=lambda *_: Rugged())
     lines = []
     settings, value, log = search_tree(task, lines.append, progress=False)
     best = max(

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 
 import gymnasium as gym
@@ -18,7 +19,7 @@ from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test
 from pettingzoo.test.state_test import state_test
 
 import lrmp.envs.forms.multi_agent
-from lrmp.envs import TASKS, Task, load_task
+from lrmp.envs import TASKS, load_task
 from lrmp.envs.forms.multi_agent import (
     MultiAgentEnv,
     env,
@@ -360,8 +361,7 @@ def test_spaces_of_unknown_agents_are_refused():
 
 def test_design_beyond_a_smaller_budget_changes_nothing():
     task = load_task("LRMP-MLP-v0")
-    values = {name: getattr(task, name) for name in task.__dataclass_fields__}
-    env = MultiAgentEnv(Task(**values | {"id": "small", "budget": task.budget // 2}), rounds=2)
+    env = MultiAgentEnv(replace(task, id="small", budget=task.budget // 2), rounds=2)
     env.reset()
     state = env.state()
     with pytest.raises(InfeasibleBudgetError):

@@ -73,7 +73,7 @@ def test_reward_by_name(digits):
     assert outcome.reward() == outcome.reward("lrmp") == pytest.approx(math.log(gain) - 2)
     assert outcome.reward("haq") == pytest.approx(-0.3)
     assert outcome.reward("cim-aq") == pytest.approx(-20)
-    tolerant = dataclasses.replace(digits, id="Custom", allowed_drop=2.5)
+    tolerant = dataclasses.replace(digits, id="Custom").with_tenant(allowed_drop=2.5)
     assert evaluate(
         tolerant, weight_bits=BITS[0], activation_bits=BITS[1], accuracy_drop=3.0
     ).reward() == pytest.approx(math.log(gain) - 0.5)

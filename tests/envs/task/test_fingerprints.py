@@ -173,15 +173,15 @@ def test_what_is_no_map_is_refused():
 def test_numbers_of_a_task_count_by_value():
     task = load_task("LRMP-Digits-v0")
     same = [
-        replace(task, allowed_drop=1),
-        replace(task, allowed_drop=np.float64(1)),
+        task.with_tenant(allowed_drop=1),
+        task.with_tenant(allowed_drop=np.float64(1)),
         replace(task, accelerator=with_numbers(task.accelerator, float)),
         replace(task, accelerator=with_numbers(task.accelerator, np.float64)),
     ]
     assert {other.fingerprint for other in same} == {task.fingerprint}
-    nothing = [replace(task, allowed_drop=value).fingerprint for value in (0, 0.0, -0.0)]
+    nothing = [task.with_tenant(allowed_drop=value).fingerprint for value in (0, 0.0, -0.0)]
     assert len({*nothing, task.fingerprint}) == 2
-    more = replace(task, allowed_drop=math.nextafter(1, 2))
+    more = task.with_tenant(allowed_drop=math.nextafter(1, 2))
     assert more.fingerprint != task.fingerprint
 
 

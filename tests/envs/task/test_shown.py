@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import json
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,24 @@ def test_what_is_no_task_is_shown_in_short():
 
 def test_tasks_are_listed():
     assert list_tasks() == list(TASKS)
+    both = list_tasks("edp", "prediction")
+    assert "LRMP-ResNet34-Predicted-EDP-v0" in both
+    assert set(both) == set(list_tasks("edp")) & set(list_tasks(known_by="prediction"))
+    for objective in ("latency", "throughput", "energy", "edp"):
+        named = list_tasks(objective)
+        assert named == [task_id for task_id in TASKS if load_task(task_id).objective == objective]
+    by_kind = {kind: list_tasks(known_by=kind) for kind in ("network", "table", "prediction")}
+    assert sorted(chain.from_iterable(by_kind.values())) == sorted(TASKS)
+    for kind, label in (
+        ("network", "network"),
+        ("table", "table"),
+        ("prediction", "table (estimate)"),
+    ):
+        assert {load_task(task_id).accuracy_label for task_id in by_kind[kind]} == {label}
+    with pytest.raises(TaskError, match=r"objective to be one of latency, .* got 'latenzy'"):
+        list_tasks("latenzy")
+    with pytest.raises(TaskError, match=r"known_by to be one of .* got 'tables'"):
+        list_tasks(known_by="tables")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +151,7 @@ def test_a_task_is_shown_without_its_accuracy():
     def fails(network):
         raise AssertionError(network)
 
-    assert "'lenet'" in repr(dataclasses.replace(TASK, accuracy_factory=fails))
+    assert "'lenet'" in repr(TASK.with_tenant(accuracy_factory=fails))
 
 
 @pytest.mark.parametrize("objective", ["latency", "throughput", "energy", "edp"])

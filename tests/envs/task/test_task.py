@@ -94,9 +94,8 @@ def test_custom_task_travels_whole(task_id):
 
 def test_custom_network_with_its_own_accuracy():
     network = Network("two", (Layer.linear("a", 300, 10), Layer.linear("b", 10, 10)))
-    task = dataclasses.replace(
-        resnet18(), id="Custom", network=network, budget=24, accuracy_factory=flat_accuracy
-    )
+    task = dataclasses.replace(resnet18(), id="Custom", budget=24)
+    task = task.with_tenant(network=network, accuracy_factory=flat_accuracy)
     assert evaluate(task, weight_bits=[8, 8], activation_bits=[8, 8]).reward() == 0
     assert evaluate(task, weight_bits=[8, 8], activation_bits=[4, 4]).accuracy_drop == 0
 
@@ -127,7 +126,7 @@ def test_part_out_of_range_is_refused_at_once(change, message):
         ("lrmp:LRMP-Resnet50-v0", "LRMP-ResNet50-v0"),
         ("LRMP-resnet101-OneShot-v0", "LRMP-ResNet101-Predicted-v0"),
         ("LRMP-ResNet34-Energy-v0", "LRMP-ResNet34-Predicted-Energy-v0"),
-        ("LRMP-ResNet18-v0", "LRMP-ResNet18-v0"),
+        ("LRMP-ResNet18-v1", "LRMP-ResNet18-v0"),
         ("lrmp-mobilenetv2-edp-v0", "LRMP-MobileNetV2-EDP-v0"),
         ("LRMP-digits-v0", "LRMP-Digits-v0"),
     ],
@@ -149,7 +148,7 @@ def test_an_id_in_any_form_names_the_task(name):
 
 def test_digits_accuracy_of_another_network_is_refused():
     digits = load_task("LRMP-Digits-v0")
-    other = dataclasses.replace(digits, id="Custom", network=load_task("LRMP-ResNet18-v0").network)
+    other = digits.with_tenant(network=load_task("LRMP-ResNet18-v0").network)
     with pytest.raises(AccuracyTableError, match=r"Expected network digits_cnn, .* got resnet18"):
         other.accuracy.drop(Design.of({"weight_bits": [8] * 21, "activation_bits": [8] * 21}))
 

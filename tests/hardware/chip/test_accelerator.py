@@ -3,12 +3,13 @@ import json
 import pickle
 import re
 from dataclasses import replace
+from typing import get_args, get_type_hints
 
 import pytest
 
 from lrmp.errors import PresetError
 from lrmp.hardware import Accelerator, Component, EventEnergies, Provenance
-from lrmp.hardware.chip.accelerator import PARAMETERS
+from lrmp.hardware.chip.accelerator import LEFT_OUT, PARAMETERS
 from lrmp.hardware.chip.event_energies import EVENTS
 
 CHIP = Accelerator(
@@ -42,31 +43,9 @@ WHOLE = replace(
     ),
 )
 
-CHOICES = {
-    "slice_placement": ("separate", "packed"),
-    "weight_encoding": ("offset", "differential-columns", "differential-rows"),
-    "shared_work": ("positions", "row-groups"),
-    "weight_loading": ("stationary", "time-multiplexed"),
-    "dynamic_matmul": ("digital", "rewrite"),
-    "idle_power": ("gated", "leaking"),
-    "output_path": ("shared", "per-copy"),
-    "overlap": ("none", "positions"),
-}
-MAY_BE_ZERO = (
-    "output_elements_per_cycle",
-    "technology_nm",
-    "reference_columns",
-    "adc_resolution_bits",
-    "tiles",
-    "read_cycles",
-    "input_bits_per_cycle",
-    "accumulation_cycles",
-    "vector_lanes",
-    "noc_bits_per_cycle",
-    "noc_hop_cycles",
-    "write_cycles",
-    "digital_macs_per_cycle",
-)
+HINTS = get_type_hints(Accelerator)
+CHOICES = {key: get_args(HINTS[key]) for key in PARAMETERS if get_args(HINTS[key])}
+MAY_BE_ZERO = ("output_elements_per_cycle", *LEFT_OUT)
 POSITIVE = tuple(key for key in PARAMETERS if key not in CHOICES and key not in MAY_BE_ZERO)
 
 
@@ -205,7 +184,12 @@ def test_an_adc_with_fewer_codes_than_sums_is_lossy(bits, lossy):
 def test_definition_is_all_but_the_sources():
     definition = WHOLE.definition
     assert json.loads(json.dumps(definition)) == definition
-    assert definition["parameters"] == WHOLE.parameters
+    given = definition["parameters"]
+    assert given.items() <= WHOLE.parameters.items()
+    assert Accelerator(name="again", **given).parameters == WHOLE.parameters
+    # What is out of the model by default is not part of it, so that a new parameter is none.
+    assert "technology_nm" in given
+    assert not {"noc_hop_cycles", "overlap", "tiles"} & set(given)
     assert definition["energy"]["adc_conversion_fj"] == 10
     assert [component["name"] for component in definition["components"]] == [
         component.name for component in WHOLE.components

@@ -48,6 +48,13 @@ def test_preset_file_is_read_with_its_provenance(tmp_path):
     assert list(chip.provenance) == list(PARAMETERS)
 
 
+def test_what_is_out_of_the_model_need_not_be_given(tmp_path):
+    chip = read(tmp_path, preset(noc_hop_cycles=None, tiles=None))
+    assert chip == CHIP
+    assert set(chip.provenance) == set(PARAMETERS)
+    assert chip.provenance["tiles"] == Provenance("assumed", "not given, so left out of the model")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -1,123 +1,8 @@
-"""Plain torch models, written from the papers, to compare the built-in networks with."""
+"""Plain torch models, written from the papers, of built-in networks that the lab does not run."""
 
 import torch
 from torch import nn
 from torch.nn import functional as F
-
-
-class ResidualBlock(nn.Module):
-    def __init__(self, channels, width, stride, bottleneck):
-        super().__init__()
-        out = width * (4 if bottleneck else 1)
-        sizes = [(1, 1), (3, stride), (1, 1)] if bottleneck else [(3, stride), (3, 1)]
-        self.depth = len(sizes)
-        before = channels
-        for place, (kernel, step) in enumerate(sizes, 1):
-            after = out if place == self.depth else width
-            conv = nn.Conv2d(before, after, kernel, step, kernel // 2, bias=False)
-            self.add_module(f"conv{place}", conv)
-            self.add_module(f"bn{place}", nn.BatchNorm2d(after))
-            before = after
-        self.downsample = None
-        if stride > 1 or channels != out:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out)
-            )
-
-    def forward(self, x):
-        y = x
-        for place in range(1, self.depth + 1):
-            y = self.get_submodule(f"bn{place}")(self.get_submodule(f"conv{place}")(y))
-            if place < self.depth:
-                y = F.relu(y, inplace=True)
-        y += x if self.downsample is None else self.downsample(x)
-        return F.relu(y, inplace=True)
-
-
-class ResNet(nn.Module):
-    def __init__(self, blocks, bottleneck):
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
-        channels = 64
-        for stage, count in enumerate(blocks):
-            stage_blocks = []
-            for block in range(count):
-                stride = 2 if stage and not block else 1
-                stage_blocks.append(ResidualBlock(channels, 64 << stage, stride, bottleneck))
-                channels = (64 << stage) * (4 if bottleneck else 1)
-            self.add_module(f"layer{stage + 1}", nn.Sequential(*stage_blocks))
-        self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(channels, 1000)
-
-    def forward(self, x):
-        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
-        for stage in range(1, 5):
-            x = self.get_submodule(f"layer{stage}")(x)
-        return self.fc(torch.flatten(self.avgpool(x), 1))
-
-
-class CifarBlock(nn.Module):
-    def __init__(self, channels, width, stride):
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, width, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
-        self.stride, self.margin = stride, (width - channels) // 2
-
-    def forward(self, x):
-        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-        x = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.margin, self.margin))
-        return F.relu(y + x)
-
-
-class CifarResNet(nn.Module):
-    def __init__(self, depth):
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(16)
-        channels = 16
-        for stage, width in enumerate((16, 32, 64)):
-            blocks = []
-            for block in range((depth - 2) // 6):
-                blocks.append(CifarBlock(channels, width, 2 if stage and not block else 1))
-                channels = width
-            self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
-        self.linear = nn.Linear(64, 10)
-
-    def forward(self, x):
-        x = F.relu(self.bn1(self.conv1(x)))
-        x = self.layer3(self.layer2(self.layer1(x)))
-        x = F.avg_pool2d(x, int(x.size(3)))
-        return self.linear(x.view(x.size(0), -1))
-
-
-class TinyBlock(nn.Module):
-    def __init__(self, channels, width, stride):
-        super().__init__()
-        self.padding = (0, 1, 0, 1) if stride == 2 else (1, 1, 1, 1)
-        self.conv1 = nn.Conv2d(channels, width, 3, stride)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
-        self.shortcut = nn.Conv2d(channels, width, 1, stride) if stride == 2 else None
-
-    def forward(self, x):
-        y = self.conv2(F.relu(self.conv1(F.pad(x, self.padding))))
-        return F.relu(y + (x if self.shortcut is None else self.shortcut(x)))
-
-
-class ResNet8(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 16, 3, padding=1)
-        self.layer1 = TinyBlock(16, 16, 1)
-        self.layer2 = TinyBlock(16, 32, 2)
-        self.layer3 = TinyBlock(32, 64, 2)
-        self.fc = nn.Linear(64, 10)
-
-    def forward(self, x):
-        x = self.layer3(self.layer2(self.layer1(F.relu(self.conv1(x)))))
-        return self.fc(x.mean((2, 3)))
 
 
 class VGG(nn.Module):
@@ -140,107 +25,6 @@ class VGG(nn.Module):
 
     def forward(self, x):
         return self.classifier(torch.flatten(self.avgpool(self.features(x)), 1))
-
-
-class LeNet(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1, self.conv2 = nn.Conv2d(1, 20, 5), nn.Conv2d(20, 50, 5)
-        self.fc1, self.fc2 = nn.Linear(800, 500), nn.Linear(500, 10)
-
-    def forward(self, x):
-        x = F.max_pool2d(self.conv2(F.max_pool2d(self.conv1(x), 2)), 2)
-        return self.fc2(F.relu(self.fc1(x.flatten(1))))
-
-
-class MLP(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc1, self.fc2, self.fc3 = nn.Linear(784, 512), nn.Linear(512, 512), nn.Linear(512, 10)
-
-    def forward(self, x):
-        return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x.flatten(1))))))
-
-
-class Fire(nn.Module):
-    def __init__(self, channels, squeezed, expanded):
-        super().__init__()
-        self.squeeze = nn.Conv2d(channels, squeezed, 1)
-        self.expand1x1 = nn.Conv2d(squeezed, expanded, 1)
-        self.expand3x3 = nn.Conv2d(squeezed, expanded, 3, padding=1)
-
-    def forward(self, x):
-        x = F.relu(self.squeeze(x))
-        return torch.cat([F.relu(self.expand1x1(x)), F.relu(self.expand3x3(x))], 1)
-
-
-class SqueezeNet(nn.Module):
-    def __init__(self):
-        super().__init__()
-
-        def pool():
-            return nn.MaxPool2d(3, 2, ceil_mode=True)
-
-        fires = [Fire(64, 16, 64), Fire(128, 16, 64), pool(), Fire(128, 32, 128)]
-        fires += [Fire(256, 32, 128), pool(), Fire(256, 48, 192), Fire(384, 48, 192)]
-        fires += [Fire(384, 64, 256), Fire(512, 64, 256)]
-        self.features = nn.Sequential(nn.Conv2d(3, 64, 3, 2), nn.ReLU(), pool(), *fires)
-        self.classifier = nn.Sequential(
-            nn.Dropout(), nn.Conv2d(512, 1000, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1)
-        )
-
-    def forward(self, x):
-        return torch.flatten(self.classifier(self.features(x)), 1)
-
-
-class InvertedResidual(nn.Module):
-    def __init__(self, channels, width, stride, expansion):
-        super().__init__()
-        inner = channels * expansion
-        expand = [conv_bn_relu6(channels, inner, 1)] if expansion > 1 else []
-        self.conv = nn.Sequential(
-            *expand,
-            conv_bn_relu6(inner, inner, 3, stride, inner),
-            nn.Conv2d(inner, width, 1, bias=False),
-            nn.BatchNorm2d(width),
-        )
-        self.adds_input = stride == 1 and channels == width
-
-    def forward(self, x):
-        return x + self.conv(x) if self.adds_input else self.conv(x)
-
-
-def conv_bn_relu6(channels, width, kernel, stride=1, groups=1):
-    return nn.Sequential(
-        nn.Conv2d(channels, width, kernel, stride, kernel // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(width),
-        nn.ReLU6(inplace=True),
-    )
-
-
-class MobileNetV2(nn.Module):
-    def __init__(self):
-        super().__init__()
-        features, channels = [conv_bn_relu6(3, 32, 3, 2)], 32
-        for expansion, width, repeats, stride in (
-            (1, 16, 1, 1),
-            (6, 24, 2, 2),
-            (6, 32, 3, 2),
-            (6, 64, 4, 2),
-            (6, 96, 3, 1),
-            (6, 160, 3, 2),
-            (6, 320, 1, 1),
-        ):
-            for place in range(repeats):
-                step = 1 if place else stride
-                features.append(InvertedResidual(channels, width, step, expansion))
-                channels = width
-        self.features = nn.Sequential(*features, conv_bn_relu6(320, 1280, 1))
-        self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(1280, 1000))
-
-    def forward(self, x):
-        x = F.adaptive_avg_pool2d(self.features(x), (1, 1))
-        return self.classifier(torch.flatten(x, 1))
 
 
 class EncoderBlock(nn.Module):
@@ -447,21 +231,9 @@ def words(count, inputs=1):
 MODELS = {
     "bert_base": (Bert, words(128, 2)),
     "digits_cnn": (DigitsCNN, image(1, 8)),
-    "lenet": (LeNet, image(1, 28)),
     "llama_7b": (Llama, words(128)),
     "lstm_ptb_large": (lambda: LanguageModel(1500), words(35)),
     "lstm_ptb_medium": (lambda: LanguageModel(650), words(35)),
-    "mlp": (MLP, image(1, 28)),
-    "mobilenet_v2": (MobileNetV2, image(3, 224)),
-    "resnet8": (ResNet8, image(3, 32)),
-    "resnet18": (lambda: ResNet((2, 2, 2, 2), False), image(3, 224)),
-    "resnet20": (lambda: CifarResNet(20), image(3, 32)),
-    "resnet32": (lambda: CifarResNet(32), image(3, 32)),
-    "resnet34": (lambda: ResNet((3, 4, 6, 3), False), image(3, 224)),
-    "resnet50": (lambda: ResNet((3, 4, 6, 3), True), image(3, 224)),
-    "resnet56": (lambda: CifarResNet(56), image(3, 32)),
-    "resnet101": (lambda: ResNet((3, 4, 23, 3), True), image(3, 224)),
-    "squeezenet1_1": (SqueezeNet, image(3, 224)),
     "vgg8": (lambda: VGG(((128,) * 2, (256,) * 2, (512,) * 2), 4, (1024, 10)), image(3, 32)),
     "vgg16": (
         lambda: VGG(

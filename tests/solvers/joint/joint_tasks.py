@@ -1,10 +1,12 @@
 """Random joint problems, small enough to try every design, and every design of them."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from lrmp.solvers import ReplicationProblem, useful_copies
+from lrmp.solvers.joint.accuracy_terms import AccuracyTerms
 from lrmp.solvers.joint.problem import JointProblem
 
 OBJECTIVES = ("latency", "energy", "throughput", "edp")
@@ -45,14 +47,16 @@ def random_terms(rng, kind, layers, settings):
     return terms
 
 
-def random_problem(seed, objective=None, penalty=None, table=None, *, layers=None, settings=None):
+def random_problem(
+    seed, objective=None, penalty=None, table=None, *, layers=None, settings=None, most_units=None
+):
     """Draw a problem, small enough to try every design unless told otherwise."""
     rng = np.random.default_rng(seed)
     objective = objective or OBJECTIVES[rng.integers(len(OBJECTIVES))]
     penalty = penalty or list(PENALTIES)[rng.integers(len(PENALTIES))]
     table = table or TABLES[rng.integers(len(TABLES))]
     layers, settings = layers or int(rng.integers(1, 5)), settings or int(rng.integers(1, 7))
-    most_units = {1: 40, 2: 30, 3: 12, 4: 5}.get(layers, 60)
+    most_units = most_units or {1: 40, 2: 30, 3: 12, 4: 5}.get(layers, 60)
     units = rng.integers(1, most_units + 1, layers)
     tiles = rng.integers(1, 9, (layers, settings))
     cycles = rng.integers(1, 60, (layers, settings))
@@ -85,9 +89,77 @@ def random_problem(seed, objective=None, penalty=None, table=None, *, layers=Non
         budget=int(tiles.min(axis=1).sum() + rng.integers(0, 40)),
         objective=objective,
         baseline=int(rng.integers(10**4, 10**6)),
-        terms=terms * unit,
-        penalty=lambda sums: PENALTIES[penalty](sums / unit - base, scale),
+        accuracy=(
+            AccuracyTerms(terms * unit, lambda sums: PENALTIES[penalty](sums / unit - base, scale)),
+        ),
     )
+
+
+def rephrased(problem, *, terms=None, penalty=None, **changes):
+    """Replace fields of a problem of one network, or of its accuracy."""
+    (accuracy,) = problem.accuracy
+    accuracy = replace(
+        accuracy,
+        terms=accuracy.terms if terms is None else terms,
+        penalty=penalty or accuracy.penalty,
+    )
+    return replace(problem, accuracy=(accuracy,), **changes)
+
+
+def together(problems, rates, *, budget, baseline=10**6, least_interval=0):
+    """Put networks on one chip; each is a problem of its own, whose budget plays no part."""
+    ends = np.cumsum([0, *(len(problem.terms) for problem in problems)])
+
+    def pose(settings, budget):
+        parts = np.split(settings, ends[1:-1])
+        posed = [p.pose(part, budget) for p, part in zip(problems, parts, strict=True)]
+        return replace(ReplicationProblem.together(posed, rates), least_interval=least_interval)
+
+    return JointProblem(
+        pose=pose,
+        budget=budget,
+        objective=problems[0].objective,
+        baseline=baseline,
+        accuracy=sum((problem.accuracy for problem in problems), start=()),
+    )
+
+
+def random_networks(seed, objective=None, penalties=None, networks=None, table=None):
+    """Draw networks of two or three layers, with their rates and a budget for all.
+
+    Returns:
+        Their problems, the rates, and the budget.
+    """
+    rng = np.random.default_rng(seed)
+    networks = networks or int(rng.integers(2, 4))
+    objective = objective or OBJECTIVES[rng.integers(len(OBJECTIVES))]
+    settings = int(rng.integers(2, 4 if networks == 2 else 3))
+    problems = []
+    for n in range(networks):
+        penalty = penalties[n % len(penalties)] if penalties else None
+        problems.append(
+            random_problem(
+                [*np.atleast_1d(seed), n],
+                objective,
+                penalty,
+                table,
+                layers=int(rng.integers(2, 4)),
+                settings=settings,
+                most_units=3 if networks == 2 else 2,
+            )
+        )
+    rates = [int(rate) for rate in rng.integers(1, 6, networks)]
+    least = sum(int(problem.tiles.min(axis=1).sum()) for problem in problems)
+    return problems, rates, least + int(rng.integers(0, 30))
+
+
+def random_workload(seed, *args, **kwargs):
+    """Draw several networks on one chip, small enough to try every design."""
+    problems, rates, budget = random_networks(seed, *args, **kwargs)
+    rng = np.random.default_rng([*np.atleast_1d(seed), 99])
+    interval = int(rng.integers(0, 2) * rng.integers(0, 300))
+    interval = interval if problems[0].objective == "throughput" else 0
+    return together(problems, rates, budget=budget, least_interval=interval)
 
 
 def best_of_all(problem):
@@ -121,7 +193,7 @@ def best_of_all(problem):
     cycles, energy = columns[:, :, 2].sum(axis=0), columns[:, :, 3].sum(axis=0)
     costs = {
         "latency": cycles,
-        "throughput": columns[:, :, 2].max(axis=0),
+        "throughput": np.maximum(columns[:, :, 2].max(axis=0), posed[0].least_interval),
         "energy": energy,
         "edp": cycles * energy,
     }[problem.objective]

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from joint_tasks import OBJECTIVES, PENALTIES, TABLES, best_of_all, random_problem
+from joint_tasks import OBJECTIVES, PENALTIES, TABLES, best_of_all, random_problem, rephrased
 
 from lrmp.errors import InfeasibleAccuracyError, InfeasibleBudgetError, SolverError
 from lrmp.solvers import solve_exact
@@ -89,10 +89,6 @@ def test_bounds_hold_without_a_table_of_the_rest(monkeypatch):
 # Rephrased, a task keeps its optimum.
 
 
-def rephrased(problem, **changes):
-    return dataclasses.replace(problem, **changes)
-
-
 def assert_same_optimum(one, other):
     a, b = solve_joint(one), solve_joint(other)
     assert b.value == pytest.approx(a.value, abs=1e-9)
@@ -112,10 +108,10 @@ def test_the_unit_of_the_table_does_not_matter(problem, unit):
     plain = rephrased(
         problem,
         terms=problem.terms / scale,
-        penalty=lambda sums: problem.penalty(sums * scale),
+        penalty=lambda sums: problem.accuracy[0].penalty(sums * scale),
     )
     scaled = rephrased(
-        plain, terms=plain.terms * unit, penalty=lambda sums: plain.penalty(sums / unit)
+        plain, terms=plain.terms * unit, penalty=lambda sums: plain.accuracy[0].penalty(sums / unit)
     )
     assert_same_optimum(plain, scaled)
 
@@ -125,7 +121,7 @@ def test_a_shift_of_a_layer_does_not_matter(problem):
     shifted = rephrased(
         problem,
         terms=problem.terms + shift[:, None],
-        penalty=lambda sums: problem.penalty(sums - shift.sum()),
+        penalty=lambda sums: problem.accuracy[0].penalty(sums - shift.sum()),
     )
     assert_same_optimum(problem, shifted)
 
@@ -158,7 +154,9 @@ def test_settings_that_must_never_be_used_do_not_matter(problem, sentinel):
     problem = rephrased(
         problem,
         terms=problem.terms / scale,
-        penalty=lambda sums, penalty=problem.penalty: penalty(np.minimum(sums, 1e200) * scale),
+        penalty=lambda sums, penalty=problem.accuracy[0].penalty: penalty(
+            np.minimum(sums, 1e200) * scale
+        ),
     )
     guarded = rephrased(
         problem,
@@ -192,7 +190,7 @@ def test_flat_rows_leave_the_cost_alone_to_decide(objective):
         problem = random_problem([seed, 4], objective, "steep", "flat")
         free = rephrased(problem, penalty=lambda sums: 0.0 * sums)
         optimum = solve_joint(problem)
-        paid = float(problem.penalty(np.array(problem.terms[:, 0].sum())))
+        paid = float(problem.accuracy[0].penalty(np.array(problem.terms[:, 0].sum())))
         assert optimum.value == pytest.approx(solve_joint(free).value - paid, abs=1e-9)
         assert optimum.gap <= PROVEN
 
@@ -200,7 +198,7 @@ def test_flat_rows_leave_the_cost_alone_to_decide(objective):
 def test_what_every_design_pays_is_no_obstacle():
     for seed in range(SEEDS):
         problem = random_problem([seed, 5], "latency", "points", "falling")
-        dear = rephrased(problem, penalty=lambda sums, p=problem: p.penalty(sums) + 5e4)
+        dear = rephrased(problem, penalty=lambda sums, p=problem: p.accuracy[0].penalty(sums) + 5e4)
         plain, paying = solve_joint(problem), solve_joint(dear)
         assert paying.value == pytest.approx(plain.value - 5e4, abs=1e-8)
         assert paying.bound >= paying.value
@@ -212,17 +210,17 @@ def test_what_every_design_pays_is_no_obstacle():
 
 @pytest.mark.parametrize("task_id", ["LRMP-ResNet18-v0", "LRMP-ResNet18-Throughput-v0"])
 def test_no_neighbour_of_an_optimum_is_better(task_id):
-    from lrmp.baselines.experiments.optimum import SETTINGS, joint_problem
+    from lrmp.baselines.experiments.optimum import chosen_settings, joint_problem
     from lrmp.envs import load_task, stored_optimum
 
     problem, optimum = joint_problem(load_task(task_id)), stored_optimum(task_id)
     rng = np.random.default_rng(0)
-    best = (optimum.design.weight_bits - 2) * 7 + optimum.design.activation_bits - 2
-    assert (SETTINGS[best, 0] == optimum.design.weight_bits).all()
+    best = optimum.design.settings @ (7, 1)
+    assert (chosen_settings(task_id, best) == optimum.design.settings).all()
     for _ in range(300):
         settings = best.copy()
         changed = rng.integers(0, len(settings), int(rng.integers(1, 4)))
-        settings[changed] = rng.integers(0, len(SETTINGS), len(changed))
+        settings[changed] = rng.integers(0, 49, len(changed))
         try:
             value, _ = evaluate_joint(problem, settings)
         except InfeasibleBudgetError:

@@ -8,6 +8,7 @@ import pytest
 
 from lrmp.hardware import PRECISION, Accelerator, CostModel, Layer, Network
 from lrmp.solvers import ReplicationBatch, ReplicationProblem, solve_batch
+from lrmp.solvers.joint.accuracy_terms import AccuracyTerms
 from lrmp.solvers.joint.problem import JointProblem
 from lrmp.solvers.joint.solve import solve_joint
 
@@ -48,8 +49,12 @@ def joint_problem(model, seed):
         budget=model.baseline.tiles,
         objective="throughput",
         baseline=model.baseline.bottleneck_cycles,
-        terms=terms[0][:, PAIRS[:, 0]] + terms[1][:, PAIRS[:, 1]],
-        penalty=lambda sums: np.maximum(0.0, sums - 1.0),
+        accuracy=(
+            AccuracyTerms(
+                terms[0][:, PAIRS[:, 0]] + terms[1][:, PAIRS[:, 1]],
+                lambda sums: np.maximum(0.0, sums - 1.0),
+            ),
+        ),
     )
 
 
@@ -62,7 +67,7 @@ def best_of_all(problem, model):
     batch = ReplicationBatch.of(model, designs, problem.budget, "throughput")
     values = batch.objective_values(solve_batch(batch))
     terms = problem.terms[np.arange(layers), designs @ (7, 1)].sum(axis=1)
-    return float((np.log(problem.baseline / values) - problem.penalty(terms)).max())
+    return float((np.log(problem.baseline / values) - problem.accuracy[0].penalty(terms)).max())
 
 
 # A baseline projection takes 24 x 8 x 4 x 4 = 3072 cycles, the product 6144 MACs / rate.

@@ -1,19 +1,18 @@
 """The joint optimum against an independent solver of mixed-integer programs, on larger tasks."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from joint_milp import Program, solve_highs
-from joint_tasks import random_problem
+from joint_tasks import random_problem, rephrased
 
 from lrmp.solvers.joint.solve import solve_joint
 
 
 def assert_agreement(problem, limit):
     """HiGHS minimises the cost within a limit on accuracy; beyond it designs are forbidden."""
-    bounded = replace(problem, penalty=lambda sums: np.where(sums <= limit, 0.0, np.inf))
+    bounded = rephrased(problem, penalty=lambda sums: np.where(sums <= limit, 0.0, np.inf))
     optimum = solve_joint(bounded)
     program = Program.of(bounded, limit)
     chosen, _ = solve_highs(program)
@@ -31,7 +30,7 @@ def test_drawn_tasks_of_ten_layers(seed, objective):
     least, median = problem.terms.min(axis=1).sum(), np.median(problem.terms, axis=1).sum()
     limit = least + 0.61803 * (median - least)
     terms = problem.terms - problem.terms.min(axis=1, keepdims=True)
-    assert_agreement(replace(problem, terms=terms), limit - least)
+    assert_agreement(rephrased(problem, terms=terms), limit - least)
 
 
 @pytest.mark.parametrize("network", ["MLP", "LeNet", "ResNet8"])

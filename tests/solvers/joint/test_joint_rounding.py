@@ -10,6 +10,7 @@ from joint_tasks import OBJECTIVES, best_of_all, random_problem
 
 from lrmp.errors import SolverError
 from lrmp.solvers import ReplicationProblem, useful_copies
+from lrmp.solvers.joint.accuracy_terms import AccuracyTerms
 from lrmp.solvers.joint.problem import JointProblem
 from lrmp.solvers.joint.solve import solve_joint
 from lrmp.solvers.joint.terms import JointTerms
@@ -37,7 +38,7 @@ def plain_problem(terms, penalty, *, cycles=None, tiles=None, units=None, energy
             energy_fj=energies if given["objective"] in ("energy", "edp") else None,
         )
 
-    return JointProblem(pose=pose, terms=terms, penalty=penalty, **given)
+    return JointProblem(pose=pose, accuracy=(AccuracyTerms(terms, penalty),), **given)
 
 
 def points(sums):
@@ -85,7 +86,7 @@ def test_whatever_order_units_are_added_in_they_are_no_more_than_the_most():
     for seed in range(50):
         rng = np.random.default_rng([seed, 12])
         excess = rng.uniform(0.6, 0.95, (400, 2)) * (0, 1)
-        terms = JointTerms(plain_problem(excess, lambda sums: np.minimum(sums, 0.95)), math.inf)
+        terms = JointTerms(plain_problem(excess, lambda sums: np.minimum(sums, 0.95)), 0, math.inf)
         units = terms.units.max(axis=1)
         assert units.sum() > 2.0**53
         for order in (units, units[::-1], np.sort(units)):

@@ -14,7 +14,7 @@ from lrmp.accuracy.lab.fidelity import (
     judge,
 )
 from lrmp.accuracy.lab.table_prediction import (
-    MEASURED_LATER,
+    FITTED_ON,
     PREDICTED,
     LeftOut,
     judged_predictions,
@@ -112,7 +112,7 @@ def markdown(fidelities: Sequence[Fidelity], predictions: Sequence[LeftOut] = ()
         return page
     lines = []
     for p in predictions:
-        when = "before it was measured" if p.network in MEASURED_LATER else "from the others"
+        when = "from the others" if p.network in FITTED_ON else "before it was measured"
         lines.append(
             f"| {p.network} | {when} | {p.factor:.1f} | {p.spearman:.3f} | {p.mean_error:.2f} |\n"
         )

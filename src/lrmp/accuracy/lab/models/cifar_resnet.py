@@ -1,5 +1,6 @@
 """ResNets for 32 x 32 images: He et al.'s with option A shortcuts, and MLPerf Tiny's ResNet-8."""
 
+from functools import partial
 from itertools import chain
 
 import torch
@@ -45,6 +46,8 @@ class CifarResNet(StagedModel):
         depth: Layers with weights, 6n + 2.
         classes: Number of classes.
     """
+
+    input_shape = (3, 32, 32)
 
     def __init__(self, depth: int, classes: int = 10) -> None:
         super().__init__()
@@ -109,6 +112,8 @@ class ResNet8(StagedModel):
         classes: Number of classes.
     """
 
+    input_shape = (3, 32, 32)
+
     def __init__(self, classes: int = 10) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 16, 3, padding=1)
@@ -129,3 +134,8 @@ class ResNet8(StagedModel):
     def _head(self, maps: Tensor) -> Tensor:
         scores: Tensor = self.fc(torch.mean(maps, dim=(2, 3)))
         return scores
+
+
+resnet20 = partial(CifarResNet, 20)
+resnet32 = partial(CifarResNet, 32)
+resnet56 = partial(CifarResNet, 56)

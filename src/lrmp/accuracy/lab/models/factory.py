@@ -1,39 +1,26 @@
 """Models by name, and their weights."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
+from pkgutil import resolve_name
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from lrmp.accuracy.lab.models.cifar_resnet import CifarResNet, ResNet8
-from lrmp.accuracy.lab.models.mnist import MLP, LeNet
-from lrmp.accuracy.lab.models.mobilenet import MobileNetV2
-from lrmp.accuracy.lab.models.resnet import BasicBlock, Bottleneck, ResNet
-from lrmp.accuracy.lab.models.squeezenet import SqueezeNet
 from lrmp.accuracy.lab.models.staged import StagedModel
 from lrmp.errors import AccuracyDataError, unknown_name
 from lrmp.foreign_file import open_foreign
+from lrmp.hardware.networks import NETWORKS
 
 #: ResNet-101 takes a sixth of that.
 MAX_WEIGHTS_BYTES = 2**30
 
-#: Model by network name.
+#: Model by network name, as the catalogue of networks says.
 MODELS: dict[str, Callable[[], StagedModel]] = {
-    "mlp": MLP,
-    "lenet": LeNet,
-    "resnet8": ResNet8,
-    "resnet20": partial(CifarResNet, 20),
-    "resnet32": partial(CifarResNet, 32),
-    "resnet56": partial(CifarResNet, 56),
-    "resnet18": partial(ResNet, BasicBlock, (2, 2, 2, 2)),
-    "resnet34": partial(ResNet, BasicBlock, (3, 4, 6, 3)),
-    "resnet50": partial(ResNet, Bottleneck, (3, 4, 6, 3)),
-    "resnet101": partial(ResNet, Bottleneck, (3, 4, 23, 3)),
-    "squeezenet1_1": SqueezeNet,
-    "mobilenet_v2": MobileNetV2,
+    entry.name: resolve_name(f"{__package__}.{entry.torch_model}")
+    for entry in NETWORKS.values()
+    if entry.torch_model
 }
 
 

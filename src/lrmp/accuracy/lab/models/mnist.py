@@ -15,6 +15,8 @@ class MLP(StagedModel):
         sizes: Inputs, outputs of every hidden layer, classes.
     """
 
+    input_shape = (1, 28, 28)
+
     def __init__(self, sizes: tuple[int, ...] = (784, 512, 512, 10)) -> None:
         super().__init__()
         for index, (before, after) in enumerate(pairwise(sizes)):
@@ -36,6 +38,8 @@ class LeNet(StagedModel):
     Args:
         classes: Number of classes.
     """
+
+    input_shape = (1, 28, 28)
 
     def __init__(self, classes: int = 10) -> None:
         super().__init__()

@@ -82,6 +82,8 @@ class MobileNetV2(StagedModel):
         classes: Number of classes.
     """
 
+    input_shape = (3, 224, 224)
+
     def __init__(self, classes: int = 1000) -> None:
         super().__init__()
         features: list[nn.Module] = [convolution(3, 32, 3, stride=2)]

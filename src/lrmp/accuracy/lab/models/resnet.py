@@ -1,5 +1,6 @@
 """ResNets for ImageNet (He et al., CVPR 2016) in torchvision's v1.5 layout and names."""
 
+from functools import partial
 from itertools import chain
 
 import torch
@@ -94,6 +95,8 @@ class ResNet(StagedModel):
         classes: Number of classes.
     """
 
+    input_shape = (3, 224, 224)
+
     def __init__(
         self,
         block: type[BasicBlock] | type[Bottleneck],
@@ -149,3 +152,9 @@ def batch_norms_beside_convolutions(model: nn.Module) -> dict[str, str]:
             continue
         pairs[conv] = name
     return pairs
+
+
+resnet18 = partial(ResNet, BasicBlock, (2, 2, 2, 2))
+resnet34 = partial(ResNet, BasicBlock, (3, 4, 6, 3))
+resnet50 = partial(ResNet, Bottleneck, (3, 4, 6, 3))
+resnet101 = partial(ResNet, Bottleneck, (3, 4, 23, 3))

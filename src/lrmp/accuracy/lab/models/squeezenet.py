@@ -36,6 +36,8 @@ class SqueezeNet(StagedModel):
         classes: Number of classes.
     """
 
+    input_shape = (3, 224, 224)
+
     def __init__(self, classes: int = 1000) -> None:
         super().__init__()
         self.features = nn.Sequential(

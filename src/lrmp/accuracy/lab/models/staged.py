@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,10 @@ class StagedModel(nn.Module, ABC):
     Attributes:
         batch_norms: The batch norm that follows a convolution, by module names. Folding them is
             exact, because nothing stands between the two.
+        input_shape: Channels, height and width of an image.
     """
+
+    input_shape: ClassVar[tuple[int, int, int]]
 
     def __init__(self) -> None:
         super().__init__()
