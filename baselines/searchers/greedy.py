@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.baselines.running.command import check_counts, run_command
 from lrmp.baselines.running.run_directory import RunDirectory
 from lrmp.baselines.searchers.additive_table import additive_table
@@ -66,12 +68,8 @@ def propose(task: TaskLike, args: Args) -> Proposals:
     design, every = dynamics.plain.copy(), np.arange(len(place))
     allowance = table.drop_map.threshold(task.allowed_drop) - float(table.sums(design))
     (score,) = yield design[None]
+    price = prices(table, design, layer, knob, place)
     while True:
-        settings = design[layer]
-        before = table.term_values(settings, layer)
-        settings[every, knob] = place
-        after = table.term_values(settings, layer)
-        price = np.sum([new - old for new, old in zip(after, before, strict=True)], axis=0)
         possible = (side * (place - design[layer, knob]) > 0) & (price <= allowance)
         if not (possible & ((gain > 0) | ~fresh)).any():
             return
@@ -81,6 +79,7 @@ def propose(task: TaskLike, args: Args) -> Proposals:
             design = design.copy()
             design[layer[leader], knob[leader]] = place[leader]
             score, allowance = score_after[leader], allowance - price[leader]
+            price = prices(table, design, layer, knob, place)
             fresh[:] = False
             continue
         # The most promising ones; at first, and when none that is fresh gains, all of them.
@@ -91,6 +90,31 @@ def propose(task: TaskLike, args: Args) -> Proposals:
         designs[every[: len(stale)], layer[stale], knob[stale]] = place[stale]
         score_after[stale] = yield designs
         gain[stale], fresh[stale] = score_after[stale] - score, True
+
+
+def prices(
+    table: TableAccuracy, design: IntArray, layer: IntArray, knob: IntArray, place: IntArray
+) -> NDArray[np.float64]:
+    """Look up what changes of a design spend.
+
+    Args:
+        table: Of the task.
+        design: Settings, shape (L, K).
+        layer: Of every change, shape (N,).
+        knob: Likewise.
+        place: Of the new value, likewise.
+
+    Returns:
+        What the sum of terms rises by, shape (N,).
+    """
+    settings = design[layer]
+    before = table.term_values(settings, layer)
+    settings[np.arange(len(layer)), knob] = place
+    after = table.term_values(settings, layer)
+    spent: NDArray[np.float64] = np.sum(
+        [new - old for new, old in zip(after, before, strict=True)], axis=0
+    )
+    return spent
 
 
 def changes(dynamics: Dynamics) -> tuple[IntArray, IntArray, IntArray, IntArray]:

@@ -182,5 +182,5 @@ def _parse(line: str) -> _Line:
 
 
 def _text(design: IntArray) -> str:
-    """Write places of values, layer by layer."""
-    return "/".join(" ".join(map(str, row)) for row in design.tolist())
+    """Write places of values, knob by knob."""
+    return "/".join(" ".join(map(str, column)) for column in design.T.tolist())

@@ -237,7 +237,7 @@ PLAN = (
 def read_journal(path):
     journal = _Journal(RunDirectory(path.parent))
     with journal:
-        journal.replay(np.full((1, 2, 3), 8))
+        journal.replay(np.full((1, 3, 2), 8))
 
 
 LOG = (

@@ -132,7 +132,7 @@ def test_interrupted_run_goes_on_to_the_same_result(module, tmp_path):
     journal = run.journal_path.read_text()
     assert not run.finished
     assert journal.count("\n") >= 30
-    run.journal_path.write_text(journal + "3 3/3 3/")  # as a kill leaves it
+    run.journal_path.write_text(journal + "3 3 3/3 3")  # as a kill leaves it
     module.train(args, progress=False)
     assert run.episodes_path.read_bytes() == whole.episodes_path.read_bytes()
     assert sorted(file.name for file in path.iterdir()) == [
@@ -148,7 +148,7 @@ def test_scored_designs_are_not_scored_again(tmp_path):
     config = {"agent": "random", "env_id": SMALL, "seed": 1, "evaluations": 3}
     run = RunDirectory.open(tmp_path / f"{SMALL}__random__1", config)
     first = next(random_search.propose(PRECISION, 3, seed=1))[0]
-    text = "/".join(" ".join(map(str, row)) for row in first.tolist())
+    text = "/".join(" ".join(map(str, row)) for row in first.T.tolist())
     run.journal_path.write_text(f"{text},100.0,-7.5,1.0,2.0\n")
     random_search.train(args, progress=False)
     assert run.rewards()[0] == -7.5  # what the journal says
@@ -158,8 +158,8 @@ def test_scored_designs_are_not_scored_again(tmp_path):
 def test_journal_of_another_search_is_refused(tmp_path):
     config = {"agent": "random", "env_id": SMALL, "seed": 1, "evaluations": 3}
     run = RunDirectory.open(tmp_path / f"{SMALL}__random__1", config)
-    run.journal_path.write_text("0 0/0 0/0 0,0.1,0.5,1.0,2.0\n")
-    with pytest.raises(RunError, match=r"Expected design 1 of the search to be 0 0/0 0/0 0 as in"):
+    run.journal_path.write_text("0 0 0/0 0 0,0.1,0.5,1.0,2.0\n")
+    with pytest.raises(RunError, match=r"Expected design 1 of the search to be 0 0 0/0 0 0 as in"):
         random_search.train(random_search.Args(SMALL, evaluations=3, runs_dir=tmp_path))
 
 
