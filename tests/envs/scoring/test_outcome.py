@@ -7,10 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from lrmp.envs import evaluate, load_task
+from lrmp.envs import evaluate, evaluate_settings, load_task
 from lrmp.errors import DesignError, InfeasibleBudgetError, SolverError
 
 BITS = [[8, 4, 3, 4, 6], [8, 5, 4, 4, 7]]
+SETTINGS = np.array(BITS).T - 2
 
 
 @pytest.fixture(params=["LRMP-Digits-v0", "LRMP-Digits-Throughput-v0"])
@@ -47,36 +48,25 @@ def test_digits_by_both_solvers(digits, solver, by_hand):
 
 def test_drop_is_measured_on_the_design(digits):
     outcome = evaluate(digits, weight_bits=BITS[0], activation_bits=BITS[1])
-    assert outcome.accuracy_drop == digits.accuracy.drop(*np.array(BITS))
+    assert outcome.accuracy_drop == digits.accuracy.drop(outcome.design)
 
 
 def test_drop_already_known_is_taken_as_given(digits):
-    rough = [2] * 5, [2] * 5
-    assert evaluate(digits, weight_bits=rough[0], activation_bits=rough[1]).accuracy_drop > 20
-    assert (
-        evaluate(
-            digits, weight_bits=rough[0], activation_bits=rough[1], accuracy_drop=12.5
-        ).accuracy_drop
-        == 12.5
-    )
-    assert (
-        evaluate(
-            digits, weight_bits=rough[0], activation_bits=rough[1], accuracy_drop=0.0
-        ).accuracy_drop
-        == 0.0
-    )
+    rough = np.zeros((5, 2), int)
+    assert evaluate_settings(digits, rough).accuracy_drop > 20
+    for known in (12.5, 0.0):
+        assert evaluate_settings(digits, rough, accuracy_drop=known).accuracy_drop == known
 
 
 def test_reward_by_name(digits):
-    outcome = evaluate(digits, weight_bits=BITS[0], activation_bits=BITS[1], accuracy_drop=3.0)
+    outcome = evaluate_settings(digits, SETTINGS, accuracy_drop=3.0)
     gain = outcome.gain
     assert outcome.reward() == outcome.reward("lrmp") == pytest.approx(math.log(gain) - 2)
     assert outcome.reward("haq") == pytest.approx(-0.3)
     assert outcome.reward("cim-aq") == pytest.approx(-20)
     tolerant = dataclasses.replace(digits, id="Custom").with_tenant(allowed_drop=2.5)
-    assert evaluate(
-        tolerant, weight_bits=BITS[0], activation_bits=BITS[1], accuracy_drop=3.0
-    ).reward() == pytest.approx(math.log(gain) - 0.5)
+    same = evaluate_settings(tolerant, SETTINGS, accuracy_drop=3.0)
+    assert same.reward() == pytest.approx(math.log(gain) - 0.5)
 
 
 @pytest.mark.parametrize("solver", ["exact", "ilp"])
@@ -85,16 +75,16 @@ def test_budget_below_one_copy_is_refused_with_both_numbers(digits, solver):
     with pytest.raises(
         InfeasibleBudgetError,
         match=r"Expected a budget of at least 56 tiles for one copy of every layer, got 55\. "
-        r"Lower the weight bits or raise the budget\.",
+        r"Choose smaller settings or raise the budget\.",
     ):
-        evaluate(task, weight_bits=[8] * 5, activation_bits=[8] * 5, solver=solver)
+        evaluate(task, solver=solver)
 
 
 def test_larger_budget_is_never_slower(digits):
     cycles = []
     for budget in range(32, 92, 5):
         task = dataclasses.replace(digits, id="Custom", budget=budget)
-        outcome = evaluate(task, weight_bits=BITS[0], activation_bits=BITS[1], accuracy_drop=0.0)
+        outcome = evaluate_settings(task, SETTINGS, accuracy_drop=0.0)
         cycles.append(outcome.report.cost(digits.objective))
     assert cycles == sorted(cycles, reverse=True)
     assert cycles[0] > cycles[-1]
