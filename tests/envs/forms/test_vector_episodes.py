@@ -195,7 +195,9 @@ def assert_row_is(result, row, alone):
     assert [values[row] for values in found[1:]] == expected[1:]
     for key, value in info.items():
         assert infos[f"_{key}"][row]
-        assert np.array_equal(infos[key][row], value), key
+        found = infos[key][row]
+        same = np.array_equal(found, value) if isinstance(value, np.ndarray) else found == value
+        assert same, key
 
 
 @MODES

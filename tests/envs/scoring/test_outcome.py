@@ -52,10 +52,10 @@ def test_drop_is_measured_on_the_design(digits):
 
 
 def test_drop_already_known_is_taken_as_given(digits):
-    rough = np.zeros((5, 2), dtype=np.int64)
+    rough = np.zeros((5, 2), int)
     assert evaluate_settings(digits, rough).accuracy_drop > 20
-    assert evaluate_settings(digits, rough, accuracy_drop=12.5).accuracy_drop == 12.5
-    assert evaluate_settings(digits, rough, accuracy_drop=0.0).accuracy_drop == 0.0
+    for known in (12.5, 0.0):
+        assert evaluate_settings(digits, rough, accuracy_drop=known).accuracy_drop == known
 
 
 def test_reward_by_name(digits):
@@ -65,8 +65,8 @@ def test_reward_by_name(digits):
     assert outcome.reward("haq") == pytest.approx(-0.3)
     assert outcome.reward("cim-aq") == pytest.approx(-20)
     tolerant = dataclasses.replace(digits, id="Custom").with_tenant(allowed_drop=2.5)
-    kinder = evaluate_settings(tolerant, SETTINGS, accuracy_drop=3.0)
-    assert kinder.reward() == pytest.approx(math.log(gain) - 0.5)
+    same = evaluate_settings(tolerant, SETTINGS, accuracy_drop=3.0)
+    assert same.reward() == pytest.approx(math.log(gain) - 0.5)
 
 
 @pytest.mark.parametrize("solver", ["exact", "ilp"])
@@ -77,7 +77,7 @@ def test_budget_below_one_copy_is_refused_with_both_numbers(digits, solver):
         match=r"Expected a budget of at least 56 tiles for one copy of every layer, got 55\. "
         r"Choose smaller settings or raise the budget\.",
     ):
-        evaluate(task, weight_bits=[8] * 5, activation_bits=[8] * 5, solver=solver)
+        evaluate(task, solver=solver)
 
 
 def test_larger_budget_is_never_slower(digits):
