@@ -18,7 +18,7 @@ class Stairs:
 
     Attributes:
         paid: What they pay for it at least, shape (n,).
-        cost: What they cost at least: this network's part, shape (n,).
+        cost: What they cost at least, the network's part by tile prices, shape (P, n).
         priced: What they give up at most, at its price, shape (n,).
     """
 
@@ -50,7 +50,7 @@ class Others:
         self.at_none = left + self._slope * edges[:-1]
         if low > 0 or high > low:
             self.at_none *= 1 + 32 * ROUNDING
-        self._costs = [_Least(s.paid, s.cost) for s in stairs]
+        self._costs = [[_Least(s.paid, cost) for cost in s.cost] for s in stairs]
         self._priced = [_Least(s.paid, -s.priced) for s in stairs]
 
     def cost(self, worth: Floats) -> Floats:
@@ -60,10 +60,11 @@ class Others:
             worth: What designs may cost if the others pay nothing, shape (n,).
 
         Returns:
-            Shape (n, K).
+            By tile prices, or once if there are no others, shape (P, n, K).
         """
         price = worth[:, None] * self._slope
-        return sum((least(price) for least in self._costs), start=np.zeros(price.shape))
+        costs = (np.stack([least(price) for least in network]) for network in self._costs)
+        return sum(costs, start=np.zeros((1, *price.shape)))
 
     def priced(self, worth: Floats) -> Floats:
         """Bound from above what they give up at its price, less what paying takes off a worth.

@@ -10,8 +10,8 @@ of several networks. The upper envelope of such lines is the least cost of the l
 For given allowances of accuracy the best prices are found by cutting planes (Kelley, Journal of
 SIAM 8(4), 1960), a linear program in the prices, and every line met on the way is kept.
 
-At one price of a tile the networks have nothing in common: each has lines of its own, and those of
-all add up.
+At a given price of a tile several networks have nothing in common: each has an envelope of its own,
+and they add up.
 """
 
 import math
@@ -24,6 +24,7 @@ from ortools.linear_solver import pywraplp
 from lrmp.errors import SolverError
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.joint.floats import ROUNDING, Floats
+from lrmp.solvers.joint.least_cost import Hulls, LeastCost, Lines
 from lrmp.solvers.joint.options import JointOptions
 from lrmp.solvers.joint.terms import MOST_UNITS
 
@@ -33,10 +34,9 @@ MOST_CUTS = 60  # by allowance, for every network
 #: Where lines are compared: evenly, and at every order of magnitude.
 GRID = np.concatenate([np.linspace(0, MOST_UNITS, 257), np.geomspace(1, MOST_UNITS, 256)])
 CLOSE = 1e-9  # relative: prices as good as this are good enough
-#: Prices of accuracy at which networks have lines: multiples of the best ones, and fixed ones.
-MULTIPLES = np.concatenate([np.geomspace(1 / 16, 16, 33), 1 - 0.5 ** np.arange(3, 9)])
-MULTIPLES = np.sort(np.concatenate([MULTIPLES, 2 - MULTIPLES[-6:]]))
-FIXED_PRICES = np.geomspace(1e-3, 1e3, 25)  # in the scale of the cost
+#: Prices of a tile at which several networks are bounded: shares of the best one. Where much
+#: accuracy is given up, tiles are worth less.
+SHARES = np.array([0.0, 0.25, 0.5, 0.75, 1.0, 1.5])
 
 
 @dataclass(frozen=True)
@@ -53,34 +53,15 @@ class Prices:
     unit: tuple[float, ...]
     at_none: float
 
+    @property
+    def tiles(self) -> Floats:
+        """Prices of a tile at which several networks are bounded, shape (P,)."""
+        return np.unique(SHARES * self.tile)
+
     def at(self, units: Sequence[float]) -> float:
         """Evaluate the line where every network gives up so many units."""
         priced = (price * amount for price, amount in zip(self.unit, units, strict=True))
         return self.at_none - sum(priced)
-
-
-class LeastCost:
-    """Lines over the units of one network: the part of a design's cost that is the network's.
-
-    Args:
-        at_none: What designs that give up no accuracy cost at least, by line, shape (J,).
-        slopes: Prices of a unit, shape (J,).
-    """
-
-    def __init__(self, at_none: Sequence[float], slopes: Sequence[float]) -> None:
-        self._at_none, self._slopes = np.array(at_none), np.array(slopes)
-
-    def __call__(self, units: Floats) -> Floats:
-        """Bound the cost of designs that give up no more accuracy than this.
-
-        Args:
-            units: Any shape.
-
-        Returns:
-            Lower bounds, same shape.
-        """
-        bounds: Floats = (self._at_none - self._slopes * units[..., None]).max(axis=-1)
-        return bounds
 
 
 class Relaxation:
@@ -123,19 +104,28 @@ class Relaxation:
             prices: The best ones; for several networks their price of a tile decides.
 
         Returns:
-            For every network its part of the cost; they add up to no more than a design costs.
+            The bounds of every network.
         """
         if self._networks == 1:
             lines = self.prices
-            return [LeastCost([p.at_none for p in lines], [p.unit[0] for p in lines])]
-        fixed = np.append(0.0, FIXED_PRICES * self._scale / MOST_UNITS)
-        slopes = [np.append(MULTIPLES * price, fixed).tolist() for price in prices.unit]
-        parts = []
-        for unit in zip(*slopes, strict=True):
-            least = self._options.least(self._reduced(prices.tile, unit))
-            totals = np.array([least[layers].sum() for layers in self._layers])
-            parts.append(self._lower(totals, prices.tile))
-        return [LeastCost(*line) for line in zip(zip(*parts, strict=True), slopes, strict=True)]
+            return [Lines([p.at_none for p in lines], [p.unit[0] for p in lines])]
+        options = self._options
+        tiles = prices.tiles
+        key = options.layer * (int(options.setting.max()) + 1) + options.setting
+        starts = np.flatnonzero(np.diff(key, prepend=-1))
+        priced = np.stack(
+            [np.minimum.reduceat(self._cost + tile * options.tiles, starts) for tile in tiles]
+        )
+        layer, units = options.layer[starts], self._units[starts]
+        most = np.maximum.reduceat(priced, np.flatnonzero(np.diff(layer, prepend=-1)), axis=1)
+        held = tiles * self._budget
+        lowered = held / self._networks
+        lowered += (len(starts) + 8) * ROUNDING * (most.sum(axis=1) + held)
+        found: list[LeastCost] = []
+        for layers in self._layers:
+            mine = (layer >= layers.start) & (layer < layers.stop)
+            found.append(Hulls(layer[mine], units[mine], priced[:, mine], lowered))
+        return found
 
     def best_prices(self, allowances: Sequence[float]) -> Prices:
         """Find the prices with the highest line at some allowances.
@@ -196,8 +186,11 @@ class Relaxation:
         least = options.least(reduced)
         at_least = np.flatnonzero(reduced == least[options.layer])
         chosen = at_least[np.searchsorted(options.layer[at_least], np.arange(len(least)))]
-        total = np.array([float(least.sum())])
-        prices = Prices(tile, tuple(unit), *self._lower(total, tile))
+        total, held = float(least.sum()), tile * self._budget
+        rounding = (len(least) + 8) * ROUNDING * (total + held)
+        prices = Prices(tile, tuple(unit), total - held - rounding)
+        if not math.isfinite(prices.at_none):
+            raise SolverError(f"Expected costs of at most 1e300, got {total:g}. Use larger units.")
         self.prices.append(prices)
         cost, tiles = (float(column[chosen].sum()) for column in (self._cost, options.tiles))
         units = self._units[chosen]
@@ -210,14 +203,3 @@ class Relaxation:
         for price, part in zip(unit, self._parts, strict=True):
             reduced[part] += price * self._units[part]
         return reduced
-
-    def _lower(self, totals: Floats, tile: float) -> list[float]:
-        """Take the price of the budget from sums of the least, and what rounding may add."""
-        held = tile * self._budget
-        rounding = (len(self._options.first) + 8) * ROUNDING * (float(totals.sum()) + held)
-        lowered: list[float] = (totals - held / len(totals) - rounding).tolist()
-        if not all(map(math.isfinite, lowered)):
-            raise SolverError(
-                f"Expected costs of at most 1e300, got {totals.sum():g}. Use larger units."
-            )
-        return lowered

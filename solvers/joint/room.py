@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lrmp.solvers.joint.floats import Floats
+from lrmp.solvers.joint.least_cost import LeastCost
 from lrmp.solvers.joint.others import Others, Stairs
-from lrmp.solvers.joint.relaxation import LeastCost
 from lrmp.solvers.joint.terms import MOST_UNITS, JointTerms
 
 PARTS = 64  # of the range of accuracy, to begin with
@@ -112,8 +113,9 @@ class Room:
         """Keep the parts with designs better than the target; with the room of each."""
         factor, cost = penalty_factor(self._network.terms, low), self._network.least_cost(high)
         worth = self._target / factor
-        penalised = (cost[:, None] + self._others.cost(worth)) * factor[:, None]
-        better = penalised <= self._target * (1 + CLOSE) * self._others.at_none
+        penalised = (cost[..., None] + self._others.cost(worth)) * factor[:, None]
+        below = penalised <= self._target * (1 + CLOSE) * self._others.at_none
+        better: NDArray[np.bool_] = np.all(below, axis=0)
         alive = better.any(axis=1) & (worth > 0)  # what is forbidden is worth nothing
         low, high, worth, better = low[alive], high[alive], worth[alive], better[alive]
         room = worth[:, None] * self._others.at_none + self._others.priced(worth)

@@ -32,10 +32,11 @@ from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.joint.combination import LEAVES, Combination, combine
 from lrmp.solvers.joint.enumeration import Core, Listing, PricedOptions, list_designs
 from lrmp.solvers.joint.floats import ROUNDING, Floats
+from lrmp.solvers.joint.least_cost import LeastCost
 from lrmp.solvers.joint.options import JointOptions
 from lrmp.solvers.joint.others import Others, Stairs
 from lrmp.solvers.joint.problem import FORBIDDEN, JointProblem, no_design_allowed
-from lrmp.solvers.joint.relaxation import LeastCost, Prices, Relaxation
+from lrmp.solvers.joint.relaxation import Prices, Relaxation
 from lrmp.solvers.joint.room import (
     MOST_PARTS,
     ROUNDS,
@@ -238,7 +239,7 @@ class SumSearch:
             before = floor
             for network, terms in enumerate(self._terms):
                 others = [n for n in range(len(places)) if n != network]
-                cost = sum(float(least_costs[n](np.array(places[n]))) for n in others)
+                cost = sum((least_costs[n](np.array(places[n])) for n in others), start=np.zeros(1))
                 factor = math.prod(
                     float(penalty_factor(self._terms[n], np.array(places[n]))) for n in others
                 )
@@ -311,14 +312,15 @@ class SumSearch:
         """
         layers, price = self._problem.layers[network], self._networks[network].price
         order = range(len(core.blocks))[layers]
-        held = self._prices.tile * self._problem.budget / len(self._networks)
+        tile = self._prices.tiles[:, None]
+        held = tile * self._problem.budget / len(self._networks)
         accuracy = price * listing.units
         least = core.rest(order, len(order)).within(0, listing.tiles)
         dearer = np.maximum(listing.cost + accuracy - least - core.slack, 0.0)
         paid = self._terms[network].paid(listing.units)
-        cost = listing.cost + self._prices.tile * listing.tiles - held - core.slack
+        cost = listing.cost + tile * listing.tiles - held - core.slack
         allowed = paid < math.inf
-        return Stairs(paid[allowed], cost[allowed], (accuracy - dearer)[allowed])
+        return Stairs(paid[allowed], cost[:, allowed], (accuracy - dearer)[allowed])
 
     def _combination(self, network: int, listing: Listing) -> Combination:
         """Take the listed designs of a network, with what they are beyond the least."""
@@ -335,14 +337,14 @@ class SumSearch:
 
 
 def _least_penalised(
-    least_cost: LeastCost, terms: JointTerms, cost: float, factor: float, cheapest: float
+    least_cost: LeastCost, terms: JointTerms, cost: Floats, factor: float, cheapest: float
 ) -> tuple[float, float]:
     """Find what a network best gives up beside others.
 
     Args:
         least_cost: Bounds its part of the cost.
         terms: What its units stand for.
-        cost: Of the others.
+        cost: Of the others, by tile prices, shape (P,).
         factor: Of the others' penalties.
         cheapest: What all together cost at least.
 
@@ -352,9 +354,9 @@ def _least_penalised(
     low, high = first_parts(terms)
     place = terms.free
     factors = penalty_factor(terms, np.zeros(())) * factor
-    best = max(float(least_cost(low[0]) + cost), cheapest) * float(factors)
+    best = max(float((least_cost(low[0]) + cost).max()), cheapest) * float(factors)
     for _ in range(ROUNDS):
-        costs = np.maximum(least_cost(high) + cost, cheapest)
+        costs = np.maximum((least_cost(high) + cost[:, None]).max(axis=0), cheapest)
         values = costs * (penalty_factor(terms, high) * factor)
         if values.min() < best:
             best, place = float(values.min()), float(high[values.argmin()])
