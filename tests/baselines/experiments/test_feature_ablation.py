@@ -3,7 +3,10 @@ import pytest
 pytest.importorskip("stable_baselines3", reason='needs pip install "lrmp[sb3]"')
 
 from lrmp.baselines.experiments import feature_ablation
-from lrmp.envs.scoring.observation import FEATURES
+from lrmp.envs.scoring.observation import layer_feature_names, running_features
+from lrmp.hardware import PRECISION
+
+FEATURES = layer_feature_names(PRECISION) + running_features(PRECISION)
 
 
 def test_groups_are_all_features_once():
@@ -15,7 +18,10 @@ def test_variants_leave_out_their_groups():
     assert feature_ablation.features_of("all features", FEATURES) == list(FEATURES)
     assert feature_ablation.features_of("depth alone", FEATURES) == ["depth"]
     rest = feature_ablation.features_of("without sensitivities", FEATURES)
-    assert set(FEATURES) - set(rest) == {"weight_sensitivity", "activation_sensitivity"}
+    assert set(FEATURES) - set(rest) == {
+        "weight_bits_sensitivity",
+        "activation_bits_sensitivity",
+    }
 
 
 def test_page_has_a_row_per_variant_and_finished_runs_are_kept(tmp_path):
