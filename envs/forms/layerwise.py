@@ -15,6 +15,7 @@ from lrmp.envs.rendering.episode_renderer import RENDER_MODES, EpisodeRenderer
 from lrmp.envs.rendering.episode_view import EpisodeView
 from lrmp.envs.scoring.dynamics import Dynamics
 from lrmp.envs.scoring.features import Feature
+from lrmp.envs.scoring.layer_lookup import LayerEntry
 from lrmp.envs.scoring.observation import Observation, running_features, shown_features
 from lrmp.envs.scoring.observation_table import ObservationTable, describe_elements
 from lrmp.envs.scoring.outcome import Outcome
@@ -196,6 +197,9 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
 
         self.observation_space = spaces.Box(0.0, 1.0, (len(self.feature_names),), np.float32)
         self.action_space = action_space(self.task.space, discrete)
+        self._plain_settings: list[list[int]] = self.dynamics.plain.tolist()
+        self._plain_cycles: list[int] = self.dynamics.start_cycles.tolist()
+        self._plain_tiles: list[int] = self.dynamics.start_tiles.tolist()
         self._step: int | None = None  # None: reset needed
         self.outcome: Outcome | None = None  # of the last finished episode
 
@@ -217,17 +221,15 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         super().reset(seed=seed)
         if options:
             raise TaskError(f"Expected no reset options, got {sorted(map(str, options))}.")
-        dynamics = self.dynamics
-        self._settings: list[list[int]] = dynamics.plain.tolist()
-        self._layer_cycles: list[int] = dynamics.start_cycles.tolist()
-        self._plain_tiles: list[int] = dynamics.start_tiles.tolist()
-        self._tiles = int(dynamics.start_tiles.sum())
-        self._cycles = int(dynamics.start_cycles.sum())
-        self._spent = dynamics.start_spent
+        self._settings = self._plain_settings.copy()
+        self._layer_cycles = self._plain_cycles.copy()
+        self._tiles, self._cycles = sum(self._plain_tiles), sum(self._plain_cycles)
+        self._spent = self.dynamics.start_spent
         self._rewarded = 0.0
         self._step = 0
         self.outcome = None
-        return self._observe(0, self._settings[0]), {}
+        plain = self.dynamics.lookup(0, self._settings[0])
+        return self._observe(0, plain.features), {}
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Decide the setting of the next layer.
@@ -249,9 +251,10 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         layer, dynamics = self._step, self.dynamics
         setting, before = self._decode(layer, action), self._settings[layer]
         self._settings[layer] = setting
-        terminated = layer + 1 == len(dynamics)
+        entry = dynamics.lookup(layer, setting)
+        terminated = layer + 1 == len(self._settings)
         try:
-            spent, outcome, score = self._spend(layer, setting), None, 0.0
+            spent, outcome, score = self._spend(entry), None, 0.0
             if terminated or self.dense:
                 drop = None if dynamics.has_table else spent
                 outcome = dynamics.outcome(np.array(self._settings), drop)
@@ -259,10 +262,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         except Exception:  # the episode stays where it was
             self._settings[layer] = before
             raise
-        info: dict[str, Any] = {
-            knob.name: knob.numbers[place]
-            for knob, place in zip(dynamics.space.knobs, setting, strict=True)
-        }
+        info: dict[str, Any] = {**entry.numbers}
         reward = 0.0
         if outcome is not None:
             reward = score - self._rewarded
@@ -272,14 +272,12 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
             self.outcome = outcome
             info |= outcome.info
         self._spent = spent
-        lookup = dynamics.lookup
-        cycles = lookup.cycles(layer, setting)
-        self._tiles += lookup.tiles(layer, setting) - self._plain_tiles[layer]
-        self._cycles += cycles - self._layer_cycles[layer]
-        self._layer_cycles[layer] = cycles
+        self._tiles += entry.tiles - self._plain_tiles[layer]
+        self._cycles += entry.cycles - self._plain_cycles[layer]
+        self._layer_cycles[layer] = entry.cycles
         self._step = None if terminated else layer + 1
         shown = layer if terminated else layer + 1
-        return self._observe(shown, setting), reward, terminated, False, info
+        return self._observe(shown, entry.features), reward, terminated, False, info
 
     def render(self) -> str | Frame | None:
         """Show how the episode stands.
@@ -317,11 +315,11 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         """
         return describe_elements(self.task.space, self.feature_names)
 
-    def _spend(self, layer: int, setting: list[int]) -> float:
+    def _spend(self, entry: LayerEntry) -> float:
         """Return the accuracy spent once a layer has a setting."""
         if not self.dynamics.has_table:
             return self.dynamics.drop(np.array(self._settings))
-        return self._spent + self.dynamics.lookup.spent_beyond_plain(layer, setting)
+        return self._spent + entry.spent_beyond_plain
 
     def _decode(self, layer: int, action: Action) -> list[int]:
         """Turn an action into a setting, or say what is wrong with it."""
@@ -330,12 +328,12 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
             raise ActionError(f"Expected an action in {self.action_space}, got {action!r}.")
         return setting
 
-    def _observe(self, layer: int, setting: list[int]) -> Observation:
-        """Describe a layer and the state after the last decision, of the given setting."""
-        described, dynamics = self._shown.layers[layer], self.dynamics
+    def _observe(self, layer: int, setting: tuple[float, ...]) -> Observation:
+        """Describe a layer and the state after the last decision, of the given scaled setting."""
+        described = self._shown.layers[layer]
         running = (
-            *dynamics.lookup.knob_features(setting),
-            *dynamics.totals(self._tiles, self._spent, self._cycles, max(self._layer_cycles)),
+            *setting,
+            *self.dynamics.totals(self._tiles, self._spent, self._cycles, max(self._layer_cycles)),
         )
         observation = np.empty(len(described) + len(running), np.float32)
         observation[: len(described)] = described

@@ -113,7 +113,7 @@ class Dynamics:
     def lookup(self) -> LayerLookup:
         """What a layer takes in a setting, for one episode."""
         spent = [] if self._table is None else self._beyond_plain
-        return LayerLookup(self.space.sizes, self._tiles, self._cycles, spent)
+        return LayerLookup(self.space, self._tiles, self._cycles, spent)
 
     def amounts(self, layers: IntArray, settings: IntArray) -> tuple[IntArray, IntArray]:
         """Count what layers take with one copy.

@@ -1,16 +1,37 @@
 """What layers take in a setting, as Python numbers: for one episode, step by step."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from lrmp.hardware.cost.setting_table import SettingTable
+from lrmp.hardware.space.design_space import DesignSpace
+
+MOST_REMEMBERED = 2**14
+
+
+class LayerEntry(NamedTuple):
+    """A layer in a setting.
+
+    Attributes:
+        tiles: Of one copy.
+        cycles: With one copy.
+        spent_beyond_plain: What the setting adds to the accuracy spent by the plain one.
+        features: The setting scaled to 0..1, as ``knob_features`` of observations does.
+        numbers: The setting by the names of the knobs, as infos have it.
+    """
+
+    tiles: int
+    cycles: int
+    spent_beyond_plain: float
+    features: tuple[float, ...]
+    numbers: dict[str, int]
 
 
 class LayerLookup:
-    """Tables of tiles, cycles and accuracy, read one layer at a time.
+    """Tables of tiles, cycles and accuracy, read one layer at a time; what was read is remembered.
 
     Args:
-        sizes: How many values the knobs have.
+        space: The knobs.
         tiles: Of one copy of every layer.
         cycles: Of every layer with one copy.
         spent_beyond_plain: What settings add to the accuracy spent by the plain one; tables to sum.
@@ -18,46 +39,52 @@ class LayerLookup:
 
     def __init__(
         self,
-        sizes: tuple[int, ...],
+        space: DesignSpace,
         tiles: SettingTable[Any],
         cycles: SettingTable[Any],
         spent_beyond_plain: Sequence[SettingTable[Any]],
     ) -> None:
+        self._space = space
         self._tiles, self._cycles, *self._spent = (
-            (table.values.tolist(), _strides(table.axes, sizes))
+            (table.values.tolist(), _strides(table.axes, space.sizes))
             for table in (tiles, cycles, *spent_beyond_plain)
         )
-        self._most = [max(size - 1, 1) for size in sizes]
+        self._found: dict[tuple[int, ...], LayerEntry] = {}
 
-    def tiles(self, layer: int, setting: Sequence[int]) -> int:
-        """Return the tiles of one copy of a layer."""
-        rows, strides = self._tiles
-        tiles: int = rows[layer][_place(strides, setting)]
-        return tiles
+    def __call__(self, layer: int, setting: Sequence[int]) -> LayerEntry:
+        """Look a layer up.
 
-    def cycles(self, layer: int, setting: Sequence[int]) -> int:
-        """Return the cycles of a layer with one copy."""
-        rows, strides = self._cycles
-        cycles: int = rows[layer][_place(strides, setting)]
-        return cycles
+        Args:
+            layer: Its number.
+            setting: Places of values, K of them.
 
-    def spent_beyond_plain(self, layer: int, setting: Sequence[int]) -> float:
-        """Return what a setting of a layer adds to the accuracy spent."""
-        spent: float = 0.0
+        Returns:
+            What it takes; the same object for the same setting.
+        """
+        key = (layer, *setting)
+        entry = self._found.get(key)
+        if entry is None:
+            if len(self._found) >= MOST_REMEMBERED:
+                self._found.clear()
+            entry = self._found[key] = self._look_up(layer, setting)
+        return entry
+
+    def _look_up(self, layer: int, setting: Sequence[int]) -> LayerEntry:
+        spent = 0.0
         for rows, strides in self._spent:
             spent += rows[layer][_place(strides, setting)]
-        return spent
-
-    def knob_features(self, setting: Sequence[int]) -> list[float]:
-        """Scale a setting to 0..1, as ``knob_features`` of observations does."""
-        return [place / most for place, most in zip(setting, self._most, strict=True)]
+        knobs = list(zip(self._space.knobs, setting, strict=True))
+        return LayerEntry(
+            tiles=self._tiles[0][layer][_place(self._tiles[1], setting)],
+            cycles=self._cycles[0][layer][_place(self._cycles[1], setting)],
+            spent_beyond_plain=spent,
+            features=tuple(place / max(len(knob) - 1, 1) for knob, place in knobs),
+            numbers={knob.name: knob.numbers[place] for knob, place in knobs},
+        )
 
 
 def _place(strides: list[tuple[int, int]], setting: Sequence[int]) -> int:
-    place = 0
-    for axis, stride in strides:
-        place += setting[axis] * stride
-    return place
+    return sum(setting[axis] * stride for axis, stride in strides)
 
 
 def _strides(axes: tuple[int, ...], sizes: tuple[int, ...]) -> list[tuple[int, int]]:

@@ -87,4 +87,4 @@ class BudgetProjection(SettingChoice, RecordConstructorArgs):
         return list(product(*rows))
 
     def _tiles(self, layer: int, setting: Setting) -> int:
-        return self.dynamics.lookup.tiles(layer, setting)
+        return self.dynamics.lookup(layer, setting).tiles
