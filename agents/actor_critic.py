@@ -20,8 +20,20 @@ def start_near_zero(layer: nn.Linear) -> None:
     nn.init.uniform_(layer.bias, -LAST_LAYER, LAST_LAYER)
 
 
+def squash(logits: torch.Tensor) -> torch.Tensor:
+    """Turn logits into actions.
+
+    Args:
+        logits: Of where in the interval the action lies, any shape.
+
+    Returns:
+        In -1..1, same shape: the sigmoid, stretched from 0..1, or tanh of half the logits.
+    """
+    return torch.tanh(logits / 2)
+
+
 class Actor(PolicyModule):
-    """Deterministic policy: state - hidden - hidden - action, ReLU, sigmoid at the end.
+    """Deterministic policy: state - hidden - hidden - action, ReLU, squashed at the end.
 
     Args:
         observation_size: Elements of an observation.
@@ -50,12 +62,12 @@ class Actor(PolicyModule):
             observation: Shape (..., observation_size).
 
         Returns:
-            Actions in 0..1, shape (..., action_size).
+            Actions in -1..1, shape (..., action_size).
         """
-        return torch.sigmoid(self.logits(observation))
+        return squash(self.logits(observation))
 
     def logits(self, observation: torch.Tensor) -> torch.Tensor:
-        """Return the actions before the sigmoid; see ``forward``."""
+        """Return the actions before they are squashed; see ``forward``."""
         x = F.relu(self.fc1(observation))
         x = F.relu(self.fc2(x))
         logits: torch.Tensor = self.fc3(x)

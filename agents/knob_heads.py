@@ -68,6 +68,6 @@ def middles(places: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
         sizes: How many values the K knobs have.
 
     Returns:
-        Middles of their intervals in 0..1, same shape.
+        Middles of their intervals in -1..1, same shape.
     """
-    return (places.float() + 0.5) / torch.tensor(sizes)
+    return (2 * places.float() + 1) / torch.tensor(sizes) - 1

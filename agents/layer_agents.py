@@ -99,7 +99,7 @@ class LayerAgents(PolicyModule):
             observation: Of all layers, shape (L, observation_size).
 
         Returns:
-            Shape (L, K), in 0..1.
+            Shape (L, K), in -1..1.
 
         Raises:
             PolicyError: If the observations have another size, or there are other agents.

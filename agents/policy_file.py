@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
-from torch import nn
+from torch import device, nn
 
 from lrmp.agents.tensor_file import read_tensors
 from lrmp.errors import ForeignTextError, PolicyError
@@ -57,7 +57,7 @@ class PolicyModule(nn.Module, ABC):
             observation: Shape (observation_size,).
 
         Returns:
-            Shape (action_size,), in 0..1.
+            Shape (action_size,), in -1..1.
 
         Raises:
             PolicyError: If the observation has another size.
@@ -107,7 +107,7 @@ class PolicyModule(nn.Module, ABC):
                 if not 0 <= min(counts) <= max(counts) <= MAX_SETTING:
                     raise ValueError(f"{name} is not from 0 to {MAX_SETTING}")
             # On no device first, so that settings cost no more memory than the file has weights.
-            with torch.device("meta"), warnings.catch_warnings():
+            with device("meta"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that nothing is initialised there
                 expected = cls(**settings).state_dict()
             _check_fit(expected, weights)

@@ -1,4 +1,4 @@
-"""Exploration around an action in 0..1: the truncated normal distribution."""
+"""Exploration around an action in -1..1: the truncated normal distribution."""
 
 import numpy as np
 import torch
@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 def truncated_normal(
     mean: NDArray[np.float32], sigma: float, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Draw from normal distributions cut to 0..1.
+    """Draw from normal distributions cut to -1..1.
 
     Args:
-        mean: Centres, in 0..1.
+        mean: Centres, in -1..1.
         sigma: Standard deviation before the cut.
         rng: Source of randomness.
 
@@ -19,8 +19,8 @@ def truncated_normal(
         Same shape as ``mean``.
     """
     center = torch.from_numpy(mean.astype(np.float64))
-    low, high = torch.special.ndtr(-center / sigma), torch.special.ndtr((1 - center) / sigma)
+    low, high = (torch.special.ndtr((end - center) / sigma) for end in (-1, 1))
     quantile = low + torch.from_numpy(rng.random(mean.shape)) * (high - low)
     sample = center + sigma * torch.special.ndtri(quantile)
-    drawn: NDArray[np.float64] = sample.clamp(0, 1).numpy()
+    drawn: NDArray[np.float64] = sample.clamp(-1, 1).numpy()
     return drawn.astype(np.float32)

@@ -1,12 +1,13 @@
 """Frozen dataclasses whose fields are NumPy arrays: read-only, comparable, hashable."""
 
 from dataclasses import fields
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 IntArray = NDArray[np.int64]
+Array = TypeVar("Array", bound=NDArray[Any])
 
 
 def read_only(values: ArrayLike) -> IntArray:
@@ -18,7 +19,18 @@ def read_only(values: ArrayLike) -> IntArray:
     Returns:
         A new array with ``writeable`` off.
     """
-    array = np.array(values, dtype=np.int64)
+    return locked(np.array(values, dtype=np.int64))
+
+
+def locked(array: Array) -> Array:
+    """Switch writing off.
+
+    Args:
+        array: Changed in place.
+
+    Returns:
+        The same array.
+    """
     array.flags.writeable = False
     return array
 
@@ -28,6 +40,24 @@ class FrozenArrays:
 
     Use as ``@dataclass(frozen=True, eq=False) class X(FrozenArrays)``.
     """
+
+    @classmethod
+    def trusted(cls, **values: Any) -> Self:
+        """Make one of values that have been checked already.
+
+        Args:
+            **values: Every field without a default. Arrays are of the field's type and are not
+                copied; writing is switched off.
+
+        Returns:
+            The same as from the constructor, which would check them again.
+        """
+        made = object.__new__(cls)
+        for value in values.values():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+        made.__dict__.update(values)
+        return made
 
     def __eq__(self, other: object) -> bool:
         if other is self:

@@ -151,7 +151,7 @@ _MALFORMED = (
     OverflowError,
     RecursionError,
 )
-_REALS = ("reward", "gain", "accuracy_drop", "test_accuracy_drop", "replay_wall_time_s")
+_REALS = ("score", "gain", "accuracy_drop", "test_accuracy_drop", "replay_wall_time_s")
 
 
 def _wrong_value(entry: Entry) -> str | None:

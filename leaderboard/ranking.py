@@ -1,5 +1,6 @@
-"""Ranking: agents by the interquartile mean of their seeds' rewards, task by task."""
+"""Ranking: agents by the interquartile mean of their seeds' scores, task by task."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
@@ -7,13 +8,16 @@ from typing import Any
 
 from lrmp.baselines.study.statistics import interquartile_mean
 from lrmp.envs.records.record import TrainedOn
-from lrmp.envs.scoring.reward import FORMULA
+from lrmp.envs.scoring.reward import SCORE_FORMULA
 from lrmp.envs.task.task import TASKS, load_task
 from lrmp.leaderboard.entry import Entry
 from lrmp.printable import printable
 
-REWARD_FORMULA = f"reward = {FORMULA}"
-SCORE_FORMULA = "score = interquartile mean of the rewards of an agent's seeds"
+DESIGN_SCORE = f"score of a design = {SCORE_FORMULA}"
+AGENT_SCORE = (
+    "score of an agent = interquartile mean over its seeds; a seed without a score counts as 0, "
+    "the plain design"
+)
 ESTIMATES = "Estimates: the accuracy of these tasks was not measured on their networks"
 
 _TITLES: dict[TrainedOn, str] = {
@@ -24,7 +28,7 @@ _TITLES: dict[TrainedOn, str] = {
 
 @dataclass(frozen=True)
 class RankedAgent:
-    """An agent's place on one task. Its best design is the one with the highest reward.
+    """An agent's place on one task. Its best design is the one with the highest score.
 
     Attributes:
         task: Task id.
@@ -33,15 +37,17 @@ class RankedAgent:
         trained_on: Searches per instance and generalising agents are ranked apart.
         rank: From 1.
         agent: Name.
-        score: Interquartile mean of the rewards over seeds.
+        score: Interquartile mean over seeds; one without a score counts as the plain design, 0.
         seeds: How many.
-        best_reward: Reward of the best design.
+        best_score: Score of the best design; None if no seed has one.
         best_gain: Its baseline / design, of what the task minimises.
         best_accuracy_drop: Its drop in percentage points, as searches see it.
         best_test_accuracy_drop: Its drop on images no search has seen, or None without such.
         evaluated_designs: Designs scored, the most of any seed. Self-reported.
         accuracy: ``"network"``, ``"table"`` or ``"table (estimate)"``.
         accuracy_is_estimate: Whether it was not measured on the network itself.
+        accuracy_holds: Whether drops were found to be the network's on designs that optimisers
+            pick; None for another definition of the task than today's.
         code: Address of the code of the best design, or None.
         best_sha256: Content hash of the best design's record.
     """
@@ -54,13 +60,14 @@ class RankedAgent:
     agent: str
     score: float
     seeds: int
-    best_reward: float
+    best_score: float | None
     best_gain: float
     best_accuracy_drop: float
     best_test_accuracy_drop: float | None
     evaluated_designs: int
     accuracy: str
     accuracy_is_estimate: bool
+    accuracy_holds: bool | None
     code: str | None
     best_sha256: str
 
@@ -87,7 +94,7 @@ def rank(entries: Sequence[Entry]) -> list[RankedAgent]:
         groups.setdefault((board, record.agent), []).append(entry)
     boards: dict[_Board, list[tuple[float, int, list[Entry]]]] = {}
     for (board, _), seeds in groups.items():
-        score = interquartile_mean([e.replay.claim.reward for e in seeds])
+        score = interquartile_mean([e.replay.claim.score or 0.0 for e in seeds])
         boards.setdefault(board, []).append((-score, seeds[-1].number, seeds))
     return [
         _ranked(board, place, -negative_score, seeds)
@@ -107,7 +114,7 @@ def format_ranking(ranked: Sequence[RankedAgent]) -> str:
         heading of their own; no newline at the end.
     """
     note = "accuracy drops in percentage points; the number of designs is self-reported"
-    blocks = [f"{REWARD_FORMULA}\n{SCORE_FORMULA}\n{note}"]
+    blocks = [f"{DESIGN_SCORE}\n{AGENT_SCORE}\n{note}"]
     if not ranked:
         blocks.append("No entries.")
     for is_estimate, section in groupby(ranked, key=lambda agent: agent.accuracy_is_estimate):
@@ -129,8 +136,8 @@ def to_json(ranked: Sequence[RankedAgent]) -> dict[str, Any]:
         The formulas and lists of agents, in order: on measured tasks, and on estimates.
     """
     return {
-        "reward": REWARD_FORMULA,
-        "score": SCORE_FORMULA,
+        "design_score": DESIGN_SCORE,
+        "agent_score": AGENT_SCORE,
         "agents": [asdict(agent) for agent in ranked if not agent.accuracy_is_estimate],
         "agents_on_estimates": [asdict(agent) for agent in ranked if agent.accuracy_is_estimate],
     }
@@ -150,6 +157,10 @@ class _Board:
         return self.task in TASKS and load_task(self.task).fingerprint == self.fingerprint
 
     @property
+    def accuracy_holds(self) -> bool | None:
+        return load_task(self.task).accuracy_holds if self.is_current else None
+
+    @property
     def order(self) -> tuple[bool, str, bool, str, bool]:
         trained = self.trained_on != "this-task"
         return self.is_estimate, self.task, not self.is_current, self.fingerprint, trained
@@ -158,7 +169,10 @@ class _Board:
 def _title(agent: RankedAgent) -> str:
     title = f"{agent.task}: {_TITLES[agent.trained_on]}"
     if agent.is_current:
-        return title
+        if agent.accuracy_holds:
+            return title
+        misses = "; ".join(load_task(agent.task).accuracy_misses)
+        return f"{title}, by a table not found to hold on optimised designs: {misses}"
     return (
         f"{title}, under another definition of the task than this lrmp's: fingerprint "
         f"{agent.task_fingerprint[:16]}..., not comparable"
@@ -166,7 +180,7 @@ def _title(agent: RankedAgent) -> str:
 
 
 def _ranked(board: _Board, place: int, score: float, seeds: Sequence[Entry]) -> RankedAgent:
-    best = max(seeds, key=lambda e: e.replay.claim.reward)  # the earliest of equals
+    best = max(seeds, key=_score)  # the earliest of equals
     replay, record = best.replay, best.replay.record
     return RankedAgent(
         task=board.task,
@@ -177,16 +191,22 @@ def _ranked(board: _Board, place: int, score: float, seeds: Sequence[Entry]) -> 
         agent=record.agent,
         score=score,
         seeds=len(seeds),
-        best_reward=replay.claim.reward,
+        best_score=replay.claim.score,
         best_gain=replay.claim.gain,
         best_accuracy_drop=replay.claim.accuracy_drop,
         best_test_accuracy_drop=replay.test_accuracy_drop,
         evaluated_designs=max(e.replay.record.evaluated_designs for e in seeds),
         accuracy=replay.accuracy_label,
         accuracy_is_estimate=board.is_estimate,
+        accuracy_holds=board.accuracy_holds,
         code=record.code,
         best_sha256=best.sha256,
     )
+
+
+def _score(entry: Entry) -> float:
+    score = entry.replay.claim.score
+    return -math.inf if score is None else score
 
 
 _HEADER = (
@@ -194,7 +214,7 @@ _HEADER = (
     "agent",
     "score",
     "seeds",
-    "best reward",
+    "best score",
     "gain",
     "drop",
     "test drop",
@@ -212,7 +232,7 @@ def _cells(agent: RankedAgent) -> tuple[str, ...]:
         agent.agent,
         f"{agent.score:.4f}",
         str(agent.seeds),
-        f"{agent.best_reward:.4f}",
+        "-" if agent.best_score is None else f"{agent.best_score:.4f}",
         f"{agent.best_gain:.3f}x",
         f"{agent.best_accuracy_drop:.2f}",
         "-" if test_drop is None else f"{test_drop:.2f}",

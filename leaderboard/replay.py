@@ -83,14 +83,15 @@ def _replay(record: Record, deterministic_limit: float) -> Replay:
     design = record.design_for(task)
     problem = _problem(task, design)
     report = task.cost_model.evaluate(design)
-    if report.tiles > task.budget:
+    tiles = int(task.cost_model.tiles_at_once(design.settings, design.replication))
+    if tiles > task.budget:
         raise RecordError(
             f"expected a design of at most {task.budget} tiles, the budget of {task.id}, got "
-            f"{report.tiles} tiles. Take the copies from the oracle."
+            f"{tiles} tiles. Take the copies from the oracle."
         )
-    drop = task.accuracy.drop(design)
+    divergence = task.accuracy.divergence(design)
     submitted = Replication.checked(problem, design.replication, NO_BOUND, wall_time_s=0.0)
-    claim = Claim.of(Outcome(task, design, submitted, report, drop))
+    claim = Claim.of(Outcome(task, design, submitted, divergence))
     if differences := record.agrees_with(claim):
         raise RecordError(
             f"{'; '.join(differences)}. Claims are replayed: submit the numbers that "

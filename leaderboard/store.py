@@ -42,7 +42,7 @@ _SCHEMA = (
         seed INTEGER NOT NULL,
         record TEXT NOT NULL,                      -- canonical JSON, as submitted
         sha256 TEXT NOT NULL,                      -- of that
-        reward REAL NOT NULL,
+        score REAL,                                -- NULL beyond the allowed drop
         gain REAL NOT NULL,
         accuracy_drop REAL NOT NULL,               -- percentage points
         latency_cycles INTEGER NOT NULL,

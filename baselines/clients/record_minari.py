@@ -46,13 +46,13 @@ def record(
         )
     best = optimum.design.settings
     rng = np.random.default_rng(seed)
-    env = gym.make(f"lrmp:{task.id}", discrete=True)
-    # Infos stay out: the last step's hold a design and a report, which HDF5 cannot.
-    collector = minari.DataCollector(env, record_infos=False)
+    env = gym.make(f"lrmp:{task.id}", discrete="flat")  # d3rlpy takes no MultiDiscrete
+    collector = minari.DataCollector(env, record_infos=True)
     for episode in range(episodes):
         collector.reset(seed=seed + episode)
         random = rng.integers(0, task.space.sizes, best.shape)
-        for action in np.where(rng.random((len(best), 1)) < noise, random, best):
+        played = np.where(rng.random((len(best), 1)) < noise, random, best)
+        for action in np.ravel_multi_index(tuple(played.T), task.space.sizes):
             collector.step(action)
     dataset = collector.create_dataset(
         dataset_id=dataset_id,

@@ -18,11 +18,13 @@ from tqdm import tqdm
 
 from lrmp.baselines.learners import ddpg
 from lrmp.baselines.running.command import check_counts
+from lrmp.baselines.running.design_tally import best_so_far
 from lrmp.baselines.running.run_directory import RunDirectory
 from lrmp.baselines.searchers import random_search, uniform
 from lrmp.baselines.study.statistics import bootstrap_interval, interquartile_mean, interval_band
-from lrmp.envs.records.record import library_versions
-from lrmp.envs.scoring.reward import FORMULA
+from lrmp.envs.records.record import Claim, library_versions
+from lrmp.envs.scoring.outcome import evaluate
+from lrmp.envs.scoring.reward import SCORE_FORMULA
 from lrmp.envs.task.task import load_task
 from lrmp.plotting.design_plot import new_figure
 from lrmp.whole_file import replacing, write_whole
@@ -117,8 +119,11 @@ def summarise(runs: list[RunDirectory]) -> dict[str, Any]:
         "seeds": len(runs),
         "evaluated_designs": max(record["evaluated_designs"] for record in records),
     }
-    for name in ("reward", "gain", "accuracy_drop"):
-        values = [record["claim"][name] for record in records]
+    # A run without a score has the plain design, as on the leaderboard.
+    plain = vars(Claim.of(evaluate(records[0]["task"])))
+    claims = [plain if r["claim"]["score"] is None else r["claim"] for r in records]
+    for name in ("score", "gain", "accuracy_drop"):
+        values = [claim[name] for claim in claims]
         summary[name] = {
             "values": values,
             "iqm": interquartile_mean(values),
@@ -138,12 +143,12 @@ def format_table(summary: dict[str, dict[str, Any]]) -> str:
         One row per agent, the best first; no newline at the end.
     """
     lines = [
-        "| agent | seeds | designs | best reward | gain | accuracy drop (points) |",
+        "| agent | seeds | designs | best score | gain | accuracy drop (points) |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for agent, row in sorted(summary.items(), key=lambda item: -item[1]["reward"]["iqm"]):
+    for agent, row in sorted(summary.items(), key=lambda item: -item[1]["score"]["iqm"]):
         cells = [agent, str(row["seeds"]), str(row["evaluated_designs"])]
-        for name, digits in (("reward", 3), ("gain", 2), ("accuracy_drop", 2)):
+        for name, digits in (("score", 3), ("gain", 2), ("accuracy_drop", 2)):
             text = f"{row[name]['iqm']:.{digits}f}"
             if row[name]["interval_95"] is not None:
                 low, high = row[name]["interval_95"]
@@ -173,7 +178,7 @@ Accuracy drop from the {task.accuracy_label}: {task.accuracy.provenance}.
 
 {table}
 
-![Best reward so far against evaluated designs](comparison.png)
+![Best score so far against evaluated designs](comparison.png)
 
 Made by
 
@@ -188,7 +193,7 @@ seeds' values and the versions are in [comparison.json](comparison.json).
 
 
 def plot_comparison(env_id: str, runs: dict[str, list[RunDirectory]], path: Path) -> None:
-    """Draw the best reward so far against evaluated designs, and save it.
+    """Draw the best score so far against evaluated designs, and save it.
 
     Args:
         env_id: For the title.
@@ -197,9 +202,9 @@ def plot_comparison(env_id: str, runs: dict[str, list[RunDirectory]], path: Path
     """
     figure = new_figure(8, 4.5)
     axes = figure.subplots()
-    ends = []
+    ends, allowed_drop = [], load_task(env_id).allowed_drop
     for agent, finished in runs.items():
-        curves = [np.maximum.accumulate(run.rewards()) for run in finished]
+        curves = [best_so_far(run.episodes(), allowed_drop) for run in finished]
         if agent == "uniform":
             axes.axhline(curves[0][-1], color=COLORS[agent], linestyle="--", label=f"best {agent}")
             ends.append(curves[0][-1])
@@ -212,10 +217,9 @@ def plot_comparison(env_id: str, runs: dict[str, list[RunDirectory]], path: Path
         if len(curves) > 1:
             low, high = interval_band(table)
             axes.fill_between(designs, low, high, color=COLORS[agent], alpha=0.2, linewidth=0)
-    floor = min(0.0, *(run.rewards()[0] for run in runs["ddpg"]))
-    axes.set_ylim(min(max(floor, -1.0), min(ends) - 0.5), max(ends) + 0.5)
+    axes.set_ylim(min(0.0, min(ends) - 0.5), max(ends) + 0.5)
     axes.set_xlabel("evaluated designs")
-    axes.set_ylabel(f"best reward so far\n{FORMULA}")
+    axes.set_ylabel(f"best score so far\n{SCORE_FORMULA}")
     axes.set_title(f"{env_id}: interquartile mean, 95 % interval")
     axes.legend(loc="lower right", fontsize="small")
     axes.spines[["top", "right"]].set_visible(False)

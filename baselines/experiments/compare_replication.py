@@ -60,7 +60,7 @@ def problems_of(task: TaskLike) -> list[ReplicationProblem]:
     ]
     while len(designs) < 3 + RANDOM_DESIGNS:
         drawn = task.space.sample(rng, layers)
-        if task.cost_model.tiles_per_copy(drawn).sum() <= task.budget:
+        if task.cost_model.tiles_at_once(drawn) <= task.budget:
             designs.append(drawn)
     optimum = stored_optimum(task)
     if optimum is not None:

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import gymnasium as gym
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from stable_baselines3 import PPO
+from stable_baselines3.common.env_util import make_vec_env
 from tqdm import tqdm
 
-from lrmp.baselines.clients.learning_curves import LearningCurves
-from lrmp.baselines.clients.train_sb3 import train_ppo
+from lrmp.baselines.experiments.learning_curves import LearningCurves
 from lrmp.baselines.running.command import check_counts
 from lrmp.baselines.study.statistics import bootstrap_interval, interquartile_mean
 from lrmp.envs.task.task import load_task
@@ -102,14 +105,47 @@ def ablate(args: Args) -> str:
     runs = [(seed, variant) for seed in range(1, args.seeds + 1) for variant in VARIANTS]
     missing = [(seed, variant) for seed, variant in runs if seed not in done.get(variant, {})]
     for seed, variant in tqdm(missing, desc="ablation", unit="run"):
-        _, returns = train_ppo(
-            args.env_id, seed=seed, episodes=args.episodes, features=features_of(variant, shown)
-        )
+        returns = train(args, seed, features_of(variant, shown))
         curves.add(variant, seed, returns)
     curves.plot(args.out / "ablation.png", args.env_id)
     table = format_table(curves.last_returns(), shown)
     write_whole(args.out / "ablation.md", format_page(args, table))
     return table
+
+
+def train(args: Args, seed: int, features: list[str]) -> NDArray[np.float64]:
+    """Train PPO on discrete actions and the sparse reward.
+
+    Args:
+        args: Task and episodes, which are rounded up to whole rollouts of an episode of each of 32
+            environments.
+        seed: Fixes the run.
+        features: What of the observation is seen.
+
+    Returns:
+        The return of every episode in order.
+    """
+    task = load_task(args.env_id)
+    layers, num_envs = len(task.network), 32
+    envs = make_vec_env(
+        f"lrmp:{task.id}",
+        num_envs,
+        seed=seed,
+        env_kwargs={"discrete": True, "features": features},
+    )
+    agent = PPO(
+        "MlpPolicy",
+        envs,
+        n_steps=layers,
+        batch_size=layers * num_envs,
+        learning_rate=2e-3,
+        gamma=1.0,
+        seed=seed,
+        device="cpu",
+    )
+    agent.learn(args.episodes * layers)
+    returns: NDArray[np.float64] = np.array(envs.env_method("get_episode_rewards")).T.reshape(-1)
+    return returns
 
 
 def format_table(last_returns: dict[str, list[float]], shown: tuple[str, ...]) -> str:

@@ -7,16 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
-from lrmp.accuracy.model.table import TableAccuracy
-from lrmp.baselines.experiments.optimum import chosen_settings, joint_problem
 from lrmp.envs.records.record import library_versions
 from lrmp.envs.scoring.outcome import evaluate_settings
+from lrmp.envs.scoring.table_optimum import chosen_settings, joint_problem
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.envs.task.optimum import stored_optimum
-from lrmp.envs.task.task import Task
 from lrmp.errors import InfeasibleAccuracyError, RunError
 from lrmp.foreign_file import read_foreign_text
 from lrmp.foreign_text import parse_json
@@ -24,7 +21,7 @@ from lrmp.hardware.cost.cost_report import Objective
 from lrmp.hardware.space.design import Design
 from lrmp.plotting.design_plot import new_figure
 from lrmp.solvers.joint.options import JointOptions
-from lrmp.solvers.joint.problem import JointOptimum, JointProblem
+from lrmp.solvers.joint.problem import JointOptimum
 from lrmp.solvers.joint.solve import solve_joint
 from lrmp.solvers.joint.sum import SumSearch
 from lrmp.solvers.replication.exact import solve_exact
@@ -92,20 +89,9 @@ def best_within(task: TaskLike, allowance: float) -> JointOptimum | None:
     """
     task = find_task(task)
     try:
-        return solve_joint(_limited(task, allowance))
+        return solve_joint(joint_problem(task.with_tenant(allowed_drop=allowance), math.inf))
     except InfeasibleAccuracyError:
         return None
-
-
-def _limited(task: Task, allowance: float) -> JointProblem:
-    posed, accuracy = joint_problem(task), task.accuracy
-    assert isinstance(accuracy, TableAccuracy)  # joint_problem refuses others
-    drop_of = accuracy.drop_map
-
-    def penalty(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.where(drop_of(sums) > allowance, math.inf, 0.0)
-
-    return replace(posed, accuracy=(replace(posed.accuracy[0], penalty=penalty),))
 
 
 def uniform_settings(task: TaskLike) -> list[dict[str, Any]]:
@@ -181,7 +167,7 @@ def energy_against_latency(task: TaskLike) -> list[dict[str, float]]:
         front's convex hull.
     """
     task = find_task(task)
-    posed, model = _limited(replace(task, objective="edp"), task.allowed_drop), task.cost_model
+    posed, model = joint_problem(replace(task, objective="edp"), math.inf), task.cost_model
     baseline = {goal: model.baseline.cost(goal) for goal in GOALS}
     scale = baseline["latency"] / baseline["energy"]
     options = JointOptions.of(posed)

@@ -5,45 +5,44 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.baselines.running.command import exit_codes
-from lrmp.baselines.searchers.additive_table import additive_tables
 from lrmp.baselines.searchers.tree_search import search_tree
+from lrmp.envs.scoring.best_constant import best_constant
 from lrmp.envs.scoring.outcome import evaluate_settings
-from lrmp.envs.scoring.reward import penalty
-from lrmp.envs.scoring.workload_outcome import baseline_cost, score_workload, workload_problem
+from lrmp.envs.scoring.reward import REWARD_FORMULA, score_text
+from lrmp.envs.scoring.table_optimum import table_optimum
 from lrmp.envs.task.custom_task import TaskLike, find_task
-from lrmp.envs.task.optimum import Optimum
+from lrmp.envs.task.optimum import EASY, Optimum
 from lrmp.envs.task.task import TASKS, load_task
 from lrmp.errors import RunError
-from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.solvers.joint.accuracy_terms import AccuracyTerms
-from lrmp.solvers.joint.floats import Floats
-from lrmp.solvers.joint.problem import JointProblem
-from lrmp.solvers.joint.solve import LOGARITHM, solve_joint
-from lrmp.solvers.replication.problem import ReplicationProblem
+from lrmp.solvers.joint.solve import LOGARITHM
 from lrmp.whole_file import write_whole
 
 PAGE = """\
 # The proven optimum of every task
 
-The return that every agent is measured against: the `reward_threshold` of the environment and 1 on
-the scale of `lrmp.envs.Optimum.normalised`, with 0 for the plain 8-bit chip. `lrmp optimum
-LRMP-ResNet18-v0` prints a design with its bound and the solver's log, `--plot` draws it, `--solve`
-finds and proves it anew.
+The score that every agent is measured against: `ln(gain)` of the best design within the allowed
+drop, the `reward_threshold` of the environment, and 1 on the scale of
+`lrmp.envs.Optimum.normalised`, whose 0 is the best *constant*: one setting for all layers, the best
+of all within the allowed drop, which anybody finds in a second. `lrmp optimum LRMP-ResNet18-v0`
+prints a design with its bound and the solver's log, `--plot` draws it, `--solve` finds and proves
+it anew.
 
-| task | best return | bound | gap | gain | drop (points) |
-| --- | --- | --- | --- | --- | --- |
+| task | optimum | gap | gain | drop (points) | best constant | its share |
+| --- | --- | --- | --- | --- | --- | --- |
 {rows}
 
-No design has a higher return than the bound; the gap is what time could at most still be saved. It
-is not exactly zero, because all rounding of floats on the way is counted against the bound. A value
-above its bound is an error, never hidden.
+No design within the allowed drop has a higher score than the optimum and its gap, which is what
+time or energy could at most still be saved. The gap is not exactly zero, because all rounding of
+floats on the way is counted against the bound. A value above its bound is an error, never hidden.
+Where the constant has {easy:.0%} of the optimum or more, the task is *easy*: it stays for tests,
+and out of `lrmp.suites`.
+
+**The reward has the same optimum.** The default reward is `{formula}`.
+The same proof bounds it: {exact} {count} tasks no design beyond the allowed drop, however close to
+it, has a higher reward than the optimum.
 
 **How.** A layer's tiles, time and accuracy terms depend on its own setting (here its pair of bits)
 and copies alone, so a task with an additive accuracy table is a knapsack with two budgets, tiles
@@ -81,8 +80,8 @@ class Args:
 def find_optimum(task: TaskLike, log: Callable[[str], None] = print) -> Optimum:
     """Find the best design of a task and a bound on all designs.
 
-    Tasks with an additive accuracy table are solved by ``lrmp.solvers.joint.solve``; tasks whose
-    accuracy is that of a small network are searched through.
+    Tasks with an additive accuracy table are solved by ``table_optimum``; tasks whose accuracy is
+    that of a small network are searched through.
 
     Args:
         task: What is solved.
@@ -92,95 +91,31 @@ def find_optimum(task: TaskLike, log: Callable[[str], None] = print) -> Optimum:
         The optimum; its value and design are those of ``evaluate_settings``.
 
     Raises:
-        RunError: If the bound does not hold for the design as the environment scores it.
+        InfeasibleAccuracyError: If no design that fits is within the allowed drop.
+        RunError: If the search of a network's settings ends with a design beyond the allowed drop.
     """
     task = find_task(task)
     if len(task.workload) > 1 or task.accuracy.kind == "table":
-        method = "joint knapsack of settings and copies over the additive accuracy table"
-        answer = solve_joint(joint_problem(task), log)
-        settings, bound, lines = chosen_settings(task, answer.settings), answer.bound, answer.log
-    else:
-        method = "tree search over all settings with the quantised network itself"
-        settings, bound, lines = search_tree(task, log)
-        bound += LOGARITHM * (1 + abs(bound))  # the tree and an outcome take it of other floats
-    outcome = score_workload(task, settings)
-    value = outcome.reward()
-    if value > bound:
+        return table_optimum(task, log)
+    settings, bound, lines = search_tree(task, log)
+    bound += LOGARITHM * (1 + abs(bound))  # the tree and an outcome take it of other floats
+    outcome = evaluate_settings(task, settings)
+    if outcome.score is None or outcome.score > bound:
         raise RunError(
-            f"Expected no design of {task.id} above the bound {bound!r}, got one of {value!r}: a "
-            "fault of the solver. Please report the task."
+            f"Expected the design of {task.id} with the highest reward to be within the allowed "
+            f"drop and at most {bound!r}, got {score_text(outcome.score)}."
         )
     return Optimum(
         task=task.id,
         task_fingerprint=task.fingerprint,
         design=outcome.design,
-        value=value,
+        value=outcome.score,
         bound=bound,
-        method=method,
+        reward_bound=bound,
+        constant=best_constant(task),
+        method="tree search over all settings with the quantised network itself",
         log=lines,
     )
-
-
-def joint_problem(task: TaskLike) -> JointProblem:
-    """Pose a task with an additive accuracy table for ``solve_joint``.
-
-    Args:
-        task: What is solved.
-
-    Returns:
-        The joint problem: its settings are those of the design space, each standing for the nearest
-        that a layer may have; the table's map turns the sum of its terms into the drop, and what
-        exceeds the allowed drop is paid for as in the default reward.
-
-    Raises:
-        RunError: If the accuracy of the task is no such table.
-    """
-    task = find_task(task)
-    tables = additive_tables(task)
-    layers = task.workload.layers
-    choices = task.space.uniform(len(task.workload.layer_names))
-    every = np.arange(choices.shape[1])
-
-    def pose(numbers: IntArray, budget: int) -> ReplicationProblem:
-        return workload_problem(task, choices[numbers, every], budget)
-
-    accuracy = []
-    for tenant, table, own in zip(task.workload, tables, layers, strict=True):
-        of_layers = np.moveaxis(choices[:, own], 1, 0)
-        terms = table.term_values(of_layers, np.arange(len(of_layers))[:, None])
-        accuracy.append(
-            AccuracyTerms(
-                terms=np.sum(terms, axis=0),
-                penalty=partial(_penalty, table, tenant.allowed_drop),
-                magnitudes=np.sum(np.abs(terms), axis=0),
-            )
-        )
-    return JointProblem(
-        pose=pose,
-        budget=task.budget,
-        objective=task.objective,
-        baseline=baseline_cost(task),
-        accuracy=tuple(accuracy),
-    )
-
-
-def _penalty(table: TableAccuracy, allowed_drop: float, sums: Floats) -> Floats:
-    return penalty(table.drop_map(sums), allowed_drop)
-
-
-def chosen_settings(task: TaskLike, numbers: IntArray) -> IntArray:
-    """Say what an answer to ``joint_problem`` stands for.
-
-    Args:
-        task: What was solved.
-        numbers: Settings of the layers as ``solve_joint`` counts them, shape (L,).
-
-    Returns:
-        Shape (L, K).
-    """
-    layers = np.arange(len(numbers))
-    settings: IntArray = find_task(task).space.uniform(len(layers))[numbers, layers]
-    return settings
 
 
 def compute(args: Args) -> None:
@@ -223,11 +158,23 @@ def format_page(optima: list[Optimum]) -> str:
     rows = []
     for optimum in optima:
         outcome = evaluate_settings(load_task(optimum.task), optimum.design.settings)
+        constant = "none"
+        if optimum.constant is not None:
+            setting = "/".join(map(str, optimum.constant.setting.values()))
+            constant = f"{optimum.constant.value:.4f} ({setting})"
+        share = f"{optimum.constant_share:.3f}" + (", easy" if optimum.is_easy else "")
         rows.append(
-            f"| `{optimum.task}` | {optimum.value:.6f} | {optimum.bound:.6f} | "
-            f"{100 * optimum.gap:.1e} % | {outcome.gain:.3f}x | {outcome.accuracy_drop:.3f} |"
+            f"| `{optimum.task}` | {optimum.value:.6f} | {100 * optimum.gap:.1e} % | "
+            f"{outcome.gain:.3f}x | {outcome.accuracy_drop:.3f} | {constant} | {share} |"
         )
-    return PAGE.format(rows="\n".join(rows))
+    exact = sum(optimum.is_exact for optimum in optima)
+    return PAGE.format(
+        rows="\n".join(rows),
+        easy=EASY,
+        formula=REWARD_FORMULA,
+        exact="in all" if exact == len(optima) else f"in {exact} of",
+        count=len(optima),
+    )
 
 
 def main() -> None:

@@ -3,13 +3,14 @@
 ``python -m lrmp.baselines.experiments.tune_settings --out DIR``.
 
 Every combination of a small grid is run with one seed on tasks that are nowhere scored, training
-instances of the procedural family. A run's score is its best reward as a share of the best that any
+instances of the procedural family. A run's share is its best score as a share of the best that any
 run shown of as many designs found on the instance; the highest interquartile mean wins. The winners
 are the defaults of the algorithms' Args, unless the grid says why not. Finished runs are kept in
 tuning.jsonl, so that it can be interrupted.
 """
 
 import json
+import math
 import multiprocessing
 import tempfile
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from tqdm import tqdm
 
 from lrmp.baselines.running.algorithms import load_algorithm
 from lrmp.baselines.running.command import exit_codes
+from lrmp.baselines.running.design_tally import best_so_far
 from lrmp.baselines.study.statistics import interquartile_mean
 from lrmp.envs.procedural.generator import draw_task
 from lrmp.errors import RunError, unknown_name
@@ -218,38 +220,38 @@ def tune(args: Args, grids: Mapping[str, Grid] = MappingProxyType(GRIDS)) -> str
 
 
 def _tune(args: Args, grids: Mapping[str, Grid], journal: GrowingFile) -> str:
-    rewards: dict[Run, float] = {}
+    scores: dict[Run, float] = {}
     try:
         for row in map(parse_json, journal.lines):
             settings = json.dumps(row["settings"])
             run = Run(row["agent"], settings, row["instance"], row["evaluations"])
-            rewards[run] = float(row["reward"])
+            scores[run] = float(row["score"])
     except (ValueError, LookupError, TypeError) as error:
         raise _damaged(journal.path, error) from error
 
     plans = {agent: plan(agent, grid) for agent, grid in grids.items()}
-    missing = [run for agent in args.agents for run in plans[agent] if run not in rewards]
+    missing = [run for agent in args.agents for run in plans[agent] if run not in scores]
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(args.workers, mp_context=spawn) as pool:
-        jobs = {pool.submit(best_reward, grids[run.agent].algorithm, run): run for run in missing}
+        jobs = {pool.submit(best_score, grids[run.agent].algorithm, run): run for run in missing}
         try:
             for job in tqdm(as_completed(jobs), total=len(jobs), desc="tuning", unit="run"):
                 run = jobs[job]
-                rewards[run] = job.result()
-                row = run._asdict() | {"settings": json.loads(run.settings), "reward": rewards[run]}
+                scores[run] = job.result()
+                row = run._asdict() | {"settings": json.loads(run.settings), "score": scores[run]}
                 journal.add(json.dumps(row))
         except BaseException:  # a failure, or Ctrl-C: the runs that have not begun never do
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    finished = {a: runs for a, runs in plans.items() if all(run in rewards for run in runs)}
-    page = format_page({agent: grids[agent] for agent in finished}, finished, rewards)
+    finished = {a: runs for a, runs in plans.items() if all(run in scores for run in runs)}
+    page = format_page({agent: grids[agent] for agent in finished}, finished, scores)
     write_whole(args.out / "tuning.md", page)
     return page
 
 
 def _damaged(path: Path, error: Exception) -> RunError:
     return RunError(
-        f"Expected a run with settings and reward per line in {path}, got {error!r}. Restore the "
+        f"Expected a run with settings and score per line in {path}, got {error!r}. Restore the "
         "file, or delete it to tune afresh."
     )
 
@@ -272,7 +274,7 @@ def plan(agent: str, grid: Grid) -> list[Run]:
     ]
 
 
-def best_reward(algorithm: str, run: Run) -> float:
+def best_score(algorithm: str, run: Run) -> float:
     """Run an algorithm on a training instance.
 
     Args:
@@ -280,24 +282,25 @@ def best_reward(algorithm: str, run: Run) -> float:
         run: What to run.
 
     Returns:
-        The best reward.
+        The best score; at least 0, the plain design's.
     """
     module, task = load_algorithm(algorithm), draw_task("train", run.instance)
     with tempfile.TemporaryDirectory() as folder:
         settings = json.loads(run.settings)
         settings |= {"env_id": task, "evaluations": run.evaluations, "runs_dir": Path(folder)}
-        return float(max(module.train(module.Args(**settings), progress=False).rewards()))
+        run_directory = module.train(module.Args(**settings), progress=False)
+        return float(best_so_far(run_directory.episodes(), task.allowed_drop)[-1])
 
 
 def format_page(
-    grids: Mapping[str, Grid], plans: Mapping[str, list[Run]], rewards: Mapping[Run, float]
+    grids: Mapping[str, Grid], plans: Mapping[str, list[Run]], scores: Mapping[Run, float]
 ) -> str:
     """Write the page of the tuning.
 
     Args:
         grids: Those that are complete, by agent.
         plans: Their runs.
-        rewards: Of these runs, and of others that the journal has.
+        scores: Of these runs, and of others that the journal has.
 
     Returns:
         Markdown.
@@ -305,34 +308,35 @@ def format_page(
     best: dict[tuple[int, int], float] = {}
     for run in (run for runs in plans.values() for run in runs):
         key = run.instance, run.evaluations
-        best[key] = max(best.get(key, -float("inf")), rewards[run])
+        best[key] = max(best.get(key, 0.0), scores[run])
     sections = []
     for agent, grid in grids.items():
         runs = plans[agent]
         shares: dict[str, list[float]] = {}
         for run in runs:
-            share = rewards[run] / best[run.instance, run.evaluations]
+            # Where nobody found more than the plain design, all shares are 0.
+            share = scores[run] / (best[run.instance, run.evaluations] or math.inf)
             shares.setdefault(run.settings, []).append(share)
-        scores = {settings: interquartile_mean(values) for settings, values in shares.items()}
+        means = {settings: interquartile_mean(values) for settings, values in shares.items()}
         chosen = grid.used()
         rows = []
-        for text, score in sorted(scores.items(), key=lambda item: -item[1]):
+        for text, mean in sorted(means.items(), key=lambda item: -item[1]):
             settings = json.loads(text)
             mark = " (chosen)" if settings == chosen else ""
             values = " | ".join(str(settings[name]) for name in grid.settings)
-            rows.append(f"| {values} | {score:.4f}{mark} |")
+            rows.append(f"| {values} | {mean:.4f}{mark} |")
         fixed = "".join(f", {name} {value}" for name, value in grid.fixed.items())
         text = f"{grid.evaluations} designs{fixed}; {grid.sample}. {grid.remark}".rstrip()
-        head = f"| {' | '.join(grid.settings)} | score |\n|{' --- |' * (len(grid.settings) + 1)}"
+        head = f"| {' | '.join(grid.settings)} | share |\n|{' --- |' * (len(grid.settings) + 1)}"
         sections.append("\n".join([f"## {agent}", "", text, "", head, *rows]))
     body = "\n\n".join(sections)
-    others = len(rewards) - sum(map(len, plans.values()))
+    others = len(scores) - sum(map(len, plans.values()))
     return f"""\
 # Settings of searchers and learners
 
 Chosen on tasks that are nowhere scored, instances of the procedural family's training split
-(`lrmp.envs.procedural`), the first of a size; two exceptions are told below. Seed 1. A run's score
-is its best reward as a share of the best that any of these runs found on the instance in as many
+(`lrmp.envs.procedural`), the first of a size; two exceptions are told below. Seed 1. A run's share
+is its best score as a share of the best that any of these runs found on the instance in as many
 designs; shown is the interquartile mean over the instances. What is not in a grid is as its library
 or source has it, or was chosen as its own page says; Bayesian optimisation was not tuned.
 

@@ -8,7 +8,8 @@ What differs: one step chooses all knobs of a layer (HAQ takes two steps for its
 changes the choice afterwards, and no transition is stored that the environment did not make (HAQ
 adds one per episode).
 
-Near-zero last layers make the untrained policy answer 0.5, such as 5 of 2 to 8 bits, everywhere.
+Near-zero last layers make the untrained policy answer 0, such as 5 of 2 to 8 bits, everywhere.
+Actions lie in -1..1, HAQ's in 0..1: spreads are twice as wide.
 
 Writes a run directory: config.json, TensorBoard events, episodes.csv, record.jsonl (the best
 design, for the leaderboard) and policy.safetensors (the policy that explored to it). A run that was
@@ -67,7 +68,7 @@ class Args:
     """episodes that the replay buffer holds"""
     warmup_episodes: int = 20
     """first episodes, with uniformly random actions and no learning"""
-    sigma: float = 0.5
+    sigma: float = 1.0
     """spread of the exploration after the warm-up"""
     sigma_decay: float = 0.99
     """factor on the spread per episode"""
@@ -165,7 +166,7 @@ def _train(run: Run, args: Args) -> None:
         transitions = []
         while not terminated:
             if episode < args.warmup_episodes:
-                action = rng.random(action_size, dtype=np.float32)
+                action = 2 * rng.random(action_size, dtype=np.float32) - 1
             else:
                 action = truncated_normal(actor.act(observation), sigma, rng)
             next_observation, final_reward, terminated, _, info = env.step(action)
@@ -175,7 +176,7 @@ def _train(run: Run, args: Args) -> None:
         for seen, taken, following, ended in transitions:
             buffer.add(seen, taken, args.reward_scale * reward, following, ended)
 
-        settings = info["design"].settings
+        settings = env.get_wrapper_attr("outcome").design.settings
         if tally.add(reward, info["gain"], info["accuracy_drop"], settings):
             best_actor.load_state_dict(actor.state_dict())
 

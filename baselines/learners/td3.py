@@ -9,8 +9,8 @@ DDPG with twin critics, delayed policy updates and smoothed targets (TD3: Fujimo
 - **Exploration of few decisions.** Noise on every decision ruins the accuracy of nearly every
   design, and no layer can be told to have done it. A tenth of the decisions explores.
 - **A cautious start**, near 7 of 2 to 8 bits, where designs are not ruined.
-- **Inverted gradients** (Hausknecht & Stone, ICLR 2016): a sigmoid that has run into its end passes
-  no slope to come back on.
+- **Inverted gradients** (Hausknecht & Stone, ICLR 2016): a squashed output that has run into an end
+  passes no slope to come back on.
 - **Compressed rewards**, ``-ln(1 - r)`` below zero, as in `lrmp.baselines.learners.ppo`.
 
 Every part can be switched off; what each is worth is in docs/results/td3, where one run of
@@ -33,7 +33,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lrmp.agents.actor_critic import Actor, Critic
+from lrmp.agents.actor_critic import Actor, Critic, squash
 from lrmp.agents.replay_buffer import ReplayBuffer
 from lrmp.agents.reward_compression import compress
 from lrmp.agents.truncated_normal import truncated_normal
@@ -45,7 +45,8 @@ from lrmp.envs.task.custom_task import CUSTOM_ID, TaskLike
 from lrmp.errors import RunError
 
 AGENT = "td3"
-HAQ_SIGMA, HAQ_DECAY = 0.5, 0.99  # spread after the warm-up, its factor per episode (HAQ's code)
+# Spread after the warm-up (HAQ's code: 0.5 of 0..1), and its factor per episode.
+HAQ_SIGMA, HAQ_DECAY = 1.0, 0.99
 LEAST_SPREAD = 1e-3  # of returns
 
 
@@ -67,7 +68,7 @@ class Args:
     """two critics, of which the lower value counts"""
     policy_delay: int = 2
     """updates of the critics per update of the actor"""
-    target_noise: float = 0.1
+    target_noise: float = 0.2
     """spread of the noise on bootstrapped targets' actions, cut at 2.5 times that; 0 for none"""
     n_steps: int = 0
     """steps after which a critic's value stands for the rest; 0 for the return of the episode"""
@@ -75,10 +76,10 @@ class Args:
     """learn rewards below zero through -ln(1 - r)"""
     exploration: Literal["few", "all"] = "few"
     """few decisions of an episode; or all, first at random, then with HAQ's decaying spread"""
-    first_action: float = 0.75
+    first_action: float = 0.5
     """what the untrained policy answers"""
     inverted_gradients: bool = True
-    """scale slopes by the room that is left for the action, not by the sigmoid's"""
+    """scale slopes by the room that is left for the action, not by the squashing"""
 
     # Algorithm specific arguments
     num_envs: int = 10
@@ -99,9 +100,9 @@ class Args:
     """first episodes, without learning"""
     explored: float = 0.1
     """share of the decisions that explore, if few do"""
-    sigma: float = 0.3
+    sigma: float = 0.6
     """their first spread"""
-    last_sigma: float = 0.1
+    last_sigma: float = 0.2
     """their last spread; it falls linearly"""
     tau: float = 0.01
     """share of the new weights in the target networks at every update"""
@@ -130,8 +131,8 @@ class Args:
         for name in ("sigma", "last_sigma"):
             if not getattr(self, name) > 0:
                 raise RunError(f"Expected {name} above 0, got {getattr(self, name)}.")
-        if not 0 < self.first_action < 1:
-            raise RunError(f"Expected first_action between 0 and 1, got {self.first_action}.")
+        if not -1 < self.first_action < 1:
+            raise RunError(f"Expected first_action between -1 and 1, got {self.first_action}.")
 
 
 def store_episode(
@@ -174,17 +175,17 @@ def actor_loss(
         critics: Give the values.
         observation: Shape (N, n).
         inverted: Inverted gradients: the slope of the value by the action, times the room that the
-            action has left in that direction, is that of the actor's output before the sigmoid.
+            action has left in that direction, is that of the actor's output before it is squashed.
 
     Returns:
         A number.
     """
     logits = actor.logits(observation)
     if not inverted:
-        return -lower_value(critics, observation, logits.sigmoid()).mean()
-    action = logits.detach().sigmoid().requires_grad_()
+        return -lower_value(critics, observation, squash(logits)).mean()
+    action = squash(logits.detach()).requires_grad_()
     (slope,) = torch.autograd.grad(lower_value(critics, observation, action).sum(), action)
-    room = torch.where(slope > 0, 1 - action, action).detach()
+    room = torch.where(slope > 0, 1 - action, 1 + action).detach()
     return -(slope * room * logits).sum(-1).mean()
 
 
@@ -222,7 +223,7 @@ def _train(run: Run, args: Args) -> None:  # noqa: C901  one algorithm, top to b
     critics = [Critic(*sizes) for _ in range(1 + args.twin_critics)]
     target_critics = [Critic(*sizes) for _ in critics]
     with torch.no_grad():
-        actor.fc3.bias.add_(math.log(args.first_action / (1 - args.first_action)))
+        actor.fc3.bias.add_(2 * math.atanh(args.first_action))
     learned = torch.nn.ModuleList([actor, *critics])
     targets = torch.nn.ModuleList([target_actor, *target_critics])
     targets.load_state_dict(learned.state_dict())
@@ -271,7 +272,7 @@ def _train(run: Run, args: Args) -> None:  # noqa: C901  one algorithm, top to b
                 age = len(tally) - args.warmup_episodes
                 action = truncated_normal(greedy, HAQ_SIGMA * HAQ_DECAY**age, rng)
             else:
-                action = rng.random(greedy.shape, dtype=np.float32)
+                action = 2 * rng.random(greedy.shape, dtype=np.float32) - 1
             observations[step], actions[step] = seen, action
             seen, reward, _, _, infos = env.step(action)
         observations[steps] = np.stack(infos["final_obs"])
@@ -300,7 +301,7 @@ def _train(run: Run, args: Args) -> None:  # noqa: C901  one algorithm, top to b
                     noise = rng.normal(0, args.target_noise, batch.action.shape)
                     noise = noise.clip(-2.5 * args.target_noise, 2.5 * args.target_noise)
                     following = target_actor(batch.next_observation)
-                    following = (following + torch.from_numpy(noise).float()).clamp(0, 1)
+                    following = (following + torch.from_numpy(noise).float()).clamp(-1, 1)
                     value = lower_value(target_critics, batch.next_observation, following)
                 target = torch.where(batch.terminated > 0, target, value)
             errors = [critic(batch.observation, batch.action) - target for critic in critics]

@@ -59,7 +59,7 @@ class LearningLoop:
         designs: int,
         checkpoint_every: int,
     ) -> None:
-        self.tally = DesignTally(run.task.space)
+        self.tally = DesignTally(run.task)
         self.iterations = iterations
         self._parts, self._checkpoint_every = parts, checkpoint_every
         self._path = run.directory.checkpoint_path
@@ -110,11 +110,11 @@ class LearningLoop:
         """
         charts = {
             "charts/episodic_return": mean_return,
-            "charts/best_return": self.tally.best_reward,
+            "charts/best_score": self.tally.best_score,
         }
         for tag, value in (charts | dict(scalars)).items():
             self._writer.add_scalar(tag, value, iteration)
-        self._bar.set_postfix(best=f"{self.tally.best_reward:.3f}", mean=f"{mean_return:.3f}")
+        self._bar.set_postfix(best=f"{self.tally.best_score:.3f}", mean=f"{mean_return:.3f}")
 
     def _save(self) -> None:
         saved = {name: _saved(part) for name, part in self._parts.items()}

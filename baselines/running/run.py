@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from lrmp.baselines.running.design_tally import DesignTally
 from lrmp.baselines.running.run_directory import RunDirectory
-from lrmp.baselines.searchers.additive_table import additive_table
+from lrmp.envs.task.additive_table import additive_table
 from lrmp.envs.task.custom_task import find_task
 from lrmp.envs.task.task import TASKS, Task, load_task
 from lrmp.errors import RunError
@@ -160,7 +160,6 @@ class Run:
         """
         tally.finish(
             self.directory,
-            self.task,
             agent=self.agent,
             seed=self.seed,
             env_steps=env_steps,

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from lrmp.baselines.running.command import run_command
 from lrmp.baselines.running.run_directory import RunDirectory
-from lrmp.baselines.searchers.additive_table import additive_table
 from lrmp.baselines.searchers.search import Proposals, run_searcher
 from lrmp.envs.scoring.dynamics import Dynamics
+from lrmp.envs.task.additive_table import additive_table
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.errors import RunError, SolverError, unknown_name
 from lrmp.hardware.cost.cost_model import CostModel

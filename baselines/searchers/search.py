@@ -67,11 +67,11 @@ def _search(run: Run, proposals: Proposals, count: int) -> None:
         _Journal(run.directory) as journal,
         tqdm(total=count, desc=run.title, unit="design", disable=not run.progress) as bar,
     ):
-        tally = DesignTally(run.task.space, journal.seconds_before)
+        tally = DesignTally(run.task, journal.seconds_before)
         for settings, scored in score_proposals(run.task, proposals, count, journal):
             rewards, gains, drops = zip(*scored, strict=True)
             if tally.add(rewards, gains, drops, settings):
-                bar.set_postfix(best=f"{tally.best_reward:.3f}", refresh=False)
+                bar.set_postfix(best=f"{tally.best_score:.3f}", refresh=False)
             bar.update(len(scored))
     run.finish(tally, env_steps=0)
 

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from lrmp.accuracy.model.digits import DigitsAccuracy
 from lrmp.baselines.searchers.digits_screen import DigitsScreen
-from lrmp.envs.scoring.reward import penalty
+from lrmp.envs.scoring.reward import lrmp_reward
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.envs.task.task import Task
 from lrmp.errors import RunError
@@ -44,9 +44,15 @@ def search_tree(
         The best settings, shape (L, K); their return, which no others exceed; and the log.
 
     Raises:
-        RunError: If the task has too many designs, or some layer no cheapest setting.
+        RunError: If the task has too many designs, some layer no cheapest setting, or the objective
+            tells networks apart.
     """
     task = find_task(task)
+    if task.objective == "weighted_throughput":
+        raise RunError(
+            f"Expected an objective of one network for {task.id}, got weighted_throughput. Take "
+            "throughput, which is the same of one."
+        )
     designs = task.space.count_designs(len(task.network))
     if designs > MOST_DESIGNS:
         raise RunError(
@@ -175,8 +181,8 @@ class _Search:
         And the best copies, shape (B, L), where the objective is one of cycles alone.
         """
         most, copies = np.full(len(designs), -np.inf), np.zeros(designs.shape[:2], dtype=np.int64)
-        tiles = self._task.cost_model.tiles_per_copy(designs)
-        fits = np.flatnonzero(tiles.sum(axis=1) <= self._task.budget)
+        tiles = self._task.cost_model.tiles_at_once(designs)
+        fits = np.flatnonzero(tiles <= self._task.budget)
         if fits.size:
             costs, copies[fits] = self._least_costs(designs[fits])
             most[fits] = np.log(self._baseline / costs)
@@ -190,7 +196,7 @@ class _Search:
             layers = np.arange(designs.shape[1])
             cost *= self._energies[self._number(designs), layers].sum(axis=1)
         if objective != "energy":
-            goal: BatchObjective = "latency" if objective == "edp" else objective
+            goal: BatchObjective = "throughput" if objective == "throughput" else "latency"
             cycles, copies = self._least_cycles(designs, goal)
             cost *= cycles
         return cost, copies
@@ -213,8 +219,10 @@ class _Search:
         if self._screen is None:
             return False
         self.screened += 1
-        drop = self._screen.least_drop(design)
-        return most - penalty(drop, self._task.allowed_drop) <= self.value
+        return self._reward(most, self._screen.least_drop(design)) <= self.value
+
+    def _reward(self, most: float, divergence: float) -> float:
+        return lrmp_reward(most, self._task.allowance.excess(divergence))
 
     def _evaluate(
         self, settings: IntArray, most: float = math.inf, copies: IntArray | None = None
@@ -228,7 +236,6 @@ class _Search:
             if most <= self.value:
                 return
         self.evaluated += 1
-        drop = task.accuracy.drop(Design(task.space, settings, copies))
-        value = most - penalty(drop, task.allowed_drop)
+        value = self._reward(most, task.accuracy.divergence(Design(task.space, settings, copies)))
         if value > self.value:
             self.value, self.best = value, settings.copy()

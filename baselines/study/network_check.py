@@ -6,14 +6,12 @@ study's folder, so that the data are needed once.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from lrmp.accuracy.lab.images import data_root
-from lrmp.accuracy.lab.network import NetworkAccuracy
+from lrmp.accuracy.lab.network import NetworkAccuracy, accuracy_on
 from lrmp.accuracy.lab.protocol import SplitName, protocol_of
 from lrmp.accuracy.model.digits import DigitsAccuracy
 from lrmp.baselines.study.planned_run import NO_TASKS, record_key, task_of
@@ -68,8 +66,7 @@ def check_winners(
         except AccuracyDataError:
             found[label] = "no network at hand"
             continue
-        if accuracy is None or accuracy.protocol != protocol:  # tasks share a calibration
-            accuracy = NetworkAccuracy(protocol, task.space, data_root(data))
+        accuracy = accuracy_on(protocol, task.space, task.accelerator, data, accuracy)
         check: Check = {
             "network": protocol.network,
             "protocol": accuracy.fingerprint,
@@ -82,7 +79,7 @@ def check_winners(
             try:
                 for split in SPLITS:
                     result = accuracy.evaluator.evaluate(design, split)
-                    check[split] = asdict(result) | {
+                    check[split] = result.to_json() | {
                         "drop": result.drop,
                         "interval": result.interval(),
                     }

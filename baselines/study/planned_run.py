@@ -1,5 +1,6 @@
 """One run of a study: what decides it, and the record that is kept of it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, NamedTuple
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
 from lrmp.baselines.running.algorithms import train
+from lrmp.baselines.running.design_tally import episode_score
 from lrmp.baselines.running.run import settings_of
 from lrmp.baselines.running.run_directory import RunDirectory
 from lrmp.envs.task.custom_task import find_task
@@ -136,7 +138,8 @@ def study_record(run: PlannedRun, directory: RunDirectory) -> dict[str, Any]:
 
     Returns:
         JSON values. ``curve`` has a row for every design that was better than all before it: how
-        many designs had been evaluated with it, reward, gain and accuracy drop in points.
+        many designs had been evaluated with it, score, gain and accuracy drop in points; no row
+        before the first within the allowed drop.
     """
     best, begun, episodes = directory.record(), directory.begun(), directory.episodes()
     if missing := [name for name in (*_OF_RECORD, "wall_time_s") if name not in best]:
@@ -153,9 +156,13 @@ def study_record(run: PlannedRun, directory: RunDirectory) -> dict[str, Any]:
         )
     each = designs // len(episodes)  # more than 1 with difference rewards
     curve: list[list[float]] = []
-    for number, (reward, gain, drop) in enumerate(episodes, start=1):
-        if not curve or reward > curve[-1][1]:
-            curve.append([number * each, reward, gain, drop])
+    allowed_drop = find_task(run.args.env_id).allowed_drop
+    best_score = -math.inf
+    for number, episode in enumerate(episodes, start=1):
+        score = episode_score(episode, allowed_drop)
+        if score > best_score:
+            best_score = score
+            curve.append([number * each, score, *episode[1:]])
     return {
         "schema_version": SCHEMA_VERSION,
         **run.key._asdict(),

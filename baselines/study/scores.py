@@ -132,15 +132,15 @@ class Scores:
         runs: dict[tuple[str, str], dict[float, list[tuple[Floats, Floats]]]] = {}
         for record in self.records:
             label = label_of(record)
-            curve = np.array(record["curve"])
+            curve = _curve(record)
             of_agent = runs.setdefault((record["agent"], label), {})
-            run = curve[:, 0], curve[:, 1] / self.best_known[label]
+            run = curve[:, 0], (curve[:, 1] / self.best_known[label]).clip(0.0)
             of_agent.setdefault(_reach(record), []).append(run)
         return runs
 
     @cached_property
     def optima(self) -> dict[str, float]:
-        """Reward of the certified optimum by task; tasks without one are not there."""
+        """Score of the certified optimum by task; tasks without one are not there."""
         return {
             label_of(record): self.certified[record["task_fingerprint"]].value
             for record in self.records
@@ -149,15 +149,16 @@ class Scores:
 
     @cached_property
     def best_known(self) -> dict[str, float]:
-        """What rewards are divided by: the certified optimum, else the best reward found here."""
+        """What scores are divided by: the certified optimum, else the best score found here."""
         best: dict[str, float] = {}
         for record in self.records:
             label = label_of(record)
-            best[label] = max(best.get(label, -np.inf), record["curve"][-1][1])
-        return best | self.optima
+            best[label] = max([best.get(label, 0.0), *_curve(record)[-1:, 1]])
+        # Where nobody found more than the plain design, all shares are 0.
+        return {label: score or np.inf for label, score in best.items()} | self.optima
 
     def shares(self, agent: str, task: str, count: int) -> Floats:
-        """Look up the best rewards after some designs, as shares of the best known.
+        """Look up the best scores after some designs, as shares of the best known.
 
         They are those of the shortest runs that reach so far, since some algorithms stretch their
         schedule over all of theirs; a run whose number of designs is its own counts everywhere.
@@ -168,8 +169,8 @@ class Scores:
             count: Evaluated designs.
 
         Returns:
-            Shape (R,), by seed; R is 0 where there are no runs. Before its first design an agent
-            has the plain design, whose reward is 0.
+            Shape (R,), by seed; R is 0 where there are no runs. At least 0, the plain design's,
+            which an agent has before it finds a better one.
         """
         runs = self._runs.get((agent, task), {})
         reach = [far for far in runs if far >= count]
@@ -249,11 +250,18 @@ def _check_plan(plan: Any) -> None:
             raise ValueError(f"it gives no {name}")
 
 
+def _curve(record: StudyRecord) -> Floats:
+    """Rows of designs, score, gain and drop; none if no design was within the allowed drop."""
+    curve = np.array(record["curve"], dtype=np.float64)
+    if curve.size and (curve.ndim != 2 or curve.shape[1] != 4):
+        raise ValueError("a curve without rows of four numbers")
+    return curve.reshape(-1, 4)
+
+
 def _check_record(record: StudyRecord, what: str) -> None:
     """Refuse a record that no run left: what the report reads must be there."""
     try:
-        curve = np.array(record["curve"], dtype=np.float64)
-        if curve.ndim != 2 or curve.shape[1] != 4 or not np.isfinite(curve).all():
+        if not np.isfinite(_curve(record)).all():
             raise ValueError("a curve without rows of four numbers")
         for place, names in (
             (record, ("evaluations", "evaluated_designs", "wall_time_s")),

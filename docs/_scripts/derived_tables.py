@@ -4,14 +4,18 @@ Writes them anew between their markers. A test compares the documents with the c
 """
 
 from collections.abc import Callable, Iterator
-from itertools import groupby
+from functools import partial
 from pathlib import Path
 
 from lrmp.accuracy.lab.protocol import Protocol, read_protocols
+from lrmp.baselines.clients.measure import format_measurements
+from lrmp.baselines.experiments.headline import format_held, read_rows
+from lrmp.baselines.experiments.knob_gain import format_gains
 from lrmp.baselines.validation import format_table, run_validation
-from lrmp.envs import list_tasks, load_task
+from lrmp.envs import Task, list_tasks, load_task
 from lrmp.hardware import NETWORKS
 from lrmp.hardware.chip.preset_table import format_presets
+from lrmp.hardware.families import FAMILIES
 from lrmp.hardware.space.catalogue import KNOBS
 
 ROOT = Path(__file__).parents[2]
@@ -22,17 +26,47 @@ DROPS = {
     "table (estimate)": "predicted table (estimate), ranked apart",
 }
 
+#: Pages of the families beside LRMP's own.
+PAGES = {
+    name: f"docs/families/{'cim_aq' if name.startswith('cim-aq') else name}.md"
+    for name in (*FAMILIES, "shared")
+    if name != "precision"
+}
+SHARED_TITLE = "bits of several networks that share a chip"
+
+NOT_HELD = ", not found to hold on optimised designs"
+
+
+def _is_trusted(task: Task) -> bool:
+    """Say whether nothing more is to be said of a drop than where it is read from."""
+    return task.accuracy_holds or task.accuracy.is_estimate
+
+
+def _budget(task: Task) -> str:
+    if task.accelerator.is_time_multiplexed:
+        return f"{task.budget} tile{'s' if task.budget > 1 else ''}, in turn"
+    return f"{task.budget} tiles"
+
 
 def _tasks() -> Iterator[str]:
     yield "| id | network | budget | accuracy drop |"
     yield "| --- | --- | --- | --- |"
-    for task_id in list_tasks("latency"):
+    for task_id in list_tasks("latency", family="precision"):
         task = load_task(task_id)
         title = NETWORKS[task.network.name].title
         yield (
-            f"| `{task_id}` | {title}, {len(task.network)} layers | {task.budget} tiles "
-            f"| {DROPS[task.accuracy_label]} |"
+            f"| `{task_id}` | {title}, {len(task.network)} layers | {_budget(task)} "
+            f"| {DROPS[task.accuracy_label]}{'' if _is_trusted(task) else NOT_HELD} |"
         )
+
+
+def _families() -> Iterator[str]:
+    yield "| family | what is turned beside copies | tasks |"
+    yield "| --- | --- | --- |"
+    for name, page in PAGES.items():
+        title = SHARED_TITLE if name == "shared" else FAMILIES[name].title
+        ids = ", ".join(f"`{task_id}`" for task_id in list_tasks("latency", family=name))
+        yield f"| [{name}]({page}) | {title} | {ids} |"
 
 
 def _splits(protocol: Protocol) -> list[str]:
@@ -48,9 +82,11 @@ def _splits(protocol: Protocol) -> list[str]:
 def _protocols() -> Iterator[str]:
     yield "| network | calibration | search | test |"
     yield "| --- | --- | --- | --- |"
-    for splits, protocols in groupby(read_protocols().values(), _splits):
-        names = ", ".join(f"`{protocol.network}`" for protocol in protocols)
-        yield f"| {names} | {' | '.join(splits)} |"
+    alike: dict[str, list[str]] = {}
+    for protocol in read_protocols().values():
+        alike.setdefault(" | ".join(_splits(protocol)), []).append(f"`{protocol.network}`")
+    for splits, names in alike.items():
+        yield f"| {', '.join(names)} | {splits} |"
 
 
 def _knobs() -> Iterator[str]:
@@ -61,35 +97,59 @@ def _knobs() -> Iterator[str]:
         yield f"| `{knob.name}` | {values} | {knob.plain} | {knob.about} |"
 
 
-#: What writes the table of a document.
-TABLES: dict[str, Callable[[], str]] = {
-    "README.md": lambda: "\n".join(_tasks()),
-    "docs/protocol.md": lambda: "\n".join(_protocols()),
-    "docs/own-task.md": lambda: "\n".join(_knobs()),
-    "docs/hardware/presets.md": format_presets,
-    "docs/hardware/validation.md": lambda: format_table(run_validation(), markdown=True),
+def _headline() -> str:
+    return format_held(read_rows(ROOT / "docs" / "results" / "headline" / "headline.json"))
+
+
+def _worth(family: str) -> str:
+    return format_gains(ROOT / "docs" / "results" / "families" / f"{family}.json").rstrip("\n")
+
+
+#: Families whose pages say what their knobs are worth.
+WORTH = tuple(name for name, family in FAMILIES.items() if family.is_compared)
+
+#: What writes the tables of a document, in their order.
+TABLES: dict[str, tuple[Callable[[], str], ...]] = {
+    "README.md": (lambda: "\n".join(_tasks()), lambda: "\n".join(_families()), _headline),
+    "docs/clients.md": (
+        lambda: "\n".join(
+            format_measurements(ROOT / "docs" / "results" / "clients" / "clients.csv")
+        ),
+    ),
+    "docs/protocol.md": (lambda: "\n".join(_protocols()),),
+    "docs/own-task.md": (lambda: "\n".join(_knobs()),),
+    "docs/hardware/presets.md": (format_presets,),
+    **{f"docs/families/{family}.md": (partial(_worth, family),) for family in WORTH},
+    "docs/hardware/validation.md": (lambda: format_table(run_validation(), markdown=True),),
 }
 BEGIN, END = "<!-- table -->\n", "\n<!-- end of table -->"
 
 
 def derived(document: str, text: str) -> str:
-    """Write the table of a document anew.
+    """Write the tables of a document anew.
 
     Args:
         document: A key of ``TABLES``, a path in the repository.
         text: As it stands.
 
     Returns:
-        The text with the table as it should be.
+        The text with the tables as they should be.
 
     Raises:
-        ValueError: If the two markers are not there exactly once.
+        ValueError: If the two markers are not there, the first before the other, for every table.
     """
-    if not text.count(BEGIN) == text.count(END) == 1:
-        raise ValueError(f"Expected {BEGIN.strip()} and {END.strip()} once in {document}.")
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    return f"{before}{BEGIN}{TABLES[document]()}{END}{after}"
+    writers = TABLES[document]
+    before, *parts = text.split(BEGIN)
+    if len(parts) != len(writers) or END in before or any(part.count(END) != 1 for part in parts):
+        raise ValueError(
+            f"Expected {BEGIN.strip()} and then {END.strip()}, on lines apart, "
+            f"{'once' if len(writers) == 1 else f'{len(writers)} times'} in {document}."
+        )
+    tables = (
+        f"{BEGIN}{write()}{END}{part.partition(END)[2]}"
+        for write, part in zip(writers, parts, strict=True)
+    )
+    return "".join([before, *tables])
 
 
 def main() -> None:

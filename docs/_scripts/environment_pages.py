@@ -16,7 +16,7 @@ import gymnasium as gym
 from gymnasium.envs.registration import load_env_creator
 
 import lrmp  # noqa: F401  registers the environments
-from lrmp.envs import Task, load_task, stored_optimum
+from lrmp.envs import MultiObjectiveEnv, Task, load_task, stored_optimum
 
 NONE = "—"
 OVERVIEW = """\
@@ -35,11 +35,14 @@ together. The prefix `lrmp:` imports the package; after `import lrmp` it can be 
 drop of accuracy is measured on is in [the protocol](../protocol.md), what the optimum is and how it
 was proven in [the optimum](../optimum.md).
 """
-HEAD = ["id", "network", "layers", "tiles", "objective", "accuracy", "optimum"]
-HEAD += ["observations", "actions"]
+HEAD = ["id", "network", "layers", "tiles", "objective", "accuracy", "holds"]
+HEAD += ["optimum", "best constant", "observations", "actions"]
 COLUMNS = """\
-Accuracy: the quantised *network* itself, a *table* measured on it, or a *table (estimate)*. The
-optimum is the best return; in Gymnasium it is the environment's `reward_threshold`.
+Accuracy: the quantised *network* itself, a *table* measured on it, or a *table (estimate)*. Holds:
+whether its drops were found to be the network's on [designs that optimisers
+pick](../accuracy/fidelity.md), or why not. The optimum is the best return; in Gymnasium it is the
+environment's `reward_threshold`. The best constant is what one setting for all layers reaches, the
+score to beat. Where rewards are vectors there is neither.
 """
 
 
@@ -113,14 +116,18 @@ def _forms() -> list[Form]:
             make["vectorised"] = 'gym.make_vec("lrmp:{}", num_envs=64)'
         forms.append(Form(environment, specs, make, _spaces))
     if find_spec("lrmp.envs.forms.multi_agent"):
-        forms.append(_multi_agent_form())
+        forms += [
+            _multi_agent_form("multi_agent", "MultiAgentEnv"),
+            _multi_agent_form("network_agents", "NetworkAgentsEnv"),
+        ]
     return forms
 
 
-def _multi_agent_form() -> Form:
+def _multi_agent_form(module: str, name: str) -> Form:
     import pettingzoo
 
-    environment = import_module("lrmp.envs.forms.multi_agent").MultiAgentEnv
+    import_module("lrmp.envs.forms.multi_agent")  # registers both
+    environment = getattr(import_module(f"lrmp.envs.forms.{module}"), name)
     specs = [
         spec
         for spec in pettingzoo.parallel_registry.values()
@@ -163,23 +170,26 @@ def _table(form: Form) -> Iterator[str]:
     yield f"| {' | '.join(HEAD)} |"
     yield f"| {' | '.join(['---'] * len(HEAD))} |"
     for spec in form.specs:
-        cells = [f"`{spec.id}`", *_describe(_task(spec))]
+        cells = [f"`{spec.id}`", *_describe(_task(spec), form.environment)]
         if _is_playable(spec):
             cells += [_show(space) for space in form.spaces(spec)]
         yield f"| {' | '.join(cells + [NONE] * (len(HEAD) - len(cells)))} |"
 
 
-def _describe(task: Task | None) -> list[str]:
+def _describe(task: Task | None, environment: type) -> list[str]:
     if task is None:
-        return [NONE] * 6
-    optimum = stored_optimum(task.id)
+        return [NONE] * 8
+    vectors = issubclass(environment, MultiObjectiveEnv)
+    optimum = None if vectors else stored_optimum(task.id)
     return [
         task.network.name,
         str(len(task.network)),
         str(task.budget),
         task.objective,
         task.accuracy_label,
+        "yes" if task.accuracy_holds else f"no: {'; '.join(task.accuracy_misses)}",
         NONE if optimum is None else f"{optimum.value:.4f}",
+        NONE if optimum is None or optimum.constant is None else f"{optimum.constant.value:.4f}",
     ]
 
 

@@ -21,8 +21,11 @@ SECTIONS = {
         "observations.md",
         "own-task.md",
         "multi-agent.md",
+        "multi-objective.md",
+        "procedural.md",
         "clients.md",
     ),
+    "Families": ("families/*.md",),
     "Hardware": ("hardware/own-network.md", "hardware/presets.md", "hardware/*.md"),
     "Accuracy": ("protocol.md", "accuracy.md", "accuracy/*.md"),
     "Benchmark": (

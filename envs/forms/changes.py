@@ -24,7 +24,8 @@ class Changes:
     """
 
     def __init__(self, space: DesignSpace, layers: int) -> None:
-        self.count = 2 * len(space) * layers + 1
+        self._actions_per_layer = 2 * len(space)
+        self.count = self._actions_per_layer * layers + 1
         self.steps_per_layer = sum(
             max(int(plain), size - 1 - int(plain))
             for plain, size in zip(space.plain, space.sizes, strict=True)
@@ -37,7 +38,19 @@ class Changes:
                 leads[layer, knob, choices[:-1], 1] = choices[1:]
         self._leads: IntArray = leads.reshape(-1, *leads.shape[2:])
         self._possible: NDArray[np.int8] = (leads >= 0).astype(np.int8).reshape(-1, 2)
+        self._leads_of_one: list[list[list[int]]] = self._leads.tolist()
         self._starts: IntArray = np.arange(len(self._leads)) * leads.shape[2]
+
+    def layer_of(self, action: int) -> int:
+        """Say which layer an action changes.
+
+        Args:
+            action: 1 to 2 K L.
+
+        Returns:
+            Its number.
+        """
+        return (int(action) - 1) // self._actions_per_layer
 
     def masks(self, settings: IntArray) -> NDArray[np.int8]:
         """Say which changes are possible.
@@ -52,6 +65,26 @@ class Changes:
         places = settings.reshape(len(settings), -1) + self._starts
         masks[:, 1:] = self._possible.take(places, axis=0).reshape(len(settings), -1)
         return masks
+
+    def apply_one(self, settings: IntArray, action: int) -> tuple[IntArray, bool]:
+        """Apply an action to one design, if it is possible.
+
+        Args:
+            settings: Places of values, shape (L, K).
+            action: 0 to 2 K L.
+
+        Returns:
+            New settings, shape (L, K), and whether the action was possible.
+        """
+        if action == 0:
+            return settings, True
+        knob, up = divmod(int(action) - 1, 2)  # the knobs of all layers in a row
+        lead = self._leads_of_one[knob][settings.item(knob)][up]
+        if lead < 0:
+            return settings, False
+        changed = settings.copy()
+        changed.flat[knob] = lead
+        return changed, True
 
     def apply(self, settings: IntArray, actions: IntArray) -> tuple[IntArray, NDArray[np.bool_]]:
         """Apply actions where they are possible.

@@ -5,19 +5,22 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium import spaces
 from numpy.typing import NDArray
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
-from lrmp.envs.forms.action import action_setting, action_space
-from lrmp.envs.rendering.episode_frame import Frame
+from lrmp.envs.forms.action import ActionCode, Discrete
+from lrmp.envs.forms.layerwise_view import LayerwiseObservation, LayerwiseView
+from lrmp.envs.forms.task_spec import OwnSpec
 from lrmp.envs.rendering.episode_renderer import RENDER_MODES, EpisodeRenderer
 from lrmp.envs.rendering.episode_view import EpisodeView
+from lrmp.envs.rendering.shown_episode import ShownEpisode
+from lrmp.envs.scoring.design_info import design_info, no_design
 from lrmp.envs.scoring.dynamics import Dynamics
 from lrmp.envs.scoring.features import Feature
+from lrmp.envs.scoring.graph_view import one_of
 from lrmp.envs.scoring.layer_lookup import LayerEntry
-from lrmp.envs.scoring.observation import Observation, running_features, shown_features
-from lrmp.envs.scoring.observation_table import ObservationTable, describe_elements
+from lrmp.envs.scoring.observation import Observation
+from lrmp.envs.scoring.observation_table import ObservationTable
 from lrmp.envs.scoring.outcome import Outcome
 from lrmp.envs.scoring.reward import Reward
 from lrmp.envs.task.custom_task import TaskLike, find_task
@@ -27,7 +30,8 @@ from lrmp.solvers.replication.oracle import SolverName
 Action = NDArray[np.float32] | NDArray[np.int64]
 
 
-class LayerwiseEnv(gym.Env[Observation, Action]):
+# A property stands for Gymnasium's attribute `spec`.
+class LayerwiseEnv(ShownEpisode, OwnSpec, gym.Env[Observation, Action]):  # pyright: ignore
     """Choose the settings of the layers one by one; an integer program places the copies.
 
     ## Description
@@ -42,15 +46,20 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     of the plain design, 8 bits everywhere.
 
     ## Action Space
-    `Box(0, 1, (K,), float32)`: a number for every knob, such as weight bits and activation bits.
-    The interval is cut into equal parts, one for each of the knob's V values (HAQ's map):
-    `place = min(V - 1, floor(V * a))`, and of bits, 2..8, `bits = 2 + place`. With `discrete=True`
-    actions are the places, counted from 0: `MultiDiscrete([7, 7])` for bits.
+    Of three kinds:
+
+    - By default `Box(-1, 1, (K,), float32)`: a number for every knob, such as weight bits and
+      activation bits. The interval is cut into equal parts, one for each of the knob's V values:
+      `place = min(V - 1, floor(V * (a + 1) / 2))`, and of bits, 2..8, `bits = 2 + place`. That is
+      HAQ's map of 0..1, moved to where Gaussian policies start.
+    - `discrete=True`: the places, counted from 0: `MultiDiscrete([7, 7])` for bits.
+    - `discrete="flat"`: the number of a setting, the last knob counting fastest, in the order of
+      `task.space.settings`: `Discrete(49)` for bits, `7 * weight place + activation place`.
 
     A value that the layer may not have (`task.space.allowed`; none in the registered tasks) counts
-    as the nearest that it may have. Else the setting executed is the one chosen, and nothing is
-    changed afterwards. An action of the wrong shape, outside the space or not finite raises
-    `ActionError`.
+    as the nearest that it may have, and `info["action_mask"]` tells beforehand. Else the setting
+    executed is the one chosen, and nothing is changed afterwards. An action of the wrong shape,
+    outside the space or not finite raises `ActionError`.
 
     ## Observation Space
     `Box(0, 1, (n,), float32)`, n being 14 + 2 K or less: a feature of the layers in which all
@@ -95,23 +104,68 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     out of the table, and functions of your own from the `Task` to a number per layer, of any unit:
     they are scaled min-max over the layers, too, and shown under their names.
 
-    ## Rewards
-    0 until the last layer is decided; then the score of the design, by `reward`:
+    `observation` says how much is seen. What is above, `"layer"`, tells what is left of the tiles
+    and of the allowance, but not where they went; how the copies will turn out depends on that.
 
-    - `"lrmp"` (default, ranked): `ln(gain) - 1 * max(0, accuracy drop - allowed drop)`, drops in
-      percentage points; 0 for the plain design, the baseline;
+    - `"layer"` (default): the above.
+    - `"prefix"`: the above, then the settings decided so far and the time, so that the episode is
+      fully observed: `Box(0, 1, (n + K L + 1,), float32)` for L layers.
+    - `"graph"`: a `Dict` for policies over sets and graphs.
+
+    Prefixes have, for bits, behind the n:
+
+    | Num | Observation | Meaning | Normalisation |
+    | --- | --- | --- | --- |
+    | n + 2 l | weight_bits_l | weight_bits of layer l | place / 6 |
+    | n + 2 l + 1 | activation_bits_l | activation_bits of layer l | place / 6 |
+    | n + 2 L | steps_left | steps to the end | / horizon |
+
+    Layers not decided yet have the plain setting; the horizon is L. Graphs have:
+
+    | Key | Space | Meaning |
+    | --- | --- | --- |
+    | layers | `Box(0, 1, (L, F), float32)` | the nodes: features and more of every layer |
+    | edges | `Box(0, L - 1, (E, 2), int64)` | source and target: whose outputs are read by whom |
+    | totals | `Box(0, 1, (4,), float32)` | features 14 to 17 |
+
+    Behind its features a layer has its setting so far, one column per knob (`weight_bits`,
+    `activation_bits`), `decided` (1 once it is) and `to_decide` (1 for the layer to decide). An
+    edge leads from a layer to every one that reads its outputs, through additions, concatenations
+    and poolings (`env.unwrapped.task.network.edges`). The edges of a network that does not know
+    them are those of a chain, and `describe_observation()` says so. They are the same in every
+    observation of a task. `features` lists features of layers only.
+
+    Where several networks share the chip (`LRMP-Shared-Edge-v0`) they are one long list of layers,
+    network after network. A feature `network`, the number of the layer's network, stands before the
+    sensitivities, and `accuracy_spent_0`, `accuracy_spent_1` and so on, one per network in shares
+    of its own allowance, in the place of `accuracy_spent`; cycles are those of a round, in which
+    every network runs as often as its rate says.
+
+    ## Rewards
+    0 until the last layer is decided; then that of the design, by `reward`:
+
+    - `"lrmp"` (default): `ln(gain)` within the allowed drop, which is the ranked score; 0 for the
+      plain design, the baseline. Beyond it `max(ln(gain) - 100 x, -0.5 x)`, where x is
+      `ln(divergence / allowed divergence)`: credit for the gain fades at once, and what remains
+      falls strictly with the divergence, a power of the table's sum, which nothing bounds from
+      above. (Where the network itself is run, drops in points take their place; where the gain is
+      below 1, `ln(gain)` stays.) It is continuous, has no plateau, and its optimum is the best
+      design within the allowed drop, as the joint solver proves task by task
+      (`lrmp.stored_optimum(id).is_exact`). Where networks share the chip all must be within their
+      allowances, and x is the mean of theirs;
     - `"haq"`: `-0.1 * drop`;
     - `"cim-aq"`: `-10 * (drop - allowed)` above the allowed drop, else
       `100 * (gain - 1) + 0.1 * (allowed - drop)`;
     - a function of your own, from the finished design, an `Outcome`, to a finite number. An outcome
       has `gain`, `accuracy_drop`, `design`, `report` (exact cost), `task`, and `reward()`, the
-      default, to add to. Records, rankings, optima and the spec's threshold keep the default.
+      default, to add to, and `score`, the ranked one, None beyond the allowed drop. Records,
+      rankings, optima and the spec's threshold count `score`, whatever the reward.
 
     `gain` is baseline / design, of what the task minimises: the cycles of one inference
     (latency), those between images of a full pipeline (throughput), the energy of one inference, or
     its energy times its cycles (EDP).
 
-    With `dense=True` every step is rewarded with what it changes: the score of the design so far,
+    With `dense=True` every step is rewarded with what it changes: the reward of the design so far,
     layers not decided yet in the plain setting and copies placed anew, less all rewards before. The
     sum is the same, up to rounding; every step costs an oracle call.
 
@@ -122,21 +176,41 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     ## Episode End
     1. Termination: the last layer is decided. The design is finished, so no value follows it.
 
-    An episode never truncates.
+    An episode never truncates: the spec's `max_episode_steps` is L + 1.
 
     ## Info
-    Every step: the value executed of every knob, by its name: `weight_bits` and `activation_bits`;
-    of a knob whose values are labels, the place, so that all are numbers. The last step also:
-    `design` (settings and copies), `report` (exact cost by layer), `gain`, `accuracy_drop`
-    (percentage points), `accuracy_is_estimate`, `proven_optimal` (whether the oracle proved its
-    copies optimal).
+    The same keys at every step and reset, with the same shapes and types, all of NumPy: what is not
+    known before the last step is 0 until then, and `finished` says so. L is the number of layers.
+
+    | Key | Type | Meaning |
+    | --- | --- | --- |
+    | `layer` | int64 | number of the layer just decided; -1 at reset |
+    | `weight_bits`, ... | int64 | value executed, a key per knob; of labels the place |
+    | `action_mask` | int8, (n,) | 1 for what the next layer may have; see below |
+    | `finished` | bool | whether the design is finished |
+    | `score` | float64 | the ranked score of the design, `ln(gain)`; 0 beyond the allowed drop |
+    | `gain`, `accuracy_drop` | float64 | of the design; the drop in percentage points |
+    | `divergence` | float64 | of the design: a table's sum; its power `exponent` is in nats |
+    | `within_allowance` | bool | whether the drop is allowed |
+    | `proven_optimal` | bool | whether the oracle proved its copies optimal |
+    | `accuracy_is_estimate` | bool | whether the task's accuracy is one; from the start |
+    | `accuracy_holds` | bool | whether it was found true on optimised designs; from the start |
+    | `design_weight_bits`, ... | int64, (L,) | the design's values, a key per knob |
+    | `replication` | int64, (L,) | its copies |
+
+    At reset the values executed are plain. `action_mask` has the values of all knobs in a row,
+    7 + 7 for bits; of a flat space all settings, 49. After the last step it is still that of the
+    last layer. `env.unwrapped.action_masks()` returns it as booleans, as sb3-contrib's MaskablePPO
+    asks. `env.unwrapped.outcome` is the finished design with its exact cost by layer,
+    an `Outcome` (`.design`, `.report`); None until there is one.
 
     ## Arguments
     | Parameter | Type | Default | Description |
     | --- | --- | --- | --- |
     | `task` | `str` or `Task` | the id's own | what is solved: an id, a TOML file, or a task |
-    | `discrete` | `bool` | `False` | actions as places of values |
+    | `discrete` | `bool` or `str` | `False` | `True` for places of values, `"flat"` for settings |
     | `dense` | `bool` | `False` | a reward at every step, of the same sum |
+    | `observation` | `str` | `"layer"` | `"layer"`, `"prefix"` or `"graph"`: how much is seen |
     | `features` | sequence or `None` | `None` | what is observed, in order; None for all |
     | `reward` | `str` or function | `"lrmp"` | the name of a formula, or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
@@ -148,7 +222,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     >>> observation, info = env.reset(seed=0)
     >>> for _ in range(21):
     ...     observation, reward, terminated, truncated, info = env.step([3, 3])  # 5 bits
-    >>> round(info["gain"], 3), terminated
+    >>> round(float(info["gain"]), 3), terminated
     (6.101, True)
 
     ## Vectorized environment
@@ -156,9 +230,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     Gymnasium's own vector environment (`vectorization_mode="sync"`) in every autoreset mode:
     `autoreset_mode="NextStep"` (default), `"SameStep"` or `"Disabled"`. Episodes of a task are
     equally long, so they end together; by default the next step resets them all, looks at no
-    action, and is no transition. Infos are arrays over the episodes; in place of `design` and
-    `report` they have the values of every knob, `design_weight_bits` and so on, and `replication`,
-    each of shape (num_envs, L).
+    action, and is no transition. Infos are arrays over the episodes.
 
     ## Registered Configurations
     `lrmp.list_tasks()` names all. `LRMP-ResNet18-v0` minimises latency; of every network,
@@ -166,7 +238,8 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     and `LRMP-{...}-EDP-v0` the energy-delay product of one inference. On Digits the drop is that
     of the quantised network itself on real images. The others have a table: measured on the
     network, or predicted from other networks' where the id says so, as in
-    `LRMP-ResNet34-Predicted-v0`. `LRMP-Custom-v0` has no task of its own:
+    `LRMP-ResNet34-Predicted-v0`. `LRMP-Shared-{Edge, Vision}-v0` and their `-Throughput` and
+    `-Weighted` have several networks on one chip. `LRMP-Custom-v0` has no task of its own:
     `lrmp.envs.make_task` makes one from your network, chip and budget.
 
     ## Version History
@@ -179,8 +252,9 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         self,
         task: TaskLike | None,
         *,
-        discrete: bool = False,
+        discrete: Discrete = False,
         dense: bool = False,
+        observation: LayerwiseObservation = "layer",
         features: Sequence[Feature] | None = None,
         reward: Reward = "lrmp",
         solver: SolverName = "exact",
@@ -189,19 +263,42 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
     ) -> None:
         self.task = find_task(task, accuracy)
         self.render_mode, self._renderer = render_mode, EpisodeRenderer(render_mode)
-        self.discrete = discrete
+        self.discrete: Discrete = discrete
         self.dense = dense
         self.dynamics = Dynamics(self.task, reward, solver)
-        self._shown = shown_features(self.task, features, running_features(self.task.space))
-        self.feature_names = self._shown.names
+        self.longest_episode = len(self.dynamics)
+        self._view = LayerwiseView(self.task, observation, features)
+        self._shown, self.feature_names = self._view.shown, self._view.names
 
-        self.observation_space = spaces.Box(0.0, 1.0, (len(self.feature_names),), np.float32)
-        self.action_space = action_space(self.task.space, discrete)
+        self.observation_space = self._view.space
+        space, count = self.task.space, len(self.dynamics)
+        self._code = ActionCode(space.sizes, discrete)
+        self.action_space = self._code.space
+        self._masks = self._code.masks(space.masks(count))
+        #: What infos say before the last step: of the reset, and of every step.
+        self._unfinished = [
+            {
+                "layer": np.int64(layer),
+                **dict.fromkeys(space.names),
+                "action_mask": self._masks[min(layer + 1, count - 1)],
+                "finished": np.array(False),
+                **no_design(self.task),
+            }
+            for layer in range(-1, count)
+        ]
+        self._arrays = [k for k, v in self._unfinished[0].items() if isinstance(v, np.ndarray)]
         self._plain_settings: list[list[int]] = self.dynamics.plain.tolist()
         self._plain_cycles: list[int] = self.dynamics.start_cycles.tolist()
         self._plain_tiles: list[int] = self.dynamics.start_tiles.tolist()
         self._step: int | None = None  # None: reset needed
         self.outcome: Outcome | None = None  # of the last finished episode
+
+    @property
+    def next_layer(self) -> int:
+        """Number of the layer to decide; of the last one when all are, of the first before."""
+        if self._step is not None:
+            return self._step
+        return 0 if self.outcome is None else len(self._masks) - 1
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -213,7 +310,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
             options: None or empty; there are none.
 
         Returns:
-            The first observation and an empty info.
+            The first observation and its info.
 
         Raises:
             TaskError: If options are given.
@@ -229,7 +326,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         self._step = 0
         self.outcome = None
         plain = self.dynamics.lookup(0, self._settings[0])
-        return self._observe(0, plain.features), {}
+        return self._observe(0, plain.features), self._info(-1, plain)
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Decide the setting of the next layer.
@@ -262,7 +359,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         except Exception:  # the episode stays where it was
             self._settings[layer] = before
             raise
-        info: dict[str, Any] = {**entry.numbers}
+        info = self._info(layer, entry)
         reward = 0.0
         if outcome is not None:
             reward = score - self._rewarded
@@ -270,7 +367,7 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         if terminated:
             assert outcome is not None
             self.outcome = outcome
-            info |= outcome.info
+            info |= {"finished": np.array(True), **design_info(outcome)}
         self._spent = spent
         self._tiles += entry.tiles - self._plain_tiles[layer]
         self._cycles += entry.cycles - self._plain_cycles[layer]
@@ -278,18 +375,6 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         self._step = None if terminated else layer + 1
         shown = layer if terminated else layer + 1
         return self._observe(shown, entry.features), reward, terminated, False, info
-
-    def render(self) -> str | Frame | None:
-        """Show how the episode stands.
-
-        Returns:
-            Text, or pixels of shape (height, width, 3); None if ``render_mode`` is None.
-
-        Raises:
-            MissingExtraError: If pixels are asked for and matplotlib is not installed.
-            gymnasium.error.ResetNeeded: If no episode has begun.
-        """
-        return None if self.render_mode is None else self._renderer.show(self.view())
 
     def view(self) -> EpisodeView:
         """Say how the episode stands, for text and pictures.
@@ -307,15 +392,24 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         settings = np.array(self._settings)
         return EpisodeView(self.task, settings, decided, progress, self.outcome)
 
-    def describe_observation(self) -> ObservationTable:
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Say what the layer to decide may have, as sb3-contrib's MaskablePPO asks.
+
+        Returns:
+            As ``info["action_mask"]``.
+        """
+        masks: NDArray[np.bool_] = self._masks[self.next_layer].astype(bool)
+        return masks
+
+    def describe_observation(self) -> ObservationTable | dict[str, ObservationTable]:
         """Say what the elements of observations mean.
 
         Returns:
-            A row per element; printed, a table.
+            A row per element; printed, a table. Of a graph a table for every key.
         """
-        return describe_elements(self.task.space, self.feature_names)
+        return self._view.describe()
 
-    def _spend(self, entry: LayerEntry) -> float:
+    def _spend(self, entry: LayerEntry) -> Any:
         """Return the accuracy spent once a layer has a setting."""
         if not self.dynamics.has_table:
             return self.dynamics.drop(np.array(self._settings))
@@ -323,10 +417,22 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
 
     def _decode(self, layer: int, action: Action) -> list[int]:
         """Turn an action into a setting, or say what is wrong with it."""
-        setting = action_setting(self.dynamics.space, layer, action, self.discrete)
+        setting = self._code.decode(action)
         if setting is None:
             raise ActionError(f"Expected an action in {self.action_space}, got {action!r}.")
-        return setting
+        space = self.dynamics.space
+        if not space.allowed:
+            return setting
+        nearest: list[int] = space.nearest(np.array(setting), np.array(layer)).tolist()
+        return nearest
+
+    def _info(self, layer: int, entry: LayerEntry) -> dict[str, Any]:
+        """Say which layer has been decided, how, and what the next one may have."""
+        info = self._unfinished[layer + 1].copy()
+        for key in self._arrays:  # no info shares one with another
+            info[key] = info[key].copy()
+        info.update(entry.numbers)
+        return info
 
     def _observe(self, layer: int, setting: tuple[float, ...]) -> Observation:
         """Describe a layer and the state after the last decision, of the given scaled setting."""
@@ -338,4 +444,9 @@ class LayerwiseEnv(gym.Env[Observation, Action]):
         observation = np.empty(len(described) + len(running), np.float32)
         observation[: len(described)] = described
         observation[len(described) :] = running
-        return self._shown.pick(observation)
+        if self._view.layer_alone:
+            return self._shown.pick(observation)
+        settings = np.array([self._settings])
+        decided = np.array([settings.shape[1] if self._step is None else self._step])
+        seen: Observation = one_of(self._view.show(observation[None], settings, decided), 0)
+        return seen

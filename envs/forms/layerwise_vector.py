@@ -4,18 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from gymnasium import spaces
 from numpy.typing import NDArray
 
-from lrmp.envs.forms.action import action_space, units_to_places
+from lrmp.envs.forms.action import ActionCode, Discrete
+from lrmp.envs.forms.layerwise_view import LayerwiseObservation, LayerwiseView
 from lrmp.envs.forms.vector import Advance, Flags, TaskVectorEnv
+from lrmp.envs.rendering.episode_view import EpisodeView
+from lrmp.envs.scoring.design_info import designs_info
 from lrmp.envs.scoring.features import Feature
-from lrmp.envs.scoring.observation import (
-    Observation,
-    knob_features,
-    running_features,
-    shown_features,
-)
+from lrmp.envs.scoring.observation import Observation, knob_features
 from lrmp.hardware.frozen_arrays import IntArray
 
 
@@ -24,36 +21,50 @@ class LayerwiseVectorEnv(TaskVectorEnv):
 
     Args:
         num_envs: Episodes side by side.
-        discrete: Actions as places of values.
+        discrete: How actions say which values are chosen; see `ActionCode`.
         dense: A reward at every step, of the same sum.
+        observation: ``"layer"``, ``"prefix"`` or ``"graph"``.
         features: What is observed, in order; None for all.
         **settings: As `TaskVectorEnv` takes them.
     """
+
+    _view: LayerwiseView
 
     def __init__(
         self,
         num_envs: int = 1,
         *,
-        discrete: bool = False,
+        discrete: Discrete = False,
         dense: bool = False,
+        observation: LayerwiseObservation = "layer",
         features: Sequence[Feature] | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(num_envs, **settings)
         self.discrete, self.dense = discrete, dense
-        self._shown = shown_features(self.task, features, running_features(self.task.space))
-        self.feature_names = self._shown.names
-        self._set_spaces(
-            spaces.Box(0.0, 1.0, (len(self.feature_names),), np.float32),
-            action_space(self.task.space, discrete),
-        )
+        self.longest_episode = len(self.dynamics)
+        self._view = LayerwiseView(self.task, observation, features)
+        self.feature_names = self._view.names
         count = len(self.dynamics)
+        self._code = ActionCode(self.task.space.sizes, discrete)
+        self._masks = self._code.masks(self.task.space.masks(count))
+        self._set_spaces(self._view.space, self._code.space)
         knobs = len(self.task.space)
         self._settings = np.empty((num_envs, count, knobs), dtype=np.int64)
         self._previous = np.empty((num_envs, knobs), dtype=np.int64)
         self._layer_cycles = np.empty((num_envs, count), dtype=np.int64)
-        self._tiles, self._cycles, self._layer = np.empty((3, num_envs), dtype=np.int64)
-        self._spent, self._rewarded = np.empty((2, num_envs))
+        self._tiles, self._cycles, self._layer = np.zeros((3, num_envs), dtype=np.int64)
+        self._spent = np.empty((num_envs, *self.dynamics.spent_shape))
+        self._rewarded = np.empty(num_envs)
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Say what the layers to decide may have.
+
+        Returns:
+            As ``info["action_mask"]``, shape (num_envs, n).
+        """
+        masks: NDArray[np.bool_] = self._next_masks(self._layer - 1).astype(bool)
+        return masks
 
     def _begin(self, rows: Flags) -> None:
         dynamics = self.dynamics
@@ -65,11 +76,29 @@ class LayerwiseVectorEnv(TaskVectorEnv):
         self._spent[rows], self._rewarded[rows] = dynamics.start_spent, 0.0
         self._layer[rows] = 0
 
+    def _begin_infos(self) -> dict[str, NDArray[Any]]:
+        every = np.full(self.num_envs, -1)
+        plain = np.tile(self.dynamics.space.plain, (self.num_envs, 1))
+        return self._infos(every, plain)
+
+    def _infos(self, layer: IntArray, chosen: IntArray) -> dict[str, NDArray[Any]]:
+        """Say of episodes which layer has been decided, how, and what the next one may have."""
+        return {
+            "layer": layer,
+            **self.dynamics.space.numbers(chosen),
+            "action_mask": self._next_masks(layer),
+            "finished": np.zeros(len(layer), dtype=bool),
+            **{key: values[: len(layer)] for key, values in self._no_designs.items()},
+        }
+
+    def _next_masks(self, layer: IntArray) -> NDArray[np.int8]:
+        masks: NDArray[np.int8] = self._masks[np.minimum(layer + 1, len(self._masks) - 1)]
+        return masks
+
     def _advance(self, rows: IntArray, actions: NDArray[Any]) -> Advance:
         dynamics, layer = self.dynamics, self._layer[rows]
         space = dynamics.space
-        places = actions if self.discrete else units_to_places(actions, space.sizes)
-        chosen = space.nearest(places.astype(np.int64), layer)
+        chosen = space.nearest(self._code.places(actions), layer)
         settings = self._settings[rows]
         every = np.arange(len(rows))
         settings[every, layer] = chosen
@@ -80,7 +109,7 @@ class LayerwiseVectorEnv(TaskVectorEnv):
         else:
             spent = np.array([dynamics.drop(design) for design in settings])
         rewards = np.zeros(len(rows))
-        infos = [(rows, space.numbers(chosen))]
+        infos = [(rows, self._infos(layer, chosen))]
         scored = every if self.dense else np.flatnonzero(terminated)
         if scored.size:
             scores = dynamics.scores(settings[scored])
@@ -88,7 +117,8 @@ class LayerwiseVectorEnv(TaskVectorEnv):
             last = terminated[scored]
             if last.any():
                 ended = scored[last]
-                infos.append((rows[ended], self._final_infos(settings[ended], scores, last)))
+                finished = designs_info(self.task, settings[ended], scores, last)
+                infos.append((rows[ended], finished | {"finished": np.ones(len(ended), bool)}))
         self._settings[rows] = settings
         self._rewarded[rows] += rewards
         self._previous[rows] = chosen
@@ -100,9 +130,16 @@ class LayerwiseVectorEnv(TaskVectorEnv):
         self._layer[rows] += 1
         return rewards, terminated, infos
 
+    def _episode_view(self, row: int) -> EpisodeView:
+        settings, decided, layers = self._settings[row], int(self._layer[row]), len(self.dynamics)
+        outcome = self.dynamics.outcome(settings) if decided == layers else None
+        return EpisodeView(
+            self.task, settings, decided, f"{decided} of {layers} layers decided", outcome
+        )
+
     def _observe(self) -> Observation:
         layer = np.minimum(self._layer, len(self.dynamics) - 1)
-        described = self._shown.layers[layer]
+        described = self._view.shown.layers[layer]
         columns = (
             *knob_features(self.dynamics.space, self._previous).T,
             *self.dynamics.totals(
@@ -110,4 +147,6 @@ class LayerwiseVectorEnv(TaskVectorEnv):
             ),
         )
         running = np.stack(columns, axis=1).astype(np.float32)
-        return self._shown.pick(np.concatenate([described, running], axis=1))
+        whole = np.concatenate([described, running], axis=1)
+        seen: Observation = self._view.show(whole, self._settings, self._layer)
+        return seen

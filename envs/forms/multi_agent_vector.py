@@ -6,22 +6,22 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from lrmp.envs.forms.num_envs import check_num_envs
 from lrmp.envs.forms.refine import observe_refinements
-from lrmp.envs.forms.vector import check_num_envs
 from lrmp.envs.scoring.dynamics import Dynamics, Scores
 from lrmp.envs.scoring.features import Feature
 from lrmp.envs.scoring.observation import (
-    TOTALS,
     Observation,
     ShownFeatures,
     knob_features,
     shown_features,
+    total_names,
 )
 from lrmp.envs.scoring.reward import Reward
 from lrmp.envs.task.custom_task import TaskLike
+from lrmp.envs.task.task import Task
 from lrmp.errors import ActionError, TaskError, unknown_name
 from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.solvers.replication.oracle import SolverName
 
 Credit = Literal["team", "difference"]
@@ -69,7 +69,7 @@ class MultiAgentVector:
         self.dynamics = Dynamics(task, reward, solver)
         self.sizes = self.dynamics.space.sizes
         self._shown = shown_features(
-            self.dynamics.task, features, agent_features(self.dynamics.space)
+            self.dynamics.task, features, agent_features(self.dynamics.task)
         )
         self.played: list[tuple[IntArray, Scores]] = []
         observations, states = self.reset()
@@ -142,16 +142,16 @@ class MultiAgentVector:
         return observe_layers(self.dynamics, self._shown, settings, states), states
 
 
-def agent_features(space: DesignSpace) -> tuple[str, ...]:
+def agent_features(task: Task) -> tuple[str, ...]:
     """Name what a layer sees beside its own features.
 
     Args:
-        space: The knobs.
+        task: What is solved.
 
     Returns:
         Its setting in the last round, the totals and the rounds left, in order.
     """
-    return (*space.names, *TOTALS, "rounds_left")
+    return (*task.space.names, *total_names(task), "rounds_left")
 
 
 def check_rules(rounds: int, credit: Credit) -> None:
@@ -171,25 +171,30 @@ def check_rules(rounds: int, credit: Credit) -> None:
 
 
 def contributions(
-    dynamics: Dynamics, settings: IntArray, scores: NDArray[np.float64]
+    dynamics: Dynamics,
+    settings: IntArray,
+    scores: NDArray[np.float64],
+    parts: Sequence[slice] = (),
 ) -> NDArray[np.float64]:
-    """Tell what every layer's setting is worth in designs: the score less that of a plain layer.
+    """Tell what every agent's settings are worth in designs: the score less that of plain ones.
 
     Args:
         dynamics: Of the task.
         settings: Shape (B, L, K).
         scores: Of these designs, shape (B,).
+        parts: The layers of each of A agents; none for an agent per layer.
 
     Returns:
-        Shape (B, L).
+        Shape (B, A).
 
     Raises:
-        InfeasibleBudgetError: If a plain layer does not fit the budget.
+        InfeasibleBudgetError: If the plain layers of an agent do not fit the budget.
     """
-    count = settings.shape[1]
-    layers = np.arange(count)
+    parts = parts or [slice(layer, layer + 1) for layer in range(settings.shape[1])]
+    count = len(parts)
     without = np.repeat(settings[:, None], count, axis=1)
-    without[:, layers, layers] = dynamics.space.plain
+    for agent, layers in enumerate(parts):
+        without[:, agent, layers] = dynamics.space.plain
     rewards = dynamics.scores(without.reshape(-1, *settings.shape[1:])).reward
     worth: NDArray[np.float64] = scores[:, None] - rewards.reshape(-1, count)
     return worth

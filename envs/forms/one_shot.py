@@ -4,19 +4,21 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium import spaces
 from numpy.typing import NDArray
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
-from lrmp.envs.forms.action import action_space, units_to_places
-from lrmp.envs.forms.design_observation import design_feature_names, observe_designs
+from lrmp.envs.forms.action import ActionCode, Discrete, kinds_of, within
+from lrmp.envs.forms.design_observation import DesignObservation, DesignView, observe_designs
 from lrmp.envs.forms.layerwise import Action
-from lrmp.envs.rendering.episode_frame import Frame
+from lrmp.envs.forms.task_spec import OwnSpec
 from lrmp.envs.rendering.episode_renderer import RENDER_MODES, EpisodeRenderer
 from lrmp.envs.rendering.episode_view import EpisodeView
+from lrmp.envs.rendering.shown_episode import ShownEpisode
+from lrmp.envs.scoring.design_info import design_info, no_design
 from lrmp.envs.scoring.dynamics import Dynamics
+from lrmp.envs.scoring.graph_view import one_of
 from lrmp.envs.scoring.observation import Observation
-from lrmp.envs.scoring.observation_table import ObservationTable, describe_elements
+from lrmp.envs.scoring.observation_table import ObservationTable
 from lrmp.envs.scoring.outcome import Outcome
 from lrmp.envs.scoring.reward import Reward
 from lrmp.envs.task.custom_task import TaskLike, find_task
@@ -25,7 +27,8 @@ from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.replication.oracle import SolverName
 
 
-class OneShotEnv(gym.Env[Observation, Action]):
+# A property stands for Gymnasium's attribute `spec`.
+class OneShotEnv(ShownEpisode, OwnSpec, gym.Env[Observation, Action]):  # pyright: ignore
     """Choose all settings in one action; an integer program places the copies.
 
     ## Description
@@ -34,9 +37,10 @@ class OneShotEnv(gym.Env[Observation, Action]):
     agent.
 
     ## Action Space
-    `Box(0, 1, (K L,), float32)` for K knobs and L layers: the numbers of layer 0, a knob each, then
-    those of layer 1, and so on, in parts as in `LayerwiseEnv`. With `discrete=True` they are
-    places: `MultiDiscrete([7] * 2 L)` for bits. An action outside the space raises `ActionError`.
+    `Box(-1, 1, (K L,), float32)` for K knobs and L layers: the numbers of layer 0, a knob each,
+    then those of layer 1, and so on, in parts as in `LayerwiseEnv`. With `discrete=True` they are
+    places: `MultiDiscrete([7] * 2 L)` for bits; with `discrete="flat"` numbers of settings, one for
+    each layer: `MultiDiscrete([49] * L)`. An action outside the space raises `ActionError`.
 
     ## Observation Space
     `Box(0, 1, (K L + 4,), float32)`: before the step the plain design, after it the chosen one.
@@ -52,8 +56,19 @@ class OneShotEnv(gym.Env[Observation, Action]):
     | 2 L + 2 | cycles | cycles, one copy of every layer | / the most of any design |
     | 2 L + 3 | bottleneck | cycles from image to image, one copy | / the most of any design |
 
+    With `observation="graph"`, for policies over sets and graphs, a `Dict`:
+
+    | Key | Space | Meaning |
+    | --- | --- | --- |
+    | layers | `Box(0, 1, (L, F), float32)` | the nodes: features and setting of every layer |
+    | edges | `Box(0, L - 1, (E, 2), int64)` | source and target: whose outputs are read by whom |
+    | totals | `Box(0, 1, (4,), float32)` | the last four elements above |
+
+    Features of layers are 0 to 11 of `LayerwiseEnv`, and behind them one column per knob; edges are
+    those that it describes.
+
     ## Rewards
-    The score of the design: that of `LayerwiseEnv`'s last step, by `reward`.
+    That of the design, by `reward`, as at `LayerwiseEnv`'s last step.
 
     ## Starting State
     The plain design, whatever the seed.
@@ -62,14 +77,16 @@ class OneShotEnv(gym.Env[Observation, Action]):
     1. Termination: always, after the one step.
 
     ## Info
-    As after `LayerwiseEnv`'s last step, the values of every knob (`weight_bits` and
-    `activation_bits`) being an array of shape (L,).
+    As in `LayerwiseEnv`, of all layers: the values of every knob (`weight_bits`, `activation_bits`)
+    are an array of shape (L,), plain at reset, and `action_mask` has the masks of all layers in a
+    row, layer by layer. There is no `layer`.
 
     ## Arguments
     | Parameter | Type | Default | Description |
     | --- | --- | --- | --- |
     | `task` | `str` or `Task` | the id's own | what is solved: an id, a TOML file, or a task |
-    | `discrete` | `bool` | `False` | actions as places of values |
+    | `discrete` | `bool` or `str` | `False` | `True` for places of values, `"flat"` for settings |
+    | `observation` | `str` | `"design"` | `"design"`, a row of numbers, or `"graph"` |
     | `reward` | `str` or function | `"lrmp"` | the name of a formula, or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `accuracy` | `str` or `None` | the task's own | `"table"`, or `"network"`: run it on images |
@@ -79,7 +96,7 @@ class OneShotEnv(gym.Env[Observation, Action]):
     >>> env = gym.make("lrmp:LRMP-ResNet18-OneShot-v0", discrete=True)
     >>> observation, info = env.reset(seed=0)
     >>> observation, reward, terminated, truncated, info = env.step([4] * 42)  # 6 bits
-    >>> round(info["gain"], 3), terminated
+    >>> round(float(info["gain"]), 3), terminated
     (4.136, True)
 
     ## Vectorized environment
@@ -100,7 +117,8 @@ class OneShotEnv(gym.Env[Observation, Action]):
         self,
         task: TaskLike | None,
         *,
-        discrete: bool = False,
+        discrete: Discrete = False,
+        observation: DesignObservation = "design",
         reward: Reward = "lrmp",
         solver: SolverName = "exact",
         accuracy: AccuracyKind | None = None,
@@ -110,9 +128,13 @@ class OneShotEnv(gym.Env[Observation, Action]):
         self.discrete = discrete
         self.render_mode, self._renderer = render_mode, EpisodeRenderer(render_mode)
         self.dynamics = Dynamics(self.task, reward, solver)
-        self.feature_names = design_feature_names(self.dynamics)
-        self.observation_space = spaces.Box(0.0, 1.0, (len(self.feature_names),), np.float32)
-        self.action_space = action_space(self.task.space, discrete, len(self.dynamics))
+        self.longest_episode = 1
+        self._view = DesignView(self.dynamics, observation)
+        self.feature_names, self.observation_space = self._view.names, self._view.space
+        space, count = self.task.space, len(self.dynamics)
+        self._code = ActionCode(space.sizes, discrete, count)
+        self.action_space = self._code.space
+        self._mask = self._code.masks(space.masks(count)).reshape(-1)
         self.outcome: Outcome | None = None
         self._running = False
 
@@ -126,7 +148,7 @@ class OneShotEnv(gym.Env[Observation, Action]):
             options: None or empty; there are none.
 
         Returns:
-            The observation and an empty info.
+            The observation and its info.
 
         Raises:
             TaskError: If options are given.
@@ -135,7 +157,8 @@ class OneShotEnv(gym.Env[Observation, Action]):
         if options:
             raise TaskError(f"Expected no reset options, got {sorted(map(str, options))}.")
         self._running, self.outcome = True, None
-        return self._observe(self.dynamics.plain), {}
+        plain = self.dynamics.plain
+        return self._observe(plain), self._info(plain) | no_design(self.task)
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Choose the settings of all layers.
@@ -158,20 +181,8 @@ class OneShotEnv(gym.Env[Observation, Action]):
         outcome = self.dynamics.outcome(settings)
         reward = outcome.reward(self.dynamics.reward)
         self.outcome, self._running = outcome, False
-        info = {**self.dynamics.space.numbers(settings), **outcome.info}
+        info = self._info(settings) | design_info(outcome)
         return self._observe(settings), reward, True, False, info
-
-    def render(self) -> str | Frame | None:
-        """Show how the episode stands.
-
-        Returns:
-            Text, or pixels of shape (height, width, 3); None if ``render_mode`` is None.
-
-        Raises:
-            MissingExtraError: If pixels are asked for and matplotlib is not installed.
-            gymnasium.error.ResetNeeded: If no episode has begun.
-        """
-        return None if self.render_mode is None else self._renderer.show(self.view())
 
     def view(self) -> EpisodeView:
         """Say how the episode stands, for text and pictures.
@@ -190,16 +201,28 @@ class OneShotEnv(gym.Env[Observation, Action]):
         settings = self.outcome.design.settings
         return EpisodeView(self.task, settings, layers, "chosen", self.outcome)
 
-    def describe_observation(self) -> ObservationTable:
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Say what the layers may have, as sb3-contrib's MaskablePPO asks.
+
+        Returns:
+            As ``info["action_mask"]``.
+        """
+        masks: NDArray[np.bool_] = self._mask.astype(bool)
+        return masks
+
+    def describe_observation(self) -> ObservationTable | dict[str, ObservationTable]:
         """Say what the elements of observations mean.
 
         Returns:
-            A row per element; printed, a table.
+            A row per element; printed, a table. Of a graph a table for every key.
         """
-        return describe_elements(self.task.space, self.feature_names, self.task.network)
+        return self._view.describe()
 
     def _observe(self, settings: IntArray) -> Observation:
-        observation: Observation = observe_designs(self.dynamics, settings[None])[0]
+        designs = settings[None]
+        observation: Observation = one_of(
+            self._view.show(observe_designs(self.dynamics, designs), designs), 0
+        )
         return observation
 
     def _decode(self, action: Action) -> IntArray:
@@ -208,14 +231,18 @@ class OneShotEnv(gym.Env[Observation, Action]):
             values: NDArray[Any] = np.asarray(action)
         except ValueError:  # ragged nesting
             values = np.empty(0)
-        space, layers = self.dynamics.space, len(self.dynamics)
-        most = np.tile(np.array(space.sizes) - 1, layers) if self.discrete else 1
+        actions = self.action_space
         if (
-            values.shape != (len(space) * layers,)
-            or values.dtype.kind not in ("iu" if self.discrete else "iuf")
-            or not ((values >= 0) & (values <= most)).all()  # False for NaN
+            values.shape != actions.shape
+            or values.dtype.kind not in kinds_of(actions)
+            or not within(actions, values).all()
         ):
-            raise ActionError(f"Expected an action in {self.action_space}, got {action!r}.")
-        values = values.reshape(layers, -1)
-        places = values if self.discrete else units_to_places(values, space.sizes)
-        return space.nearest(places.astype(np.int64))
+            raise ActionError(f"Expected an action in {actions}, got {action!r}.")
+        return self.dynamics.space.nearest(self._code.places(values))
+
+    def _info(self, settings: IntArray) -> dict[str, Any]:
+        return {
+            **self.dynamics.space.numbers(settings),
+            "action_mask": self._mask.copy(),
+            "finished": np.array(not self._running),
+        }

@@ -9,22 +9,27 @@ from numpy.typing import NDArray
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
 from lrmp.envs.forms.changes import Changes
-from lrmp.envs.forms.design_observation import design_feature_names, observe_designs
-from lrmp.envs.rendering.episode_frame import Frame
+from lrmp.envs.forms.design_observation import DesignObservation, DesignView, observe_designs
+from lrmp.envs.forms.task_spec import OwnSpec
 from lrmp.envs.rendering.episode_renderer import RENDER_MODES, EpisodeRenderer
 from lrmp.envs.rendering.episode_view import EpisodeView
+from lrmp.envs.rendering.shown_episode import ShownEpisode
+from lrmp.envs.scoring.design_info import design_info, no_design
 from lrmp.envs.scoring.dynamics import Dynamics
+from lrmp.envs.scoring.graph_view import one_of
 from lrmp.envs.scoring.observation import Observation
-from lrmp.envs.scoring.observation_table import ObservationTable, describe_elements
+from lrmp.envs.scoring.observation_table import ObservationTable
 from lrmp.envs.scoring.outcome import Outcome
 from lrmp.envs.scoring.reward import Reward
+from lrmp.envs.scoring.running_design import RunningDesign
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.errors import ActionError, TaskError
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.replication.oracle import SolverName
 
 
-class RefineEnv(gym.Env[Observation, int]):
+# A property stands for Gymnasium's attribute `spec`.
+class RefineEnv(ShownEpisode, OwnSpec, gym.Env[Observation, int]):  # pyright: ignore
     """Change one knob of one layer by one value per step; every step is scored.
 
     ## Description
@@ -57,9 +62,20 @@ class RefineEnv(gym.Env[Observation, int]):
     | 2 L + 3 | bottleneck | cycles from image to image, one copy | / the most of any design |
     | 2 L + 4 | steps_left | steps to the end | / horizon |
 
+    With `observation="graph"`, for policies over sets and graphs, a `Dict`:
+
+    | Key | Space | Meaning |
+    | --- | --- | --- |
+    | layers | `Box(0, 1, (L, F), float32)` | the nodes: features and setting of every layer |
+    | edges | `Box(0, L - 1, (E, 2), int64)` | source and target: whose outputs are read by whom |
+    | totals | `Box(0, 1, (5,), float32)` | the last five elements above |
+
+    Features of layers are 0 to 11 of `LayerwiseEnv`, and behind them one column per knob; edges are
+    those that it describes.
+
     ## Rewards
-    The score of the design after the step less all rewards before, by `reward` as in
-    `LayerwiseEnv`: the return is the score of the last design, up to rounding.
+    That of the design after the step, by `reward` as in `LayerwiseEnv`, less all rewards before:
+    the return is the reward of the last design, up to rounding.
 
     ## Starting State
     The plain design, whatever the seed.
@@ -67,17 +83,23 @@ class RefineEnv(gym.Env[Observation, int]):
     ## Episode End
     1. Termination: after `horizon` steps. Time is part of the state, so no value follows.
 
+    An episode never truncates: `env.spec.max_episode_steps` is `horizon` + 1.
+
     ## Info
-    Every step: `action_mask` (int8, shape (2 K L + 1,)), `action_possible`, `gain`,
-    `accuracy_drop`. The last step also: the values of every knob (`weight_bits` and
-    `activation_bits`), arrays of shape (L,), and what `LayerwiseEnv`'s last step has. `reset` has
-    `action_mask`.
+    As in `LayerwiseEnv`, but of the design that every step leads to: `gain`, `accuracy_drop`,
+    `proven_optimal`, `design_weight_bits` and so on, and `replication` are 0 at reset, where no
+    copies are placed yet, and known from the first step on; `finished` is true at the last one. The
+    values of every knob (`weight_bits`, `activation_bits`) are arrays of shape (L,), plain at
+    reset; `action_mask` is of shape (2 K L + 1,). `action_possible` (bool) says whether the action
+    was, and is true at reset. There is no `layer`. `env.unwrapped.outcome` is the last design of a
+    finished episode.
 
     ## Arguments
     | Parameter | Type | Default | Description |
     | --- | --- | --- | --- |
     | `task` | `str` or `Task` | the id's own | what is solved: an id, a TOML file, or a task |
     | `horizon` | `int` or `None` | `None` | steps of an episode; see below |
+    | `observation` | `str` | `"design"` | `"design"`, a row of numbers, or `"graph"` |
     | `reward` | `str` or function | `"lrmp"` | the name of a formula, or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
     | `accuracy` | `str` or `None` | the task's own | `"table"`, or `"network"`: run it on images |
@@ -112,6 +134,7 @@ class RefineEnv(gym.Env[Observation, int]):
         task: TaskLike | None,
         *,
         horizon: int | None = None,
+        observation: DesignObservation = "design",
         reward: Reward = "lrmp",
         solver: SolverName = "exact",
         accuracy: AccuracyKind | None = None,
@@ -122,10 +145,11 @@ class RefineEnv(gym.Env[Observation, int]):
         self.dynamics = Dynamics(self.task, reward, solver)
         self.changes = Changes(self.task.space, len(self.dynamics))
         self.horizon = check_horizon(horizon, self.dynamics, self.changes)
-        self.feature_names = (*design_feature_names(self.dynamics), "steps_left")
-        self.observation_space = spaces.Box(0.0, 1.0, (len(self.feature_names),), np.float32)
+        self.longest_episode = self.horizon
+        self._view = DesignView(self.dynamics, observation, "steps_left")
+        self.feature_names, self.observation_space = self._view.names, self._view.space
         self.action_space = spaces.Discrete(self.changes.count)  # type: ignore[assignment]
-        self._settings = self.dynamics.plain
+        self._running = RunningDesign(self.dynamics)
         self._elapsed: int | None = None  # None: reset needed
         self.outcome: Outcome | None = None
 
@@ -139,7 +163,7 @@ class RefineEnv(gym.Env[Observation, int]):
             options: None or empty; there are none.
 
         Returns:
-            The observation, and an info with the action mask.
+            The observation and its info.
 
         Raises:
             TaskError: If options are given.
@@ -147,10 +171,10 @@ class RefineEnv(gym.Env[Observation, int]):
         super().reset(seed=seed)
         if options:
             raise TaskError(f"Expected no reset options, got {sorted(map(str, options))}.")
-        self._settings = self.dynamics.plain
+        self._running = RunningDesign(self.dynamics)
         self._elapsed, self._rewarded, self.outcome = 0, 0.0, None
         self._shown: Outcome | None = None  # of the latest design
-        return self._observe(), {"action_mask": self.changes.masks(self._settings[None])[0]}
+        return self._observe(), self._info(possible=True)
 
     def step(self, action: int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Change one knob of one layer by one value, or nothing.
@@ -171,36 +195,19 @@ class RefineEnv(gym.Env[Observation, int]):
             raise gym.error.ResetNeeded("Expected reset() before step(): no episode is running.")
         if not self.action_space.contains(action):
             raise ActionError(f"Expected an action in {self.action_space}, got {action!r}.")
-        settings, possible = self.changes.apply(self._settings[None], np.array([action]))
-        outcome = self.dynamics.outcome(settings[0])
+        settings, possible = self.changes.apply_one(self._running.settings, action)
+        outcome = self.dynamics.outcome(settings)
         reward = outcome.reward(self.dynamics.reward) - self._rewarded
-        self._settings, self._shown = settings[0], outcome
+        if settings is not self._running.settings:
+            self._running.change(self.changes.layer_of(action), settings)
+        self._shown = outcome
         self._elapsed += 1
         observation = self._observe()
         terminated = self._elapsed == self.horizon
         self._rewarded += reward
-        info: dict[str, Any] = {
-            "action_mask": self.changes.masks(settings)[0],
-            "action_possible": bool(possible[0]),
-            "gain": outcome.gain,
-            "accuracy_drop": outcome.accuracy_drop,
-        }
         if terminated:
             self.outcome, self._elapsed = outcome, None
-            info |= self.dynamics.space.numbers(self._settings) | outcome.info
-        return observation, reward, terminated, False, info
-
-    def render(self) -> str | Frame | None:
-        """Show how the episode stands.
-
-        Returns:
-            Text, or pixels of shape (height, width, 3); None if ``render_mode`` is None.
-
-        Raises:
-            MissingExtraError: If pixels are asked for and matplotlib is not installed.
-            gymnasium.error.ResetNeeded: If no episode has begun.
-        """
-        return None if self.render_mode is None else self._renderer.show(self.view())
+        return observation, reward, terminated, False, self._info(possible=possible)
 
     def view(self) -> EpisodeView:
         """Say how the episode stands, for text and pictures.
@@ -216,7 +223,7 @@ class RefineEnv(gym.Env[Observation, int]):
         elapsed = self.horizon if self._elapsed is None else self._elapsed
         progress = f"{elapsed} of {self.horizon} steps"
         layers = len(self.dynamics)
-        return EpisodeView(self.task, self._settings, layers, progress, self._shown)
+        return EpisodeView(self.task, self._running.settings, layers, progress, self._shown)
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Say which actions are possible now, as sb3-contrib's MaskablePPO asks.
@@ -224,22 +231,33 @@ class RefineEnv(gym.Env[Observation, int]):
         Returns:
             Shape (2 K L + 1,).
         """
-        masks: NDArray[np.bool_] = self.changes.masks(self._settings[None])[0].astype(bool)
+        masks: NDArray[np.bool_] = self.changes.masks(self._running.settings[None])[0].astype(bool)
         return masks
 
-    def describe_observation(self) -> ObservationTable:
+    def describe_observation(self) -> ObservationTable | dict[str, ObservationTable]:
         """Say what the elements of observations mean.
 
         Returns:
-            A row per element; printed, a table.
+            A row per element; printed, a table. Of a graph a table for every key.
         """
-        return describe_elements(self.task.space, self.feature_names, self.task.network)
+        return self._view.describe()
+
+    def _info(self, *, possible: bool) -> dict[str, Any]:
+        return {
+            **self.dynamics.space.numbers(self._running.settings),
+            "action_mask": self.changes.masks(self._running.settings[None])[0],
+            "action_possible": np.array(possible),
+            "finished": np.array(self._elapsed is None),
+            **(no_design(self.task) if self._shown is None else design_info(self._shown)),
+        }
 
     def _observe(self) -> Observation:
         assert self._elapsed is not None
-        observation: Observation = observe_refinements(
-            self.dynamics, self._settings[None], np.array([self._elapsed]), self.horizon
-        )[0]
+        left = (self.horizon - self._elapsed) / self.horizon
+        seen = self._running.observe(left)
+        observation: Observation = one_of(
+            self._view.show(seen[None], self._running.settings[None]), 0
+        )
         return observation
 
 
@@ -279,5 +297,4 @@ def observe_refinements(
     Returns:
         Shape (B, K L + 5).
     """
-    left = ((horizon - elapsed) / horizon).astype(np.float32)
-    return np.concatenate([observe_designs(dynamics, settings), left[:, None]], axis=1)
+    return observe_designs(dynamics, settings, (horizon - elapsed) / horizon)

@@ -7,9 +7,11 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from lrmp.envs.forms.changes import Changes
-from lrmp.envs.forms.design_observation import design_feature_names
+from lrmp.envs.forms.design_observation import DesignObservation, DesignView
 from lrmp.envs.forms.refine import check_horizon, observe_refinements
 from lrmp.envs.forms.vector import Advance, Flags, TaskVectorEnv
+from lrmp.envs.rendering.episode_view import EpisodeView
+from lrmp.envs.scoring.design_info import designs_info
 from lrmp.envs.scoring.observation import Observation
 from lrmp.hardware.frozen_arrays import IntArray
 
@@ -20,18 +22,27 @@ class RefineVectorEnv(TaskVectorEnv):
     Args:
         num_envs: Episodes side by side.
         horizon: Steps of an episode; None for as many as ``check_horizon`` says.
+        observation: ``"design"`` or ``"graph"``.
         **settings: As `TaskVectorEnv` takes them.
     """
 
-    def __init__(self, num_envs: int = 1, *, horizon: int | None = None, **settings: Any) -> None:
+    _view: DesignView
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        horizon: int | None = None,
+        observation: DesignObservation = "design",
+        **settings: Any,
+    ) -> None:
         super().__init__(num_envs, **settings)
         self.changes = Changes(self.task.space, len(self.dynamics))
         self.horizon = check_horizon(horizon, self.dynamics, self.changes)
-        self.feature_names = (*design_feature_names(self.dynamics), "steps_left")
-        self._set_spaces(
-            spaces.Box(0.0, 1.0, (len(self.feature_names),), np.float32),
-            spaces.Discrete(self.changes.count),
-        )
+        self.longest_episode = self.horizon
+        self._view = DesignView(self.dynamics, observation, "steps_left")
+        self.feature_names = self._view.names
+        self._set_spaces(self._view.space, spaces.Discrete(self.changes.count))
         self._settings = np.empty((num_envs, *self.dynamics.plain.shape), dtype=np.int64)
         self._rewarded = np.zeros(num_envs)
         self._taken = np.zeros(num_envs, dtype=np.int64)
@@ -49,7 +60,16 @@ class RefineVectorEnv(TaskVectorEnv):
         self._rewarded[rows], self._taken[rows] = 0.0, 0
 
     def _begin_infos(self) -> dict[str, NDArray[Any]]:
-        return {"action_mask": self.changes.masks(self._settings)}
+        every = np.ones(self.num_envs, dtype=bool)
+        return self._infos(self._settings, every, ~every) | self._no_designs
+
+    def _infos(self, settings: IntArray, possible: Flags, finished: Flags) -> dict[str, Any]:
+        return {
+            **self.dynamics.space.numbers(settings),
+            "action_mask": self.changes.masks(settings),
+            "action_possible": possible,
+            "finished": finished,
+        }
 
     def _advance(self, rows: IntArray, actions: NDArray[Any]) -> Advance:
         settings, possible = self.changes.apply(self._settings[rows], actions)
@@ -59,18 +79,16 @@ class RefineVectorEnv(TaskVectorEnv):
         rewards = scores.reward - self._rewarded[rows]
         self._rewarded[rows] += rewards
         terminated = self._taken[rows] == self.horizon
-        every = {
-            "action_mask": self.changes.masks(settings),
-            "action_possible": possible,
-            "gain": scores.gain,
-            "accuracy_drop": scores.accuracy_drop,
-        }
-        infos = [(rows, every)]
-        if terminated.any():
-            last = self.dynamics.space.numbers(settings) | self._final_infos(settings, scores)
-            ended = {key: values[terminated] for key, values in last.items() if key not in every}
-            infos.append((rows[terminated], ended))
-        return rewards, terminated, infos
+        infos = self._infos(settings, possible, terminated)
+        return rewards, terminated, [(rows, infos | designs_info(self.task, settings, scores))]
+
+    def _episode_view(self, row: int) -> EpisodeView:
+        settings, taken = self._settings[row], int(self._taken[row])
+        outcome = self.dynamics.outcome(settings) if taken else None
+        progress = f"{taken} of {self.horizon} steps"
+        return EpisodeView(self.task, settings, len(self.dynamics), progress, outcome)
 
     def _observe(self) -> Observation:
-        return observe_refinements(self.dynamics, self._settings, self._taken, self.horizon)
+        observations = observe_refinements(self.dynamics, self._settings, self._taken, self.horizon)
+        seen: Observation = self._view.show(observations, self._settings)
+        return seen

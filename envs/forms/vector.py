@@ -6,77 +6,88 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
-from lrmp.envs.scoring.dynamics import Dynamics, Scores
+from lrmp.envs.forms.action import kinds_of, within
+from lrmp.envs.forms.design_observation import DesignView
+from lrmp.envs.forms.layerwise_view import LayerwiseView
+from lrmp.envs.forms.num_envs import check_num_envs
+from lrmp.envs.forms.task_spec import OwnSpec
+from lrmp.envs.rendering.episode_frame import Frame
+from lrmp.envs.rendering.episode_renderer import RENDER_MODES, EpisodeRenderer
+from lrmp.envs.rendering.episode_view import EpisodeView
+from lrmp.envs.scoring.design_info import no_designs
+from lrmp.envs.scoring.dynamics import Dynamics
+from lrmp.envs.scoring.graph_view import one_of
 from lrmp.envs.scoring.observation import Observation
-from lrmp.envs.scoring.observation_table import ObservationTable, describe_elements
+from lrmp.envs.scoring.observation_table import ObservationTable
 from lrmp.envs.scoring.reward import Reward
 from lrmp.envs.task.custom_task import TaskLike, find_task
-from lrmp.errors import ActionError, TaskError
+from lrmp.errors import ActionError, MissingExtraError, TaskError
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.replication.oracle import SolverName
 
+try:
+    from gymnasium.vector import AutoresetMode, VectorEnv
+    from gymnasium.vector.utils import batch_space
+except ImportError as error:  # where Gymnasium has no autoreset modes yet
+    raise MissingExtraError(
+        f"Expected gymnasium 1.1 or newer for vector environments in NumPy, got {gym.__version__}. "
+        'Run pip install "gymnasium>=1.1", or make the vector of scalar ones: '
+        'vectorization_mode="sync".'
+    ) from error
+
 Flags = NDArray[np.bool_]
+Seeds = int | list[int | None] | None
 #: Which episodes, and what they have to say; the first axis of every array is theirs.
 Infos = tuple[IntArray, dict[str, NDArray[Any]]]
-Advance = tuple[NDArray[np.float64], Flags, list[Infos]]
+Advance = tuple[NDArray[np.floating[Any]], Flags, list[Infos]]
 
 
-class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
-    """Many episodes of one task, in NumPy over the episodes.
+# A property stands for Gymnasium's attribute `spec`.
+class EpisodesVectorEnv(  # pyright: ignore
+    OwnSpec, VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC
+):
+    """Many episodes, side by side.
 
     It plays exactly as as many scalar environments do, one by one. Subclasses say what an episode's
     state is and what a step does to it; this class resets, and packs infos as Gymnasium does: for
     every key an array over the episodes, 0 where an episode has none, and under ``_key`` which of
-    them have it. The last step's ``design`` comes as ``design_weight_bits`` and
-    so on, one per knob, and ``replication``, each of shape (num_envs, L), without a report.
+    them have it.
 
     Args:
         num_envs: Episodes side by side.
-        task: A task, or the id of a registered one.
-        reward: What scores a design: the name of a formula, or the user's own function.
-        solver: Which solver places the copies.
-        accuracy: ``"table"`` or ``"network"``; None for the task's own kind.
         autoreset_mode: ``"NextStep"`` (Gymnasium's default): the step after an end resets and
             ignores its action; ``"SameStep"``: the step that ends resets, too, and shows what was
             last in ``final_obs`` and ``final_info``; ``"Disabled"``: ``reset`` with
             ``options={"reset_mask": mask}`` starts the episodes of the mask anew.
         max_episode_steps: The step that truncates an episode, as Gymnasium's ``TimeLimit`` does,
             also if it is the one that terminates; None or -1 for no limit.
-        render_mode: None; pictures are drawn by the scalar environment.
+        render_mode: ``"ansi"`` (text) or ``"rgb_array"``, of every episode; or None.
+        width: Of pictures, in pixels; None for what the layers of the task need.
 
     Raises:
         TaskError: If an argument is none of those above.
     """
 
-    feature_names: tuple[str, ...]
     metadata: dict[str, Any] = {  # noqa: RUF012  Gymnasium's own way
-        "autoreset_mode": AutoresetMode.NEXT_STEP
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
+        "render_modes": [*RENDER_MODES],
+        "render_fps": 4,
     }
 
     def __init__(
         self,
         num_envs: int = 1,
         *,
-        task: TaskLike | None,
-        reward: Reward = "lrmp",
-        solver: SolverName = "exact",
-        accuracy: AccuracyKind | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
+        width: int | None = None,
     ) -> None:
         check_num_envs(num_envs)
-        if render_mode is not None:
-            raise TaskError(
-                f"Expected render_mode None, got {render_mode!r}. Render a scalar environment, or "
-                'several: vectorization_mode="sync".'
-            )
+        self.render_mode, self._renderer = render_mode, EpisodeRenderer(render_mode, width)
         if max_episode_steps is not None and (
             type(max_episode_steps) is not int or max_episode_steps < -1 or max_episode_steps == 0
         ):
@@ -93,33 +104,44 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
             ) from error
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self.num_envs = num_envs
-        self.task = find_task(task, accuracy)
-        self.dynamics = Dynamics(self.task, reward, solver)
         self.max_episode_steps = None if max_episode_steps == -1 else max_episode_steps
         self._ended: Flags | None = None  # None: reset needed
         self._elapsed = np.zeros(num_envs, dtype=np.int64)
+        self._no_rewards: NDArray[np.floating[Any]] = np.zeros(num_envs)
 
-    def _set_spaces(self, observation_space: spaces.Box, action_space: gym.Space[Any]) -> None:
+    def _set_spaces(self, observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> None:
         self.single_observation_space = observation_space
         self.single_action_space = action_space
         self.observation_space = batch_space(observation_space, self.num_envs)
         self.action_space = batch_space(action_space, self.num_envs)
 
-    def describe_observation(self) -> ObservationTable:
+    @abstractmethod
+    def describe_observation(self) -> ObservationTable | dict[str, ObservationTable]:
         """Say what the elements of observations mean.
 
         Returns:
-            A row per element; printed, a table.
+            A row per element; printed, a table. Of several keys a table for each.
         """
-        return describe_elements(self.task.space, self.feature_names, self.task.network)
+
+    @abstractmethod
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Say which actions are possible now.
+
+        Returns:
+            As ``info["action_mask"]``, shape (num_envs, n).
+        """
+
+    @abstractmethod
+    def _prepare(self, rows: Flags, seed: Seeds, options: dict[str, Any]) -> None:
+        """Take seeds and other options of a reset, or refuse them; ``_begin`` follows."""
 
     @abstractmethod
     def _begin(self, rows: Flags) -> None:
         """Put some episodes at their start."""
 
+    @abstractmethod
     def _begin_infos(self) -> dict[str, NDArray[Any]]:
         """Return what the infos of a reset say; the first axis is (num_envs,)."""
-        return {}
 
     @abstractmethod
     def _advance(self, rows: IntArray, actions: NDArray[Any]) -> Advance:
@@ -130,24 +152,28 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
             actions: Checked actions, shape (n, ...).
 
         Returns:
-            Rewards, whether they terminated, both of shape (n,), and infos.
+            Rewards, of shape (n,) or (n, objectives), whether they terminated, shape (n,), infos.
         """
 
     @abstractmethod
     def _observe(self) -> Observation:
         """Describe all episodes, in memory of its own."""
 
+    @abstractmethod
+    def _episode_view(self, row: int) -> EpisodeView:
+        """Say how an episode stands, for text and pictures."""
+
     def reset(
         self,
         *,
-        seed: int | list[int | None] | None = None,
+        seed: Seeds = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[Observation, dict[str, Any]]:
         """Start all episodes, or those of a mask.
 
         Args:
-            seed: Seeds ``np_random``, which the dynamics do not use; of a list of num_envs seeds
-                the first does.
+            seed: What episodes draw with, or one for each; where nothing is drawn it has no
+                effect.
             options: None, or ``{"reset_mask": mask}`` with booleans of shape (num_envs,).
 
         Returns:
@@ -158,20 +184,13 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
                 as the episodes.
             gymnasium.error.ResetNeeded: If the first reset is a partial one.
         """
-        if isinstance(seed, list | tuple):
-            if len(seed) != self.num_envs:
-                raise TaskError(
-                    f"Expected a seed or {self.num_envs} seeds, one per episode; got {len(seed)}."
-                )
-            seed = seed[0]
-        super().reset(seed=seed)
+        if isinstance(seed, list | tuple) and len(seed) != self.num_envs:
+            raise TaskError(
+                f"Expected a seed or {self.num_envs} seeds, one per episode; got {len(seed)}."
+            )
         options = dict(options or {})
         everyone = np.ones(self.num_envs, dtype=bool)
         mask = options.pop("reset_mask", everyone)
-        if options:
-            raise TaskError(
-                f"Expected no reset option but reset_mask, got {sorted(map(str, options))}."
-            )
         if (
             not isinstance(mask, np.ndarray)
             or mask.shape != (self.num_envs,)
@@ -181,11 +200,10 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
             raise TaskError(
                 f"Expected reset_mask to be {self.num_envs} booleans, one of them true; got {mask}."
             )
+        if self._ended is None and mask is not everyone:
+            raise gym.error.ResetNeeded("Expected a reset() of all episodes before a partial one.")
+        self._prepare(mask, seed, options)
         if self._ended is None:
-            if mask is not everyone:
-                raise gym.error.ResetNeeded(
-                    "Expected a reset() of all episodes before a partial one."
-                )
             self._ended = np.zeros(self.num_envs, dtype=bool)
         infos: dict[str, Any] = {}
         self._restart(mask, infos)
@@ -217,7 +235,7 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
             )
         rows = np.flatnonzero(~ended)  # none, where all ended together
         actions = self._checked(actions, rows)
-        rewards = np.zeros(self.num_envs)
+        rewards = self._no_rewards.copy()
         terminated, truncated = np.zeros((2, self.num_envs), dtype=bool)
         infos: dict[str, Any] = {}
         if rows.size:
@@ -237,33 +255,22 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
             observations = self._observe()
         return observations, rewards, terminated, truncated, infos
 
-    def _final_infos(
-        self,
-        settings: IntArray,
-        scores: Scores,
-        which: Flags | slice = slice(None),
-    ) -> dict[str, NDArray[Any]]:
-        """Collect what the last step of episodes says, beside the settings executed.
-
-        Args:
-            settings: Shape (n, L, K).
-            scores: Of these designs, or of more.
-            which: Those of the scores that are theirs.
+    def render(self) -> tuple[str | Frame, ...] | None:
+        """Show how the episodes stand.
 
         Returns:
-            Arrays whose first axis is (n,).
+            For every episode text, or pixels of shape (height, width, 3); None if ``render_mode``
+            is None.
+
+        Raises:
+            MissingExtraError: If pixels are asked for and matplotlib is not installed.
+            gymnasium.error.ResetNeeded: If no episode has begun.
         """
-        return {
-            **{
-                f"design_{name}": values
-                for name, values in self.dynamics.space.numbers(settings).items()
-            },
-            "replication": scores.replication[which],
-            "gain": scores.gain[which],
-            "accuracy_drop": scores.accuracy_drop[which],
-            "accuracy_is_estimate": np.full(len(settings), self.task.accuracy.is_estimate),
-            "proven_optimal": scores.proven_optimal[which],
-        }
+        if self.render_mode is None:
+            return None
+        if self._ended is None:
+            raise gym.error.ResetNeeded("Expected reset() before render(): no episode has begun.")
+        return tuple(self._renderer.show(self._episode_view(row)) for row in range(self.num_envs))
 
     def _restart(self, rows: Flags, infos: dict[str, Any]) -> None:
         """Start some episodes, and add what their infos say then."""
@@ -286,8 +293,8 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
         wrong: Any = values.shape
         if values.shape == shape:
             wrong = values.dtype
-            if values.dtype.kind in ("iuf" if isinstance(single, spaces.Box) else "iu"):
-                inside = (values >= 0) & (values <= self._most_action())  # False for NaN
+            if values.dtype.kind in kinds_of(single):
+                inside = within(single, values)
                 # Not -1: where there is no row, the numbers of one could not be told.
                 good = inside[rows].reshape(len(rows), math.prod(values.shape[1:])).all(axis=1)
                 if good.all():
@@ -295,19 +302,17 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
                 wrong = values[rows[~good][0]]
         raise ActionError(f"{expected}, got {wrong!r}.")
 
-    def _most_action(self) -> NDArray[Any]:
-        single = self.single_action_space
-        if isinstance(single, spaces.Discrete):
-            return np.array(single.n - 1)
-        return np.array(1.0) if isinstance(single, spaces.Box) else single.nvec - 1  # type: ignore[attr-defined]
-
     def _pack(self, infos: dict[str, Any], found: dict[str, NDArray[Any]], rows: IntArray) -> None:
         """Spread the infos of some episodes over arrays of all, with a mask of who has them."""
         for key, values in found.items():
-            if key not in infos:
+            if key in infos:
+                infos[key][rows], infos[f"_{key}"][rows] = values, True
+            elif len(rows) == self.num_envs:
+                infos[key], infos[f"_{key}"] = np.array(values), np.ones(len(rows), dtype=bool)
+            else:
                 infos[key] = np.zeros((self.num_envs, *values.shape[1:]), dtype=values.dtype)
                 infos[f"_{key}"] = np.zeros(self.num_envs, dtype=bool)
-            infos[key][rows], infos[f"_{key}"][rows] = values, True
+                infos[key][rows], infos[f"_{key}"][rows] = values, True
 
     def _finish(
         self, infos: dict[str, Any], observations: Observation, ended: Flags
@@ -315,7 +320,7 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
         """Move what ended episodes had to say into ``final_info``, as Gymnasium does."""
         final_obs = np.full(self.num_envs, None, dtype=object)
         for row in np.flatnonzero(ended).tolist():
-            final_obs[row] = observations[row]
+            final_obs[row] = one_of(observations, row)
         rest: dict[str, Any] = {}
         final: dict[str, Any] = {}
         for key, mask in infos.items():
@@ -334,14 +339,52 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC):
         }
 
 
-def check_num_envs(num_envs: int) -> None:
-    """Refuse what is no number of episodes.
+class TaskVectorEnv(EpisodesVectorEnv):
+    """Many episodes of one task, in NumPy over the episodes.
 
     Args:
         num_envs: Episodes side by side.
+        task: A task, or the id of a registered one.
+        reward: What scores a design: the name of a formula, or the user's own function.
+        solver: Which solver places the copies.
+        accuracy: ``"table"`` or ``"network"``; None for the task's own kind.
+        **settings: As `EpisodesVectorEnv` takes them.
 
     Raises:
-        TaskError: If it is no whole number of at least 1.
+        TaskError: If an argument is none of those above.
     """
-    if type(num_envs) is bool or not isinstance(num_envs, int | np.integer) or num_envs < 1:
-        raise TaskError(f"Expected num_envs of at least 1, got {num_envs!r}.")
+
+    feature_names: tuple[str, ...]
+    _view: Any  # a LayerwiseView or a DesignView, as the form has
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        task: TaskLike | None,
+        reward: Reward = "lrmp",
+        solver: SolverName = "exact",
+        accuracy: AccuracyKind | None = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__(num_envs, **settings)
+        self.task = find_task(task, accuracy)
+        self.dynamics = Dynamics(self.task, reward, solver)
+        self._no_designs = no_designs(self.task, num_envs)
+
+    def describe_observation(self) -> ObservationTable | dict[str, ObservationTable]:
+        """Say what the elements of observations mean.
+
+        Returns:
+            A row per element; printed, a table. Of a graph a table for every key.
+        """
+        view: LayerwiseView | DesignView = self._view
+        return view.describe()
+
+    def _prepare(self, rows: Flags, seed: Seeds, options: dict[str, Any]) -> None:
+        # The dynamics do not use np_random.
+        VectorEnv.reset(self, seed=seed[0] if isinstance(seed, list | tuple) else seed)
+        if options:
+            raise TaskError(
+                f"Expected no reset option but reset_mask, got {sorted(map(str, options))}."
+            )

@@ -1,9 +1,6 @@
 """Environments that play another task in every episode."""
 
-from abc import ABC, abstractmethod
-from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import replace
+from abc import abstractmethod
 from typing import Any, Generic, TypeVar, get_args
 
 import gymnasium as gym
@@ -11,38 +8,37 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from lrmp.accuracy.model.table import TableAccuracy
-from lrmp.envs.forms.action import action_space
+from lrmp.envs.forms.action import ActionCode, Discrete, check_discrete
+from lrmp.envs.forms.design_observation import DesignObservation
 from lrmp.envs.forms.layerwise import Action, LayerwiseEnv
+from lrmp.envs.forms.layerwise_view import FLAGS, LayerwiseObservation
 from lrmp.envs.forms.one_shot import OneShotEnv
-from lrmp.envs.procedural.features import (
-    describe_transfer_features,
-    transfer_feature_names,
-    transfer_features,
-)
-from lrmp.envs.procedural.generator import INSTANCES, Split, draw_task
-from lrmp.envs.rendering.episode_frame import MOST_WIDTH, Frame
+from lrmp.envs.forms.task_spec import OwnSpec
+from lrmp.envs.procedural.family import Family, Instance, Remembered
+from lrmp.envs.procedural.most_layers import MAX_LAYERS
+from lrmp.envs.procedural.padded_graph import PaddedGraphView, check_edges
+from lrmp.envs.rendering.episode_frame import MOST_WIDTH
 from lrmp.envs.rendering.episode_renderer import RENDER_MODES, EpisodeRenderer
-from lrmp.envs.scoring.features import Feature, check_features, feature_name
-from lrmp.envs.scoring.observation import TOTALS, running_features
+from lrmp.envs.rendering.episode_view import EpisodeView
+from lrmp.envs.rendering.shown_episode import ShownEpisode
+from lrmp.envs.scoring.design_info import fresh
+from lrmp.envs.scoring.observation import TOTALS, check_observation, running_features
 from lrmp.envs.scoring.observation_table import ObservationTable, describe_elements
-from lrmp.envs.scoring.reward import Reward, check_reward
-from lrmp.envs.task.custom_task import find_task
+from lrmp.envs.scoring.outcome import Outcome
+from lrmp.envs.scoring.reward import Reward, find_reward
 from lrmp.envs.task.task import Task
-from lrmp.errors import ActionError, TaskError, unknown_name
-from lrmp.hardware.cost.cost_report import Objective
-from lrmp.hardware.space.design_space import DesignSpace
-from lrmp.hardware.space.precision import PRECISION
+from lrmp.errors import ActionError, TaskError
 from lrmp.solvers.replication.oracle import SolverName, check_solver
 
-MAX_LAYERS = 128  # layers that observations have room for; ResNet-101 has 105
-REMEMBERED = 256  # instances that are not drawn again
-
 Observation = dict[str, NDArray[Any] | np.int64]
+Mask = TypeVar("Mask", np.bool_, np.int8)
 Inner = TypeVar("Inner", LayerwiseEnv, OneShotEnv)
 
 
-class _ProceduralBase(gym.Env[Observation, Action], ABC, Generic[Inner]):
+# A property stands for Gymnasium's attribute `spec`.
+class _ProceduralBase(  # pyright: ignore
+    ShownEpisode, OwnSpec, gym.Env[Observation, Action], Generic[Inner]
+):
     """What both forms share: which task an episode plays, and how its layers are shown."""
 
     metadata = {"render_modes": [*RENDER_MODES], "render_fps": 4}  # noqa: RUF012  Gymnasium's way
@@ -50,42 +46,37 @@ class _ProceduralBase(gym.Env[Observation, Action], ABC, Generic[Inner]):
     def __init__(
         self,
         *,
-        split: Split = "train",
-        instances: int | None = None,
-        tasks: Sequence[str | Task] | None = None,
-        objective: Objective = "latency",
-        discrete: bool = False,
-        features: Sequence[Feature] | None = None,
+        observation: LayerwiseObservation | DesignObservation,
+        flags: tuple[str, ...] = (),
+        discrete: Discrete = False,
         reward: Reward = "lrmp",
         solver: SolverName = "exact",
         render_mode: str | None = None,
+        **family: Any,
     ) -> None:
         # Networks differ in size, pictures of one video must not.
         self.render_mode, self._renderer = render_mode, EpisodeRenderer(render_mode, MOST_WIDTH)
-        if split not in get_args(Split):
-            raise TaskError(unknown_name("split", split, get_args(Split)))
-        if instances is not None and not 1 <= instances <= INSTANCES:
-            raise TaskError(f"Expected instances of 1 to {INSTANCES}, got {instances}.")
-        if objective not in get_args(Objective):
-            raise TaskError(unknown_name("objective", objective, get_args(Objective)))
-        check_reward(reward)
+        #: What episodes play.
+        self.family = Family(**family)
+        self.space, self.features = self.family.space, self.family.features
+        reward = find_reward(reward)
         check_solver(solver)
-        self.split: Split = split
-        self.objective: Objective = objective
-        self.tasks = None if tasks is None else tuple(_playable(task) for task in tasks)
-        self.instances = (instances or INSTANCES) if self.tasks is None else len(self.tasks)
-        if not self.instances:
-            raise TaskError("Expected at least one task, got none.")
-        self.space = _common_space(self.tasks)
-        known = transfer_feature_names(self.space)
-        self.features: tuple[Feature, ...] = (
-            known if features is None else check_features(features, known)
-        )
-        self.discrete = discrete
+        self.observation = observation
+        self.graph: PaddedGraphView | None = None
+        if observation == "graph":
+            for task in self.family.tasks or ():
+                check_edges(task.network)
+            self.graph = PaddedGraphView(self.space, self.family.describe(), MAX_LAYERS, flags)
+        self.discrete: Discrete = check_discrete(discrete)
         self._settings: dict[str, Any] = {"discrete": discrete, "reward": reward, "solver": solver}
-        self._remembered: OrderedDict[int, tuple[Inner, NDArray[np.float32]]] = OrderedDict()
+        self._remembered: Remembered[tuple[Inner, Instance]] = Remembered(self._prepare)
         self._inner: Inner | None = None
-        self._layer = 0
+        self._decided = 0
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """The finished design; None until there is one."""
+        return None if self._inner is None else self._inner.outcome
 
     @property
     def task(self) -> Task:
@@ -106,7 +97,7 @@ class _ProceduralBase(gym.Env[Observation, Action], ABC, Generic[Inner]):
             options: None, or ``{"instance": n}`` for a certain one.
 
         Returns:
-            The first observation, and an info with the ``instance``.
+            The first observation and its info.
 
         Raises:
             TaskError: If there are other options, or no such instance.
@@ -119,26 +110,33 @@ class _ProceduralBase(gym.Env[Observation, Action], ABC, Generic[Inner]):
                 f"Expected no reset option but instance, got {sorted(map(str, options))}."
             )
         if number is None:
-            number = int(self.np_random.integers(self.instances))
-        elif not isinstance(number, (int, np.integer)) or not 0 <= number < self.instances:
-            raise TaskError(f"Expected an instance of 0 to {self.instances - 1}, got {number!r}.")
-        self._inner, self._layers = self._instance(int(number))
-        self._mask = (np.arange(MAX_LAYERS) < len(self._inner.task.network)).astype(np.int8)
-        seen, _ = self._inner.reset()
-        self._layer = 0
-        return self._observe(seen), {"instance": int(number)}
+            number = self.family.draw(self.np_random)
+        self._inner, self._instance = self._remembered[self.family.check(number)]
+        seen, info = self._inner.reset()
+        self._decided = 0
+        return self._observe(seen), self._padded(info)
 
-    def render(self) -> str | Frame | None:
-        """Show how the episode stands.
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Say which actions are possible now, as sb3-contrib's MaskablePPO asks.
 
         Returns:
-            Text, or pixels of shape (height, width, 3); None if ``render_mode`` is None.
+            As ``info["action_mask"]``.
 
         Raises:
-            MissingExtraError: If pixels are asked for and matplotlib is not installed.
             gymnasium.error.ResetNeeded: If no episode has begun.
         """
-        return None if self.render_mode is None else self._renderer.show(self._playing().view())
+        return self._pad_mask(self._playing().action_masks())
+
+    def view(self) -> EpisodeView:
+        """Say how the episode stands, for text and pictures.
+
+        Returns:
+            The view.
+
+        Raises:
+            gymnasium.error.ResetNeeded: If no episode has begun.
+        """
+        return self._playing().view()
 
     def describe_observation(self) -> dict[str, ObservationTable]:
         """Say what the elements of observations mean.
@@ -146,34 +144,31 @@ class _ProceduralBase(gym.Env[Observation, Action], ABC, Generic[Inner]):
         Returns:
             For every key with numbers in 0..1 a row per feature; printed, a table.
         """
-        names = [feature_name(feature) for feature in self.features]
-        return {"layers": describe_transfer_features(self.space, names)}
+        if self.graph is not None:
+            return self.graph.describe()
+        return {"layers": self.family.describe()}
 
-    def _instance(self, number: int) -> tuple[Inner, NDArray[np.float32]]:
-        if number in self._remembered:
-            self._remembered.move_to_end(number)
-        else:
-            if self.tasks is None:
-                task = draw_task(self.split, number, self.objective)
-            else:
-                task = self.tasks[number]
-            layers = np.zeros((MAX_LAYERS, len(self.features)), np.float32)
-            layers[: len(task.network)] = transfer_features(task, self.features)
-            self._remembered[number] = self._make(task), layers
-            if len(self._remembered) > REMEMBERED:
-                self._remembered.popitem(last=False)
-        return self._remembered[number]
+    def _padded(self, info: dict[str, Any]) -> dict[str, Any]:
+        """Give what the inner info says of layers the same shape for every network."""
+        for key, value in info.items():
+            if key == "action_mask":
+                info[key] = self._pad_mask(value)
+            elif np.ndim(value):
+                info[key] = padded(value)
+        return fresh(info | self._instance.facts)
 
-    def _layer_spaces(self) -> dict[str, spaces.Space[Any]]:
-        return {
-            "layers": spaces.Box(0.0, 1.0, (MAX_LAYERS, len(self.features)), np.float32),
-            "mask": spaces.MultiBinary(MAX_LAYERS),
-        }
+    def _prepare(self, number: int) -> tuple[Inner, Instance]:
+        instance = self.family.instance(number)
+        return self._make(instance.task), instance
 
     def _playing(self) -> Inner:
         if self._inner is None:
             raise gym.error.ResetNeeded("Expected reset() first: no episode has begun.")
         return self._inner
+
+    @abstractmethod
+    def _pad_mask(self, mask: NDArray[Mask]) -> NDArray[Mask]:
+        """Give the inner environment's mask the shape of this one's actions."""
 
     @abstractmethod
     def _make(self, task: Task) -> Inner:
@@ -198,8 +193,8 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
     yours may have other knobs, all of them the same.
 
     ## Action Space
-    That of `LayerwiseEnv`: `Box(0, 1, (2,), float32)`, or `MultiDiscrete([7, 7])` with
-    `discrete=True`.
+    That of `LayerwiseEnv`: `Box(-1, 1, (2,), float32)`; `MultiDiscrete([7, 7])` with
+    `discrete=True`; `Discrete(49)` with `discrete="flat"`.
 
     ## Observation Space
     A `Dict`, here for bits:
@@ -238,6 +233,25 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
     `features` lists what is shown instead of these 14: names out of the table, and functions of
     your own from the `Task` to a number per layer, of 0 to 1 in every network.
 
+    With `observation="prefix"` there is a key more, with all that was decided so far:
+
+    | Key | Space | Meaning |
+    | --- | --- | --- |
+    | settings | `Box(0, 1, (128, 2), float32)` | of every layer; 0 behind the last |
+
+    With `observation="graph"` there are these instead, for policies over graphs:
+
+    | Key | Space | Meaning |
+    | --- | --- | --- |
+    | layers | `Box(0, 1, (128, 18), float32)` | the nodes: features and more of every layer |
+    | mask | `MultiBinary(128)` | which rows are layers |
+    | edges | `Box(0, 127, (1024, 2), int64)` | source and target: whose outputs are read by whom |
+    | edge_mask | `MultiBinary(1024)` | which rows are edges |
+    | totals | `Box(0, 1, (4,), float32)` | features 14 to 17 of `LayerwiseEnv` |
+
+    Behind its features a layer has its setting so far, `decided` and `to_decide`, as in
+    `LayerwiseEnv`'s graph. Drawn networks are chains; tasks of yours have their own edges.
+
     ## Rewards
     Those of `LayerwiseEnv`, with `dense=True` too.
 
@@ -249,8 +263,23 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
     1. Termination: the last layer is decided. Episodes have as many steps as the network layers.
 
     ## Info
-    As `LayerwiseEnv`; `reset` has `instance`, the number of the task, which
-    `reset(options={"instance": n})` plays again.
+    As `LayerwiseEnv`; what it says of every layer has shape (128,), 0 behind the last. And of the
+    task, in every info:
+
+    | Key | Type | Meaning |
+    | --- | --- | --- |
+    | instance | int64 | its number, which `reset(options={"instance": n})` plays again |
+    | num_layers | int64 | L |
+    | optimum_known | bool | whether the following is known; it is 0 where not |
+    | optimum | float64 | score of the best design within the allowed drop |
+    | optimum_bound | float64 | no design within the allowed drop has a higher score, proven |
+    | has_constant | bool | whether one setting for all layers is within the allowed drop |
+    | best_constant | float64 | score of the best such setting; 0 where there is none |
+
+    `(score - best_constant) / (optimum - best_constant)` is 0 for the best constant and 1 for the
+    optimum. Known are the optima of the first 1,000 test instances, which ship with lrmp, and of
+    registered tasks. `optima="solved"` solves the others when they are drawn, once in a process:
+    mostly 0.1 to 3 s each, of the energy-delay product up to minutes; so with few `instances`.
 
     ## Arguments
     | Parameter | Type | Default | Description |
@@ -258,9 +287,11 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
     | `split` | `str` | `"train"` | `"train"` or `"test"` instances |
     | `instances` | `int` or `None` | `None` | how many there are; None for all 2**31 |
     | `tasks` | sequence or `None` | `None` | play these instead, ids or tasks with a table |
-    | `objective` | `str` | `"latency"` | what drawn tasks minimise |
-    | `discrete` | `bool` | `False` | actions as places of values |
+    | `objective` | `str` | `"latency"` | or `"throughput"`, `"energy"`, `"edp"`, of drawn tasks |
+    | `optima` | `str` | `"known"` | `"solved"` to solve tasks whose optimum does not ship |
+    | `discrete` | `bool` or `"flat"` | `False` | actions as places of values, or of settings |
     | `dense` | `bool` | `False` | a reward at every step, of the same sum |
+    | `observation` | `str` | `"layer"` | `"layer"`, `"prefix"` or `"graph"`: how much is seen |
     | `features` | sequence or `None` | `None` | of layers, in order; None for the 14 |
     | `reward` | `str` or function | `"lrmp"` | the name of a formula, or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
@@ -273,9 +304,13 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
     True
 
     ## Vectorized environment
-    `gym.make_vec(id, num_envs)` gives Gymnasium's `SyncVectorEnv`, every episode with a network of
-    its own; `vectorization_mode="async"` runs them in processes, and
-    `vector_kwargs={"autoreset_mode": "SameStep"}` chooses how they reset.
+    `gym.make_vec(id, num_envs)` plays them side by side exactly as scalar ones, every episode with
+    a network of its own and its own end; `autoreset_mode="SameStep"` chooses how they reset.
+    `reset(seed=s)` seeds them s, s + 1 and so on, or give a list; `options={"instance": numbers}`
+    plays an instance in each. Instances are prepared once for all episodes and the last ones
+    remembered, so that with `instances=256` or fewer a step is several times as fast as with
+    Gymnasium's `SyncVectorEnv`; drawing a new network costs more than playing it.
+    `env.unwrapped.outcomes` has the finished designs.
 
     ## Registered Configurations
     `LRMP-Procedural-v0`, and `LRMP-Procedural-OneShot-v0` for `ProceduralOneShotEnv`.
@@ -284,19 +319,30 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
     - v0: first release.
     """
 
-    def __init__(self, *, dense: bool = False, **settings: Any) -> None:
-        super().__init__(**settings)
+    def __init__(
+        self, *, dense: bool = False, observation: LayerwiseObservation = "layer", **settings: Any
+    ) -> None:
+        check_observation(observation, get_args(LayerwiseObservation))
+        super().__init__(observation=observation, flags=FLAGS, **settings)
         self._settings["dense"] = dense
+        self._settings["observation"] = "layer" if observation == "layer" else "prefix"
+        self.longest_episode = MAX_LAYERS
         self._running = len(running_features(self.space))
-        self.observation_space = spaces.Dict(  # type: ignore[assignment]  # a dict it is
-            {
-                **self._layer_spaces(),
+        shown: dict[str, spaces.Space[Any]]
+        if self.graph is not None:
+            shown = self.graph.spaces
+        else:
+            shown = {
+                **_layer_spaces(self.family),
                 "layer": spaces.Discrete(MAX_LAYERS),
                 "current": spaces.Box(0.0, 1.0, (len(self.features),), np.float32),
                 "running": spaces.Box(0.0, 1.0, (self._running,), np.float32),
             }
-        )
-        self.action_space = action_space(self.space, self.discrete)
+            if observation == "prefix":
+                room = (MAX_LAYERS, len(self.space))
+                shown["settings"] = spaces.Box(0.0, 1.0, room, np.float32)
+        self.observation_space = spaces.Dict(shown)  # type: ignore[assignment]  # a dict it is
+        self.action_space = ActionCode(self.space.sizes, self.discrete).space
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Decide the setting of the next layer.
@@ -312,8 +358,8 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
             gymnasium.error.ResetNeeded: If the episode has ended or not begun.
         """
         seen, reward, terminated, truncated, info = self._playing().step(action)
-        self._layer = min(self._layer + 1, len(self.task.network) - 1)
-        return self._observe(seen), reward, terminated, truncated, info
+        self._decided += 1
+        return self._observe(seen), reward, terminated, truncated, self._padded(info)
 
     def describe_observation(self) -> dict[str, ObservationTable]:
         """Say what the elements of observations mean.
@@ -322,20 +368,45 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
             For every key with numbers in 0..1 a row per feature; printed, a table.
         """
         found = super().describe_observation()
+        if self.graph is not None:
+            return found
+        if self.observation == "prefix":
+            found["settings"] = describe_elements(self.space, self.space.names)
         running = describe_elements(self.space, running_features(self.space))
         return {**found, "current": found["layers"], "running": running}
+
+    def _pad_mask(self, mask: NDArray[Mask]) -> NDArray[Mask]:
+        return mask
 
     def _make(self, task: Task) -> LayerwiseEnv:
         return LayerwiseEnv(task, **self._settings)
 
     def _observe(self, seen: NDArray[np.float32]) -> Observation:
-        return {
-            "layers": self._layers.copy(),
-            "mask": self._mask.copy(),
-            "layer": np.int64(self._layer),  # as Discrete has it
-            "current": self._layers[self._layer].copy(),
+        network, knobs = self.task.network, len(self.space)
+        count = len(network)
+        settings = np.zeros((count, knobs), np.float32)
+        if self.observation != "layer":
+            # Behind the running features: the settings of all layers, and the steps left.
+            settings = seen[-1 - count * knobs : -1].reshape(count, knobs)
+            seen = seen[: -1 - count * knobs]
+        if self.graph is not None:
+            every = np.arange(count)
+            flags = (every < self._decided, every == self._decided)
+            totals = seen[-len(TOTALS) :]
+            return dict(self.graph.show(network, self._instance.layers, settings, totals, flags))
+        layer = min(self._decided, count - 1)
+        observation: Observation = {
+            "layers": self._instance.layers.copy(),
+            "mask": self._instance.mask.copy(),
+            "layer": np.int64(layer),  # as Discrete has it
+            "current": self._instance.layers[layer].copy(),
             "running": seen[-self._running :].copy(),
         }
+        if self.observation == "prefix":
+            padded = np.zeros((MAX_LAYERS, knobs), np.float32)
+            padded[:count] = settings
+            observation["settings"] = padded
+        return observation
 
 
 class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
@@ -345,16 +416,18 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
     As `ProceduralEnv`, all layers at once: a contextual bandit whose context is a set of layers.
 
     ## Action Space
-    That of `OneShotEnv` for 128 layers, `Box(0, 1, (256,), float32)` for bits; what stands behind
-    the last layer is not looked at. With `discrete=True`, `MultiDiscrete([7] * 256)`.
+    That of `OneShotEnv` for 128 layers, `Box(-1, 1, (256,), float32)` for bits; what stands behind
+    the last layer is not looked at. With `discrete=True`, `MultiDiscrete([7] * 256)`; with
+    `discrete="flat"`, `MultiDiscrete([49] * 128)`.
 
     ## Observation Space
     A `Dict`: `layers` and `mask` as in `ProceduralEnv`, and `totals`, `Box(0, 1, (4,), float32)`,
     the last four features of `OneShotEnv`: before the step of the plain design, after it of the
-    chosen one.
+    chosen one. With `observation="graph"`, the keys that `ProceduralEnv` has then, but layers
+    without the flags `decided` and `to_decide`.
 
     ## Rewards
-    The score of the design, as in `OneShotEnv`.
+    That of the design, as in `OneShotEnv`.
 
     ## Starting State
     A network drawn by `np_random`, as in `ProceduralEnv`.
@@ -363,10 +436,8 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
     1. Termination: always, after the one step.
 
     ## Info
-    As `OneShotEnv`, but the values of every knob (`weight_bits`, `activation_bits`) have room for
-    the largest network, so that vector environments can stack them: shape (128,), 0 behind
-    the last layer. `num_layers` says how many layers there are; `design` is that of the
-    network. `reset` has `instance`.
+    As `OneShotEnv`, but what it says of every layer has shape (128,), 0 behind the last; and the
+    keys that `ProceduralEnv` has beside: the instance, its optimum and its best constant.
 
     ## Arguments
     | Parameter | Type | Default | Description |
@@ -374,8 +445,10 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
     | `split` | `str` | `"train"` | `"train"` or `"test"` instances |
     | `instances` | `int` or `None` | `None` | how many there are; None for all 2**31 |
     | `tasks` | sequence or `None` | `None` | play these instead, ids or tasks with a table |
-    | `objective` | `str` | `"latency"` | what drawn tasks minimise |
-    | `discrete` | `bool` | `False` | actions as places of values |
+    | `objective` | `str` | `"latency"` | or `"throughput"`, `"energy"`, `"edp"`, of drawn tasks |
+    | `optima` | `str` | `"known"` | `"solved"` to solve tasks whose optimum does not ship |
+    | `discrete` | `bool` or `"flat"` | `False` | actions as places of values, or of settings |
+    | `observation` | `str` | `"design"` | `"design"`, or `"graph"` with settings and edges |
     | `features` | sequence or `None` | `None` | of layers, in order; None for the 14 |
     | `reward` | `str` or function | `"lrmp"` | the name of a formula, or your own |
     | `solver` | `str` | `"exact"` | the oracle's solver: `"exact"`, or `"ilp"` for CP-SAT |
@@ -384,14 +457,12 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
     >>> import gymnasium as gym
     >>> env = gym.make("lrmp:LRMP-Procedural-OneShot-v0", tasks=("LRMP-ResNet18-v0",))
     >>> observation, info = env.reset(seed=0)
-    >>> *_, info = env.step(env.action_space.sample() * 0 + 0.7)  # 6 bits
-    >>> round(info["gain"], 3)
+    >>> *_, info = env.step(env.action_space.sample() * 0 + 0.3)  # 6 bits
+    >>> round(float(info["gain"]), 3)
     4.136
 
     ## Vectorized environment
-    `gym.make_vec(id, num_envs)` gives Gymnasium's `SyncVectorEnv`, every episode with a network of
-    its own; `vectorization_mode="async"` runs them in processes, and
-    `vector_kwargs={"autoreset_mode": "SameStep"}` chooses how they reset.
+    As `ProceduralEnv`.
 
     ## Registered Configurations
     `LRMP-Procedural-OneShot-v0`.
@@ -400,12 +471,18 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
     - v0: first release.
     """
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.observation_space = spaces.Dict(  # type: ignore[assignment]  # a dict it is
-            {**self._layer_spaces(), "totals": spaces.Box(0.0, 1.0, (len(TOTALS),), np.float32)}
-        )
-        self.action_space = action_space(self.space, self.discrete, MAX_LAYERS)
+    def __init__(self, *, observation: DesignObservation = "design", **settings: Any) -> None:
+        check_observation(observation, get_args(DesignObservation))
+        super().__init__(observation=observation, **settings)
+        self.longest_episode = 1
+        shown: dict[str, spaces.Space[Any]]
+        if self.graph is not None:
+            shown = self.graph.spaces
+        else:
+            totals = spaces.Box(0.0, 1.0, (len(TOTALS),), np.float32)
+            shown = {**_layer_spaces(self.family), "totals": totals}
+        self.observation_space = spaces.Dict(shown)  # type: ignore[assignment]  # a dict it is
+        self.action_space = ActionCode(self.space.sizes, self.discrete, MAX_LAYERS).space
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Choose the settings of all layers.
@@ -425,17 +502,12 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
             values: NDArray[Any] = np.asarray(action)
         except ValueError:  # ragged nesting
             values = np.empty(0)
-        size = len(self.space) * MAX_LAYERS
-        if values.shape != (size,):
-            raise ActionError(f"Expected an action of shape ({size},), got {values.shape}.")
-        count = len(inner.task.network)
-        seen, reward, terminated, truncated, info = inner.step(values[: len(self.space) * count])
-        for name in self.space.names:
-            padded = np.zeros(MAX_LAYERS, dtype=np.int64)
-            padded[:count] = info[name]
-            info[name] = padded
-        info["num_layers"] = count
-        return self._observe(seen), reward, terminated, truncated, info
+        shape = self.action_space.shape
+        if values.shape != shape:
+            raise ActionError(f"Expected an action of shape {shape}, got {values.shape}.")
+        used = len(values) * len(inner.task.network) // MAX_LAYERS
+        seen, reward, terminated, truncated, info = inner.step(values[:used])
+        return self._observe(seen), reward, terminated, truncated, self._padded(info)
 
     def describe_observation(self) -> dict[str, ObservationTable]:
         """Say what the elements of observations mean.
@@ -446,41 +518,43 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
         totals = describe_elements(self.space, TOTALS)
         return {**super().describe_observation(), "totals": totals}
 
+    def _pad_mask(self, mask: NDArray[Mask]) -> NDArray[Mask]:
+        count = len(mask) * MAX_LAYERS // len(self._playing().task.network)
+        padded = np.ones(count, mask.dtype)  # what is not looked at is possible
+        padded[: len(mask)] = mask
+        return padded
+
     def _make(self, task: Task) -> OneShotEnv:
         return OneShotEnv(task, **self._settings)
 
     def _observe(self, seen: NDArray[np.float32]) -> Observation:
+        if self.graph is not None:
+            settings, totals = np.split(seen, [-len(TOTALS)])
+            settings = settings.reshape(-1, len(self.space))
+            return dict(self.graph.show(self.task.network, self._instance.layers, settings, totals))
         return {
-            "layers": self._layers.copy(),
-            "mask": self._mask.copy(),
+            "layers": self._instance.layers.copy(),
+            "mask": self._instance.mask.copy(),
             "totals": seen[-len(TOTALS) :].copy(),
         }
 
 
-def _common_space(tasks: tuple[Task, ...] | None) -> DesignSpace:
-    """Return the space of all tasks, or of those that are drawn."""
-    if tasks is None:
-        return PRECISION
-    space = replace(tasks[0].space, allowed=())
-    for task in tasks:
-        if replace(task.space, allowed=()) != space:
-            raise TaskError(
-                f"Expected tasks with the knobs of {tasks[0].id}, {', '.join(space.names)}; got "
-                f"{task.id} with {', '.join(task.space.names)} or other values."
-            )
-    return space
+def padded(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give a number per layer the shape that it has for the largest network.
 
+    Args:
+        values: Shape (L,).
 
-def _playable(task: str | Task) -> Task:
-    """Look a task up and check that its layers can be shown."""
-    found = find_task(task)
-    if not isinstance(found.accuracy, TableAccuracy):
-        raise TaskError(
-            f"Expected tasks whose accuracy is a table, got {found.id}. Its harms are not known."
-        )
-    if len(found.network) > MAX_LAYERS:
-        raise TaskError(
-            f"Expected networks of at most {MAX_LAYERS} layers, got {found.id} with "
-            f"{len(found.network)}."
-        )
+    Returns:
+        Shape (128,), 0 behind the last layer.
+    """
+    found = np.zeros(MAX_LAYERS, dtype=np.int64)
+    found[: len(values)] = values
     return found
+
+
+def _layer_spaces(family: Family) -> dict[str, spaces.Space[Any]]:
+    return {
+        "layers": spaces.Box(0.0, 1.0, (MAX_LAYERS, len(family.features)), np.float32),
+        "mask": spaces.MultiBinary(MAX_LAYERS),
+    }

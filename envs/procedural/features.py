@@ -94,7 +94,7 @@ def transfer_features(
     plain = task.cost_model.baseline
     least_tiles, least_cycles = (_least(table, task) for table in task.cost_model.one_copy)
     tiles, cycles = np.maximum(plain.layer_tiles, 1), plain.layer_cycles
-    allowance = task.accuracy.drop_map.threshold(task.allowed_drop)
+    allowance = task.allowance.limit
     allowance = allowance if 0 < allowance < np.inf else 1.0
     columns = [
         np.linspace(0, 1, count),

@@ -1,6 +1,8 @@
 """Fits the distributions of random sensitivities to the measured networks' tables.
 
-``python -m lrmp.envs.procedural.fit`` writes ``distributions.toml``.
+``python -m lrmp.envs.procedural.fit`` writes ``distributions.toml``. New numbers are a new family:
+the published instances and their optima are those of the numbers in the file, which were fitted to
+the tables as they were measured layer by layer, before tables were refined.
 """
 
 from pathlib import Path
@@ -33,7 +35,7 @@ def describe_table(table: SensitivityTable) -> dict[str, float]:
         Per operand: level (log10 of nats at 4 bits, mean over layers), trend (change of the level
         from the first layer to the last), spread (of the levels about the trend), slope (log10 per
         bit), slope_spread, noise (of single entries); the correlation of the operands' levels;
-        log10 of the sum that costs one point; the exponent of the map; its ceiling.
+        log10 of the divergence that costs one point; the exponent of the map; its ceiling.
     """
     found: dict[str, float] = {}
     depth = np.linspace(-0.5, 0.5, len(table.layers))
@@ -41,7 +43,7 @@ def describe_table(table: SensitivityTable) -> dict[str, float]:
     rest: list[NDArray[np.float64]] = []
     for operand in ("weight", "activation"):
         knob = f"{operand}_bits"
-        logs = np.log10(np.maximum(table.terms[knob,], FLOOR))
+        logs = np.log10(np.maximum(table.terms[knob,] ** table.exponent, FLOOR))
         widths = table.space[knob].values
         inside = logs[:, [widths.index(width) for width in SLOPE_BITS]]
         slopes, levels = np.polyfit(bits, inside.T, 1)
@@ -55,7 +57,10 @@ def describe_table(table: SensitivityTable) -> dict[str, float]:
             f"{operand}_slope_spread": slopes.std(),
             f"{operand}_noise": (inside.T - np.outer(bits, slopes) - levels).std(),
         }
-    one, five = (float(np.log10(table.drop_map.threshold(p))) for p in (ALLOWED, STEEP))
+    one, five = (
+        table.exponent * float(np.log10(table.drop_map.threshold(points)))
+        for points in (ALLOWED, STEEP)
+    )
     return found | {
         "correlation": float(np.asarray(np.corrcoef(rest))[0, 1]),
         "allowance": one,

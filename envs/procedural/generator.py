@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lrmp.accuracy.model.drop_map import DropMap
+from lrmp.accuracy.model.factories import GivenAccuracy
 from lrmp.accuracy.model.table import Axes, TableAccuracy
 from lrmp.envs.procedural.fit import LEVEL_BITS
-from lrmp.envs.task.custom_task import GivenAccuracy
 from lrmp.envs.task.task import Task
 from lrmp.envs.task.workload import Tenant, Workload
 from lrmp.errors import TaskError, unknown_name
@@ -22,7 +22,7 @@ from lrmp.hardware.chip.preset import load_preset
 from lrmp.hardware.cost.cost_model import CostModel
 from lrmp.hardware.cost.cost_report import Objective
 from lrmp.hardware.networks.layer import Layer
-from lrmp.hardware.networks.network import Network
+from lrmp.hardware.networks.network import Network, chain
 from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.precision import PRECISION
 
@@ -84,9 +84,10 @@ def draw_task(split: Split, number: int, objective: Objective = "latency") -> Ta
         accelerator = draw_accelerator(rng)
         accuracy = draw_accuracy(rng, len(network))
         if accuracy.drop(Design.plain(len(network))) <= ALLOWED_DROP:
-            tiles = CostModel(network, accelerator).baseline.tiles
+            plain = PRECISION.plain_settings(len(network))
+            tiles = int(CostModel(network, accelerator).tiles_per_copy(plain).sum())
             return Task(
-                id=f"LRMP-Procedural-{split}-{number}",
+                id=instance_id(split, number),
                 workload=Workload((Tenant(network, GivenAccuracy(accuracy), ALLOWED_DROP),)),
                 accelerator=accelerator,
                 budget=int(tiles * 2 ** rng.random()),
@@ -97,6 +98,19 @@ def draw_task(split: Split, number: int, objective: Objective = "latency") -> Ta
         f"topologies and to lose at most {ALLOWED_DROP:g} point at 8 bits, got none. Take another "
         "number."
     )
+
+
+def instance_id(split: Split, number: int) -> str:
+    """Name an instance.
+
+    Args:
+        split: ``"train"`` or ``"test"``.
+        number: Of the instance.
+
+    Returns:
+        The id of its task, whatever the objective.
+    """
+    return f"LRMP-Procedural-{split}-{number}"
 
 
 def split_of(network: Network) -> Split:
@@ -145,7 +159,7 @@ def draw_network(rng: Rng) -> Network:
         layers.append(Layer.conv2d(f"conv{index + 1}", channels, wider, kernel, side, step))
         side, channels = -(-side // step), wider
     layers.append(Layer.linear("fc", channels, int(rng.choice([10, 100, 1000]))))
-    return Network("procedural", tuple(layers))
+    return Network("procedural", tuple(layers), chain(len(layers)))
 
 
 def draw_accelerator(rng: Rng) -> Accelerator:

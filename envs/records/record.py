@@ -11,7 +11,9 @@ from operator import index
 from typing import Any, Literal, Self
 
 from lrmp.envs.scoring.outcome import Outcome
+from lrmp.envs.scoring.reward import score_text
 from lrmp.envs.task.task import Task
+from lrmp.errors import DesignError
 from lrmp.hardware.short_repr import short_name, short_repr
 from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.knob import Value
@@ -26,7 +28,7 @@ class Claim:
     """The numbers that a replay recomputes.
 
     Attributes:
-        reward: The ranked reward, by the formula of ``lrmp_reward``.
+        score: What ranks the design, ``ranked_score``; None beyond the allowed drop.
         gain: Baseline / design, of what the task minimises.
         accuracy_drop: Percentage points against the float network, as searches see it.
         latency_cycles: Cycles of one inference.
@@ -34,7 +36,7 @@ class Claim:
         tiles: Tiles held by all copies.
     """
 
-    reward: float
+    score: float | None
     gain: float
     accuracy_drop: float
     latency_cycles: int
@@ -52,7 +54,7 @@ class Claim:
             Its numbers.
         """
         return cls(
-            reward=outcome.reward(),
+            score=outcome.score,
             gain=outcome.gain,
             accuracy_drop=outcome.accuracy_drop,
             latency_cycles=outcome.report.latency_cycles,
@@ -153,7 +155,10 @@ class Record:
             The record; its real numbers are floats, however they were written.
         """
         fields = {name: value for name, value in data.items() if name != "schema_version"}
-        reals = {name: float(data["claim"][name]) for name in ("reward", "gain", "accuracy_drop")}
+        reals = {
+            name: None if data["claim"][name] is None else float(data["claim"][name])
+            for name in ("score", "gain", "accuracy_drop")
+        }
         claim = Claim(**data["claim"] | reals)
         return cls(**fields | {"claim": claim, "wall_time_s": float(data["wall_time_s"])})
 
@@ -167,11 +172,18 @@ class Record:
             The design.
 
         Raises:
-            DesignError: If it has other knobs or another number of layers than the task, or a value
-                that a layer may not have.
+            DesignError: If it has other knobs or another number of layers than the task, a value
+                that a layer may not have, or copies on a chip on which layers take turns.
         """
         names = [layer.name for layer in task.network.layers]
-        return Design.from_json(self.design, task.space, names)
+        design = Design.from_json(self.design, task.space, names)
+        most = int(design.replication.max())
+        if task.accelerator.is_time_multiplexed and most > 1:
+            raise DesignError(
+                f"Expected one copy of every layer of {task.id}, whose chip is time-multiplexed, "
+                f"got {most} of one. Layers take turns on its tiles: leave the copies at 1."
+            )
+        return design
 
     def __repr__(self) -> str:
         return short_repr(
@@ -179,7 +191,7 @@ class Record:
             short_name(self.task),
             f"agent {short_name(self.agent)}",
             f"seed {self.seed}",
-            f"reward {self.claim.reward:.4f}",
+            score_text(self.claim.score),
             f"{self.evaluated_designs:,} designs",
         )
 
@@ -217,12 +229,14 @@ class Record:
         differences = []
         for name, recomputed in vars(claim).items():
             claimed = getattr(self.claim, name)
-            if isinstance(recomputed, int):
+            if recomputed is None or claimed is None or isinstance(recomputed, int):
                 equal = claimed == recomputed
             else:
                 equal = math.isclose(claimed, recomputed, rel_tol=1e-9, abs_tol=1e-9)
             if not equal:
-                differences.append(f"expected {name} {recomputed}, got {claimed}")
+                # As the record says it: null, not None.
+                expected, got = json.dumps(recomputed), json.dumps(claimed)
+                differences.append(f"expected {name} {expected}, got {got}")
         return differences
 
 

@@ -138,12 +138,12 @@ class EpisodeFrame:
         for (bar, text), share, wording in zip(
             self._gauges,
             (
-                view.report.tiles / task.budget,
+                view.tiles_at_once / task.budget,
                 drop / task.allowed_drop if task.allowed_drop else over,
                 1 / view.gain,
             ),
             (
-                f"{view.report.tiles} of {task.budget} tiles{copies}",
+                f"{view.report.tiles_text(task.budget)} tiles{copies}",
                 f"accuracy drop {drop:.2f} of {task.allowed_drop:g} points",
                 f"{task.objective} gain {view.gain:.2f}x{reward}",
             ),

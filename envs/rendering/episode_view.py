@@ -47,6 +47,12 @@ class EpisodeView:
         return self.task.cost_model.evaluate(self.design)
 
     @property
+    def tiles_at_once(self) -> int:
+        """Tiles that the design holds at the same time."""
+        held = self.task.cost_model.tiles_at_once
+        return int(held(self.design.settings, self.design.replication))
+
+    @property
     def gain(self) -> float:
         """Baseline / design, of what the task minimises."""
         return gain(self.task, self.report)
@@ -79,7 +85,7 @@ class EpisodeView:
             lines.append(f"  {layer.name:<24} {shown[index]:<{width}} {copies:<6} {time:>12}")
         copies = "" if self.outcome else " with one copy each"
         lines.append(
-            f"tiles {self.report.tiles} of {self.task.budget}, {self.task.objective} gain "
+            f"tiles {self.report.tiles_text(self.task.budget)}, {self.task.objective} gain "
             f"{self.gain:.3f}x{copies}"
         )
         lines.append(

@@ -1,5 +1,6 @@
 """What settings do in a task: running totals, and scores of whole designs, one or many."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
@@ -12,17 +13,17 @@ from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.envs.scoring.layer_lookup import LayerLookup
 from lrmp.envs.scoring.observation import Number, share_of_allowance
 from lrmp.envs.scoring.outcome import Outcome, evaluate_settings, finish
-from lrmp.envs.scoring.reward import Reward, check_reward, reward_function
+from lrmp.envs.scoring.reward import Measured, Reward, find_reward, reward_function
+from lrmp.envs.scoring.spent_by_network import SpentByNetwork
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.hardware.cost.setting_table import Places, SettingTable
 from lrmp.hardware.frozen_arrays import IntArray, read_only
 from lrmp.hardware.space.design import Design
 from lrmp.solvers.replication.batch import ReplicationBatch, solve_batch
 from lrmp.solvers.replication.oracle import SolverName, check_solver, solve_replication
-from lrmp.solvers.replication.problem import Replication, ReplicationProblem
+from lrmp.solvers.replication.problem import Replication
 
-Totals = tuple[Number, Number, Number, Number]
-LEAST_ALLOWANCE = 1e-9
+Totals = tuple[Number, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,9 @@ class Scores:
         replication: The oracle's copies, shape (B, L).
         gain: Baseline / design, of what the task minimises, shape (B,).
         accuracy_drop: Percentage points, shape (B,).
+        divergence: As the accuracy model counts it, shape (B,).
+        within_allowance: Whether the divergence is allowed, shape (B,).
+        score: The ranked one; 0, that of the plain design, beyond the allowance; shape (B,).
         proven_optimal: Whether the oracle proved its copies optimal, shape (B,).
         reward: Shape (B,).
     """
@@ -40,6 +44,9 @@ class Scores:
     replication: IntArray
     gain: NDArray[np.float64]
     accuracy_drop: NDArray[np.float64]
+    divergence: NDArray[np.float64]
+    within_allowance: NDArray[np.bool_]
+    score: NDArray[np.float64]
     proven_optimal: NDArray[np.bool_]
     reward: NDArray[np.float64]
 
@@ -72,8 +79,7 @@ class Dynamics:
     ) -> None:
         self.task = task = find_task(task)
         self.space = task.space
-        check_reward(reward)
-        self.reward: Reward = reward
+        self.reward: Reward = find_reward(reward)
         check_solver(solver)
         self.solver: SolverName = solver
         count = len(task.network)
@@ -86,13 +92,17 @@ class Dynamics:
         self._most_tiles = max(task.budget, int(most[0].sum()))
         self._most_cycles = int(most[1].sum())
         self._most_interval = max(int(most[1].max()), self._least_interval)
+        self._in_turn = task.accelerator.is_time_multiplexed
         self._table = task.accuracy if isinstance(task.accuracy, TableAccuracy) else None
+        self._networks = SpentByNetwork(task) if len(task.workload) > 1 else None
         self.start_tiles, self.start_cycles = self.amounts(every, self.plain)
-        allowance = task.allowed_drop
-        if self._table is not None:
-            allowance = self._table.drop_map.threshold(task.allowed_drop)
         # Where nothing is allowed, any drop spends all; where everything is, one unit spends half.
-        self._allowance = max(allowance, LEAST_ALLOWANCE) if allowance < np.inf else 1.0
+        self._allowance = task.allowance.unit
+
+    @property
+    def spent_shape(self) -> tuple[int, ...]:
+        """Shape of what is spent: none of one network, (N,) of several."""
+        return () if self._networks is None else (len(self._networks),)
 
     def __len__(self) -> int:
         return len(self.plain)
@@ -100,11 +110,16 @@ class Dynamics:
     @property
     def has_table(self) -> bool:
         """Whether single layers spend accuracy; else only whole designs have one."""
-        return self._table is not None
+        return self._table is not None or bool(self._networks and self._networks.has_tables)
 
     @cached_property
-    def start_spent(self) -> float:
-        """Accuracy spent by the plain design; found when needed, for a network may have to run."""
+    def start_spent(self) -> Any:
+        """Accuracy spent by the plain design; found when needed, for a network may have to run.
+
+        A float, or of several networks an array of shape (N,); see ``spent_shape``.
+        """
+        if self._networks is not None:
+            return self._networks.start
         if self._table is not None:
             return float(self._table.sums(self.plain))
         return self.drop(self.plain)
@@ -112,8 +127,9 @@ class Dynamics:
     @cached_property
     def lookup(self) -> LayerLookup:
         """What a layer takes in a setting, for one episode."""
-        spent = [] if self._table is None else self._beyond_plain
-        return LayerLookup(self.space, self._tiles, self._cycles, spent)
+        spent = self._beyond_plain if self.has_table else []
+        shared = None if self._networks is None else self._networks.by_network
+        return LayerLookup(self.space, self._tiles, self._cycles, spent, shared)
 
     def amounts(self, layers: IntArray, settings: IntArray) -> tuple[IntArray, IntArray]:
         """Count what layers take with one copy.
@@ -136,32 +152,43 @@ class Dynamics:
             settings: Of these layers, shape (..., K).
 
         Returns:
-            In the unit of the table, shape (...).
+            In the unit of the table, shape (...); of several networks in shares of their
+            allowances, shape (..., N).
         """
-        places = Places(settings, self.space.sizes, len(self), layers)
+        spent = self._beyond_plain_of(Places(settings, self.space.sizes, len(self), layers))
+        return spent if self._networks is None else self._networks.by_network(spent, layers)
+
+    def _beyond_plain_of(self, places: Places) -> NDArray[np.float64]:
         first, *others = (table.of_settings(places) for table in self._beyond_plain)
         total: NDArray[np.float64] = sum(others, first)
         return total
 
+    @property
+    def _shared(self) -> SpentByNetwork:
+        assert self._networks is not None
+        return self._networks
+
     @cached_property
     def _beyond_plain(self) -> list[SettingTable[np.float64]]:
         """The terms of the table less those of the plain setting."""
-        assert self._table is not None
+        tables = self._table.tables if self._table is not None else self._shared.tables
         plain = Places(self.space.plain, self.space.sizes, 1, np.array(0))
         return [
             SettingTable(table.axes, table.values - table.values[:, [plain.along(table.axes)]])
-            for table in self._table.tables
+            for table in tables
         ]
 
-    def drop(self, settings: IntArray) -> float:
+    def drop(self, settings: IntArray) -> Any:
         """Look up the accuracy drop of a design with one copy of every layer.
 
         Args:
             settings: Shape (L, K).
 
         Returns:
-            Percentage points.
+            Percentage points; of several networks each in what it is allowed, shape (N,).
         """
+        if self._networks is not None:
+            return self._networks.drop_shares(settings)
         ones = np.ones(len(self), dtype=np.int64)
         return self.task.accuracy.drop(Design(self.space, settings, ones))
 
@@ -178,20 +205,31 @@ class Dynamics:
 
         Args:
             tiles: One copy of every layer.
-            spent: Accuracy spent: the table's sum so far, or the drop in points.
+            spent: Accuracy spent: the table's sum so far, or the drop in points; of several
+                networks along the last axis.
             cycles: Sum over layers, one copy each.
             slowest: Cycles of the slowest layer, one copy each.
 
         Returns:
-            Numbers in 0..1 (or arrays of them), as in ``TOTALS``.
+            Numbers in 0..1 (or arrays of them), as ``total_names`` of the task says.
         """
+        larger: Any = max if isinstance(slowest, int) else np.maximum  # as fast as it can be
+        latency = cycles / self._most_cycles
         return (
             tiles / self._most_tiles,
-            share_of_allowance(spent, self._allowance),
-            cycles / self._most_cycles,
-            # The digital unit, on which layers take turns, may be the bottleneck.
-            np.maximum(slowest, self._least_interval) / self._most_interval,
+            *self._shares(spent),
+            latency,
+            # Where layers take turns on the tiles, nothing is pipelined; where some take turns on
+            # the digital unit, it may be the bottleneck.
+            latency
+            if self._in_turn
+            else larger(slowest, self._least_interval) / self._most_interval,
         )
+
+    def _shares(self, spent: Any) -> tuple[Any, ...]:
+        if self._networks is None:
+            return (share_of_allowance(spent, self._allowance),)
+        return tuple(np.moveaxis(share_of_allowance(spent, 1.0), -1, 0))
 
     def design_totals(self, settings: IntArray) -> Totals[NDArray[np.float64]]:
         """Scale the totals of whole designs with one copy of every layer.
@@ -200,22 +238,24 @@ class Dynamics:
             settings: Shape (B, L, K).
 
         Returns:
-            Four arrays of shape (B,), as in ``TOTALS``.
+            Arrays of shape (B,), as ``total_names`` of the task says.
         """
-        layers = np.broadcast_to(np.arange(len(self)), settings.shape[:-1])
-        if self._table is None:
+        places = Places(settings, self.space.sizes, len(self))
+        if not self.has_table:
             spent = np.array([self.drop(design) for design in settings])
+        elif self._networks is None:
+            spent = self.start_spent + self._beyond_plain_of(places).sum(axis=1)
         else:
-            spent = self.start_spent + self.spent_beyond_plain(layers, settings).sum(axis=1)
-        tiles, cycles = self.amounts(layers, settings)
+            spent = self.start_spent + self._networks.sums(self._beyond_plain_of(places))
+        tiles, cycles = self._tiles.of_settings(places), self._cycles.of_settings(places)
         return self.totals(tiles.sum(axis=1), spent, cycles.sum(axis=1), cycles.max(axis=1))
 
-    def outcome(self, settings: IntArray, drop: float | None = None) -> Outcome:
+    def outcome(self, settings: IntArray, divergence: float | None = None) -> Outcome:
         """Place the copies of one design and cost it.
 
         Args:
             settings: Shape (L, K).
-            drop: The accuracy drop of the design, if it is known.
+            divergence: Of the design, if it is known; of several networks it is found anew.
 
         Returns:
             The finished design.
@@ -223,7 +263,8 @@ class Dynamics:
         Raises:
             InfeasibleBudgetError: If one copy of every layer does not fit the budget.
         """
-        return evaluate_settings(self.task, settings, self.solver, drop)
+        known = divergence if self._networks is None else None
+        return evaluate_settings(self.task, settings, self.solver, known)
 
     def scores(self, settings: IntArray) -> Scores:
         """Place the copies of many designs and score them.
@@ -249,12 +290,14 @@ class Dynamics:
             copies = np.empty(settings.shape[:-1], dtype=np.int64)
             costs, bounds = [], []
             for row, chosen in enumerate(settings):
-                problem = ReplicationProblem.of(model, chosen, task.budget, task.objective)
-                found = solve_replication(problem, self.solver)
+                found = solve_replication(task.poser(chosen), self.solver)
                 copies[row], proven[row] = found.copies, found.proven_optimal
                 costs.append(found.objective_value)
                 bounds.append(found.lower_bound)
-        drops = task.accuracy.drops(settings, copies)
+        divergences = task.accuracy.divergences(settings, copies)
+        drop_map = task.accuracy.drop_map
+        drops = drop_map(divergences) if drop_map else task.accuracy.drops(settings, copies)
+        excesses = task.allowance.excesses(divergences).tolist()
         # Python's integers and floats, as for one design: NumPy divides large integers otherwise.
         plain = model.baseline.cost(task.objective)
         gains = [plain / cost for cost in costs]
@@ -263,12 +306,22 @@ class Dynamics:
             answers = map(
                 Replication, read_only(copies), costs, bounds, proven.tolist(), repeat(0.0)
             )
-            designs = zip(settings, answers, drops.tolist(), strict=True)
+            designs = zip(settings, answers, divergences.tolist(), strict=True)
             rewards = [finish(task, *design).reward(reward) for design in designs]
         else:
             formula = reward_function(reward)
             rewards = [
-                formula(gain, drop, task.allowed_drop)
-                for gain, drop in zip(gains, drops.tolist(), strict=True)
+                formula(Measured(gain, excess, drop, task.allowed_drop))
+                for gain, excess, drop in zip(gains, excesses, drops.tolist(), strict=True)
             ]
-        return Scores(copies, np.array(gains), drops, proven, np.array(rewards))
+        within = divergences <= task.allowance.limit
+        return Scores(
+            replication=copies,
+            gain=np.array(gains),
+            accuracy_drop=drops,
+            divergence=divergences,
+            within_allowance=within,
+            score=np.where(within, np.array([math.log(gain) for gain in gains]), 0.0),
+            proven_optimal=proven,
+            reward=np.array(rewards),
+        )

@@ -7,11 +7,12 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lrmp.envs.scoring.own_function import call_own, function_name
+from lrmp.envs.scoring.own_function import call_own, find_function, function_name
 from lrmp.envs.task.task import Task
 from lrmp.errors import TaskError, unknown_name
 
-#: A documented feature by its name, or a function from a task to a number for each of its L layers.
+#: A documented feature by its name, or a function from a task to a number for each of its L layers,
+#: itself or as ``"package.module:function"``.
 Feature: TypeAlias = str | Callable[[Task], ArrayLike]
 
 
@@ -31,17 +32,17 @@ def check_features(features: Iterable[Feature], known: Sequence[str]) -> tuple[F
     """Refuse a list that does not say what is shown.
 
     Args:
-        features: Names and functions.
+        features: Names and functions, or where these are.
         known: The documented names.
 
     Returns:
-        The list.
+        The list of names and functions.
 
     Raises:
         TaskError: If a name is not known, two are the same, or there is none.
     """
     # One name in place of a list would be read letter by letter.
-    listed = [features] if isinstance(features, str) else list(features)
+    listed = [features] if isinstance(features, str) else [_found(each) for each in features]
     for feature in listed:
         if callable(feature):
             continue
@@ -57,6 +58,10 @@ def check_features(features: Iterable[Feature], known: Sequence[str]) -> tuple[F
             f"Expected a list of at least one feature, each of another name; got {names}."
         )
     return tuple(listed)
+
+
+def _found(feature: Feature) -> Feature:
+    return find_function(feature) if isinstance(feature, str) and ":" in feature else feature
 
 
 def own_feature(function: Callable[[Task], ArrayLike], task: Task) -> NDArray[np.float64]:

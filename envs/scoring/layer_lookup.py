@@ -1,7 +1,9 @@
 """What layers take in a setting, as Python numbers: for one episode, step by step."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from lrmp.hardware.cost.setting_table import SettingTable
 from lrmp.hardware.space.design_space import DesignSpace
@@ -15,16 +17,17 @@ class LayerEntry(NamedTuple):
     Attributes:
         tiles: Of one copy.
         cycles: With one copy.
-        spent_beyond_plain: What the setting adds to the accuracy spent by the plain one.
+        spent_beyond_plain: What the setting adds to the accuracy spent by the plain one; of several
+            networks an array with a number for each.
         features: The setting scaled to 0..1, as ``knob_features`` of observations does.
         numbers: The setting by the names of the knobs, as infos have it.
     """
 
     tiles: int
     cycles: int
-    spent_beyond_plain: float
+    spent_beyond_plain: Any
     features: tuple[float, ...]
-    numbers: dict[str, int]
+    numbers: dict[str, np.int64]
 
 
 class LayerLookup:
@@ -35,6 +38,7 @@ class LayerLookup:
         tiles: Of one copy of every layer.
         cycles: Of every layer with one copy.
         spent_beyond_plain: What settings add to the accuracy spent by the plain one; tables to sum.
+        by_network: Gives what a layer spends to its network, where there are several.
     """
 
     def __init__(
@@ -43,8 +47,9 @@ class LayerLookup:
         tiles: SettingTable[Any],
         cycles: SettingTable[Any],
         spent_beyond_plain: Sequence[SettingTable[Any]],
+        by_network: Callable[[Any, Any], Any] | None = None,
     ) -> None:
-        self._space = space
+        self._space, self._by_network = space, by_network
         self._tiles, self._cycles, *self._spent = (
             (table.values.tolist(), _strides(table.axes, space.sizes))
             for table in (tiles, cycles, *spent_beyond_plain)
@@ -70,16 +75,18 @@ class LayerLookup:
         return entry
 
     def _look_up(self, layer: int, setting: Sequence[int]) -> LayerEntry:
-        spent = 0.0
+        spent: Any = 0.0
         for rows, strides in self._spent:
             spent += rows[layer][_place(strides, setting)]
+        if self._by_network is not None:
+            spent = self._by_network(np.array(spent), np.array(layer))
         knobs = list(zip(self._space.knobs, setting, strict=True))
         return LayerEntry(
             tiles=self._tiles[0][layer][_place(self._tiles[1], setting)],
             cycles=self._cycles[0][layer][_place(self._cycles[1], setting)],
             spent_beyond_plain=spent,
             features=tuple(place / max(len(knob) - 1, 1) for knob, place in knobs),
-            numbers={knob.name: knob.numbers[place] for knob, place in knobs},
+            numbers={knob.name: np.int64(knob.numbers[place]) for knob, place in knobs},
         )
 
 

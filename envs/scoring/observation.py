@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from lrmp.envs.scoring.features import Feature, check_features, feature_name, own_feature
 from lrmp.envs.task.custom_task import TaskLike, find_task
-from lrmp.errors import TaskError
+from lrmp.envs.task.task import Task
+from lrmp.errors import TaskError, unknown_name
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.space.design_space import DesignSpace
 
@@ -35,28 +36,49 @@ TOTALS = ("tiles", "accuracy_spent", "cycles", "bottleneck")
 LEAST_SENSITIVITY = 1e-4  # of the largest; below it all are alike
 
 
-def layer_feature_names(space: DesignSpace) -> tuple[str, ...]:
+def layer_feature_names(space: DesignSpace, *, shared: bool = False) -> tuple[str, ...]:
     """Name the documented features of layers.
 
     Args:
         space: The knobs.
+        shared: Whether several networks share the chip.
 
     Returns:
-        ``LAYER_FEATURES``, then ``weight_bits_sensitivity`` and so on, one per knob.
+        ``LAYER_FEATURES``, of several networks ``network``, then ``weight_bits_sensitivity`` and so
+        on, one per knob.
     """
-    return (*LAYER_FEATURES, *(f"{name}_sensitivity" for name in space.names))
+    owner = ("network",) if shared else ()
+    return (*LAYER_FEATURES, *owner, *(f"{name}_sensitivity" for name in space.names))
 
 
-def running_features(space: DesignSpace) -> tuple[str, ...]:
+def total_names(task: Task) -> tuple[str, ...]:
+    """Name the features that say how a design stands.
+
+    Args:
+        task: What is solved.
+
+    Returns:
+        ``TOTALS``; where N networks share the chip, ``accuracy_spent_0`` to
+        ``accuracy_spent_{N - 1}`` in the place of ``accuracy_spent``.
+    """
+    networks = len(task.workload)
+    if networks == 1:
+        return TOTALS
+    tiles, spent, *others = TOTALS
+    return (tiles, *(f"{spent}_{network}" for network in range(networks)), *others)
+
+
+def running_features(space: DesignSpace, totals: tuple[str, ...] = TOTALS) -> tuple[str, ...]:
     """Name the features that say how an episode stands.
 
     Args:
         space: The knobs.
+        totals: As ``total_names`` returns them.
 
     Returns:
-        ``previous_weight_bits`` and so on, one per knob, and the four totals.
+        ``previous_weight_bits`` and so on, one per knob, and the totals.
     """
-    return (*(f"previous_{name}" for name in space.names), *TOTALS)
+    return (*(f"previous_{name}" for name in space.names), *totals)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +108,20 @@ class ShownFeatures:
         return observations if self.order is None else observations[..., self.order]
 
 
+def check_observation(observation: object, known: Sequence[str]) -> None:
+    """Refuse a kind of observation that a form does not have.
+
+    Args:
+        observation: As given to the environment.
+        known: Those of the form.
+
+    Raises:
+        TaskError: If it is none of them.
+    """
+    if observation not in known:
+        raise TaskError(unknown_name("observation", observation, known))
+
+
 def shown_features(
     task: TaskLike, features: Sequence[Feature] | None, running: tuple[str, ...]
 ) -> ShownFeatures:
@@ -107,7 +143,7 @@ def shown_features(
     if features is None:
         names, layers = layer_features(task)
         return ShownFeatures(names + running, layers, None)
-    known = layer_feature_names(find_task(task).space)
+    known = _layer_feature_names(find_task(task))
     features = check_features(features, known + running)
     of_layers = [f for f in features if callable(f) or f in known]
     names, layers = layer_features(task, of_layers)
@@ -143,6 +179,7 @@ def layer_features(
     """
     task = find_task(task)
     network, baseline = task.network, task.cost_model.baseline
+    sizes = network.sizes
     sensitivity = task.accuracy.sensitivities()
     if sensitivity is None:
         sensitivity = np.zeros((len(network), len(task.space)))
@@ -158,6 +195,7 @@ def layer_features(
         np.log2([layer.weights for layer in network.layers]),
         np.log2(baseline.layer_cycles),
         np.log2(np.maximum(baseline.layer_tiles, 1)),
+        *([np.repeat(np.arange(len(sizes)), sizes)] if len(sizes) > 1 else []),
         *sensitivity.T,
     ]
     table = np.stack([np.asarray(column, dtype=np.float64) for column in columns], axis=1)
@@ -166,7 +204,7 @@ def layer_features(
     minds = slice(-len(task.space), None)
     low[minds], high[minds] = low[minds].min(), high[minds].max()
     scaled = (table - low)[:, differ] / (high - low)[differ]
-    every = layer_feature_names(task.space)
+    every = _layer_feature_names(task)
     names = [name for name, shown in zip(every, differ, strict=True) if shown]
     found = dict(zip(names, scaled.T, strict=True))
     listed = every if features is None else features
@@ -182,6 +220,10 @@ def layer_features(
     return shown, kept
 
 
+def _layer_feature_names(task: Task) -> tuple[str, ...]:
+    return layer_feature_names(task.space, shared=len(task.workload) > 1)
+
+
 def knob_features(space: DesignSpace, settings: IntArray) -> NDArray[np.float64]:
     """Scale settings to 0..1.
 
@@ -192,7 +234,7 @@ def knob_features(space: DesignSpace, settings: IntArray) -> NDArray[np.float64]
     Returns:
         ``place / (V - 1)`` for V values, same shape; 0 for a knob of one value.
     """
-    scaled: NDArray[np.float64] = settings / np.maximum(np.array(space.sizes) - 1, 1)
+    scaled: NDArray[np.float64] = settings / space.last_places
     return scaled
 
 

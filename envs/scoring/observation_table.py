@@ -1,7 +1,8 @@
 """What the elements of observations mean: the documented tables, derived from the knobs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 from lrmp.hardware.networks.network import Network
 from lrmp.hardware.space.design_space import DesignSpace
@@ -26,6 +27,7 @@ _LAYER: dict[str, Words] = {
     "weights": ("rows x columns", "log2, min-max"),
     "baseline_cycles": ("cycles of the plain setting, one copy", "log2, min-max"),
     "baseline_tiles": ("tiles of the plain setting, one copy", "log2, min-max"),
+    "network": ("number of the layer's network", "min-max"),
 }
 _TOTALS: dict[str, Words] = {
     "tiles": ("tiles, one copy of every layer", "/ budget, or the most of any design"),
@@ -39,6 +41,11 @@ _TOTALS: dict[str, Words] = {
 _TIME: dict[str, Words] = {
     "steps_left": ("steps to the end", "/ horizon"),
     "rounds_left": ("rounds to the end", "/ rounds"),
+}
+_FLAGS: dict[str, Words] = {
+    "decided": ("1 once the layer is decided", "as it is"),
+    "to_decide": ("1 for the layer to decide", "as it is"),
+    "own_layer": ("1 for the agent's layer", "as it is"),
 }
 _OWN = ("a feature of your own", "min-max")
 
@@ -95,11 +102,30 @@ def describe_elements(
     Returns:
         A row per element; a name that is not documented is that of a feature of the user's own.
     """
-    words = {**_LAYER, **_TOTALS, **_TIME}
+    words = {**_LAYER, **_TOTALS, **_TIME, **_FLAGS, **_spent_words(names)}
     layers = () if network is None else [layer.name for layer in network.layers]
     for knob in space:
         words |= _knob_words(knob, layers)
     return table_of(names, words, _OWN)
+
+
+def describe_edges(network: Network | None = None) -> ObservationTable:
+    """Say what the edges of a graph mean.
+
+    Args:
+        network: Whose they are; None for those of several.
+
+    Returns:
+        A row for the source and one for the target. Where the network does not know its edges, they
+        say that a chain is assumed.
+    """
+    known = network is None or network.edges is not None
+    assumed = "" if known else "; a chain is assumed, for the network's edges are not known"
+    words = {
+        "source": (f"layer whose outputs are read{assumed}", "its number"),
+        "target": ("layer that reads them", "its number"),
+    }
+    return table_of(tuple(words), words, _OWN)
 
 
 def table_of(names: Sequence[str], words: Mapping[str, Words], own: Words) -> ObservationTable:
@@ -118,6 +144,21 @@ def table_of(names: Sequence[str], words: Mapping[str, Words], own: Words) -> Ob
     )
 
 
+def joined(*tables: ObservationTable) -> ObservationTable:
+    """Put tables one behind the other.
+
+    Args:
+        *tables: Any.
+
+    Returns:
+        Their rows, numbered anew.
+    """
+    rows = chain.from_iterable(tables)
+    return ObservationTable(
+        tuple(replace(element, number=number) for number, element in enumerate(rows))
+    )
+
+
 def harm_words(knob: Knob, place: int) -> str:
     """Say what a value does to the accuracy spent, beside the plain one.
 
@@ -132,6 +173,17 @@ def harm_words(knob: Knob, place: int) -> str:
     return f"{effect} {knob.name} {knob.values[place]} alone"
 
 
+def _spent_words(names: Sequence[str]) -> dict[str, Words]:
+    """Describe what the networks of a workload have spent, where they are told apart."""
+    meaning = "accuracy spent so far by network {}, s, as a share of its allowance; 0 if negative"
+    stem = "accuracy_spent_"
+    return {
+        name: (meaning.format(name.removeprefix(stem)), "s / (s + 1)")
+        for name in names
+        if name.startswith(stem)
+    }
+
+
 def _knob_words(knob: Knob, layers: Sequence[str]) -> dict[str, Words]:
     """Describe the elements of a knob."""
     scale = f"place / {max(len(knob) - 1, 1)}"
@@ -142,7 +194,7 @@ def _knob_words(knob: Knob, layers: Sequence[str]) -> dict[str, Words]:
             f"{knob.name} of the layer before, {knob.plain} at first",
             scale,
         ),
-        knob.name: (f"{knob.name} of the agent's layer, {knob.plain} at first", scale),
+        knob.name: (f"{knob.name} of the layer, {knob.plain} at first", scale),
         **{
             f"{knob.name}_{number}": (f"{knob.name} of layer {number}, {layer}", scale)
             for number, layer in enumerate(layers)

@@ -1,22 +1,31 @@
 """What becomes of chosen settings: copies from the oracle, cost, accuracy."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from numpy.typing import ArrayLike
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
-from lrmp.envs.scoring.reward import Reward, own_reward, reward_function
+from lrmp.envs.scoring.reward import (
+    Measured,
+    Reward,
+    own_reward,
+    ranked_score,
+    reward_function,
+    score_text,
+)
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.envs.task.task import Task
 from lrmp.hardware.cost.cost_report import CostReport
-from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.hardware.frozen_arrays import IntArray, read_only
 from lrmp.hardware.layer_table import LayerTable, Row, rows_of
 from lrmp.hardware.short_repr import short_name, short_repr
 from lrmp.hardware.space.design import Design
 from lrmp.solvers.replication.oracle import SolverName, solve_replication
-from lrmp.solvers.replication.problem import Replication, ReplicationProblem
+from lrmp.solvers.replication.problem import Replication
 
 
 @dataclass(frozen=True)
@@ -27,15 +36,15 @@ class Outcome(LayerTable):
         task: The task it was made for.
         design: Settings, and the oracle's copies.
         replication: The oracle's answer with its proof.
-        report: Exact cost of the design.
-        accuracy_drop: Percentage points against the float network, as searches see it.
+        divergence: How far it is from the float network: the sum of a table, whose power
+            ``task.allowance.exponent`` is in nats; percentage points where the network itself is
+            run; of several networks as `WorkloadAccuracy` says.
     """
 
     task: Task
     design: Design
     replication: Replication
-    report: CostReport
-    accuracy_drop: float
+    divergence: float
 
     def __repr__(self) -> str:
         task = self.task
@@ -44,26 +53,62 @@ class Outcome(LayerTable):
             short_name(task.id),
             f"{task.objective} gain {self.gain:.4g}x",
             f"accuracy drop {self.accuracy_drop:.4g} points",
-            f"{self.report.tiles:,} of {task.budget:,} tiles",
-            f"reward {self.reward():.4f}",
+            f"{self.report.tiles_text(task.budget)} tiles",
+            score_text(self.score),
         )
 
-    @property
+    @cached_property
+    def report(self) -> CostReport:
+        """Exact cost of the design."""
+        return self.task.cost_model.evaluate(self.design)
+
+    @cached_property
     def gain(self) -> float:
         """Baseline / design, of what the task minimises: time, energy, or energy times delay."""
-        return gain(self.task, self.report)
+        task = self.task
+        return task.cost_model.baseline.cost(task.objective) / self.replication.objective_value
+
+    @cached_property
+    def accuracy_drop(self) -> float:
+        """Percentage points against the float network, as searches see it."""
+        accuracy = self.task.accuracy
+        if accuracy.drop_map is None:
+            return accuracy.drop(self.design)
+        return accuracy.drop_map.of_one(self.divergence)
+
+    @cached_property
+    def accuracy_drops(self) -> tuple[float, ...]:
+        """Of every network, percentage points against its float network."""
+        if len(self.task.workload) == 1:
+            return (self.accuracy_drop,)
+        design = self.design
+        drops = self.task.workload_accuracy.network_drops(
+            design.settings[None], design.replication[None]
+        )
+        return tuple(drops[0].tolist())
+
+    @cached_property
+    def excess(self) -> float:
+        """``ln(divergence / allowed divergence)``, 0 within the task's allowance.
+
+        Where several networks share the chip it is the mean of theirs.
+        """
+        return self.task.allowance.excess(self.divergence)
 
     @property
-    def info(self) -> dict[str, Any]:
-        """What an environment's info says of the design when it is finished."""
-        return {
-            "design": self.design,
-            "report": self.report,
-            "gain": self.gain,
-            "accuracy_drop": self.accuracy_drop,
-            "accuracy_is_estimate": self.task.accuracy.is_estimate,
-            "proven_optimal": self.replication.proven_optimal,
-        }
+    def score(self) -> float | None:
+        """What ranks the design: ``ln(gain)``, or None if it is not within the allowance."""
+        return ranked_score(math.log(self.gain), self.excess)
+
+    @property
+    def within_allowance(self) -> bool:
+        """Whether the divergence, and with it the drop, is allowed."""
+        return self.excess == 0
+
+    @property
+    def proven_optimal(self) -> bool:
+        """Whether the oracle proved its copies optimal."""
+        return self.replication.proven_optimal
 
     def to_table(self) -> list[Row]:
         """Return setting, copies and cost of every layer.
@@ -96,10 +141,11 @@ class Outcome(LayerTable):
         known = report.component_energy_fj is not None
         return {
             "task": self.task.id,
-            "reward": self.reward(),
+            "score": self.score,
             "gain": self.gain,
             "accuracy_drop": self.accuracy_drop,
             "accuracy": self.task.accuracy_label,
+            "accuracy_holds": self.task.accuracy_holds,
             "tiles": report.tiles,
             "budget_tiles": self.task.budget,
             "latency_cycles": report.latency_cycles,
@@ -114,7 +160,33 @@ class Outcome(LayerTable):
             "design": self.design.to_json(),
             "layer_cycles": report.layer_cycles.tolist(),
             "baseline_layer_cycles": baseline.layer_cycles.tolist(),
+            **({"networks": self.networks()} if len(self.task.workload) > 1 else {}),
         }
+
+    def networks(self) -> list[dict[str, Any]]:
+        """Say what every network of the workload has of the chip.
+
+        Returns:
+            A mapping per network, in plain JSON values: its name and rate, its tiles, the cycles of
+            one inference and between two of a full pipeline of its own, and its drop.
+        """
+        task, report, rows = self.task, self.report, []
+        for tenant, own, drop in zip(
+            task.workload, task.workload.layers, self.accuracy_drops, strict=True
+        ):
+            cycles = report.layer_cycles[own] // tenant.rate
+            rows.append(
+                {
+                    "network": tenant.network.name,
+                    "rate": tenant.rate,
+                    "tiles": int(report.layer_tiles[own].sum()),
+                    "latency_cycles": int(cycles.sum()),
+                    "bottleneck_cycles": int(cycles.max()),
+                    "accuracy_drop": drop,
+                    "allowed_drop": tenant.allowed_drop,
+                }
+            )
+        return rows
 
     def reward(self, reward: Reward = "lrmp") -> float:
         """Score the design.
@@ -131,7 +203,8 @@ class Outcome(LayerTable):
         """
         if callable(reward):
             return own_reward(reward, self)
-        return reward_function(reward)(self.gain, self.accuracy_drop, self.task.allowed_drop)
+        found = Measured(self.gain, self.excess, self.accuracy_drop, self.task.allowed_drop)
+        return reward_function(reward)(found)
 
 
 def gain(task: TaskLike, report: CostReport) -> float:
@@ -184,7 +257,7 @@ def evaluate_settings(
     task: TaskLike,
     settings: IntArray,
     solver: SolverName = "exact",
-    accuracy_drop: float | None = None,
+    divergence: float | None = None,
 ) -> Outcome:
     """Place the copies and score the design; environment, searches and leaderboard all call this.
 
@@ -192,7 +265,7 @@ def evaluate_settings(
         task: A task, its id in any form, or another of ``TaskLike``.
         settings: Places of the layers' values, shape (L, K).
         solver: Which exact solver places the copies.
-        accuracy_drop: The drop of this design, if the caller has just computed it.
+        divergence: Of this design, if the caller has just computed it.
 
     Returns:
         The design with its cost and drop.
@@ -203,29 +276,27 @@ def evaluate_settings(
         InfeasibleBudgetError: If one copy of every layer does not fit the budget.
     """
     task = find_task(task)
-    problem = ReplicationProblem.of(task.cost_model, settings, task.budget, task.objective)
-    replication = solve_replication(problem, solver)
-    return finish(task, settings, replication, accuracy_drop)
+    replication = solve_replication(task.poser(settings), solver)
+    return finish(task, settings, replication, divergence)
 
 
 def finish(
-    task: Task, settings: IntArray, replication: Replication, accuracy_drop: float | None
+    task: Task, settings: IntArray, replication: Replication, divergence: float | None
 ) -> Outcome:
-    """Cost a design whose copies are placed.
+    """Score a design whose copies are placed.
 
     Args:
         task: What is solved.
-        settings: Places of the layers' values, shape (L, K).
+        settings: Places of the layers' values, shape (L, K), as the oracle has seen them.
         replication: The oracle's copies.
-        accuracy_drop: The drop of this design; None if it is not known yet.
+        divergence: Of this design; None if it is not known yet.
 
     Returns:
         The design with its cost and drop.
-
-    Raises:
-        DesignError: If the settings are out of range or of the wrong shape.
     """
-    design = Design(task.space, settings, replication.copies)
-    if accuracy_drop is None:
-        accuracy_drop = task.accuracy.drop(design)
-    return Outcome(task, design, replication, task.cost_model.evaluate(design), accuracy_drop)
+    design = Design.trusted(
+        space=task.space, settings=read_only(settings), replication=replication.copies
+    )
+    if divergence is None:
+        divergence = task.accuracy.divergence(design)
+    return Outcome(task, design, replication, divergence)

@@ -1,6 +1,7 @@
-"""Functions of the user's own: what they are called, and one clear error where they fail."""
+"""Functions of the user's own: what they are called, where they are, and one error if they fail."""
 
 from collections.abc import Callable
+from pkgutil import resolve_name
 from typing import Any
 
 from lrmp.errors import TaskError
@@ -39,3 +40,50 @@ def call_own(function: Callable[[Any], Any], argument: object, wanted: str) -> A
             f"Expected {function_name(function)} to return {wanted}, got {type(error).__name__}: "
             f"{error}. Mend the function."
         ) from error
+
+
+def function_path(function: Callable[..., Any]) -> str:
+    """Say where a function is found.
+
+    Args:
+        function: Anything that can be called.
+
+    Returns:
+        ``"package.module:function"``, which ``find_function`` takes.
+
+    Raises:
+        TaskError: If it is none of a module, which another process could import.
+    """
+    module, name = (getattr(function, part, "") for part in ("__module__", "__qualname__"))
+    path = f"{module}:{name}"
+    if module == "__main__" or _resolved(path) is not function:
+        raise TaskError(
+            "Expected a function that a module holds, to write it as 'package.module:function'; "
+            f"got {function!r}. Put it into a file that can be imported."
+        )
+    return path
+
+
+def find_function(path: str) -> Callable[..., Any]:
+    """Import a function.
+
+    Args:
+        path: Such as ``"package.module:function"``.
+
+    Returns:
+        The function.
+
+    Raises:
+        TaskError: If there is none.
+    """
+    found: Callable[..., Any] | None = _resolved(path)
+    if not callable(found):
+        raise TaskError(f"Expected a function of a module that can be imported, got {path!r}.")
+    return found
+
+
+def _resolved(path: str) -> Any:
+    try:
+        return resolve_name(path)
+    except (AttributeError, ImportError, ValueError):
+        return None

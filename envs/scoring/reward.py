@@ -1,12 +1,11 @@
-"""Rewards: formulas by name, the first of which is the ranked one, or the user's own function."""
+"""What ranks designs and what rewards agents: formulas by name, or the user's own function."""
 
 import math
 from collections.abc import Callable
 from numbers import Real
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from lrmp.envs.scoring.observation import Number
-from lrmp.envs.scoring.own_function import call_own, function_name
+from lrmp.envs.scoring.own_function import call_own, find_function, function_name
 from lrmp.errors import TaskError, unknown_name
 
 if TYPE_CHECKING:
@@ -15,55 +14,93 @@ if TYPE_CHECKING:
 RewardName = Literal["lrmp", "haq", "cim-aq"]
 #: What scores a design: a formula by its name, or a function of the user's own.
 Reward: TypeAlias = "RewardName | Callable[[Outcome], float]"
-RewardFunction = Callable[[float, float, float], float]
 
-PENALTY_PER_POINT = 1.0
-#: The default reward, as people read it.
-FORMULA = f"ln(gain) - {PENALTY_PER_POINT:g} * max(0, accuracy drop - allowed drop)"
-
-
-def penalty(drop: Number, allowed_drop: float) -> Number:
-    """Say what accuracy drops cost in the default reward; it never falls as a drop grows.
-
-    Searches that bound ``ln(gain)`` take it off, as ``lrmp_reward`` does.
-
-    Args:
-        drop: Percentage points, a number or an array of any shape.
-        allowed_drop: Percentage points that cost nothing.
-
-    Returns:
-        At least 0, same shape.
-    """
-    excess = drop - allowed_drop
-    return PENALTY_PER_POINT * excess * (excess > 0)
+#: How fast the credit for gain fades beyond the allowance, per factor e of divergence: so steep
+#: that no design beyond it is worth more than the best within (``lrmp.envs.Optimum`` proves it).
+STEEP = 100.0
+#: What divergence costs beyond that: so mild that random designs are about as far below 0 as good
+#: ones are above it.
+MILD = 0.5
+#: The ranked score, as people read it.
+SCORE_FORMULA = "ln(gain) of a design within the allowed drop; none for others"
+#: By how much a design exceeds the allowed drop, as people read it.
+EXCESS = "ln(divergence / allowed divergence)"
+#: The default reward, as people read it: beyond the allowed drop, and in whole.
+BEYOND = f"max(ln(gain) - {STEEP:g} x, -{MILD:g} x)"
+REWARD_FORMULA = f"ln(gain) within the allowed drop; beyond it {BEYOND}, x = {EXCESS}"
 
 
-def lrmp_reward(gain: float, drop: float, allowed_drop: float) -> float:
-    """Score a design by ``FORMULA``: the default return of an episode, and what ranks agents.
+class Measured(NamedTuple):
+    """What formulas look at.
 
-    Zero for the plain design, the baseline. One point too many costs as much as a factor e of gain.
-
-    Args:
+    Attributes:
         gain: Baseline / design, of what the task minimises.
+        excess: ``ln(divergence / allowed divergence)``, 0 within the allowance.
         drop: Accuracy drop in percentage points.
         allowed_drop: Percentage points that cost nothing.
+    """
+
+    gain: float
+    excess: float
+    drop: float
+    allowed_drop: float
+
+
+RewardFunction = Callable[[Measured], float]
+
+
+def ranked_score(log_gain: float, excess: float) -> float | None:
+    """Score a design by ``SCORE_FORMULA``: what ranks agents, as LRMP compares at equal accuracy.
+
+    Args:
+        log_gain: Logarithm of baseline / design, of what the task minimises.
+        excess: ``ln(divergence / allowed divergence)``, 0 within the allowance.
 
     Returns:
-        The reward.
+        It, 0 for the plain design; None beyond the allowance.
     """
-    return math.log(gain) - penalty(drop, allowed_drop)
+    return log_gain if excess == 0 else None
 
 
-def haq_reward(gain: float, drop: float, allowed_drop: float) -> float:
+def score_text(score: float | None) -> str:
+    """Word a ranked score for people.
+
+    Args:
+        score: As ``ranked_score`` returns it.
+
+    Returns:
+        Such as ``"score 1.7700"``, or ``"no score"``.
+    """
+    return "no score" if score is None else f"score {score:.4f}"
+
+
+def lrmp_reward(log_gain: float, excess: float) -> float:
+    """Reward a design by ``REWARD_FORMULA``: the default return of an episode.
+
+    Within the allowance it is the ranked score. Beyond it the credit for a gain fades at once, and
+    what remains falls strictly with the divergence, which nothing bounds: making a design that has
+    spent too much cheaper pays nothing, making it more accurate does. The rule is Deb's for
+    constraints (Comput. Methods Appl. Mech. Eng. 186, 2000): designs within are compared by what
+    they gain, others by how far they are from it. Here it is continuous.
+
+    Args:
+        log_gain: Logarithm of baseline / design, of what the task minimises.
+        excess: ``ln(divergence / allowed divergence)``, 0 within the allowance.
+
+    Returns:
+        The reward: continuous in both, never falling with the gain, falling with the excess.
+    """
+    return max(log_gain - STEEP * excess, min(log_gain, 0.0) - MILD * excess)
+
+
+def haq_reward(drop: float) -> float:
     """Score accuracy alone, as HAQ does (CVPR 2019): ``-0.1 * drop``.
 
     HAQ enforces its budget by changing the agent's action; without such a wrapper the best design
     is the most accurate one.
 
     Args:
-        gain: Not used.
         drop: Accuracy drop in percentage points.
-        allowed_drop: Not used.
 
     Returns:
         The reward.
@@ -90,25 +127,32 @@ def cim_aq_reward(gain: float, drop: float, allowed_drop: float) -> float:
     return 100 * (gain - 1) + 0.1 * (allowed_drop - drop)
 
 
-#: The formulas by name, the ranked one first.
+#: The formulas by name, the default first.
 REWARDS: dict[RewardName, RewardFunction] = {
-    "lrmp": lrmp_reward,
-    "haq": haq_reward,
-    "cim-aq": cim_aq_reward,
+    "lrmp": lambda design: lrmp_reward(math.log(design.gain), design.excess),
+    "haq": lambda design: haq_reward(design.drop),
+    "cim-aq": lambda design: cim_aq_reward(design.gain, design.drop, design.allowed_drop),
 }
 
 
-def check_reward(reward: "Reward") -> None:
-    """Refuse what is no reward.
+def find_reward(reward: "Reward | str") -> "Reward":
+    """Find what scores designs, and refuse what is no reward.
 
     Args:
-        reward: A name, or a function of the user's own.
+        reward: The name of a formula, a function of the user's own, or where that is:
+            ``"package.module:function"``.
+
+    Returns:
+        The name or the function.
 
     Raises:
-        TaskError: If it is neither.
+        TaskError: If it is none of these.
     """
+    if isinstance(reward, str) and ":" in reward:
+        return find_function(reward)
     if not callable(reward):
-        reward_function(reward)
+        reward_function(reward)  # type: ignore[arg-type]  # refuses what is no name
+    return reward  # type: ignore[return-value]
 
 
 def own_reward(function: "Callable[[Outcome], float]", outcome: "Outcome") -> float:
@@ -141,7 +185,7 @@ def reward_function(name: RewardName) -> RewardFunction:
         name: A key of ``REWARDS``.
 
     Returns:
-        A function of gain, drop and allowed drop.
+        A function of what is measured of a design.
 
     Raises:
         TaskError: If there is no such reward.

@@ -2,8 +2,7 @@
 
 import reprlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from inspect import signature
+from inspect import isfunction, signature
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,8 @@ from numpy.typing import NDArray
 from lrmp.accuracy.model.accuracy_model import AccuracyKind, AccuracyModel
 from lrmp.accuracy.model.factories import (
     AccuracyFactory,
+    GivenAccuracy,
+    NoisyAccuracy,
     check_kind,
     network_accuracy,
     table_accuracy,
@@ -21,6 +22,7 @@ from lrmp.accuracy.model.sensitivity_table import SensitivityTable
 from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.envs.task.environment_id import task_id_of
 from lrmp.envs.task.task import Task, load_task
+from lrmp.envs.task.task_definition import is_task_document, task_of_document
 from lrmp.envs.task.workload import Tenant, Workload
 from lrmp.errors import (
     AccuracyTableError,
@@ -50,44 +52,11 @@ from lrmp.solvers.replication.problem import ReplicationProblem
 CUSTOM_ID = "LRMP-Custom-v0"
 EVERY_LAYER = "*"
 
-#: How tasks are named: a registered id, a TOML file, the arguments of ``make_task``, or the task.
+#: How tasks are named: a registered id, a TOML file, the arguments of ``make_task``, the task, or
+#: the JSON values that ``task_document`` writes it down in.
 TaskLike = Task | str | Path | Mapping[str, Any]
 
 _ABOUT_POINTS = ("provenance", "estimate")
-
-
-@dataclass(frozen=True, eq=False)
-class GivenAccuracy:
-    """An accuracy model that is there already, where a task wants what builds one.
-
-    Attributes:
-        model: The model.
-    """
-
-    model: AccuracyModel
-
-    def __call__(
-        self, network: Network, accelerator: Accelerator, space: DesignSpace
-    ) -> AccuracyModel:
-        """Return the model.
-
-        Args:
-            network: Not used; ``make_task`` has checked that the model is the network's.
-            accelerator: Not used.
-            space: Not used.
-
-        Returns:
-            The model.
-        """
-        return self.model
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, GivenAccuracy):
-            return NotImplemented
-        return self.model.fingerprint == other.model.fingerprint
-
-    def __hash__(self) -> int:
-        return hash(self.model.fingerprint)
 
 
 def make_task(
@@ -98,6 +67,7 @@ def make_task(
     accuracy: AccuracyModel | str | Path | Mapping[str, Any] = "table",
     allowed_drop: float = 1.0,
     space: DesignSpace | Mapping[str, Any] = PRECISION,
+    noise_seeds: Sequence[int] = (),
 ) -> Task:
     """Define a task of your own, for ``gym.make("LRMP-Custom-v0", task=...)``.
 
@@ -107,7 +77,8 @@ def make_task(
     Args:
         network: A network, the name of a built-in one, or an ONNX file.
         accelerator: A chip, the name of a preset, or a preset file (``.toml``).
-        budget: Tiles; None for those of the plain design with one copy of every layer.
+        budget: Tiles; None for those of the plain design with one copy of every layer. A
+            time-multiplexed chip, on which layers take turns, has its own and no others.
         objective: ``"latency"``, ``"throughput"``, ``"energy"`` or ``"edp"``.
         accuracy: A model; ``"table"``, the table that comes with lrmp for a built-in network, or
             ``"network"``, which runs it; a sensitivity table (``.json``) as ``lrmp accuracy
@@ -119,6 +90,8 @@ def make_task(
         allowed_drop: Percentage points of accuracy that cost nothing.
         space: The knobs: a design space, or ``{"knobs": names of lrmp's own, "allowed": {knob:
             the values of every layer}}``.
+        noise_seeds: Of ``accuracy="network"``: what knobs draw noise from. A design that has some
+            runs once with each, and its drop is the mean.
 
     Returns:
         The task, with the id ``"LRMP-Custom-v0"``.
@@ -130,26 +103,29 @@ def make_task(
         DesignError: If the space has unknown knobs or values.
         AccuracyTableError: If nothing is known about the accuracy of the network, or not what a
             table of it needs.
-        SolverError: If the chip is time-multiplexed, so that there are no copies to place.
         TaskError: If an argument is of the wrong kind or out of range.
         MissingExtraError: If a library is missing for the kind of file.
     """
     found_network, chip = _network(network), _accelerator(accelerator)
     knobs = space if isinstance(space, DesignSpace) else space_from_json(space)
     model = CostModel(found_network, chip, knobs)
-    factory = _accuracy_factory(accuracy, found_network, chip, knobs)
+    factory = (
+        _noisy(accuracy, noise_seeds)
+        if noise_seeds
+        else _accuracy_factory(accuracy, found_network, chip, knobs)
+    )
     task = Task(
         id=CUSTOM_ID,
         workload=Workload((Tenant(found_network, factory, allowed_drop),)),
         accelerator=chip,
-        budget=model.baseline.tiles if budget is None else budget,
+        budget=model.plain_budget if budget is None else budget,
         objective=objective,
         space=knobs,
     )
     task.accuracy  # noqa: B018  say at once if there is none
     # What no episode could ever finish is refused here: budget, objective and chip.
     smallest = smallest_settings(task)
-    needed = int(model.tiles_per_copy(smallest).sum())
+    needed = int(model.tiles_at_once(smallest))
     if needed > task.budget:
         raise InfeasibleBudgetError(
             f"Expected a budget of at least {needed} tiles, which {found_network.name} holds in "
@@ -208,7 +184,7 @@ def find_task(task: TaskLike | None, accuracy: AccuracyKind | None = None) -> Ta
 
     Args:
         task: A task; the id of a registered one, in any form and with or without ``lrmp:``; a TOML
-            file; or the arguments of ``make_task`` by name.
+            file; the arguments of ``make_task`` by name; or what ``task_document`` returns.
         accuracy: ``"table"`` or ``"network"``; None for the task's own kind.
 
     Returns:
@@ -218,7 +194,7 @@ def find_task(task: TaskLike | None, accuracy: AccuracyKind | None = None) -> Ta
         TaskError: If there is none.
         AccuracyTableError: If there is no such kind, or no table for the network.
         AccuracyDataError: If the network has no protocol.
-        LRMPError: As ``read_task`` and ``make_task`` do.
+        LRMPError: As ``read_task``, ``make_task`` and ``task_of_document`` do.
     """
     found = task if isinstance(task, Task) else _find(task)
     return found if accuracy is None else found.with_accuracy(accuracy)
@@ -226,6 +202,8 @@ def find_task(task: TaskLike | None, accuracy: AccuracyKind | None = None) -> Ta
 
 def _find(task: str | Path | Mapping[str, Any] | None) -> Task:
     if isinstance(task, Mapping):
+        if is_task_document(task):
+            return task_of_document(task)
         return _from_mapping(task, "the task")
     if isinstance(task, Path) or (isinstance(task, str) and task.endswith(".toml")):
         return read_task(Path(task))
@@ -282,6 +260,14 @@ def _accelerator(accelerator: Accelerator | str | Path) -> Accelerator:
         raise PresetError(f"{error} Your own: a file ending in .toml.") from error
 
 
+#: What every accuracy model can do.
+_METHODS = [
+    name
+    for name, member in vars(AccuracyModel).items()
+    if isfunction(member) and not name.startswith("_")
+]
+
+
 def _accuracy_factory(
     accuracy: AccuracyModel | str | Path | Mapping[str, Any],
     network: Network,
@@ -294,10 +280,17 @@ def _accuracy_factory(
         if str(accuracy).endswith(".json"):
             return GivenAccuracy(_of_file(Path(accuracy), network, space))
         return _of_kind(str(accuracy), network, chip, space)
-    if not hasattr(accuracy, "drop"):
+    missing = [name for name in _METHODS if not callable(getattr(accuracy, name, None))]
+    if missing == _METHODS:
         raise AccuracyTableError(
             "Expected accuracy as a model, 'table', 'network', a JSON file or points by layer, got "
             f"{accuracy!r}."
+        )
+    if missing:
+        raise AccuracyTableError(
+            f"Expected an accuracy model with the methods {', '.join(_METHODS)}; got "
+            f"{type(accuracy).__name__} without {', '.join(missing)}. Add them, as "
+            "lrmp.accuracy.model.accuracy_model.AccuracyModel says."
         )
     if isinstance(accuracy, TableAccuracy):
         if accuracy.layers != len(network):
@@ -326,6 +319,17 @@ def _of_kind(kind: str, network: Network, chip: Accelerator, space: DesignSpace)
             "percentage points by layer."
         ) from error
     return table_accuracy
+
+
+def _noisy(accuracy: object, seeds: Any) -> AccuracyFactory:
+    """Take the network itself with noise, from which alone seeds of noise can be asked."""
+    if accuracy != "network" or not isinstance(seeds, Sequence):
+        raise TaskError(
+            "Expected noise_seeds as a list of whole numbers beside accuracy='network', whose "
+            f"noise they are of; got {seeds!r} beside {reprlib.repr(accuracy)}. Give an accuracy "
+            "model of your own its seeds itself."
+        )
+    return NoisyAccuracy(tuple(seeds))
 
 
 def _of_file(path: Path, network: Network, space: DesignSpace) -> AccuracyModel:

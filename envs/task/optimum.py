@@ -1,4 +1,4 @@
-"""The proven optimum of a task: the return that every agent is measured against."""
+"""The proven optimum of a task: what every agent is measured against."""
 
 import json
 from collections.abc import Sequence
@@ -16,21 +16,100 @@ from lrmp.foreign_text import parse_json
 from lrmp.hardware.short_repr import short_name, short_repr
 from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.design_space import DesignSpace
+from lrmp.hardware.space.knob import Value
 from lrmp.hardware.space.precision import PRECISION
 
 FOLDER = "optima"  # one JSON file per task, beside this module
 
 
+#: A task is easy if one setting for all layers has this share of the optimum.
+EASY = 0.95
+
+
 @dataclass(frozen=True)
-class Optimum:
-    """The best design known for a task, and a bound on all designs.
+class Constant:
+    """One setting for all layers.
+
+    Attributes:
+        setting: The value of every knob, by its name.
+        value: The design's score.
+    """
+
+    setting: dict[str, Value]
+    value: float
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What is proven of the scores of a task's designs.
+
+    Attributes:
+        value: The best known design's score: ``ln(gain)``, within the allowed drop.
+        bound: No design within the allowed drop has a higher score.
+        reward_bound: No design, within the allowed drop or beyond it, has a higher default reward.
+        constant: The best setting for all layers alike; None if none is within the allowed drop.
+    """
+
+    value: float
+    bound: float
+    reward_bound: float
+    constant: Constant | None
+
+    @property
+    def gap(self) -> float:
+        """By how much the objective could at most be better at the same accuracy; relative."""
+        return float(np.expm1(self.bound - self.value))
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the best design is proven best by the default reward, too."""
+        return self.reward_bound <= self.bound
+
+    @property
+    def constant_value(self) -> float:
+        """The best constant's score; that of the plain design, 0, if there is none."""
+        return 0.0 if self.constant is None else self.constant.value
+
+    @property
+    def constant_share(self) -> float:
+        """The best constant's score as a share of the optimum; 0 if there is none."""
+        return 0.0 if self.constant is None else self.constant.value / self.value
+
+    @property
+    def is_easy(self) -> bool:
+        """Whether one setting for all layers nearly solves the task: a test, no benchmark."""
+        return self.constant_share >= EASY
+
+    def normalised(self, score: float) -> float:
+        """Scale a score: 0 for the best constant, 1 for the optimum.
+
+        Args:
+            score: Of a design within the allowed drop.
+
+        Returns:
+            ``(score - constant) / (optimum - constant)``; where no constant is within the allowed
+            drop, the share of the optimum.
+
+        Raises:
+            TaskError: If no score is above the best constant's.
+        """
+        start = self.constant_value
+        if not self.value > start:
+            raise TaskError(
+                f"Expected an optimum above {start!r}, the best constant's score, to scale by; got "
+                f"{self.value!r}. Compare scores as they are."
+            )
+        return (score - start) / (self.value - start)
+
+
+@dataclass(frozen=True)
+class Optimum(Certificate):
+    """The best design known for a task, and bounds on all designs.
 
     Attributes:
         task: Id of the task.
         task_fingerprint: SHA-256 of the task's definition when the optimum was computed.
         design: Settings and copies.
-        value: The design's return under the default reward.
-        bound: No design has a higher return.
         method: How it was found and proven, in a few words.
         log: What the solver reported, line by line.
     """
@@ -38,8 +117,6 @@ class Optimum:
     task: str
     task_fingerprint: str
     design: Design
-    value: float
-    bound: float
     method: str
     log: tuple[str, ...]
 
@@ -49,32 +126,9 @@ class Optimum:
             short_name(self.task),
             f"value {self.value:.6f}",
             f"gap {self.gap:.2e}",
+            "no constant" if self.constant is None else f"best constant {self.constant.value:.6f}",
             f"{len(self.design)} layers",
         )
-
-    @property
-    def gap(self) -> float:
-        """By how much the objective could at most be better at the same accuracy; relative."""
-        return float(np.expm1(self.bound - self.value))
-
-    def normalised(self, value: float) -> float:
-        """Scale a return: 0 for the plain chip, 1 for the optimum.
-
-        Args:
-            value: Return of an episode under the default reward.
-
-        Returns:
-            Its share of the best return known.
-
-        Raises:
-            TaskError: If the best return is not above that of the plain chip, 0.
-        """
-        if not self.value > 0:
-            raise TaskError(
-                "Expected an optimum above 0, the return of the plain chip, to scale by; "
-                f"got {self.value!r} for {self.task}. Compare its returns as they are."
-            )
-        return value / self.value
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as the file holds them.
@@ -87,6 +141,8 @@ class Optimum:
             "task_fingerprint": self.task_fingerprint,
             "value": self.value,
             "bound": self.bound,
+            "reward_bound": self.reward_bound,
+            "constant": None if self.constant is None else vars(self.constant),
             "method": self.method,
             "design": self.design.to_json(),
             "log": list(self.log),
@@ -120,7 +176,13 @@ class Optimum:
         document: dict[str, Any] = parse_json(text)
         design = document.pop("design")
         log: Sequence[str] = document.pop("log")
-        return cls(**document, design=Design.from_json(design, space), log=tuple(log))
+        constant: dict[str, Any] | None = document.pop("constant")
+        return cls(
+            **document,
+            design=Design.from_json(design, space),
+            constant=None if constant is None else Constant(**constant),
+            log=tuple(log),
+        )
 
 
 def stored_optimum(task: TaskLike) -> Optimum | None:

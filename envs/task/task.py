@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property, partial
-from typing import Any, TypeVar, get_args
+from typing import Any, NamedTuple, get_args
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind, AccuracyModel, accuracy_label
 from lrmp.accuracy.model.factories import (
@@ -14,13 +14,24 @@ from lrmp.accuracy.model.factories import (
     network_accuracy,
     table_accuracy,
 )
+from lrmp.accuracy.model.table import TableAccuracy
+from lrmp.accuracy.model.table_verdict import UNJUDGED
+from lrmp.envs.task.allowance import Allowance
 from lrmp.envs.task.environment_id import task_id_of
+from lrmp.envs.task.shared_chip import SHARED, SHARED_CHIPS, SHARED_OBJECTIVES, SharedChip
 from lrmp.envs.task.workload import Tenant, Workload
+from lrmp.envs.task.workload_accuracy import (
+    TenantAccuracy,
+    WorkloadAccuracy,
+    WorkloadAllowance,
+)
 from lrmp.errors import TaskError, unknown_name
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.preset import load_preset
 from lrmp.hardware.cost.cost_model import CostModel
 from lrmp.hardware.cost.cost_report import Objective
+from lrmp.hardware.families import FAMILIES, find_family
+from lrmp.hardware.families.family import Family
 from lrmp.hardware.given_fields import given_fields
 from lrmp.hardware.networks import NETWORKS, load_network
 from lrmp.hardware.networks.catalogue import KnownBy, NetworkEntry
@@ -28,29 +39,31 @@ from lrmp.hardware.networks.network import Network
 from lrmp.hardware.short_repr import short_name, short_repr
 from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.precision import PRECISION
-
-Part = TypeVar("Part")
+from lrmp.solvers.replication.poser import Poser
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
     """Workload, accelerator, budget, objective and knobs: what agents are compared on.
 
-    Most tasks have one network; ``network``, ``allowed_drop``, ``cost_model`` and ``accuracy`` are
-    its. Of several networks on one chip, every one has its own in ``cost_models`` and
-    ``accuracies``; they are solved (``find_optimum``) and scored (``score_workload``), while
-    environments play one network.
+    Most tasks have one network; ``network``, ``allowed_drop``, ``allowance``, ``cost_model`` and
+    ``accuracy`` are its. Of several networks on one chip they are those of all: the layers network
+    after network, the cost of a round in which every network runs as often as its rate says, and
+    an accuracy that is within its allowance where every network's is within its own. What a network
+    has for itself is in ``cost_models`` (of one inference), ``accuracies`` and ``allowances``.
 
     Attributes:
         id: Gymnasium id with version, such as ``"LRMP-ResNet18-v0"``.
         workload: The networks, each with its rate, allowed drop and accuracy.
         accelerator: The chip.
-        budget: Tiles on the chip.
-        objective: ``"latency"``, ``"throughput"``, ``"energy"`` or ``"edp"``.
+        budget: Tiles on the chip; of a time-multiplexed one, its own.
+        objective: ``"latency"``, ``"throughput"``, ``"energy"``, ``"edp"`` or
+            ``"weighted_throughput"``.
         space: The K knobs that a design turns, layer by layer.
 
     Raises:
-        TaskError: If the objective is unknown, or the budget out of range.
+        TaskError: If the objective is unknown, the budget out of range, or another than a
+            time-multiplexed chip has.
     """
 
     id: str
@@ -62,16 +75,20 @@ class Task:
 
     def __post_init__(self) -> None:
         if self.objective not in get_args(Objective):
-            raise TaskError(
-                f"Expected objective of {self.id} to be one of {', '.join(get_args(Objective))}; "
-                f"got {self.objective!r}."
-            )
+            known = get_args(Objective)
+            raise TaskError(unknown_name(f"objective of {self.id}", self.objective, known))
         if type(self.budget) is not int or self.budget < 1:  # True is no number of tiles
             raise TaskError(
                 f"Expected budget of {self.id} to be a positive number of tiles, "
                 f"got {self.budget!r}."
             )
-
+        chip = self.accelerator
+        if chip.is_time_multiplexed and self.budget != chip.tiles:
+            raise TaskError(
+                f"Expected budget of {self.id} to be the {chip.tiles} tiles of the "
+                f"time-multiplexed {chip.name!r}, on which layers take turns, got {self.budget}. "
+                "Leave it out, or change the tiles of the chip."
+            )
         layers = len(self.workload.layer_names)
         if self.space.layers not in (None, layers):
             raise TaskError(
@@ -81,25 +98,17 @@ class Task:
 
     @property
     def network(self) -> Network:
-        """The network, of L layers.
-
-        Raises:
-            TaskError: If there are several.
-        """
-        return self._only(self.workload.tenants).network
+        """The network, or all that share the chip as one, of L layers."""
+        return self.workload.network
 
     @property
     def allowed_drop(self) -> float:
-        """Percentage points of accuracy that cost nothing.
-
-        Raises:
-            TaskError: If there are several networks.
-        """
-        return self._only(self.workload.tenants).allowed_drop
+        """Percentage points of accuracy that cost nothing; of several networks the least."""
+        return min(tenant.allowed_drop for tenant in self.workload)
 
     @cached_property
     def cost_models(self) -> tuple[CostModel, ...]:
-        """Cost of designs for every network on this accelerator."""
+        """Cost of designs for every network on this accelerator, in an inference of it."""
         return tuple(
             CostModel(tenant.network, self.accelerator, self.space.for_layers(layers))
             for tenant, layers in zip(self.workload, self.workload.layers, strict=True)
@@ -107,12 +116,13 @@ class Task:
 
     @cached_property
     def cost_model(self) -> CostModel:
-        """Cost of designs for the network on this accelerator.
+        """Cost of designs on this accelerator; of several networks that of a round."""
+        return CostModel(self.network, self.accelerator, self.space)
 
-        Raises:
-            TaskError: If there are several networks.
-        """
-        return self._only(self.cost_models)
+    @cached_property
+    def poser(self) -> Poser:
+        """Poses the replication problems that remain once settings are chosen."""
+        return Poser(self.cost_model, self.budget, self.objective)
 
     @cached_property
     def accuracies(self) -> tuple[AccuracyModel, ...]:
@@ -124,12 +134,30 @@ class Task:
 
     @cached_property
     def accuracy(self) -> AccuracyModel:
-        """Accuracy drop of designs.
+        """Accuracy drop of designs; of several networks as `WorkloadAccuracy` says."""
+        if len(self.workload) == 1:
+            return self.accuracies[0]
+        return self.workload_accuracy
 
-        Raises:
-            TaskError: If there are several networks.
-        """
-        return self._only(self.accuracies)
+    @cached_property
+    def workload_accuracy(self) -> WorkloadAccuracy:
+        """The accuracy of all networks together, and of each in it."""
+        drops = [tenant.allowed_drop for tenant in self.workload]
+        rows = zip(self.accuracies, self.workload.layers, drops, self.allowances, strict=True)
+        return WorkloadAccuracy([TenantAccuracy(*row) for row in rows], self.space)
+
+    @cached_property
+    def allowances(self) -> tuple[Allowance, ...]:
+        """What every network may lose, in the unit of its divergence."""
+        return tuple(
+            Allowance.of(model, tenant.allowed_drop)
+            for model, tenant in zip(self.accuracies, self.workload, strict=True)
+        )
+
+    @cached_property
+    def allowance(self) -> Allowance:
+        """What the network may lose, in the unit of its divergence; or all of them."""
+        return self.allowances[0] if len(self.workload) == 1 else WorkloadAllowance()
 
     def with_tenant(self, **changes: Any) -> "Task":
         """Return the task with another network, accuracy, allowed drop or rate.
@@ -143,21 +171,39 @@ class Task:
         Raises:
             TaskError: If a value is out of range, or there are several networks.
         """
-        tenant = replace(self._only(self.workload.tenants), **changes)
-        return replace(self, workload=Workload((tenant,)))
-
-    def _only(self, parts: Sequence[Part]) -> Part:
         if len(self.workload) > 1:
             raise TaskError(
                 f"Expected a task of one network, got {self.id} with {len(self.workload)} that "
-                "share a chip. find_optimum solves it and score_workload scores its designs."
+                "share a chip. Change the tenants of its workload."
             )
-        return parts[0]
+        tenant = replace(self.workload.tenants[0], **changes)
+        return replace(self, workload=Workload((tenant,)))
 
     @property
     def accuracy_label(self) -> str:
         """``"network"``, ``"table"`` or ``"table (estimate)"``, as shown beside every drop."""
         return accuracy_label(self.accuracy.kind, self.accuracy.is_estimate)
+
+    @property
+    def accuracy_misses(self) -> tuple[str, ...]:
+        """Why drops are not known to be what the network loses, a phrase each.
+
+        Nothing is missed by a table that was found to hold on the designs that optimisers pick from
+        it, and where the network itself is run.
+        """
+        if len(self.workload) == 1:
+            return _misses(self.accuracy)
+        found = [
+            f"{tenant.network.name}: {miss}"
+            for tenant, model in zip(self.workload, self.accuracies, strict=True)
+            for miss in _misses(model)
+        ]
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def accuracy_holds(self) -> bool:
+        """Whether drops were found to be the network's on designs that optimisers pick."""
+        return not self.accuracy_misses
 
     def with_accuracy(self, kind: AccuracyKind) -> "Task":
         """Return the task with the accuracy model of a kind.
@@ -177,7 +223,8 @@ class Task:
         if kind == self.accuracy.kind:
             return self
         factory = table_accuracy if kind == "table" else network_accuracy
-        other = self.with_tenant(accuracy_factory=factory)
+        tenants = (replace(tenant, accuracy_factory=factory) for tenant in self.workload)
+        other = replace(self, workload=Workload(tuple(tenants)))
         other.accuracy  # noqa: B018  say at once if there is none
         return other
 
@@ -223,11 +270,16 @@ class Task:
             "allowed_drop": self.allowed_drop,
             "accuracy": self.accuracy_label,
             "accuracy_source": self.accuracy.provenance,
+            "accuracy_holds": self.accuracy_holds,
+            "accuracy_misses": list(self.accuracy_misses),
+            **({"networks": self.workload.to_json()} if len(self.workload) > 1 else {}),
         }
 
     def __repr__(self) -> str:
-        networks = " and ".join(short_name(tenant.network.name) for tenant in self.workload)
-        drops = " and ".join(f"{tenant.allowed_drop:g}" for tenant in self.workload)
+        several = len(self.workload)
+        names = [short_name(tenant.network.name) for tenant in self.workload]
+        networks = " and ".join(names) if several < 3 else f"{several} networks"
+        drops = " and ".join(dict.fromkeys(f"{t.allowed_drop:g}" for t in self.workload))
         return short_repr(
             self,
             short_name(self.id),
@@ -256,6 +308,14 @@ class Task:
         return (Task, self._values())
 
 
+def _misses(model: AccuracyModel) -> tuple[str, ...]:
+    """Say why the drops of a network are not known to be true."""
+    if model.kind == "network":
+        return ()
+    verdict = model.verdict if isinstance(model, TableAccuracy) else UNJUDGED
+    return verdict.misses
+
+
 #: The objectives of registered tasks, by what stands for them in an id.
 _OBJECTIVES: dict[str, Objective] = {
     "": "latency",
@@ -265,50 +325,94 @@ _OBJECTIVES: dict[str, Objective] = {
 }
 
 
-def _lrmp_task(task_id: str, entry: NetworkEntry, objective: Objective) -> Task:
-    """Build a task on LRMP's chip with the area of the plain design."""
-    network = load_network(entry.name)
-    accelerator = load_preset("lrmp_frontiers_2024")
+def _family_task(task_id: str, family: Family, entry: NetworkEntry, objective: Objective) -> Task:
+    """Build a task on the family's chip with the area of the plain design."""
+    network, chip = load_network(entry.name), family.chip()
+    space = family.space(network, chip)
     accuracy_factory = digits_accuracy if entry.known_by == "network" else table_accuracy
     return Task(
         id=task_id,
         workload=Workload((Tenant(network, accuracy_factory),)),
-        accelerator=accelerator,
-        budget=CostModel(network, accelerator).baseline.tiles,
+        accelerator=chip,
+        budget=CostModel(network, chip, space).plain_budget,
+        objective=objective,
+        space=space,
+    )
+
+
+def _shared_task(task_id: str, shared: SharedChip, objective: Objective) -> Task:
+    """Build a task of several networks on LRMP's chip, with the area of all plain designs."""
+    workload, chip = shared.workload(), load_preset("lrmp_frontiers_2024")
+    return Task(
+        id=task_id,
+        workload=workload,
+        accelerator=chip,
+        budget=CostModel(workload.network, chip).baseline.tiles,
         objective=objective,
     )
 
 
-def _registered() -> Iterator[tuple[str, NetworkEntry, Objective]]:
-    """Name every objective of every network with tasks."""
-    for entry in NETWORKS.values():
-        if entry.label is not None:
-            label = entry.label + ("-Predicted" if entry.known_by == "prediction" else "")
-            for suffix, objective in _OBJECTIVES.items():
-                yield f"LRMP-{label}{suffix}-v0", entry, objective
+class _Registered(NamedTuple):
+    """What is known of a registered task without building it."""
 
+    id: str
+    family: str
+    known_by: KnownBy
+    objective: Objective
+    layers: int
+    build: Callable[[], Task]
+
+
+def _registered() -> Iterator[_Registered]:
+    """Name every objective of every network of every family, then of every shared chip."""
+    for family in FAMILIES.values():
+        for name in family.networks:
+            entry = NETWORKS[name]
+            predicted = "Predicted" if entry.known_by == "prediction" else ""
+            label = "-".join(filter(None, (entry.label, predicted, family.label)))
+            for suffix, objective in _OBJECTIVES.items():
+                if objective in family.objectives:
+                    task_id = f"LRMP-{label}{suffix}-v0"
+                    build = partial(_family_task, task_id, family, entry, objective)
+                    yield _Registered(
+                        task_id, family.name, entry.known_by, objective, entry.layers, build
+                    )
+    for shared in SHARED_CHIPS:
+        for suffix, objective in SHARED_OBJECTIVES.items():
+            task_id = f"LRMP-{shared.label}{suffix}-v0"
+            build = partial(_shared_task, task_id, shared, objective)
+            yield _Registered(task_id, SHARED, "table", objective, shared.layers, build)
+
+
+_REGISTERED = tuple(_registered())
 
 #: The registered tasks: id -> what builds it.
-TASKS: dict[str, Callable[[], Task]] = {
-    task_id: partial(_lrmp_task, task_id, entry, objective)
-    for task_id, entry, objective in _registered()
-}
+TASKS: dict[str, Callable[[], Task]] = {task.id: task.build for task in _REGISTERED}
+
+#: Their numbers of layers, known without loading a network.
+LAYERS: dict[str, int] = {task.id: task.layers for task in _REGISTERED}
 
 
-def list_tasks(objective: Objective | None = None, known_by: KnownBy | None = None) -> list[str]:
+def list_tasks(
+    objective: Objective | None = None,
+    known_by: KnownBy | None = None,
+    family: str | None = None,
+) -> list[str]:
     """Name the registered tasks.
 
     Args:
-        objective: Only those with this objective: ``"latency"``, ``"throughput"``, ``"energy"`` or
-            ``"edp"``.
+        objective: Only those with this objective: ``"latency"``, ``"throughput"``, ``"energy"``,
+            ``"edp"`` or ``"weighted_throughput"``.
         known_by: Only those whose accuracy is known by a measured ``"table"``, by a
             ``"prediction"``, or by running the ``"network"``.
+        family: Only those of this family: ``"precision"`` is LRMP's own, ``"shared"`` has several
+            networks on a chip.
 
     Returns:
-        Ids for ``load_task`` and ``gym.make``, network by network.
+        Ids for ``load_task`` and ``gym.make``, family by family and network by network.
 
     Raises:
-        TaskError: If there is no such objective or kind.
+        TaskError: If there is no such objective, kind or family.
     """
     for value, kind, choices in (
         (objective, "objective", get_args(Objective)),
@@ -316,10 +420,14 @@ def list_tasks(objective: Objective | None = None, known_by: KnownBy | None = No
     ):
         if value not in (None, *choices):
             raise TaskError(unknown_name(kind, value, choices))
+    if family not in (None, SHARED):
+        find_family(family)
     return [
-        task_id
-        for task_id, entry, optimised in _registered()
-        if objective in (None, optimised) and known_by in (None, entry.known_by)
+        task.id
+        for task in _REGISTERED
+        if objective in (None, task.objective)
+        and known_by in (None, task.known_by)
+        and family in (None, task.family)
     ]
 
 

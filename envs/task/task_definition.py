@@ -1,17 +1,25 @@
 """A task's whole definition as JSON: what a run of a task of your own keeps to be read again."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from lrmp.accuracy.model.accuracy_model import AccuracyModel
 from lrmp.accuracy.model.drop_map import DropMap
-from lrmp.accuracy.model.factories import AccuracyFactory, check_kind, network_accuracy
+from lrmp.accuracy.model.factories import (
+    AccuracyFactory,
+    GivenAccuracy,
+    NoisyAccuracy,
+    check_kind,
+    network_accuracy,
+)
 from lrmp.accuracy.model.table import TableAccuracy
-from lrmp.envs.task.custom_task import GivenAccuracy
+from lrmp.accuracy.model.table_verdict import TableVerdict
 from lrmp.envs.task.task import Task
 from lrmp.envs.task.workload import Tenant, Workload
 from lrmp.errors import LRMPError, TaskError
 from lrmp.hardware.chip.accelerator import Accelerator
+from lrmp.hardware.chip.cell_noise import DeviceNoise
 from lrmp.hardware.chip.component import Component
 from lrmp.hardware.chip.event_energies import EventEnergies
 from lrmp.hardware.networks.layer import Layer
@@ -38,6 +46,7 @@ def task_document(task: Task) -> dict[str, Any]:
             {
                 "network": tenant.network.name,
                 "layers": [asdict(layer) for layer in tenant.network.layers],
+                "edges": tenant.network.to_json()["edges"],
                 "allowed_drop": tenant.allowed_drop,
                 "rate": tenant.rate,
                 "accuracy": _accuracy_document(task, tenant, model),
@@ -49,6 +58,40 @@ def task_document(task: Task) -> dict[str, Any]:
         "objective": task.objective,
         "space": task.space.to_json() if is_catalogued(task.space) else None,
     }
+
+
+def is_task_document(mapping: Mapping[str, Any]) -> bool:
+    """Say whether something looks like what ``task_document`` wrote.
+
+    Args:
+        mapping: Perhaps the arguments of ``make_task`` by name.
+
+    Returns:
+        Whether it has a workload with a fingerprint.
+    """
+    return "workload" in mapping and "fingerprint" in mapping
+
+
+def check_written(document: Mapping[str, Any]) -> None:
+    """Refuse a document that does not hold its whole task.
+
+    Args:
+        document: What ``task_document`` returns.
+
+    Raises:
+        TaskError: If the task's knobs or its accuracy model have no text.
+    """
+    if document["space"] is None:
+        raise TaskError(
+            f"Expected a task of lrmp's own knobs, got {document['id']!r} with knobs of your "
+            "own in Python, which no file holds. Give the task itself."
+        )
+    if any(tenant["accuracy"] is None for tenant in document["workload"]):
+        raise TaskError(
+            f"Expected a task whose accuracy is a table or that of a known network, got "
+            f"{document['id']!r} with a model of your own in Python, which no file holds. "
+            "Give the task itself."
+        )
 
 
 def task_of_document(document: Any) -> Task:
@@ -66,17 +109,7 @@ def task_of_document(document: Any) -> Task:
         LRMPError: If layers, chip or accuracy are none that there can be.
     """
     try:
-        if document["space"] is None:
-            raise TaskError(
-                f"Expected a task of lrmp's own knobs, got {document['id']!r} with knobs of your "
-                "own in Python, which no file holds. Give the task itself."
-            )
-        if any(tenant["accuracy"] is None for tenant in document["workload"]):
-            raise TaskError(
-                f"Expected a task whose accuracy is a table or that of a known network, got "
-                f"{document['id']!r} with a model of your own in Python, which no file holds. "
-                "Give the task itself."
-            )
+        check_written(document)
         space = space_from_json(document["space"])
         task = Task(
             id=_text(document["id"]),
@@ -102,7 +135,7 @@ def task_of_document(document: Any) -> Task:
 def _tenant(document: dict[str, Any], space: DesignSpace) -> Tenant:
     layers = (Layer(**{**layer, "name": _text(layer["name"])}) for layer in document["layers"])
     return Tenant(
-        network=Network(_text(document["network"]), tuple(layers)),
+        network=Network(_text(document["network"]), tuple(layers), document["edges"]),
         accuracy_factory=_accuracy_factory(document["accuracy"], space),
         allowed_drop=document["allowed_drop"],
         rate=document["rate"],
@@ -116,12 +149,13 @@ def _text(value: Any) -> str:
 
 
 def _accelerator(document: dict[str, Any]) -> Accelerator:
-    energy = document["energy"]
+    energy, noise = document["energy"], document.get("noise")
     return Accelerator(
         name=_text(document["name"]),
         **document["parameters"],
         energy=None if energy is None else EventEnergies(**energy),
         components=tuple(Component(**component) for component in document["components"]),
+        noise=None if noise is None else DeviceNoise(**noise),
     )
 
 
@@ -133,9 +167,13 @@ def _accuracy_document(
             "kind": "table",
             "terms": [[list(axes), values.tolist()] for axes, values in accuracy.terms.items()],
             "drop_map": accuracy.drop_map.definition,
+            "exponent": accuracy.exponent,
             "provenance": accuracy.provenance,
             "estimate": accuracy.is_estimate,
+            "misses": list(accuracy.verdict.misses),
         }
+    if isinstance(tenant.accuracy_factory, NoisyAccuracy):
+        return {"kind": "network", "noise_seeds": list(tenant.accuracy_factory.noise_seeds)}
     try:
         known = network_accuracy(tenant.network, task.accelerator, task.space).fingerprint
     except LRMPError:  # no network that lrmp knows how to run
@@ -146,11 +184,15 @@ def _accuracy_document(
 def _accuracy_factory(document: dict[str, Any], space: DesignSpace) -> AccuracyFactory:
     check_kind(document["kind"])
     if document["kind"] == "network":
-        return network_accuracy
+        seeds = document.get("noise_seeds")
+        return NoisyAccuracy(tuple(seeds)) if seeds else network_accuracy
     drop_map = document["drop_map"]
     estimate = document["estimate"]
     if not isinstance(estimate, bool):
         raise TypeError(f"{estimate!r} where true or false belongs")
+    misses = document["misses"]
+    if not isinstance(misses, list):
+        raise TypeError(f"{misses!r} where a list belongs")
     return GivenAccuracy(
         TableAccuracy(
             {tuple(axes): values for axes, values in document["terms"]},
@@ -158,5 +200,7 @@ def _accuracy_factory(document: dict[str, Any], space: DesignSpace) -> AccuracyF
             is_estimate=estimate,
             drop_map=None if drop_map is None else DropMap(**drop_map),
             space=space,
+            exponent=document["exponent"],
+            verdict=TableVerdict(tuple(map(_text, misses))),
         )
     )

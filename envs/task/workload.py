@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
-
-import numpy as np
 
 from lrmp.accuracy.model.factories import AccuracyFactory
 from lrmp.errors import TaskError
 from lrmp.hardware.networks.network import Network
+from lrmp.hardware.networks.shared_network import SharedNetwork, layers_of
 from lrmp.hardware.short_repr import short_name, short_repr
 
 
@@ -89,21 +89,24 @@ class Workload:
     def __iter__(self) -> Iterator[Tenant]:
         return iter(self.tenants)
 
+    @cached_property
+    def network(self) -> Network:
+        """What is costed: the network, or all of them in a round."""
+        if len(self.tenants) == 1 and self.tenants[0].rate == 1:
+            return self.tenants[0].network
+        return SharedNetwork.of(
+            [tenant.network for tenant in self.tenants], [tenant.rate for tenant in self.tenants]
+        )
+
     @property
     def layers(self) -> tuple[slice, ...]:
         """The layers of every tenant among those of all, network after network."""
-        ends = np.cumsum([0, *(len(tenant.network) for tenant in self.tenants)]).tolist()
-        return tuple(map(slice, ends[:-1], ends[1:]))
+        return layers_of([len(tenant.network) for tenant in self.tenants])
 
     @property
     def layer_names(self) -> tuple[str, ...]:
         """Of all layers; those of several networks begin with their network's number and name."""
-        several = len(self.tenants) > 1
-        return tuple(
-            f"{number}:{tenant.network.name}/{layer.name}" if several else layer.name
-            for number, tenant in enumerate(self.tenants)
-            for layer in tenant.network.layers
-        )
+        return tuple(layer.name for layer in self.network.layers)
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return what runs, in few plain JSON values.

@@ -31,7 +31,8 @@ class BudgetProjection(SettingChoice, RecordConstructorArgs):
         tiles: The limit.
 
     Raises:
-        TaskError: If the fraction is out of range, or the environment is another.
+        TaskError: If the fraction is out of range, the environment is another, or the chip is
+            time-multiplexed.
         InfeasibleBudgetError: If the network does not fit at its least.
     """
 
@@ -41,6 +42,11 @@ class BudgetProjection(SettingChoice, RecordConstructorArgs):
         if not 0 < fraction <= 1:  # False for NaN
             raise TaskError(
                 f"Expected fraction of the budget above 0 and at most 1, got {fraction!r}."
+            )
+        if self.task.accelerator.is_time_multiplexed:
+            raise TaskError(
+                f"Expected a task whose layers share the tiles of the chip, got {self.task.id} on "
+                f"the time-multiplexed {self.task.accelerator.name!r}. Leave the wrapper out."
             )
         self.tiles = math.floor(fraction * self.task.budget)
         count = len(self.task.network)

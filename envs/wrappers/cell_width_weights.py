@@ -1,7 +1,6 @@
 """CIM-AQ's constraint: weights fill their cells."""
 
 import gymnasium as gym
-from gymnasium import spaces
 from gymnasium.utils import RecordConstructorArgs
 
 from lrmp.envs.forms.layerwise import Action
@@ -13,10 +12,10 @@ class CellWidthWeights(SettingChoice, RecordConstructorArgs):
     """Offer only weight bits that are multiples of the chip's cell width.
 
     A weight of 3 bits holds as many 2-bit cells as one of 4, so CIM-AQ (Pelke et al., DATE 2026,
-    arXiv 2601.21737) lets its agent choose among n multiples, by n equal parts of 0..1:
-    ``widths[min(n - 1, floor(n * a))]``. A discrete action space shrinks to
-    ``MultiDiscrete([n, 7])``; other knobs keep their values. What is asked for is what is executed:
-    the actions mean other bits.
+    arXiv 2601.21737) lets its agent choose among n multiples, by n equal parts of the interval:
+    ``widths[min(n - 1, floor(n (a + 1) / 2))]``. A discrete action space shrinks to
+    ``MultiDiscrete([n, 7])``, a flat one to ``Discrete(7 n)``; other knobs keep their values. What
+    is asked for is what is executed: the actions mean other bits.
 
     Args:
         env: A layer-wise environment of a task that turns weight bits.
@@ -34,8 +33,8 @@ class CellWidthWeights(SettingChoice, RecordConstructorArgs):
         widths = self.space["weight_bits"].array
         multiples = tuple(p for p in self._inner_places[self._knob] if widths[p] % cell_bits == 0)
         self.places = self._with(self._inner_places, multiples)
-        if isinstance(env.action_space, spaces.MultiDiscrete):
-            self.action_space = spaces.MultiDiscrete([len(places) for places in self.places])
+        self._code = self._code_of(self.places)
+        self.action_space = self._code.space
 
     def choices(self, layer: int) -> Places:
         """Say what a layer can get.

@@ -79,8 +79,9 @@ class RecordDesigns(
         """
         result = super().step(action)
         self._steps += 1
-        if "design" in result[4]:
-            self._append(self.get_wrapper_attr("outcome"))
+        outcome: Outcome | None = self.get_wrapper_attr("outcome")
+        if outcome is not None:
+            self._append(outcome)
         return result
 
     def _append(self, outcome: Outcome | None) -> None:
@@ -135,16 +136,23 @@ def best_line(path: str | Path) -> str:
         path: A file that `RecordDesigns` wrote.
 
     Returns:
-        Its line, which alone in a file is what ``lrmp submit`` takes; of equals the first.
+        Its line, which alone in a file is what ``lrmp submit`` takes: that with the highest score;
+        where none is within the allowed drop, that with the smallest drop. Of equals the first.
 
     Raises:
         RunError: If there is no design in the file.
     """
     try:
         lines = [f"{line}\n" for line in read_whole_lines(Path(path))]
-        return max(lines, key=lambda line: float(parse_json(line)["claim"]["reward"]))
+        return max(lines, key=lambda line: _rank(parse_json(line)["claim"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"Expected recorded designs in {path}: {error!r}.") from error
+
+
+def _rank(claim: dict[str, Any]) -> tuple[bool, float]:
+    if claim["score"] is None:
+        return False, -float(claim["accuracy_drop"])
+    return True, float(claim["score"])
 
 
 def _last_line(file: BinaryIO, path: Path) -> bytes:

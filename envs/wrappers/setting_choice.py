@@ -7,7 +7,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from lrmp.envs.forms.action import unit_to_place
+from lrmp.envs.forms.action import ActionCode, Discrete
 from lrmp.envs.forms.layerwise import Action, LayerwiseEnv
 from lrmp.envs.scoring.observation import Observation
 from lrmp.errors import ActionError, TaskError
@@ -19,9 +19,10 @@ Places = tuple[tuple[int, ...], ...]  # for every knob some of its places, ascen
 class SettingChoice(gym.Wrapper[Observation, Action, Observation, Action]):
     """A wrapper that stands between the settings an agent asks for and those that are executed.
 
-    It understands both action spaces and may be stacked. The info of every step says what was asked
+    It understands all action spaces and may be stacked. The info of every step says what was asked
     of the outermost wrapper, ``requested_weight_bits`` and so on, one per knob, beside what is
-    executed; both as the environment has it, labels by their places.
+    executed; both as the environment has it, labels by their places. ``action_mask`` tells which
+    actions of this wrapper's space lead to something that the layer can get.
 
     Args:
         env: A layer-wise environment, in any wrappers that leave its actions alone or are of this
@@ -43,9 +44,12 @@ class SettingChoice(gym.Wrapper[Observation, Action, Observation, Action]):
             )
         self.task, self.dynamics, self.space = base.task, base.dynamics, base.task.space
         every: Places = tuple(tuple(range(size)) for size in self.space.sizes)
-        self.places: Places = _outer(env, "places", every)
+        self.places: Places = _of_inner(env, "places", every)
         self._inner_places = self.places
-        self._discrete = base.discrete
+        self._discrete: Discrete = base.discrete
+        self._code = self._inner_code = self._code_of(self.places)
+        self._base = base
+        self._masks: dict[int, NDArray[np.int8]] = {}  # by layer
         self._executed: list[Setting] | None = None  # so far; None: reset needed
 
     def execute(self, layer: int, setting: Setting) -> Setting:
@@ -69,8 +73,8 @@ class SettingChoice(gym.Wrapper[Observation, Action, Observation, Action]):
         Returns:
             For every knob places of values, ascending.
         """
-        if self.env.has_wrapper_attr("choices"):
-            inner: Places = self.env.get_wrapper_attr("choices")(layer)
+        if (choices_of := _of_inner(self.env, "choices", None)) is not None:
+            inner: Places = choices_of(layer)
             return inner
         allowed = (choices.tolist() for choices in self.space.choices(layer))
         return tuple(map(reachable, self._inner_places, allowed))
@@ -87,9 +91,10 @@ class SettingChoice(gym.Wrapper[Observation, Action, Observation, Action]):
         Returns:
             The first observation and its info.
         """
-        result = super().reset(seed=seed, options=options)
+        observation, info = super().reset(seed=seed, options=options)
         self._executed = []
-        return result
+        plain = tuple(self.space.plain.tolist())
+        return observation, info | self._says(plain)
 
     def step(self, action: Action) -> tuple[Observation, SupportsFloat, bool, bool, dict[str, Any]]:
         """Decide the setting of the next layer.
@@ -111,52 +116,55 @@ class SettingChoice(gym.Wrapper[Observation, Action, Observation, Action]):
         observation, reward, terminated, truncated, info = super().step(asked)
         executed = tuple(knob.numbers.index(info[knob.name]) for knob in self.space)
         self._executed = None if terminated else [*self._executed, executed]
-        info |= {
-            f"requested_{knob.name}": knob.numbers[place]
+        return observation, reward, terminated, truncated, info | self._says(requested)
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Say which actions lead to something that the layer to decide can get.
+
+        Returns:
+            As ``info["action_mask"]``.
+        """
+        return self._mask().astype(bool)
+
+    def _says(self, requested: Setting) -> dict[str, Any]:
+        """Return what the info has beside what the environment says, or in its place."""
+        numbers = {
+            f"requested_{knob.name}": np.int64(knob.numbers[place])
             for knob, place in zip(self.space, requested, strict=True)
         }
-        return observation, reward, terminated, truncated, info
+        return {**numbers, "action_mask": self._mask()}
+
+    def _mask(self) -> NDArray[np.int8]:
+        layer = self._base.next_layer
+        if layer not in self._masks:
+            allowed = []
+            for places, choices in zip(self.places, self.choices(layer), strict=True):
+                # Of the places that lead to the same choice, the nearest.
+                near = {nearest(choice, places) for choice in choices}
+                allowed.append(np.array([[place in near for place in places]]))
+            self._masks[layer] = self._code.masks(allowed)[0]
+        return self._masks[layer].copy()
+
+    def _code_of(self, places: Places) -> ActionCode:
+        return ActionCode([len(each) for each in places], self._discrete)
 
     def _decode(self, action: Action) -> Setting:
-        """Turn an action into a setting: places, or equal parts of 0..1 (HAQ's map)."""
-        try:
-            values: NDArray[Any] = np.asarray(action)
-        except ValueError:  # ragged nesting
-            values = np.empty(0)
-        kinds = "iu" if self._discrete else "iuf"
-        if values.shape == (len(self.space),) and values.dtype.kind in kinds:
-            found = [
-                self._place(value, places)
-                for value, places in zip(values.tolist(), self.places, strict=True)
-            ]
-            setting = tuple(place for place in found if place is not None)
-            if len(setting) == len(found):
-                return setting
-        raise ActionError(f"Expected an action in {self.action_space}, got {action!r}.")
-
-    def _place(self, value: float, places: tuple[int, ...]) -> int | None:
-        """Look up the place that a number of an action stands for; None if it stands for none."""
-        count = len(places)
-        if self._discrete:
-            return places[int(value)] if 0 <= value < count else None
-        # False for NaN
-        return places[unit_to_place(value, count)] if 0 <= value <= 1 else None
+        """Turn an action into a setting, by the places that this wrapper offers."""
+        chosen = self._code.decode(action)
+        if chosen is None:
+            raise ActionError(f"Expected an action in {self.action_space}, got {action!r}.")
+        return tuple(places[i] for places, i in zip(self.places, chosen, strict=True))
 
     def _encode(self, layer: int, setting: Setting) -> Action:
-        """Find the action of the wrapped environment that leads to a setting, or next to it.
-
-        Of a Box it is the middle of a part.
-        """
+        """Find the action of the wrapped environment that leads to a setting, or next to it."""
         inner = self._inner_places
         choices = SettingChoice.choices(self, layer)
         index = [
             min(range(len(places)), key=lambda i: abs(nearest(places[i], may) - place))
             for places, may, place in zip(inner, choices, setting, strict=True)
         ]
-        if self._discrete:
-            return np.array(index, dtype=np.int64)
-        middles = [(i + 0.5) / len(places) for i, places in zip(index, inner, strict=True)]
-        return np.array(middles, dtype=np.float32)
+        action: Action = self._inner_code.encode(index)
+        return action
 
 
 def nearest(place: int, choices: Sequence[int]) -> int:
@@ -185,7 +193,9 @@ def reachable(places: Sequence[int], choices: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted({nearest(place, choices) for place in places}))
 
 
-def _outer(env: gym.Env[Observation, Action], name: str, default: Places) -> Places:
-    """Read what the outermost wrapper says, or the environment's own."""
-    value: Places = env.get_wrapper_attr(name) if env.has_wrapper_attr(name) else default
-    return value
+def _of_inner(env: gym.Env[Observation, Action], name: str, default: Any) -> Any:
+    """Read what the outermost of the wrappers inside says that knows it."""
+    try:
+        return env.get_wrapper_attr(name)
+    except AttributeError:
+        return default

@@ -6,7 +6,8 @@ from math import isqrt
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 from lrmp.errors import PresetError
-from lrmp.hardware.chip.adc import sar_ratio
+from lrmp.hardware.chip.adc import adc_bits, sar_ratio
+from lrmp.hardware.chip.cell_noise import DeviceNoise
 from lrmp.hardware.chip.component import Component, Level, Part
 from lrmp.hardware.chip.event_energies import EventEnergies
 from lrmp.hardware.chip.technology import area_ratio, energy_ratio
@@ -57,6 +58,10 @@ class Accelerator:
         reference_columns: Columns that each block of an offset-encoded layer adds for the sum of
             its inputs; 0 where it is computed digitally.
         adc_resolution_bits: Resolution of the ADCs; 0 for what loses nothing.
+        adc: What follows where a layer's columns hold so few weights that fewer bits lose nothing
+            (`Conversion`): nothing (``"fixed"``), time and energy of a successive-approximation ADC
+            that stops early (``"early-stop"``), or also area and leakage, since the tiles of every
+            layer have ADCs of their own (``"per-layer"``).
         shared_work: What copies share: output positions, or also the row groups of each position,
             whose partial sums are then added outside the crossbar.
         weight_loading: ``"stationary"``: all weights sit in tiles at the same time.
@@ -87,10 +92,17 @@ class Accelerator:
         digital_macs_per_cycle: Multiply-accumulates of the whole chip's digital unit, on which
             layers take turns; 0 where there is none.
         partial_sum_bits: Width of a partial sum on the bus.
+        float_input_bits: Bits of a floating-point input in buffers and on wires, which row groups
+            align to one exponent before it streams in: 16 for half precision; 0 where inputs are
+            integers alone.
+        active_columns: Columns that one read converts: with ``active_rows`` an operation unit, of
+            which a crossbar reads one after the other (`OperationUnitMapping`); 0 for all columns.
         energy: Energy of every event; None where it is not known.
         components: What area, peak power and leakage add up from; empty where not known.
-        provenance: Where each number comes from, by key, ``energy.key`` or ``components.name``;
-            empty for a chip of your own.
+        noise: Statistics of the cells; None for cells that hold what was written. It costs nothing;
+            knobs of noise ask for it when they run real networks.
+        provenance: Where each number comes from, by key, ``energy.key``, ``components.name`` or
+            ``noise.key``; empty for a chip of your own.
 
     Raises:
         PresetError: If a number is out of range, or numbers contradict each other.
@@ -110,6 +122,7 @@ class Accelerator:
     weight_encoding: Literal["offset", "differential-columns", "differential-rows"] = "offset"
     reference_columns: int = 0
     adc_resolution_bits: int = 0
+    adc: Literal["fixed", "per-layer", "early-stop"] = "fixed"
     shared_work: Literal["positions", "row-groups"] = "positions"
     weight_loading: Literal["stationary", "time-multiplexed"] = "stationary"
     dynamic_matmul: Literal["digital", "rewrite"] = "digital"
@@ -129,8 +142,11 @@ class Accelerator:
     write_cycles: int = 0
     digital_macs_per_cycle: int = 0
     partial_sum_bits: int = 16
+    float_input_bits: int = 0
+    active_columns: int = 0
     energy: EventEnergies | None = None
     components: tuple[Component, ...] = ()
+    noise: DeviceNoise | None = None
     provenance: Mapping[str, Provenance] = field(default_factory=dict, compare=False, hash=False)
 
     def __post_init__(self) -> None:
@@ -139,18 +155,14 @@ class Accelerator:
         for key, limit in (
             ("active_rows", "crossbar_rows"),
             ("columns_per_adc", "crossbar_columns"),
+            ("active_columns", "crossbar_columns"),
         ):
             if getattr(self, key) > getattr(self, limit):
                 raise PresetError(
                     f"Expected {key} of accelerator {self.name!r} to be at most its "
                     f"{limit} ({getattr(self, limit)}), got {getattr(self, key)}."
                 )
-        for key, value in (("weight_loading", "time-multiplexed"), ("idle_power", "leaking")):
-            if getattr(self, key) == value and not self.tiles:
-                raise PresetError(
-                    f"Expected accelerator {self.name!r} with {key} {value!r} to give its tiles, "
-                    "got 0."
-                )
+        self._check_tiles()
         if self.conversion_cycles > 1 and self.conversions_per_cycle > 1:
             raise PresetError(
                 f"Expected accelerator {self.name!r} to give conversion_cycles or "
@@ -168,6 +180,22 @@ class Accelerator:
                 "technology_nm they hold for, got 0."
             )
 
+    def _check_tiles(self) -> None:
+        """Refuse what needs a number of tiles, or tiles that belong to one layer."""
+        for key, value in (("weight_loading", "time-multiplexed"), ("idle_power", "leaking")):
+            if getattr(self, key) == value and not self.tiles:
+                raise PresetError(
+                    f"Expected accelerator {self.name!r} with {key} {value!r} to give its tiles, "
+                    "got 0."
+                )
+        for key, value in (("weight_loading", "stationary"), ("idle_power", "gated")):
+            if self.adc == "per-layer" and getattr(self, key) != value:
+                raise PresetError(
+                    f"Expected accelerator {self.name!r} with adc 'per-layer' to have {key} "
+                    f"{value!r}, so that every powered tile belongs to one layer, got "
+                    f"{getattr(self, key)!r}. Take adc 'early-stop'."
+                )
+
     def __repr__(self) -> str:
         tiles = f"{self.tiles:,} tiles" if self.tiles else "tiles"
         crossbar = f"{self.crossbar_rows} x {self.crossbar_columns}"
@@ -179,10 +207,14 @@ class Accelerator:
         )
 
     @property
+    def is_time_multiplexed(self) -> bool:
+        """Whether layers take turns on the tiles."""
+        return self.weight_loading == "time-multiplexed"
+
+    @property
     def lossless_adc_bits(self) -> int:
         """ADC resolution in bits with which every sum of a column has its own code."""
-        levels: int = self.active_rows * (2**self.cell_bits - 1) * (2**self.dac_bits - 1)
-        return levels.bit_length()
+        return adc_bits(self.active_rows, self.dac_bits, self.cell_bits)
 
     @property
     def adc_bits(self) -> int:
@@ -200,10 +232,52 @@ class Accelerator:
         return self.clock_mhz * 1_000_000
 
     @property
+    def adcs(self) -> int:
+        """ADCs of a tile."""
+        return -(-self.crossbar_columns // self.columns_per_adc)
+
+    @property
+    def conversions_per_read(self) -> int:
+        """Columns of one read that an ADC converts one after the other."""
+        if not self.active_columns:
+            return self.columns_per_adc
+        return -(-self.active_columns // self.adcs)
+
+    @property
+    def reads_per_crossbar(self) -> int:
+        """Reads that cover a crossbar in one input step: its row groups, or its operation units.
+
+        240 for units of 9 x 8 in 128 x 128 cells, those of BWQ (IEEE TCAD 2024), the last cut off.
+        """
+        units = -(-self.crossbar_columns // self.active_columns) if self.active_columns else 1
+        return -(-self.crossbar_rows // self.active_rows) * units
+
+    @property
     def read_and_convert_cycles(self) -> int:
-        """Cycles of one row group in one input step: the read and its conversions in turn."""
-        turns = self.columns_per_adc * self.conversion_cycles
-        return self.read_cycles - (-turns // self.conversions_per_cycle)
+        """Cycles of one read in one input step, and of its conversions in turn."""
+        return self.read_and_convert_cycles_at(self.adc_bits)
+
+    def read_and_convert_cycles_at(self, bits: int) -> int:
+        """Count the same where conversions take another time.
+
+        A successive-approximation ADC tries one bit after the other, so that a conversion takes a
+        time proportional to its bits. The conversions of a row group follow each other without a
+        pause, and together end with a cycle.
+
+        Args:
+            bits: Of every conversion.
+
+        Returns:
+            ``read_cycles + ceil(conversions_per_read * conversion_cycles * bits /
+            (conversions_per_cycle * adc_bits))``.
+        """
+        trials = self.conversions_per_read * self.conversion_cycles * bits
+        return self.read_cycles - (-trials // (self.conversions_per_cycle * self.adc_bits))
+
+    @property
+    def rows_per_weight(self) -> int:
+        """Rows that a weight takes in its columns."""
+        return 2 if self.weight_encoding == "differential-rows" else 1
 
     @property
     def noc_hops(self) -> int:
@@ -232,20 +306,21 @@ class Accelerator:
             "parameters": {key: given[key] for key in PARAMETERS if key in given},
             "energy": None if self.energy is None else _whole_numbers(self.energy),
             "components": [_whole_numbers(component) for component in self.components],
-        }
+        } | ({} if self.noise is None else {"noise": self.noise.definition})
 
     def to_json(self) -> dict[str, Any]:
         """Return the chip as plain JSON values.
 
         Returns:
-            A mapping with the name, all parameters, energies and components, and the provenance by
-            key.
+            A mapping with the name, all parameters, energies, components and noise, and the
+            provenance by key.
         """
         return {
             "name": self.name,
             "parameters": self.parameters,
             "energy": self.energy and asdict(self.energy),
             "components": [asdict(component) for component in self.components],
+            "noise": self.noise and asdict(self.noise),
             "provenance": {key: asdict(source) for key, source in self.provenance.items()},
         }
 
@@ -262,7 +337,7 @@ class Accelerator:
             "cell": self.crossbar_rows * self.crossbar_columns,
             "row": self.crossbar_rows,
             "column": self.crossbar_columns,
-            "adc": -(-self.crossbar_columns // self.columns_per_adc),
+            "adc": self.adcs,
             "tile": 1,
             "core": 1 / self.tiles_per_core,
             "chip": 0,
@@ -284,11 +359,12 @@ class Accelerator:
             return component.count * whole[component.per]
         return tiles * self.per_tile(component)
 
-    def area_um2(self, tiles: int) -> dict[Part, int]:
+    def area_um2(self, tiles: int, adc_ratio: float = 1.0) -> dict[Part, int]:
         """Add up the area of a chip.
 
         Args:
             tiles: Tiles on the chip.
+            adc_ratio: Area of an ADC, on average over the tiles, of that which the components give.
 
         Returns:
             Square micrometres by part, whole numbers, so that the total is their sum.
@@ -300,6 +376,8 @@ class Accelerator:
         area: dict[Part, float] = {}
         for component in self.components:
             total = self.number_of(component, tiles) * component.area_um2
+            if component.part == "adc":
+                total *= adc_ratio
             area[component.part] = area.get(component.part, 0.0) + total
         return {part: round(value) for part, value in area.items()}
 
@@ -331,6 +409,17 @@ class Accelerator:
     def tile_leakage_uw(self) -> float:
         """Leakage of one powered tile with its share of the core."""
         return sum(self.per_tile(c) * c.leakage_uw for c in self.components)
+
+    def tile_leakage_of(self, part: Part) -> float:
+        """Add up what a part of one powered tile leaks.
+
+        Args:
+            part: Such as ``"adc"``.
+
+        Returns:
+            Microwatts, of ``tile_leakage_uw``.
+        """
+        return sum(self.per_tile(c) * c.leakage_uw for c in self.components if c.part == part)
 
     @property
     def chip_leakage_uw(self) -> float:
@@ -401,7 +490,7 @@ class Accelerator:
 PARAMETERS = tuple(
     f.name
     for f in fields(Accelerator)
-    if f.name not in ("name", "energy", "components", "provenance")
+    if f.name not in ("name", "energy", "components", "noise", "provenance")
 )
 _TYPES = get_type_hints(Accelerator)
 #: Parameters that are out of the model by default; a preset need not give them.

@@ -18,7 +18,7 @@ def peak_ops_per_s(
     Returns:
         ``2 * tiles * weights per tile / seconds per multiplication``, where a tile holds
         ``R * C / cells per weight`` weights and a multiplication takes ``ceil(a / dac_bits) *
-        ceil(R / active_rows)`` reads with their conversions. Transfers are hidden.
+        reads_per_crossbar`` reads with their conversions. Transfers are hidden.
 
     Raises:
         PresetError: If the tiles are not known.
@@ -32,5 +32,5 @@ def peak_ops_per_s(
     differential = 1 if chip.weight_encoding == "offset" else 2
     cells_per_weight = -(-weight_bits // chip.cell_bits) * differential
     weights = chip.crossbar_rows * chip.crossbar_columns / cells_per_weight
-    reads = -(-activation_bits // chip.dac_bits) * -(-chip.crossbar_rows // chip.active_rows)
+    reads = -(-activation_bits // chip.dac_bits) * chip.reads_per_crossbar
     return 2 * count * weights * chip.clock_hz / (reads * chip.read_and_convert_cycles)

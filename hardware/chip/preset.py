@@ -12,10 +12,12 @@ from lrmp.errors import ForeignTextError, PresetError, unknown_name
 from lrmp.foreign_file import read_foreign_text
 from lrmp.foreign_text import parse_toml
 from lrmp.hardware.chip.accelerator import LEFT_OUT, PARAMETERS, Accelerator, Provenance, Status
+from lrmp.hardware.chip.cell_noise import NOISE, NOISE_LEFT_OUT, DeviceNoise
 from lrmp.hardware.chip.component import Component
 from lrmp.hardware.chip.event_energies import EVENTS, EventEnergies
 
-_SECTIONS = ("title", "parameters", "energy", "components")
+_SECTIONS = ("title", "parameters", "energy", "components", "noise")
+_NOISE_FOLDER = "noise"
 _COMPONENT_KEYS = tuple(f.name for f in fields(Component) if f.name != "name")
 _COMPONENT_AREAS = ("area_um2", "area_f2")
 _COMPONENT_REQUIRED = ("part", "per", "count", "leakage_uw")
@@ -29,7 +31,8 @@ def read_preset(path: Path) -> Accelerator:
     they are left out of the model, and ``[energy]``, if it is there, every field of
     ``EventEnergies``, each as ``{value = ..., status = ..., source = ...}``. Every
     table ``[components.NAME]`` has the fields of ``Component``, with ``area_um2`` or ``area_f2``
-    (in squares of the feature size), and status and source.
+    (in squares of the feature size), and status and source. ``[noise]``, if it is there, has fields
+    of ``DeviceNoise`` like those of the parameters.
 
     Args:
         path: The TOML file; its stem becomes the accelerator's name.
@@ -90,6 +93,63 @@ def preset_title(name: str) -> str:
     return str(tomllib.loads(_shipped_text(name))["title"])
 
 
+def list_noise() -> list[str]:
+    """Name the statistics of devices that ship with lrmp.
+
+    Returns:
+        Names for ``load_noise``, sorted.
+    """
+    files = resources.files("lrmp.hardware.presets").joinpath(_NOISE_FOLDER).iterdir()
+    return sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml"))
+
+
+def load_noise(name: str) -> tuple[DeviceNoise, dict[str, Provenance]]:
+    """Load statistics of devices that ship with lrmp.
+
+    Args:
+        name: Device and publication, such as ``"pcm_rasch_2023"``.
+
+    Returns:
+        The statistics, and where each number comes from, by ``noise.key``: what a chip's
+        ``provenance`` is to have.
+
+    Raises:
+        PresetError: If there are no such statistics.
+    """
+    if name not in list_noise():
+        raise PresetError(unknown_name("noise", name, list_noise()))
+    folder = resources.files("lrmp.hardware.presets").joinpath(_NOISE_FOLDER)
+    document = tomllib.loads(folder.joinpath(f"{name}.toml").read_text("utf-8"))
+    provenance: dict[str, Provenance] = {}
+    return _noise(name, document["noise"], provenance), provenance
+
+
+def with_noise(chip: Accelerator, name: str, **changes: Any) -> Accelerator:
+    """Build a chip of noisy cells.
+
+    Args:
+        chip: Any.
+        name: Of statistics that ``load_noise`` knows.
+        **changes: Fields of ``DeviceNoise``, such as ``elapsed_s``.
+
+    Returns:
+        The chip, named after both; what was changed says that it was assumed.
+
+    Raises:
+        PresetError: If there are no such statistics, or a change does not fit them.
+    """
+    noise, sources = load_noise(name)
+    if unknown := sorted(set(changes) - set(NOISE)):
+        raise PresetError(unknown_name("field of the noise", unknown[0], NOISE))
+    chosen = {f"noise.{key}": Provenance("assumed", "chosen for this chip") for key in changes}
+    return replace(
+        chip,
+        name=f"{chip.name}+{name}",
+        noise=replace(noise, **changes),
+        provenance={**chip.provenance, **sources, **chosen},
+    )
+
+
 def _shipped_text(name: str) -> str:
     if name not in list_presets():
         raise PresetError(unknown_name("preset", name, list_presets()))
@@ -114,7 +174,19 @@ def _parse(name: str, text: str) -> Accelerator:
         _component(name, key, entry, bare.technology_nm, provenance)
         for key, entry in _table(name, "components", document.get("components", {})).items()
     )
-    return replace(bare, energy=energy, components=components, provenance=provenance)
+    noise = None
+    if "noise" in document:
+        noise = _noise(name, document["noise"], provenance)
+    return replace(bare, energy=energy, components=components, noise=noise, provenance=provenance)
+
+
+def _noise(name: str, entries: Any, provenance: dict[str, Provenance]) -> DeviceNoise:
+    """Read the table of a device's statistics."""
+    found = _numbers(name, "noise", entries, NOISE, provenance, NOISE_LEFT_OUT)
+    given: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in found.items()
+    }
+    return DeviceNoise(**given)
 
 
 def _table(preset: str, section: str, entries: Any) -> Mapping[str, Any]:
@@ -130,6 +202,7 @@ def _numbers(
     entries: Any,
     keys: tuple[str, ...],
     provenance: dict[str, Provenance],
+    left_out: tuple[str, ...] = LEFT_OUT,
 ) -> dict[str, Any]:
     """Take the values of a section that has no other keys, and all but what may be left out."""
     table = _table(preset, section, entries)
@@ -138,7 +211,7 @@ def _numbers(
             unknown_name(f"each key of [{section}] in preset {preset!r}", unknown[0], keys)
         )
     absent = [key for key in keys if key not in table]
-    if missing := [key for key in absent if key not in LEFT_OUT]:
+    if missing := [key for key in absent if key not in left_out]:
         raise PresetError(
             f"Expected [{section}] of preset {preset!r} to give every number that the model needs; "
             f"{', '.join(missing)} missing."

@@ -10,10 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from lrmp.errors import DesignError
 from lrmp.hardware.chip.accelerator import Accelerator
+from lrmp.hardware.chip.component import Part
+from lrmp.hardware.chip.half_precision import STORED_BITS
+from lrmp.hardware.cost.conversion import Conversion
 from lrmp.hardware.cost.cost_report import CostReport
 from lrmp.hardware.cost.energy import COPY_COMPONENTS, Energy
 from lrmp.hardware.cost.latency import Latency
 from lrmp.hardware.cost.mapping import TileMapping, ceil_div
+from lrmp.hardware.cost.operation_units import OperationUnitMapping
 from lrmp.hardware.cost.setting_table import Places, SettingTable
 from lrmp.hardware.frozen_arrays import IntArray, read_only
 from lrmp.hardware.integers import as_integers
@@ -51,9 +55,12 @@ class BatchCost:
 class CopyCosts(NamedTuple):
     """What copies of layers take and share, each of shape (..., L).
 
+    Layers that take turns on a time-multiplexed chip have one copy each: they share no tiles, and
+    all their work, writes and rounds included, is one unit.
+
     Attributes:
-        tiles: Tiles of one copy.
-        units: Units of work that the copies share.
+        tiles: Tiles of one copy; 0 in a time-multiplexed chip.
+        units: Units of work that the copies share; 1 in a time-multiplexed chip.
         cycles_per_unit: Cycles of one of them.
         fixed_cycles: Cycles that copies do not shorten.
     """
@@ -67,10 +74,13 @@ class CopyCosts(NamedTuple):
 class CostModel:
     """Cost of designs for one network on one accelerator.
 
-    `TileMapping` places the weights, `Latency` counts cycles and `Energy` femtojoules; this class
-    looks them up by the settings of the layers. A layer with r copies takes ``ceil(units / r) *
+    `TileMapping` places the weights, or `OperationUnitMapping` where the chip reads these;
+    `Conversion` sizes the ADCs, `Latency` counts cycles and `Energy` femtojoules; this class looks
+    them up by the settings of the layers. A layer with r copies takes ``ceil(units / r) *
     cycles_per_unit + fixed_cycles`` cycles and ``r * tiles_per_copy`` tiles; in a time-multiplexed
     chip rounds and writes come on top.
+
+    Of a `SharedNetwork` all is counted for a round of inferences.
 
     Settings are places of values in the design space, integers of shape (..., L, K);
     ``model.space.encode`` makes them of values by name.
@@ -85,7 +95,8 @@ class CostModel:
 
     Raises:
         NetworkError: If a layer cannot run on the chip.
-        DesignError: If the space is one of another number of layers.
+        DesignError: If the space is one of another number of layers, or the chip cannot have a
+            knob.
     """
 
     def __init__(
@@ -95,14 +106,19 @@ class CostModel:
         self.accelerator = accelerator
         self.space = space
         self._layer_names = [layer.name for layer in network.layers]
+        self._sizes = network.sizes if len(network.sizes) > 1 else ()
         if space.layers not in (None, len(network)):
             raise DesignError(
                 f"Expected the allowed values of {len(network)} layers for {network.name}, got "
                 f"those of {space.layers}."
             )
         self.computation = space.compute(_plain_computation(network, len(space)))
-        self.mapping = TileMapping(network, accelerator, self.computation)
-        self.latency = Latency(network, accelerator, self.computation, self.mapping)
+        _check_chip(accelerator, self.computation)
+        place = OperationUnitMapping if accelerator.active_columns else TileMapping
+        self.mapping = place(network, accelerator, self.computation)
+        self.conversion = Conversion(network, accelerator, self.computation)
+        parts = self.computation, self.mapping, self.conversion
+        self.latency = Latency(network, accelerator, *parts)
         latency, mapping = self.latency, self.mapping
         self._tiles = self._table(mapping.tiles)
         self._units = self._table(latency.units)
@@ -114,6 +130,10 @@ class CostModel:
         if latency.rounds is not None:
             self._rounds = self._table(latency.rounds)
             self._per_round = self._table(latency.round_cycles)
+        self._of_copies = self._tiles, self._units, self._per_unit, self._fixed
+        if latency.rounds is not None:
+            none, one = (self._table(np.full_like(latency.units, n)) for n in (0, 1))
+            self._of_copies = none, one, self.one_copy[1], none
 
     def __repr__(self) -> str:
         network, chip = short_name(self.network.name), short_name(self.accelerator.name)
@@ -126,7 +146,8 @@ class CostModel:
         Raises:
             PresetError: If the accelerator gives no energies.
         """
-        return Energy(self.network, self.accelerator, self.computation, self.mapping)
+        parts = self.computation, self.mapping, self.conversion
+        return Energy(self.network, self.accelerator, *parts)
 
     @cached_property
     def one_copy(self) -> tuple[SettingTable[np.int64], SettingTable[np.int64]]:
@@ -140,7 +161,16 @@ class CostModel:
     @property
     def units_are_fixed(self) -> bool:
         """Whether the units of work that copies share are the same in all settings."""
-        return not self._units.axes
+        return not self._of_copies[1].axes
+
+    @property
+    def plain_budget(self) -> int:
+        """Tiles of a chip that holds the plain design.
+
+        Those of all its layers with one copy; of a time-multiplexed chip, its own.
+        """
+        chip = self.accelerator
+        return chip.tiles if chip.is_time_multiplexed else self.baseline.tiles
 
     @property
     def least_interval(self) -> int:
@@ -160,6 +190,41 @@ class CostModel:
             DesignError: If the settings are out of range or of the wrong shape.
         """
         return self._of_settings(self._tiles, settings)
+
+    def cells_per_copy(self, settings: ArrayLike) -> IntArray:
+        """Count the cells that hold a weight in one copy of every layer.
+
+        Args:
+            settings: Shape (..., L, K).
+
+        Returns:
+            Cells, shape (..., L).
+
+        Raises:
+            DesignError: If the settings are out of range or of the wrong shape.
+        """
+        return self._of_settings(self._table(self.mapping.cells), settings)
+
+    def tiles_at_once(self, settings: ArrayLike, replication: ArrayLike = 1) -> IntArray:
+        """Count the tiles that designs hold at the same time.
+
+        Args:
+            settings: Shape (..., L, K).
+            replication: Copies, each at least 1, that broadcast to shape (..., L).
+
+        Returns:
+            Tiles of all layers, shape (...); in a time-multiplexed chip, on which they take turns,
+            of the largest, as far as the chip has as many.
+
+        Raises:
+            DesignError: If settings or copies are out of range or of the wrong shape.
+        """
+        tiles = self.tiles_per_copy(settings) * self._copies(replication)
+        if self.accelerator.is_time_multiplexed:
+            largest: IntArray = np.minimum(tiles.max(axis=-1), self.accelerator.tiles)
+            return largest
+        total: IntArray = tiles.sum(axis=-1)
+        return total
 
     def units(self, settings: ArrayLike) -> IntArray:
         """Count the units of work that the copies of every layer share.
@@ -204,7 +269,7 @@ class CostModel:
         return self._of_settings(self._fixed, settings)
 
     def copy_costs(self, settings: ArrayLike) -> CopyCosts:
-        """Return the four numbers above together, which is faster.
+        """Return what copies take and share.
 
         Args:
             settings: Shape (..., L, K).
@@ -216,8 +281,12 @@ class CostModel:
             DesignError: If the settings are out of range or of the wrong shape.
         """
         places = self._places(settings)
-        tables = self._tiles, self._units, self._per_unit, self._fixed
-        return CopyCosts(*(table.of_settings(places) for table in tables))
+        return CopyCosts(*(table.of_settings(places) for table in self._of_copies))
+
+    @cached_property
+    def most_copy_costs(self) -> CopyCosts:
+        """The largest of each of these numbers that some setting gives a layer, shape (L,)."""
+        return CopyCosts(*(read_only(table.values.max(axis=-1)) for table in self._of_copies))
 
     def layer_cycles(self, settings: ArrayLike, replication: ArrayLike = 1) -> IntArray:
         """Count the cycles of every layer.
@@ -324,6 +393,7 @@ class CostModel:
             component_energy_fj=energy_fj,
             clock_hz=self.accelerator.clock_hz,
             pipelined=self._rounds is None,
+            networks=self._sizes,
         )
 
     def evaluate_batch(
@@ -372,6 +442,27 @@ class CostModel:
                 of_copies = self.energy.of_copies(places, copies, layer_tiles, cycles)
                 energy[block] += of_copies.sum(axis=(0, 2))
         return BatchCost(tiles, latency, bottleneck, energy if with_energy else None)
+
+    def area_um2(self, design: Design) -> dict[Part, int]:
+        """Add up the area of a chip with the tiles that a design holds, and no others.
+
+        Args:
+            design: Settings and copies of the L layers.
+
+        Returns:
+            Square micrometres by part, whole numbers; those of ``Accelerator.area_um2`` but where
+            every layer's tiles have ADCs of their own.
+
+        Raises:
+            DesignError: If ``evaluate`` would refuse the design.
+            PresetError: If the accelerator lists no components.
+        """
+        report = self.evaluate(design)
+        ratios = SettingTable.of(self.conversion.area_ratio, len(self.space), len(self.network))
+        places = Places(design.settings, self.space.sizes, len(self.network))
+        adcs = float((report.layer_tiles * ratios.of_settings(places)).sum())
+        tiles = report.tiles
+        return self.accelerator.area_um2(tiles, adcs / tiles if tiles else 1.0)
 
     def utilisation(self, settings: ArrayLike) -> NDArray[np.float64]:
         """Compare the cells that hold weights with the cells of their tiles.
@@ -443,6 +534,22 @@ class CostModel:
         if (copies < 1).any():
             raise DesignError(f"Expected replication of at least 1, got {copies.min()}.")
         return copies
+
+
+def _check_chip(chip: Accelerator, computation: Computation) -> None:
+    """Refuse knobs of what a chip does not have."""
+    if computation.shared_exponents is not None and chip.float_input_bits != STORED_BITS:
+        raise DesignError(
+            "Expected a chip that takes half-precision inputs where alignment_bits is chosen, got "
+            f"accelerator {chip.name!r} with float_input_bits {chip.float_input_bits}. Set it to "
+            f"{STORED_BITS}, or take activation_bits."
+        )
+    if computation.block_bits is not None and not chip.active_columns:
+        raise DesignError(
+            "Expected a chip that reads operation units where mean_weight_bits is chosen, got "
+            f"accelerator {chip.name!r} with active_columns 0. Set it, such as to 8, or take "
+            "weight_bits."
+        )
 
 
 def _plain_computation(network: Network, knobs: int) -> Computation:

@@ -1,5 +1,6 @@
 """What a design costs, layer by layer and component by component."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -9,15 +10,24 @@ from lrmp.hardware.cost.energy import ENERGY_COMPONENTS
 from lrmp.hardware.cost.latency import CYCLE_COMPONENTS
 from lrmp.hardware.frozen_arrays import FrozenArrays, IntArray
 from lrmp.hardware.layer_table import LayerTable, Row, rows_of
+from lrmp.hardware.networks.shared_network import layers_of
 from lrmp.hardware.short_repr import short_repr
 
-Objective = Literal["latency", "throughput", "energy", "edp"]
+Objective = Literal["latency", "throughput", "energy", "edp", "weighted_throughput"]
+#: Those that say different things of one network; of several, every objective counts a round.
+NETWORK_OBJECTIVES: tuple[Objective, ...] = ("latency", "throughput", "energy", "edp")
 COST_UNITS: dict[Objective, str] = {
     "latency": "cycles",
     "throughput": "cycles",
     "energy": "fJ",
     "edp": "fJ cycles",
+    "weighted_throughput": "billionths of a cycle",
 }
+
+#: Cycles in which rounds are counted: so many that the rest is of no account, and so few that the
+#: rounds of some networks fit 64 bits.
+SPAN = 10**17
+BILLION = 10**9
 
 _DIGITAL = CYCLE_COMPONENTS.index("digital")
 
@@ -42,6 +52,8 @@ class CostReport(FrozenArrays, LayerTable):
             layer, shape (12, L); None without known energies.
         clock_hz: Clock in Hz.
         pipelined: Whether images can follow each other layer by layer.
+        networks: How many layers every network has, where several share the chip and all is counted
+            for a round; empty where there is one.
     """
 
     layer_tiles: IntArray
@@ -49,6 +61,7 @@ class CostReport(FrozenArrays, LayerTable):
     component_energy_fj: IntArray | None
     clock_hz: int
     pipelined: bool = True
+    networks: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
         facts = [
@@ -91,6 +104,13 @@ class CostReport(FrozenArrays, LayerTable):
         if not self.pipelined:
             return self.latency_cycles
         return max(int(self.layer_cycles.max()), int(self.component_cycles[_DIGITAL].sum()))
+
+    @cached_property
+    def network_intervals(self) -> tuple[int, ...]:
+        """Cycles of every network's slowest layer in a round, were it alone in the pipeline."""
+        if not self.networks:
+            return (self.bottleneck_cycles,)
+        return tuple(int(self.layer_cycles[own].max()) for own in layers_of(self.networks))
 
     @property
     def fill_cycles(self) -> int:
@@ -153,6 +173,17 @@ class CostReport(FrozenArrays, LayerTable):
         totals = self._energy().sum(axis=1).tolist()
         return dict(zip(ENERGY_COMPONENTS, totals, strict=True))
 
+    def tiles_text(self, budget: int) -> str:
+        """Word how many of a chip's tiles the design takes.
+
+        Args:
+            budget: Tiles on the chip.
+
+        Returns:
+            Such as ``"120 of 1608"``; where layers take turns, ``"727 in turn on 1"``.
+        """
+        return f"{self.tiles:,} {'of' if self.pipelined else 'in turn on'} {budget:,}"
+
     def interval_cycles(self, images_in_flight: int | None = None) -> int:
         """Count the cycles between two results in steady state.
 
@@ -176,10 +207,12 @@ class CostReport(FrozenArrays, LayerTable):
         """Return what the objective minimises.
 
         Args:
-            objective: ``"latency"``, ``"throughput"``, ``"energy"`` or ``"edp"``.
+            objective: ``"latency"``, ``"throughput"``, ``"energy"``, ``"edp"`` or
+                ``"weighted_throughput"``.
 
         Returns:
-            ``latency_cycles``, ``bottleneck_cycles``, ``energy_fj`` or ``edp``.
+            ``latency_cycles``, ``bottleneck_cycles``, ``energy_fj``, ``edp`` or the mean
+            interval, ``mean_interval(network_intervals)``.
 
         Raises:
             PresetError: If the accelerator gives no energies and the objective needs them.
@@ -193,6 +226,8 @@ class CostReport(FrozenArrays, LayerTable):
                 return self.energy_fj
             case "edp":
                 return self.edp
+            case "weighted_throughput":
+                return mean_interval(self.network_intervals)
 
     def to_table(self) -> list[Row]:
         """Return the cost of every layer, and what it adds up from.
@@ -253,6 +288,35 @@ class CostReport(FrozenArrays, LayerTable):
                 "another preset, or add an [energy] table to your own."
             )
         return self.component_energy_fj
+
+
+def mean_interval(intervals: Sequence[int]) -> int:
+    """Average the intervals of networks that share a chip, as weighted throughput does.
+
+    A network of interval I starts a round every I cycles. The mean is that of throughputs, so it is
+    the harmonic one of intervals, and the network with the least counts most.
+
+    Args:
+        intervals: Cycles from round to round of every network, each at least 1.
+
+    Returns:
+        ``n / sum(1 / I)``, in billionths of a cycle, rounded up; the throughputs are counted in
+        whole rounds (``rounds_of``), so that sums of them are exact.
+    """
+    total = sum(map(rounds_of, intervals))
+    return -(-len(intervals) * BILLION * SPAN // total)
+
+
+def rounds_of(interval: int) -> int:
+    """Count the rounds that a network starts in ``SPAN`` cycles.
+
+    Args:
+        interval: Cycles from round to round, at least 1.
+
+    Returns:
+        Whole rounds; 1 if the interval is longer.
+    """
+    return max(SPAN // interval, 1)
 
 
 def _sum_by_layer(components: IntArray) -> IntArray:

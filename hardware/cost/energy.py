@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from lrmp.errors import NetworkError, PresetError
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.event_energies import EVENTS, EventEnergies
+from lrmp.hardware.cost.conversion import Conversion
 from lrmp.hardware.cost.mapping import TileMapping
-from lrmp.hardware.cost.setting_table import Places, SettingTable
+from lrmp.hardware.cost.setting_table import Number, Places, SettingTable
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.networks.network import Network
+from lrmp.hardware.networks.shared_network import in_a_round
 from lrmp.hardware.space.computation import Computation
 
 #: Components of a layer's energy, in the order of the first axis of its breakdown.
@@ -40,20 +42,23 @@ class Energy:
 
     Events are counted, multiplied by ``EventEnergies`` and rounded to whole femtojoules per layer
     and component, so that totals are exact sums. Per inference, with ``t = ceil(a / dac_bits)``
-    input steps (times ``reads``) and the symbols of `TileMapping`:
+    input steps (times ``reads`` and ``passes``) and the symbols of `TileMapping`:
 
-    - adc: ``P * t * columns * conversions_per_column`` conversions;
+    - adc: ``P * t * columns * conversions_per_column`` conversions, of the bits of `Conversion`;
     - cells: ``P * t`` reads of every cell that holds a weight, and of whole tiles for macros;
     - row_drive: ``P * t * driven_rows``;
-    - shift_add: one per conversion, and ``P * M`` per row tile beyond the first;
-    - registers: ``P * t`` accesses of every tile's input register, ``P`` of every column's output
-      register in every row tile;
+    - shift_add: one per conversion, and ``P * M`` per row tile beyond the first, where those of all
+      averaged sets count; where row groups share exponents, one more per position, column and row
+      group, whose sum is shifted to the others';
+    - registers: ``P * t`` accesses of every tile's input register, which rotates its inputs from
+      pass to pass; ``P * passes`` of every column's output register in every row tile;
     - bus: the windows' bits, ``P * a`` times the K inputs of all groups, and a partial sum per
-      output and row tile;
+      output and row tile of every averaged set;
     - vector: the layer's element-wise operations, and a requantisation per output;
     - digital: the multiply-accumulates of a matmul layer on the digital unit, which replaces the
       entries from adc to registers and the partial sums on the bus;
-    - buffer: the windows' bits read, and what is delivered written, each rounded;
+    - buffer: the windows' bits read, and what is delivered written, each rounded; where blocks have
+      bits of their own, also ``P * t`` times the index that tells the controller which;
     - noc: what is delivered, over the accelerator's mean hops;
     - write: the cells of a layer that is written in every inference;
     - leakage: see below.
@@ -68,11 +73,15 @@ class Energy:
     time, so copies save energy. What the whole chip shares leaks all the time. Times are those of
     the layer-by-layer schedule.
 
+    Of networks that share a chip all is counted for a round: whole femtojoules of an inference,
+    times the inferences of the layer's network.
+
     Args:
         network: L layers.
         accelerator: The chip.
         computation: What the crossbars compute, for every setting.
         mapping: Where the layers sit.
+        conversion: What the ADCs resolve.
 
     Raises:
         PresetError: If the accelerator gives no energies.
@@ -85,6 +94,7 @@ class Energy:
         accelerator: Accelerator,
         computation: Computation,
         mapping: TileMapping,
+        conversion: Conversion,
     ) -> None:
         if accelerator.energy is None:
             raise PresetError(
@@ -93,12 +103,14 @@ class Energy:
             )
         self._chip = accelerator
         self._network = network
+        self._runs = network.runs
         self._mapping = mapping
+        self._conversion = conversion
         # As floats, which cannot overflow.
         energies = {name: float(getattr(accelerator.energy, name)) for name in EVENTS}
         self._per_event = EventEnergies(**energies)
         on = mapping.on_crossbars
-        multiplexed = accelerator.weight_loading == "time-multiplexed"
+        multiplexed = accelerator.is_time_multiplexed
         written = on & (network.is_matmul | multiplexed)
         self._write_fj = written * self._per_event.cell_write_fj
         self._any_written = bool(written.any())
@@ -109,9 +121,21 @@ class Energy:
         fj_per_uw_and_cycle = 1000 / accelerator.clock_mhz  # uW * us = 1000 fJ
         self._tile_leakage_fj = accelerator.tile_leakage_uw * fj_per_uw_and_cycle
         self._chip_leakage_fj = accelerator.chip_leakage_uw * fj_per_uw_and_cycle
+        # By the bits of the layer's ADCs, where these leak as they need.
+        self._own_tile_leakage_fj: SettingTable[np.float64] | None = None
+        if (conversion.leakage_ratio != 1).any():
+            saved = accelerator.tile_leakage_of("adc") * (1 - conversion.leakage_ratio)
+            leakage = (accelerator.tile_leakage_uw - saved) * fj_per_uw_and_cycle
+            self._own_tile_leakage_fj = self._tabulate(leakage)
         inputs = np.stack([mapping.input_elements, mapping.window_inputs])
         self._base = self._tabulate(self._base_fj(computation))
-        self._bits = self._tabulate(inputs * computation.activation_bits)
+        self._bits = self._tabulate(inputs * self._arriving(computation))
+
+    def _arriving(self, computation: Computation) -> IntArray | int:
+        """Return the bits of an input on its way to the crossbars."""
+        if computation.shared_exponents is None:
+            return computation.activation_bits
+        return self._chip.float_input_bits
 
     @cached_property
     def _total(self) -> SettingTable[np.int64]:
@@ -121,7 +145,7 @@ class Energy:
     def _cells(self) -> SettingTable[np.int64]:
         return self._tabulate(self._mapping.cells)
 
-    def _tabulate(self, array: IntArray) -> SettingTable[np.int64]:
+    def _tabulate(self, array: NDArray[Number]) -> SettingTable[Number]:
         """Make a table over the knobs that numbers, in the form of `Computation`, depend on."""
         return SettingTable.of(array, self._mapping.tiles.ndim - 1, len(self._network))
 
@@ -129,20 +153,21 @@ class Energy:
         """Return what does not depend on the copies, for every setting, components first."""
         network, mapping, fj = self._network, self._mapping, self._per_event
         width = computation.activation_bits.astype(np.float64)
-        reads = network.positions * np.ceil(width / self._chip.dac_bits) * computation.reads
+        turns = network.positions * mapping.passes
+        reads = turns * np.ceil(width / self._chip.dac_bits) * computation.reads
         tiles, columns, cells, driven_rows = (
             array.astype(np.float64)
             for array in (mapping.tiles, mapping.columns, mapping.cells, mapping.driven_rows)
         )
         on = mapping.on_crossbars
         outputs = (network.positions * network.columns).astype(np.float64)
-        partial_sums = outputs * mapping.row_tiles * on
-        column_sums = network.positions * columns * mapping.row_tiles
-        conversions = reads * columns * mapping.conversions_per_column
-        window_bits = mapping.window_inputs * width
+        partial_sums = outputs * mapping.added_tiles * on
+        column_sums = turns * columns * mapping.row_tiles
+        conversions = reads * mapping.conversions
+        window_bits = mapping.window_inputs * np.float64(self._arriving(computation))
         sum_bits = partial_sums * self._chip.partial_sum_bits
         parts = {
-            "adc": conversions * fj.adc_conversion_fj,
+            "adc": conversions * fj.adc_conversion_fj * self._conversion.energy_ratio,
             "cells": reads * (cells * fj.cell_read_fj + tiles * fj.tile_read_fj),
             "row_drive": reads * driven_rows * fj.row_drive_fj,
             "shift_add": (conversions + (partial_sums - outputs * on)) * fj.shift_add_fj,
@@ -152,11 +177,17 @@ class Energy:
             "vector": network.vector_ops * fj.vector_op_fj + outputs * fj.requantise_fj,
             "digital": network.macs_by_layer * ~on * fj.digital_mac_fj,
         }
+        if computation.shared_exponents is not None:
+            sums = turns * mapping.conversions * computation.shared_exponents
+            parts["shift_add"] = parts["shift_add"] + sums * fj.shift_add_fj
+        if computation.block_bits is not None:
+            index_bits = reads * mapping.index_bits
+            parts["buffer"] = parts["buffer"] + index_bits * fj.buffer_fj_per_bit
         shape = np.broadcast_shapes(*map(np.shape, parts.values()))
         base = np.zeros((len(ENERGY_COMPONENTS), *shape))
         for name, energy in parts.items():
             base[ENERGY_COMPONENTS.index(name)] = energy
-        return self._whole(base, (0, -1))
+        return in_a_round(self._runs, self._whole(base, (0, -1)))
 
     def of_settings(self, places: Places) -> IntArray:
         """Return the energy that does not depend on the copies.
@@ -194,7 +225,7 @@ class Energy:
             places: Of the settings, shape (..., L).
             copies: Shape (..., L).
             tiles: Tiles of these copies, shape (..., L).
-            cycles: Cycles of the layer with them, shape (..., L).
+            cycles: Cycles of the layer with them, in all its runs, shape (..., L).
             layers: Which layers the last axis stands for; of indices, every entry is an inference
                 of its own.
 
@@ -211,8 +242,14 @@ class Energy:
         powered = self._leaking_tiles or tiles
         if self._most_tiles:
             powered = np.minimum(powered, self._most_tiles)
-        energy[3] = cycles * (powered * self._tile_leakage_fj + self._chip_leakage_fj)
-        return self._whole(energy, (0, -1) if isinstance(layers, slice) else (0,))
+        tile_leakage: float | NDArray[np.float64] = self._tile_leakage_fj
+        if self._own_tile_leakage_fj is not None:
+            tile_leakage = self._own_tile_leakage_fj.of_settings(places)
+        runs = None if self._runs is None else self._runs[layers]
+        once = cycles if runs is None else cycles // runs  # without a rest
+        energy[3] = once * (powered * tile_leakage + self._chip_leakage_fj)
+        whole = self._whole(energy, (0, -1) if isinstance(layers, slice) else (0,))
+        return in_a_round(runs, whole)
 
     def _whole(self, energy_fj: NDArray[np.float64], one_inference: tuple[int, ...]) -> IntArray:
         """Round to whole femtojoules; the axes of one inference must add up to 64 bits."""

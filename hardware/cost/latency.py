@@ -3,9 +3,11 @@
 import numpy as np
 
 from lrmp.hardware.chip.accelerator import Accelerator
+from lrmp.hardware.cost.conversion import Conversion
 from lrmp.hardware.cost.mapping import TileMapping, ceil_div
 from lrmp.hardware.frozen_arrays import IntArray, read_only
 from lrmp.hardware.networks.network import Network
+from lrmp.hardware.networks.shared_network import in_a_round
 from lrmp.hardware.space.computation import Computation
 
 #: Components of a layer's cycles, in the order of the first axis of its breakdown.
@@ -29,15 +31,17 @@ class Latency:
     the row groups of every position too, so that a layer with one position can be sped up.
     Time steps of recurrent layers run one after another: copies share the work within a step.
 
-    For a unit, with ``t = ceil(a / dac_bits)`` input steps (times ``reads``), X columns per ADC:
+    For a unit, with ``t = ceil(a / dac_bits)`` input steps (times ``reads`` and the ``passes`` of
+    circulant blocks), X columns per ADC:
 
     - input: ``ceil(inputs * a / input_bits_per_cycle)`` for the inputs of one crossbar, or of the
-      row group; those of the copy's other crossbars arrive at the same time;
-    - mvm: ``t * row groups * (read_cycles + X conversions)``, a single row group where copies share
-      them; all crossbars of a copy work at the same time, every ADC steps through all its X
-      columns;
-    - accumulation: ``accumulation_cycles`` per level of the adder tree over the row tiles, and one
-      level more to join row groups where copies share several;
+      row group; those of the copy's other crossbars arrive at the same time. Here and on the noc
+      floats that share exponents have ``float_input_bits`` in the place of a;
+    - mvm: ``t * row groups * (read_cycles + X conversions)``, the bracket that of `Conversion`, a
+      single row group where copies share them; all crossbars of a copy work at the same time,
+      every ADC steps through all its X columns;
+    - accumulation: ``accumulation_cycles`` per pass and level of the adder tree over the row tiles
+      of all averaged sets, and one level more to join row groups where copies share several;
     - with ``output_path = "per-copy"`` also output, ``ceil(M / output_elements_per_cycle)``, and
       vector, its share of the layer's operations, rounded up, / ``vector_lanes``.
 
@@ -56,6 +60,9 @@ class Latency:
     - write: one write of the matrix of a matmul layer kept in crossbars. In a time-multiplexed
       chip every layer is written, in as many rounds as its tiles need, and each round fills the
       pipeline and runs all its units.
+
+    Of networks that share a chip all is counted for a round, in which a layer runs as often as its
+    network does.
 
     A matmul layer on the digital unit is one unit of ``ceil(MACs / digital_macs_per_cycle)``. The
     chip has one digital unit, whose whole rate this is: layers on it take turns.
@@ -79,6 +86,7 @@ class Latency:
         accelerator: The chip.
         computation: What the crossbars compute, for every setting.
         mapping: Where the layers sit.
+        conversion: What the ADCs resolve.
     """
 
     def __init__(
@@ -87,9 +95,11 @@ class Latency:
         accelerator: Accelerator,
         computation: Computation,
         mapping: TileMapping,
+        conversion: Conversion,
     ) -> None:
         chip = accelerator
         width = computation.activation_bits
+        arriving = width if computation.shared_exponents is None else chip.float_input_bits
         on = mapping.on_crossbars
         share_groups = chip.shared_work == "row-groups"
         per_copy = chip.output_path == "per-copy"
@@ -100,13 +110,13 @@ class Latency:
         self.units: IntArray = read_only(np.where(on, parallel_positions * groups_shared, 1))
 
         inputs = mapping.inputs_per_row_group if share_groups else mapping.inputs_per_tile
-        tree_levels = np.frexp(mapping.row_tiles - 1)[1].astype(np.int64)  # bits of n - 1
+        tree_levels = np.frexp(mapping.added_tiles - 1)[1].astype(np.int64)  # bits of n - 1
         tree_levels = tree_levels + (groups_shared > 1)
         groups_in_turn = mapping.row_groups // groups_shared
-        steps = ceil_div(width, chip.dac_bits) * computation.reads
-        mvm = steps * groups_in_turn * chip.read_and_convert_cycles
-        accumulation = tree_levels * chip.accumulation_cycles
-        stages = {"input": _over(inputs * width, chip.input_bits_per_cycle)}
+        steps = ceil_div(width, chip.dac_bits) * computation.reads * mapping.passes
+        mvm = steps * groups_in_turn * conversion.cycles
+        accumulation = tree_levels * chip.accumulation_cycles * mapping.passes
+        stages = {"input": _over(inputs * arriving, chip.input_bits_per_cycle)}
         if per_copy:
             unit_ops = ceil_div(network.vector_ops, network.positions * groups_shared)
             stages["output"] = _over(network.columns, chip.output_elements_per_cycle)
@@ -129,11 +139,11 @@ class Latency:
             "vector": _over(network.vector_ops, chip.vector_lanes) * shared,
         }
         if chip.noc_bits_per_cycle:
-            transfer = ceil_div(mapping.input_elements * width, chip.noc_bits_per_cycle)
+            transfer = ceil_div(mapping.input_elements * arriving, chip.noc_bits_per_cycle)
             fixed["noc"] = transfer + chip.noc_hops * chip.noc_hop_cycles
         self.rounds: IntArray | None = None
         written = on & network.is_matmul
-        if chip.weight_loading == "time-multiplexed":
+        if chip.is_time_multiplexed:
             self.rounds = read_only(np.maximum(1, ceil_div(mapping.tiles, chip.tiles)))
             written = on
         a_round["write"] = written * chip.write_cycles
@@ -144,11 +154,14 @@ class Latency:
         if self.rounds is None:
             parts[2] += parts[1]
             parts[1] = 0
+        digital = unit["digital"]
+        if network.runs is not None:
+            parts, digital = (in_a_round(network.runs, cycles) for cycles in (parts, digital))
         self.parts: IntArray = read_only(parts)
         self.unit_cycles: IntArray = read_only(parts[0].sum(axis=0))
         self.round_cycles: IntArray = read_only(parts[1].sum(axis=0))
         self.fixed_cycles: IntArray = read_only(parts[2].sum(axis=0))
-        self.least_interval = int(unit["digital"].sum())
+        self.least_interval = int(digital.sum())
 
 
 def _over(amount: IntArray, rate: int) -> IntArray:

@@ -1,9 +1,12 @@
 """Mapping: how the matrices of a network sit in the crossbars of a chip."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from lrmp.errors import NetworkError
 from lrmp.hardware.chip.accelerator import Accelerator
+from lrmp.hardware.cost.circulant_storage import CirculantStorage
 from lrmp.hardware.frozen_arrays import IntArray, read_only
 from lrmp.hardware.networks.network import Network
 from lrmp.hardware.space.computation import Computation
@@ -22,10 +25,33 @@ def ceil_div(numerator: IntArray, denominator: IntArray | int) -> IntArray:
     return -(-numerator // denominator)
 
 
+@dataclass(frozen=True, eq=False)
+class Matrices:
+    """What crossbars are to hold of L layers, in cells, for every setting.
+
+    Attributes:
+        groups: Of a layer, each with a matrix; shape (L,).
+        inputs: Distinct inputs of a matrix. This and the others have an axis per knob, as in
+            `Computation`.
+        rows: Of a matrix.
+        columns: Of a matrix, of one bit slice.
+        reference: Columns more of every matrix, by which offsets are told.
+        sets: How many sets of crossbars hold it; 0 off the crossbars.
+    """
+
+    groups: IntArray
+    inputs: IntArray
+    rows: IntArray
+    columns: IntArray
+    reference: int
+    sets: IntArray
+
+
 class TileMapping:
     """Where the weights of L layers sit, for every setting.
 
-    A layer is one block of K x M weights, or one block of K x M/groups weights per group. In
+    A layer is one block of K x M weights, or one block of K x M/groups weights per group, or what
+    `CirculantStorage` makes of it; K and M are then those of what is stored. In
     cells, a block has ``K`` rows (twice that for differential rows) and, with ``s = ceil(w/c)``
     bit slices of c-bit cells, ``M/groups`` columns per slice (twice that for differential columns)
     and the accelerator's reference columns under offset encoding. Separate slices sit on crossbars
@@ -39,6 +65,9 @@ class TileMapping:
       diagonal, that of the narrowest weights, sets the row groups for all settings of as many rows
       and columns.
 
+    - A copy holds ``averaging_copies`` sets of these crossbars. They read the same inputs at the
+      same time, and their results are averaged.
+
     With ``dynamic_matmul = "digital"`` a matmul layer holds no crossbars.
 
     Attributes:
@@ -46,15 +75,19 @@ class TileMapping:
         tiles: Tiles of one copy; 0 off the crossbars. This and the others have an axis per knob, of
             size 1 where the knob plays no part, and the layers last, as in `Computation`.
         cells: Cells that hold a weight, of one copy.
-        columns: Columns that are converted, of all blocks and slices.
+        columns: Columns that are converted, of all blocks, slices and sets.
         driven_rows: Rows driven per input step and position, of all crossbars.
-        row_tiles: Crossbars among which the sums of a column are split.
+        row_tiles: Crossbars of a set among which the sums of a column are split.
+        added_tiles: Crossbars whose results are added up to one sum, of all sets.
         row_groups: Row groups that the fullest crossbar reads one after the other.
-        conversions_per_column: Row groups that hold rows of a column, over all its row tiles.
+        conversions_per_column: Row groups that hold rows of a column, over all its row tiles; where
+            operation units are read, only ``conversions`` says.
         inputs_per_tile: Distinct inputs of a crossbar.
         inputs_per_row_group: Distinct inputs of one of its row groups.
         window_inputs: Inputs of all windows.
         input_elements: Distinct inputs.
+        passes: Reads of a position, with other inputs in the rows; 1 unless weights form circulant
+            blocks.
 
     Args:
         network: L layers.
@@ -80,55 +113,78 @@ class TileMapping:
         self.on_crossbars = ~digital
         self.on_crossbars.flags.writeable = False
 
-        row_factor = 2 if chip.weight_encoding == "differential-rows" else 1
         column_factor = 2 if chip.weight_encoding == "differential-columns" else 1
-        reference = chip.reference_columns if chip.weight_encoding == "offset" else 0
         groups = network.groups
-        rows = np.where(self.on_crossbars, computation.rows, network.rows)
+        stored = CirculantStorage.of(network, computation)
+        self.passes: IntArray = read_only(stored.passes)
+        rows, stored_rows = (
+            np.where(self.on_crossbars, each, network.rows)
+            for each in (computation.rows, stored.rows)
+        )
         self.window_inputs: IntArray = read_only(rows * groups * network.positions)
         self.input_elements: IntArray = read_only(
             np.minimum(network.input_elements, self.window_inputs)
         )
-        block_rows = rows * row_factor
+        matrices = Matrices(
+            groups=groups,
+            inputs=rows,
+            rows=stored_rows * chip.rows_per_weight,
+            # Of the widest of the groups, which a knob may leave unequal.
+            columns=ceil_div(stored.columns, groups) * column_factor,
+            reference=chip.reference_columns if chip.weight_encoding == "offset" else 0,
+            sets=self.on_crossbars.astype(np.int64) * computation.averaging_copies,
+        )
+        self._place(chip, computation, matrices)
+        self.added_tiles: IntArray = read_only(self.row_tiles * computation.averaging_copies)
+
+    def _place(self, chip: Accelerator, computation: Computation, matrices: "Matrices") -> None:
+        """Put the matrices of all layers into crossbars."""
+        rows, groups, on = matrices.rows, matrices.groups, matrices.sets
         slices = ceil_div(computation.weight_bits, chip.cell_bits)
         separate = chip.slice_placement == "separate"
         slices_per_block = np.ones_like(slices) if separate else slices
         copies_of_block = slices if separate else np.ones_like(slices)
-        columns = computation.columns
-        widest = ceil_div(columns, groups)  # of the groups, which a knob may leave unequal
-        block_columns = widest * column_factor * slices_per_block + reference
+        columns = matrices.columns * slices_per_block + matrices.reference
 
-        row_tiles = ceil_div(block_rows, chip.crossbar_rows)
-        column_tiles = ceil_div(block_columns, chip.crossbar_columns)
-        fitting = np.minimum(
-            chip.crossbar_rows // block_rows, chip.crossbar_columns // block_columns
-        )
+        row_tiles = ceil_div(rows, chip.crossbar_rows)
+        column_tiles = ceil_div(columns, chip.crossbar_columns)
+        fitting = np.minimum(chip.crossbar_rows // rows, chip.crossbar_columns // columns)
         blocks_per_tile = np.clip(fitting, 1, groups)
         tiles = ceil_div(groups, blocks_per_tile) * row_tiles * column_tiles * copies_of_block
-        on = self.on_crossbars.astype(np.int64)
         self.tiles: IntArray = read_only(tiles * on)
-        self.columns: IntArray = read_only(block_columns * groups * copies_of_block * on)
-        self.cells: IntArray = read_only(self.columns * block_rows)
-        self.driven_rows: IntArray = read_only(
-            block_rows * groups * column_tiles * copies_of_block * on
-        )
+        self.columns: IntArray = read_only(columns * groups * copies_of_block * on)
+        self.cells: IntArray = read_only(self.columns * rows)
+        self.driven_rows: IntArray = read_only(rows * groups * column_tiles * copies_of_block * on)
 
-        per_row_tile = ceil_div(np.minimum(block_rows, chip.crossbar_rows), chip.active_rows)
-        blocks_per_group = np.maximum(1, chip.active_rows // block_rows)
+        per_row_tile = ceil_div(np.minimum(rows, chip.crossbar_rows), chip.active_rows)
+        blocks_per_group = np.maximum(1, chip.active_rows // rows)
         # Settings of the same rows and columns share the longest diagonal.
-        sizes = np.broadcast_shapes(rows.shape, columns.shape)
+        sizes = np.broadcast_shapes(rows.shape, matrices.columns.shape)
         narrower = tuple(axis for axis in range(rows.ndim - 1) if sizes[axis] == 1)
         blocks = blocks_per_tile.max(axis=narrower, keepdims=True)
         self.row_groups: IntArray = read_only(ceil_div(blocks, blocks_per_group) * per_row_tile)
-        rest = block_rows - (row_tiles - 1) * chip.crossbar_rows
+        rest = rows - (row_tiles - 1) * chip.crossbar_rows
         full_groups = -(-chip.crossbar_rows // chip.active_rows)
         self.conversions_per_column: IntArray = read_only(
             (row_tiles - 1) * full_groups + ceil_div(rest, chip.active_rows)
         )
         self.row_tiles: IntArray = read_only(row_tiles)
+        row_factor = chip.rows_per_weight
         most_inputs = -(-chip.crossbar_rows // row_factor)  # an odd row is half a pair
-        self.inputs_per_tile: IntArray = read_only(blocks * np.minimum(rows, most_inputs))
+        self.inputs_per_tile: IntArray = read_only(
+            blocks * np.minimum(matrices.inputs, most_inputs)
+        )
         most_inputs = -(-chip.active_rows // row_factor)
         self.inputs_per_row_group: IntArray = read_only(
-            np.minimum(blocks, blocks_per_group) * np.minimum(rows, most_inputs)
+            np.minimum(blocks, blocks_per_group) * np.minimum(matrices.inputs, most_inputs)
         )
+
+    @property
+    def conversions(self) -> IntArray:
+        """Conversions of a position in one input step."""
+        return self.columns * self.conversions_per_column
+
+    @property
+    def index_bits(self) -> IntArray:
+        """Bits that tell what sits where, other than the order of rows, columns and slices."""
+        return np.zeros_like(self.tiles)

@@ -26,7 +26,7 @@ class SettingTable(Generic[Number]):
     values: NDArray[Number]
 
     @staticmethod
-    def of(array: IntArray, knobs: int, layers: int) -> "SettingTable[np.int64]":
+    def of(array: NDArray[Number], knobs: int, layers: int) -> "SettingTable[Number]":
         """Leave out the knobs that play no part.
 
         Args:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from lrmp.errors import NetworkError, unknown_name
 from lrmp.hardware.networks.digits import digits_cnn
+from lrmp.hardware.networks.efficientnet import efficientnet_lite0
 from lrmp.hardware.networks.lenet import lenet
 from lrmp.hardware.networks.lstm import ptb_lstm
 from lrmp.hardware.networks.mlp import mlp
@@ -30,6 +31,7 @@ class NetworkEntry:
         name: For ``load_network``; that of the network.
         title: For people.
         layout: Lays out the layers.
+        layers: How many there are, for what must not lay them out; a test holds it equal.
         torch_model: The same network in ``lrmp.accuracy.lab.models``, as ``module:callable``; None
             where no weights are at hand. A test holds their layers equal.
         label: In the ids of its tasks; None where it has none.
@@ -39,6 +41,7 @@ class NetworkEntry:
     name: str
     title: str
     layout: Callable[[], Network]
+    layers: int
     torch_model: str | None = None
     label: str | None = None
     known_by: KnownBy = "table"
@@ -49,35 +52,47 @@ _ENTRIES = (
         "digits_cnn",
         "small CNN for scikit-learn's digits",
         digits_cnn,
+        5,
         label="Digits",
         known_by="network",
     ),
-    NetworkEntry("mlp", "perceptron for MNIST", mlp, "mnist:MLP", "MLP"),
-    NetworkEntry("lenet", "LeNet for MNIST", lenet, "mnist:LeNet", "LeNet"),
-    NetworkEntry("resnet8", "ResNet-8 of MLPerf Tiny", resnet8, "cifar_resnet:ResNet8", "ResNet8"),
+    NetworkEntry("mlp", "perceptron for MNIST", mlp, 3, "mnist:MLP", "MLP"),
+    NetworkEntry("lenet", "LeNet for MNIST", lenet, 4, "mnist:LeNet", "LeNet"),
+    NetworkEntry(
+        "resnet8", "ResNet-8 of MLPerf Tiny", resnet8, 10, "cifar_resnet:ResNet8", "ResNet8"
+    ),
     NetworkEntry(
         "resnet20",
         "ResNet-20 for CIFAR-10",
         partial(cifar_resnet, 20),
+        20,
         "cifar_resnet:resnet20",
         "ResNet20",
     ),
     NetworkEntry(
-        "resnet32", "ResNet-32 for CIFAR-10", partial(cifar_resnet, 32), "cifar_resnet:resnet32"
+        "resnet32", "ResNet-32 for CIFAR-10", partial(cifar_resnet, 32), 32, "cifar_resnet:resnet32"
     ),
     NetworkEntry(
-        "resnet56", "ResNet-56 for CIFAR-10", partial(cifar_resnet, 56), "cifar_resnet:resnet56"
+        "resnet56", "ResNet-56 for CIFAR-10", partial(cifar_resnet, 56), 56, "cifar_resnet:resnet56"
     ),
     NetworkEntry(
-        "squeezenet1_1", "SqueezeNet 1.1", squeezenet1_1, "squeezenet:SqueezeNet", "SqueezeNet"
+        "squeezenet1_1", "SqueezeNet 1.1", squeezenet1_1, 26, "squeezenet:SqueezeNet", "SqueezeNet"
     ),
     NetworkEntry(
-        "mobilenet_v2", "MobileNetV2", mobilenet_v2, "mobilenet:MobileNetV2", "MobileNetV2"
+        "mobilenet_v2", "MobileNetV2", mobilenet_v2, 53, "mobilenet:MobileNetV2", "MobileNetV2"
+    ),
+    NetworkEntry(
+        "efficientnet_lite0",
+        "EfficientNet-Lite0",
+        efficientnet_lite0,
+        50,
+        "efficientnet:EfficientNetLite0",
     ),
     NetworkEntry(
         "resnet18",
         "ResNet-18",
         partial(imagenet_resnet, "resnet18", (2, 2, 2, 2), bottleneck=False),
+        21,
         "resnet:resnet18",
         "ResNet18",
     ),
@@ -85,6 +100,7 @@ _ENTRIES = (
         "resnet50",
         "ResNet-50",
         partial(imagenet_resnet, "resnet50", (3, 4, 6, 3), bottleneck=True),
+        54,
         "resnet:resnet50",
         "ResNet50",
     ),
@@ -92,6 +108,7 @@ _ENTRIES = (
         "resnet34",
         "ResNet-34",
         partial(imagenet_resnet, "resnet34", (3, 4, 6, 3), bottleneck=False),
+        37,
         "resnet:resnet34",
         "ResNet34",
         "prediction",
@@ -100,24 +117,27 @@ _ENTRIES = (
         "resnet101",
         "ResNet-101",
         partial(imagenet_resnet, "resnet101", (3, 4, 23, 3), bottleneck=True),
+        105,
         "resnet:resnet101",
         "ResNet101",
         "prediction",
     ),
-    NetworkEntry("vgg8", "NeuroSim's VGG-8 for CIFAR-10", vgg8),
-    NetworkEntry("vgg16", "VGG-16", vgg16),
-    NetworkEntry("vit_b_32", "ViT-B/32", vit_b_32),
-    NetworkEntry("bert_base", "BERT-base, 128 tokens", bert_base),
-    NetworkEntry("llama_7b", "LLaMA-7B, a prompt of 128 tokens", llama_7b),
+    NetworkEntry("vgg8", "NeuroSim's VGG-8 for CIFAR-10", vgg8, 8),
+    NetworkEntry("vgg16", "VGG-16", vgg16, 16),
+    NetworkEntry("vit_b_32", "ViT-B/32", vit_b_32, 74),
+    NetworkEntry("bert_base", "BERT-base, 128 tokens", bert_base, 97),
+    NetworkEntry("llama_7b", "LLaMA-7B, a prompt of 128 tokens", llama_7b, 289),
     NetworkEntry(
         "lstm_ptb_medium",
         "LSTM of 650 units for the Penn Treebank",
         partial(ptb_lstm, "lstm_ptb_medium", 650),
+        3,
     ),
     NetworkEntry(
         "lstm_ptb_large",
         "LSTM of 1,500 units for the Penn Treebank",
         partial(ptb_lstm, "lstm_ptb_large", 1500),
+        3,
     ),
 )
 

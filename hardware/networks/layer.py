@@ -98,6 +98,11 @@ class Layer:
         return self.columns * self.positions
 
     @property
+    def kernel_elements(self) -> int:
+        """Elements of the kernel, as if all its sides were as long as the longer one."""
+        return self.kernel_size**2 if self.kind == "conv2d" else self.kernel_size
+
+    @property
     def inputs_per_position(self) -> int:
         """Inputs of one position: K of every group."""
         return self.rows * self.groups

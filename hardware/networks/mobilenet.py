@@ -1,5 +1,7 @@
 """MobileNetV2."""
 
+from collections.abc import Sequence
+
 from lrmp.hardware.networks.layer import Layer
 from lrmp.hardware.networks.network import Network
 from lrmp.hardware.networks.network_builder import NetworkBuilder
@@ -31,20 +33,55 @@ def mobilenet_v2() -> Network:
     for expansion, width, repeats, first_stride in BLOCKS:
         for repeat in range(repeats):
             stride = first_stride if repeat == 0 else 1
-            prefix, step, inner = f"features.{place}.conv", 0, channels * expansion
-            if expansion > 1:
-                expand = Layer.conv2d(f"{prefix}.0.0", channels, inner, 1, size)
-                net.add(expand, vector_ops=expand.outputs)
-                step = 1
-            depthwise = Layer.conv2d(
-                f"{prefix}.{step}.0", inner, inner, 3, size, stride, groups=inner
+            places = ("0.0", "1.0", "2") if expansion > 1 else ("0.0", "1")
+            add_inverted_residual(
+                net,
+                [f"features.{place}.conv.{step}" for step in places],
+                (channels, channels * expansion, width),
+                kernel_size=3,
+                input_size=size,
+                stride=stride,
             )
-            net.add(depthwise, vector_ops=depthwise.outputs)
-            size //= stride
-            project = Layer.conv2d(f"{prefix}.{step + 1}", inner, width, 1, size)
-            adds_input = stride == 1 and channels == width
-            net.add(project, vector_ops=project.outputs if adds_input else 0)
-            channels, place = width, place + 1
+            channels, size, place = width, size // stride, place + 1
     head = Layer.conv2d(f"features.{place}.0", channels, 1280, 1, size)
     net.add(head, vector_ops=2 * head.outputs)  # ReLU6 and global average pooling
     return net.add(Layer.linear("classifier.1", 1280, 1000)).build()
+
+
+def add_inverted_residual(
+    net: NetworkBuilder,
+    names: Sequence[str],
+    channels: tuple[int, int, int],
+    *,
+    kernel_size: int,
+    input_size: int,
+    stride: int,
+) -> None:
+    """Append a block that expands, convolves by channel and projects.
+
+    Its input is added to its output where the shape stays.
+
+    Args:
+        net: What is built.
+        names: Of the expansion, the depthwise convolution and the projection; of the last two where
+            nothing is expanded.
+        channels: Of the input, of the depthwise convolution, of the output.
+        kernel_size: Of the depthwise convolution.
+        input_size: Side of the input.
+        stride: Of the depthwise convolution.
+    """
+    block_input = net.output
+    outside, inner, width = channels
+    *expansion, depthwise_name, project_name = names
+    for name in expansion:
+        expand = Layer.conv2d(name, outside, inner, 1, input_size)
+        net.add(expand, vector_ops=expand.outputs)
+    depthwise = Layer.conv2d(
+        depthwise_name, inner, inner, kernel_size, input_size, stride, groups=inner
+    )
+    net.add(depthwise, vector_ops=depthwise.outputs)
+    project = Layer.conv2d(project_name, inner, width, 1, input_size // stride)
+    adds_input = stride == 1 and outside == width
+    net.add(project, vector_ops=project.outputs if adds_input else 0)
+    if adds_input:
+        net.join(net.output, block_input)

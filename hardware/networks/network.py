@@ -15,6 +15,9 @@ from lrmp.hardware.layer_table import LayerTable, Row
 from lrmp.hardware.networks.layer import Layer
 from lrmp.hardware.short_repr import short_name, short_repr
 
+#: Pairs of layers by number: whose outputs are read, and who reads them.
+Edges = tuple[tuple[int, int], ...]
+
 
 @dataclass(frozen=True)
 class Network(LayerTable):
@@ -23,13 +26,20 @@ class Network(LayerTable):
     Attributes:
         name: Such as ``"resnet18"``.
         layers: At least one; names are unique.
+        edges: Which layer reads the outputs of which, through additions, concatenations, poolings
+            and whatever else holds no crossbars: pairs (source, target) of numbers of layers,
+            sorted. A target before its source, or a layer that reads itself, is one whose weights
+            are used again. None where it is not known, as for layers that were listed by hand.
+            They change no cost, so they are no part of a task's fingerprint.
 
     Raises:
-        NetworkError: If there is no layer, or two layers share a name.
+        NetworkError: If there is no layer, two layers share a name, or an edge is not between two
+            layers.
     """
 
     name: str
     layers: tuple[Layer, ...]
+    edges: Edges | None = None
 
     def __post_init__(self) -> None:
         if not self.layers:
@@ -40,6 +50,8 @@ class Network(LayerTable):
                 raise NetworkError(
                     f"Expected unique layer names in network {self.name!r}, got {name!r} twice."
                 )
+        if self.edges is not None:
+            object.__setattr__(self, "edges", _checked_edges(self.name, self.edges, len(names)))
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -49,7 +61,22 @@ class Network(LayerTable):
         return short_repr(self, short_name(self.name), *facts)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Network, (self.name, self.layers))  # without the arrays below
+        return (Network, (self.name, self.layers, self.edges))  # without the arrays below
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many layers every network has, where several share a chip; of one L."""
+        return (len(self),)
+
+    @cached_property
+    def runs(self) -> IntArray | None:
+        """How often every layer runs in what is costed, shape (L,); None if each runs once."""
+        return None
+
+    @property
+    def edges_or_chain(self) -> Edges:
+        """The edges; where they are not known, those of a chain, in which each feeds the next."""
+        return chain(len(self)) if self.edges is None else self.edges
 
     @cached_property
     def rows(self) -> IntArray:
@@ -70,6 +97,11 @@ class Network(LayerTable):
     def groups(self) -> IntArray:
         """Groups of every layer, shape (L,)."""
         return read_only([layer.groups for layer in self.layers])
+
+    @cached_property
+    def kernel_elements(self) -> IntArray:
+        """Elements of the kernel of every layer, as if it were square, shape (L,)."""
+        return read_only([layer.kernel_elements for layer in self.layers])
 
     @cached_property
     def time_steps(self) -> IntArray:
@@ -120,9 +152,14 @@ class Network(LayerTable):
         """Return the network as plain JSON values.
 
         Returns:
-            A mapping with the name and, for every layer, the arguments of ``Layer``.
+            A mapping with the name, for every layer the arguments of ``Layer``, and the edges,
+            which may be None.
         """
-        return {"name": self.name, "layers": [asdict(layer) for layer in self.layers]}
+        return {
+            "name": self.name,
+            "layers": [asdict(layer) for layer in self.layers],
+            "edges": None if self.edges is None else [list(edge) for edge in self.edges],
+        }
 
     @classmethod
     def from_torch(
@@ -209,3 +246,34 @@ class Network(LayerTable):
                 'Expected onnx to read an ONNX file; run pip install "lrmp[onnx]".'
             ) from error
         return network_from_onnx(path, input_shapes, name, batch_dimension)
+
+
+def chain(count: int) -> Edges:
+    """Connect layers one after the other.
+
+    Args:
+        count: L.
+
+    Returns:
+        L - 1 edges, from each layer to the next.
+    """
+    return tuple(zip(range(count - 1), range(1, count), strict=True))
+
+
+def _checked_edges(name: str, edges: Any, count: int) -> Edges:
+    """Sort edges, each once, or say what is wrong with one."""
+    if not isinstance(edges, list | tuple):
+        raise NetworkError(
+            f"Expected edges of network {name!r} as pairs of numbers of layers, or None where they "
+            f"are not known; got {edges!r}."
+        )
+    found = set[tuple[int, int]]()
+    for edge in edges:
+        pair = tuple(edge) if isinstance(edge, list | tuple) else ()
+        if len(pair) != 2 or not all(type(end) is int and 0 <= end < count for end in pair):
+            raise NetworkError(
+                f"Expected every edge of network {name!r} to be two numbers of layers, 0 to "
+                f"{count - 1}: whose outputs are read, and who reads them; got {edge!r}."
+            )
+        found.add((pair[0], pair[1]))
+    return tuple(sorted(found))

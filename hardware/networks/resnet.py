@@ -117,9 +117,12 @@ def resnet8() -> Network:
 def _add_block(net: NetworkBuilder, layers: Iterable[Layer], shortcut: Layer | None) -> None:
     """Add a residual block: ReLU behind every layer, the last one behind the addition."""
     *inner, last = layers
+    block_input = net.output
     for layer in inner:
         net.add(layer, vector_ops=layer.outputs)
     net.add(last)
+    main, side = net.output, block_input
     if shortcut is not None:
-        net.add(shortcut)
-    net.add_vector_ops(2 * last.outputs)
+        net.add(shortcut, reads=block_input)
+        side = net.output
+    net.join(main, side).add_vector_ops(2 * last.outputs)

@@ -37,12 +37,16 @@ def squeezenet1_1() -> Network:
             size = size // 2  # 3 x 3 windows, stride 2, ceil mode: 111 -> 55 -> 27 -> 13
             net.add_vector_ops(pool_ops(channels * size**2, 3 * 3))
         prefix = f"features.{place}"
-        for layer in (
-            Layer.conv2d(f"{prefix}.squeeze", in_channels, squeezed, 1, size),
-            Layer.conv2d(f"{prefix}.expand1x1", squeezed, expanded, 1, size),
-            Layer.conv2d(f"{prefix}.expand3x3", squeezed, expanded, 3, size),
-        ):
-            net.add(layer, vector_ops=layer.outputs)
+        squeeze = Layer.conv2d(f"{prefix}.squeeze", in_channels, squeezed, 1, size)
+        net.add(squeeze, vector_ops=squeeze.outputs)
+        narrow, halves = net.output, []
+        for kernel in (1, 3):
+            expand = Layer.conv2d(
+                f"{prefix}.expand{kernel}x{kernel}", squeezed, expanded, kernel, size
+            )
+            net.add(expand, vector_ops=expand.outputs, reads=narrow)
+            halves.append(net.output)
+        net.join(*halves)
         channels = 2 * expanded
     classifier = Layer.conv2d("classifier.1", channels, 1000, 1, size)
     # ReLU and global average pooling

@@ -6,9 +6,11 @@ the scale of the scores folds into the query projection. Embeddings are tables i
 no crossbars. No network has a softmax behind its last layer.
 """
 
+from collections.abc import Sequence
+
 from lrmp.hardware.networks.layer import Layer
 from lrmp.hardware.networks.network import Network
-from lrmp.hardware.networks.network_builder import NetworkBuilder
+from lrmp.hardware.networks.network_builder import NetworkBuilder, Sources
 from lrmp.hardware.networks.vector_operations import layer_norm_ops, rms_norm_ops, softmax_ops
 
 
@@ -35,14 +37,18 @@ def vit_b_32(blocks: int = 12) -> Network:
     for block in range(blocks):
         prefix = f"encoder.layers.encoder_layer_{block}"
         net.add_vector_ops(norm)
+        stream = net.output
         net.add(Layer.linear(f"{prefix}.self_attention.in_proj", width, 3 * width, tokens))
-        _add_attention(net, f"{prefix}.self_attention", tokens, width // heads, heads)
+        projected = (net.output,) * 3
+        _add_attention(net, f"{prefix}.self_attention", projected, tokens, width // heads, heads)
         net.add(
             Layer.linear(f"{prefix}.self_attention.out_proj", width, width, tokens),
             vector_ops=elements + norm,
         )
+        stream = net.join(net.output, stream).output
         net.add(Layer.linear(f"{prefix}.mlp.0", width, inner, tokens), vector_ops=tokens * inner)
         net.add(Layer.linear(f"{prefix}.mlp.3", inner, width, tokens), vector_ops=elements)
+        net.join(net.output, stream)
     net.add_vector_ops(norm)
     return net.add(Layer.linear("heads.head", width, 1000)).build()
 
@@ -66,13 +72,16 @@ def bert_base(tokens: int = 128, blocks: int = 12) -> Network:
     net = NetworkBuilder("bert_base").add_vector_ops(2 * elements + norm)
     for block in range(blocks):
         prefix = f"encoder.layer.{block}"
+        stream, projected = net.output, []
         for part in ("query", "key", "value"):
-            net.add(Layer.linear(f"{prefix}.attention.self.{part}", width, width, tokens))
-        _add_attention(net, f"{prefix}.attention.self", tokens, width // heads, heads)
+            layer = Layer.linear(f"{prefix}.attention.self.{part}", width, width, tokens)
+            projected.append(net.add(layer, reads=stream).output)
+        _add_attention(net, f"{prefix}.attention.self", projected, tokens, width // heads, heads)
         net.add(
             Layer.linear(f"{prefix}.attention.output.dense", width, width, tokens),
             vector_ops=elements + norm,
         )
+        stream = net.join(net.output, stream).output
         net.add(
             Layer.linear(f"{prefix}.intermediate.dense", width, inner, tokens),
             vector_ops=tokens * inner,
@@ -81,6 +90,7 @@ def bert_base(tokens: int = 128, blocks: int = 12) -> Network:
             Layer.linear(f"{prefix}.output.dense", inner, width, tokens),
             vector_ops=elements + norm,
         )
+        net.join(net.output, stream)
     return net.add(Layer.linear("pooler.dense", width, width), vector_ops=width).build()
 
 
@@ -107,29 +117,48 @@ def llama_7b(tokens: int = 128, blocks: int = 32) -> Network:
     for block in range(blocks):
         prefix = f"model.layers.{block}"
         net.add_vector_ops(norm)
+        stream, projected = net.output, []
         for part in ("q", "k", "v"):
-            net.add(Layer.linear(f"{prefix}.self_attn.{part}_proj", width, width, tokens))
+            layer = Layer.linear(f"{prefix}.self_attn.{part}_proj", width, width, tokens)
+            projected.append(net.add(layer, reads=stream).output)
         net.add_vector_ops(2 * 3 * elements)  # rotary embedding of query and key
         _add_attention(
-            net, f"{prefix}.self_attn", tokens, width // heads, heads, mask_ops=heads * tokens**2
+            net,
+            f"{prefix}.self_attn",
+            projected,
+            tokens,
+            width // heads,
+            heads,
+            mask_ops=heads * tokens**2,
         )
         net.add(
             Layer.linear(f"{prefix}.self_attn.o_proj", width, width, tokens),
             vector_ops=elements + norm,
         )
+        stream = net.join(net.output, stream).output
         gate = Layer.linear(f"{prefix}.mlp.gate_proj", width, inner, tokens)
-        net.add(gate, vector_ops=gate.outputs)  # SiLU
+        gated = net.add(gate, vector_ops=gate.outputs).output  # SiLU
         up = Layer.linear(f"{prefix}.mlp.up_proj", width, inner, tokens)
-        net.add(up, vector_ops=up.outputs)  # product with the gate
+        net.add(up, vector_ops=up.outputs, reads=stream)  # product with the gate
+        net.join(gated, net.output)
         net.add(Layer.linear(f"{prefix}.mlp.down_proj", inner, width, tokens), vector_ops=elements)
+        net.join(net.output, stream)
     net.add_vector_ops(norm)
     return net.add(Layer.linear("lm_head", width, 32_000)).build()
 
 
 def _add_attention(
-    net: NetworkBuilder, prefix: str, tokens: int, head_size: int, heads: int, mask_ops: int = 0
+    net: NetworkBuilder,
+    prefix: str,
+    projected: Sequence[Sources],
+    tokens: int,
+    head_size: int,
+    heads: int,
+    mask_ops: int = 0,
 ) -> None:
-    """Add Q.K^T with its softmax, and A.V."""
+    """Add Q.K^T with its softmax, and A.V, of projected queries, keys and values."""
+    query, key, value = projected
     scores = Layer.matmul(f"{prefix}.qk", head_size, tokens, tokens, heads=heads)
-    net.add(scores, vector_ops=mask_ops + softmax_ops(scores.outputs))
-    net.add(Layer.matmul(f"{prefix}.av", tokens, head_size, tokens, heads=heads))
+    net.add(scores, vector_ops=mask_ops + softmax_ops(scores.outputs), reads=query | key)
+    weighted = Layer.matmul(f"{prefix}.av", tokens, head_size, tokens, heads=heads)
+    net.add(weighted, reads=net.output | value)

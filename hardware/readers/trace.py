@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from lrmp.errors import NetworkError
 from lrmp.hardware.networks.layer import GRU_VECTOR_OPS, LSTM_VECTOR_OPS, Layer, LayerKind
-from lrmp.hardware.networks.network import Network
+from lrmp.hardware.networks.network import Edges, Network
 from lrmp.hardware.networks.vector_operations import (
     layer_norm_ops,
     pool_ops,
@@ -522,6 +522,9 @@ class Trace:
         for number, call in enumerate(self._calls):
             uses.setdefault(("call", number) if call.key is None else call.key, []).append(call)
         layers, names = [], set[str]()
+        number_of = {
+            id(call.output): number for number, calls in enumerate(uses.values()) for call in calls
+        }
         for calls in uses.values():
             layer = self._merge(calls)
             name, number = layer.name, 0
@@ -530,7 +533,28 @@ class Trace:
                 name = f"{layer.name}.{number}"
             names.add(name)
             layers.append(replace(layer, name=name))
-        return Network(self.name, tuple(layers))
+        return Network(self.name, tuple(layers), self._edges(number_of))
+
+    def _edges(self, number_of: dict[int, int]) -> Edges:
+        """Follow tensors from layer to layer.
+
+        Args:
+            number_of: The layer that a tensor is the output of, by the tensor's identity.
+
+        Returns:
+            Whose outputs are read by whom.
+        """
+        edges = set[tuple[int, int]]()
+        behind: dict[int, frozenset[int]] = {}  # the layers that a tensor is made of
+        for value in self._values:
+            parts = {behind[id(parent)] for parent in value.parents}
+            sources = next(iter(parts)) if len(parts) == 1 else frozenset().union(*parts)
+            number = number_of.get(id(value))
+            if number is not None:
+                edges |= {(source, number) for source in sources}
+                sources = frozenset({number})
+            behind[id(value)] = sources
+        return tuple(sorted(edges))
 
     def _merge(self, calls: list[_Call]) -> Layer:
         """Make one layer of all uses of a matrix."""

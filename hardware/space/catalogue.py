@@ -5,12 +5,33 @@ from dataclasses import replace
 from typing import Any
 
 from lrmp.errors import DesignError, unknown_name
+from lrmp.hardware.space.adc_clip_bits import ADC_CLIP_BITS
+from lrmp.hardware.space.alignment_bits import ALIGNMENT_BITS
+from lrmp.hardware.space.analog_ranges import COLUMN_RANGE, INPUT_RANGE
+from lrmp.hardware.space.averaging import AVERAGING_COPIES
+from lrmp.hardware.space.block_circulant import BLOCK_SIZE, ROTATIONS
+from lrmp.hardware.space.column_nonzeros import column_nonzeros
 from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.knob import Knob
+from lrmp.hardware.space.mean_weight_bits import MEAN_WEIGHT_BITS
 from lrmp.hardware.space.precision import PRECISION
 
 _PARTS = ("knobs", "allowed")
-KNOBS: dict[str, Knob] = {knob.name: knob for knob in PRECISION}
+KNOBS: dict[str, Knob] = {
+    knob.name: knob
+    for knob in (
+        *PRECISION,
+        column_nonzeros(),
+        ADC_CLIP_BITS,
+        ALIGNMENT_BITS,
+        MEAN_WEIGHT_BITS,
+        BLOCK_SIZE,
+        ROTATIONS,
+        AVERAGING_COPIES,
+        INPUT_RANGE,
+        COLUMN_RANGE,
+    )
+}
 
 
 def is_catalogued(space: DesignSpace) -> bool:

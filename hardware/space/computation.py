@@ -1,8 +1,14 @@
 """How the crossbars compute every layer: what knobs change, and the cost model reads."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from lrmp.hardware.frozen_arrays import IntArray
+import numpy as np
+
+from lrmp.hardware.frozen_arrays import IntArray, read_only
+
+
+def _one() -> IntArray:
+    return read_only(np.ones(1, dtype=np.int64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,6 +25,19 @@ class Computation:
         rows: Rows of the matrix of a group that sit in crossbars.
         columns: Columns of all groups that sit in crossbars, before bit slices.
         reads: Times that every product is read; the results are averaged.
+        column_nonzeros: Most weights other than 0 that a column has among the rows driven together;
+            None where every row may hold one.
+        adc_clip_bits: Most bits of an ADC, which clips larger sums; None where no knob limits them.
+        shared_exponents: Exponents that the inputs of a row group share, whose sums are then
+            shifted to those of the others: 1, or None for integers, which have none.
+        block_bits: Quarters of a bit that a weight has on average over the blocks of its layer,
+            where every block of a chip's operation unit has bits of its own; None where all weights
+            of a layer have ``weight_bits``.
+        block_size: k of the circulant blocks of k x k channels that weights form at every element
+            of the kernel; None where they form none.
+        rotations: Columns in which such a block is stored, at most k of them; None for one.
+        averaging_copies: Crossbar sets that hold the weights of one copy and read the same inputs
+            at the same time; their results are averaged.
     """
 
     weight_bits: IntArray
@@ -26,3 +45,10 @@ class Computation:
     rows: IntArray
     columns: IntArray
     reads: IntArray
+    column_nonzeros: IntArray | None = None
+    adc_clip_bits: IntArray | None = None
+    shared_exponents: IntArray | None = None
+    block_bits: IntArray | None = None
+    block_size: IntArray | None = None
+    rotations: IntArray | None = None
+    averaging_copies: IntArray = field(default_factory=_one)

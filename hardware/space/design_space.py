@@ -108,9 +108,14 @@ class DesignSpace(FrozenArrays):
         return tuple(map(len, self.knobs))
 
     @cached_property
+    def last_places(self) -> IntArray:
+        """Of the knobs' last values, shape (K,); 1 for a knob of one value, to divide by."""
+        return read_only(np.maximum(np.array(self.sizes) - 1, 1))
+
+    @cached_property
     def settings(self) -> IntArray:
-        """All settings, the last knob changing fastest, shape (S, K)."""
-        return read_only(np.indices(self.sizes).reshape(len(self), -1).T)
+        """All settings, in the order of ``every_setting``, shape (S, K)."""
+        return every_setting(self.sizes)
 
     @cached_property
     def plain(self) -> IntArray:
@@ -361,9 +366,13 @@ class DesignSpace(FrozenArrays):
             For every knob its values, or where they are labels their places; shape (...).
         """
         return {
-            knob.name: np.array(knob.numbers)[settings[..., place]]
+            knob.name: self._numbers[place][settings[..., place]]
             for place, knob in enumerate(self.knobs)
         }
+
+    @cached_property
+    def _numbers(self) -> tuple[IntArray, ...]:
+        return tuple(read_only(knob.numbers) for knob in self.knobs)
 
     def from_numbers(self, numbers: Mapping[str, IntArray]) -> IntArray:
         """Turn back what ``numbers`` returns.
@@ -401,7 +410,8 @@ class DesignSpace(FrozenArrays):
         Raises:
             DesignError: If an effect returns no integers >= 1 and < 2**31, or other axes.
         """
-        layers = max(getattr(computation, field).shape[-1] for field in _FIELDS)
+        given = (getattr(computation, field) for field in _FIELDS)
+        layers = max(array.shape[-1] for array in given if array is not None)
         for place, knob in enumerate(self.knobs):
             shape = [1] * (len(self) + 1)
             shape[place] = len(knob)
@@ -502,6 +512,18 @@ def _allowed(knob: Knob, layer: int, values: Sequence[Value]) -> tuple[Value, ..
             f"{knob.plain} among them, got {values!r}."
         )
     return tuple(value for value in knob.values if value in given)
+
+
+def every_setting(sizes: Sequence[int]) -> IntArray:
+    """List all settings of knobs; the number of a setting is its place in this list.
+
+    Args:
+        sizes: How many values the K knobs have.
+
+    Returns:
+        Places of values, the last knob changing fastest, shape (S, K); read-only.
+    """
+    return read_only(np.indices(tuple(sizes)).reshape(len(sizes), -1).T)
 
 
 def _checked(

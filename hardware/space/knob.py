@@ -20,6 +20,9 @@ Value = int | str
 #: computation, integers >= 1 and < 2**31. A function of a module, so that designs can be pickled.
 Effect = Callable[[Computation, NDArray[Any]], Computation]
 
+#: The ``network_effect`` of a knob that does nothing to a network, and so need not be measured.
+NO_NETWORK_EFFECT = "lrmp.accuracy.lab.network_effect:change_nothing"
+
 #: What records can hold and commands can name; the published schema of records has the same.
 NAME_PATTERN = "[A-Za-z][A-Za-z0-9_]{0,39}"
 LABEL_PATTERN = "[A-Za-z0-9][A-Za-z0-9._+-]{0,39}"
@@ -106,6 +109,11 @@ class Knob(FrozenArrays):
     def is_label(self) -> bool:
         """Whether the values are labels."""
         return type(self.values[0]) is str
+
+    @property
+    def changes_network(self) -> bool:
+        """Whether its values differ in what they do to a network, or nobody has said."""
+        return self.network_effect != NO_NETWORK_EFFECT
 
     @property
     def kind(self) -> type[Value]:

@@ -35,8 +35,10 @@ class JointProblem:
         pose: Poses the replication problem of chosen settings, shape (L,), and a budget. What a
             layer costs depends on its own setting alone.
         budget: Tiles on the chip.
-        objective: ``"latency"``, ``"throughput"``, ``"energy"`` or ``"edp"``.
-        baseline: What the plain chip has for the objective: cycles, femtojoules or their product.
+        objective: ``"latency"``, ``"throughput"``, ``"energy"``, ``"edp"`` or
+            ``"weighted_throughput"``.
+        baseline: What the plain chip has for the objective: cycles, femtojoules, their product, or
+            billionths of a cycle.
         accuracy: Terms and penalty of every network, for the same S settings. What is more than
             ``FORBIDDEN``, divided by the number of networks, beyond the least that the network pays
             if the others make do with the fewest tiles, is forbidden, too.

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from ortools.linear_solver import pywraplp
 
 from lrmp.errors import SolverError
@@ -170,6 +171,17 @@ class Relaxation:
             self._drop_needless_lines()
         return best
 
+    def relaxed(self, prices: Prices) -> NDArray[np.intp]:
+        """Find the design that prices make best, of which more than the budget may be held.
+
+        Args:
+            prices: Any.
+
+        Returns:
+            Its option of every layer, shape (L,).
+        """
+        return self._first_least(self._reduced(prices.tile, prices.unit))
+
     def _drop_needless_lines(self) -> None:
         """Keep the lines that are the highest somewhere, as a grid sees it."""
         at_none, slopes = np.array([(p.at_none, p.unit[0]) for p in self.prices]).T
@@ -184,8 +196,7 @@ class Relaxation:
         options = self._options
         reduced = self._reduced(tile, unit)
         least = options.least(reduced)
-        at_least = np.flatnonzero(reduced == least[options.layer])
-        chosen = at_least[np.searchsorted(options.layer[at_least], np.arange(len(least)))]
+        chosen = self._first_least(reduced)
         total, held = float(least.sum()), tile * self._budget
         rounding = (len(least) + 8) * ROUNDING * (total + held)
         prices = Prices(tile, tuple(unit), total - held - rounding)
@@ -196,6 +207,13 @@ class Relaxation:
         units = self._units[chosen]
         self._points.append([cost, tiles, *(float(units[part].sum()) for part in self._layers)])
         return prices
+
+    def _first_least(self, values: Floats) -> NDArray[np.intp]:
+        """Find the first option of every layer with the least value."""
+        layer, least = self._options.layer, self._options.least(values)
+        at_least = np.flatnonzero(values == least[layer])
+        first: NDArray[np.intp] = np.searchsorted(layer[at_least], np.arange(len(least)))
+        return at_least[first]
 
     def _reduced(self, tile: float, unit: Sequence[float]) -> Floats:
         """Price every option, shape (N,)."""

@@ -9,6 +9,7 @@ from lrmp.solvers.joint.problem import JointOptimum, JointProblem, evaluate_join
 from lrmp.solvers.joint.product import search_product
 from lrmp.solvers.joint.sum import SumSearch
 from lrmp.solvers.joint.throughput import search_throughput
+from lrmp.solvers.joint.weighted_throughput import search_weighted_throughput
 
 LOGARITHM = 1e-14  # a few units in the last place: a return is a difference of logarithms
 
@@ -39,6 +40,8 @@ def solve_joint(
 
     if problem.objective == "throughput":
         settings, least = search_throughput(problem, write)
+    elif problem.objective == "weighted_throughput":
+        settings, least = search_weighted_throughput(problem, write)
     elif problem.objective in ("latency", "energy", "edp"):
         options = JointOptions.of(problem)
         if problem.objective == "edp":
@@ -49,7 +52,8 @@ def solve_joint(
             settings, least = found.settings, found.bound
     else:
         raise SolverError(
-            f"Expected objective latency, throughput, energy or edp, got {problem.objective}."
+            "Expected objective latency, throughput, energy, edp or weighted_throughput, got "
+            f"{problem.objective}."
         )
     value, copies = evaluate_joint(problem, settings)
     bound = math.inf  # where the enumeration was cut off early, least may bound nothing

@@ -118,7 +118,7 @@ class SumSearch:
         energy_weight: float,
     ) -> None:
         self._problem, self._log = problem, log
-        cost, self._scale = _whole_costs(options, cycle_weight, energy_weight)
+        cost, self._scale = whole_costs(options, cycle_weight, energy_weight)
         self._terms, kept, self._known = _worth_having(problem, options, cost)
         self._options, self._cost = options.only(kept), cost[kept]
         layer = self._options.layer
@@ -368,13 +368,21 @@ def _least_penalised(
     return min(best * (1 - CLOSE), float(bounds.min())), place
 
 
-def _whole_costs(
+def whole_costs(
     options: JointOptions, cycle_weight: float, energy_weight: float
 ) -> tuple[Floats, float]:
     """Weigh cycles and energy, in whole numbers that are exact or rounded down.
 
+    Args:
+        options: N options.
+        cycle_weight: Of a cycle.
+        energy_weight: Of a femtojoule.
+
     Returns:
         Costs, shape (N,), and what they are multiplied by.
+
+    Raises:
+        SolverError: If there are designs that cost nothing, or too little beside others.
     """
     cost = cycle_weight * options.cycles.astype(float)
     cost += energy_weight * options.energy_fj.astype(float)

@@ -18,7 +18,6 @@ from lrmp.solvers.replication.exact import solve_exact
 from lrmp.solvers.replication.problem import (
     ReplicationProblem,
     check_rates,
-    require_stationary,
     times,
 )
 
@@ -126,10 +125,8 @@ class ReplicationBatch(FrozenArrays):
         Raises:
             DesignError: If the settings are out of range or of the wrong shape.
             InfeasibleBudgetError: If in some problem one copy of every layer does not fit.
-            SolverError: If the layers take turns on the chip, so that they share no budget, or the
-                settings change the units that copies share.
+            SolverError: If the settings change the units that copies share.
         """
-        require_stationary(cost_model)
         costs = cost_model.copy_costs(settings)
         units = costs.units.reshape(-1, costs.units.shape[-1])
         if not cost_model.units_are_fixed and (units != units[:1]).any():
@@ -143,7 +140,8 @@ class ReplicationBatch(FrozenArrays):
             cycles_per_unit=costs.cycles_per_unit,
             fixed_cycles=costs.fixed_cycles,
             budget=budget,
-            objective=objective,
+            # Layers that take turns are not pipelined: see ``posed_objective``.
+            objective="latency" if cost_model.accelerator.is_time_multiplexed else objective,
             least_interval=cost_model.least_interval,
         )
 

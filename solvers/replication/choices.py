@@ -3,6 +3,7 @@
 from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -169,6 +170,20 @@ class Choices:
             return int(most.sum()), 0
         return int(most.sum()), int(np.maximum.reduceat(self.energy_fj, self.start[:-1]).sum())
 
+    @cached_property
+    def energy_steps(self) -> IntArray | None:
+        """``hull_steps`` of energy over tiles, block by block; None if there are no energies.
+
+        Those of a block are remembered: a search changes few layers from design to design.
+        """
+        if self.energy_fj is None:
+            return None
+        steps = [
+            a + _steps_of(self.tiles[a:b].tobytes(), self.energy_fj[a:b].tobytes())
+            for a, b in pairwise(self.start.tolist())
+        ]
+        return np.concatenate(steps, axis=1)
+
     def canonical_key(self, copies: IntArray) -> tuple[int, list[int]]:
         """Rank copies of equal objective value; the canonical ones have the least key.
 
@@ -266,3 +281,9 @@ def copy_table(units: tuple[int, ...]) -> CopyTable:
 def _share_steps(units: int) -> IntArray:
     copies = useful_copies(units)
     return hull_steps(copies, ceil_div(np.array(units), copies))
+
+
+@lru_cache(maxsize=4096)
+def _steps_of(weights: bytes, costs: bytes) -> IntArray:
+    arrays = (np.frombuffer(each, dtype=np.int64) for each in (weights, costs))
+    return read_only(hull_steps(*arrays))

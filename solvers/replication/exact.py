@@ -11,6 +11,7 @@ from lrmp.solvers.replication.choices import Choices
 from lrmp.solvers.replication.knapsack import Knapsack, solve_knapsack
 from lrmp.solvers.replication.problem import Replication, ReplicationProblem
 from lrmp.solvers.replication.product import least_product
+from lrmp.solvers.replication.weighted_throughput import most_rounds
 
 
 def solve_exact(problem: ReplicationProblem) -> Replication:
@@ -18,7 +19,7 @@ def solve_exact(problem: ReplicationProblem) -> Replication:
 
     Latency and energy are multiple-choice knapsacks; throughput is found by bisection, and its
     latency is a knapsack with a limit on every layer; the energy-delay product is found by a few
-    knapsacks of weighted sums.
+    knapsacks of weighted sums. For weighted throughput a knapsack chooses the networks' intervals.
 
     Of all optimal copies the canonical ones are returned: they hold the fewest tiles and then come
     first in lexicographic order, reading the layers kind by kind (``Choices.kinds``), kinds in the
@@ -40,6 +41,8 @@ def solve_exact(problem: ReplicationProblem) -> Replication:
         copies = _least_sum(Choices.of(problem), 0, 1)
     elif problem.objective == "edp":
         copies = _least_edp(Choices.of(problem))
+    elif problem.objective == "weighted_throughput":
+        copies = most_rounds(problem)
     else:
         interval = fewest_cycles(problem)
         if problem.objective == "throughput":
@@ -50,20 +53,25 @@ def solve_exact(problem: ReplicationProblem) -> Replication:
     return Replication.checked(
         problem,
         copies,
-        lower_bound=problem.objective_value(copies),
+        lower_bound=None,  # the methods prove it
         wall_time_s=time.perf_counter() - start,
     )
 
 
 def _least_sum(choices: Choices, cycle_weight: int, energy_weight: int) -> IntArray:
     """Minimise a weighted sum of cycles and energy."""
+    steps = None
+    if energy_weight == 0:
+        steps = choices.steps
+    elif cycle_weight == 0:
+        steps = choices.energy_steps
     knapsack = Knapsack(
         start=choices.start,
         block=choices.block,
         weights=choices.tiles,
         costs=choices.costs(cycle_weight, energy_weight),
         capacity=choices.problem.budget,
-        steps=choices.steps if energy_weight == 0 else None,
+        steps=steps,
     )
     return choices.replication(solve_knapsack(knapsack, choices.kinds))
 

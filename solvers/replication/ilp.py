@@ -13,6 +13,7 @@ from lrmp.solvers.replication.choices import Choices
 from lrmp.solvers.replication.exact import solve_exact
 from lrmp.solvers.replication.problem import EXACT_LIMIT, Replication, ReplicationProblem
 from lrmp.solvers.replication.product import least_product
+from lrmp.solvers.replication.weighted_throughput import IntervalChoices
 
 DETERMINISTIC_LIMIT = 300.0  # CP-SAT's deterministic seconds: uniform ResNet-101s take below 1
 
@@ -30,6 +31,7 @@ def solve_ilp(
     each layer's cycles, itself no less than ``least_interval`` (throughput), or first z and then
     the sum. Limits on copies and cycles remove variables, tied layers share them. The energy-delay
     product is no linear objective: it is minimised by a few weighted sums, see ``least_product``.
+    For weighted throughput every network takes one interval, see ``IntervalChoices``.
     Only copy counts that change ``ceil(U/k)``, and that cost less than all smaller ones, get a
     variable.
 
@@ -61,6 +63,8 @@ def solve_ilp(
     elif problem.objective in ("latency", "energy"):
         weights = (1, 0) if problem.objective == "latency" else (0, 1)
         copies, bound = _least_sum(Choices.of(problem), *weights, deterministic_limit)
+    elif problem.objective == "weighted_throughput":
+        copies, bound = _most_rounds(problem, deterministic_limit)
     else:
         copies, bound = _fewest_cycles(problem, deterministic_limit)
         interval = problem.interval(copies)
@@ -239,6 +243,22 @@ def _fewest_cycles(problem: ReplicationProblem, deterministic_limit: float) -> t
     for option, blocks in zip(picked, groups, strict=True):
         chosen[blocks] = option
     return choices.replication(chosen), best.bound
+
+
+def _most_rounds(problem: ReplicationProblem, deterministic_limit: float) -> tuple[IntArray, int]:
+    """Minimise the mean interval: one interval per network."""
+    choices = IntervalChoices.of(problem)
+    sizes = np.diff(choices.start)
+    best = _minimise(
+        sizes=sizes.tolist(),
+        members=[1] * len(sizes),
+        costs=choices.missed.tolist(),
+        tiles=choices.tiles.tolist(),
+        budget=problem.budget,
+        deterministic_limit=deterministic_limit,
+    )
+    chosen = np.flatnonzero(np.array(best.values) == 1)
+    return choices.copies(chosen), choices.least_cost(best.bound)
 
 
 def _least_edp(problem: ReplicationProblem, deterministic_limit: float) -> tuple[IntArray, int]:

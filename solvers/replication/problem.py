@@ -1,5 +1,6 @@
 """The replication problem and its answer."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -11,12 +12,16 @@ from numpy.typing import ArrayLike
 
 from lrmp.errors import InfeasibleBudgetError, SolverError
 from lrmp.hardware.cost.cost_model import CostModel
+from lrmp.hardware.cost.cost_report import mean_interval
 from lrmp.hardware.cost.mapping import ceil_div
 from lrmp.hardware.frozen_arrays import FrozenArrays, IntArray, read_only
 from lrmp.hardware.integers import as_integers
+from lrmp.hardware.networks.shared_network import layers_of
 from lrmp.hardware.short_repr import short_range, short_repr
 
-ReplicationObjective = Literal["latency", "throughput", "throughput_then_latency", "energy", "edp"]
+ReplicationObjective = Literal[
+    "latency", "throughput", "throughput_then_latency", "energy", "edp", "weighted_throughput"
+]
 EXACT_LIMIT = 2**62  # sums below it, and their differences, are exact in 64 bits
 
 
@@ -38,21 +43,47 @@ def useful_copies(units: int) -> IntArray:
     return read_only(np.unique(ceil_div(total, shares)))
 
 
-def require_stationary(cost_model: CostModel) -> None:
-    """Refuse a chip on which the layers share no budget.
+@lru_cache(maxsize=4096)
+def _useful_counts(units: int) -> tuple[int, ...]:
+    return tuple(useful_copies(units).tolist())
+
+
+def posed_objective(cost_model: CostModel, objective: ReplicationObjective) -> ReplicationObjective:
+    """Say what is minimised on a chip.
 
     Args:
         cost_model: Network and accelerator.
+        objective: What is asked for.
+
+    Returns:
+        The same, but the latency for an interval on a time-multiplexed chip, where nothing is
+        pipelined: the interval is the latency.
+    """
+    timed = objective in ("throughput", "throughput_then_latency")
+    return "latency" if timed and cost_model.accelerator.is_time_multiplexed else objective
+
+
+def networks_of(cost_model: CostModel, objective: ReplicationObjective) -> tuple[int, ...] | None:
+    """Say which layers belong together, where the objective tells networks apart.
+
+    Args:
+        cost_model: Of one or several networks.
+        objective: What is minimised.
+
+    Returns:
+        How many layers every network has; None where it plays no part.
 
     Raises:
-        SolverError: If the layers take turns on the chip.
+        SolverError: If networks take turns on the tiles, so that none has an interval of its own.
     """
-    if cost_model.latency.rounds is not None:
+    if objective != "weighted_throughput":
+        return None
+    if cost_model.accelerator.is_time_multiplexed:
         raise SolverError(
-            "Expected a chip whose weights are stationary, got the time-multiplexed "
-            f"{cost_model.accelerator.name!r}, where no layer's copies are at another's "
-            "expense. Give every layer as many copies as fit."
+            "Expected a chip whose weights are stationary for weighted throughput, got the "
+            f"time-multiplexed {cost_model.accelerator.name!r}. Take throughput for rounds."
         )
+    return cost_model.network.sizes
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,11 +98,13 @@ class ReplicationProblem(FrozenArrays):
       of them, but no less than ``least_interval``;
     - ``"throughput_then_latency"``: the interval and, among equals, the sum;
     - ``"energy"``: the sum of the layers' energies, in femtojoules;
-    - ``"edp"``: the energy-delay product, sum of energies times sum of cycles.
+    - ``"edp"``: the energy-delay product, sum of energies times sum of cycles;
+    - ``"weighted_throughput"``: of networks that run at intervals of their own, each that of its
+      slowest layer, the ``mean_interval``.
 
     Attributes:
         tiles: Tiles of one copy, shape (L,), each at least 1; 0 for a layer computed off the
-            crossbars, which has 1 unit and 1 copy.
+            crossbars or on tiles that layers take turns on, which has 1 unit and 1 copy.
         units: Units of work that the copies share, such as output positions, shape (L,), each at
             least 1.
         cycles_per_unit: Shape (L,), each at least 1.
@@ -89,6 +122,8 @@ class ReplicationProblem(FrozenArrays):
         tied: Layers of the same number have the same copies, shape (L,); None if none are tied.
         least_interval: Cycles that the interval has whatever the copies, at least 0: those of a
             unit on which layers take turns, such as the digital one.
+        networks: How many layers every network has, network after network; None for one network.
+            Weighted throughput tells networks apart, and knows no limits and no shared unit.
 
     Raises:
         SolverError: If the arrays differ in shape, hold values out of range, sums overflow 64
@@ -107,6 +142,7 @@ class ReplicationProblem(FrozenArrays):
     max_layer_cycles: int | None = None
     tied: IntArray | None = None
     least_interval: int = 0
+    networks: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.objective not in get_args(ReplicationObjective):
@@ -135,6 +171,7 @@ class ReplicationProblem(FrozenArrays):
             raise SolverError(f"Expected least_interval of at least 0, got {self.least_interval}.")
         if self.max_layer_cycles is not None:
             self._check_floor()
+        self._check_networks()
         self._check_energy()
         self._check_exactness()
         self._check_feasible()
@@ -156,6 +193,9 @@ class ReplicationProblem(FrozenArrays):
     ) -> Self:
         """Pose the problem that remains once the settings are chosen.
 
+        On a time-multiplexed chip nothing remains: every layer has one copy (`CopyCosts`), and what
+        is minimised is that of ``posed_objective``.
+
         Args:
             cost_model: Network and accelerator.
             settings: Places of the layers' values, shape (L, K).
@@ -169,9 +209,8 @@ class ReplicationProblem(FrozenArrays):
             DesignError: If the settings are out of range or of the wrong shape.
             InfeasibleBudgetError: If one copy of every layer does not fit.
             PresetError: If the objective needs energies that the accelerator does not give.
-            SolverError: If the layers take turns on the chip, so that they share no budget.
         """
-        require_stationary(cost_model)
+        objective = posed_objective(cost_model, objective)
         costs = cost_model.copy_costs(settings)
         energy_fj = None
         if objective in ("energy", "edp") and costs.units.ndim == 1:
@@ -183,6 +222,7 @@ class ReplicationProblem(FrozenArrays):
             objective=objective,
             energy_fj=energy_fj,
             least_interval=cost_model.least_interval,
+            networks=networks_of(cost_model, objective),
         )
 
     @classmethod
@@ -216,6 +256,7 @@ class ReplicationProblem(FrozenArrays):
         energies = [
             times(rate, layer) for problem, rate in rated for layer in problem.energy_fj or ()
         ]
+        weighted = problems[0].objective == "weighted_throughput"
         most_copies = tied = None
         if any(problem.most_copies is not None for problem in problems):
             most_copies = np.concatenate(
@@ -243,7 +284,13 @@ class ReplicationProblem(FrozenArrays):
             most_copies=most_copies,
             tied=tied,
             least_interval=sum(rate * problem.least_interval for problem, rate in rated),
+            networks=tuple(map(len, problems)) if weighted else None,
         )
+
+    @cached_property
+    def parts(self) -> tuple[slice, ...]:
+        """The layers of every network."""
+        return layers_of(self.networks or (len(self),))
 
     @cached_property
     def blocks(self) -> tuple[tuple[int, ...], ...]:
@@ -307,7 +354,7 @@ class ReplicationProblem(FrozenArrays):
         if self.energy_fj is None:
             raise SolverError("Expected energy_fj in the problem, got None. Pose it with energies.")
         return sum(
-            int(energies[np.searchsorted(useful_copies(units), count, side="right") - 1])
+            int(energies[bisect_right(_useful_counts(units), count) - 1])
             for energies, units, count in zip(
                 self.energy_fj, self.units.tolist(), copies.tolist(), strict=True
             )
@@ -334,13 +381,17 @@ class ReplicationProblem(FrozenArrays):
             copies: Shape (L,), each at least 1.
 
         Returns:
-            Cycles, femtojoules or, for edp, their product. For throughput_then_latency the two
+            Cycles, femtojoules or, for edp, their product; for weighted throughput billionths of a
+            cycle. For throughput_then_latency the two
             in one number, ``interval * (latency with one copy each + 1) + latency``.
         """
         if self.objective == "energy":
             return self.energy_of(copies)
         if self.objective == "throughput":
             return self.interval(copies)
+        if self.objective == "weighted_throughput":
+            cycles = self.layer_cycles(copies)
+            return mean_interval([int(cycles[own].max()) for own in self.parts])
         latency = int(self.layer_cycles(copies).sum())
         if self.objective == "latency":
             return latency
@@ -422,6 +473,26 @@ class ReplicationProblem(FrozenArrays):
             raise SolverError(
                 f"Expected no max_layer_cycles beside objective {self.objective}, got "
                 f"{self.max_layer_cycles}. The objective minimises them itself."
+            )
+
+    def _check_networks(self) -> None:
+        sizes = self.networks
+        if sizes is not None:
+            sizes = tuple(_integer("networks", size) for size in sizes)
+            object.__setattr__(self, "networks", sizes)
+            if sum(sizes) != len(self) or min(sizes, default=0) < 1:
+                raise SolverError(
+                    f"Expected networks to share out {len(self)} layers, at least 1 for each, got "
+                    f"{sizes}."
+                )
+        if self.objective != "weighted_throughput":
+            return
+        limits = self.most_copies, self.tied, self.max_layer_cycles
+        if self.least_interval or any(limit is not None for limit in limits):
+            raise SolverError(
+                "Expected weighted throughput without limits on copies or cycles and without "
+                "layers that take turns on the digital unit, got some. Networks run at intervals "
+                "of their own: take throughput for rounds in step."
             )
 
     def _check_energy(self) -> None:
@@ -583,14 +654,18 @@ class Replication(FrozenArrays):
 
     @classmethod
     def checked(
-        cls, problem: ReplicationProblem, copies: IntArray, lower_bound: int, wall_time_s: float
+        cls,
+        problem: ReplicationProblem,
+        copies: IntArray,
+        lower_bound: int | None,
+        wall_time_s: float,
     ) -> Self:
         """Build an answer and verify it against the problem, whatever solver it came from.
 
         Args:
             problem: The problem that was solved.
             copies: Shape (L,).
-            lower_bound: The solver's bound on the objective value.
+            lower_bound: The solver's bound on the objective value; None if it is met.
             wall_time_s: Seconds the solver took.
 
         Returns:
@@ -606,6 +681,8 @@ class Replication(FrozenArrays):
                 f"returned {copies}."
             )
         value = problem.objective_value(copies)
+        if lower_bound is None:
+            lower_bound = value
         used = problem.tiles_of(copies.tolist())
         if used > problem.budget or lower_bound > value:
             raise SolverError(

@@ -201,5 +201,9 @@ def _directions(a: int, b: int, largest: tuple[int, int]) -> list[tuple[int, int
     divisor = math.gcd(a, b)
     a, b = a // divisor, b // divisor
     shift = max(0, (a * largest[0] + b * largest[1]).bit_length() - ROUNDED_BITS)
-    rounded = (a >> shift, b >> shift)
-    return [(a, b)] if not shift or min(rounded) == 0 else [rounded, (a, b)]
+    if not shift or min(a, b) == 0:
+        return [(a, b)]
+    short = max(1, min(a, b) >> shift)
+    # The long part follows from the short one, whose few bits would else turn the direction.
+    long = (2 * max(a, b) * short // min(a, b) + 1) // 2
+    return [(long, short) if a > b else (short, long), (a, b)]

@@ -17,6 +17,7 @@ from lrmp.envs.registration import register_envs
 from lrmp.envs.scoring.outcome import Outcome, evaluate
 from lrmp.envs.task.custom_task import find_task, make_task, read_task
 from lrmp.envs.task.optimum import Optimum, stored_optimum
+from lrmp.envs.task.suites import suites
 from lrmp.envs.task.task import Task, list_tasks, load_task
 from lrmp.hardware import (
     Accelerator,
@@ -62,6 +63,7 @@ __all__ = [
     "register_envs",
     "solvers",
     "stored_optimum",
+    "suites",
 ]
 
 #: Subpackages that are imported when they are first asked for; some need torch.

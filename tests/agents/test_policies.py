@@ -30,7 +30,7 @@ def test_policies_of_every_kind_are_loaded(policy, tmp_path):
     action = policy.act(observation)
     assert np.array_equal(loaded.act(observation), action)
     assert action.shape == (2,)
-    assert ((action >= 0) & (action <= 1)).all()
+    assert ((action >= -1) & (action <= 1)).all()
 
 
 def test_other_tensors_are_refused_with_the_known_kinds(tmp_path):
@@ -64,7 +64,7 @@ def test_greedy_action_is_the_likeliest_value(sizes):
         for start, place in zip(np.cumsum([0, *sizes[:-1]]), best, strict=True):
             policy.actor[-1].bias[start + place] = 9
     action = policy.act(np.zeros(4, np.float32))
-    assert np.floor(np.array(sizes) * action).tolist() == best
+    assert np.floor(np.array(sizes) * (action + 1) / 2).tolist() == best
 
 
 def test_heads_have_as_many_values_as_the_knobs(tmp_path):

@@ -11,7 +11,7 @@ LAYERS = 21  # of ResNet-18: steps per episode
 
 def lrmp_run():
     env = gym.make("LRMP-ResNet18-v0")
-    actions = np.random.default_rng(0).random((LAYERS, 2), dtype=np.float32)
+    actions = np.random.default_rng(0).uniform(-1, 1, (LAYERS, 2)).astype(np.float32)
     return env, list(actions)
 
 
@@ -88,3 +88,15 @@ def test_making_an_environment(benchmark, form):
     env_id = environment_id("LRMP-ResNet101-Predicted-v0", form)
     env = benchmark(gym.make, env_id)
     assert env.spec.id == env_id
+
+
+@pytest.mark.parametrize("mode", ["sync", "vector_entry_point"])
+@pytest.mark.parametrize("env_id", ["LRMP-Procedural-v0", "LRMP-Procedural-OneShot-v0"])
+@pytest.mark.parametrize("instances", [None, 128])
+def test_steps_of_drawn_tasks_side_by_side(benchmark, env_id, instances, mode):
+    benchmark.group = f"a step of 64 episodes, {env_id}, {instances or 'all'} instances"
+    envs = gym.make_vec(env_id, 64, mode, instances=instances)
+    envs.reset(seed=0)
+    actions = envs.action_space.sample()
+    benchmark.pedantic(envs.step, (actions,), rounds=40, warmup_rounds=20)
+    envs.close()

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lrmp.baselines.experiments.optimum import joint_problem
 from lrmp.envs import load_task
+from lrmp.envs.scoring.table_optimum import joint_problem
 from lrmp.solvers.joint.solve import solve_joint
 
 sys.path.append(str(Path(__file__).parents[1] / "solvers" / "joint"))

@@ -1,12 +1,16 @@
-"""A quantised forward pass beside the float one: at most 1.5 times as long."""
+"""A quantised forward pass beside the float one, and designs in batches beside one by one."""
 
 import numpy as np
 import pytest
 import torch
 
+from lrmp.accuracy.lab.evaluator import NetworkEvaluator
+from lrmp.accuracy.lab.examples import Examples
 from lrmp.accuracy.lab.models import load_model
-from lrmp.accuracy.lab.quantization import QuantizedNetwork
+from lrmp.accuracy.lab.quantization import QuantizedNetwork, integer_product
+from lrmp.accuracy.lab.subject import Subject
 from lrmp.hardware.space.design import Design
+from lrmp.hardware.space.precision import PRECISION
 
 #: Batches as the evaluator makes them.
 INPUTS = {
@@ -38,3 +42,41 @@ def test_forward_pass(benchmark, name, form):
     with torch.inference_mode():
         scores = benchmark.pedantic(model, (images,), rounds=15, warmup_rounds=2)
     assert scores.shape[0] == count
+
+
+@pytest.fixture(scope="module")
+def evaluator():
+    """ResNet-18 with weights as they are drawn, so that no data are needed."""
+    images = np.random.default_rng(0).normal(0, 1, (16, 3, 224, 224)).astype(np.float32)
+    model = load_model("resnet18")
+    return NetworkEvaluator(Subject("drawn", model, Examples(images[:8]), Examples(images[8:])))
+
+
+def neighbours(count, layers=21):
+    """Draw designs as optimisers pick them: each is 5 bits but for a few layers."""
+    rng, designs = np.random.default_rng(0), []
+    for _ in range(count):
+        settings = np.full((layers, 2), 3)
+        settings[rng.integers(0, layers, 3)] = rng.integers(1, 6, (3, 2))
+        designs.append(Design(PRECISION, settings, np.ones(layers, np.int64)))
+    return designs
+
+
+@pytest.mark.parametrize("form", ["one by one in float", "in a batch with integers"])
+def test_designs(benchmark, form, evaluator, monkeypatch):
+    benchmark.group = "8 designs of ResNet-18 on 8 images"
+    designs = neighbours(8)
+    evaluator.evaluate(designs[0], "search")  # loads and calibrates
+    if form == "one by one in float":
+        monkeypatch.setattr(integer_product, "kernels_are_exact", lambda: False)
+
+        def run():
+            return [evaluator.evaluate(design, "search") for design in designs]
+
+    else:
+
+        def run():
+            return evaluator.evaluate_all(designs, "search")
+
+    results = benchmark.pedantic(run, rounds=3, warmup_rounds=1)
+    assert [result.images for result in results] == [8] * 8

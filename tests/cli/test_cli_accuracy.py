@@ -2,14 +2,24 @@
 
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import save_file
 from sklearn.datasets import load_digits
 
-from lrmp.accuracy.model.sensitivity_table import SensitivityTable, load_table
+from lrmp.accuracy.lab.models import load_model
+from lrmp.accuracy.lab.protocol import load_protocol
+from lrmp.accuracy.model.sensitivity_table import (
+    SensitivityTable,
+    load_measured,
+    load_table,
+    measured_terms,
+)
 from lrmp.cli import main
+from lrmp.cli.accuracy import _with_images
 
 
 def test_check_shows_table_and_network_side_by_side(data, capsys):
@@ -30,7 +40,10 @@ def test_check_prints_json(data, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["design"] == {"weight_bits": [8] * 3, "activation_bits": [8] * 3}
     assert found["table"] == "table"
-    assert found["table_drop"] == pytest.approx(0, abs=0.01)
+    table = load_table("mlp")
+    spent = sum(terms[:, -1].sum() for terms in table.terms.values())
+    assert found["table_drop"] == pytest.approx(float(table.drop_map(spent)))
+    assert 0 < found["table_drop"] < 0.1
     assert found["network_test"]["images"] == 5000
     assert abs(found["network_test"]["drop"]) < 0.2
     low, high = found["network_test"]["interval"]
@@ -80,12 +93,50 @@ def test_measure_turns_the_knobs_that_it_is_told(data, capsys, tmp_path):
     assert main(words) == 0
     table = SensitivityTable.from_text((tmp_path / "mlp.json").read_text("utf-8"))
     assert list(table.terms) == [("activation_bits",)]
-    shipped = load_table("mlp").terms["activation_bits",]
-    np.testing.assert_allclose(table.terms["activation_bits",], shipped, rtol=0.02, atol=1e-9)
+    log = (tmp_path / "mlp.measured.jsonl").read_text("utf-8").splitlines()
+    measured, shipped = (
+        measured_terms(lines, table.space, table.layers)["activation_bits",]
+        for lines in (map(json.loads, log), load_measured("mlp"))
+    )
+    np.testing.assert_allclose(measured, shipped, rtol=0.02, atol=1e-9)
     assert "--knobs activation_bits" in table.provenance["command"]
     with pytest.raises(SystemExit):
         main([*words[:-4], "adc_bits"])
     assert "invalid choice: 'adc_bits'" in capsys.readouterr().err
+
+
+SMALL = "--random 12 --near 2 --annealed 0 --learnt 0 --rounds 1 --judged-near 2 --judged-random 4"
+
+
+def test_refine_writes_tables_and_what_they_were_made_of(data, capsys, tmp_path):
+    words = ["accuracy", "refine", "--network", "mlp", "lenet", *SMALL.split()]
+    assert main([*words, "--data", str(data), "--out", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert text.count("round 0: ") == text.count("wrote ") == 2
+    for name in ("mlp", "lenet"):
+        table = SensitivityTable.from_text((tmp_path / f"{name}.json").read_text("utf-8"))
+        assert table.network == name
+        assert table.provenance["command"] == f"lrmp accuracy refine --network {name} {SMALL}"
+        assert [each["number"] for each in table.provenance["rounds"]] == [0]
+        lines = (tmp_path / f"{name}.measured.jsonl").read_text("utf-8").splitlines()
+        assert sum('"split":"test"' in line for line in lines) > 4
+    assert main([*words, "--data", str(data), "--out", str(tmp_path)]) == 0  # all is there
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--network", "vgg16"], "invalid choice: 'vgg16' (choose from"),
+        (["--network", "mlp", "--near", "-1"], "Expected near of at least 0, got -1."),
+    ],
+)
+def test_refine_refuses_bad_input(words, message, capsys, tmp_path):
+    try:
+        code = main(["accuracy", "refine", *words, "--out", str(tmp_path)])
+    except SystemExit as error:
+        code = error.code
+    assert code == 2
+    assert message in capsys.readouterr().err
 
 
 def test_report_writes_page_and_picture(capsys, tmp_path):
@@ -165,3 +216,91 @@ def test_measure_refuses_a_folder_without_all_classes(digit_folder, capsys, tmp_
     words = ["--network", "mlp", "--images", str(digit_folder), "--out", str(tmp_path)]
     assert main(["accuracy", "measure", *words]) == 2
     assert "Expected a folder for each of 10 classes in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("network", "images", "calibration", "search"),
+    [
+        ("resnet18", "imagenet-val900", (0, 128), (128, 900)),
+        ("mobilenet_v2", "imagenet-sample1000", (0, 128), (128, 578)),
+        ("mlp", "mnist-train", (0, 1000), (1000, 6000)),
+        ("resnet20", "cifar10-train", (0, 512), (512, 1012)),
+    ],
+)
+def test_images_of_one_set_calibrate_or_are_searched_on_never_both(
+    network, images, calibration, search
+):
+    protocol = _with_images(load_protocol(network), images)
+    for split, places in ((protocol.calibration, calibration), (protocol.search, search)):
+        assert (split.source, split.start, split.stop) == (images, *places)
+    assert not set(protocol.calibration.indices()) & set(protocol.search.indices())
+    assert protocol.sensitivity_images <= len(protocol.search)
+
+
+@pytest.mark.parametrize(
+    ("network", "images", "message"),
+    [
+        ("mlp", "cifar10-lossless-train", "Expected images of 28 x 28 with 1 channel for mlp, got"),
+        ("resnet20", "mnist-train", "of 32 x 32 with 3 channels for resnet20, got 28 x 28 with 1"),
+        ("mlp", "mnist", "image set to be one of mnist-test, mnist-train, cifar10-lossless-test"),
+    ],
+)
+def test_measure_refuses_images_of_another_kind(network, images, message, data, capsys, tmp_path):
+    words = ["--network", network, "--images", images, "--data", str(data), "--out", str(tmp_path)]
+    assert main(["accuracy", "measure", *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_measure_refuses_weights_of_another_network(capsys, tmp_path):
+    path = tmp_path / "resnet32.safetensors"
+    save_file(load_model("resnet32").state_dict(), path)
+    words = ["--network", "resnet20", "--weights", str(path), "--out", str(tmp_path / "out")]
+    assert main(["accuracy", "measure", *words]) == 2
+    error = capsys.readouterr().err
+    assert f"Expected {path} to hold exactly the tensors of CifarResNet, got 0 missing" in error
+    assert "Give weights of that network." in error
+
+
+OWN = """
+import numpy as np
+import torch
+from torch import nn
+
+from lrmp.accuracy.lab.examples import Examples
+from lrmp.accuracy.lab.subject import Subject
+
+
+def small():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 3))
+    inputs = np.random.default_rng(0).normal(0, 1, (88, 6)).astype(np.float32)
+    return Subject("own", module, Examples(inputs[:8]), Examples(inputs[8:]))
+"""
+
+
+def test_measure_takes_a_network_of_the_users(tmp_path, monkeypatch, capsys):
+    (tmp_path / "lrmp_test_own.py").write_text(OWN, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    command = ["accuracy", "measure", "--subject", "lrmp_test_own:small", "--designs", "24"]
+    assert main([*command, "--out", "out"]) == 0
+    table = SensitivityTable.from_text((tmp_path / "out" / "own.json").read_text("utf-8"))
+    assert (table.network, table.layers) == ("own", ("0", "2"))
+    assert "--subject lrmp_test_own:small --designs 24" in table.provenance["command"]
+    assert (tmp_path / "out" / "own.log.jsonl").is_file()
+    sys.modules.pop("lrmp_test_own")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--weights", "w"], "Expected --weights, --images and --extend beside --network"),
+        (["--extend"], "Expected --weights, --images and --extend beside --network"),
+        ([], "Expected 'package.module:function', which makes a Subject, got 'no_such:module'"),
+    ],
+)
+def test_measure_refuses_bad_subjects(words, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    command = ["accuracy", "measure", "--subject", "no_such:module", "--out", str(tmp_path)]
+    assert main([*command, *words]) == 2
+    assert message in capsys.readouterr().err

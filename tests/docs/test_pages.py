@@ -1,12 +1,16 @@
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import gymnasium as gym
 import pytest
 
 import lrmp.envs
+from lrmp.accuracy import TableAccuracy
+from lrmp.accuracy.model.table_verdict import TableVerdict
+from lrmp.envs import load_task, make_task, stored_optimum
 
 SCRIPTS = Path(__file__).parents[2] / "docs" / "_scripts"
 
@@ -44,22 +48,56 @@ def test_every_multi_agent_id_is_in_its_table(sources):
     import pettingzoo
 
     ids = [env_id for env_id in pettingzoo.parallel_registry if env_id.startswith("LRMP/")]
-    page = (sources / "docs" / "environments" / "MultiAgentEnv.md").read_text("utf-8")
+    pages = ("MultiAgentEnv.md", "NetworkAgentsEnv.md")
+    folder = sources / "docs" / "environments"
+    page = "".join((folder / name).read_text("utf-8") for name in pages)
     assert ids
     assert [env_id for env_id in ids if f"\n| `{env_id}` | " not in page] == []
 
 
 def test_environment_page_has_spaces_task_and_docstring(sources):
     page = (sources / "docs" / "environments" / "OneShotEnv.md").read_text("utf-8")
+    misses = load_task("LRMP-LeNet-v0").accuracy_misses
+    optimum = stored_optimum("LRMP-LeNet-v0")
     assert (
-        "| `LRMP-LeNet-OneShot-v0` | lenet | 4 | 104 | latency | table | 2.4050 "
-        "| `Box(0.0, 1.0, (12,), float32)` | `Box(0.0, 1.0, (8,), float32)` |"
+        "| `LRMP-LeNet-OneShot-v0` | lenet | 4 | 104 | latency | table "
+        f"| {'no: ' if misses else 'yes'}{'; '.join(misses)} "
+        f"| {optimum.value:.4f} | {optimum.constant.value:.4f} "
+        "| `Box(0.0, 1.0, (12,), float32)` | `Box(-1.0, 1.0, (8,), float32)` |"
     ) in page
     headings = [line.strip() for line in lrmp.envs.OneShotEnv.__doc__.splitlines() if "## " in line]
     assert len(headings) > 8
     assert [heading for heading in headings if heading not in page] == []
     assert "```pycon\n>>> import gymnasium" in page
     assert "[`LayerwiseEnv`](LayerwiseEnv.md)" in page
+
+
+def test_tables_that_do_not_hold_say_so_on_the_pages(scripts, monkeypatch):
+    import derived_tables
+    import environment_pages
+
+    table = {name: [[0.0] * 7] * 4 for name in ("weight_bits", "activation_bits")}
+    said, readme = {}, {}
+    for misses in ((), ("divergence off", "test drop off")):
+        verdict = TableVerdict(misses)
+        accuracy = TableAccuracy(table, "by hand", is_estimate=False, verdict=verdict)
+        task = replace(make_task("lenet", accuracy=accuracy), id="LRMP-LeNet-v0")
+        cells = dict(
+            zip(
+                environment_pages.HEAD[1:],
+                environment_pages._describe(task, lrmp.envs.OneShotEnv),
+                strict=False,
+            )
+        )
+        assert cells["accuracy"] == "table"
+        said[misses] = cells["holds"]
+        monkeypatch.setattr(derived_tables, "list_tasks", lambda *_, family: ["LRMP-LeNet-v0"])
+        monkeypatch.setattr(derived_tables, "load_task", lambda task_id, task=task: task)
+        readme[misses] = list(derived_tables._tasks())[-1]
+    assert list(said.values()) == ["yes", "no: divergence off; test drop off"]
+    held, missed = readme.values()
+    assert held.endswith("| table measured on the quantised network |")
+    assert missed.endswith("network, not found to hold on optimised designs |")
 
 
 def test_navigation_has_every_page_once(sources):
@@ -92,8 +130,11 @@ def test_tables_are_those_that_the_code_gives(scripts):
     stale = [name for name, text in texts.items() if derived(name, text) != text]
     assert stale == [], "Run python docs/_scripts/derived_tables.py"
     for name, text in texts.items():
-        with pytest.raises(ValueError, match=f"Expected <!-- table --> .* once in {name}"):
-            derived(name, text.replace("<!-- table -->", ""))
+        count = len(TABLES[name])
+        times = "once" if count == 1 else f"{count} times"
+        for marker in ("<!-- table -->", "<!-- end of table -->"):
+            with pytest.raises(ValueError, match=f"Expected <!-- table --> .* {times} in {name}"):
+                derived(name, text.replace(marker, "", 1))
 
 
 def test_links_lead_to_pages(scripts, tmp_path):

@@ -9,7 +9,10 @@ import pytest
 
 from lrmp.cli import main
 
-TUTORIALS = Path(__file__).parents[2] / "docs" / "tutorials"
+DOCS = Path(__file__).parents[2] / "docs"
+TUTORIALS = DOCS / "tutorials"
+#: Sections of other pages whose code is run, too.
+SECTIONS = {"accuracy.md": "A network of your own", "families/adc.md": "What it saves"}
 #: What a tutorial needs beside the package itself.
 EXTRAS = {"first-design.md": ("torch", "tensorboard", "tyro"), "study.md": ("matplotlib",)}
 
@@ -28,14 +31,9 @@ def run(language, code, names):
     return printed.getvalue()
 
 
-@pytest.mark.parametrize("page", sorted(path.name for path in TUTORIALS.glob("*.md")))
-def test_tutorial_prints_what_it_says(page, tmp_path, monkeypatch):
-    for module in EXTRAS.get(page, ()):
-        pytest.importorskip(module)
-    monkeypatch.chdir(tmp_path)
-    blocks = re.findall(
-        r"^```(\w+)\n(.*?)^```$", (TUTORIALS / page).read_text("utf-8"), re.M | re.S
-    )
+def check(text):
+    """Run the blocks of a text, and compare what they print with what it says."""
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```$", text, re.M | re.S)
     assert {"python", "text"} <= {language for language, _ in blocks}
     names, printed = {}, ""
     for language, block in blocks:
@@ -44,3 +42,20 @@ def test_tutorial_prints_what_it_says(page, tmp_path, monkeypatch):
             assert matches, f"expected\n{block}\ngot\n{printed}"
         else:
             printed = run(language, block, names)
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in TUTORIALS.glob("*.md")))
+def test_tutorial_prints_what_it_says(page, tmp_path, monkeypatch):
+    for module in EXTRAS.get(page, ()):
+        pytest.importorskip(module)
+    monkeypatch.chdir(tmp_path)
+    check((TUTORIALS / page).read_text("utf-8"))
+
+
+@pytest.mark.parametrize("page", SECTIONS)
+def test_section_prints_what_it_says(page, tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    text = (DOCS / page).read_text("utf-8")
+    section = text.partition(f"\n## {SECTIONS[page]}\n")[2].partition("\n## ")[0]
+    check(section)

@@ -131,3 +131,13 @@ def test_copies_are_equal_and_read_only(make, copied):
     twin = copied(make())
     assert twin == make()
     assert [name for name, array in arrays(twin).items() if array.flags.writeable] == []
+
+
+def test_values_that_were_checked_make_the_same_design():
+    design = make_design()
+    parts = {"settings": design.settings.copy(), "replication": design.replication.copy()}
+    trusted = Design.trusted(space=design.space, **parts)
+    assert trusted == design
+    assert hash(trusted) == hash(design)
+    assert not any(array.flags.writeable for array in arrays(trusted).values())
+    assert pickle.loads(pickle.dumps(trusted)) == design

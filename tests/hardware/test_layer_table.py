@@ -89,7 +89,8 @@ def test_rows_of_a_network():
     assert row["weights"] == layer.rows * layer.columns
     assert set(row) >= {"kind", "rows", "columns", "positions", "groups", "vector_ops"}
     document = json.loads(json.dumps(NETWORK.to_json()))
-    assert Network(document["name"], tuple(Layer(**d) for d in document["layers"])) == NETWORK
+    layers = tuple(Layer(**d) for d in document["layers"])
+    assert Network(document["name"], layers, document["edges"]) == NETWORK
 
 
 def test_rows_of_a_design():

@@ -73,6 +73,18 @@ def test_postscript_is_not_run(tmp_path):
         read_image((path, 8, 8))
 
 
+def test_sheets_of_too_many_pixels(tmp_path):
+    pytest.importorskip("PIL")
+    from lrmp.accuracy.lab.images.sheets import read_sheets
+
+    # 16384 x 16384, the most that WebP can say, for which Pillow would make room at once.
+    data = struct.pack("<4sI4s4sIBI", b"RIFF", 20, b"WEBP", b"VP8L", 8, 0x2F, 2**28 - 1) + bytes(3)
+    arrays = {"webp": np.frombuffer(data, np.uint8), "label": np.zeros(10_000, np.uint8)}
+    np.savez(tmp_path / "x.npz", offset=np.arange(11) * len(data), **arrays)
+    with pytest.raises(AccuracyDataError, match=r"of 1280 x 800, got 16384 x 16384\. Fetch it"):
+        read_sheets([tmp_path / "x.npz"], np.array([0]))
+
+
 @pytest.mark.parametrize(
     ("shape", "message"),
     [

@@ -12,6 +12,7 @@ import pytest
 
 from lrmp.accuracy.lab.images.archive import read_jpeg_archive, read_pixel_archive
 from lrmp.accuracy.lab.images.idx import read_idx
+from lrmp.accuracy.lab.images.sheets import read_sheets
 from lrmp.accuracy.lab.measurement_log import MeasurementLog
 from lrmp.baselines.running.run_directory import RunDirectory
 from lrmp.baselines.searchers.search import _Journal
@@ -81,6 +82,17 @@ def jpegs():
         jpeg=np.frombuffer(b"".join(files), np.uint8),
         offset=np.cumsum([0, *map(len, files)]),
         label=np.array([0, 1]),
+    )
+
+
+def sheets():
+    image = pytest.importorskip("PIL.Image")
+    stream = io.BytesIO()
+    image.new("RGB", (1280, 800), (1, 2, 3)).save(stream, "WEBP", lossless=True)
+    return archive(
+        webp=np.frombuffer(stream.getvalue() * 10, np.uint8),
+        offset=np.arange(11) * len(stream.getvalue()),
+        label=np.zeros(10_000, np.uint8),
     )
 
 
@@ -304,6 +316,7 @@ KINDS = {
         lambda path: read_pixel_archive(path, "x", "y"),
     ),
     "jpegs": ("jpegs.npz", jpegs, read_jpeg_archive),
+    "sheets": ("sheets.npz", sheets, lambda path: read_sheets([path], np.array([9_999, 1]))),
 }
 
 #: What foreign text is made of: put in by chance, it is still text.

@@ -8,7 +8,7 @@ from lrmp.errors import RecordError
 from lrmp.leaderboard import Store, replay, submit
 
 DIGITS = {"weight_bits": [6, 5, 4, 5, 6], "activation_bits": [6, 6, 5, 5, 8]}
-SIX = {"weight_bits": 6, "activation_bits": 6}
+ALLOWED = {"weight_bits": 7, "activation_bits": 6}  # within the allowed drop of ResNet-18
 
 
 def make_record(task_id, values, agent="tester", seed=0, **changes):
@@ -26,12 +26,18 @@ def digits_record():
 
 @pytest.fixture(scope="session")
 def resnet_record():
-    return make_record("LRMP-ResNet18-v0", SIX)
+    return make_record("LRMP-ResNet18-v0", ALLOWED)
 
 
 @pytest.fixture(scope="session")
 def throughput_record():
-    return make_record("LRMP-ResNet18-Throughput-v0", SIX)
+    return make_record("LRMP-ResNet18-Throughput-v0", ALLOWED)
+
+
+@pytest.fixture(scope="session")
+def bold_record():
+    """A record of a design beyond the allowed drop."""
+    return make_record("LRMP-ResNet18-v0", {"weight_bits": 4, "activation_bits": 4}, "bold")
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +47,7 @@ def digits_replay(digits_record):
 
 @pytest.fixture
 def edit(digits_record):
-    """A line like the digits record's with some fields set, such as ``{"claim.reward": 9}``."""
+    """A line like the digits record's with some fields set, such as ``{"claim.score": 9}``."""
 
     def line(changes, record=digits_record):
         document = json.loads(record.to_line())

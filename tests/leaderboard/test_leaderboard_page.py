@@ -5,7 +5,7 @@ import pytest
 
 import lrmp.leaderboard
 from lrmp.leaderboard import Store, rank
-from lrmp.leaderboard.ranking import REWARD_FORMULA
+from lrmp.leaderboard.ranking import AGENT_SCORE, DESIGN_SCORE
 from lrmp.leaderboard.record_schema import load_record_schema
 from lrmp.leaderboard.store import DEFAULT_STORE
 
@@ -38,9 +38,10 @@ def test_the_page_describes_every_field_as_the_schema_does():
     assert "\n".join(rows) in page
 
 
-def test_the_page_gives_formula_store_and_schema():
+def test_the_page_gives_formulas_store_and_schema():
     page = PAGE.read_text("utf-8")
-    assert REWARD_FORMULA in page
+    assert f"    {DESIGN_SCORE}\n" in page
+    assert " ".join(AGENT_SCORE.split()) in " ".join(page.split())
     assert f"The default store is `{DEFAULT_STORE.as_posix()}`" in page
     assert (PAGE.parent / "../leaderboard/record.schema.json").is_file()
     assert "(../leaderboard/record.schema.json)" in page

@@ -40,6 +40,7 @@ def own_task():
     return make_task(
         "mlp",
         space=SPACE,
+        allowed_drop=3,
         accuracy={
             "weight_bits": {"*": [4.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.0]},
             "reads": {"*": [0.2, 0.1, 0.0]},
@@ -107,7 +108,7 @@ def test_entries_are_read_when_the_task_is_gone(task, tmp_path, write, monkeypat
         ({"design.converter": ["fine", "fine", 1]}, r"coarse, fine, got 1 for layer 2 \(fc3\)"),
         ({"design.converter": ["fine", "fin", "fine"]}, r"got fin for layer 1 \(fc2\)"),
         ({"design.converter": ["coarse"] * 3}, r"of layer 0 \(fc1\) among fine; got coarse"),
-        ({"design.reads": [1, 4, 1]}, "expected reward .*, got .* Claims are replayed"),
+        ({"design.reads": [1, 4, 1]}, "expected score .*, got .* Claims are replayed"),
         ({"claim.tiles": 7}, r"expected tiles \d+, got 7"),
     ],
 )

@@ -4,13 +4,13 @@ from dataclasses import replace
 import pytest
 
 from lrmp.envs import load_task
-from lrmp.envs.scoring.reward import FORMULA
+from lrmp.envs.scoring.reward import SCORE_FORMULA
 from lrmp.leaderboard import Entry, Store, format_ranking, rank, to_json
 
 
 @pytest.fixture
 def entry(digits_replay):
-    def make(number, reward, agent="a", seed=None, designs=100, gain=2.0, **changes):
+    def make(number, score, agent="a", seed=None, designs=100, gain=2.0, **changes):
         record = replace(
             digits_replay.record,
             agent=agent,
@@ -18,7 +18,7 @@ def entry(digits_replay):
             evaluated_designs=designs,
             **changes,
         )
-        claim = replace(digits_replay.claim, reward=reward, gain=gain)
+        claim = replace(digits_replay.claim, score=score, gain=gain)
         replayed = replace(digits_replay, record=record, claim=claim)
         return Entry(number, replayed, f"hash-{number}", "2025-01-01T00:00:00+00:00", "0.1.0")
 
@@ -26,7 +26,7 @@ def entry(digits_replay):
 
 
 @pytest.mark.parametrize(
-    ("rewards", "score"),
+    ("scores", "score"),
     [
         ([0.5], 0.5),
         ([0.5, 0.7], 0.6),
@@ -36,27 +36,69 @@ def entry(digits_replay):
         ([8.0, 1.0, 2.0, 7.0, 3.0, 6.0, 4.0, 5.0], 4.5),  # the middle four: 3, 4, 5, 6
     ],
 )
-def test_the_score_is_the_interquartile_mean_of_the_seeds(entry, rewards, score):
-    ranked = rank([entry(i, reward) for i, reward in enumerate(rewards, 1)])
+def test_the_score_is_the_interquartile_mean_of_the_seeds(entry, scores, score):
+    ranked = rank([entry(i, s) for i, s in enumerate(scores, 1)])
     assert len(ranked) == 1
     assert ranked[0].score == pytest.approx(score, abs=1e-15)
-    assert ranked[0].seeds == len(rewards)
-    assert ranked[0].best_reward == max(rewards)
+    assert ranked[0].seeds == len(scores)
+    assert ranked[0].best_score == max(scores)
 
 
-def test_agents_are_ranked_by_score_not_by_best_reward(entry):
+def test_agents_are_ranked_by_all_seeds_not_by_the_best(entry):
     lucky = [entry(i, r, "lucky") for i, r in enumerate([9.0, 0.1, 0.1, 0.1], 1)]
     steady = [entry(i, r, "steady") for i, r in enumerate([0.5, 0.5, 0.5, 0.5], 5)]
     ranked = rank(lucky + steady)
-    assert [(a.rank, a.agent, a.score, a.best_reward) for a in ranked] == [
+    assert [(a.rank, a.agent, a.score, a.best_score) for a in ranked] == [
         (1, "steady", 0.5, 0.5),
         (2, "lucky", pytest.approx(0.1), 9.0),
     ]
 
 
-def test_negative_rewards_rank_below_the_baseline(entry):
+def test_negative_scores_rank_below_the_baseline(entry):
     entries = [entry(1, -0.5, "worse"), entry(2, 0.0, "baseline"), entry(3, 0.5, "better")]
     assert [a.agent for a in rank(entries)] == ["better", "baseline", "worse"]
+
+
+@pytest.mark.parametrize(
+    ("scores", "score"),
+    [
+        ([None], 0.0),
+        ([None, None, None], 0.0),
+        ([None, 0.6], 0.3),
+        ([None, 0.2, 0.3, 1.0], 0.25),  # without the best and the worst
+        ([None, -0.5, -0.3, 0.1], -0.15),  # no score is as good as the plain design
+    ],
+)
+def test_a_seed_without_a_score_counts_as_the_plain_design(entry, scores, score):
+    (ranked,) = rank([entry(i, s) for i, s in enumerate(scores, 1)])
+    assert ranked.score == pytest.approx(score, abs=1e-15)
+    assert ranked.best_score == max((s for s in scores if s is not None), default=None)
+
+
+def test_an_agent_without_a_score_ranks_with_the_plain_design(entry):
+    entries = [
+        entry(1, -0.5, "worse"),
+        entry(2, None, "bold", gain=9.0),
+        entry(3, 0.0, "plain"),
+        entry(4, 0.1, "better"),
+    ]
+    ranked = rank(entries)
+    assert [(a.agent, a.score, a.best_score) for a in ranked] == [
+        ("better", 0.1, 0.1),
+        ("bold", 0.0, None),
+        ("plain", 0.0, 0.0),
+        ("worse", -0.5, -0.5),
+    ]
+    row = format_ranking(ranked).splitlines()[-3].split()
+    assert row[:6] == ["2", "bold", "0.0000", "1", "-", "9.000x"]
+    document = json.loads(json.dumps(to_json(ranked), allow_nan=False))
+    assert document["agents"][1]["best_score"] is None
+
+
+def test_the_best_design_is_one_with_a_score(entry):
+    entries = [entry(1, None, gain=9.0), entry(2, -0.5, gain=0.6), entry(3, None, gain=8.0)]
+    (agent,) = rank(entries)
+    assert (agent.best_score, agent.best_gain, agent.best_sha256) == (-0.5, 0.6, "hash-2")
 
 
 def test_of_equal_scores_the_one_complete_first_ranks_higher(entry):
@@ -77,7 +119,7 @@ def test_the_row_describes_the_best_design(entry, digits_replay):
         entry(3, 0.8, gain=4.0, designs=100),
     ]
     agent = rank(entries)[0]
-    assert (agent.best_reward, agent.best_gain, agent.best_sha256) == (0.8, 3.0, "hash-2")
+    assert (agent.best_score, agent.best_gain, agent.best_sha256) == (0.8, 3.0, "hash-2")
     assert agent.best_accuracy_drop == digits_replay.claim.accuracy_drop
     assert agent.best_test_accuracy_drop == digits_replay.test_accuracy_drop
     assert agent.evaluated_designs == 700
@@ -136,9 +178,9 @@ def test_the_text_holds_no_control_characters(entry):
     assert r"\x1b[31mred\u202e" in format_ranking(ranked)
 
 
-def test_the_recomputed_reward_ranks(entry):
+def test_the_recomputed_score_ranks(entry):
     honest = entry(1, 0.5)
-    claims_more = replace(honest.replay.record, claim=replace(honest.replay.claim, reward=9.0))
+    claims_more = replace(honest.replay.record, claim=replace(honest.replay.claim, score=9.0))
     tampered = replace(honest, replay=replace(honest.replay, record=claims_more))
     assert rank([tampered])[0].score == 0.5
 
@@ -176,12 +218,15 @@ def test_the_text_shows_formula_heading_and_aligned_columns(entry):
     e = entry(3, 0.25, "generalist", trained_on="other-tasks", designs=12345)
     e = replace(e, replay=replace(e.replay, test_accuracy_drop=None))
     text = format_ranking(rank([entry(1, 0.5, "searcher", code="https://a.org"), e]))
-    assert text.startswith("reward = ln(gain) - 1 * max(0, accuracy drop - allowed drop)\n")
+    assert text.startswith(
+        "score of a design = ln(gain) of a design within the allowed drop; none for others\n"
+        "score of an agent = interquartile mean over its seeds; a seed without a score counts as 0"
+    )
     first, second = text.split("\n\n")[1:]
     title, header, row = first.splitlines()
     assert title == "LRMP-Digits-v0: search per instance (trained on this task)"
     assert " ".join(header.split()) == (
-        "rank agent score seeds best reward gain drop test drop designs accuracy code"
+        "rank agent score seeds best score gain drop test drop designs accuracy code"
     )
     assert row.split()[:6] == ["1", "searcher", "0.5000", "1", "0.5000", "2.000x"]
     assert row.split()[-3:] == ["100", "network", "yes"]
@@ -192,7 +237,7 @@ def test_the_text_shows_formula_heading_and_aligned_columns(entry):
 
 
 def test_the_formula_shown_is_that_of_the_environment():
-    assert to_json([])["reward"] == f"reward = {FORMULA}"
+    assert to_json([])["design_score"] == f"score of a design = {SCORE_FORMULA}"
 
 
 def test_the_json_form_holds_every_row(entry):
@@ -200,7 +245,7 @@ def test_the_json_form_holds_every_row(entry):
     document = json.loads(json.dumps(to_json(ranked), allow_nan=False))
     assert [a["agent"] for a in document["agents"]] == ["b", "a"]
     assert document["agents"][0] == vars(ranked[0])
-    assert "interquartile mean" in document["score"]
+    assert "interquartile mean" in document["agent_score"]
 
 
 def test_no_entries_give_no_table():
@@ -213,5 +258,5 @@ def test_stored_records_are_ranked(tmp_path, digits_replay):
     store.add([digits_replay])
     agent = rank(store.entries())[0]
     assert agent.agent == digits_replay.record.agent
-    assert agent.score == agent.best_reward == digits_replay.claim.reward
+    assert agent.score == agent.best_score == digits_replay.claim.score
     assert agent.best_sha256 == store.entries()[0].sha256

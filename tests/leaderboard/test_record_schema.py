@@ -62,7 +62,9 @@ def test_every_number_is_bounded_and_every_text_has_a_pattern():
     check(load_record_schema())
 
 
-@pytest.mark.parametrize("name", ["digits_record", "resnet_record", "throughput_record"])
+@pytest.mark.parametrize(
+    "name", ["digits_record", "resnet_record", "throughput_record", "bold_record"]
+)
 def test_real_records_satisfy_the_published_schema_in_any_validator(name, request):
     document = parse_strict_json(request.getfixturevalue(name).to_line())
     Draft202012Validator(load_record_schema()).validate(document)
@@ -117,9 +119,13 @@ def test_real_records_satisfy_the_published_schema_in_any_validator(name, reques
             r"design.replication\[1\] to be an integer from 1 to 1000000, got 0",
         ),
         ({"design.replication": [1, 10**6 + 1]}, r"design.replication\[1\] .*, got 1000001"),
-        ({"claim.reward": "0.5"}, 'expected claim.reward to be a number .*, got "0.5"'),
-        ({"claim.reward": True}, "expected claim.reward to be a number .*, got true"),
-        ({"claim.reward": 1e300}, r"claim.reward .* from -1000 to 1000, got 1e\+300"),
+        ({"claim.score": "0.5"}, 'expected claim.score to be a number .*, got "0.5"'),
+        ({"claim.score": True}, "expected claim.score to be a number .*, got true"),
+        ({"claim.score": "null"}, 'from -1000 to 1000 or null, got "null"'),
+        ({"claim.score": []}, r"expected claim.score to be a number .* or null, got \[\]"),
+        ({"claim.gain": None}, "expected claim.gain to be a number from 0 to 1000000, got null"),
+        ({"claim.accuracy_drop": None}, "expected claim.accuracy_drop to be a number .*, got null"),
+        ({"claim.score": 1e300}, r"claim.score .* from -1000 to 1000 or null, got 1e\+300"),
         ({"claim.tiles": 54.0}, "expected claim.tiles to be an integer .*, got 54.0"),
         ({"claim.latency_cycles": 2**53}, "expected claim.latency_cycles to be an integer"),
         ({"evaluated_designs": 0}, "expected evaluated_designs to be an integer from 1"),
@@ -148,7 +154,7 @@ def test_real_records_satisfy_the_published_schema_in_any_validator(name, reques
         ),
         (
             {"claim.energy_j": 1},
-            'expected claim to have the fields reward, .*, tiles and no other, got "energy_j"',
+            'expected claim to have the fields score, .*, tiles and no other, got "energy_j"',
         ),
     ],
 )

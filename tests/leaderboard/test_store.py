@@ -123,14 +123,14 @@ def test_the_same_seed_twice_in_one_batch_is_refused(store, digits_replay):
 @pytest.mark.parametrize(
     ("statement", "verb"),
     [
-        ("UPDATE entries SET reward = 99", "changed"),
+        ("UPDATE entries SET score = 99", "changed"),
         ("UPDATE OR REPLACE entries SET seed = 1 WHERE seed = 0", "changed"),
         ("DELETE FROM entries", "deleted"),
         ("INSERT OR REPLACE INTO entries SELECT * FROM entries WHERE number = 1", "replaced"),
         (
             """
             CREATE TEMP TABLE copy AS SELECT * FROM entries WHERE number = 1;
-            UPDATE copy SET number = 9, reward = 99, chain = 'x';
+            UPDATE copy SET number = 9, score = 99, chain = 'x';
             INSERT OR REPLACE INTO entries SELECT * FROM copy
             """,
             "replaced",
@@ -193,7 +193,7 @@ SHOWN = {
     "seed": "77",
     "record": "replace(record, 'tester', 'winner')",
     "sha256": f"'{'0' * 64}'",
-    "reward": "reward + 1e-12",
+    "score": "score + 1e-12",
     "gain": "99",
     "accuracy_drop": "7",
     "latency_cycles": "1",
@@ -306,7 +306,7 @@ def test_a_damaged_hash_leaves_the_entries_around_it_readable(three, digits_repl
 
 
 def test_a_store_with_a_damaged_entry_goes_on(three, digits_replay):
-    alter(three, "UPDATE entries SET reward = 99 WHERE number = 3")
+    alter(three, "UPDATE entries SET score = 99 WHERE number = 3")
     three.add(seeds(digits_replay, [9]))
     assert [e.number for e in three.read().entries] == [1, 2, 4]
 
@@ -380,7 +380,7 @@ ILLEGAL = {
         "replace(record, '\"replication\":[', '\"x\":7,\"replication\":[')",
         "replace(record, '\"lrmp\":', '\"lrmp\":7,\"x\":')",
     ],
-    "reward": ["'text'", "9e999", "x'00'"],
+    "score": ["'text'", "9e999", "x'00'", "NULL"],
     "lower_bound": ["'1.5'", "'x'", "'" + "9" * 5000 + "'", "x'31'", "' 1'"],
     "accuracy_kind": ["'guess'", "x'00'"],
     "accuracy_is_estimate": ["7", "'x'", "1.5"],
@@ -469,9 +469,23 @@ def test_a_replay_that_could_not_be_read_back_is_not_stored(full, digits_replay,
 
 def test_a_replay_of_other_numbers_than_the_record_claims_is_not_stored(full, digits_replay):
     (new,) = seeds(digits_replay, [7])
-    with pytest.raises(RecordError, match=r"seed 7: expected reward 9\.0, got "):
-        full.add([replace(new, claim=replace(new.claim, reward=9.0))])
+    with pytest.raises(RecordError, match=r"seed 7: expected score 9\.0, got "):
+        full.add([replace(new, claim=replace(new.claim, score=9.0))])
     assert len(full.entries()) == 2
+
+
+def test_a_design_beyond_the_allowance_is_stored_without_a_score(store, bold_record):
+    bold = replay(bold_record)
+    assert bold.claim.score is None
+    store.add([bold])
+    (entry,) = store.entries()
+    assert entry.replay == bold
+    assert entry.replay.record.claim.score is None
+    for value in ("0", "0.5", "-9e999"):
+        alter(store, f"UPDATE entries SET score = {value}")
+        rehash(store)
+        with pytest.warns(UserWarning, match="^Entry 1 of .* is left out: expected "):
+            assert store.entries() == []
 
 
 def test_whole_numbers_are_kept_where_real_ones_are_meant(store, digits_replay):
@@ -510,7 +524,7 @@ def test_bounds_of_any_size_are_kept(store, digits_replay, bound):
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE entries SET reward = 9 WHERE number = 3",
+        "UPDATE entries SET score = 9 WHERE number = 3",
         "UPDATE entries SET record = '{}' WHERE number = 3",
     ],
 )
@@ -569,7 +583,7 @@ def test_known_records_are_refused_before_a_replay(full, store, digits_replay, t
     record = digits_replay.record
     with pytest.raises(RecordError, match="seed 1: expected a new record, got one that is in"):
         full.refuse_known([replace(record, seed=5), replace(record, seed=1)])
-    forged = replace(record, claim=replace(record.claim, reward=99.0))
+    forged = replace(record, claim=replace(record.claim, score=99.0))
     with pytest.raises(RecordError, match=r"seed 0: expected a seed that is not in .* yet"):
         full.refuse_known([forged])
     full.refuse_known([replace(record, seed=5)])

@@ -23,10 +23,10 @@ def test_one_bad_record_among_good_ones_stores_none(refuse, edit, resnet_record)
     lines = [
         edit({"seed": 1}),
         edit({"seed": 2}),
-        edit({"claim.reward": 7}, resnet_record),
+        edit({"claim.score": 7}, resnet_record),
         edit({"seed": 3}),
     ]
-    refuse(lines, "LRMP-ResNet18-v0, agent tester, seed 0: expected reward")
+    refuse(lines, "LRMP-ResNet18-v0, agent tester, seed 0: expected score")
     refuse([*lines[:2], "{}"], "line 3: expected a record to have the field schema_version")
 
 
@@ -62,7 +62,7 @@ def test_a_better_run_of_the_same_seed_is_refused(tmp_path, write, edit):
 def test_known_runs_are_refused_before_anything_is_replayed(tmp_path, write, edit):
     store = tmp_path / "store.sqlite"
     submit(write([edit({})]), store)
-    forged = {"claim.reward": 9}  # a replay would say so first
+    forged = {"claim.score": 9}  # a replay would say so first
     for changes, message in (
         (forged, "seed 0: expected a seed that is not in .* yet, got one with another record"),
         (forged | {"agent": "TESTER"}, "agent TESTER, seed 0: expected a name that looks like no"),

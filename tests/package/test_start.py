@@ -28,7 +28,7 @@ def test_a_first_session():
     outcome = lrmp.evaluate("LRMP-LeNet-v0", weight_bits=6, activation_bits=6)
     bits = {"weight_bits": [6] * 4, "activation_bits": 6}
     assert outcome == lrmp.evaluate(lrmp.load_task("LRMP-LeNet-v0"), bits)
-    assert outcome.reward() <= lrmp.stored_optimum("LRMP-LeNet-v0").value
+    assert outcome.score <= lrmp.stored_optimum("LRMP-LeNet-v0").value
     assert lrmp.evaluate("LRMP-LeNet-v0").design["weight_bits"].tolist() == [8] * 4
 
 
@@ -68,4 +68,4 @@ print(sorted({"torch", "matplotlib", "ortools", "sklearn", "scipy"} & set(sys.mo
         taken, frameworks = done.stdout.splitlines()
         assert frameworks == "[]"
         seconds.append(float(taken))
-    assert min(seconds) < 0.3
+    assert min(seconds) < 0.6

@@ -7,6 +7,7 @@ import pytest
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_hex
 
+from lrmp.envs import load_task
 from lrmp.errors import DesignError, InfeasibleBudgetError
 from lrmp.hardware import CostModel, Design, Layer, Network, load_network, load_preset
 from lrmp.plotting.floor_plan import FREE_COLOUR, LAYER_COLOURS, plot_floor_plan
@@ -189,3 +190,17 @@ def test_layers_that_take_turns_have_no_floor_plan():
     model = CostModel(load_network("digits_cnn"), chip)
     with pytest.raises(DesignError, match="Expected a chip that holds all layers at the same time"):
         plot_floor_plan(model, Design.of({"weight_bits": 8, "activation_bits": 8}, layers=5))
+
+
+def test_an_outline_goes_around_the_tiles_of_every_network():
+    task = load_task("LRMP-Shared-Edge-v0")
+    design = Design.plain(17)
+    figure = plot_floor_plan(task.cost_model, design, task.budget)
+    lines = [c for c in figure.axes[0].collections if isinstance(c, LineCollection)]
+    alone = plot_floor_plan(load_task("LRMP-LeNet-v0").cost_model, Design.plain(4))
+    one = [c for c in alone.axes[0].collections if isinstance(c, LineCollection)]
+    assert (len(lines), len(one)) == (1 + 3, 1)
+    colours = {tuple(each.get_color()[0]) for each in lines[1:]}
+    assert len(colours) == 3
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert sum("1:lenet/" in label for label in labels) == 4

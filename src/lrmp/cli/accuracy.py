@@ -4,21 +4,31 @@ import argparse
 import hashlib
 import json
 import os
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lrmp.accuracy.lab.images import SHAPES, SOURCES, ImageFolder, data_root
+from lrmp.accuracy.lab.images import (
+    SHAPES,
+    SOURCES,
+    ImageFolder,
+    Source,
+    data_root,
+    source_size,
+)
 from lrmp.accuracy.lab.protocol import Protocol, Split, load_protocol, protocol_of, read_protocols
 from lrmp.accuracy.model.design_result import DesignResult, design_values
-from lrmp.accuracy.model.sensitivity_table import shipped_divergences
+from lrmp.accuracy.model.factories import noise_seeds
+from lrmp.accuracy.model.sensitivity_table import SensitivityTable, table_for
 from lrmp.baselines.running.run import task_name
+from lrmp.cli.accuracy_refine import add_refine
 from lrmp.cli.exit_codes import EPILOG
 from lrmp.cli.output import add_json, print_json
 from lrmp.cli.settings_argument import GivenSettings, add_settings
 from lrmp.envs.task.custom_task import find_task
 from lrmp.envs.task.task import Task
-from lrmp.errors import AccuracyDataError, MissingExtraError, RunError
+from lrmp.errors import AccuracyDataError, AccuracyTableError, MissingExtraError, RunError
 from lrmp.hardware.networks import load_network
 from lrmp.hardware.space.catalogue import KNOBS
 from lrmp.hardware.space.design import Design
@@ -26,6 +36,9 @@ from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.knob import Value
 from lrmp.hardware.space.precision import PRECISION
 from lrmp.whole_file import write_whole
+
+if TYPE_CHECKING:
+    from lrmp.accuracy.lab.subject import Subject
 
 TABLES, RUNS = Path("runs") / "accuracy", Path("runs") / "tune"
 
@@ -51,8 +64,13 @@ def add_commands(commands: Any) -> None:
         "search images. Interrupted, it goes on where it stopped.",
         epilog=EPILOG,
     )
-    measure.add_argument(
-        "--network", required=True, choices=sorted(read_protocols()), help="which network"
+    which = measure.add_mutually_exclusive_group(required=True)
+    which.add_argument("--network", choices=sorted(read_protocols()), help="one of lrmp's own")
+    which.add_argument(
+        "--subject",
+        metavar="MODULE:FUNCTION",
+        help="a network of your own: code that makes an lrmp.accuracy.lab.subject.Subject, such as "
+        "my_package.my_networks:digits; it is run",
     )
     measure.add_argument("--weights", type=Path, help="other weights of that network, safetensors")
     measure.add_argument(
@@ -89,6 +107,8 @@ def add_commands(commands: Any) -> None:
     )
     _add_data(measure)
     measure.set_defaults(run=_measure)
+
+    _add_data(add_refine(parts, TABLES))
 
     check = parts.add_parser(
         "check",
@@ -159,14 +179,14 @@ def _measure(options: argparse.Namespace) -> int:
     from lrmp.accuracy.lab.measurement import JUDGE_SEED, Measurement
     from lrmp.accuracy.lab.table_build import build_table, extend_shipped, write_table
 
-    protocol = _protocol(options)
-    log = options.out / f"{protocol.network}.log.jsonl"
-    root = data_root(options.data)
+    subject, given = _subject(options), options.subject
+    log = options.out / f"{subject.name}.log.jsonl"
     space = DesignSpace(KNOBS[name] for name in options.knobs)
-    measurement = Measurement(protocol, root, log, options.processor, options.processes, space)
+    measurement = Measurement(subject, log, options.processor, options.processes, space)
     if options.extend:
         extend_shipped(measurement)
-    command = f"lrmp accuracy measure --network {protocol.network} --designs {options.designs}"
+    which = f"--subject {given}" if given else f"--network {subject.name}"
+    command = f"lrmp accuracy measure {which} --designs {options.designs}"
     if space != PRECISION:
         command += f" --knobs {' '.join(space.names)}"
     if options.limit is not None:
@@ -175,8 +195,25 @@ def _measure(options: argparse.Namespace) -> int:
     if options.judge:
         measurement.measure_designs("test", options.judge, JUDGE_SEED)
     path = write_table(table, measurement, options.out)
-    print(f"wrote {path}; one point of drop is {table.drop_map.threshold(1.0):.4f} nats")
+    print(f"wrote {path}; one point of drop is a sum of {table.drop_map.threshold(1.0):.4g}")
     return 0
+
+
+def _subject(options: argparse.Namespace) -> "Subject":
+    """Return what is measured: a network of lrmp's own, or what the user's code makes."""
+    from lrmp.accuracy.lab.subject import make_subject
+
+    if options.subject is None:
+        return _protocol(options).subject(data_root(options.data))
+    if options.weights is not None or options.images is not None or options.extend:
+        raise AccuracyDataError(
+            "Expected --weights, --images and --extend beside --network; a subject has its own "
+            "weights and images, and no table that is shipped."
+        )
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)  # worker processes look for modules where this one does
+    return make_subject(options.subject)
 
 
 def _protocol(options: argparse.Namespace) -> Protocol:
@@ -201,26 +238,21 @@ def _protocol(options: argparse.Namespace) -> Protocol:
 
 def _with_images(protocol: Protocol, images: str) -> Protocol:
     """Let other images calibrate and be searched on: a known set, or a folder."""
-    calibration, search = protocol.calibration, protocol.search
-    if images in SOURCES or not Path(images).is_dir():
-        return replace(
-            protocol,
-            calibration=replace(calibration, source=images),
-            search=replace(search, source=images),
-        )
-    kind, _, _ = str(calibration.source).partition("-")
-    classes = int(load_network(protocol.network).layers[-1].columns)
-    folder = ImageFolder(str(Path(images).resolve()), classes, *SHAPES[kind])
-    count = len(folder)
-    # A small folder: a quarter of it calibrates.
-    first = min(len(calibration), count // 4)
+    source: Source = images
+    if images not in SOURCES and Path(images).is_dir():
+        kind, _, _ = str(protocol.calibration.source).partition("-")
+        classes = int(load_network(protocol.network).layers[-1].columns)
+        source = ImageFolder(str(Path(images).resolve()), classes, *SHAPES[kind])
+    count, seed = source_size(source), protocol.calibration.seed
+    # Of few images a quarter calibrates.
+    first = min(len(protocol.calibration), count // 4)
     if first < 1:
         raise AccuracyDataError(f"Expected at least 4 images in {images}, got {count}.")
-    last = min(first + len(search), count)
+    last = min(first + len(protocol.search), count)
     return replace(
         protocol,
-        calibration=Split(folder, calibration.seed, 0, first),
-        search=Split(folder, calibration.seed, first, last),
+        calibration=Split(source, seed, 0, first),
+        search=Split(source, seed, first, last),
         sensitivity_images=min(protocol.sensitivity_images, last - first),
     )
 
@@ -228,34 +260,43 @@ def _with_images(protocol: Protocol, images: str) -> Protocol:
 def _check(options: argparse.Namespace) -> int:
     task, design = _design(options)
     protocol = protocol_of(task.network)
-    table = shipped_divergences(task.network.name, task.space)
+    table = _shipped_table(task)
     _need_torch()
     from lrmp.accuracy.lab.evaluator import NetworkEvaluator
 
-    evaluator = NetworkEvaluator(protocol, data_root(options.data), options.processor)
+    subject = protocol.subject(data_root(options.data))
+    chip = task.accelerator
+    evaluator = NetworkEvaluator(subject, options.processor, noise_seeds(chip), chip)
     results = {split: evaluator.evaluate(design, split) for split in _SPLITS}
     found: dict[str, Any] = {
         "task": task.id,
         "design": _values(design),
         "table_drop": task.accuracy.drop(design),
         "table": task.accuracy_label,
-        "table_sum_nats": None if table is None else float(table.sums(design.settings)),
-        "recipe": evaluator.protocol.recipe,
+        "table_divergence": None if table is None else table.divergence_of(design),
+        "recipe": protocol.recipe,
         **{f"network_{split}": _result_json(result) for split, result in results.items()},
     }
     if options.json:
         print_json(found)
         return 0
-    print(f"{task.id}, {evaluator.protocol.recipe}\n  design          {_text(design)}")
+    print(f"{task.id}, {protocol.recipe}\n  design          {_text(design)}")
     print(f"  table drop      {found['table_drop']:.2f} points, {found['table']}")
     for split, result in results.items():
         print(f"  network drop    {_result_text(result, split)}")
     if table is not None:
         print(
-            f"  divergence      table's sum {found['table_sum_nats']:.4f} nats, network "
+            f"  divergence      table {found['table_divergence']:.4f} nats, network "
             f"{results['test'].divergence:.4f} nats (test split)"
         )
     return 0
+
+
+def _shipped_table(task: Task) -> SensitivityTable | None:
+    try:
+        return table_for(task.network.name, task.space)
+    except AccuracyTableError:
+        return None
 
 
 def _tune(options: argparse.Namespace) -> int:
@@ -276,9 +317,9 @@ def _tune(options: argparse.Namespace) -> int:
     images = "" if options.limit is None else f"__{options.limit}"
     folder = options.out / f"{task_name(task)}__{digest}__{options.seed}{images}"
     settings = FineTuning(epochs=options.epochs, seed=options.seed)
-    evaluator = NetworkEvaluator(
-        protocol_of(task.network), data_root(options.data), options.processor
-    )
+    subject = protocol_of(task.network).subject(data_root(options.data))
+    chip = task.accelerator
+    evaluator = NetworkEvaluator(subject, options.processor, noise_seeds(chip), chip)
     tuned = tune_design(evaluator, design, settings, folder, options.limit)
     write_whole(folder / "design.json", text)  # for the reader of the folder
     if options.json:
@@ -320,7 +361,12 @@ def _result_text(result: DesignResult, split: str) -> str:
 
 
 def _result_json(result: DesignResult) -> dict[str, Any]:
-    return {**vars(result), "drop": result.drop, "top1": result.top1, "interval": result.interval()}
+    return {
+        **result.to_json(),
+        "drop": result.drop,
+        "top1": result.top1,
+        "interval": result.interval(),
+    }
 
 
 def _values(design: Design) -> dict[str, list[Value]]:

@@ -72,9 +72,7 @@ class ChipCost:
     @property
     def tiles(self) -> int:
         """Tiles in use, at most at the same time."""
-        report = self.report
-        held = report.tiles if report.pipelined else int(report.layer_tiles.max())
-        return min(held, self.budget)
+        return int(self.model.tiles_at_once(self.design.settings, self.design.replication))
 
     @property
     def area_mm2(self) -> float | None:
@@ -120,7 +118,7 @@ def cost_network(network: Network, chip: Accelerator, options: CostOptions) -> C
         NetworkError: If a layer cannot run on the chip.
         PresetError: If the layers shall take turns and the chip gives no tiles.
     """
-    if options.time_multiplexed or chip.weight_loading == "time-multiplexed":
+    if options.time_multiplexed or chip.is_time_multiplexed:
         return _cost_in_turns(network, chip, options)
     design = options.design
     model = CostModel(network, chip, design.space)

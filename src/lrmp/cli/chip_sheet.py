@@ -19,6 +19,8 @@ _UNITS = {
     "_cycles": "cycles",
     "_mhz": "MHz",
     "_nm": "nm",
+    "_microsiemens": "uS",
+    "_s": "s",
     "_fj": "fJ",
     "_fj_per_bit": "fJ/bit",
     "_fj_per_bit_hop": "fJ/(bit hop)",
@@ -34,8 +36,8 @@ def chip_json(chip: Accelerator) -> dict[str, Any]:
         chip: Read from a preset, with provenance.
 
     Returns:
-        Plain data: ``parameters``, ``energy`` and ``components`` with unit, status and source of
-        every number, and ``derived``.
+        Plain data: ``parameters``, ``energy``, ``components`` and, where it has any, ``noise`` with
+        unit, status and source of every number, and ``derived``.
     """
 
     def entry(key: str, value: Any, where: str = "") -> dict[str, Any]:
@@ -50,13 +52,18 @@ def chip_json(chip: Accelerator) -> dict[str, Any]:
     components = {
         c.name: asdict(c) | asdict(chip.provenance[f"components.{c.name}"]) for c in chip.components
     }
-    return {
+    sheet = {
         "accelerator": chip.name,
         "parameters": parameters,
         "energy": energy,
         "components": components,
         "derived": _derived(chip),
     }
+    if chip.noise is not None:
+        sheet["noise"] = {
+            key: entry(key, value, "noise.") for key, value in asdict(chip.noise).items()
+        }
+    return sheet
 
 
 def _derived(chip: Accelerator) -> dict[str, Any]:
@@ -107,6 +114,8 @@ def format_chip(chip: Accelerator, title: str = "") -> str:
         sections.append(("energy of one event", _entries(sheet["energy"])))
     if sheet["components"]:
         sections.append(("component", _components(sheet["components"])))
+    if "noise" in sheet:
+        sections.append(("noise", _entries(sheet["noise"])))
     blocks = [f"{chip.name}: {title}" if title else chip.name]
     blocks += [_format_sources(name, rows) for name, rows in sections]
     gaps = {"energy": chip.energy is None, "area and leakage": not chip.components}
@@ -129,6 +138,8 @@ def _entries(entries: dict[str, dict[str, Any]]) -> list[tuple[str, str, str, st
 
 def _plain(value: Any) -> str:
     """Write a value as it was given, large numbers with commas."""
+    if isinstance(value, tuple):
+        return " ".join(map(_plain, value))
     return value if isinstance(value, str) else f"{value:,.10g}"
 
 

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from lrmp.cli.chip_cost import ChipCost, CostOptions, cost_network
 from lrmp.cli.chip_sheet import chip_json, format_chip
 from lrmp.cli.cost_tables import chips_json, format_chips, format_layers, layers_json
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK, EXIT_REFUSED
 from lrmp.cli.network_argument import HELP, SHAPE_HELP, InputShape, read_network
+from lrmp.cli.network_swap import format_swap, swap_network
 from lrmp.cli.output import add_json, format_table, note, print_json
 from lrmp.cli.picture import save_picture
 from lrmp.cli.preset_argument import ALL, load_chip, load_chips
@@ -19,7 +20,7 @@ from lrmp.cli.settings_argument import GivenSettings, add_settings
 from lrmp.errors import LRMPError, RunError
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.preset import list_presets, load_preset, preset_title
-from lrmp.hardware.cost.cost_report import Objective
+from lrmp.hardware.cost.cost_report import NETWORK_OBJECTIVES
 from lrmp.hardware.networks import NETWORKS
 from lrmp.hardware.networks.network import Network
 from lrmp.hardware.space.catalogue import space_from_json
@@ -88,7 +89,7 @@ def add_commands(commands: Any) -> None:
     )
     cost.add_argument(
         "--objective",
-        choices=get_args(Objective),
+        choices=NETWORK_OBJECTIVES,
         default="latency",
         help="what the copies are for; default: %(default)s",
     )
@@ -97,6 +98,30 @@ def add_commands(commands: Any) -> None:
     )
     cost.add_argument(
         "--floor-plan", type=Path, metavar="FILE", help="draw which tiles hold what: .png, .svg"
+    )
+    swap = add("swap", "cost writing a network in, and say when its own turn pays", _swap)
+    swap.add_argument("network", metavar="NETWORK", help=HELP)
+    swap.add_argument(
+        "--preset",
+        default=DEFAULT_PRESET,
+        metavar="NAME|FILE.toml",
+        help="the chip; default: %(default)s",
+    )
+    _add_network_options(swap)
+    swap.add_argument(
+        "--budget", type=_count, metavar="TILES", help="of its own turn; default: the chip's own"
+    )
+    swap.add_argument(
+        "--share",
+        type=_count,
+        metavar="TILES",
+        help="that it has beside other networks; default: one copy of every layer",
+    )
+    swap.add_argument(
+        "--at-once",
+        type=_count,
+        metavar="TILES",
+        help="written at the same time, as power allows; default: all",
     )
     add("validate", "compare the cost model with published chips and simulators", _validate)
 
@@ -204,6 +229,18 @@ def _cost(options: argparse.Namespace) -> int:
         print(format_layers(cost))
     for path in drawn:
         (note if options.json else print)(f"picture: {path}")
+    return EXIT_OK
+
+
+def _swap(options: argparse.Namespace) -> int:
+    (chip,) = load_chips([options.preset])
+    network = _network(options)
+    how = CostOptions(_design(options, network), budget=options.budget)
+    swap = swap_network(network, chip, how, options.share, options.at_once)
+    if options.json:
+        print_json(swap.to_json())
+    else:
+        print(format_swap(swap))
     return EXIT_OK
 
 

@@ -29,12 +29,13 @@ from lrmp.cli.exit_codes import (
     EXIT_OK,
     EXIT_REFUSED,
 )
-from lrmp.cli.outcome_text import print_outcome
+from lrmp.cli.outcome_text import held_text, print_outcome
 from lrmp.cli.output import add_json, note, print_json
 from lrmp.cli.picture import save_picture
 from lrmp.cli.settings_argument import GivenSettings, add_settings
 from lrmp.envs.records.record import Claim, Record
 from lrmp.envs.scoring.outcome import Outcome, evaluate_settings
+from lrmp.envs.scoring.reward import score_text
 from lrmp.envs.task.custom_task import find_task
 from lrmp.envs.task.task import TASKS, Task, load_task
 from lrmp.errors import LRMPError, MissingExtraError, RecordError, RunError
@@ -216,17 +217,33 @@ def _add_store(parser: argparse.ArgumentParser) -> None:
 
 
 def _envs(options: argparse.Namespace) -> int:
-    rows = [load_task(task_id).to_json() for task_id in TASKS]
+    tasks = [load_task(task_id) for task_id in TASKS]
+    rows = [task.to_json() for task in tasks]
     if options.json:
         print_json(rows)
         return EXIT_OK
-    print(f"{'id':<30} {'network':<12} {'objective':<11} {'layers':>6} {'tiles':>6}  accuracy")
+    print(
+        f"{'id':<32} {'network':<18} {'objective':<19} {'layers':>6} {'tiles':>6}  "
+        f"{'accuracy':<16}  holds"
+    )
     for row in rows:
         print(
-            f"{row['id']:<30} {row['network']:<12} {row['objective']:<11} {row['layers']:>6} "
-            f"{row['budget_tiles']:>6}  {row['accuracy']}"
+            f"{row['id']:<32} {_networks(row):<18} {row['objective']:<19} {row['layers']:>6} "
+            f"{row['budget_tiles']:>6}  {row['accuracy']:<16}  "
+            f"{'yes' if row['accuracy_holds'] else 'no'}"
         )
+    missed = {
+        task.network.name: held_text(task)
+        for task in tasks
+        if not task.accuracy_holds and len(task.workload) == 1  # those of several say it there
+    }
+    if missed:
+        print("\n" + "\n".join(f"{network}: {text}" for network, text in missed.items()))
     return EXIT_OK
+
+
+def _networks(row: dict[str, Any]) -> str:
+    return f"{len(row['networks'])} networks" if "networks" in row else row["network"]
 
 
 def _train(agent: str, words: list[str]) -> int:
@@ -322,18 +339,17 @@ def _of_run(run: Path, *, use_policy: bool) -> Outcome:
 def _recorded(record: Record, task: Task) -> Outcome:
     """Cost the recorded design, copies and all; its claim must hold."""
     design = record.design_for(task)
+    tiles = int(task.cost_model.tiles_at_once(design.settings, design.replication))
+    if tiles > task.budget:
+        raise RecordError(f"Expected a design within {task.budget} tiles, got {tiles}.")
     best = evaluate_settings(task, design.settings)
-    outcome = replace(best, design=design, report=task.cost_model.evaluate(design))
-    if outcome.report.tiles > task.budget:
-        raise RecordError(
-            f"Expected a design within {task.budget} tiles, got {outcome.report.tiles}."
-        )
-    if differences := record.agrees_with(Claim.of(outcome)):
-        raise RecordError(f"The record claims what its design does not do: {differences[0]}.")
     problem = ReplicationProblem.of(task.cost_model, design.settings, task.budget, task.objective)
     bound = best.replication.lower_bound
-    checked = Replication.checked(problem, design.replication, bound, 0.0)
-    return replace(outcome, replication=checked)
+    placed = Replication.checked(problem, design.replication, bound, 0.0)
+    outcome = replace(best, design=design, replication=placed)
+    if differences := record.agrees_with(Claim.of(outcome)):
+        raise RecordError(f"The record claims what its design does not do: {differences[0]}.")
+    return outcome
 
 
 def _submit(options: argparse.Namespace) -> int:
@@ -351,7 +367,7 @@ def _submit_run(run: Path, store: Path, *, as_json: bool) -> None:
     for replay in replays:
         print(
             f"replayed and stored: {replay.record.task}, {replay.record.agent}, seed "
-            f"{replay.record.seed}, reward {replay.claim.reward:.4f}"
+            f"{replay.record.seed}, {score_text(replay.claim.score)}"
         )
 
 

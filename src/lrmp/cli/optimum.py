@@ -13,7 +13,7 @@ from lrmp.cli.output import add_json, print_json
 from lrmp.cli.picture import save_picture
 from lrmp.envs.scoring.outcome import evaluate_settings
 from lrmp.envs.task.custom_task import find_task
-from lrmp.envs.task.optimum import stored_optimum
+from lrmp.envs.task.optimum import Optimum, stored_optimum
 from lrmp.errors import RunError
 from lrmp.plotting.design_plot import plot_design
 
@@ -60,12 +60,19 @@ def _optimum(options: argparse.Namespace) -> int:
     if options.plot is not None:
         save_picture(partial(plot_design, outcome), options.plot)
     if options.json:
-        extra = {"bound": known.bound, "gap": known.gap, "method": known.method}
+        extra = {
+            "bound": known.bound,
+            "gap": known.gap,
+            "reward_bound": known.reward_bound,
+            "constant": None if known.constant is None else vars(known.constant),
+            "method": known.method,
+        }
         print_json(outcome.to_json() | extra | {"log": known.log})
         return EXIT_OK
     print_outcome(outcome)
     print(
-        f"  bound           {known.bound:.4f}: no design has a higher reward\n"
+        f"  bound           {known.bound:.4f}: no design within the allowed drop scores more\n"
+        f"  best constant   {_constant(known)}\n"
         f"  gap             {known.gap:.2e} of the {task.objective}\n"
         f"  method          {known.method}"
     )
@@ -74,3 +81,10 @@ def _optimum(options: argparse.Namespace) -> int:
     if options.plot is not None:
         print(f"picture: {options.plot}")
     return EXIT_OK
+
+
+def _constant(optimum: Optimum) -> str:
+    if optimum.constant is None:
+        return "none within the allowed drop"
+    setting = ", ".join(f"{name} {value}" for name, value in optimum.constant.setting.items())
+    return f"{optimum.constant.value:.4f}, {100 * optimum.constant_share:.1f} % of it: {setting}"

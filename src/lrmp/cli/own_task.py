@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK
+from lrmp.cli.outcome_text import held_line
 from lrmp.cli.output import add_json, print_json
 from lrmp.envs.task.custom_task import read_task
+from lrmp.envs.task.task import Task
 from lrmp.hardware.space.design_space import DesignSpace
 
 
@@ -48,6 +50,8 @@ def _task(options: argparse.Namespace) -> int:
                 "allowed_drop": task.allowed_drop,
                 "accuracy": task.accuracy_label,
                 "accuracy_source": task.accuracy.provenance,
+                "accuracy_holds": task.accuracy_holds,
+                "accuracy_misses": list(task.accuracy_misses),
             }
         )
         return EXIT_OK
@@ -57,15 +61,21 @@ def _task(options: argparse.Namespace) -> int:
         f"  network         {task.network.name}, {len(task.network)} layers\n"
         f"  accelerator     {task.accelerator.name}\n"
         f"  objective       {task.objective}\n"
-        f"  budget          {task.budget} tiles; the plain design holds {baseline.tiles}\n"
+        f"  budget          {task.budget} tiles; the plain design holds {_plain_tiles(task)}\n"
         f"{_knobs(task.space)}"
         f"  baseline        {1e3 * baseline.latency_s:.3f} ms, "
         f"{baseline.throughput_per_s:.1f} /s\n"
         f"  accuracy drop   at most {task.allowed_drop:g} points, {task.accuracy_label}: "
-        f"{task.accuracy.provenance}\n"
+        f"{task.accuracy.provenance}\n{held_line(task)}"
         f'  environment     gym.make("lrmp:{task.id}", task={str(options.file)!r})'
     )
     return EXIT_OK
+
+
+def _plain_tiles(task: Task) -> str:
+    """Say how many tiles the plain design takes."""
+    turns = " in turn" if task.accelerator.is_time_multiplexed else ""
+    return f"{task.cost_model.baseline.tiles}{turns}"
 
 
 def _knobs(space: DesignSpace) -> str:

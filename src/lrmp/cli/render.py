@@ -16,6 +16,7 @@ from lrmp.envs.forms.layerwise import Action, LayerwiseEnv
 from lrmp.envs.rendering.episode_frame import Frame
 from lrmp.envs.rendering.episode_video import check_video_path, write_video
 from lrmp.envs.scoring.observation import Observation
+from lrmp.envs.scoring.reward import score_text
 from lrmp.envs.task.custom_task import CUSTOM_ID, find_task
 from lrmp.envs.task.optimum import stored_optimum
 from lrmp.envs.task.task import Task
@@ -74,7 +75,7 @@ def _render(options: argparse.Namespace) -> int:
     assert layerwise.outcome is not None
     print(
         f"{options.out}: {len(frames)} frames, {task.objective} gain "
-        f"{layerwise.outcome.gain:.3f}x, reward {layerwise.outcome.reward():.4f}"
+        f"{layerwise.outcome.gain:.3f}x, {score_text(layerwise.outcome.score)}"
     )
     return EXIT_OK
 

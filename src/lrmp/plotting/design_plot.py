@@ -81,7 +81,7 @@ def plot_design(outcome: "Outcome") -> "Figure":
     copies.text(
         0.995,
         0.92,
-        f"{report.tiles} of {task.budget} tiles",
+        f"{report.tiles_text(task.budget)} tiles",
         transform=copies.transAxes,
         ha="right",
         va="top",

@@ -31,6 +31,8 @@ LAYER_COLOURS = (
     "#BBCC33",
     "#FFAABB",
 )
+#: Outlines of networks that share the chip, after Paul Tol's "bright" scheme.
+NETWORK_COLOURS = ("#AA3377", "#228833", "#4477AA", "#EE6677", "#CCBB44", "#66CCEE")
 FREE = -1
 GAP = 0.5  # between cores, in tiles
 MAP_RATIO = 1.25  # width / height
@@ -78,7 +80,8 @@ def plot_floor_plan(cost_model: CostModel, design: Design, budget: int | None = 
 
     Returns:
         One square per tile in the colour of its layer, grey if it is free, an outline around every
-        copy, the layer's number, and a list of the layers with their copies and tiles.
+        copy, the layer's number, and a list of the layers with their copies and tiles. Where
+        several networks share the chip, a thick coloured outline goes around the tiles of each.
 
     Raises:
         DesignError: If the design does not fit the network, holds no tiles, has too many to be
@@ -87,7 +90,7 @@ def plot_floor_plan(cost_model: CostModel, design: Design, budget: int | None = 
         MissingExtraError: If matplotlib is not installed.
     """
     network, chip = cost_model.network, cost_model.accelerator
-    if chip.weight_loading == "time-multiplexed":
+    if chip.is_time_multiplexed:
         raise DesignError(
             f"Expected a chip that holds all layers at the same time for a floor plan, got "
             f"{chip.name!r}, on which they take turns."
@@ -116,6 +119,8 @@ def plot_floor_plan(cost_model: CostModel, design: Design, budget: int | None = 
     axes = figure.add_subplot()
     _draw_tiles(axes, placement, tile_pt)
     _number_copies(axes, placement, tile_pt)
+    if len(network.sizes) > 1:
+        _outline_networks(axes, placement, network, tile_pt)
     axes.set_xlim(-0.3, placement.x[-1] + 0.3)
     axes.set_ylim(placement.y[-1] + 0.3, -0.3)
     axes.set_aspect("equal", anchor="N")
@@ -204,6 +209,36 @@ def _draw_tiles(axes: "Axes", placement: _Placement, tile_pt: float) -> None:
     )
     for collection in (tiles, bridges, outlines):
         axes.add_collection(collection)
+
+
+def _outline_networks(
+    axes: "Axes", placement: _Placement, network: Network, tile_pt: float
+) -> None:
+    """Draw a line around the tiles of every network."""
+    from matplotlib.collections import LineCollection
+
+    _, layer_at = _with_gaps(placement)
+    owners = np.append(_owners(network), FREE)  # FREE is the last
+    network_at = owners[layer_at]
+    for number in range(len(network.sizes)):
+        mine = np.where(network_at == number, number, FREE)
+        axes.add_collection(
+            LineCollection(
+                _outlines(placement, mine),
+                colors=_network_colour(number),
+                linewidths=float(np.clip(0.3 * tile_pt, 1.0, 3.0)),
+                capstyle="projecting",
+            )
+        )
+
+
+def _owners(network: Network) -> IntArray:
+    """Number the network of every layer."""
+    return np.repeat(np.arange(len(network.sizes)), network.sizes)
+
+
+def _network_colour(number: int) -> str:
+    return NETWORK_COLOURS[number % len(NETWORK_COLOURS)]
 
 
 def _colour(layer: int) -> str:
@@ -330,12 +365,14 @@ def _list_layers(
     from matplotlib.patches import Patch
 
     longest = max(len(layer.name) for layer in network.layers)
+    owners, several = _owners(network), len(network.sizes) > 1
     handles = []
     for index, layer in enumerate(network.layers):
         held = f"{copies[index]:>3} x {per_copy[index]}" if per_copy[index] else "no tiles"
         label = f"{index + 1:>3} {layer.name:<{longest}} {held}"
         colour = LAYER_COLOURS[index % len(LAYER_COLOURS)] if per_copy[index] else "none"
-        handles.append(Patch(facecolor=colour, label=label))
+        edge = _network_colour(int(owners[index])) if several else None
+        handles.append(Patch(facecolor=colour, edgecolor=edge, label=label))
     if free:
         handles.append(
             Patch(

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from lrmp.accuracy.lab.images import load_images
-from lrmp.accuracy.lab.images.cifar_binary import RECORD
 from lrmp.accuracy.lab.images.download import CIFAR10, MNIST, download_cifar10, fetch, main
 from lrmp.errors import AccuracyDataError
 
@@ -24,21 +23,23 @@ def server(tmp_path):
     return folder, f"file://{folder}/"
 
 
-@pytest.fixture
-def cifar(server):
-    """A small archive in CIFAR-10's layout: 5,000 training and 1,000 test records."""
-    folder, _ = server
+@pytest.fixture(scope="module")
+def cifar(tmp_path_factory):
+    """An archive in CIFAR-10's layout, whose images are of one colour: they compress fast."""
+    folder = tmp_path_factory.mktemp("cifar")
     rng = np.random.default_rng(0)
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w:gz") as tar:
-        for name, count in (("data_batch_1.bin", 4000), ("test_batch.bin", 1000)):
-            records = rng.integers(0, 10, (count, RECORD), dtype=np.uint8)
+    names = [f"data_batch_{number}.bin" for number in range(1, 6)] + ["test_batch.bin"]
+    batches = {}
+    with tarfile.open(folder / "cifar.tar.gz", mode="w:gz", compresslevel=1) as tar:
+        for name in names:
+            labels = rng.integers(0, 10, (10_000, 1), dtype=np.uint8)
+            colors = rng.integers(0, 256, (10_000, 3), dtype=np.uint8)
+            records = np.hstack([labels, colors.repeat(1024, axis=1)])
             member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
             member.size = records.nbytes
             tar.addfile(member, io.BytesIO(records.tobytes()))
-    data = file.getvalue()
-    (folder / "cifar.tar.gz").write_bytes(data)
-    return records, data
+            batches[name] = labels[:, 0], colors
+    return folder, batches
 
 
 def test_file_with_its_checksum_is_fetched_once(server, tmp_path):
@@ -63,13 +64,21 @@ def test_unreachable_file_is_refused(server, tmp_path):
         fetch(server[1], "none", md5(b""), tmp_path / "data")
 
 
-def test_cifar_is_written_as_the_protocols_read_it(server, cifar, tmp_path):
-    records, data = cifar
-    download_cifar10(tmp_path, server[1], {"cifar.tar.gz": md5(data)})
-    images = load_images("cifar10-lossless-test", np.array([5, 0]), tmp_path)
-    assert images.labels.tolist() == records[[5, 0], 0].tolist()
-    assert images.pixels[0, 0, 0, 0] == records[5, 1]
-    assert len(load_images("cifar10-lossless-train", np.arange(4000), tmp_path)) == 4000
+def test_cifar_is_written_as_the_protocols_read_it(cifar, tmp_path):
+    folder, batches = cifar
+    digest = md5((folder / "cifar.tar.gz").read_bytes())
+    download_cifar10(tmp_path, f"file://{folder}/", {"cifar.tar.gz": digest})
+
+    def check(source, indices, name, places):
+        images = load_images(source, np.array(indices), tmp_path)
+        labels, colors = (of_batch[places] for of_batch in batches[name])
+        assert images.labels.tolist() == labels.tolist()
+        assert (images.pixels == colors[:, None, None]).all()
+
+    check("cifar10-lossless-test", [5, 0, 999], "test_batch.bin", [5, 0, 999])
+    check("cifar10-lossless-train", [3999, 7], "data_batch_1.bin", [3999, 7])
+    check("cifar10-train", [3999, 7], "data_batch_1.bin", [3999, 7])
+    check("cifar10-train", [49_999, 40_000], "data_batch_5.bin", [9_999, 0])
 
 
 def test_archive_without_the_batches_is_refused(server, tmp_path):

@@ -1,6 +1,9 @@
 """Running designs on images: protocols, splits, prefixes, and what a search may see."""
 
 import dataclasses
+import json
+import re
+import shutil
 
 import gymnasium as gym
 import numpy as np
@@ -34,7 +37,7 @@ SPLITS = ["calibration", "search", "test"]
 
 @pytest.fixture(scope="module")
 def evaluator(folder, protocol):
-    return NetworkEvaluator(protocol, folder)
+    return NetworkEvaluator(protocol.subject(folder))
 
 
 def uniform(bits, layers=10):
@@ -56,6 +59,79 @@ def test_splits_share_no_image(name):
     for split in SPLITS:
         source = protocol.split(split)
         assert source.indices().max() < SOURCES[source.source][0]
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_training_images_are_no_search_or_test_images(name):
+    protocol = PROTOCOLS[name]
+    if protocol.training is None:
+        with pytest.raises(AccuracyDataError, match=rf"a training split, got {name}, whose"):
+            protocol.split("training")
+    else:
+        assert len(np.unique(protocol.training.indices())) == SOURCES[protocol.training.source][0]
+        assert protocol.training.source not in (protocol.search.source, protocol.test.source)
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        Split("imagenet-val900", 0, 100, 901),
+        Split("imagenet-val900", 0, 900, 900),
+        Split("imagenet-val900", 0, -1, 5),
+    ],
+)
+def test_split_of_more_images_than_there_are_is_refused(split):
+    message = rf"Expected images {split.start} to {split.stop} of imagenet-val900, got a set of 900"
+    with pytest.raises(AccuracyDataError, match=rf"{message}\. Take fewer, or a larger set"):
+        split.indices()
+
+
+@pytest.mark.parametrize(("label", "named"), [(10, 10), (200, 200), (-1, -1)])
+def test_class_that_the_network_does_not_have_is_refused(folder, protocol, tmp_path, label, named):
+    (tmp_path / "cifar10").mkdir()
+    name = "cifar10/cifar10_lossless_subset.npz"
+    with np.load(folder / name) as whole:
+        arrays = {key: whole[key] for key in whole.files}
+    arrays["y_test"] = arrays["y_test"].astype(np.int16)
+    arrays["y_test"][protocol.search.indices()[3]] = label
+    np.savez(tmp_path / name, **arrays)
+    assert len(protocol.load("test", tmp_path)) == 48
+    message = rf"Expected classes 0 to 9 for resnet8 in cifar10-lossless-test, got {named}\. Give"
+    with pytest.raises(AccuracyDataError, match=message):
+        protocol.load("search", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((40, 32, 3), "got 32 x 40 with 3 channels in cifar10-lossless-test. Give"),
+        ((32, 32, 1), "got 32 x 32 with 1 channel in cifar10-lossless-test. Give"),
+    ],
+)
+def test_images_that_the_network_does_not_take_are_refused(
+    folder, protocol, tmp_path, shape, message
+):
+    (tmp_path / "cifar10").mkdir()
+    pixels, labels = np.zeros((1000, *shape), np.uint8), np.zeros(1000, np.uint8)
+    np.savez(tmp_path / "cifar10" / "cifar10_lossless_subset.npz", x_test=pixels, y_test=labels)
+    shutil.copy(folder / "resnet8.safetensors", tmp_path)
+    evaluator = NetworkEvaluator(protocol.subject(tmp_path))
+    with pytest.raises(
+        AccuracyDataError,
+        match=re.escape(f"Expected images of 32 x 32 with 3 channels for resnet8, {message}"),
+    ):
+        evaluator.split("search")
+
+
+def test_limit_loads_the_first_images_alone(evaluator, protocol, folder):
+    protocol = dataclasses.replace(protocol, training=protocol.search)
+    few = NetworkEvaluator(protocol.subject(folder))
+    images, labels = few.labelled_images("training", 5)
+    whole = evaluator.split("search")
+    assert torch.equal(images, torch.cat(whole.images)[:5])
+    assert torch.equal(labels, torch.cat(whole.labels)[:5])
+    assert images.is_contiguous(memory_format=torch.channels_last)
+    assert len(few.labelled_images("training")[1]) == len(protocol.search)
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
@@ -85,17 +161,22 @@ def test_unknown_network_is_refused():
 def test_other_weights_are_refused(folder, protocol):
     other = dataclasses.replace(protocol, sha256="0" * 64)
     with pytest.raises(AccuracyDataError, match=r"Expected .* to have SHA-256 0{64}, got "):
-        NetworkEvaluator(other, folder)
+        NetworkEvaluator(other.subject(folder))
 
 
 def test_missing_weights_are_refused(tmp_path, protocol):
     with pytest.raises(AccuracyDataError, match=r"Expected weights at .* Name the data folder"):
-        NetworkEvaluator(protocol, tmp_path)
+        NetworkEvaluator(protocol.subject(tmp_path))
 
 
 @pytest.mark.parametrize(
     ("name", "pixel", "value"),
-    [("mlp", 51, 0.2), ("resnet8", 51, 51), ("mobilenet_v2", 51, -0.6)],
+    [
+        ("mlp", 51, 0.2),
+        ("resnet8", 51, 51),
+        ("mobilenet_v2", 51, -0.6),
+        ("efficientnet_lite0", 51, -0.59375),
+    ],
 )
 def test_preprocessing_by_hand(name, pixel, value):
     found = PROTOCOLS[name].preprocess(np.full((1, 2, 2, 1), pixel, np.uint8))
@@ -153,7 +234,7 @@ def test_stages_name_the_layers_they_run(evaluator):
 
 @pytest.mark.parametrize("stage", [0, 2, 4])
 def test_kept_prefix_changes_no_divergence(folder, protocol, evaluator, stage):
-    fresh = NetworkEvaluator(protocol, folder)
+    fresh = NetworkEvaluator(protocol.subject(folder))
     list(fresh.stage_divergences(0, PRECISION))  # the prefix now stands at another stage
     found = dict(fresh.stage_divergences(stage, PRECISION))
     split = evaluator.split("search")
@@ -210,8 +291,8 @@ def test_search_never_touches_the_test_split(folder, protocol, requested):
 
 
 def test_table_is_made_without_the_test_split(folder, protocol, requested, tmp_path):
-    measurement = Measurement(protocol, folder, tmp_path / "log.jsonl")
-    table = build_table(measurement, "a test", fit_designs=4)
+    measurement = Measurement(protocol.subject(folder), tmp_path / "log.jsonl")
+    table = build_table(measurement, "a test", fit_designs=12)
     assert requested == images_of(protocol, "calibration") | images_of(protocol, "search")
     assert {axes: entries.shape for axes, entries in table.terms.items()} == {
         ("weight_bits",): (10, 7),
@@ -220,8 +301,9 @@ def test_table_is_made_without_the_test_split(folder, protocol, requested, tmp_p
     assert table.provenance["command"] == "a test"
     path = write_table(table, measurement, tmp_path)
     assert SensitivityTable.from_text(path.read_text("utf-8")).to_text() == table.to_text()
-    designs = (tmp_path / "resnet8.designs.jsonl").read_text("utf-8").splitlines()
-    assert len(designs) == 4
+    lines = (tmp_path / "resnet8.measured.jsonl").read_text("utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == measurement.log.results
+    assert sum('"design"' in line for line in lines) == 12 + 1  # and the plain one
 
 
 # Resuming
@@ -230,21 +312,21 @@ def test_table_is_made_without_the_test_split(folder, protocol, requested, tmp_p
 def test_interrupted_measurement_goes_on_and_gives_the_same_log(
     folder, protocol, tmp_path, monkeypatch
 ):
-    whole = Measurement(protocol, folder, tmp_path / "whole.jsonl")
+    whole = Measurement(protocol.subject(folder), tmp_path / "whole.jsonl")
     whole.measure_divergences()
     expected = (tmp_path / "whole.jsonl").read_text("utf-8")
     lines = expected.splitlines(keepends=True)
     path = tmp_path / "cut.jsonl"
     path.write_text("".join(lines[:30]) + lines[30][:12], "utf-8")  # killed within a line
-    resumed = Measurement(protocol, folder, path)
+    resumed = Measurement(protocol.subject(folder), path)
     assert len(resumed.known()) == 29
     resumed.measure_divergences()
     assert path.read_text("utf-8") == expected
 
 
 def test_worker_processes_find_the_same_divergences(folder, protocol, tmp_path):
-    one = Measurement(protocol, folder, tmp_path / "one.jsonl")
-    two = Measurement(protocol, folder, tmp_path / "two.jsonl", processes=2)
+    one = Measurement(protocol.subject(folder), tmp_path / "one.jsonl")
+    two = Measurement(protocol.subject(folder), tmp_path / "two.jsonl", processes=2)
     one.measure_divergences()
     two.measure_divergences()
     a, b = one.table().terms, two.table().terms
@@ -254,35 +336,34 @@ def test_worker_processes_find_the_same_divergences(folder, protocol, tmp_path):
 
 
 def test_log_of_another_measurement_is_refused(folder, protocol, tmp_path):
-    Measurement(protocol, folder, tmp_path / "log.jsonl")
+    Measurement(protocol.subject(folder), tmp_path / "log.jsonl")
     other = dataclasses.replace(protocol, recipe="ptq-1-uncorrected")
     with pytest.raises(AccuracyDataError, match=r"another one's \(different: protocol\)"):
-        Measurement(other, folder, tmp_path / "log.jsonl")
+        Measurement(other.subject(folder), tmp_path / "log.jsonl")
 
 
 # More designs for a table that is shipped
 
 
 def test_shipped_results_are_not_measured_again(folder, protocol, tmp_path, monkeypatch):
-    first = Measurement(protocol, folder, tmp_path / "first.jsonl")
-    table = build_table(first, "a test", fit_designs=4)
-    designs = [result for result in first.log.results if "design" in result]
-    monkeypatch.setattr(table_build, "load_table", lambda network: table)
-    monkeypatch.setattr(table_build, "load_designs", lambda network: designs)
+    first = Measurement(protocol.subject(folder), tmp_path / "first.jsonl")
+    table = build_table(first, "a test", fit_designs=12)
+    monkeypatch.setattr(table_build, "load_table", lambda *which: table)
+    monkeypatch.setattr(table_build, "load_measured", lambda *which: first.log.results)
 
-    second = Measurement(protocol, folder, tmp_path / "second.jsonl")
+    second = Measurement(protocol.subject(folder), tmp_path / "second.jsonl")
     extend_shipped(second)
     held = len(second.log.results)
     assert held == len(first.log.results)
     extend_shipped(second)  # what is there already stays as it is
-    assert build_table(second, "a test", fit_designs=4).to_text() == table.to_text()
+    assert build_table(second, "a test", fit_designs=12).to_text() == table.to_text()
     assert len(second.log.results) == held
     assert len(second.measure_designs("test", 3, seed=2)) == 3
     assert len(second.log.results) == held + 3
 
 
 def test_shipped_results_of_other_weights_are_refused(folder, protocol, tmp_path):
-    measurement = Measurement(protocol, folder, tmp_path / "log.jsonl")
+    measurement = Measurement(protocol.subject(folder), tmp_path / "log.jsonl")
     with pytest.raises(
         AccuracyTableError,
         match=r"with other sha256, calibration, search, sensitivity_images\. Measure without",
@@ -343,12 +424,12 @@ def whole_float_top1(name, data):
     protocol = PROTOCOLS[name]
     count = SOURCES[protocol.float_images][0]
     whole = dataclasses.replace(protocol, test=Split(protocol.float_images, 0, 0, count))
-    return NetworkEvaluator(whole, data).float_top1("test")
+    return NetworkEvaluator(whole.subject(data)).float_top1("test")
 
 
 def test_shipped_designs_are_reproduced(data):
     protocol = PROTOCOLS["resnet20"]
-    evaluator = NetworkEvaluator(protocol, data)
+    evaluator = NetworkEvaluator(protocol.subject(data))
     for entry in [line for line in load_designs("resnet20") if line["split"] == "test"][:3]:
         found = evaluator.evaluate(Design.of(entry["design"]), "test")
         expected = design_result(entry)

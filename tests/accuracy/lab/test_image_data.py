@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lrmp.accuracy.lab.images import ImageSet, data_root, load_images
+from lrmp.accuracy.lab.images import SOURCES, ImageSet, data_root, load_images
 from lrmp.accuracy.lab.images.archive import read_jpeg_archive, read_pixel_archive
 from lrmp.accuracy.lab.images.cifar_binary import RECORD, read_cifar10_binary
 from lrmp.accuracy.lab.images.idx import read_idx, read_idx_images
 from lrmp.accuracy.lab.images.image_folder import read_image_folder
+from lrmp.accuracy.lab.images.sheets import NAMES, read_sheets, write_sheets
 from lrmp.errors import AccuracyDataError
+
+LOSSLESS = "cifar10-lossless-train"
 
 
 def refused(message):
@@ -193,6 +196,175 @@ def test_missing_archive_is_refused(tmp_path):
         read_jpeg_archive(tmp_path / "none.npz")
 
 
+def test_archive_of_fewer_images_is_refused(archive):
+    with refused(r"Expected at least 8 images in .*images\.npz, got 3\. Fetch it again"):
+        read_jpeg_archive(archive, np.array([0, 7]))
+
+
+@pytest.mark.parametrize(
+    ("source", "write"),
+    [
+        ("cifar10-lossless-test", "cifar10_lossless_subset.npz"),
+        ("mnist-test", "t10k-images-idx3-ubyte.gz"),
+    ],
+)
+def test_source_of_fewer_images_is_refused(tmp_path, source, write):
+    folder = tmp_path / source.partition("-")[0]
+    folder.mkdir()
+    pixels, labels = np.zeros((3, 32, 32, 3), np.uint8), np.zeros(3, np.uint8)
+    np.savez(folder / "cifar10_lossless_subset.npz", x_test=pixels, y_test=labels)
+    for name, array in (("images-idx3", pixels[..., 0]), ("labels-idx1", labels)):
+        packed = gzip.compress(idx_bytes(array))
+        (folder / f"t10k-{name}-ubyte.gz").write_bytes(packed)
+    with refused(rf"Expected at least 8 images in .*{write}, got 3\. Fetch it again"):
+        load_images(source, np.array([0, 7]), tmp_path)
+
+
+# Sheets
+
+
+@pytest.fixture(scope="module")
+def tiles():
+    """10,000 images of one colour, but for a corner that tells up from down and left from right."""
+    rng = np.random.default_rng(0)
+    pixels = np.empty((10_000, 32, 32, 3), np.uint8)
+    pixels[:] = rng.integers(0, 256, (10_000, 1, 1, 3), dtype=np.uint8)
+    pixels[:, 0, 1:4] = 255 - pixels[:, 0, 1:4]
+    return ImageSet(pixels, rng.integers(0, 10, 10_000))
+
+
+@pytest.fixture(scope="module")
+def written(tiles, tmp_path_factory):
+    path = tmp_path_factory.mktemp("sheets") / "whole.npz"
+    write_sheets(path, tiles)
+    return path
+
+
+@pytest.fixture
+def sheets(written, tmp_path):
+    """The archive's path and its arrays, and a function that writes changed ones."""
+    with np.load(written) as whole:
+        arrays = {name: whole[name].copy() for name in NAMES}
+    path = tmp_path / "sheets.npz"
+
+    def save(**changed):
+        np.savez(path, **(arrays | changed))
+        return path
+
+    return save, arrays
+
+
+def sheet_bytes(kind="WEBP", size=(1280, 800), **options):
+    file = io.BytesIO()
+    Image.new("RGB", size, (9, 8, 7)).save(file, kind, **options)
+    return np.frombuffer(file.getvalue(), np.uint8)
+
+
+def test_sheets_give_the_pixels_that_were_written(tiles, written):
+    wanted = np.array([9_999, 0, 1_000, 39, 40, 41, 999, 5_432])
+    found = read_sheets([written], wanted)
+    assert np.array_equal(found.pixels, tiles.pixels[wanted])
+    assert np.array_equal(found.labels, tiles.labels[wanted])
+    assert np.array_equal(read_sheets([written], np.arange(10_000)).pixels, tiles.pixels)
+
+
+def test_archives_of_sheets_follow_each_other(tiles, written, sheets):
+    save, arrays = sheets
+    second = save(label=9 - arrays["label"])
+    wanted = np.array([10_005, 5, 19_999])
+    found = read_sheets([written, second], wanted)
+    assert np.array_equal(found.pixels, tiles.pixels[[5, 5, 9_999]])
+    assert found.labels.tolist() == [9 - tiles.labels[5], tiles.labels[5], 9 - tiles.labels[9_999]]
+
+
+def test_only_the_sheets_that_are_needed_are_decoded(sheets):
+    save, arrays = sheets
+    arrays["webp"][: arrays["offset"][3]] = 0  # sheets 0 to 2
+    path = save()
+    assert len(read_sheets([path], np.array([3_000, 9_999]))) == 2
+    with refused(r"Expected sheet 2 of .*sheets\.npz to be a whole lossless WebP file, got"):
+        read_sheets([path], np.array([3_000, 2_999]))
+
+
+def test_archives_that_are_not_needed_may_be_missing(written, tmp_path):
+    paths = [written, tmp_path / "none.npz"]
+    assert len(read_sheets(paths, np.array([7]))) == 1
+    with refused(r"Expected images at .*none\.npz, got no such file"):
+        read_sheets(paths, np.array([7, 10_000]))
+
+
+@pytest.mark.parametrize(
+    ("sheet", "message"),
+    [
+        (sheet_bytes(lossless=True)[:-9], r"to be a whole lossless WebP file: .* Fetch it again"),
+        (sheet_bytes(lossless=True)[:24], r"got another header\. Fetch it again"),
+        (sheet_bytes(quality=90), r"to be a whole lossless WebP file, got another header"),
+        (sheet_bytes("JPEG"), r"to be a whole lossless WebP file, got another header"),
+        (
+            sheet_bytes(
+                lossless=True, save_all=True, append_images=[Image.new("RGB", (1280, 800))]
+            ),
+            r"got another header",
+        ),
+        (
+            sheet_bytes(lossless=True, size=(800, 1280)),
+            r"lossless WebP file of 1280 x 800, got 800 x 1280\. Fetch it again",
+        ),
+    ],
+)
+def test_damaged_sheet_is_refused(sheets, sheet, message):
+    save, _ = sheets
+    offset = np.concatenate([[0], np.full(10, len(sheet))])  # the first; the others are empty
+    path = save(webp=sheet, offset=offset)
+    with refused(rf"Expected sheet 0 of .*{message}"):
+        read_sheets([path], np.array([0]))
+    with refused(r"Expected sheet 1 of .* got another header"):
+        read_sheets([path], np.array([1_000]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda a: {"offset": a["offset"][:-1]},
+            r"Expected 10 sheets and 10000 classes in .*, got 9 and 10000\. Fetch it again",
+        ),
+        (lambda a: {"label": a["label"][1:]}, r"got 10 and 9999\. Fetch it again"),
+        (lambda a: {"offset": a["offset"] * 1.0}, r"Expected offset in .* as a row of integers"),
+        (
+            lambda a: {"webp": a["webp"].astype(np.int16)},
+            r"webp in .* as uint8, got int16",
+        ),
+        (lambda a: {"offset": a["offset"][::-1]}, r"Expected sheet 9 of .* got another header"),
+        (lambda a: {"offset": a["offset"] + 2**40}, r"Expected sheet 9 of .* got another header"),
+    ],
+)
+def test_damaged_archive_of_sheets_is_refused(sheets, change, message):
+    save, arrays = sheets
+    path = save(**change(arrays))
+    with refused(message):
+        read_sheets([path], np.array([9_999]))
+
+
+def test_truncated_archive_of_sheets_is_refused(sheets):
+    path = sheets[0]()
+    path.write_bytes(path.read_bytes()[:-2000])
+    with refused(r"Expected .*sheets\.npz to be a whole archive of plain arrays: .* Fetch it"):
+        read_sheets([path], np.array([0]))
+
+
+def test_archive_of_sheets_without_classes_is_refused(tmp_path):
+    np.savez(tmp_path / "x.npz", webp=np.zeros(3, np.uint8), offset=np.arange(11))
+    with refused(r"Expected arrays webp, offset, label in .*x\.npz: label missing"):
+        read_sheets([tmp_path / "x.npz"], np.array([0]))
+
+
+def test_other_images_are_not_written_as_sheets(tmp_path):
+    images = ImageSet(np.zeros((5, 32, 32, 3), np.uint8), np.zeros(5, np.int64))
+    with refused(r"images of shape \(10000, 32, 32, 3\), got \(5, 32, 32, 3\)"):
+        write_sheets(tmp_path / "x.npz", images)
+
+
 # Folders
 
 
@@ -297,3 +469,39 @@ def test_mnist_is_the_original_one(data):
         1009,
     ]
     assert hashlib.md5(test.pixels.tobytes()).hexdigest() == "240610fa99e73bfa49df8e7fc24d3206"
+
+
+def test_cifar_training_images_begin_with_those_of_the_subset(data):
+    indices = np.arange(4_000)
+    whole, subset = (load_images(n, indices, data) for n in ("cifar10-train", LOSSLESS))
+    assert np.array_equal(whole.pixels, subset.pixels)
+    assert np.array_equal(whole.labels, subset.labels)
+
+
+@pytest.mark.slow
+def test_cifar_has_5000_training_images_of_every_class(data):
+    labels = load_images("cifar10-train", np.arange(50_000), data).labels
+    assert np.bincount(labels).tolist() == [5_000] * 10
+
+
+@pytest.mark.parametrize("source", [name for name in SOURCES if name.startswith("imagenet")])
+def test_imagenet_images_are_as_large_as_the_networks_take(source, data):
+    images = load_images(source, np.array([0, SOURCES[source][0] - 1]), data)
+    assert images.pixels.shape == (2, 224, 224, 3)
+    assert 0 <= images.labels.min() <= images.labels.max() < 1000
+
+
+@pytest.mark.slow
+def test_imagenet_sets_share_no_image(data):
+    def thumbnails(source):
+        """Shades of 16 x 16, of mean 0 and length 1: a copy has nearly the same."""
+        images = load_images(source, np.arange(SOURCES[source][0]), data)
+        small = images.pixels.reshape(-1, 16, 14, 16, 14, 3).mean((2, 4, 5)).reshape(-1, 256)
+        small -= small.mean(1, keepdims=True)
+        return small / np.linalg.norm(small, axis=1, keepdims=True)
+
+    sample, val, nips = map(
+        thumbnails, ("imagenet-sample1000", "imagenet-val900", "imagenet-nips17")
+    )
+    for one, other in ((sample, val), (sample, nips), (val, nips)):
+        assert (one @ other.T).max() < 0.96

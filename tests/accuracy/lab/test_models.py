@@ -10,13 +10,14 @@ from lrmp.errors import AccuracyDataError
 from lrmp.hardware.networks import load_network
 
 # Counted by torchvision 0.20 for its models, by the authors' README for the CIFAR ResNets
-# (0.27, 0.46 and 0.85 million), by the data's README for LeNet.
+# (0.27, 0.46 and 0.85 million), by the data's README for LeNet, by KerasHub for EfficientNet-Lite0.
 PARAMETERS = {
     "resnet18": 11_689_512,
     "resnet34": 21_797_672,
     "resnet50": 25_557_032,
     "resnet101": 44_549_160,
     "squeezenet1_1": 1_235_496,
+    "efficientnet_lite0": 4_652_008,
     "resnet20": 269_722,
     "resnet32": 464_154,
     "resnet56": 853_018,
@@ -105,7 +106,8 @@ def test_weights_that_do_not_fit_are_refused(weights, change, message):
     change(tensors)
     save_file(tensors, path)
     with pytest.raises(
-        AccuracyDataError, match=rf"hold exactly the tensors of ResNet8, got .*{message}"
+        AccuracyDataError,
+        match=rf"hold exactly the tensors of ResNet8, got .*{message}.* Give",
     ):
         load_model("resnet8", path)
 

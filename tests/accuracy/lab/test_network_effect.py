@@ -17,6 +17,8 @@ from lrmp.accuracy.lab.quantization import QuantizedNetwork
 from lrmp.accuracy.lab.table_build import build_table, write_table
 from lrmp.accuracy.model.sensitivity_table import SensitivityTable
 from lrmp.errors import AccuracyDataError, DesignError
+from lrmp.hardware.chip.preset import with_noise
+from lrmp.hardware.families import FAMILIES
 from lrmp.hardware.space.catalogue import KNOBS
 from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.design_space import DesignSpace
@@ -40,7 +42,9 @@ FEW = DesignSpace((dataclasses.replace(weight_bits(), values=(2, 8)), LIMIT))
 @pytest.fixture
 def network():
     torch.manual_seed(0)
-    found = QuantizedNetwork(nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2)))
+    every = dataclasses.replace(FAMILIES["adc"].chip(), active_columns=8, float_input_bits=16)
+    model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2))
+    found = QuantizedNetwork(model, chip=with_noise(every, "pcm_nandakumar_2019"))
     images = 20 * torch.rand(32, 4, generator=torch.Generator().manual_seed(0))
     found.calibrate(images)
     return found, images
@@ -59,7 +63,10 @@ def test_network_computes_with_every_knob(name, network):
     found, images = network
     knob = KNOBS[name]
     for value in (knob.values[0], knob.plain):
+        found.noise_run.seed = 0
         for layer in found.layers.values():
+            layer.round_weights(8)
+            layer.round_inputs(8)
             network_effect(knob)(layer, value)
         with torch.inference_mode():
             assert found(images).isfinite().all()
@@ -96,7 +103,7 @@ def test_lstm_limits_what_its_products_give(network):
     lstm = QuantizedNetwork(nn.Sequential(nn.LSTM(3, 4)))
     inputs = 100 * torch.rand(5, 2, 3)
     lstm.calibrate([inputs])
-    layer = lstm.layers["0"]
+    layer = lstm.layers["0.l0"]
     network_effect(LIMIT)(layer, "narrow")
     outputs, (_, cell) = lstm.model(inputs)
     # Every gate opens by sigmoid(2) at most: the cell cannot hold more than a geometric series.
@@ -110,7 +117,7 @@ def test_lstm_limits_what_its_products_give(network):
 
 
 def test_evaluator_runs_designs_with_the_knob(folder, protocol):
-    evaluator = NetworkEvaluator(protocol, folder)
+    evaluator = NetworkEvaluator(protocol.subject(folder))
     plain = evaluator.evaluate(Design.plain(10), "search")
     assert evaluator.evaluate(Design.plain(10, SPACE), "search") == plain
     limited = Design.of({"limit": ["none"] * 9 + ["narrow"]}, space=SPACE)
@@ -135,9 +142,10 @@ def test_network_accuracy_runs_designs_with_the_knob(folder, protocol):
 
 
 def test_measurement_turns_the_knob_like_any_other(folder, protocol, tmp_path):
-    measurement = Measurement(protocol, folder, tmp_path / "log.jsonl", space=FEW)
-    table = build_table(measurement, "a test", fit_designs=6)
-    limits, weights = table.terms["limit",], table.terms["weight_bits",]
+    measurement = Measurement(protocol.subject(folder), tmp_path / "log.jsonl", space=FEW)
+    table = build_table(measurement, "a test", fit_designs=12)
+    measured = measurement.table()
+    limits, weights = measured.terms["limit",], measured.terms["weight_bits",]
     assert limits.shape == (10, 3)
     assert weights.shape == (10, 2)
     assert (limits[:, 2] < 1e-6).all()  # no limit changes nothing, rounding of float32 apart
@@ -146,10 +154,11 @@ def test_measurement_turns_the_knob_like_any_other(folder, protocol, tmp_path):
     path = write_table(table, measurement, tmp_path)
     read = SensitivityTable.from_text(path.read_text("utf-8"))
     narrow = Design.of({"limit": "narrow", "weight_bits": 2}, layers=10, space=FEW)
-    expected = limits[:, 0].sum() + weights[:, 0].sum()
+    expected = table.terms["limit",][:, 0].sum() + table.terms["weight_bits",][:, 0].sum()
     assert read.accuracy(FEW).sums(narrow.settings) == pytest.approx(expected, rel=1e-3)
-    lines = (tmp_path / "resnet8.designs.jsonl").read_text("utf-8").splitlines()
-    assert len(lines) == 6
+    lines = (tmp_path / "resnet8.measured.jsonl").read_text("utf-8").splitlines()
+    lines = [line for line in lines if '"design"' in line]
+    assert len(lines) == 12 + 1  # and the plain one
     for line in lines:
         design = json.loads(line)["design"]
         assert set(design) == {"weight_bits", "limit"}
@@ -158,9 +167,11 @@ def test_measurement_turns_the_knob_like_any_other(folder, protocol, tmp_path):
 
 def test_knob_that_is_new_to_a_log_is_measured_alone(folder, protocol, tmp_path):
     path = tmp_path / "log.jsonl"
-    Measurement(protocol, folder, path, space=DesignSpace(FEW.knobs[:1])).measure_divergences()
+    Measurement(
+        protocol.subject(folder), path, space=DesignSpace(FEW.knobs[:1])
+    ).measure_divergences()
     before = path.read_text("utf-8")
-    both = Measurement(protocol, folder, path, space=FEW)
+    both = Measurement(protocol.subject(folder), path, space=FEW)
     both.measure_divergences()
     text = path.read_text("utf-8")
     assert text.startswith(before)

@@ -265,6 +265,57 @@ def test_bias_correction_restores_the_mean_of_every_channel(groups):
     assert means[True] < 1e-4
 
 
+@pytest.mark.parametrize(
+    ("module", "shape", "axes"),
+    [
+        (nn.Linear(6, 8), (64, 5, 6), (0, 1)),
+        (nn.Linear(6, 8), (64, 5, 3, 6), (0, 1, 2)),
+        (nn.Conv1d(6, 8, 3, stride=2, padding=1), (64, 6, 9), (0, 2)),
+    ],
+    ids=["sequence", "grid", "signal"],
+)
+def test_bias_correction_knows_where_channels_are(module, shape, axes):
+    torch.manual_seed(0)
+    model, inputs = nn.Sequential(module), seeded(shape) + 1
+    network = QuantizedNetwork(model)
+    network.calibrate([inputs[:40], inputs[40:]])
+    network.layers["0"].round_weights(2)
+    with torch.inference_mode():
+        error = network(inputs) - model(inputs)
+    assert error.mean(axes).abs().max() < 1e-5
+    assert error.abs().mean() > 0.05
+
+
+class Standardised(nn.Conv2d):
+    """Computes the weights that it multiplies by, so that rounding its own rounds nothing."""
+
+    def forward(self, inputs):
+        mean, deviation = (
+            self.weight.mean((1, 2, 3), True),
+            self.weight.std((1, 2, 3), keepdim=True),
+        )
+        return self._conv_forward(inputs, (self.weight - mean) / deviation, self.bias)
+
+
+class Padded(nn.Conv2d):
+    """Pads by itself and multiplies by its weights as they are."""
+
+    def forward(self, inputs):
+        return super().forward(nn.functional.pad(inputs, (0, 1, 0, 1)))
+
+
+def test_layers_of_other_kinds_multiply_by_their_weights():
+    torch.manual_seed(0)
+    network = QuantizedNetwork(nn.Sequential(Padded(3, 4, 3, stride=2)))
+    network.calibrate(seeded((8, 3, 8, 8)))
+    assert network.layers["0"].weight_steps is not None
+    with pytest.raises(
+        AccuracyDataError,
+        match=r"Expected layers that multiply .* as they are, got a Standardised, which computes",
+    ):
+        QuantizedNetwork(nn.Sequential(Standardised(3, 4, 3))).calibrate(seeded((8, 3, 8, 8)))
+
+
 def test_recipe_without_bias_correction_has_none(resnet8):
     model, images = resnet8
     network = QuantizedNetwork(model, "ptq-1-uncorrected")
@@ -317,7 +368,7 @@ def test_lstm_rounds_both_matrices_and_both_inputs(lstm):
 
     network = QuantizedNetwork(Model())
     network.calibrate([inputs])
-    layer = network.layers["lstm"]
+    layer = network.layers["lstm.l0"]
     assert layer.weight_steps.shape == (7, 28)
     assert layer.signed
     with torch.inference_mode():

@@ -450,3 +450,29 @@ def test_images_are_the_ones_the_results_were_made_with():
         digest.update((images.pixels * 16).astype(np.uint8).tobytes())
         digest.update(images.labels.astype(np.uint8).tobytes())
     assert digest.hexdigest() == "52c81b5530c3a10946c46cfdfa718a8556b8cce818da85779d3bebdbea480186"
+
+
+def test_beginnings_that_were_forgotten_are_run_again(monkeypatch):
+    monkeypatch.setattr(digits_module, "REMEMBERED_BYTES", 2**22)
+    accuracy = DigitsAccuracy()
+    for bits in neighbours(6, 6):
+        assert accuracy.correct(bits, "search") == DigitsAccuracy().correct(bits, "search")
+        kept = [maps.nbytes for maps in accuracy._beginnings._maps.values()]
+        assert sum(kept) == accuracy._beginnings._bytes <= 2**22
+
+
+def test_beginnings_are_not_run_twice(monkeypatch):
+    ran = []
+    call = digits_module.QuantizedLayer.__call__
+
+    def counted(self, maps, *bits):
+        ran.append(self.layer.name)
+        return call(self, maps, *bits)
+
+    monkeypatch.setattr(digits_module.QuantizedLayer, "__call__", counted)
+    accuracy = DigitsAccuracy()
+    first, second = design([8] * 5, [8] * 5), design([8, 8, 4, 8, 8], [8] * 5)
+    for bits in (first, second, design([8] * 5, [8, 8, 8, 8, 4])):
+        accuracy.drop(bits)
+    names = [layer.name for layer in NETWORK.layers]
+    assert ran == names + names[2:] + names[4:]  # the third begins like the first

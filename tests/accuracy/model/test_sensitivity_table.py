@@ -9,17 +9,29 @@ import pytest
 from lrmp.accuracy import TableAccuracy
 from lrmp.accuracy.lab.protocol import load_protocol
 from lrmp.accuracy.lab.random_designs import draw_designs
-from lrmp.accuracy.model.design_result import DesignResult, design_values, settings_of
+from lrmp.accuracy.model.design_result import (
+    DesignResult,
+    design_result,
+    design_values,
+    settings_of,
+)
 from lrmp.accuracy.model.drop_map import DropMap
+from lrmp.accuracy.model.factories import noise_seeds
 from lrmp.accuracy.model.sensitivity_table import (
     SensitivityTable,
     load_designs,
+    load_measured,
     load_table,
+    measured_terms,
     shipped_accuracy,
     shipped_networks,
+    shipped_tables,
+    table_for,
 )
+from lrmp.accuracy.model.table_fit import fitted_lines, is_plain, is_random, refit
 from lrmp.errors import AccuracyDataError, AccuracyTableError, DesignError
 from lrmp.hardware import Layer, Network, load_network
+from lrmp.hardware.families import FAMILIES
 from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.knob import Knob
@@ -27,6 +39,8 @@ from lrmp.hardware.space.precision import PRECISION, precision, weight_bits
 
 SHIPPED = shipped_networks()
 MEASURED = [name for name in SHIPPED if load_table(name).kind == "measured"]
+OF_FAMILIES = [each for each in shipped_tables() if each[1] != "precision"]
+EVERY_MEASURED = [*((name, "precision") for name in MEASURED), *OF_FAMILIES]
 
 
 def small_table():
@@ -81,30 +95,51 @@ def test_uniform_designs_lose_less_with_more_bits(name):
     assert drops[-1] > 5
 
 
-@pytest.mark.parametrize("name", MEASURED)
-def test_provenance_names_the_protocol(name):
-    table, protocol = load_table(name), load_protocol(name)
+@pytest.mark.parametrize(("name", "family"), OF_FAMILIES)
+def test_table_of_a_family_knows_its_knobs_on_its_chip(name, family):
+    table, of_family, network = load_table(name, family), FAMILIES[family], load_network(name)
+    chip = of_family.chip()
+    space = of_family.space(network, chip)
+    assert (table.family, table.space.names) == (family, space.names)
+    assert table_for(name, space).name == table.name == f"{name}-{family}"
+    accuracy = shipped_accuracy(network, space, chip)
+    plain = space.plain_settings(len(network))
+    assert accuracy.drop_map(accuracy.sums(plain)) < 1
+    assert table.provenance.get("noise_seeds", []) == list(noise_seeds(chip))
+    other = dataclasses.replace(chip, active_rows=chip.active_rows // 2)
+    with pytest.raises(AccuracyTableError, match=rf"Expected the chip that the {family} table of"):
+        shipped_accuracy(network, space, other)
+
+
+@pytest.mark.parametrize(("name", "family"), EVERY_MEASURED)
+def test_provenance_names_the_protocol(name, family):
+    table, protocol = load_table(name, family), load_protocol(name)
     for key in ("sha256", "recipe", "preprocessing", "sensitivity_images"):
         assert table.provenance[key] == getattr(protocol, key)
     assert table.provenance["calibration"] == str(protocol.calibration)
     assert table.provenance["search"] == str(protocol.search)
 
 
-@pytest.mark.parametrize("name", MEASURED)
-def test_map_is_the_fit_to_the_shipped_designs(name):
-    table = load_table(name)
-    lines = [line for line in load_designs(name) if line["split"] == "search"]
-    assert len(lines) == table.provenance["fit_designs"]
+@pytest.mark.parametrize(("name", "family"), EVERY_MEASURED)
+def test_table_is_the_fit_to_the_shipped_measurements(name, family):
+    table = load_table(name, family)
+    again = refit(table, load_measured(name, family), exponents=(table.exponent,))
+    lines = fitted_lines(load_measured(name, family))
     found = settings_of(lines, table.space, table.layers)
-    drops = np.array([100 * (x["lost"] - x["gained"]) / x["images"] for x in lines])
-    fitted = DropMap.fit(table.sums(found), drops, table.drop_map.ceiling)
-    assert fitted.sums == pytest.approx(table.drop_map.sums, rel=1e-3)
-    assert fitted.drops == pytest.approx(table.drop_map.drops, rel=1e-3, abs=1e-3)
+    counted = sum(table.provenance[key] for key in ("random_designs", "optimised_designs"))
+    assert len([line for line in lines if not is_plain(line)]) == counted
+    # What the plain design is said to lose is what it was found to, or next to nothing.
+    (plain,) = (design_result(line) for line in lines if is_plain(line))
+    told = table.drop_map(table.sums(table.space.plain_settings(len(table.layers))))
+    assert told <= max(plain.expected_drop, 0) + 0.1
+    # What a last unit of some other machine's logarithm makes of a fit.
+    assert np.log(again.divergences(found) / table.divergences(found)).std() < 0.02
+    assert again.drop_map.threshold(1.0) == pytest.approx(table.drop_map.threshold(1.0), rel=0.02)
 
 
-@pytest.mark.parametrize("name", MEASURED)
-def test_designs_of_fit_and_judgement_are_others(name):
-    lines = load_designs(name)
+@pytest.mark.parametrize(("name", "family"), EVERY_MEASURED)
+def test_no_random_design_fits_and_judges(name, family):
+    lines = [line for line in load_designs(name, family) if is_random(line)]
     fit, judged = (
         {json.dumps(line["design"]) for line in lines if line["split"] == split}
         for split in ("search", "test")
@@ -114,11 +149,11 @@ def test_designs_of_fit_and_judgement_are_others(name):
     assert not fit & judged
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_file_is_the_text_of_its_table(name):
-    text = load_table(name).to_text()
+@pytest.mark.parametrize(("name", "family"), shipped_tables())
+def test_file_is_the_text_of_its_table(name, family):
+    text = load_table(name, family).to_text()
     assert SensitivityTable.from_text(text).to_text() == text
-    assert len(text.splitlines()) < 120 + len(load_table(name).layers)
+    assert len(text.splitlines()) < 140 + len(load_table(name, family).layers)
 
 
 # The table itself
@@ -128,6 +163,7 @@ def test_sums_by_hand():
     table = small_table()
     design = settings(PRECISION, weight_bits=[2, 8], activation_bits=[3, 5])
     assert table.sums(design) == pytest.approx(0.14 + 0.01 + 0.013 + 0.004)
+    assert dataclasses.replace(table, exponent=2.0).divergences(design) == pytest.approx(0.167**2)
     assert table.sums(np.stack([design, PRECISION.plain_settings(2)])).shape == (2,)
 
 
@@ -233,7 +269,9 @@ def test_terms_of_another_shape_are_refused():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.update(format=1), r"Expected format 2 of a sensitivity table, got 1"),
+        (lambda d: d.update(format=1), r"Expected format 3 of a sensitivity table, got 1"),
+        (lambda d: d.update(exponent=0), r"Expected a positive exponent below 100, got 0\.0"),
+        (lambda d: d.pop("exponent"), r"Expected a sensitivity table, .* KeyError\('exponent'\)"),
         (lambda d: d.update(kind="guessed"), r"Expected kind measured or predicted, got 'guessed'"),
         (lambda d: d.pop("layers"), r"Expected a sensitivity table, .* KeyError\('layers'\)"),
         (lambda d: d["layers"][1].pop("weight_bits"), r"Expected a sensitivity table, .* KeyError"),
@@ -291,7 +329,9 @@ def test_designs_travel_by_the_names_of_knobs():
 
 
 def test_random_designs_are_spread_over_the_scale():
-    table = load_table("resnet20").accuracy()
+    shipped = load_table("resnet20")
+    terms = measured_terms(load_measured("resnet20"), shipped.space, shipped.layers)
+    table = TableAccuracy(terms, "measured", is_estimate=False)
     designs = draw_designs(table, 50, seed=3)
     assert designs.shape == (50, 20, 2)
     assert designs.min() >= 0
@@ -309,16 +349,15 @@ def test_random_designs_are_spread_over_the_scale():
 
 def test_held_out_designs_that_are_shipped_are_drawn_again():
     table = load_table("resnet20")
-    fit, judged = (
-        settings_of(
-            [line for line in load_designs("resnet20") if line["split"] == split],
-            table.space,
-            table.layers,
-        )
-        for split in ("search", "test")
+    terms = measured_terms(load_measured("resnet20"), table.space, table.layers)
+    alone = TableAccuracy(terms, "measured", is_estimate=False)
+    lines = load_designs("resnet20")
+    fit = settings_of([x for x in lines if x["split"] == "search"], table.space, table.layers)
+    judged = settings_of(
+        [x for x in lines if x["split"] == "test" and is_random(x)], table.space, table.layers
     )
-    drawn = draw_designs(table.accuracy(), 100, 2, {design.tobytes() for design in fit})
-    assert np.array_equal(drawn, judged)
+    drawn = draw_designs(alone, len(judged), 2, {design.tobytes() for design in fit})
+    assert {x.tobytes() for x in drawn} == {x.tobytes() for x in judged}
 
 
 def test_random_designs_keep_to_what_layers_may_have(joint):
@@ -340,8 +379,14 @@ def test_more_designs_than_there_are_is_refused():
 
 
 def test_drop_and_interval_of_a_result():
-    result = DesignResult(0.1, images=500, float_correct=400, lost=20, gained=5)
-    assert result.drop == 3
+    lost, gained = tuple(range(0, 40, 2)), tuple(range(1, 11, 2))
+    result = DesignResult(0.1, 0.01, 500, 400, lost, gained, (2.0, 4.0, 2.0, 4.0))
+    assert (result.lost, result.gained, result.drop) == (20, 5, 3)
+    assert result.changes[:5].tolist() == [1, -1, 1, -1, 1]
+    assert result.changes.sum() == 15
+    assert result.expected_drop == pytest.approx(3)
+    # Parts of 2, 4, 2 and 4 have a standard deviation of 2 / sqrt(3).
+    assert result.expected_drop_error == pytest.approx(1 / np.sqrt(3))
     assert result.top1 == 77
     low, high = result.interval()
     # Standard error of the mean of 20 losses and 5 gains: sqrt(25 / 500 - 0.03**2) / sqrt(500).

@@ -6,6 +6,8 @@ pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
 from lrmp.baselines.experiments import compare
+from lrmp.baselines.searchers import random_search
+from lrmp.envs import evaluate
 from lrmp.errors import TaskError
 
 
@@ -26,11 +28,27 @@ def test_every_agent_and_seed_is_in_the_summary(comparison):
     assert document["agents"]["uniform"]["evaluated_designs"] == 49
     for row in document["agents"].values():
         if row["seeds"] == 1:
-            assert row["reward"]["interval_95"] is None
+            assert row["score"]["interval_95"] is None
         else:
-            low, high = row["reward"]["interval_95"]
-            assert low <= row["reward"]["iqm"] <= high
-        assert len(row["reward"]["values"]) == row["seeds"]
+            low, high = row["score"]["interval_95"]
+            assert low <= row["score"]["iqm"] <= high
+        assert len(row["score"]["values"]) == row["seeds"]
+
+
+def test_a_run_without_a_score_is_summed_up_as_the_plain_design(tmp_path):
+    args = random_search.Args("LRMP-ResNet18-v0", evaluations=3, runs_dir=tmp_path)
+    run = random_search.train(args, progress=False)
+    assert run.record()["claim"]["score"] is None
+    assert run.record()["claim"]["gain"] > 1
+    row = compare.summarise([run])
+    plain = evaluate("LRMP-ResNet18-v0")
+    assert [row[name]["iqm"] for name in ("score", "gain", "accuracy_drop")] == [
+        0.0,
+        1.0,
+        plain.accuracy_drop,
+    ]
+    table = compare.format_table({"x": row})
+    assert f"| x | 1 | 3 | 0.000 | 1.00 | {plain.accuracy_drop:.2f} |" in table
 
 
 def test_page_shows_table_and_picture(comparison):
@@ -42,10 +60,10 @@ def test_page_shows_table_and_picture(comparison):
     assert (args.out / "comparison.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_table_is_sorted_by_reward(comparison):
+def test_table_is_sorted_by_score(comparison):
     _, table = comparison
-    rewards = [float(row.split(" | ")[3].split()[0]) for row in table.splitlines()[2:]]
-    assert rewards == sorted(rewards, reverse=True)
+    scores = [float(row.split(" | ")[3].split()[0]) for row in table.splitlines()[2:]]
+    assert scores == sorted(scores, reverse=True)
 
 
 def test_finished_runs_are_not_repeated(comparison):

@@ -5,8 +5,8 @@ from itertools import pairwise
 import pytest
 
 from lrmp.baselines.experiments import front
-from lrmp.baselines.experiments.optimum import chosen_settings
 from lrmp.envs import evaluate_settings, load_task, stored_optimum
+from lrmp.envs.scoring.table_optimum import chosen_settings
 from lrmp.errors import RunError
 
 TASK = "LRMP-ResNet18-v0"

@@ -44,9 +44,9 @@ def test_finished_tuning_is_not_repeated_and_unfinished_agents_are_not_shown(tmp
     assert "instances 2 of 4 to 6 layers" in page
     lines = (tmp_path / "tuning.jsonl").read_text().splitlines()
     assert len(lines) == len(GRIDS["greedy"].combinations())
-    # What was run is taken from the file: a better reward there leads the table.
+    # What was run is taken from the file: a better score there leads the table.
     last = json.loads(lines[-1])
-    lines[-1] = json.dumps(last | {"reward": 1e6})
+    lines[-1] = json.dumps(last | {"score": 1e6})
     (tmp_path / "tuning.jsonl").write_text("\n".join(lines) + "\n")
     leader = tune_settings.tune(args, grids).split("| --- |\n")[1].splitlines()[0]
     assert leader.startswith(f"| {last['settings']['rescored']} | 1.0000")
@@ -73,8 +73,8 @@ def test_unknown_agents_are_refused_before_anything_is_written(tmp_path):
 def test_learners_train_on_an_instance_and_nothing_is_registered():
     before = [*TASKS, *gym.registry]
     run = tune_settings.Run("ppo", '{"epochs": 1}', instance=7, evaluations=20)
-    reward = tune_settings.best_reward("ppo", run)
-    assert reward == tune_settings.best_reward("ppo", run)  # a seed fixes the run
+    score = tune_settings.best_score("ppo", run)
+    assert score == tune_settings.best_score("ppo", run)  # a seed fixes the run
     # The first iteration is the same.
-    assert reward <= tune_settings.best_reward("ppo", run._replace(evaluations=200))
+    assert score <= tune_settings.best_score("ppo", run._replace(evaluations=200))
     assert [*TASKS, *gym.registry] == before

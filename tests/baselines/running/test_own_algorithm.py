@@ -49,7 +49,7 @@ def test_the_one_of_the_docs_trains_and_is_evaluated(folder):
     run = folder / "runs" / "LRMP-MLP-v0__climber__1"
     record = json.loads((run / "record.jsonl").read_text())
     assert (record["agent"], record["evaluated_designs"]) == ("climber", 30)
-    assert record["claim"]["reward"] > 0
+    assert record["claim"]["score"] > 0
     assert lrmp(folder, "evaluate", str(run)).returncode == 0
     assert "--evaluations" in lrmp(folder, "train", "climber:train", "--help").stdout
 

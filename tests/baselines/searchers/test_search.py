@@ -6,9 +6,9 @@ import pytest
 
 from lrmp.baselines.experiments.optimum import find_optimum
 from lrmp.baselines.searchers import annealing, random_search, uniform
-from lrmp.baselines.searchers.additive_table import additive_table
 from lrmp.baselines.searchers.search import score_proposals
 from lrmp.envs import evaluate, load_task, make_task, stored_optimum
+from lrmp.envs.task.additive_table import additive_table
 from lrmp.errors import RunError, TaskError
 
 TASK = "LRMP-ResNet18-v0"

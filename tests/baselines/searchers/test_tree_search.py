@@ -4,6 +4,7 @@ from itertools import product
 import numpy as np
 import pytest
 
+from lrmp.accuracy.model.drop_map import IdentityMap
 from lrmp.baselines.searchers.tree_search import search_tree
 from lrmp.envs import evaluate_settings, load_task
 from lrmp.errors import RunError
@@ -17,8 +18,9 @@ class Rugged:
     is_estimate = False
     provenance = "test"
     fingerprint = "test"
+    drop_map = IdentityMap()
 
-    def drop(self, design):
+    def divergence(self, design):
         bits = np.concatenate([design["weight_bits"], design["activation_bits"]]).tolist()
         return 3 * np.random.default_rng(bits).random() + 30 / sum(bits) - 2
 

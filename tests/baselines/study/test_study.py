@@ -103,6 +103,24 @@ def essence(folder):
     }
 
 
+def test_a_run_that_finds_nothing_within_the_allowance_has_no_curve(write, tmp_path):
+    path = write("""
+tasks = ["LRMP-ResNet18-v0"]
+report_at = [3]
+evaluations = 3
+[agents.random]
+""")
+    run(path, tmp_path / "study")
+    records = read_results(tmp_path / "study" / "results.jsonl").values()
+    assert records
+    for record in records:
+        assert (record["curve"] == []) == (record["claim"]["score"] is None)
+    assert any(record["curve"] == [] for record in records)
+    assert record["claim"]["gain"] > 1
+    scores = Scores.read(tmp_path / "study")
+    assert not scores.shares("random", "LRMP-ResNet18-v0", 3).any()
+
+
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
     """The study above, uninterrupted, on one process."""
@@ -121,19 +139,19 @@ def test_records_hold_the_best_design_at_every_count(reference):
         (250, 1),
     }
     for key, record in records.items():
-        number, reward, gain, drop = record["curve"][-1]
+        number, score, gain, drop = record["curve"][-1]
         design = Design.from_json(record["design"])
         outcome = evaluate_settings(load_task(key.task), design.settings)
-        assert (reward, gain, drop) == (
-            outcome.reward(),
+        assert (score, gain, drop) == (
+            outcome.score,
             outcome.gain,
             outcome.accuracy_drop,
         )
         assert number <= record["evaluated_designs"] == {0: 49}.get(
             key.evaluations, key.evaluations
         ) or (key.agent == "hawq-ilp")
-        rewards = [row[1] for row in record["curve"]]
-        assert rewards == sorted(set(rewards))
+        scores = [row[1] for row in record["curve"]]
+        assert scores == sorted(set(scores))
     hot = next(record for key, record in records.items() if key.agent == "hot")
     assert hot["settings"]["hottest"] == 1.0 != annealing.Args().hottest
 

@@ -1,11 +1,15 @@
 import json
+import math
 import shutil
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
 pytest.importorskip("matplotlib")
 
+from lrmp.baselines.running.design_tally import best_so_far
+from lrmp.baselines.running.run_directory import RunDirectory
 from lrmp.baselines.study.definition import read_study
 from lrmp.baselines.study.local_engine import run_locally
 from lrmp.baselines.study.report import format_checks, write_report
@@ -14,7 +18,7 @@ from lrmp.baselines.study.runner import run_study
 from lrmp.baselines.study.scores import Scores
 from lrmp.baselines.study.statistics import interquartile_mean
 from lrmp.cli import main
-from lrmp.envs import stored_optimum
+from lrmp.envs import load_task, stored_optimum
 from lrmp.errors import StudyError
 
 STUDY = """
@@ -48,17 +52,50 @@ def folder(tmp_path_factory):
 def test_shares_are_those_of_the_runs_that_reach_so_far(folder):
     scores = Scores.read(folder)
     optimum = stored_optimum("LRMP-MLP-v0").value
+    allowed_drop = load_task("LRMP-MLP-v0").allowed_drop
     runs = folder / "runs" / "random"
     for count, budget in ((10, 20), (20, 20), (21, 60), (60, 60)):
         expected = []
         for path in sorted((runs / str(budget)).glob("LRMP-MLP-v0__random__*")):
-            lines = (path / "episodes.csv").read_text().splitlines()[1:]
-            expected.append(max(float(line.split(",")[1]) for line in lines[:count]) / optimum)
+            episodes = RunDirectory(path).episodes()[:count]
+            expected.append(best_so_far(episodes, allowed_drop)[-1] / optimum)
         assert scores.shares("random", "LRMP-MLP-v0", count).tolist() == expected
     assert len(scores.shares("random", "LRMP-MLP-v0", 61)) == 0
     # What ends by itself counts everywhere.
     assert scores.shares("hawq-ilp", "LRMP-MLP-v0", 10_000).tolist() == [1.0]
     assert scores.shares("uniform", "LRMP-MLP-v0", 48) <= 1.0
+
+
+@pytest.fixture
+def without_scores(folder, tmp_path):
+    """A copy of the study in which random search found nothing within the allowed drop."""
+    copy = tmp_path / "without"
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("runs"))
+    records = [json.loads(line) for line in (copy / "results.jsonl").read_text().splitlines()]
+    for record in records:
+        if record["agent"] == "random":
+            record["curve"] = []
+            record["claim"] |= {"score": None, "accuracy_drop": 50.0}
+    lines = (json.dumps(record) + "\n" for record in records)
+    (copy / "results.jsonl").write_text("".join(lines))
+    return copy
+
+
+def test_a_run_without_a_score_has_the_plain_design(without_scores, tmp_path):
+    scores = Scores.read(without_scores)
+    assert scores.shares("random", "LRMP-MLP-v0", 20).tolist() == [0.0, 0.0, 0.0]
+    assert "random" in scores.pool[0]
+    page = write_report(without_scores, tmp_path / "page", check=False).read_text()
+    assert next(line for line in page.splitlines() if line.startswith("| random | ")).startswith(
+        "| random | 100.00 "
+    )
+    assert "nan" not in page
+    # Nor does it need a certified optimum.
+    (without_scores / "optima.jsonl").write_text("")
+    scores = Scores.read(without_scores)
+    scores = replace(scores, records=tuple(r for r in scores.records if r["agent"] == "random"))
+    for task in scores.tasks:
+        assert not scores.shares("random", task, 20).any()
 
 
 def test_only_agents_on_the_same_tasks_are_pooled(folder):
@@ -126,7 +163,11 @@ def test_estimates_are_in_no_number_of_what_is_measured(folder, tmp_path):
         )
     section = page.partition(estimates)[2].partition("\n## ")[0]
     assert "LRMP-ResNet34-Predicted-v0.\n\n| agent | 10 | 20 | 60 |" in section
-    assert "| ResNet34-Predicted-v0 | table (estimate) | 4.41x | uniform | 4.93x |" in section
+    optimum = stored_optimum("LRMP-ResNet34-Predicted-v0")
+    constant, best = (f"{math.exp(x):.2f}x" for x in (optimum.constant.value, optimum.value))
+    assert constant != best
+    row = f"| ResNet34-Predicted-v0 | table (estimate) | {constant} | uniform | {best} |"
+    assert row in section
     assert "MLP" not in section
     assert "Predicted" not in page.partition("## Best designs")[2].partition("\n## ")[0]
     # Alone they are told as well.

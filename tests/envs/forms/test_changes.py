@@ -55,4 +55,9 @@ def test_changes_are_those_of_one_design_at_a_time(name):
             expected = change(space, design, action)
             assert possible[row] == (expected is not None) == masks[row, action]
             assert found[row].tolist() == (expected or design)
+            alone = changes.apply_one(settings[row], np.uint8(action))
+            assert alone[0].tolist() == found[row].tolist()
+            assert alone[1] == possible[row]
+            layer = changes.layer_of(action) if action else None
+            assert {i for i, s in enumerate(design) if s != found[row, i].tolist()} <= {layer}
         assert space.allows(found).all()

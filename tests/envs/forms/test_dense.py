@@ -22,7 +22,7 @@ def test_dense_rewards_sum_to_the_sparse_one(task_id, reward, play, random_actio
     assert [step[1] for step in one[:-1]] == [0.0] * len(actions)
     assert sum(step[1] for step in other) == pytest.approx(one[-1][1], rel=1e-12)
     assert same([step[0] for step in one], [step[0] for step in other])
-    assert other[-1][4] == one[-1][4]
+    assert same(other[-1][4], one[-1][4])
 
 
 def test_dense_reward_is_what_the_layer_changes(play, random_actions):

@@ -65,7 +65,7 @@ def test_reset_options_are_refused():
     env = LayerwiseEnv("LRMP-Digits-v0")
     with pytest.raises(TaskError, match=r"Expected no reset options, got \['budget', 'chip'\]\."):
         env.reset(options={"chip": 1, "budget": 2})
-    assert env.reset(options={})[1] == {}
+    assert env.reset(options={})[1]["layer"] == -1
 
 
 def test_spaces_are_the_same_objects_over_episodes(play, random_actions):
@@ -80,8 +80,10 @@ def test_outcome_belongs_to_the_finished_episode(play, random_actions):
     env = LayerwiseEnv("LRMP-ResNet18-v0")
     assert env.outcome is None
     *_, (_, reward, _, _, info) = play(env, random_actions(env, 0))
-    assert env.outcome.design == info["design"]
-    assert env.outcome.report == info["report"]
+    for name in ("weight_bits", "activation_bits"):
+        assert info[f"design_{name}"].tolist() == env.outcome.design[name].tolist()
+    assert info["replication"].tolist() == env.outcome.design.replication.tolist()
+    assert info["gain"] == env.outcome.gain
     assert env.outcome.reward() == reward
     env.reset()
     assert env.outcome is None
@@ -97,8 +99,8 @@ def test_custom_task_is_played_directly_and_through_make(play):
     assert made.unwrapped.task == task
     episode = play(direct, actions)
     assert data_equivalence(play(made, actions), episode, exact=True)
-    assert episode[-1][4]["report"].tiles <= 1200
-    assert episode[-1][1] < play(plain, actions)[-1][1]
+    assert made.unwrapped.outcome.report.tiles <= 1200
+    assert episode[-1][4]["gain"] < play(plain, actions)[-1][4]["gain"]
 
 
 def test_task_that_allows_no_drop_is_played(play):
@@ -165,9 +167,20 @@ def test_documented_configurations_are_registered_and_every_kind_is():
     text = LayerwiseEnv.__doc__.partition("## Registered Configurations")[2]
     examples = set(re.findall(r"`(LRMP-[\w-]+-v0)`", text)) - {CUSTOM_ID}
     assert examples <= set(TASKS)
-    ends = {"", *re.findall(r"`LRMP-\{\.\.\.\}(-\w+)-v0`", text)}
-    labels = [task_id.removesuffix("-v0") for task_id in list_tasks("latency")]
-    assert {f"{label}{end}-v0" for label in labels for end in ends} == set(TASKS)
+    ends = {"", *re.findall(r"`LRMP-\{\.\.\.\}(-\w+)-v0`", text), "-Weighted"}
+
+    def known(*family):
+        labels = [task_id.removesuffix("-v0") for task_id in list_tasks("latency", None, *family)]
+        return {f"{label}{end}-v0" for label in labels for end in ends}
+
+    assert set(TASKS) <= known()  # families may have fewer objectives than LRMP itself
+    alone = {task_id for task_id in known("precision") if "-Weighted" not in task_id}
+    assert alone == set(list_tasks(family="precision"))
+    shared = re.search(r"`LRMP-Shared-\{(\w+), (\w+)\}-v0`.*?`(-\w+)` and\s+`(-\w+)`", text, re.S)
+    *workloads, second, third = shared.groups()
+    assert {f"LRMP-Shared-{w}{end}-v0" for w in workloads for end in ("", second, third)} == set(
+        list_tasks(family="shared")
+    )
 
 
 @pytest.mark.parametrize("task", ["", 18, ["LRMP-MLP-v0"]])

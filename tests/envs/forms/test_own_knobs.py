@@ -21,7 +21,9 @@ SIZES = (7, 7, 3, 2)
 LAYERS = 4
 ONE_SHOT, REFINE = (environment_id(CUSTOM_ID, form) for form in ("OneShot", "Refine"))
 PROCEDURAL = {"": "LRMP-Procedural-v0", "OneShot": "LRMP-Procedural-OneShot-v0"}
-DISCRETE = pytest.mark.parametrize("discrete", [False, True], ids=["box", "discrete"])
+DISCRETE = pytest.mark.parametrize(
+    "discrete", [False, True, "flat"], ids=["box", "discrete", "flat"]
+)
 MODES = pytest.mark.parametrize("mode", list(AutoresetMode), ids=lambda mode: mode.value)
 
 
@@ -48,8 +50,13 @@ def shown(setting):
 
 
 def as_box(places):
-    """Middles of the parts of 0..1 that stand for the places."""
-    return ((places + 0.5) / SIZES).astype(np.float32)
+    """Middles of the parts of -1..1 that stand for the places."""
+    return ((2 * places + 1) / SIZES - 1).astype(np.float32)
+
+
+def as_flat(places):
+    """Numbers of settings, the last knob counting fastest."""
+    return np.ravel_multi_index(tuple(np.moveaxis(places, -1, 0)), SIZES)
 
 
 def play(env, actions):
@@ -95,11 +102,15 @@ def test_check_env_finds_nothing(make, discrete, render_mode):
 
 def test_spaces_are_those_of_the_knobs(own_task):
     many, nvec = gym.spaces.MultiDiscrete, np.array(SIZES)
-    for discrete, wanted in ((True, many(nvec)), (False, gym.spaces.Box(0, 1, (4,)))):
+    for discrete, wanted in ((True, many(nvec)), (False, gym.spaces.Box(-1, 1, (4,)))):
         assert gym.make(CUSTOM_ID, task=own_task, discrete=discrete).action_space == wanted
+    flat = gym.make(CUSTOM_ID, task=own_task, discrete="flat")
+    assert flat.action_space == gym.spaces.Discrete(294)
+    flat = gym.make(ONE_SHOT, task=own_task, discrete="flat")
+    assert flat.action_space == many([294] * LAYERS)
     env = gym.make(ONE_SHOT, task=own_task, discrete=True)
     assert env.action_space == many(np.tile(nvec, LAYERS))
-    assert gym.make(ONE_SHOT, task=own_task).action_space == gym.spaces.Box(0, 1, (16,))
+    assert gym.make(ONE_SHOT, task=own_task).action_space == gym.spaces.Box(-1, 1, (16,))
     env = gym.make(REFINE, task=own_task)
     assert env.action_space == gym.spaces.Discrete(2 * 4 * LAYERS + 1)
     assert env.unwrapped.horizon == (6 + 6 + 2 + 1) * LAYERS
@@ -125,7 +136,7 @@ def test_an_episode_by_hand(own_task, by_hand):
                 reward, terminated, truncated, info = rest
                 so_far[step - 1] = values[step - 1]
                 assert [info[name] for name in NAMES] == shown(settings[step - 1])
-                assert {type(info[name]) for name in NAMES} == {int}
+                assert {type(info[name]) for name in NAMES} == {np.int64}
                 assert (terminated, truncated) == (step == LAYERS, False)
             w, a, reads, kept = zip(*so_far, strict=True)
             tiles, cycles = by_hand(own_task, w, a, [1] * 4, reads, kept)
@@ -148,15 +159,19 @@ def test_an_episode_by_hand(own_task, by_hand):
             }
             assert names[-8:] == tuple(expected)
             assert observation[-8:] == pytest.approx(list(expected.values()), abs=1e-6)
-        design = info["design"]
+        outcome = env.unwrapped.outcome
+        design, report = outcome.design, outcome.report
         assert np.array_equal(design.settings, settings)
         tiles, cycles = by_hand(own_task, w, a, design.replication, reads, kept)
-        assert info["report"].layer_tiles.tolist() == tiles
-        assert info["report"].layer_cycles.tolist() == cycles
+        assert report.layer_tiles.tolist() == tiles
+        assert report.layer_cycles.tolist() == cycles
         assert sum(tiles) <= own_task.budget == sum(plain[0])
         assert info["accuracy_drop"] == pytest.approx(spent, rel=1e-12)
         assert info["gain"] == pytest.approx(sum(plain[1]) / sum(cycles), rel=1e-12)
-        wanted = math.log(sum(plain[1]) / sum(cycles)) - max(0, spent - 1)
+        gained = math.log(sum(plain[1]) / sum(cycles))
+        wanted = gained
+        if spent > 1:
+            wanted = max(gained - 100 * math.log(spent), min(gained, 0) - 0.5 * math.log(spent))
         assert reward == pytest.approx(wanted, rel=1e-12, abs=1e-12)
 
 
@@ -188,10 +203,9 @@ def test_every_form_scores_a_choice_alike(own_task, seed):
     places = draw(seed)
     settings = executed(places)
     outcome = evaluate_settings(own_task, settings)
-    for discrete in (True, False):
-        actions = places if discrete else as_box(places)
+    for discrete, actions in ((True, places), (False, as_box(places)), ("flat", as_flat(places))):
         flat = actions.reshape(-1)
-        padded = np.zeros(128 * 4, actions.dtype)
+        padded = np.zeros(32 * flat.size, actions.dtype)
         padded[: flat.size] = flat
         episodes = {
             "layerwise": (gym.make(CUSTOM_ID, task=own_task, discrete=discrete), actions),
@@ -205,7 +219,11 @@ def test_every_form_scores_a_choice_alike(own_task, seed):
         for form, (env, chosen) in episodes.items():
             *_, (_, reward, terminated, _, info) = play(env, chosen)
             assert terminated
-            assert info["design"] == outcome.design, form
+            assert env.unwrapped.outcome.design == outcome.design, form
+            for knob, name in enumerate(NAMES):
+                numbers = [shown(setting)[knob] for setting in settings]
+                assert info[f"design_{name}"][:LAYERS].tolist() == numbers
+            assert info["replication"][:LAYERS].tolist() == outcome.design.replication.tolist()
             assert (reward, info["accuracy_drop"]) == (outcome.reward(), outcome.accuracy_drop)
             if "one-shot" in form:
                 found = np.stack([info[name] for name in NAMES], axis=1)
@@ -243,10 +261,10 @@ def test_refinement_walks_to_any_design(own_task):
     impossible = np.flatnonzero(info["action_mask"] == 0)
     assert {7, 8} <= set(impossible)  # rows of the first layer
     *_, info = env.step(8)
-    assert info["action_possible"] is False
+    assert not info["action_possible"]
     while not terminated:
         *_, terminated, _, info = env.step(0)
-    assert np.array_equal(info["design"].settings, target)
+    assert np.array_equal(env.unwrapped.outcome.design.settings, target)
     found = np.stack([info[name] for name in NAMES], axis=1)
     assert found.tolist() == [shown(setting) for setting in target]
 
@@ -261,7 +279,7 @@ def test_refinement_skips_what_a_layer_may_not_have(own_task):
     env.reset()
     for bits in (5, 2):
         env.step(1)
-        assert env.unwrapped._settings[0, 0] == bits - 2
+        assert env.unwrapped.view().settings[0, 0] == bits - 2
     assert env.unwrapped.action_masks()[1:3].tolist() == [False, True]
     env.step(2)
     assert env.unwrapped.outcome.design["weight_bits"][0] == 5
@@ -274,6 +292,8 @@ def test_refinement_skips_what_a_layer_may_not_have(own_task):
 FORMS = {
     "box": (CUSTOM_ID, {}),
     "discrete": (CUSTOM_ID, {"discrete": True}),
+    "flat": (CUSTOM_ID, {"discrete": "flat"}),
+    "one-shot flat": (ONE_SHOT, {"discrete": "flat"}),
     "dense": (CUSTOM_ID, {"discrete": True, "dense": True}),
     "one-shot box": (ONE_SHOT, {}),
     "one-shot discrete": (ONE_SHOT, {"discrete": True}),
@@ -298,9 +318,7 @@ def test_truncated_vector_env_equals_scalar_ones(form, mode, own_task, assert_pa
 @MODES
 def test_vectors_of_drawn_tasks_play(own_task, mode):
     for env_id in PROCEDURAL.values():
-        envs = gym.make_vec(
-            env_id, 2, vector_kwargs={"autoreset_mode": mode}, tasks=[own_task], discrete=True
-        )
+        envs = gym.make_vec(env_id, 2, autoreset_mode=mode, tasks=[own_task], discrete=True)
         envs.reset(seed=0)
         envs.action_space.seed(0)
         for _ in range(1 if mode == AutoresetMode.DISABLED else 9):
@@ -319,7 +337,8 @@ def test_agents_play_in_arrays_as_in_the_environment(own_task, credit):
     boxes = [parallel_env(own_task, **rules) for _ in range(3)]
     observations, states = vector.reset()
     expected = [env.reset()[0] for env in envs]
-    for env in boxes:
+    flats = [parallel_env(own_task, discrete="flat", **rules) for _ in range(3)]
+    for env in (*boxes, *flats):
         env.reset()
     assert envs[0].action_space("layer_0") == gym.spaces.MultiDiscrete(SIZES)
     for round_ in range(2):
@@ -333,6 +352,12 @@ def test_agents_play_in_arrays_as_in_the_environment(own_task, credit):
             found = env.step(dict(zip(env.agents, places[game], strict=True)))
             joint = dict(zip(boxes[game].agents, as_box(places[game]), strict=True))
             assert same(boxes[game].step(joint), found)
+            joint = dict(zip(flats[game].agents, as_flat(places[game]), strict=True))
+            masks = flats[game].action_masks()
+            *flat, infos = flats[game].step(joint)
+            for agent, info in infos.items():
+                assert np.array_equal(info.pop("action_mask"), masks[agent])
+            assert same((*flat, infos), found)
             expected[game] = found[0]
             assert rewards[game].tolist() == list(found[1].values())
             outcome = evaluate_settings(own_task, executed(places[game]))
@@ -346,7 +371,7 @@ def test_agents_play_in_arrays_as_in_the_environment(own_task, credit):
                     assert found[1][f"layer_{layer}"] == worth
             for layer, info in enumerate(found[4].values()):
                 assert [info[name] for name in NAMES] == shown(outcome.design.settings[layer])
-                assert {type(info[name]) for name in NAMES} == {int}
+                assert {type(info[name]) for name in NAMES} == {np.int64}
     vector.reset()
     with pytest.raises(ActionError, match=r"0 to 2 for reads, 0 to 1 for kept_rows, in shape"):
         vector.step(np.full((3, LAYERS, 4), 2))
@@ -370,7 +395,7 @@ def test_pettingzoo_finds_nothing(own_task, discrete, capsys):
     state_test(env(own_task, **settings), parallel)
     agents, one_by_one = parallel_env(own_task, discrete=discrete), env(own_task, discrete=discrete)
     places = draw(8)
-    actions = places if discrete else as_box(places)
+    actions = {True: places, False: as_box(places), "flat": as_flat(places)}[discrete]
     one_by_one.reset(seed=0)
     agents.reset(seed=0)
     for agent, action in zip(one_by_one.agents, actions, strict=True):

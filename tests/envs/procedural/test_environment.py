@@ -11,9 +11,10 @@ from gymnasium.utils.env_checker import check_env, data_equivalence
 import lrmp.envs.procedural.environment
 import lrmp.envs.procedural.generator
 from lrmp.accuracy.model.table import TableAccuracy
-from lrmp.envs import TASKS, load_task
-from lrmp.envs.procedural.environment import MAX_LAYERS, ProceduralEnv, ProceduralOneShotEnv
+from lrmp.envs import list_tasks, load_task
+from lrmp.envs.procedural.environment import ProceduralEnv, ProceduralOneShotEnv
 from lrmp.envs.procedural.features import transfer_features
+from lrmp.envs.procedural.most_layers import MAX_LAYERS
 from lrmp.errors import ActionError, TaskError
 
 FORMS = pytest.mark.parametrize("form", [ProceduralEnv, ProceduralOneShotEnv])
@@ -66,7 +67,7 @@ def test_observation_shows_the_network_and_the_layer_to_decide():
 def test_rewards_are_those_of_the_task_itself():
     env = gym.make("LRMP-Procedural-v0", discrete=True)
     *_, (_, reward, _, _, info) = episode(env, 2)
-    settings = info["design"].settings
+    settings = env.unwrapped.outcome.design.settings
     one_shot = gym.make("LRMP-Procedural-OneShot-v0", discrete=True)
     one_shot.reset(options={"instance": env.reset(seed=2)[1]["instance"]})
     action = np.full(2 * MAX_LAYERS, 6)
@@ -85,7 +86,8 @@ def test_bits_in_infos_have_room_for_the_largest_network():
         assert count == len(env.unwrapped.task.network)
         for key in ("weight_bits", "activation_bits"):
             assert info[key].shape == (MAX_LAYERS,)
-            assert info[key][:count].tolist() == info["design"][key].tolist()
+            design = env.unwrapped.outcome.design
+            assert info[key][:count].tolist() == design[key].tolist()
             assert not info[key][count:].any()
         counts.add(count)
     assert len(counts) == 3
@@ -133,9 +135,8 @@ def test_without_a_mode_nothing_is_rendered():
 
 
 def test_registered_tasks_are_played_through_the_same_observations():
-    tables = [
-        task_id for task_id in TASKS if isinstance(load_task(task_id).accuracy, TableAccuracy)
-    ]
+    own = list_tasks(family="precision")
+    tables = [name for name in own if isinstance(load_task(name).accuracy, TableAccuracy)]
     env = gym.make("LRMP-Procedural-OneShot-v0", tasks=tables, discrete=True)
     for number, task_id in enumerate(tables):
         env.reset(options={"instance": number})

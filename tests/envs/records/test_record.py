@@ -32,7 +32,7 @@ def test_record_says_what_the_outcome_shows(record, outcome):
     assert record.design == outcome.design.to_json()
     assert record.design_for(load_task("LRMP-Digits-v0")) == outcome.design
     assert record.claim == Claim(
-        reward=math.log(outcome.gain),
+        score=math.log(outcome.gain),
         gain=outcome.gain,
         accuracy_drop=0.0,
         latency_cycles=outcome.report.latency_cycles,
@@ -80,7 +80,7 @@ def test_episode_makes_the_record_of_its_settings(record, play):
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("name", ["reward", "gain", "accuracy_drop"])
+@pytest.mark.parametrize("name", ["score", "gain", "accuracy_drop"])
 def test_number_that_json_lacks_is_refused(record, name, number):
     claim = dataclasses.replace(record.claim, **{name: number})
     with pytest.raises(ValueError, match="Out of range float values are not JSON compliant"):
@@ -116,7 +116,7 @@ def test_large_integers_must_be_equal(record, name, large):
         assert changed.agrees_with(recomputed) == [f"expected {name} {other}, got {large}"]
 
 
-@pytest.mark.parametrize("name", ["reward", "gain", "accuracy_drop"])
+@pytest.mark.parametrize("name", ["score", "gain", "accuracy_drop"])
 def test_real_numbers_may_differ_in_the_last_digits(record, name):
     for value in (0.0, 0.5, -7.25, 300.0):
         claimed = dataclasses.replace(record.claim, **{name: value})
@@ -128,10 +128,36 @@ def test_real_numbers_may_differ_in_the_last_digits(record, name):
 
 
 def test_claim_that_is_no_number_never_agrees(record):
-    claimed = dataclasses.replace(record.claim, reward=math.nan)
+    claimed = dataclasses.replace(record.claim, score=math.nan)
     changed = dataclasses.replace(record, claim=claimed)
     assert len(changed.agrees_with(record.claim)) == 1
     assert len(changed.agrees_with(claimed)) == 1
+
+
+def test_design_beyond_the_allowance_has_no_score():
+    bold = evaluate("LRMP-Digits-v0", weight_bits=2, activation_bits=2)
+    assert bold.gain > 1
+    assert bold.accuracy_drop > bold.task.allowed_drop
+    record = Record.of(
+        bold, agent="hand", seed=0, evaluated_designs=1, env_steps=0, wall_time_s=0.0
+    )
+    assert record.claim.score is None
+    line = record.to_line()
+    assert '"score": null' in line
+    assert Record.from_json(json.loads(line)) == record
+    assert repr(record).endswith("no score, 1 designs>")
+
+
+@pytest.mark.parametrize(
+    ("claimed", "recomputed"), [(0.0, None), (None, 0.0), (None, 1.5), (1.5, None)]
+)
+def test_no_score_and_a_score_never_agree(record, claimed, recomputed):
+    changed = dataclasses.replace(record, claim=dataclasses.replace(record.claim, score=claimed))
+    true = dataclasses.replace(record.claim, score=recomputed)
+    expected, got = json.dumps(recomputed), json.dumps(claimed)
+    assert "null" in (expected, got)
+    assert changed.agrees_with(true) == [f"expected score {expected}, got {got}"]
+    assert changed.agrees_with(changed.claim) == []
 
 
 def test_json_shares_nothing_that_can_be_written(record):

@@ -44,9 +44,9 @@ def test_text_has_the_values_of_every_layer_in_columns(shown):
     env.reset(seed=0)
     env.render()
     for action in actions:
-        *_, info = env.step(action)
+        *_, _info = env.step(action)
     _, *lines = env.render().splitlines()[:5]
-    design = info["design"]
+    design = env.unwrapped.outcome.design
     for layer, line in enumerate(lines):
         values = "/".join(str(design[name][layer]) for name in design.space.names)
         assert line.split()[1] == values

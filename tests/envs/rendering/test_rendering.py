@@ -15,6 +15,7 @@ from lrmp.cli import main
 from lrmp.envs import LayerwiseEnv, stored_optimum
 from lrmp.envs.rendering.episode_frame import AFTER, TOO_MUCH
 from lrmp.envs.rendering.episode_video import write_video
+from lrmp.envs.scoring.reward import score_text
 from lrmp.errors import RunError, TaskError
 
 ID = "LRMP-MLP-v0"
@@ -42,7 +43,7 @@ def test_text_shows_settings_copies_time_and_totals():
     assert env.render().splitlines() == [
         f"{ID}: 0 of 3 layers decided",
         "tiles 112 of 112, latency gain 1.000x with one copy each",
-        "accuracy drop 0.00 points, 1.00 allowed",
+        "accuracy drop 0.02 points, 1.00 allowed",
     ]
     env.step([2, 6])
     _, first, tiles, _ = env.render().splitlines()
@@ -51,10 +52,10 @@ def test_text_shows_settings_copies_time_and_totals():
     for _ in range(2):
         *_, reward, _, _, info = env.step([2, 6])
     _, *layers, tiles, drop, last = env.render().splitlines()
-    report = info["report"]
+    report = env.unwrapped.outcome.report
     for index, line in enumerate(layers):
         time = 1e6 * report.layer_cycles[index] / report.clock_hz
-        copies = str(info["design"].replication[index])
+        copies = str(info["replication"][index])
         assert line.split()[1:] == ["4/8", "x", copies, f"{time:.1f}", "us"]
     assert tiles == f"tiles {report.tiles} of 112, latency gain {info['gain']:.3f}x"
     assert drop == f"accuracy drop {info['accuracy_drop']:.2f} points, 1.00 allowed"
@@ -230,7 +231,7 @@ def test_command_writes_every_frame_of_the_episode(who, tmp_path, capsys):
     out = capsys.readouterr().out
     assert out.startswith(f"{path}: 4 frames, latency gain ")
     if who == ["--optimum"]:
-        assert out.endswith(f"reward {stored_optimum(ID).value:.4f}\n")
+        assert out.endswith(f"score {stored_optimum(ID).value:.4f}\n")
 
 
 def test_command_with_a_seed_repeats_itself(tmp_path, capsys):
@@ -252,8 +253,8 @@ def test_command_shows_what_a_policy_does(tmp_path, capsys):
     policy.save(RunDirectory(tmp_path).policy_path)
     path = tmp_path / "episode.gif"
     assert main(["render", ID, "--out", str(path), "--policy", str(tmp_path)]) == 0
-    reward = evaluate_policy(policy, ID).reward()
-    assert capsys.readouterr().out.endswith(f"reward {reward:.4f}\n")
+    outcome = evaluate_policy(policy, ID)
+    assert capsys.readouterr().out.endswith(f"{score_text(outcome.score)}\n")
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from lrmp.accuracy.model.table import TableAccuracy
-from lrmp.envs.scoring.observation import layer_feature_names, running_features
+from lrmp.envs.scoring.observation import layer_feature_names, running_features, total_names
 from lrmp.hardware.space.design import Design
 
 
 @pytest.fixture
-def episode(spec, play, random_actions):
-    env = gym.make(spec)
+def episode(bits_spec, play, random_actions):
+    env = gym.make(bits_spec)
     transitions = play(env, random_actions(env, 0))
     names = env.unwrapped.feature_names
     return env.unwrapped.task, [
@@ -22,11 +22,20 @@ def episode(spec, play, random_actions):
     ]
 
 
+def allowances(task):
+    """By what the tables of networks that share a chip are scaled; one keeps its unit."""
+    if len(task.workload) == 1:
+        return [1.0]
+    return [model.drop_map.threshold(1.0) for model in task.accuracies]
+
+
 def sensitivities(task, layers):
     """By the table's entries, or by running the digits network with one operand at 2 bits."""
-    if isinstance(task.accuracy, TableAccuracy):
-        tables = task.accuracy.terms["weight_bits",], task.accuracy.terms["activation_bits",]
-        raw = [[table[layer, 2] - table[layer, 6] for layer in range(layers)] for table in tables]
+    if task.accuracy.kind == "table":
+        raw = [[], []]
+        for model, allowed in zip(task.accuracies, allowances(task), strict=True):
+            for values, name in zip(raw, ("weight_bits", "activation_bits"), strict=True):
+                values += [float(row[2] - row[6]) / allowed for row in model.terms[name,]]
     else:
         raw = [[], []]
         for operand, layer in np.ndindex(2, layers):
@@ -65,9 +74,16 @@ def test_features_of_the_layer_to_decide(episode, by_hand):
         "baseline_cycles": min_max([math.log2(count) for count in cycles]),
         "baseline_tiles": min_max([math.log2(count) for count in tiles]),
     }
+    several = len(task.workload) > 1
+    if several:
+        owners = np.repeat(range(len(task.workload)), [len(t.network) for t in task.workload])
+        expected["network"] = min_max(owners.tolist())
+        rates = [task.workload.tenants[owner].rate for owner in owners]
+        cycles = [rate * count for rate, count in zip(rates, cycles, strict=True)]
+        expected["baseline_cycles"] = min_max([math.log2(count) for count in cycles])
     names = ("weight_bits_sensitivity", "activation_bits_sensitivity")
     expected |= dict(zip(names, sensitivities(task, len(layers)), strict=True))
-    assert tuple(expected) == layer_feature_names(task.space)
+    assert tuple(expected) == layer_feature_names(task.space, shared=several)
     *observations, last = [observation for observation, _ in transitions]
     for name, values in expected.items():
         if len(set(values)) == 1:  # all layers are alike
@@ -82,29 +98,39 @@ def test_features_of_the_episode_so_far(episode, by_hand):
     task, transitions = episode
     count = len(task.network)
     weight_bits, activation_bits = np.full(count, 8), np.full(count, 8)
+    rates = np.repeat([t.rate for t in task.workload], [len(t.network) for t in task.workload])
     _, plain = by_hand(task, weight_bits, activation_bits, [1] * count)
+    plain = rates * plain
     previous = (8, 8)
     for step, (shown, info) in enumerate(transitions):
         if step > 0:
             previous = (info["weight_bits"], info["activation_bits"])
             weight_bits[step - 1], activation_bits[step - 1] = previous
         tiles, cycles = by_hand(task, weight_bits, activation_bits, [1] * count)
+        cycles = rates * cycles
         design = Design.of({"weight_bits": weight_bits, "activation_bits": activation_bits})
-        if isinstance(task.accuracy, TableAccuracy):
-            spent = task.accuracy.sums(design.settings)
-            allowance = task.accuracy.drop_map.threshold(1.0)
-        else:
-            spent = max(0.0, task.accuracy.drop(design))
-            allowance = 1.0
+        shares = {}
+        several = len(task.workload) > 1
+        for number, (model, own) in enumerate(
+            zip(task.accuracies, task.workload.layers, strict=True)
+        ):
+            if isinstance(model, TableAccuracy):
+                spent = max(0.0, model.sums(design.settings[own]))
+                allowance = model.drop_map.threshold(1.0)
+            else:
+                spent = max(0.0, model.drop(design))
+                allowance = 1.0
+            name = f"accuracy_spent_{number}" if several else "accuracy_spent"
+            shares[name] = spent / (spent + allowance)
         expected = {
             "previous_weight_bits": (previous[0] - 2) / 6,
             "previous_activation_bits": (previous[1] - 2) / 6,
             "tiles": sum(tiles) / task.budget,
-            "accuracy_spent": spent / (spent + allowance),
+            **shares,
             "cycles": sum(cycles) / sum(plain),
             "bottleneck": max(cycles) / max(plain),
         }
-        assert tuple(expected) == running_features(task.space)
+        assert tuple(expected) == running_features(task.space, total_names(task))
         assert {name: shown[name] for name in expected} == pytest.approx(expected, abs=1e-6)
 
 

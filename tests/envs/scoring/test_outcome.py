@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lrmp.envs import evaluate, evaluate_settings, load_task
+from lrmp.envs.scoring.design_info import design_info
 from lrmp.errors import DesignError, InfeasibleBudgetError, SolverError
 
 BITS = [[8, 4, 3, 4, 6], [8, 5, 4, 4, 7]]
@@ -51,22 +52,41 @@ def test_drop_is_measured_on_the_design(digits):
     assert outcome.accuracy_drop == digits.accuracy.drop(outcome.design)
 
 
-def test_drop_already_known_is_taken_as_given(digits):
+def test_divergence_already_known_is_taken_as_given(digits):
     rough = np.zeros((5, 2), int)
     assert evaluate_settings(digits, rough).accuracy_drop > 20
     for known in (12.5, 0.0):
-        assert evaluate_settings(digits, rough, accuracy_drop=known).accuracy_drop == known
+        outcome = evaluate_settings(digits, rough, divergence=known)
+        assert outcome.divergence == outcome.accuracy_drop == known
+
+
+def test_drop_is_that_of_the_divergence():
+    task = load_task("LRMP-ResNet18-v0")
+    outcome = evaluate(task, weight_bits=4, activation_bits=4)
+    assert outcome.divergence == task.accuracy.sums(outcome.design.settings)
+    assert outcome.accuracy_drop == task.accuracy.drop(outcome.design) != outcome.divergence
+
+
+def test_only_designs_within_the_allowance_have_a_score(digits):
+    within = evaluate_settings(digits, SETTINGS, divergence=1.0)
+    assert (within.excess, within.score) == (0.0, math.log(within.gain))
+    beyond = evaluate_settings(digits, SETTINGS, divergence=math.nextafter(1.0, 2.0))
+    assert beyond.excess > 0
+    assert beyond.score is None
+    assert design_info(beyond)["score"] == 0.0
+    assert not design_info(beyond)["within_allowance"]
 
 
 def test_reward_by_name(digits):
-    outcome = evaluate_settings(digits, SETTINGS, accuracy_drop=3.0)
-    gain = outcome.gain
-    assert outcome.reward() == outcome.reward("lrmp") == pytest.approx(math.log(gain) - 2)
+    outcome = evaluate_settings(digits, SETTINGS, divergence=3.0)
+    assert outcome.gain > 1
+    assert outcome.excess == pytest.approx(math.log(3))
+    assert outcome.reward() == outcome.reward("lrmp") == pytest.approx(-0.5 * math.log(3))
     assert outcome.reward("haq") == pytest.approx(-0.3)
     assert outcome.reward("cim-aq") == pytest.approx(-20)
-    tolerant = dataclasses.replace(digits, id="Custom").with_tenant(allowed_drop=2.5)
-    same = evaluate_settings(tolerant, SETTINGS, accuracy_drop=3.0)
-    assert same.reward() == pytest.approx(math.log(gain) - 0.5)
+    tolerant = dataclasses.replace(digits, id="Custom").with_tenant(allowed_drop=2.999)
+    same = evaluate_settings(tolerant, SETTINGS, divergence=3.0)
+    assert same.reward() == pytest.approx(math.log(outcome.gain) - 100 * math.log(3 / 2.999))
 
 
 @pytest.mark.parametrize("solver", ["exact", "ilp"])
@@ -84,7 +104,7 @@ def test_larger_budget_is_never_slower(digits):
     cycles = []
     for budget in range(32, 92, 5):
         task = dataclasses.replace(digits, id="Custom", budget=budget)
-        outcome = evaluate_settings(task, SETTINGS, accuracy_drop=0.0)
+        outcome = evaluate_settings(task, SETTINGS, divergence=0.0)
         cycles.append(outcome.report.cost(digits.objective))
     assert cycles == sorted(cycles, reverse=True)
     assert cycles[0] > cycles[-1]

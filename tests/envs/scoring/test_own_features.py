@@ -12,7 +12,7 @@ from gymnasium.utils.env_checker import check_env, data_equivalence
 from lrmp.envs import LayerwiseEnv, load_task
 from lrmp.envs.forms.multi_agent import parallel_env
 from lrmp.envs.forms.multi_agent_vector import MultiAgentVector
-from lrmp.envs.procedural.environment import MAX_LAYERS
+from lrmp.envs.procedural.most_layers import MAX_LAYERS
 from lrmp.errors import TaskError
 
 ID = "LRMP-ResNet18-v0"

@@ -88,8 +88,8 @@ def test_returns_are_the_scores_of_the_last_design(env_id, dense):
     if env_id == "LRMP-MLP-v0":
         outcome = evaluate(
             "LRMP-MLP-v0",
-            weight_bits=info["design"]["weight_bits"],
-            activation_bits=info["design"]["activation_bits"],
+            weight_bits=info["design_weight_bits"],
+            activation_bits=info["design_activation_bits"],
         )
     assert total == pytest.approx(thrifty(outcome), abs=1e-9)
     assert env.unwrapped.outcome.reward(thrifty) == thrifty(outcome) == outcome.reward(thrifty)
@@ -108,11 +108,11 @@ def test_agents_are_rewarded_as_in_arrays(credit):
         actions = rng.integers(0, 7, (2, 4, 2))
         _, _, rewards, _ = vector.step(actions)
         for game, env in enumerate(envs):
-            _, found, _, _, infos = env.step(dict(zip(env.agents, actions[game], strict=True)))
+            _, found, _, _, _infos = env.step(dict(zip(env.agents, actions[game], strict=True)))
             assert rewards[game].tolist() == list(found.values())
             assert np.isfinite(rewards).all()
         assert vector.played[round_][1].reward[game] != 0
-    design = infos["layer_0"]["design"]
+    design = envs[-1].outcome.design
     outcome = evaluate(
         "LRMP-LeNet-v0",
         weight_bits=design["weight_bits"],
@@ -128,8 +128,8 @@ def test_drawn_tasks_are_scored_by_it(env_id):
     env.action_space.seed(0)
     terminated = False
     while not terminated:
-        _, reward, terminated, _, info = env.step(env.action_space.sample())
-    design = info["design"]
+        _, reward, terminated, _, _info = env.step(env.action_space.sample())
+    design = env.unwrapped.outcome.design
     outcome = evaluate(
         env.unwrapped.task,
         weight_bits=design["weight_bits"],
@@ -173,12 +173,14 @@ def test_worker_processes_use_it(make_vector, assert_same_step):
         workers.close()
 
 
-def test_records_keep_the_ranked_reward(tmp_path, play, random_actions):
+def test_records_keep_the_ranked_score(tmp_path, play):
     path = tmp_path / "designs.jsonl"
-    env = RecordDesigns(gym.make("LRMP-LeNet-v0", reward=Weighted(100.0)), path)
-    returned = play(env, random_actions(env, 0))[-1][1]
+    env = gym.make("LRMP-LeNet-v0", discrete=True, reward=Weighted(100.0))
+    env = RecordDesigns(env, path)
+    returned = play(env, [[4, 3]] * 4)[-1][1]
     record = parse_record(path.read_text("utf-8"))
-    assert record.claim.reward == env.unwrapped.outcome.reward() != returned
+    assert record.claim.score == env.unwrapped.outcome.score > 0
+    assert record.claim.score != returned
     assert replay(record).claim == record.claim
 
 

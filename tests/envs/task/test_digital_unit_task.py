@@ -6,9 +6,9 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from lrmp.baselines.experiments.optimum import joint_problem
 from lrmp.envs import CUSTOM_ID, make_task
 from lrmp.envs.scoring.dynamics import Dynamics
+from lrmp.envs.scoring.table_optimum import joint_problem
 from lrmp.solvers.joint.solve import solve_joint
 
 LOSS = [4.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.0]
@@ -53,7 +53,7 @@ def test_layer_by_layer_and_vector_episodes_agree(task):
     rng = np.random.default_rng(0)
     for _ in range(len(task.network)):
         assert np.array_equal(many[0], one)
-        action = rng.uniform(0.5, 1, 2).astype(np.float32)
+        action = rng.uniform(0, 1, 2).astype(np.float32)
         one, reward, *_ = env.step(action)
         many, rewards, *_ = vector.step(np.stack([action] * 2))
     assert rewards.tolist() == [reward] * 2

@@ -39,12 +39,9 @@ def test_the_optimum_is_that_of_the_present_definition(task_id):
 def test_the_stored_design_has_the_stored_return(task_id):
     optimum = stored_optimum(task_id)
     design = optimum.design
-    outcome = evaluate(
-        load_task(task_id),
-        weight_bits=design["weight_bits"],
-        activation_bits=design["activation_bits"],
-    )
-    assert outcome.reward() == optimum.value
+    values = {name: design[name] for name in design.space.names}
+    outcome = evaluate(load_task(task_id), **values)
+    assert outcome.score == outcome.reward() == optimum.value
     assert outcome.design == design
     assert outcome.replication.proven_optimal
 
@@ -61,20 +58,40 @@ def test_the_optimum_is_the_reward_threshold(task_id):
     assert gym.spec(task_id).reward_threshold == optimum.value
     env = gym.make(task_id, discrete=True)
     env.reset(seed=0)
-    for bits in zip(optimum.design["weight_bits"], optimum.design["activation_bits"], strict=True):
-        reward, terminated = env.step(np.array(bits) - 2)[1:3]
+    for setting in optimum.design.settings:
+        reward, terminated = env.step(setting)[1:3]
     assert terminated
     assert reward == optimum.value
 
 
 @every_task
+def test_the_reward_has_the_same_optimum(task_id):
+    optimum = stored_optimum(task_id)
+    assert optimum.is_exact
+    assert optimum.reward_bound >= optimum.value
+
+
+@every_task
+def test_the_best_constant_is_the_best_of_all(task_id):
+    optimum, task = stored_optimum(task_id), load_task(task_id)
+    designs = task.space.uniform(len(task.network))
+    fitting = task.cost_model.copy_costs(designs).tiles.sum(axis=1) <= task.budget
+    outcomes = [evaluate_settings(task, settings) for settings in designs[fitting]]
+    scores = [outcome.score for outcome in outcomes if outcome.score is not None]
+    assert max(scores) == optimum.constant.value
+    places = [task.space[name].encode(value) for name, value in optimum.constant.setting.items()]
+    best = task.space.nearest(np.tile(places, (len(task.network), 1)))
+    assert evaluate_settings(task, best).score == optimum.constant.value
+
+
+@every_task
 def test_no_random_or_uniform_design_exceeds_the_bound(task_id):
-    task, bound = load_task(task_id), stored_optimum(task_id).bound
+    task, bound = load_task(task_id), stored_optimum(task_id).reward_bound
     layers = len(task.network)
     rng = np.random.default_rng(0)
-    uniform = np.repeat(task.space.settings[:, None], layers, axis=1)
+    uniform = task.space.uniform(layers)
     for settings in (*task.space.sample(rng, layers, 20), *uniform):
-        if task.cost_model.tiles_per_copy(settings).sum() <= task.budget:
+        if task.cost_model.copy_costs(settings).tiles.sum() <= task.budget:
             assert evaluate_settings(task, settings).reward() <= bound
 
 
@@ -100,19 +117,27 @@ def test_the_optimum_of_no_task_is_refused():
         stored_optimum("LRMP-LeNt-v0")
 
 
-def test_normalised_score_is_1_at_the_optimum_and_0_at_the_baseline():
+def test_normalised_score_is_1_at_the_optimum_and_0_at_the_best_constant():
     optimum = stored_optimum("LRMP-ResNet18-v0")
     assert optimum.normalised(optimum.value) == 1
-    assert optimum.normalised(0.0) == 0
+    assert optimum.normalised(optimum.constant.value) == 0
+    assert optimum.normalised(0.0) < 0
+    assert replace(optimum, constant=None).normalised(0.5) == 0.5 / optimum.value
 
 
-@pytest.mark.parametrize("value", [0.0, -0.25])
-def test_no_score_is_normalised_where_nothing_beats_the_baseline(value):
-    optimum = replace(stored_optimum("LRMP-ResNet18-v0"), value=value)
+def test_no_score_is_normalised_where_nothing_beats_the_best_constant():
+    optimum = stored_optimum("LRMP-MLP-v0")
+    assert optimum.constant.value == optimum.value
     with pytest.raises(
-        TaskError, match=rf"Expected an optimum above 0, .* got {value} for LRMP-ResNet18-v0\. Comp"
+        TaskError, match=r"Expected an optimum above 1\.00.*constant.* got 1\.00\d+\. Compare"
     ):
         optimum.normalised(0.5)
+
+
+def test_a_task_is_easy_where_a_constant_nearly_solves_it():
+    easy = {task_id for task_id in TASKS if stored_optimum(task_id).is_easy}
+    assert "LRMP-MLP-v0" in easy
+    assert "LRMP-ResNet18-v0" not in easy
 
 
 def test_an_optimum_is_of_its_own_design_space():

@@ -13,8 +13,8 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import CloudpickleWrapper
 
 from lrmp.envs import CUSTOM_ID, TASKS, load_task, register_envs
-from lrmp.envs.registration import PROCEDURAL
-from lrmp.envs.task.environment_id import FORMS, environment_id
+from lrmp.envs.registration import MULTI_OBJECTIVE_TASKS, PROCEDURAL
+from lrmp.envs.task.environment_id import FORMS, MULTI_OBJECTIVE, environment_id
 
 
 def registered():
@@ -24,6 +24,8 @@ def registered():
 def test_registered_ids_are_the_pinned_tasks(golden):
     assert list(TASKS) == list(golden)
     forms = {environment_id(task_id, form) for task_id in (*TASKS, CUSTOM_ID) for form in FORMS}
+    with_table = (*MULTI_OBJECTIVE_TASKS, CUSTOM_ID)
+    forms |= {environment_id(task_id, MULTI_OBJECTIVE) for task_id in with_table}
     assert set(registered()) == forms | set(PROCEDURAL)
 
 
@@ -80,10 +82,8 @@ heavy = {"torch", "matplotlib", "ortools", "sklearn", "scipy", "pandas"} & set(s
 if before or len(after) != COUNT or heavy:
     sys.exit(f"{before} {after} {heavy}")
 """
-    assert (
-        run_python(code.replace("COUNT", str(3 * (len(TASKS) + 1) + len(PROCEDURAL))), tmp_path)
-        == ""
-    )
+    count = 3 * (len(TASKS) + 1) + len(MULTI_OBJECTIVE_TASKS) + 1 + len(PROCEDURAL)
+    assert run_python(code.replace("COUNT", str(count)), tmp_path) == ""
 
 
 def test_the_id_of_the_readme_prints_nothing(tmp_path):
@@ -167,8 +167,9 @@ def test_spawned_vector_env_equals_the_sync_one(task_id):
     )
     try:
         layers = len(sync.envs[0].unwrapped.task.network)
-        first, _ = sync.reset(seed=0)
-        assert data_equivalence(spawned.reset(seed=0), (first, {}), exact=True)
+        begun = sync.reset(seed=0)
+        first, _ = begun
+        assert data_equivalence(spawned.reset(seed=0), begun, exact=True)
         sync.action_space.seed(0)
         for step in range(1, 2 * layers + 2):
             actions = sync.action_space.sample()
@@ -182,7 +183,7 @@ def test_spawned_vector_env_equals_the_sync_one(task_id):
             assert ("final_info" in infos) == ends
             if ends:
                 assert data_equivalence(observations, first, exact=True)
-                assert set(infos["final_info"]) >= {"design", "report", "gain"}
+                assert set(infos["final_info"]) >= {"finished", "replication", "gain"}
                 assert (infos["final_obs"][0] != infos["final_obs"][1]).any()
     finally:
         spawned.close()

@@ -144,7 +144,7 @@ def test_representation_is_one_line_of_less_than_200_characters(thing):
 def test_every_task_is_one_short_line(task_id):
     text = repr(load_task(task_id))
     assert text.startswith(f"<Task '{task_id}', ")
-    assert len(text) < 150
+    assert len(text) <= 150
 
 
 def test_a_task_is_shown_without_its_accuracy():
@@ -160,7 +160,16 @@ def test_an_outcome_names_its_objective_and_its_gain(objective):
         dataclasses.replace(TASK, objective=objective), weight_bits=6, activation_bits=5
     )
     assert f", {objective} gain {outcome.gain:.4g}x, " in repr(outcome)
-    assert f"reward {outcome.reward():.4f}>" in repr(outcome)
+    assert f"score {outcome.score:.4f}>" in repr(outcome)
+
+
+def test_an_outcome_beyond_the_allowance_is_shown_without_a_score():
+    bold = evaluate(TASK, weight_bits=2, activation_bits=2)
+    assert bold.accuracy_drop > TASK.allowed_drop
+    assert repr(bold).endswith(", no score>")
+    document = json.loads(json.dumps(bold.to_json(), allow_nan=False))
+    assert document["score"] is None
+    assert document["gain"] == bold.gain > 1
 
 
 def test_rows_of_an_outcome():
@@ -184,7 +193,7 @@ def test_json_is_plain(thing):
 def test_json_of_an_outcome():
     document = OUTCOME.to_json()
     assert Design.from_json(document["design"]) == OUTCOME.design
-    assert document["reward"] == OUTCOME.reward()
+    assert document["score"] == OUTCOME.score == OUTCOME.reward()
     assert document["tiles"] <= document["budget_tiles"]
 
 

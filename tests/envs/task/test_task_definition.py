@@ -7,8 +7,9 @@ import pytest
 from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.envs import load_task, make_task
 from lrmp.envs.task.task_definition import task_document, task_of_document
-from lrmp.errors import AccuracyDataError, LRMPError, TaskError
-from lrmp.hardware import Layer, Network
+from lrmp.errors import AccuracyDataError, AccuracyTableError, LRMPError, TaskError
+from lrmp.hardware import Layer, Network, load_preset
+from lrmp.hardware.chip.preset import with_noise
 from lrmp.hardware.space.design import Design
 
 POINTS = {
@@ -16,21 +17,6 @@ POINTS = {
     "activation_bits": {"*": [3.0, 0.8, 0.2, 0.1, 0.02, 0.01, 0.0]},
     "provenance": "made up",
 }
-
-
-class Flat:
-    """An accuracy model of one's own."""
-
-    kind, is_estimate, provenance, fingerprint = "table", True, "none", "0" * 64
-
-    def drop(self, weight_bits, activation_bits):
-        return 0.0
-
-    def sensitivities(self):
-        return None
-
-    def test_drop(self, weight_bits, activation_bits):
-        return None
 
 
 @pytest.mark.parametrize(
@@ -42,6 +28,11 @@ class Flat:
         make_task("lenet", "isaac_isca_2016", accuracy=POINTS, allowed_drop=2),
         make_task("lenet", "pimcomp_2023", accuracy=POINTS, budget=200, objective="throughput"),
         make_task("bert_base", "puma_asplos_2019", accuracy=POINTS),
+        make_task(
+            "lenet",
+            with_noise(load_preset("hermes_2023"), "pcm_nandakumar_2019", elapsed_s=60.0),
+            accuracy=POINTS,
+        ),
     ],
     ids=lambda task: f"{task.id}-{task.network.name}",
 )
@@ -49,6 +40,8 @@ def test_a_task_comes_back_from_its_document(task):
     document = json.loads(json.dumps(task_document(task)))
     again = task_of_document(document)
     assert again.fingerprint == task.fingerprint
+    assert again.network == task.network
+    assert again.accelerator.definition == task.accelerator.definition
     assert (again.network.name, again.accelerator.name) == (
         task.network.name,
         task.accelerator.name,
@@ -65,11 +58,23 @@ def test_a_task_comes_back_from_its_document(task):
     assert again.cost_model.baseline == task.cost_model.baseline
 
 
-def test_a_model_of_ones_own_has_no_document():
-    document = task_document(make_task("lenet", accuracy=Flat()))
+def test_a_model_of_ones_own_has_no_document(own_model):
+    document = task_document(make_task("lenet", accuracy=own_model()))
     assert document["workload"][0]["accuracy"] is None
     with pytest.raises(TaskError, match="got 'LRMP-Custom-v0' with a model of your own in Python"):
         task_of_document(document)
+
+
+def test_a_model_without_all_methods_is_refused(own_model):
+    class Short:
+        drop = own_model.drop
+
+    with pytest.raises(
+        AccuracyTableError,
+        match="methods divergence, divergences, drop, drops, sensitivities, test_drop; got Short "
+        r"without divergence, divergences, drops, sensitivities, test_drop\. Add them",
+    ):
+        make_task("lenet", accuracy=Short())
 
 
 def test_a_network_is_known_by_its_layers_not_its_name():
@@ -109,6 +114,8 @@ def test_every_damaged_document_is_one_error():
                 continue
             inner[last] = junk
             named = last in ("network", "name", "provenance") and isinstance(junk, str)
+            named = named or ("misses" in path and junk == ([] if last == "misses" else "x"))
+            named = named or (last == "edges" and junk in (None, []))  # they define no task
             if named and not {"layers", "components", "knobs"} & {*path}:  # those define it
                 assert task_of_document(damaged[""]).fingerprint == document["fingerprint"]
                 continue

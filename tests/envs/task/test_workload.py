@@ -7,72 +7,37 @@ from itertools import product
 
 import numpy as np
 import pytest
+from shared_tasks import CHIP, FIRST, OBJECTIVES, SPACE, cost, shared, tenant
 
+from lrmp.accuracy.model.drop_map import IdentityMap
+from lrmp.accuracy.model.factories import GivenAccuracy
 from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.baselines.experiments.optimum import find_optimum
-from lrmp.envs import LayerwiseEnv, evaluate_settings, load_task
-from lrmp.envs.scoring.workload_outcome import score_workload
-from lrmp.envs.task.custom_task import GivenAccuracy
+from lrmp.envs import evaluate_settings, load_task
+from lrmp.envs.scoring.reward import lrmp_reward
+from lrmp.envs.task.additive_table import additive_table
 from lrmp.envs.task.task import Task
 from lrmp.envs.task.task_definition import task_document, task_of_document
 from lrmp.envs.task.workload import Tenant, Workload
-from lrmp.errors import RunError, TaskError
-from lrmp.hardware import DesignSpace, Layer, Network, load_preset
+from lrmp.errors import InfeasibleAccuracyError, RunError, TaskError
+from lrmp.hardware import DesignSpace
 from lrmp.hardware.space.knob import Knob
 from lrmp.hardware.space.precision import PRECISION
 
-WEIGHTS, ACTIVATIONS = PRECISION
-SPACE = DesignSpace((replace(WEIGHTS, values=(2, 4, 8)), replace(ACTIVATIONS, values=(3, 8))))
-CHIP = load_preset("lrmp_frontiers_2024")
-FIRST = Network("first", (Layer.conv2d("a", 3, 40, 3, 6), Layer.linear("b", 200, 150)))
-SECOND = Network("second", (Layer.conv2d("a", 8, 64, 3, 4),))
-OBJECTIVES = ("latency", "throughput", "energy", "edp")
-
-
-def tenant(network, seed, allowed_drop=1.0, rate=1):
-    rng = np.random.default_rng(seed)
-    terms = {
-        knob.name: np.sort(rng.exponential(1.0, (len(network), len(knob))), axis=1)[:, ::-1]
-        for knob in SPACE
-    }
-    table = TableAccuracy(terms, "drawn", is_estimate=True, space=SPACE)
-    return Tenant(network, GivenAccuracy(table), allowed_drop, rate)
-
-
-def shared(objective="latency", seed=0, rates=(1, 3), budget=40):
-    tenants = (
-        tenant(FIRST, seed, 1.0 + seed % 3, rates[0]),
-        tenant(SECOND, seed + 100, 0.5, rates[1]),
-    )
-    return Task("Shared", Workload(tenants), CHIP, budget, objective, SPACE)
-
-
-def cost(task, settings, copies):
-    """Count a round in Python's integers."""
-    cycles, energies, slowest = [], [], []
-    for owner, layers, model in zip(
-        task.workload, task.workload.layers, task.cost_models, strict=True
-    ):
-        of_layers = model.layer_cycles(settings[layers], copies[layers]).tolist()
-        one = model.copies_energy_fj(settings[layers], copies[layers][:, None])
-        cycles.append(owner.rate * sum(of_layers))
-        energies.append(owner.rate * sum(int(energy[0]) for energy in one))
-        slowest.append(owner.rate * max(of_layers))
-    totals = {"latency": sum(cycles), "throughput": max(slowest), "energy": sum(energies)}
-    return totals.get(task.objective, sum(cycles) * sum(energies))
-
 
 def best_of_all(task):
+    """Return the highest score and the highest reward."""
     layers = len(task.workload.layer_names)
     plain = cost(task, task.space.plain_settings(layers), np.ones(layers, dtype=np.int64))
-    best = -math.inf
+    best, best_reward = -math.inf, -math.inf
     for numbers in product(range(len(task.space.settings)), repeat=layers):
         settings = task.space.settings[list(numbers)]
-        paid = 0.0
+        excess = 0.0
         for owner, own, model in zip(
             task.workload, task.workload.layers, task.accuracies, strict=True
         ):
-            paid += max(0.0, float(model.sums(settings[own])) - owner.allowed_drop)
+            beyond = math.log(max(1.0, model.sums(settings[own]) / owner.allowed_drop))
+            excess += beyond / len(task.workload)
         tiles = np.concatenate(
             [
                 model.tiles_per_copy(settings[own])
@@ -82,9 +47,11 @@ def best_of_all(task):
         most = (task.budget - tiles.sum()) // tiles + 1
         for copies in product(*(range(1, count + 1) for count in most)):
             if (tiles * copies).sum() <= task.budget:
-                value = math.log(plain / cost(task, settings, np.array(copies))) - paid
-                best = max(best, value)
-    return best
+                log_gain = math.log(plain / cost(task, settings, np.array(copies)))
+                best_reward = max(best_reward, lrmp_reward(log_gain, excess))
+                if excess == 0:
+                    best = max(best, log_gain)
+    return best, best_reward
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -92,27 +59,37 @@ def best_of_all(task):
 def test_the_optimum_is_the_best_of_all(objective, seed):
     task = shared(objective, seed, rates=((1, 3), (2, 1), (5, 4))[seed], budget=(13, 11, 12)[seed])
     optimum = find_optimum(task, lambda line: None)
-    assert optimum.value == pytest.approx(best_of_all(task), rel=1e-12, abs=1e-12)
+    best, best_reward = best_of_all(task)
+    assert optimum.value == pytest.approx(best, rel=1e-12, abs=1e-12)
     assert 0 <= optimum.bound - optimum.value < 1e-9
-    again = score_workload(task, optimum.design.settings)
-    assert again.reward() == optimum.value
+    assert best <= best_reward <= optimum.reward_bound
+    again = evaluate_settings(task, optimum.design.settings)
+    assert again.score == again.reward() == optimum.value
     assert again.design == optimum.design
+
+
+def test_no_optimum_where_none_within_the_allowance_fits():
+    task = shared(budget=12)
+    strict = [replace(tenant, allowed_drop=0.0) for tenant in task.workload]
+    with pytest.raises(InfeasibleAccuracyError, match="within the budget and the limit on accurac"):
+        find_optimum(replace(task, workload=Workload(strict)), lambda line: None)
 
 
 def test_one_network_is_the_trivial_case():
     task = load_task("LRMP-MLP-v0")
     settings = task.space.sample(np.random.default_rng(0), 3)
-    one, same = score_workload(task, settings), evaluate_settings(task, settings)
-    assert one.reward() == same.reward()
-    assert one.design == same.design
-    assert one.accuracy_drops == (same.accuracy_drop,)
+    outcome = evaluate_settings(task, settings)
+    assert task.network is task.workload.tenants[0].network
+    assert task.accuracy is task.accuracies[0]
+    assert task.allowance is task.allowances[0]
+    assert outcome.accuracy_drops == (outcome.accuracy_drop,)
 
 
 def test_rates_of_one_network_alone_change_no_gain():
     often = Task("Often", Workload((tenant(FIRST, 1, rate=7),)), CHIP, 30, "latency", SPACE)
     once = replace(often, workload=Workload((tenant(FIRST, 1),)))
     settings = SPACE.sample(np.random.default_rng(1), 2)
-    assert score_workload(often, settings).gain == score_workload(once, settings).gain
+    assert evaluate_settings(often, settings).gain == evaluate_settings(once, settings).gain
     assert often.fingerprint != once.fingerprint
 
 
@@ -157,13 +134,13 @@ def test_a_shared_chip_travels_and_is_written_down():
     assert task_of_document(task_document(narrow)).fingerprint == narrow.fingerprint
     assert repr(task) == (
         "<Task 'Shared', 'first' and 'second' on 'lrmp_frontiers_2024', objective latency, budget "
-        "40 tiles, allowed drop 1 and 0.5>"
+        "40 tiles, allowed drop 2 and 1.5>"
     )
     assert task.workload.to_json()[1] == {
         "network": "second",
         "layers": 1,
         "rate": 3,
-        "allowed_drop": 0.5,
+        "allowed_drop": 1.5,
     }
 
 
@@ -176,8 +153,12 @@ def test_what_cannot_be_is_refused():
         tenant(FIRST, 0, allowed_drop=-1)
     with pytest.raises(TaskError, match="at least one tenant"):
         Workload(())
-    with pytest.raises(TaskError, match=r"one network, got Shared with 2 that share a chip\. find"):
-        LayerwiseEnv(shared())
+    with pytest.raises(TaskError, match=r"one network, got Shared with 2 that share a chip\. Chan"):
+        shared().with_tenant(rate=2)
+    with pytest.raises(TaskError, match=r"one network, got Shared with 2 .* scores whole designs"):
+        additive_table(shared())
+    with pytest.raises(TaskError, match=r"objective of Shared .*'througput'.*throughput"):
+        shared("througput")
     masked = DesignSpace(SPACE.knobs, {"weight_bits": [(8,)]})
     with pytest.raises(TaskError, match="allowed values of 3 layers for Shared, got those of 1"):
         replace(shared(), space=masked)
@@ -189,8 +170,9 @@ def test_what_cannot_be_is_refused():
 def blind():
     class Blind:
         kind, is_estimate, provenance, fingerprint = "network", False, "none", "none"
+        drop_map = IdentityMap()
 
-        def drop(self, design):
+        def divergence(self, design):
             return 0.0
 
     return Tenant(FIRST, GivenAccuracy(Blind()))

@@ -13,7 +13,9 @@ from lrmp.hardware.space.design import Design
 
 ID = "LRMP-ResNet18-v0"  # cells of 1 bit
 
-DISCRETE = pytest.mark.parametrize("discrete", [False, True], ids=["box", "discrete"])
+DISCRETE = pytest.mark.parametrize(
+    "discrete", [False, True, "flat"], ids=["box", "discrete", "flat"]
+)
 
 
 def episode(env, actions):
@@ -23,7 +25,7 @@ def episode(env, actions):
     names = ("weight_bits", "activation_bits")
     requested = [tuple(info[f"requested_{name}"] for name in names) for info in infos]
     executed = [tuple(info[name] for name in names) for info in infos]
-    design = infos[-1]["design"]
+    design = env.unwrapped.outcome.design
     bits = zip(design["weight_bits"].tolist(), design["activation_bits"].tolist(), strict=True)
     assert list(bits) == executed
     return requested, executed, infos[-1]
@@ -31,7 +33,12 @@ def episode(env, actions):
 
 def chosen(actions, discrete):
     """Return the bits that actions ask for, by another formula than the wrappers'."""
-    bits = actions + 2 if discrete else 2 + np.floor(7 * actions.astype(np.float64)).astype(int)
+    if discrete == "flat":
+        bits = 2 + np.stack(np.divmod(actions, 7), axis=1)
+    elif discrete:
+        bits = 2 + actions
+    else:
+        bits = 2 + np.floor(7 * (actions.astype(np.float64) + 1) / 2).astype(int)
     return [tuple(pair) for pair in bits.tolist()]
 
 
@@ -68,12 +75,12 @@ def test_budget_projection_lowers_weights_by_no_more_than_it_must(
 
 def test_budget_projection_leaves_what_fits_alone(play):
     plain, wrapped = gym.make(ID), BudgetProjection(gym.make(ID), 0.5)
-    actions = np.full((21, 2), 2.5 / 7)  # 4 bits: half the tiles
+    actions = np.full((21, 2), 5 / 7 - 1)  # 4 bits: half the tiles
     expected = play(plain, actions)
     observed = play(wrapped, actions)
-    for transition in observed[1:]:
-        assert transition[4].pop("requested_weight_bits") == 4
-        assert transition[4].pop("requested_activation_bits") == 4
+    for bits, transition in zip([8, *[4] * 21], observed, strict=True):
+        assert transition[4].pop("requested_weight_bits") == bits
+        assert transition[4].pop("requested_activation_bits") == bits
     assert data_equivalence(observed, expected, exact=True)
 
 

@@ -6,6 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from lrmp.envs import CUSTOM_ID
 from lrmp.envs.wrappers import (
     CellWidthWeights,
 )
@@ -20,7 +21,7 @@ def episode(env, actions):
     names = ("weight_bits", "activation_bits")
     requested = [tuple(info[f"requested_{name}"] for name in names) for info in infos]
     executed = [tuple(info[name] for name in names) for info in infos]
-    design = infos[-1]["design"]
+    design = env.unwrapped.outcome.design
     bits = zip(design["weight_bits"].tolist(), design["activation_bits"].tolist(), strict=True)
     assert list(bits) == executed
     return requested, executed, infos[-1]
@@ -40,16 +41,16 @@ def chip_of(env, cell_bits):
 def test_cell_width_weights_are_multiples_chosen_by_equal_parts(cell_bits, widths):
     plain = gym.make("LRMP-ResNet50-v0")
     task = chip_of(plain, cell_bits)
-    box = CellWidthWeights(gym.make(ID, task=task))
-    grid = np.linspace(0.01, 0.99, len(task.network))
+    box = CellWidthWeights(gym.make(CUSTOM_ID, task=task))
+    grid = np.linspace(-0.98, 0.98, len(task.network))
     requested, executed, _ = episode(box, np.stack([grid, grid], axis=1))
-    expected = [widths[int(len(widths) * a)] for a in grid]
+    expected = [widths[int(len(widths) * (a + 1) / 2)] for a in grid]
     assert [w for w, _ in executed] == expected
     assert {w for w, _ in executed} == set(widths)
-    assert [a for _, a in executed] == [2 + int(7 * a) for a in grid]
+    assert [a for _, a in executed] == [2 + int(7 * (a + 1) / 2) for a in grid]
     assert requested == executed
 
-    discrete = CellWidthWeights(gym.make(ID, task=task, discrete=True))
+    discrete = CellWidthWeights(gym.make(CUSTOM_ID, task=task, discrete=True))
     assert discrete.action_space == gym.spaces.MultiDiscrete([len(widths), 7])
     choices = [(i % len(widths), i % 7) for i in range(len(task.network))]
     _, executed, _ = episode(discrete, choices)

@@ -24,7 +24,9 @@ from lrmp.hardware.space.design_space import DesignSpace
 NAMES = ("weight_bits", "activation_bits", "reads", "kept_rows")
 SIZES = (7, 7, 3, 2)
 LAYERS = 4
-DISCRETE = pytest.mark.parametrize("discrete", [False, True], ids=["box", "discrete"])
+DISCRETE = pytest.mark.parametrize(
+    "discrete", [False, True, "flat"], ids=["box", "discrete", "flat"]
+)
 
 
 def episode(env, actions):
@@ -36,14 +38,20 @@ def episode(env, actions):
         space.from_numbers({n: np.array([i[f"{start}{n}"] for i in infos]) for n in NAMES})
         for start in ("requested_", "")
     )
-    assert np.array_equal(infos[-1]["design"].settings, executed)
+    assert np.array_equal(env.unwrapped.outcome.design.settings, executed)
     return requested, executed, infos[-1]
 
 
 def draw(seed, discrete):
     """Draw settings, and the actions that ask for them."""
     places = np.random.default_rng(seed).integers(0, SIZES, (LAYERS, len(SIZES)))
-    return places, places if discrete else ((places + 0.5) / SIZES).astype(np.float32)
+    return places, as_actions(places, SIZES, discrete)
+
+
+def as_actions(places, sizes, discrete):
+    if discrete == "flat":
+        return np.ravel_multi_index(tuple(places.T), sizes)
+    return places if discrete else ((2 * places + 1) / sizes - 1).astype(np.float32)
 
 
 def tiles(task, settings):
@@ -92,7 +100,7 @@ def test_projection_turns_down_what_holds_tiles_and_no_more_than_it_must(
         if seed % 2:
             places[:, [0, 3]] = 6, 1  # plain, where nothing of them fits
         places[0, 3] = 0  # which the first layer may not have
-        actions = places if discrete else ((places + 0.5) / SIZES).astype(np.float32)
+        actions = as_actions(places, SIZES, discrete)
         requested, executed, _ = episode(env, actions)
         assert np.array_equal(requested, places)
         asked = space.nearest(places)
@@ -118,16 +126,41 @@ def test_cells_are_filled_and_other_knobs_left_alone(own_task, discrete):
     chip = dataclasses.replace(own_task.accelerator, cell_bits=3)
     task = dataclasses.replace(own_task, accelerator=chip)
     env = CellWidthWeights(gym.make(CUSTOM_ID, task=task, discrete=discrete))
-    if discrete:
+    if discrete == "flat":
+        assert env.action_space == gym.spaces.Discrete(84)
+    elif discrete:
         assert env.action_space == gym.spaces.MultiDiscrete([2, 7, 3, 2])
     sizes = (2, 7, 3, 2)
     places = np.random.default_rng(1).integers(0, sizes, (LAYERS, 4))
-    actions = places if discrete else ((places + 0.5) / sizes).astype(np.float32)
+    actions = as_actions(places, sizes, discrete)
     requested, executed, _ = episode(env, actions)
     wanted = places.copy()
     wanted[:, 0] = np.array([1, 4])[places[:, 0]]  # 3 and 6 bits
     assert np.array_equal(requested, wanted)
     assert np.array_equal(executed, task.space.nearest(wanted))
+
+
+def test_masks_are_of_what_a_layer_can_get(own_task):
+    chip = dataclasses.replace(own_task.accelerator, cell_bits=3)
+    task = dataclasses.replace(own_task, accelerator=chip)
+    masks = {}
+    for discrete in (True, "flat"):
+        inner = CellWidthWeights(gym.make(CUSTOM_ID, task=task, discrete=discrete))
+        env = PinFirstLast(inner, weight_bits=6, reads=2)
+        env.action_space.seed(0)
+        infos = [env.reset()[1]]
+        shown = [env.get_wrapper_attr("action_masks")()]
+        for _ in range(LAYERS):
+            infos.append(env.step(env.action_space.sample())[4])
+            shown.append(env.get_wrapper_attr("action_masks")())
+        masks[discrete] = np.array([info["action_mask"] for info in infos])
+        assert masks[discrete].dtype == np.int8
+        assert np.array_equal(masks[discrete], shown)
+    pinned = [0, 1, *[0] * 6, 1, 0, 1, 0, 0, 1]  # 6 of 3 and 6 bits; 8; 2 reads; all rows
+    free = [1] * 14
+    assert masks[True].tolist() == [pinned, free, free, pinned, pinned]
+    assert masks["flat"].sum(axis=1).tolist() == [1, 84, 84, 1, 1]
+    assert masks["flat"][0].argmax() == np.ravel_multi_index((1, 6, 1, 1), (2, 7, 3, 2))
 
 
 def with_wide_first_layer(task):
@@ -181,17 +214,20 @@ def test_stacked_wrappers_agree(own_task, discrete):
 def test_every_finished_design_is_a_record(own_task, discrete, tmp_path):
     env = gym.make(CUSTOM_ID, task=own_task, discrete=discrete)
     env = RecordDesigns(BudgetProjection(env, 0.7), tmp_path / "designs.jsonl")
-    rewards = []
+    outcomes = []
     for seed in range(3):
         _, actions = draw(seed, discrete)
         env.reset()
         for action in actions:
-            _, reward, _, _, info = env.step(action)
-        rewards.append(reward)
+            env.step(action)
+        outcomes.append(env.unwrapped.outcome)
         line = json.loads((tmp_path / "designs.jsonl").read_text().splitlines()[-1])
-        assert line["claim"]["reward"] == reward
-        assert Design.from_json(line["design"], own_task.space) == info["design"]
-    assert json.loads(best_line(tmp_path / "designs.jsonl"))["claim"]["reward"] == max(rewards)
+        assert line["claim"]["score"] == outcomes[-1].score
+        assert Design.from_json(line["design"], own_task.space) == outcomes[-1].design
+    # Without a score the smallest drop counts.
+    best = max(outcomes, key=lambda o: (o.score is not None, o.score or -o.accuracy_drop))
+    found = json.loads(best_line(tmp_path / "designs.jsonl"))
+    assert found["design"] == best.design.to_json()
 
 
 def test_wrappers_travel_in_the_spec(own_task):

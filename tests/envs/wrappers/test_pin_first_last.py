@@ -14,7 +14,9 @@ from lrmp.errors import TaskError
 
 ID = "LRMP-ResNet18-v0"  # cells of 1 bit
 
-DISCRETE = pytest.mark.parametrize("discrete", [False, True], ids=["box", "discrete"])
+DISCRETE = pytest.mark.parametrize(
+    "discrete", [False, True, "flat"], ids=["box", "discrete", "flat"]
+)
 
 
 def episode(env, actions):
@@ -24,7 +26,7 @@ def episode(env, actions):
     names = ("weight_bits", "activation_bits")
     requested = [tuple(info[f"requested_{name}"] for name in names) for info in infos]
     executed = [tuple(info[name] for name in names) for info in infos]
-    design = infos[-1]["design"]
+    design = env.unwrapped.outcome.design
     bits = zip(design["weight_bits"].tolist(), design["activation_bits"].tolist(), strict=True)
     assert list(bits) == executed
     return requested, executed, infos[-1]
@@ -32,7 +34,12 @@ def episode(env, actions):
 
 def chosen(actions, discrete):
     """Return the bits that actions ask for, by another formula than the wrappers'."""
-    bits = actions + 2 if discrete else 2 + np.floor(7 * actions.astype(np.float64)).astype(int)
+    if discrete == "flat":
+        bits = 2 + np.stack(np.divmod(actions, 7), axis=1)
+    elif discrete:
+        bits = 2 + actions
+    else:
+        bits = 2 + np.floor(7 * (actions.astype(np.float64) + 1) / 2).astype(int)
     return [tuple(pair) for pair in bits.tolist()]
 
 

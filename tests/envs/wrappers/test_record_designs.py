@@ -1,10 +1,12 @@
 """The recorder of designs."""
 
 import json
+import math
 
 import gymnasium as gym
 import pytest
 
+from lrmp.envs import Claim
 from lrmp.envs.wrappers import (
     RecordDesigns,
     best_line,
@@ -16,22 +18,42 @@ from lrmp.leaderboard.submission import parse_record
 ID = "LRMP-ResNet18-v0"  # cells of 1 bit
 
 
-def test_every_finished_design_is_a_record_that_replays(tmp_path, play, random_actions):
+def test_every_finished_design_is_a_record_that_replays(tmp_path, play):
     path = tmp_path / "designs.jsonl"
-    env = RecordDesigns(gym.make(ID), path, agent="dice", seed=3)
-    rewards = [play(env, random_actions(env, seed))[-1][1] for seed in range(3)]
-    play(env, random_actions(env, 3)[:4])  # abandoned: its steps count, and nothing else
-    env = RecordDesigns(gym.make(ID), path, agent="dice", seed=3)  # another process, later
-    rewards.append(play(env, random_actions(env, 4))[-1][1])
+
+    def design(env, weight_bits, activation_bits):
+        play(env, [[weight_bits - 2, activation_bits - 2]] * len(env.unwrapped.task.network))
+        return env.unwrapped.outcome
+
+    env = RecordDesigns(gym.make(ID, discrete=True), path, agent="dice", seed=3)
+    outcomes = [design(env, *bits) for bits in ((2, 2), (7, 7), (7, 6))]
+    play(env, [[6, 6]] * 4)  # abandoned: its steps count, and nothing else
+    env = RecordDesigns(gym.make(ID, discrete=True), path, agent="dice", seed=3)  # later
+    outcomes.append(design(env, 8, 8))
     records = [parse_record(line) for line in path.read_text().splitlines()]
-    assert [record.claim.reward for record in records] == rewards
+    assert [record.claim for record in records] == [Claim.of(outcome) for outcome in outcomes]
+    assert records[0].claim.score is None
+    assert records[0].claim.gain > records[2].claim.gain
     assert [record.evaluated_designs for record in records] == [1, 2, 3, 4]
     assert [record.env_steps for record in records] == [21, 42, 63, 84]
     assert [r.wall_time_s for r in records] == sorted(r.wall_time_s for r in records)
     best = parse_record(best_line(path))
-    assert best.claim.reward == max(rewards)
+    assert best == records[2]
+    assert best.claim.score == math.log(best.claim.gain)
     assert (best.agent, best.seed) == ("dice", 3)
     assert replay(best).claim == best.claim
+
+
+def test_until_a_design_is_within_the_allowance_the_most_accurate_is_the_best(tmp_path, play):
+    path = tmp_path / "designs.jsonl"
+    env = RecordDesigns(gym.make(ID, discrete=True), path)
+    for bits in (3, 4, 4, 2):
+        play(env, [[bits - 2, bits - 2]] * 21)
+    lines = path.read_text().splitlines(keepends=True)
+    assert all(parse_record(line).claim.score is None for line in lines)
+    assert best_line(path) == lines[1]
+    play(env, [[6, 6]] * 21)  # the plain design: no gain, but a score
+    assert parse_record(best_line(path)).claim.score == 0
 
 
 def test_sub_environments_share_a_file(tmp_path):

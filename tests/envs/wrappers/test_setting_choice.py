@@ -19,7 +19,9 @@ from lrmp.hardware.space.design import Design
 
 ID = "LRMP-ResNet18-v0"  # cells of 1 bit
 
-DISCRETE = pytest.mark.parametrize("discrete", [False, True], ids=["box", "discrete"])
+DISCRETE = pytest.mark.parametrize(
+    "discrete", [False, True, "flat"], ids=["box", "discrete", "flat"]
+)
 
 
 def episode(env, actions):
@@ -29,7 +31,7 @@ def episode(env, actions):
     names = ("weight_bits", "activation_bits")
     requested = [tuple(info[f"requested_{name}"] for name in names) for info in infos]
     executed = [tuple(info[name] for name in names) for info in infos]
-    design = infos[-1]["design"]
+    design = env.unwrapped.outcome.design
     bits = zip(design["weight_bits"].tolist(), design["activation_bits"].tolist(), strict=True)
     assert list(bits) == executed
     return requested, executed, infos[-1]
@@ -58,7 +60,7 @@ def test_stacked_wrappers_agree(discrete, random_actions):
     assert executed[0] == executed[-1] == (8, 8)
     assert requested[0] != (8, 8)
     assert {w for w, _ in executed} <= {2, 4, 6, 8}
-    assert tiles(task, info["design"]["weight_bits"]) <= env.tiles
+    assert tiles(task, info["design_weight_bits"]) <= env.tiles
     assert any(got < asked for (asked, _), (got, _) in zip(requested, executed, strict=True))
 
 
@@ -66,7 +68,7 @@ def test_stacked_wrappers_agree(discrete, random_actions):
 def test_bit_wrappers_refuse_what_is_no_action(discrete):
     env = PinFirstLast(gym.make(ID, discrete=discrete))
     env.reset()
-    no_actions = [[1], None, [0, -1], [0, 7], [[0], [0, 1]], "ab"]
+    no_actions = [[1], None, [0, -2], [0, 49], [[0], [0, 1]], "ab"]
     for action in [*no_actions, [0.5, 0.5] if discrete else [0.5, float("nan")]]:
         with pytest.raises(ActionError, match=r"^Expected an action in .*, got "):
             env.step(action)

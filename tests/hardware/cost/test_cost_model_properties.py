@@ -1,8 +1,9 @@
 """The vectorised cost model against a plain one, layer by layer in exact fractions.
 
 The plain one places blocks, counts rows and moves through row groups one by one, and follows the
-docstrings of ``TileMapping``, ``Latency`` and ``Energy``. Energies and leakages are multiples of a
-quarter, so that the model's floats are exact and it rounds the same numbers.
+docstrings of ``TileMapping``, ``OperationUnitMapping``, ``Latency`` and ``Energy``. Energies and
+leakages are multiples of a quarter, so that the model's floats are exact and it rounds the same
+numbers.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -31,8 +32,10 @@ from lrmp.hardware import (
     load_preset,
 )
 from lrmp.hardware.chip.accelerator import PARAMETERS
+from lrmp.hardware.chip.adc import SAR_32NM
 from lrmp.hardware.cost.energy import COPY_COMPONENTS
 from lrmp.hardware.cost.setting_table import Places
+from lrmp.hardware.space.column_nonzeros import column_nonzeros
 
 reproducible = settings(derandomize=True, deadline=None, max_examples=50)
 many = settings(reproducible, max_examples=300)
@@ -57,10 +60,46 @@ class Placement:
     driven_rows: int
     row_tiles: int
     blocks_per_tile: int
-    conversions_per_column: int
+    conversions: int
+
+
+def units_of(layer, chip, weight_bits):
+    """Cut a layer into operation units, by the column of blocks that they belong to."""
+    rows, columns = layer.rows * rows_per_weight(chip), layer.columns // layer.groups
+    columns *= 2 if chip.weight_encoding == "differential-columns" else 1
+    columns += chip.reference_columns if chip.weight_encoding == "offset" else 0
+    down = len(cut(rows, chip.active_rows)) * ceil(Fraction(weight_bits, chip.cell_bits))
+    return [down] * len(cut(columns, chip.active_columns)) * layer.groups, columns * layer.groups
+
+
+def units_per_tile(chip):
+    fitting = [row for row in cut(chip.crossbar_rows, chip.active_rows) if row == chip.active_rows]
+    across = cut(chip.crossbar_columns, chip.active_columns)
+    return len(fitting) * across.count(chip.active_columns)
+
+
+def rows_per_weight(chip):
+    return 2 if chip.weight_encoding == "differential-rows" else 1
+
+
+def place_units(layer, chip, weight_bits):
+    """Place a layer in a crossbar that reads one operation unit after the other."""
+    by_column, columns = units_of(layer, chip, weight_bits)
+    units = sum(by_column)
+    return Placement(
+        tiles=len(cut(units, units_per_tile(chip))),
+        columns=columns,
+        cells=units * chip.active_rows * chip.active_columns,
+        driven_rows=units * chip.active_rows,
+        row_tiles=len(cut(by_column[0], units_per_tile(chip))),
+        blocks_per_tile=1,
+        conversions=units * chip.active_columns,
+    )
 
 
 def place(layer, chip, weight_bits):
+    if chip.active_columns:
+        return place_units(layer, chip, weight_bits)
     slices = ceil(Fraction(weight_bits, chip.cell_bits))
     rows, columns = layer.rows, layer.columns // layer.groups
     reference = 0
@@ -96,13 +135,19 @@ def place(layer, chip, weight_bits):
         driven_rows=driven_rows,
         row_tiles=len(row_pieces),
         blocks_per_tile=blocks_per_tile,
-        conversions_per_column=sum(len(cut(piece, chip.active_rows)) for piece in row_pieces),
+        conversions=sum(blocks)
+        * layer.groups
+        * sum(len(cut(piece, chip.active_rows)) for piece in row_pieces),
     )
 
 
-def row_groups(layer, chip):
+def row_groups(layer, chip, weight_bits):
     """Fill the row groups of the fullest crossbar and return the distinct inputs of each."""
-    rows_per_input = 2 if chip.weight_encoding == "differential-rows" else 1
+    rows_per_input = rows_per_weight(chip)
+    if chip.active_columns:
+        units = sum(units_of(layer, chip, weight_bits)[0])
+        inputs = min(layer.rows, ceil(Fraction(chip.active_rows, rows_per_input)))
+        return [inputs] * min(units, units_per_tile(chip))
     rows = min(layer.rows * rows_per_input, chip.crossbar_rows)
     groups, free = [], 0
     for _ in range(place(layer, chip, min(PRECISION["weight_bits"].values)).blocks_per_tile):
@@ -130,7 +175,31 @@ def with_rows(layer, chip, kept_rows):
     return replace(layer, rows=ceil(Fraction(layer.rows, 2)))
 
 
-def plain_cycles(layer, chip, weight_bits, activation_bits, copies, reads=1):
+def resolved_bits(layer, chip, nonzeros):
+    """Return the bits of a conversion, counted from the sums of a column."""
+    if chip.adc == "fixed":
+        return chip.adc_bits
+    largest = chip.active_rows * (2**chip.cell_bits - 1) * (2**chip.dac_bits - 1)
+    sums = [largest + 1]  # from 0 on
+    if nonzeros is not None and layer.kind != "matmul":
+        largest = nonzeros * (2**chip.cell_bits - 1) * (2**chip.dac_bits - 1)
+        sums.append(largest + 1 if chip.weight_encoding != "differential-rows" else 2 * largest + 1)
+    needed = 0
+    while 2**needed < min(sums):
+        needed += 1
+    return min(needed, chip.adc_bits)
+
+
+def adc_share(layer, chip, nonzeros):
+    """Return what a conversion takes of the energy that the chip states."""
+    bits = resolved_bits(layer, chip, nonzeros)
+    if bits == chip.adc_bits:
+        return Fraction(1)
+    fj = {n: Fraction(energy) for n, (energy, _) in SAR_32NM.items()}
+    return fj[max(4, bits)] / fj[max(4, chip.adc_bits)]
+
+
+def plain_cycles(layer, chip, weight_bits, activation_bits, copies, reads=1, nonzeros=None):
     """Return the cycles of a layer by component."""
     cycles = dict.fromkeys(CYCLE_COMPONENTS, 0)
     placement = place(layer, chip, weight_bits)
@@ -146,15 +215,17 @@ def plain_cycles(layer, chip, weight_bits, activation_bits, copies, reads=1):
         cycles["digital"] = over(layer.macs, chip.digital_macs_per_cycle)
         return cycles
 
-    groups = row_groups(layer, chip)
+    groups = row_groups(layer, chip, weight_bits)
     in_turn, shared = (1, len(groups)) if chip.shared_work == "row-groups" else (len(groups), 1)
     conversions = ceil(
-        Fraction(chip.columns_per_adc * chip.conversion_cycles, chip.conversions_per_cycle)
+        Fraction(columns_of_a_read(chip) * chip.conversion_cycles, chip.conversions_per_cycle)
+        * Fraction(resolved_bits(layer, chip, nonzeros), chip.adc_bits)
     )
     steps = ceil(Fraction(activation_bits, chip.dac_bits)) * reads
     mvm = steps * in_turn * (chip.read_cycles + conversions)
     levels = ceil(log2(placement.row_tiles)) + (shared > 1)
-    inputs = max(groups) if chip.shared_work == "row-groups" else inputs_of_a_tile(layer, chip)
+    of_tile = inputs_of_a_tile(layer, chip, groups)
+    inputs = max(groups) if chip.shared_work == "row-groups" else of_tile
     stages = {
         "input": over(inputs * activation_bits, chip.input_bits_per_cycle),
         "mvm": mvm,
@@ -187,8 +258,18 @@ def plain_cycles(layer, chip, weight_bits, activation_bits, copies, reads=1):
     return cycles
 
 
-def inputs_of_a_tile(layer, chip):
+def columns_of_a_read(chip):
+    """Return how many columns of one read the busiest ADC converts."""
+    if not chip.active_columns:
+        return chip.columns_per_adc
+    adcs = len(cut(chip.crossbar_columns, chip.columns_per_adc))
+    return max(len(range(adc, chip.active_columns, adcs)) for adc in range(adcs))
+
+
+def inputs_of_a_tile(layer, chip, groups):
     """Return the distinct inputs of the fullest crossbar."""
+    if chip.active_columns:
+        return min(layer.rows * layer.groups, sum(groups))
     blocks = place(layer, chip, min(PRECISION["weight_bits"].values)).blocks_per_tile
     if chip.weight_encoding != "differential-rows":
         return blocks * min(layer.rows, chip.crossbar_rows)
@@ -197,7 +278,7 @@ def inputs_of_a_tile(layer, chip):
     return blocks * max(len(set(pairs[row : row + chip.crossbar_rows])) for row in first)
 
 
-def plain_energy(layer, chip, weight_bits, activation_bits, copies, reads=1):
+def plain_energy(layer, chip, weight_bits, activation_bits, copies, reads=1, nonzeros=None):
     """Return the energy of a layer by component, in whole femtojoules."""
     placement, repeated = place(layer, chip, weight_bits), reads
     fj = {f.name: Fraction(getattr(chip.energy, f.name)) for f in fields(EventEnergies)}
@@ -213,10 +294,10 @@ def plain_energy(layer, chip, weight_bits, activation_bits, copies, reads=1):
         energy["digital"] = layer.macs * fj["digital_mac_fj"]
     else:
         reads *= layer.positions * ceil(Fraction(activation_bits, chip.dac_bits))
-        conversions = reads * placement.columns * placement.conversions_per_column
+        conversions = reads * placement.conversions
         joined = outputs * (placement.row_tiles - 1)
         sums = layer.positions * placement.columns * placement.row_tiles
-        energy["adc"] = conversions * fj["adc_conversion_fj"]
+        energy["adc"] = conversions * fj["adc_conversion_fj"] * adc_share(layer, chip, nonzeros)
         energy["cells"] = reads * placement.cells * fj["cell_read_fj"]
         energy["cells"] += reads * placement.tiles * fj["tile_read_fj"]
         energy["row_drive"] = reads * placement.driven_rows * fj["row_drive_fj"]
@@ -244,12 +325,18 @@ def plain_energy(layer, chip, weight_bits, activation_bits, copies, reads=1):
     }
     for component in chip.components:
         leakage = Fraction(component.count) * Fraction(component.leakage_uw)
+        if component.part == "adc" and chip.adc == "per-layer":
+            leakage *= adc_share(layer, chip, nonzeros)
         if component.per == "chip":
             per_chip += leakage
         else:
             per_tile += leakage * counts[component.per]
     microseconds = Fraction(
-        sum(plain_cycles(layer, chip, weight_bits, activation_bits, copies, repeated).values()),
+        sum(
+            plain_cycles(
+                layer, chip, weight_bits, activation_bits, copies, repeated, nonzeros
+            ).values()
+        ),
         chip.clock_mhz,
     )
     energy["leakage"] = (powered * per_tile + per_chip) * microseconds * 1000  # 1 uW * us = 1 pJ
@@ -289,6 +376,7 @@ COMPONENTS = (
     (),
     *((Component(per, "control", per, 3, area_um2=1, leakage_uw=0.75),) for per in LEVELS),
     tuple(Component(per, "control", per, 0.5, area_um2=1, leakage_uw=1.5) for per in LEVELS),
+    *((Component(per, "adc", per, 2, area_um2=1, leakage_uw=0.75),) for per in ("adc", "column")),
 )
 
 
@@ -300,12 +388,15 @@ CHIP_PARTS = {
     "dac_bits": st.integers(1, 8),
     "active_rows": st.integers(1, 40),
     "columns_per_adc": st.integers(1, 40),
+    "active_columns": st.one_of(st.just(0), st.integers(1, 40)),
+    "float_input_bits": st.sampled_from([0, 16]),  # changes nothing without the knob
     "clock_mhz": st.sampled_from([1, 4, 8, 20, 100, 125, 250, 1000, 2000]),
     "output_elements_per_cycle": RATES,
     "slice_placement": st.sampled_from(["separate", "packed"]),
     "weight_encoding": st.sampled_from(["offset", "differential-columns", "differential-rows"]),
     "reference_columns": st.integers(0, 3),
     "adc_resolution_bits": st.integers(0, 12),
+    "adc": st.sampled_from(["fixed", "per-layer", "early-stop"]),
     "shared_work": st.sampled_from(["positions", "row-groups"]),
     "weight_loading": st.sampled_from(["stationary", "time-multiplexed"]),
     "dynamic_matmul": st.sampled_from(["digital", "rewrite"]),
@@ -354,11 +445,27 @@ def layer_of(name, drawn):
 
 def chip_of(drawn, fixed):
     chip = drawn | fixed
-    for key, limit in (("active_rows", "crossbar_rows"), ("columns_per_adc", "crossbar_columns")):
+    for key, limit in (
+        ("active_rows", "crossbar_rows"),
+        ("columns_per_adc", "crossbar_columns"),
+        ("active_columns", "crossbar_columns"),
+    ):
         chip[key] = min(chip[key], chip[limit])
     if chip["conversions_per_cycle"] > 1:
         chip["conversion_cycles"] = 1
-    return Accelerator("any", technology_nm=32, energy=ENERGIES, **chip)
+    kind = chip.pop("adc")
+    found = Accelerator("any", technology_nm=32, energy=ENERGIES, **chip)
+    if found.adc_bits > max(SAR_32NM):  # of which there are no figures
+        kind = "fixed"
+    elif found.weight_loading == "time-multiplexed" or found.idle_power == "leaking":
+        kind = "early-stop" if kind == "per-layer" else kind
+    return replace(found, adc=kind)
+
+
+def can_prune(chip):
+    if chip.adc == "fixed" or chip.weight_encoding == "offset" or chip.active_rows < 8:
+        return False
+    return chip.weight_encoding == "differential-columns" or chip.active_rows % 2 == 0
 
 
 @st.composite
@@ -366,6 +473,8 @@ def cases(draw, **fixed):
     """Draw a model and a design for it; copies fit the chip if it is time-multiplexed."""
     chip = chip_of(draw(CHIPS), fixed)
     space = draw(st.sampled_from(SPACES))
+    if can_prune(chip) and draw(st.booleans()):
+        space = DesignSpace((*space.knobs, column_nonzeros(chip.active_rows)))
     setting = st.tuples(*(st.integers(0, size - 1) for size in space.sizes))
     drawn = draw(st.lists(st.tuples(LAYERS, setting, COPIES), min_size=1, max_size=4))
     layers, settings, copies = zip(*drawn, strict=True)
@@ -394,21 +503,46 @@ def test_every_parameter_of_a_chip_is_drawn():
     assert {*CHIP_PARTS, "technology_nm"} == {*PARAMETERS, "components"}
 
 
+PRUNABLE = {
+    "weight_loading": "stationary",
+    "idle_power": "gated",
+    "crossbar_rows": 40,
+    "cell_bits": 2,
+    "dac_bits": 1,
+}
+
+
 @given(cases())
 @many
 def test_costs_are_those_of_the_plain_model(case):
-    model, design = case
+    compare_with_plain_model(*case)
+
+
+@given(
+    st.one_of(
+        cases(**PRUNABLE, adc="per-layer", weight_encoding="differential-columns"),
+        cases(**PRUNABLE, adc="per-layer", weight_encoding="differential-rows"),
+        cases(**PRUNABLE, adc="early-stop", weight_encoding="differential-columns"),
+    )
+)
+@settings(many, max_examples=150)
+def test_costs_of_adcs_by_layer_are_those_of_the_plain_model(case):
+    compare_with_plain_model(*case)
+
+
+def compare_with_plain_model(model, design):
     report = model.evaluate(design)
     chip = model.accelerator
     for index, layer in enumerate(model.network.layers):
         row = {name: values[index] for name, values in design.to_json().items()}
         w, a, copies = row["weight_bits"], row["activation_bits"], row["replication"]
-        reads = row.get("reads", 1)
+        reads, nonzeros = row.get("reads", 1), row.get("column_nonzeros")
         layer = with_rows(layer, chip, row.get("kept_rows", "all"))
-        placement, cycles = place(layer, chip, w), plain_cycles(layer, chip, w, a, copies, reads)
+        placement = place(layer, chip, w)
+        cycles = plain_cycles(layer, chip, w, a, copies, reads, nonzeros)
         assert report.layer_tiles[index] == placement.tiles * copies * on_crossbars(layer, chip)
         assert report.component_cycles[:, index].tolist() == list(cycles.values())
-        energy = plain_energy(layer, chip, w, a, copies, reads)
+        energy = plain_energy(layer, chip, w, a, copies, reads, nonzeros)
         assert report.component_energy_fj[:, index].tolist() == list(energy.values())
 
 
@@ -449,16 +583,19 @@ def test_intervals_lie_between_bottleneck_and_latency(case):
 
 @given(cases())
 @reproducible
-def test_units_give_the_cycles_of_a_stationary_chip(case):
+def test_units_give_the_cycles_of_layers(case):
     model, design = case
     report = model.evaluate(design)
     costs = model.copy_costs(design.settings)
     cycles = -(-costs.units // design.replication) * costs.cycles_per_unit + costs.fixed_cycles
     if model.accelerator.weight_loading == "stationary":
         assert report.layer_cycles.tolist() == cycles.tolist()
-    else:  # turns and writes come on top
-        assert (report.layer_cycles >= cycles).all()
-    assert report.layer_tiles.tolist() == (costs.tiles * design.replication).tolist()
+        assert report.layer_tiles.tolist() == (costs.tiles * design.replication).tolist()
+    else:  # layers take turns on all tiles with one copy, which is one unit of all their cycles
+        assert not costs.tiles.any()
+        assert (costs.units == 1).all()
+        assert not costs.fixed_cycles.any()
+        assert costs.cycles_per_unit.tolist() == model.layer_cycles(design.settings).tolist()
     layer_cycles = model.layer_cycles(design.settings, design.replication)
     assert layer_cycles.tolist() == report.layer_cycles.tolist()
 

@@ -56,12 +56,14 @@ def test_separate_slices():
         "cells": 3 * 5 * 10,
         "driven_rows": 3 * 10,
         "row_tiles": 2,
+        "added_tiles": 2,
         "row_groups": 2,
         "conversions_per_column": 3,
         "inputs_per_tile": 8,
         "inputs_per_row_group": 4,
         "window_inputs": 10,
         "input_elements": 10,
+        "passes": 1,
     }
 
 
@@ -97,12 +99,14 @@ def test_differential_rows_double_the_rows():
         "cells": 15 * 20,
         "driven_rows": 3 * 20,
         "row_tiles": 3,
+        "added_tiles": 3,
         "row_groups": 2,
         "conversions_per_column": 5,
         "inputs_per_tile": 4,
         "inputs_per_row_group": 2,
         "window_inputs": 10,
         "input_elements": 10,
+        "passes": 1,
     }
 
 
@@ -163,12 +167,14 @@ def test_depthwise_blocks_on_the_diagonal(
         "cells": 18,
         "driven_rows": 18,
         "row_tiles": 1,
+        "added_tiles": 1,
         "row_groups": row_groups,
         "conversions_per_column": conversions,
         "inputs_per_tile": 6,
         "inputs_per_row_group": inputs_per_row_group,
         "window_inputs": 3 * 6 * 4,
         "input_elements": 6 * 4,
+        "passes": 1,
     }
 
 

@@ -80,3 +80,32 @@ def test_duplicate_layer_names_are_refused():
     message = r"Expected unique layer names in network 'twice', got 'a' twice\."
     with pytest.raises(NetworkError, match=message):
         Network("twice", (B, A, A))
+
+
+def test_edges_are_sorted_and_part_of_the_value():
+    network = Network("three", (A, B, Layer.linear("c", 10, 2)), [[1, 2], (0, 1), (0, 2), (0, 1)])
+    assert network.edges == ((0, 1), (0, 2), (1, 2))
+    assert network.edges_or_chain == network.edges
+    assert network != Network("three", network.layers)
+    assert pickle.loads(pickle.dumps(network)) == network
+    assert network.to_json()["edges"] == [[0, 1], [0, 2], [1, 2]]
+
+
+def test_edges_that_are_not_known_are_none_and_a_chain_when_asked_for():
+    network = Network("two", (A, B))
+    assert network.edges is None
+    assert network.to_json()["edges"] is None
+    assert network.edges_or_chain == ((0, 1),)
+    assert Network("one", (A,)).edges_or_chain == ()
+
+
+@pytest.mark.parametrize("edge", [(0, 2), (-1, 0), (0,), (0, 1, 1), (0, True), (0, 1.0), "01", 7])
+def test_edges_between_no_layers_are_refused(edge):
+    message = "every edge of network 'two' to be two numbers of layers, 0 to 1: .*; got "
+    with pytest.raises(NetworkError, match=message):
+        Network("two", (A, B), (edge,))
+
+
+def test_edges_that_are_no_pairs_are_refused():
+    with pytest.raises(NetworkError, match=r"edges of network 'two' as pairs .* or None .*; got 5"):
+        Network("two", (A, B), 5)

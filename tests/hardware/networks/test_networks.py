@@ -35,6 +35,8 @@ OTHERS = {
     "resnet20": (20, 269_722 - 2 * (7 * 16 + 6 * 32 + 6 * 64) - 10),
     "resnet32": (32, 464_154 - 2 * (11 * 16 + 10 * 32 + 10 * 64) - 10),
     "resnet56": (56, 853_018 - 2 * (19 * 16 + 18 * 32 + 18 * 64) - 10),
+    # KerasHub and timm: 4 652 008 parameters; batch norm has two per channel, 1000 biases
+    "efficientnet_lite0": (50, 4_652_008 - 2 * 21_008 - 1_000),
     # NeuroSim's NetWork_VGG8: convolutions of 3 x 3 and two fully connected layers
     "vgg8": (8, 9 * (3 * 128 + 128**2 + 128 * 256 + 256**2 + 256 * 512 + 512**2) + 8202 * 1024),
     # Zaremba et al. report 20 and 66 million parameters: embedding, LSTM and softmax with biases
@@ -47,6 +49,8 @@ OTHERS = {
     "llama_7b": (32 * 9 + 1, 6_738_415_616 - 32_000 * 4096 - 65 * 4096),
     "digits_cnn": (5, 9 * (16 + 16 * 32 + 32 * 48 + 48 * 48) + 192 * 10),
 }
+# Of the 16 depthwise convolutions of the authors' efficientnet_builder.py.
+EFFICIENTNET_KERNELS = [9] * 3 + [25] * 2 + [9] * 3 + [25] * 7 + [9]
 RESNETS = [name for name in IMAGENET if name.startswith("resnet")]
 
 
@@ -81,6 +85,13 @@ def test_macs_of_the_cifar_resnets():
     # 16 x 16, which cost as much as those at 8 x 8; classifier
     stage = 9 * 256 * (16 * 32 + 5 * 32 * 32)
     assert load_network("resnet20").macs == 9 * 1024 * (48 + 6 * 256) + 2 * stage + 640
+
+
+def test_efficientnet_lite0_has_the_macs_and_activations_that_timm_counts():
+    # "GMACs: 0.4, Activations (M): 6.7" of tf_efficientnet_lite0; activations are outputs
+    network = load_network("efficientnet_lite0")
+    assert f"{network.macs / 1e9:.1f}" == "0.4"
+    assert f"{sum(layer.outputs for layer in network.layers) / 1e6:.1f}" == "6.7"
 
 
 def test_weighted_macs_of_a_decoder_are_weights_times_tokens():
@@ -120,6 +131,11 @@ def test_vector_operations_by_hand():
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+def test_catalogue_knows_how_many_layers_there_are(name):
+    assert NETWORKS[name].layers == len(load_network(name))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
 def test_layers_read_what_earlier_layers_produce(name):
     # At most two outputs are concatenated.
     first, *others = load_network(name).layers
@@ -135,9 +151,9 @@ def test_only_depthwise_convolutions_and_attention_are_grouped():
         for layer in load_network(name).layers:
             if layer.groups > 1:
                 assert layer.kind == "matmul" or layer.groups == layer.columns, layer.name
-    depthwise = [layer for layer in load_network("mobilenet_v2").layers if layer.groups > 1]
-    assert len(depthwise) == 17
-    assert all(layer.rows == 9 for layer in depthwise)
+    for name, rows in (("mobilenet_v2", [9] * 17), ("efficientnet_lite0", EFFICIENTNET_KERNELS)):
+        found = [layer.rows for layer in load_network(name).layers if layer.groups > 1]
+        assert found == rows
 
 
 @pytest.mark.parametrize("name", RESNETS)

@@ -99,6 +99,7 @@ def test_built_in_networks_equal_exported_torch_models(name, exporter, torch_mod
         for layer in network.layers
     ]
     assert renamed == list(load_network(name).layers)
+    assert network.edges == load_network(name).edges
 
 
 def test_built_in_transformers_equal_exported_torch_models(torch_model, tmp_path):
@@ -109,12 +110,14 @@ def test_built_in_transformers_equal_exported_torch_models(torch_model, tmp_path
         replace(layer, name=layer.name.removesuffix(".in_proj"))
         for layer in vit_b_32(blocks=1).layers
     ]
+    assert network.edges == vit_b_32(blocks=1).edges
     module, inputs = torch_model("bert_base", "cpu", blocks=1)
     network = Network.from_onnx(export(module, inputs, tmp_path / "bert.onnx", "script"))
     # TorchScript names modules that are called, so encoder and attention are missing.
     assert [replace(layer, name="") for layer in network.layers] == [
         replace(layer, name="") for layer in bert_base(blocks=1).layers
     ]
+    assert network.edges == bert_base(blocks=1).edges
     assert network.layers[0].name == "layer.0.self.query"
 
 
@@ -456,7 +459,7 @@ def test_external_data_need_not_be_there(write, tmp_path):
     )
     (tmp_path / "weights.bin").unlink()
     network = Network.from_onnx(path)
-    assert network == Network("net", (Layer.linear("fc", 512, 256),))
+    assert network == Network("net", (Layer.linear("fc", 512, 256),), edges=())
     assert Network.from_onnx(str(path), name="mine").name == "mine"
 
 

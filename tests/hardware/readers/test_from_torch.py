@@ -51,6 +51,7 @@ def test_built_in_networks_equal_their_torch_models(name, torch_model):
         for layer in network.layers
     )
     assert renamed == load_network(name).layers
+    assert network.edges == load_network(name).edges
     assert network.name == name
 
 

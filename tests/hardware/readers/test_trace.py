@@ -113,3 +113,22 @@ def test_catalogue_counts_no_operation_twice():
     block = 2 * norm + 5 * 12 * tokens**2 + tokens * 3072 + 2 * elements
     total = sum(layer.vector_ops for layer in load_network("vit_b_32").layers)
     assert total == elements + 12 * block + norm
+
+
+def test_edges_pass_through_all_that_holds_no_crossbars():
+    trace = Trace("net")
+    a, b, c = (trace.known((8, 8), name, f"{name}.weight") for name in "abc")
+    x = trace.matmul(trace.input((1, 8)), a, (1, 8), where="m")
+    y = trace.matmul(trace.pool(trace.same(x), (1, 8), 2), b, (1, 8), where="m")
+    total = trace.pointwise((x, y), (1, 8))  # a shortcut
+    trace.matmul(trace.move([total], (1, 8)), c, (1, 8), where="m")
+    assert trace.build().edges == ((0, 1), (0, 2), (1, 2))
+
+
+def test_a_matrix_that_reads_its_own_results_has_an_edge_to_itself():
+    trace = Trace("net")
+    a, b = (trace.known((8, 8), name, f"{name}.weight") for name in "ab")
+    x = trace.input((1, 8))
+    for matrix in (a, a, b, a):
+        x = trace.matmul(x, matrix, (1, 8), where="m")
+    assert trace.build().edges == ((0, 0), (0, 1), (1, 0))

@@ -36,8 +36,8 @@ def test_drawn_tasks_of_ten_layers(seed, objective):
 @pytest.mark.parametrize("network", ["MLP", "LeNet", "ResNet8"])
 @pytest.mark.parametrize("suffix", ["", "-Energy", "-Throughput"])
 def test_registered_tasks(network, suffix):
-    from lrmp.baselines.experiments.optimum import joint_problem
     from lrmp.envs import load_task
+    from lrmp.envs.scoring.table_optimum import joint_problem
 
     task = load_task(f"LRMP-{network}{suffix}-v0")
     assert_agreement(joint_problem(task), task.accuracy.drop_map.threshold(task.allowed_drop))

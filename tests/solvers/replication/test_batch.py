@@ -88,13 +88,6 @@ def test_transformers_get_the_copies_of_the_single_form(preset, objective):
         assert (batch.objective_values(solve_batch(batch)) >= model.least_interval).all()
 
 
-def test_a_batch_on_a_time_multiplexed_chip_is_refused():
-    model = CostModel(load_network("vgg8"), load_preset("cim_aq_date_2026"))
-    plain = model.space.plain_settings(len(model.network))
-    with pytest.raises(SolverError, match="Expected a chip whose weights are stationary"):
-        ReplicationBatch.of(model, plain[None], 100, "latency")
-
-
 @pytest.mark.parametrize("shape", [(0, 5, 2), (5, 2)], ids=str)
 def test_a_batch_of_nothing_or_of_one_is_refused(shape):
     model = CostModel(load_network("digits_cnn"), load_preset("lrmp_frontiers_2024"))

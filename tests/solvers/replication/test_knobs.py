@@ -22,6 +22,7 @@ from lrmp.solvers import (
     solve_exact,
     solve_replication,
 )
+from lrmp.solvers.replication.poser import Poser
 
 
 def read_often(computation, values):
@@ -65,6 +66,16 @@ def test_the_cost_model_confirms_the_objective(network, objective, shared_work):
         assert report.tiles <= problem.budget
         ones = model.evaluate(Design(SPACE, settings, np.ones(layers, np.int64)))
         assert ones.cost(objective) == problem.objective_value(np.ones(layers, np.int64))
+
+
+@pytest.mark.parametrize("shared_work", ["positions", "row-groups"])
+@pytest.mark.parametrize("objective", ["throughput", "energy"])
+def test_problems_posed_again_and_again_are_the_ones_posed_once(objective, shared_work):
+    model = model_of("digits_cnn", shared_work=shared_work)
+    pose = Poser(model, 3 * model.baseline.tiles, objective)
+    for settings in SPACE.sample(np.random.default_rng(0), 5, 20):
+        once = ReplicationProblem.of(model, settings, 3 * model.baseline.tiles, objective)
+        assert pose(settings) == once
 
 
 @pytest.mark.parametrize("objective", ["latency", "throughput"])

@@ -1,4 +1,4 @@
-"""How well a table tells the real drop: held-out random designs, run on the test images."""
+"""How well a table tells the real drop of held-out random designs, run on the test images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.accuracy.model.design_result import design_result, settings_of
+from lrmp.accuracy.model.optimised_fidelity import NORMAL_95
 from lrmp.accuracy.model.sensitivity_table import SensitivityTable
+from lrmp.accuracy.model.table_fit import is_random
+from lrmp.errors import AccuracyTableError
 
 #: What a table must reach: rank correlation, and mean error where the true drop is small.
 LEAST_SPEARMAN, MOST_ERROR, SMALL_DROP = 0.95, 1.0, 5.0
@@ -65,7 +68,7 @@ class Fidelity:
 
         A normal error of standard deviation s is s * sqrt(2 / pi) on average.
         """
-        deviations = self.half_widths[self.small] / 1.96
+        deviations = self.half_widths[self.small] / NORMAL_95
         return float(deviations.mean() * np.sqrt(2 / np.pi))
 
     def misses(self) -> list[str]:
@@ -84,22 +87,42 @@ class Fidelity:
         return misses
 
 
-def judge(table: SensitivityTable, results: Sequence[dict[str, Any]]) -> Fidelity:
-    """Compare a table with the held-out designs.
+def held_out(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Choose the random designs that judge a table.
+
+    Args:
+        lines: What was measured on a network.
+
+    Returns:
+        Those of the test images.
+    """
+    return [line for line in lines if line.get("split") == "test" and is_random(line)]
+
+
+def judge(table: SensitivityTable, lines: Sequence[dict[str, Any]]) -> Fidelity:
+    """Compare a table with held-out random designs.
 
     Args:
         table: Of the network.
-        results: Lines of the designs' file; those of the test split count.
+        lines: What was measured on it.
 
     Returns:
         The comparison.
+
+    Raises:
+        AccuracyTableError: If no random design was run on the test images.
     """
-    lines = [line for line in results if line["split"] == "test"]
+    lines = held_out(lines)
+    if not lines:
+        raise AccuracyTableError(
+            f"Expected random designs of {table.network} that were run on the test images, got "
+            "none. Measure with --judge."
+        )
     outcomes = [design_result(line) for line in lines]
     sums = table.sums(settings_of(lines, table.space, table.layers))
     intervals = np.array([outcome.interval() for outcome in outcomes])
     return Fidelity(
-        table.network,
+        table.name,
         outcomes[0].images,
         sums,
         np.array([outcome.divergence for outcome in outcomes]),

@@ -1,6 +1,9 @@
-"""Accuracy of the real quantised network on the images of its protocol."""
+"""Accuracy of the real quantised network on real images."""
 
+import hashlib
+import json
 from collections import OrderedDict
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +13,14 @@ from numpy.typing import NDArray
 
 from lrmp.accuracy.lab.images import data_root
 from lrmp.accuracy.lab.network_effect import check_effects
+from lrmp.accuracy.lab.noise_seeds import check_seeds
 from lrmp.accuracy.lab.protocol import Protocol, SplitName, identity
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
+from lrmp.accuracy.model.drop_map import IdentityMap
+from lrmp.accuracy.model.factories import noise_seeds
 from lrmp.accuracy.model.sensitivity_table import shipped_divergences
 from lrmp.errors import DesignError, MissingExtraError
+from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.design_space import DesignSpace
@@ -21,6 +28,7 @@ from lrmp.hardware.space.precision import PRECISION
 
 if TYPE_CHECKING:
     from lrmp.accuracy.lab.evaluator import NetworkEvaluator
+    from lrmp.accuracy.lab.subject import Subject
 
 REMEMBERED_DESIGNS = 4096
 
@@ -32,42 +40,58 @@ class NetworkAccuracy:
     latest 4096 designs are remembered.
 
     Args:
-        protocol: Weights, images and recipe.
+        source: The protocol of one of lrmp's own networks, or any subject.
         space: The knobs.
-        root: The data folder; None for ``LRMP_DATA`` or its default.
+        root: The data folder, for a protocol; None for ``LRMP_DATA`` or its default.
         device: Where torch computes.
+        noise_seeds: A design that draws noise runs once with each, and its drop is the mean; none
+            where no knob draws any. More seeds come nearer to the mean over all.
+        chip: The chip that effects of knobs may look at; a task's own where a task makes this.
 
     Raises:
-        AccuracyDataError: If a knob does not say what it does to a network.
+        AccuracyDataError: If a knob does not say what it does to a network, or the seeds are no
+            different whole numbers.
     """
 
     kind: AccuracyKind = "network"
+    drop_map = IdentityMap()
     is_estimate = False
 
     def __init__(
         self,
-        protocol: Protocol,
+        source: "Protocol | Subject",
         space: DesignSpace = PRECISION,
         root: Path | None = None,
         device: str = "cpu",
+        noise_seeds: Sequence[int] = (),
+        chip: Accelerator | None = None,
     ) -> None:
         check_effects(space)
-        self.protocol, self.space = protocol, space
+        self.noise_seeds, self.chip = check_seeds(noise_seeds), chip
+        self.source, self.space = source, space
         self._root, self._device = data_root(root), device
         self._remembered: OrderedDict[tuple[SplitName, bytes], float] = OrderedDict()
 
     @property
     def provenance(self) -> str:
         """Recipe, weights and images, in one line."""
-        return (
-            f"quantised {self.protocol.network} ({self.protocol.recipe}) on "
-            f"{self.protocol.search}; {self.protocol.about}"
-        )
+        source = self.source
+        if isinstance(source, Protocol):
+            return (
+                f"quantised {source.network} ({source.recipe}) on {source.search}; {source.about}"
+            )
+        searched = source.conditions["search"]
+        return f"quantised {source.name} ({source.recipe}) on {searched}; {source.about}"
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of weights, images and recipe."""
-        return identity(self.protocol)
+        """SHA-256 of weights, images, recipe and, where there are any, seeds of noise."""
+        source = self.source
+        found = identity(source) if isinstance(source, Protocol) else source.identity
+        if not self.noise_seeds:
+            return found
+        text = json.dumps({"network": found, "noise_seeds": self.noise_seeds})
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @cached_property
     def evaluator(self) -> "NetworkEvaluator":
@@ -75,8 +99,8 @@ class NetworkAccuracy:
 
         Raises:
             MissingExtraError: If torch or Pillow is not installed.
-            AccuracyDataError: If weights or images are missing, or the network cannot have a value
-                of a knob.
+            AccuracyDataError: If weights or images are missing, the network cannot have a value of
+                a knob, or a knob draws noise and there are no seeds.
         """
         try:
             from lrmp.accuracy.lab.evaluator import NetworkEvaluator
@@ -85,8 +109,10 @@ class NetworkAccuracy:
                 f"Expected {error.name} for accuracies of the network itself; run pip install "
                 '"lrmp[accuracy]", or use accuracy="table".'
             ) from error
-        evaluator = NetworkEvaluator(self.protocol, self._root, self._device)
-        evaluator.network.check(self.space)
+        source = self.source
+        subject = source.subject(self._root) if isinstance(source, Protocol) else source
+        evaluator = NetworkEvaluator(subject, self._device, self.noise_seeds, self.chip)
+        evaluator.network.check(self.space, *self.noise_seeds[:1])
         return evaluator
 
     def drop(self, design: Design) -> float:
@@ -96,7 +122,7 @@ class NetworkAccuracy:
             design: Of L layers.
 
         Returns:
-            Percentage points against the float network.
+            Percentage points against the float network, the mean over the seeds of noise.
         """
         return self._drop(design, "search")
 
@@ -113,13 +139,38 @@ class NetworkAccuracy:
         designs = zip(settings, replication, strict=True)
         return np.array([self.drop(Design(self.space, *design)) for design in designs])
 
+    def divergence(self, design: Design) -> float:
+        """Return the drop: a network that is run shows it itself.
+
+        Args:
+            design: Of L layers.
+
+        Returns:
+            Percentage points.
+        """
+        return self.drop(design)
+
+    def divergences(self, settings: IntArray, replication: IntArray) -> NDArray[np.float64]:
+        """Return the drops of many designs.
+
+        Args:
+            settings: Places of values, shape (B, L, K).
+            replication: Copies, shape (B, L).
+
+        Returns:
+            Percentage points, shape (B,).
+        """
+        return self.drops(settings, replication)
+
     def sensitivities(self) -> NDArray[np.float64] | None:
         """Return those of the network's shipped table, in nats, shape (L, K).
 
         Returns:
             None if there is no table, or it lacks a knob or a value of the space.
         """
-        table = shipped_divergences(self.protocol.network, self.space)
+        if not isinstance(self.source, Protocol):
+            return None
+        table = shipped_divergences(self.source.network, self.space)
         return None if table is None else table.sensitivities()
 
     def test_drop(self, design: Design) -> float:
@@ -145,3 +196,30 @@ class NetworkAccuracy:
                 self._remembered.popitem(last=False)
             self._remembered[key] = self.evaluator.evaluate(design, split).drop
         return self._remembered[key]
+
+
+def accuracy_on(
+    protocol: Protocol,
+    space: DesignSpace,
+    chip: Accelerator,
+    root: Path | None,
+    before: NetworkAccuracy | None = None,
+) -> NetworkAccuracy:
+    """Return the accuracy of a network on a chip, for who checks designs of one task after another.
+
+    Args:
+        protocol: Of the network.
+        space: The knobs.
+        chip: Its cells may be noisy; then three seeds are run.
+        root: The data folder; None for ``LRMP_DATA`` or its default.
+        before: What was returned last; it is calibrated.
+
+    Returns:
+        ``before``, where that is of the same network and chip.
+
+    Raises:
+        AccuracyDataError: If a knob does not say what it does to a network.
+    """
+    if before is not None and (before.source, before.chip) == (protocol, chip):
+        return before
+    return NetworkAccuracy(protocol, space, root, noise_seeds=noise_seeds(chip), chip=chip)

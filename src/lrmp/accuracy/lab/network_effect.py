@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 NetworkEffect = Callable[["QuantizedLayer", Value], object]
 
 
+def change_nothing(layer: "QuantizedLayer", value: Value) -> None:
+    """Leave a layer as it is: what a knob does that costs something and is seen by no network.
+
+    Args:
+        layer: Any.
+        value: Of the knob.
+    """
+
+
 def check_effects(space: DesignSpace) -> None:
     """Check that the knobs of a space say what they do to a network; nothing is imported.
 

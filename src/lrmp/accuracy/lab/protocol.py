@@ -4,10 +4,10 @@ import hashlib
 import json
 import tomllib
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,17 @@ from lrmp.foreign_file import file_digest
 from lrmp.hardware.networks import load_network
 from lrmp.hardware.networks.network import Network
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from lrmp.accuracy.lab.examples import Examples
+    from lrmp.accuracy.lab.subject import Subject
+
 PROTOCOLS = "protocols.toml"
 PACKAGE = "lrmp.accuracy.lab"
 
 SplitName = Literal["calibration", "search", "test", "training"]
-Preprocessing = Literal["unit", "raw", "imagenet", "tensorflow"]
+Preprocessing = Literal["unit", "raw", "imagenet", "tensorflow", "efficientnet"]
 
 #: (pixel / scale - mean) / std, by channel.
 PREPROCESSING: dict[str, tuple[float, tuple[float, ...], tuple[float, ...]]] = {
@@ -30,6 +36,7 @@ PREPROCESSING: dict[str, tuple[float, tuple[float, ...], tuple[float, ...]]] = {
     "raw": (1.0, (0.0,), (1.0,)),
     "imagenet": (255.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "tensorflow": (127.5, (1.0,), (1.0,)),
+    "efficientnet": (1.0, (127.0,), (128.0,)),
 }
 
 
@@ -57,9 +64,17 @@ class Split:
 
         Returns:
             Shape (N,).
+
+        Raises:
+            AccuracyDataError: If there is no such set, or it has fewer images.
         """
-        order = np.random.default_rng(self.seed).permutation(source_size(self.source))
-        return order[self.start : self.stop]
+        size = source_size(self.source)
+        if not 0 <= self.start < self.stop <= size:
+            raise AccuracyDataError(
+                f"Expected images {self.start} to {self.stop} of {self.source}, got a set of "
+                f"{size}. Take fewer, or a larger set."
+            )
+        return np.random.default_rng(self.seed).permutation(size)[self.start : self.stop]
 
     def __str__(self) -> str:
         return f"{self.source}[{self.start}:{self.stop}] shuffled by {self.seed}"
@@ -82,7 +97,7 @@ class Protocol:
         recipe: Of quantisation.
         allowed_drop: Percentage points.
         evaluations: Designs that a search may score.
-        float_top1: Percent, or None if the data's README gives none.
+        float_top1: Percent, or None where it was not measured.
         float_images: The source that it was measured on.
         training: Images that fine-tuning may see, or None where there are none.
     """
@@ -123,21 +138,31 @@ class Protocol:
             )
         return split
 
-    def load(self, name: SplitName, root: Path) -> ImageSet:
+    def load(self, name: SplitName, root: Path, limit: int | None = None) -> ImageSet:
         """Load the images of a split.
 
         Args:
             name: Of the split.
             root: The data folder.
+            limit: The first of its images alone; None for all.
 
         Returns:
             The images.
 
         Raises:
-            AccuracyDataError: If the files are missing or damaged.
+            AccuracyDataError: If the files are missing or damaged, or hold classes that the network
+                does not have.
         """
         split = self.split(name)
-        return load_images(split.source, split.indices(), root)
+        images = load_images(split.source, split.indices()[:limit], root)
+        classes = load_network(self.network).layers[-1].columns
+        lowest, highest = int(images.labels.min()), int(images.labels.max())
+        if not 0 <= lowest <= highest < classes:
+            raise AccuracyDataError(
+                f"Expected classes 0 to {classes - 1} for {self.network} in {split.source}, got "
+                f"{lowest if lowest < 0 else highest}. Give images of the network's classes."
+            )
+        return images
 
     def weights_path(self, root: Path) -> Path:
         """Find the weights, and check that they are the protocol's.
@@ -166,10 +191,85 @@ class Protocol:
             Same shape.
         """
         scale, mean, std = PREPROCESSING[self.preprocessing]
-        scaled: NDArray[np.float32] = pixels.astype(np.float32) / np.float32(scale)
+        scaled = pixels.astype(np.float32)
+        scaled /= np.float32(scale)
         scaled -= np.array(mean, np.float32)
         scaled /= np.array(std, np.float32)
         return scaled
+
+    def subject(self, root: Path) -> "Subject":
+        """Load the network; its images are loaded when they are first needed.
+
+        Args:
+            root: The data folder.
+
+        Returns:
+            What the laboratory measures.
+
+        Raises:
+            AccuracyDataError: If the weights are missing or not the protocol's.
+        """
+        from lrmp.accuracy.lab.models import load_model
+        from lrmp.accuracy.lab.subject import Subject
+
+        model = load_model(self.network, self.weights_path(root))
+        calibration, search, test, training = (
+            partial(self._examples, split, root, model.input_shape)
+            for split in ("calibration", "search", "test", "training")
+        )
+        return Subject(
+            name=self.network,
+            module=model,
+            calibration=calibration,
+            search=search,
+            test=test,
+            training=None if self.training is None else training,
+            preprocess=self._preprocess_batch,
+            recipe=self.recipe,
+            sensitivity_images=self.sensitivity_images,
+            about=self.about,
+            factory=partial(self.subject, root),
+            protocol=self,
+        )
+
+    def _examples(
+        self, name: SplitName, root: Path, shape: tuple[int, int, int], limit: int | None
+    ) -> "Examples":
+        from lrmp.accuracy.lab.examples import Examples
+
+        images = self.load(name, root, limit)
+        channels, height, width = shape
+        _, *found = images.pixels.shape
+        if found != [height, width, channels]:
+            raise AccuracyDataError(
+                f"Expected images of {width} x {height} with {_channels(channels)} for "
+                f"{self.network}, got {found[1]} x {found[0]} with {_channels(found[2])} in "
+                f"{self.split(name).source}. Give images of the network's kind."
+            )
+        return Examples(images.pixels, images.labels)
+
+    def _preprocess_batch(self, pixels: "Tensor") -> "Tensor":
+        """Turn pixels, shape (B, height, width, channels), into what torch's modules take."""
+        from torch import from_numpy
+
+        # (N, H, W, C) seen as (N, C, H, W) is channels last already.
+        return from_numpy(self.preprocess(pixels.numpy())).permute(0, 3, 1, 2)
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """What the numbers of a table depend on, as its provenance states it."""
+        return {
+            "sha256": self.sha256,
+            "preprocessing": self.preprocessing,
+            "recipe": self.recipe,
+            "calibration": str(self.calibration),
+            "search": str(self.search),
+            "sensitivity_images": self.sensitivity_images,
+        }
+
+
+def _channels(count: int) -> str:
+    return "1 channel" if count == 1 else f"{count} channels"
 
 
 def identity(protocol: Protocol) -> str:

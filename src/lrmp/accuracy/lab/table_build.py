@@ -3,12 +3,10 @@
 import json
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from lrmp.accuracy.lab.measurement import FIT_DESIGNS, FIT_SEED, JUDGE_SEED, Measurement
-from lrmp.accuracy.lab.protocol import Protocol
-from lrmp.accuracy.model.drop_map_fit import fit_drop_map
-from lrmp.accuracy.model.sensitivity_table import SensitivityTable, load_designs, load_table
+from lrmp.accuracy.model.sensitivity_table import SensitivityTable, load_measured, load_table
+from lrmp.accuracy.model.table_fit import fit_table, fitted_lines, is_plain, is_random
 from lrmp.errors import AccuracyTableError
 from lrmp.whole_file import write_whole
 
@@ -31,41 +29,58 @@ def build_table(
         The table.
     """
     measurement.measure_divergences()
-    results = measurement.measure_designs("search", fit_designs, FIT_SEED, limit)
-    measured = measurement.table()
-    protocol, evaluator = measurement.protocol, measurement.evaluator
+    measurement.measure_designs("search", fit_designs, FIT_SEED, limit)
+    measurement.measure_plain()
+    return fitted_table(measurement, command)
+
+
+def fitted_table(
+    measurement: Measurement, command: str, rounds: int | None = None
+) -> SensitivityTable:
+    """Fit a table to what the log holds.
+
+    Args:
+        measurement: Of the network, with divergences and designs of the search images.
+        command: What was called, for the provenance.
+        rounds: Optimised designs of so many rounds of refinement count; None for all. So a
+            refinement that was interrupted fits the same tables again.
+
+    Returns:
+        The table.
+
+    Raises:
+        AccuracyTableError: If something is not measured yet.
+    """
+    subject, evaluator = measurement.subject, measurement.evaluator
+    results = fitted_lines(measurement.designs("search"), rounds)
     float_top1 = round(evaluator.float_top1("search"), 2)
+    fit = fit_table(measurement.table(), results, float_top1)
+    random = sum(map(is_random, results))
+    optimised = sum(not (is_random(line) or is_plain(line)) for line in results)
     return SensitivityTable(
-        network=protocol.network,
+        network=subject.name,
         kind="measured",
         layers=tuple(evaluator.layers),
         space=measurement.space,
-        terms=measured.terms,
-        drop_map=fit_drop_map(measured, results, float_top1),
+        terms=fit.terms,
+        drop_map=fit.drop_map,
+        exponent=fit.exponent,
+        family=measurement.family,
         provenance={
-            "weights": protocol.about,
-            **_conditions(protocol),
-            "fit_designs": len(results),
+            "weights": subject.about,
+            **subject.conditions,
+            **measurement.surroundings,
+            "random_designs": random,
+            "optimised_designs": optimised,
             "fit_seed": FIT_SEED,
             "judge_seed": JUDGE_SEED,
             "search_float_top1": float_top1,
+            **fit.provenance,
             "command": command,
             "lrmp": version("lrmp"),
             "torch": version("torch"),
         },
     )
-
-
-def _conditions(protocol: Protocol) -> dict[str, Any]:
-    """Return what the numbers of a table depend on, as its provenance states it."""
-    return {
-        "sha256": protocol.sha256,
-        "preprocessing": protocol.preprocessing,
-        "recipe": protocol.recipe,
-        "calibration": str(protocol.calibration),
-        "search": str(protocol.search),
-        "sensitivity_images": protocol.sensitivity_images,
-    }
 
 
 def extend_shipped(measurement: Measurement) -> None:
@@ -79,46 +94,33 @@ def extend_shipped(measurement: Measurement) -> None:
     """
     if measurement.log.results:
         return
-    protocol = measurement.protocol
-    table = load_table(protocol.network)
-    conditions = _conditions(protocol)
+    subject = measurement.subject
+    table = load_table(subject.name, measurement.family)
+    conditions = subject.conditions | measurement.surroundings
     differing = [name for name in conditions if table.provenance.get(name) != conditions[name]]
     if differing:
         raise AccuracyTableError(
-            f"Expected a shipped table of {protocol.network} measured as now, got one with other "
+            f"Expected a shipped table of {subject.name} measured as now, got one with other "
             f"{', '.join(differing)}. Measure without --extend."
         )
-    for axes, entries in table.terms.items():
-        (knob,) = axes  # what is measured turns one knob at a time
-        for name, row in zip(table.layers, entries.tolist(), strict=True):
-            for value, divergence in zip(table.space[knob].values, row, strict=True):
-                measurement.log.append(
-                    {"layer": name, "knob": knob, "value": value, "divergence": divergence}
-                )
-    for result in load_designs(protocol.network):
-        measurement.log.append(result)
+    for line in load_measured(subject.name, measurement.family):
+        measurement.log.append(line)
 
 
 def write_table(table: SensitivityTable, measurement: Measurement, folder: Path) -> Path:
-    """Write ``NETWORK.json`` and ``NETWORK.designs.jsonl``.
+    """Write ``NAME.json``, and what it was made of as ``NAME.measured.jsonl``.
 
     Args:
         table: The table.
-        measurement: Whose log holds the designs.
+        measurement: Whose log holds all that was measured.
         folder: Made if it is not there.
 
     Returns:
         The table's file.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{table.network}.json"
+    path = folder / f"{table.name}.json"
     write_whole(path, table.to_text())
-    fitted = measurement.designs("search")
-    held_out = [
-        result
-        for result in measurement.designs("test")
-        if result["design"] not in [other["design"] for other in fitted]
-    ]
-    lines = (json.dumps(result, separators=(",", ":")) + "\n" for result in fitted + held_out)
-    write_whole(folder / f"{table.network}.designs.jsonl", "".join(lines))
+    lines = (json.dumps(line, separators=(",", ":")) + "\n" for line in measurement.log.results)
+    write_whole(folder / f"{table.name}.measured.jsonl", "".join(lines))
     return path

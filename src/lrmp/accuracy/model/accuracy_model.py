@@ -5,6 +5,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lrmp.accuracy.model.drop_map import DropMap, IdentityMap
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.space.design import Design
 
@@ -39,8 +40,40 @@ class AccuracyModel(Protocol):
         """SHA-256 of everything that defines the model."""
         ...
 
+    @property
+    def drop_map(self) -> DropMap | IdentityMap | None:
+        """Turns divergences into drops, and back an allowed drop into a divergence.
+
+        None where several networks share a chip: their drops do not follow from one divergence.
+        """
+        ...
+
+    def divergence(self, design: Design) -> float:
+        """Say how far a design is from the float network; rewards count it.
+
+        Args:
+            design: Settings and copies of L layers.
+
+        Returns:
+            The sum of a table, which nothing bounds from above: a power of it, ``exponent`` if the
+            model says so, is in nats. Where no map follows, the drop itself.
+        """
+        ...
+
+    def divergences(self, settings: IntArray, replication: IntArray) -> NDArray[np.float64]:
+        """Return the divergences of many designs, the same as one by one.
+
+        Args:
+            settings: Places of values, shape (B, L, K).
+            replication: Copies, shape (B, L).
+
+        Returns:
+            Shape (B,).
+        """
+        ...
+
     def drop(self, design: Design) -> float:
-        """Return the drop that searches may look at.
+        """Return the drop that searches may look at: ``drop_map`` of the divergence.
 
         Args:
             design: Settings and copies of L layers.

@@ -1,6 +1,7 @@
 """Accuracy models by kind, of a network on a chip; nothing heavy is imported before use."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import get_args
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind, AccuracyModel
@@ -10,9 +11,44 @@ from lrmp.hardware.networks.network import Network
 from lrmp.hardware.space.design_space import DesignSpace
 
 DIGITS = "digits_cnn"
+NOISE_SEEDS = (0, 1, 2)
 
 #: Builds the accuracy model of a network on a chip, for the designs of a space.
 AccuracyFactory = Callable[[Network, Accelerator, DesignSpace], AccuracyModel]
+
+
+@dataclass(frozen=True, eq=False)
+class GivenAccuracy:
+    """An accuracy model that is there already, where a task wants what builds one.
+
+    Attributes:
+        model: The model.
+    """
+
+    model: AccuracyModel
+
+    def __call__(
+        self, network: Network, accelerator: Accelerator, space: DesignSpace
+    ) -> AccuracyModel:
+        """Return the model.
+
+        Args:
+            network: Not used; ``make_task`` has checked that the model is the network's.
+            accelerator: Not used.
+            space: Not used.
+
+        Returns:
+            The model.
+        """
+        return self.model
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, GivenAccuracy):
+            return NotImplemented
+        return self.model.fingerprint == other.model.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.model.fingerprint)
 
 
 def table_accuracy(network: Network, accelerator: Accelerator, space: DesignSpace) -> AccuracyModel:
@@ -20,7 +56,7 @@ def table_accuracy(network: Network, accelerator: Accelerator, space: DesignSpac
 
     Args:
         network: One with a shipped table.
-        accelerator: The chip; it plays no part.
+        accelerator: The chip, which what some knobs do depends on.
         space: The knobs.
 
     Returns:
@@ -28,7 +64,7 @@ def table_accuracy(network: Network, accelerator: Accelerator, space: DesignSpac
     """
     from lrmp.accuracy.model.sensitivity_table import shipped_accuracy
 
-    return shipped_accuracy(network, space)
+    return shipped_accuracy(network, space, accelerator)
 
 
 def digits_accuracy(
@@ -56,7 +92,7 @@ def network_accuracy(
 
     Args:
         network: The digits network, or one with a protocol, whose data must be at hand.
-        accelerator: The chip; it plays no part.
+        accelerator: The chip, which knobs may look at.
         space: The knobs.
 
     Returns:
@@ -64,10 +100,54 @@ def network_accuracy(
     """
     if network.name == DIGITS:
         return digits_accuracy(network, accelerator, space)
-    from lrmp.accuracy.lab.network import NetworkAccuracy
-    from lrmp.accuracy.lab.protocol import protocol_of
+    return NoisyAccuracy(noise_seeds(accelerator))(network, accelerator, space)
 
-    return NetworkAccuracy(protocol_of(network), space)
+
+def noise_seeds(chip: Accelerator) -> tuple[int, ...]:
+    """Return what noise is drawn from where nobody says it.
+
+    Args:
+        chip: Any.
+
+    Returns:
+        Three seeds for a chip whose cells are noisy; none for others.
+    """
+    return () if chip.noise is None else NOISE_SEEDS
+
+
+@dataclass(frozen=True)
+class NoisyAccuracy:
+    """Builds the model that runs the quantised network itself, with noise.
+
+    Attributes:
+        noise_seeds: What the noise of knobs is drawn from.
+    """
+
+    noise_seeds: tuple[int, ...]
+
+    def __call__(
+        self, network: Network, accelerator: Accelerator, space: DesignSpace
+    ) -> AccuracyModel:
+        """Build the model.
+
+        Args:
+            network: One with a protocol, whose data must be at hand.
+            accelerator: The chip, which knobs may look at.
+            space: The knobs.
+
+        Returns:
+            The model.
+
+        Raises:
+            AccuracyDataError: If the network has no protocol, or the seeds are no different whole
+                numbers.
+        """
+        from lrmp.accuracy.lab.network import NetworkAccuracy
+        from lrmp.accuracy.lab.protocol import protocol_of
+
+        return NetworkAccuracy(
+            protocol_of(network), space, noise_seeds=self.noise_seeds, chip=accelerator
+        )
 
 
 def check_kind(kind: str) -> None:

@@ -1,7 +1,8 @@
 """Sensitivity tables as they are shipped: numbers, map and provenance in one text file."""
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -10,18 +11,23 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from lrmp.accuracy.model.drop_map import DropMap
-from lrmp.accuracy.model.table import Axes, Floats, TableAccuracy
+from lrmp.accuracy.model.table import Axes, Floats, TableAccuracy, check_exponent
+from lrmp.accuracy.model.table_verdict import PREDICTED, TableVerdict
 from lrmp.errors import AccuracyTableError, unknown_name, unlike_names
 from lrmp.foreign_text import parse_json
+from lrmp.hardware.chip.accelerator import Accelerator
+from lrmp.hardware.families.precision import PRECISION as PRECISION_FAMILY
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.networks.network import Network
+from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.knob import Knob, Value
 from lrmp.hardware.space.precision import PRECISION
 
 FOLDER = "lrmp.accuracy.tables"
-FORMAT = 2
+FORMAT = 3
 _TIMES = " x "  # joins the knobs of a term in the file
+_OF_FAMILY = "-"  # joins network and family in the name of a file
 
 TableKind = Literal["measured", "predicted"]
 
@@ -35,10 +41,12 @@ class SensitivityTable:
         kind: ``"measured"`` on the network, or ``"predicted"`` from other networks' tables.
         layers: Names in network order.
         space: The knobs that were turned, with their values.
-        terms: For one knob, or a few together, the mean Kullback-Leibler divergence in nats when
-            only they are turned, and in one layer alone; shape (L, V, ...), an axis per knob.
+        terms: What one knob of a layer, or a few together, add to the sum of a design, in
+            nats^(1 / exponent); shape (L, V, ...), an axis per knob.
         drop_map: From the sum over layers and terms to percentage points.
-        provenance: Weights, images, recipe, command and versions.
+        provenance: Weights, images, recipe, command, versions, and the verdict.
+        exponent: The sum to this power is the mean Kullback-Leibler divergence in nats.
+        family: Of the tasks that it is for.
 
     Raises:
         AccuracyTableError: If a term has no number for some value or layer.
@@ -52,8 +60,11 @@ class SensitivityTable:
     terms: Mapping[tuple[str, ...], Floats]
     drop_map: DropMap
     provenance: dict[str, Any]
+    exponent: float = 1.0
+    family: str = PRECISION_FAMILY.name
 
     def __post_init__(self) -> None:
+        check_exponent(self.exponent)
         for axes, entries in self.terms.items():
             shape = (len(self.layers), *(len(self.space[name]) for name in axes))
             if entries.shape != shape:
@@ -62,6 +73,11 @@ class SensitivityTable:
                     f"layers and values; got {entries.shape}."
                 )
 
+    @property
+    def name(self) -> str:
+        """Of its file."""
+        return table_name(self.network, self.family)
+
     def sums(self, settings: IntArray) -> Floats:
         """Sum the divergences of designs.
 
@@ -69,9 +85,42 @@ class SensitivityTable:
             settings: Places of values in the table's own space, shape (..., L, K).
 
         Returns:
-            Shape (...), in nats.
+            Shape (...), in nats^(1 / exponent).
         """
         return self._in_own_space.sums(settings)
+
+    def divergences(self, settings: IntArray) -> Floats:
+        """Tell the divergences of designs.
+
+        Args:
+            settings: Places of values in the table's own space, shape (..., L, K).
+
+        Returns:
+            Shape (...), in nats.
+        """
+        powers: Floats = self.sums(settings) ** self.exponent
+        return powers
+
+    @property
+    def verdict(self) -> TableVerdict:
+        """Whether the table was found true on designs that optimisers picked from it."""
+        if self.kind == "predicted":
+            return PREDICTED
+        return TableVerdict.of_provenance(self.provenance)
+
+    def divergence_of(self, design: Design) -> float | None:
+        """Tell the divergence of a design of any space.
+
+        Args:
+            design: Of L layers.
+
+        Returns:
+            Nats; None if the table lacks a knob or a value of it.
+        """
+        try:
+            return float(self.accuracy(design.space).sums(design.settings) ** self.exponent)
+        except AccuracyTableError:
+            return None
 
     def accuracy(self, space: DesignSpace = PRECISION) -> TableAccuracy:
         """Return the accuracy model that tasks use.
@@ -113,6 +162,8 @@ class SensitivityTable:
             is_estimate=self.kind == "predicted",
             drop_map=self.drop_map,
             space=space,
+            exponent=self.exponent,
+            verdict=self.verdict,
         )
 
     def _within(
@@ -157,6 +208,8 @@ class SensitivityTable:
             for place, name in enumerate(self.layers)
         ]
         head = {"format": FORMAT, "network": self.network, "kind": self.kind}
+        if self.family != PRECISION_FAMILY.name:
+            head["family"] = self.family
         lines = [f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]
         provenance = json.dumps(self.provenance, indent=2).replace("\n", "\n  ")
         return "\n".join(
@@ -174,7 +227,8 @@ class SensitivityTable:
                 f'    "sums": {self.drop_map.sums.tolist()},',
                 f'    "drops": {self.drop_map.drops.tolist()},',
                 f'    "ceiling": {self.drop_map.ceiling}',
-                "  }",
+                "  },",
+                f'  "exponent": {self.exponent}',
                 "}",
                 "",
             ]
@@ -203,10 +257,14 @@ class SensitivityTable:
                 raise AccuracyTableError(
                     f"Expected kind measured or predicted, got {document['kind']!r}."
                 )
-            rows = document["layers"]
+            rows, family = document["layers"], document.get("family", PRECISION_FAMILY.name)
             layers = tuple(row["name"] for row in rows)
             for name, kind, values in (
-                ("names of network and layers as text", str, (document["network"], *layers)),
+                (
+                    "names of network, family and layers as text",
+                    str,
+                    (document["network"], family, *layers),
+                ),
                 ("provenance by name", dict, (document["provenance"],)),
             ):
                 if wrong := [value for value in values if not isinstance(value, kind)]:
@@ -223,6 +281,8 @@ class SensitivityTable:
                 },
                 DropMap(**document["drop_map"]),
                 document["provenance"],
+                float(document["exponent"]),
+                family,
             )
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             if isinstance(error, AccuracyTableError):
@@ -232,21 +292,49 @@ class SensitivityTable:
             ) from error
 
 
-def shipped_networks() -> list[str]:
+def table_name(network: str, family: str) -> str:
+    """Name the file of a table.
+
+    Args:
+        network: Its name.
+        family: Of the tasks that it is for.
+
+    Returns:
+        The name without its ending.
+    """
+    return network if family == PRECISION_FAMILY.name else f"{network}{_OF_FAMILY}{family}"
+
+
+def shipped_tables() -> list[tuple[str, str]]:
+    """List the tables that come with lrmp.
+
+    Returns:
+        Network and family of each, sorted.
+    """
+    names = (entry.name for entry in resources.files(FOLDER).iterdir())
+    stems = (name.removesuffix(".json") for name in names if name.endswith(".json"))
+    parts = (stem.partition(_OF_FAMILY) for stem in stems)
+    return sorted((network, family or PRECISION_FAMILY.name) for network, _, family in parts)
+
+
+def shipped_networks(family: str = PRECISION_FAMILY.name) -> list[str]:
     """List the networks whose tables come with lrmp.
+
+    Args:
+        family: Of the tables.
 
     Returns:
         Names, sorted.
     """
-    names = (entry.name for entry in resources.files(FOLDER).iterdir())
-    return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
+    return [network for network, found in shipped_tables() if found == family]
 
 
-def load_table(network: str) -> SensitivityTable:
+def load_table(network: str, family: str = PRECISION_FAMILY.name) -> SensitivityTable:
     """Load a table that comes with lrmp.
 
     Args:
         network: Its name.
+        family: Of the tasks that it is for.
 
     Returns:
         The table.
@@ -254,52 +342,145 @@ def load_table(network: str) -> SensitivityTable:
     Raises:
         AccuracyTableError: If there is none.
     """
-    file = resources.files(FOLDER).joinpath(f"{network}.json")
+    file = resources.files(FOLDER).joinpath(f"{table_name(network, family)}.json")
     if not file.is_file():
+        known = shipped_networks(family)
+        what = "network with a sensitivity table"
+        if family != PRECISION_FAMILY.name:
+            what += f" of the family {family}"
         raise AccuracyTableError(
-            f"{unknown_name('network with a sensitivity table', network, shipped_networks())} "
-            "Measure one with lrmp accuracy measure."
+            f"{unknown_name(what, network, known)} Measure one with lrmp accuracy measure."
         )
     return SensitivityTable.from_text(file.read_text("utf-8"))
 
 
-def load_designs(network: str) -> list[dict[str, Any]]:
-    """Load the designs that a shipped table was fitted to and judged on.
+def load_measured(network: str, family: str = PRECISION_FAMILY.name) -> list[dict[str, Any]]:
+    """Load what was measured on the network of a shipped table.
 
     Args:
         network: Its name.
+        family: Of the table.
 
     Returns:
-        Results as ``lrmp accuracy measure`` wrote them; none for a predicted table.
+        Divergences of single knobs of layers, and results of designs, as the log of the
+        measurement holds them; none for a predicted table.
     """
-    file = resources.files(FOLDER).joinpath(f"{network}.designs.jsonl")
+    file = resources.files(FOLDER).joinpath(f"{table_name(network, family)}.measured.jsonl")
     if not file.is_file():
         return []
     return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
 
 
-def shipped_accuracy(network: Network, space: DesignSpace = PRECISION) -> TableAccuracy:
+def load_designs(network: str, family: str = PRECISION_FAMILY.name) -> list[dict[str, Any]]:
+    """Load the designs that a shipped table was fitted to and judged on.
+
+    Args:
+        network: Its name.
+        family: Of the table.
+
+    Returns:
+        Their results; none for a predicted table.
+    """
+    return [line for line in load_measured(network, family) if "design" in line]
+
+
+def measured_terms(
+    lines: Sequence[dict[str, Any]], space: DesignSpace, layers: Sequence[str]
+) -> dict[tuple[str, ...], Floats]:
+    """Lay out the divergences with one knob of one layer turned at a time.
+
+    Args:
+        lines: What was measured on a network.
+        space: The knobs.
+        layers: Names of the L layers.
+
+    Returns:
+        By layer and value, shape (L, V) for every knob, in nats; NaN for what was not measured.
+    """
+    found = {
+        (line["layer"], line["knob"], line["value"]): line["divergence"]
+        for line in lines
+        if "layer" in line
+    }
+    return {
+        (knob.name,): np.array(
+            [
+                [found.get((name, knob.name, value), np.nan) for value in knob.values]
+                for name in layers
+            ]
+        )
+        for knob in space
+    }
+
+
+def table_for(network: str, space: DesignSpace) -> SensitivityTable:
+    """Load the table of a network that knows the knobs of a space.
+
+    Args:
+        network: Its name.
+        space: The knobs.
+
+    Returns:
+        The first that holds them all, LRMP's own before those of families; LRMP's own where none
+        does.
+
+    Raises:
+        AccuracyTableError: If the network has no table at all.
+    """
+    if not set(space.names) <= set(PRECISION.names):
+        for name, family in shipped_tables():
+            if name == network and family != PRECISION_FAMILY.name:
+                table = load_table(name, family)
+                if set(space.names) <= set(table.space.names):
+                    return table
+    return load_table(network)
+
+
+def shipped_accuracy(
+    network: Network, space: DesignSpace = PRECISION, chip: Accelerator | None = None
+) -> TableAccuracy:
     """Build the accuracy model of a network from its shipped table.
 
     Args:
         network: Its topology.
         space: The knobs.
+        chip: The one that they are turned on; None where it plays no part.
 
     Returns:
         The model.
 
     Raises:
         AccuracyTableError: If there is no table, or its layers are not the network's, or it lacks
-            a knob or a value of the space.
+            a knob or a value of the space, or was measured on another chip.
     """
-    table = load_table(network.name)
+    table = table_for(network.name, space)
     layers = tuple(layer.name for layer in network.layers)
     if table.layers != layers:
         raise AccuracyTableError(
             f"Expected the table of {network.name} to hold its "
             f"{unlike_names('layers', layers, table.layers)}."
         )
+    measured_on = table.provenance.get("chip")
+    if chip is not None and measured_on not in (None, chip_identity(chip)):
+        raise AccuracyTableError(
+            f"Expected the chip that the {table.family} table of {network.name} was measured on, "
+            f"{str(measured_on).partition(',')[0]}, got {chip.name} or one of other parameters: "
+            "what these knobs do depends on it. Take that chip, or measure the network on yours."
+        )
     return table.accuracy(space)
+
+
+def chip_identity(chip: Accelerator) -> str:
+    """Name a chip and its definition, as the provenance of a table does.
+
+    Args:
+        chip: Any.
+
+    Returns:
+        Name and SHA-256.
+    """
+    definition = json.dumps(chip.definition, sort_keys=True)
+    return f"{chip.name}, {hashlib.sha256(definition.encode()).hexdigest()}"
 
 
 def shipped_divergences(network: str, space: DesignSpace) -> TableAccuracy | None:
@@ -312,11 +493,8 @@ def shipped_divergences(network: str, space: DesignSpace) -> TableAccuracy | Non
     Returns:
         The model of its shipped table; None if there is no table, or it lacks a knob or a value.
     """
-    if network not in shipped_networks():
-        return None
-    table = load_table(network)
     try:
-        return table.accuracy(space)
+        return table_for(network, space).accuracy(space)
     except AccuracyTableError:
         return None
 

@@ -3,12 +3,14 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
 from lrmp.accuracy.model.drop_map import DropMap, IdentityMap
+from lrmp.accuracy.model.table_verdict import UNJUDGED, TableVerdict
 from lrmp.errors import AccuracyTableError
 from lrmp.hardware.cost.setting_table import Places, SettingTable
 from lrmp.hardware.frozen_arrays import IntArray
@@ -21,6 +23,19 @@ LARGEST = float(np.finfo(float).max) / 16  # sums and differences of a few such 
 Floats = NDArray[np.float64]
 #: What a term depends on: the name of a knob, or those of several in the order of the space.
 Axes = str | tuple[str, ...]
+
+
+def check_exponent(exponent: float) -> None:
+    """Check the power of a table's sum that is the divergence.
+
+    Args:
+        exponent: Of the table.
+
+    Raises:
+        AccuracyTableError: If it is no positive number below 100.
+    """
+    if not 0 < exponent < 100:  # NaN, too
+        raise AccuracyTableError(f"Expected a positive exponent below 100, got {exponent!r}.")
 
 
 class TableAccuracy:
@@ -37,30 +52,36 @@ class TableAccuracy:
         is_estimate: Whether they were not measured on the network itself.
         drop_map: From the sum to percentage points; None if the entries are points already.
         space: The knobs.
+        exponent: Of the sum; the power is the divergence in nats.
+        verdict: Whether the drops were found true on designs that optimisers picked.
 
     Raises:
         AccuracyTableError: If a knob is unknown or has no term, a shape is wrong, a number or the
-            sum of a design is not finite, or the map is none.
+            sum of a design is not finite, or map or exponent are none.
     """
 
     kind: AccuracyKind = "table"
 
     def __init__(
         self,
-        terms: Mapping[Axes, ArrayLike],
+        terms: Mapping[Axes, ArrayLike] | Mapping[tuple[str, ...], Floats] | Mapping[str, Floats],
         provenance: str,
         *,
         is_estimate: bool,
         drop_map: DropMap | IdentityMap | None = None,
         space: DesignSpace = PRECISION,
+        exponent: float = 1.0,
+        verdict: TableVerdict = UNJUDGED,
     ) -> None:
         if not isinstance(drop_map, DropMap | IdentityMap | None):
             raise AccuracyTableError(
                 f"Expected drop_map to be a DropMap, or None for points, got {drop_map!r}."
             )
-        self.space = space
+        check_exponent(exponent)
+        self.space, self.exponent = space, exponent
         self.provenance = provenance
         self.is_estimate = is_estimate
+        self.verdict = verdict
         self.drop_map = drop_map or IdentityMap()
         self.terms: dict[tuple[str, ...], Floats] = {}
         for given, values in terms.items():
@@ -92,14 +113,16 @@ class TableAccuracy:
     def fingerprint(self) -> str:
         """SHA-256 of every bit of the terms, of the map, and of whether this is an estimate.
 
-        As with chips, where the numbers come from is not part.
+        As with chips, where the numbers come from is not part; nor is the verdict on them.
         """
-        definition = {
+        definition: dict[str, Any] = {
             "terms": [[list(axes), values.tolist()] for axes, values in self.terms.items()],
             "space": self.space.to_json(),
             "drop_map": self.drop_map.definition,
             "is_estimate": bool(self.is_estimate),
         }
+        if self.exponent != 1:
+            definition["exponent"] = self.exponent
         text = json.dumps(definition, sort_keys=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -130,6 +153,29 @@ class TableAccuracy:
         for values in others:
             total = total + values.sum(axis=-1)
         return total
+
+    def divergence(self, design: Design) -> float:
+        """Sum the terms of a design.
+
+        Args:
+            design: Of L layers.
+
+        Returns:
+            In the unit of the terms.
+        """
+        return float(self.sums(design.settings))
+
+    def divergences(self, settings: IntArray, replication: IntArray) -> Floats:
+        """Sum the terms of many designs, the same numbers as one by one.
+
+        Args:
+            settings: Places of values, shape (B, L, K); not checked.
+            replication: Copies, shape (B, L); they play no part.
+
+        Returns:
+            In the unit of the terms, shape (B,).
+        """
+        return self.sums(settings)
 
     def drop(self, design: Design) -> float:
         """Map the sum of a design's terms to its drop.

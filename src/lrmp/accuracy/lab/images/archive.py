@@ -1,4 +1,4 @@
-"""Image sets in NumPy archives: arrays of pixels, or JPEG files laid end to end."""
+"""Image sets in NumPy archives: arrays of pixels, or image files laid end to end."""
 
 import lzma
 import tokenize
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.accuracy.lab.images.image_file import decode_image
-from lrmp.accuracy.lab.images.image_set import ImageSet
+from lrmp.accuracy.lab.images.image_set import ImageSet, check_indices
 from lrmp.errors import AccuracyDataError
 from lrmp.foreign_file import open_foreign
 
@@ -121,17 +121,38 @@ def _check_integers(path: Path, name: str, array: NDArray[np.generic]) -> None:
         )
 
 
-def read_jpeg_archive(
-    path: Path,
-    indices: NDArray[np.int64] | None = None,
-    names: tuple[str, str, str] = ("jpeg", "offset", "label"),
-) -> ImageSet:
-    """Read images of one size that are stored as JPEG files.
+def read_joined_files(
+    path: Path, names: tuple[str, str, str]
+) -> tuple[NDArray[np.uint8], NDArray[np.integer[Any]], NDArray[np.integer[Any]]]:
+    """Read files that are laid end to end, without decoding them.
 
     Args:
         path: A ``.npz`` file.
+        names: Arrays of the joined files, of their offsets and of classes.
+
+    Returns:
+        The files' bytes, where each of F files begins and the last one ends, shape (F + 1,), and
+        the classes, shape (N,).
+
+    Raises:
+        AccuracyDataError: If the archive does not hold them.
+    """
+    arrays = read_arrays(path, names)
+    for name, array in zip(names, arrays, strict=True):
+        _check_integers(path, name, array)
+    joined, offsets, classes = arrays
+    if joined.dtype != np.uint8:
+        raise AccuracyDataError(f"Expected {names[0]} in {path} as uint8, got {joined.dtype}.")
+    return joined, offsets, classes
+
+
+def read_jpeg_archive(path: Path, indices: NDArray[np.int64] | None = None) -> ImageSet:
+    """Read images of one size that are stored as JPEG files.
+
+    Args:
+        path: A ``.npz`` file with the joined files ``jpeg`` (uint8), their N + 1 offsets
+            ``offset`` and the N classes ``label``.
         indices: Which images to decode; None for all.
-        names: Arrays of the joined files (uint8), their offsets (N + 1) and the classes (N).
 
     Returns:
         The images, RGB.
@@ -139,20 +160,15 @@ def read_jpeg_archive(
     Raises:
         AccuracyDataError: If the file does not hold them, or a JPEG file is damaged.
     """
-    joined, offsets, classes = (np.asarray(array) for array in read_arrays(path, names))
-    for name, array in zip(names, (joined, offsets, classes), strict=True):
-        _check_integers(path, name, array)
-    if joined.dtype != np.uint8 or len(offsets) != len(classes) + 1:
+    joined, offsets, classes = read_joined_files(path, ("jpeg", "offset", "label"))
+    if len(offsets) != len(classes) + 1:
         raise AccuracyDataError(
-            f"Expected files as uint8 and an offset more than classes in {path}, got "
-            f"{joined.dtype}, {len(offsets)} offsets and {len(classes)} classes."
+            f"Expected an offset more than classes in {path}, got {len(offsets)} offsets and "
+            f"{len(classes)} classes."
         )
     if indices is None:
         indices = np.arange(len(classes))
-    if len(indices) and not (indices.min() >= 0 and indices.max() < len(classes)):
-        raise AccuracyDataError(
-            f"Expected {indices.max() + 1} images in {path}, got {len(classes)}. Fetch it again."
-        )
+    check_indices(indices, len(classes), path)
     pixels: list[NDArray[np.uint8]] = []
     for index in indices.tolist():
         data = joined[int(offsets[index]) : int(offsets[index + 1])].tobytes()

@@ -12,6 +12,8 @@ import numpy as np
 
 from lrmp.accuracy.lab.images.cifar_binary import read_cifar10_binary
 from lrmp.accuracy.lab.images.location import data_root
+from lrmp.accuracy.lab.images.sheets import write_sheets
+from lrmp.accuracy.lab.images.sources import CIFAR10_SHEETS
 from lrmp.errors import AccuracyDataError, MissingExtraError, unknown_name
 from lrmp.whole_file import replacing
 
@@ -99,25 +101,30 @@ def download_cifar10(root: Path, url: str = CIFAR10_URL, files: Any = None) -> P
         files: Archive and checksum; None for the original.
 
     Returns:
-        ``cifar10_lossless_subset.npz``: the first 4,000 training and 1,000 test images.
+        ``cifar10_lossless_subset.npz``: the first 4,000 training and 1,000 test images. The files
+        beside it, ``CIFAR10_SHEETS``, hold all 50,000 training images.
 
     Raises:
         AccuracyDataError: If the archive cannot be fetched, or is another or damaged file.
     """
     folder = root / "cifar10"
-    ((name, checksum),) = (files or CIFAR10).items()
-    archive = fetch(url, name, checksum, folder)
+    ((archive_name, checksum),) = (files or CIFAR10).items()
+    archive = fetch(url, archive_name, checksum, folder)
     inner = "cifar-10-batches-bin"
+    batches = [f"data_batch_{number}.bin" for number in range(1, 6)]
     try:
         with tarfile.open(archive) as tar:
-            for member in ("data_batch_1.bin", "test_batch.bin"):
+            for member in (*batches, "test_batch.bin"):
                 tar.extract(f"{inner}/{member}", folder, filter="data")
     except (tarfile.TarError, KeyError, EOFError, OSError) as error:
         raise AccuracyDataError(
             f"Expected {archive} to be a whole archive of {inner}: {error}. Delete it and repeat."
         ) from error
-    train = read_cifar10_binary([folder / inner / "data_batch_1.bin"]).take(np.arange(4000))
-    test = read_cifar10_binary([folder / inner / "test_batch.bin"]).take(np.arange(1000))
+    for member, name in zip(batches, CIFAR10_SHEETS, strict=True):
+        write_sheets(folder / name, read_cifar10_binary([folder / inner / member]))
+    first, last = folder / inner / batches[0], folder / inner / "test_batch.bin"
+    train = read_cifar10_binary([first]).take(np.arange(4000), first)
+    test = read_cifar10_binary([last]).take(np.arange(1000), last)
     path = folder / "cifar10_lossless_subset.npz"
     with replacing(path) as temporary:
         np.savez(

@@ -17,12 +17,13 @@ MAX_FILE_BYTES = 2**26
 FORMATS = ("JPEG", "PNG")
 
 
-def decode_image(data: bytes, what: str) -> "Image.Image":
+def decode_image(data: bytes, what: str, formats: tuple[str, ...] = FORMATS) -> "Image.Image":
     """Decode an image; its size is checked before its pixels.
 
     Args:
-        data: A JPEG or PNG file.
+        data: The file.
         what: What is expected, for the error message.
+        formats: Those of Pillow that it may have.
 
     Returns:
         The image, RGB.
@@ -35,7 +36,7 @@ def decode_image(data: bytes, what: str) -> "Image.Image":
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of sizes, which are checked, and of odd metadata
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            image = Image.open(io.BytesIO(data), formats=formats)
             width, height = image.size
             if not 0 < width * height <= MAX_PIXELS:
                 raise AccuracyDataError(

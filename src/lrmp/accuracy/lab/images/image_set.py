@@ -1,6 +1,7 @@
 """A set of labelled images in memory."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,13 +42,35 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, indices: NDArray[np.int64]) -> "ImageSet":
+    def take(self, indices: NDArray[np.int64], path: Path) -> "ImageSet":
         """Select images.
 
         Args:
             indices: Which, in the wanted order.
+            path: Where they come from, for the error message.
 
         Returns:
             Those images.
+
+        Raises:
+            AccuracyDataError: If there are fewer.
         """
+        check_indices(indices, len(self), path)
         return ImageSet(self.pixels[indices], self.labels[indices])
+
+
+def check_indices(indices: NDArray[np.int64], count: int, path: Path) -> None:
+    """Check that a file or folder holds the images that are asked for.
+
+    Args:
+        indices: Which.
+        count: How many it holds.
+        path: The file or folder.
+
+    Raises:
+        AccuracyDataError: If there are fewer.
+    """
+    if len(indices) and not 0 <= indices.min() <= indices.max() < count:
+        raise AccuracyDataError(
+            f"Expected at least {indices.max() + 1} images in {path}, got {count}. Fetch it again."
+        )

@@ -11,26 +11,29 @@ from lrmp.accuracy.lab.images.archive import read_jpeg_archive, read_pixel_archi
 from lrmp.accuracy.lab.images.idx import read_idx_images
 from lrmp.accuracy.lab.images.image_folder import ImageFolder
 from lrmp.accuracy.lab.images.image_set import ImageSet
+from lrmp.accuracy.lab.images.sheets import read_sheets
 from lrmp.errors import AccuracyDataError, unknown_name
+
+#: Files of CIFAR-10's training images, 10,000 in each.
+CIFAR10_SHEETS = tuple(f"cifar10_train_lossless_{part}of5.npz" for part in range(1, 6))
 
 Indices = NDArray[np.int64]
 
 
 def _mnist(part: str, root: Path, indices: Indices) -> ImageSet:
     folder = root / "mnist"
-    return read_idx_images(
-        folder / f"{part}-images-idx3-ubyte.gz", folder / f"{part}-labels-idx1-ubyte.gz"
-    ).take(indices)
+    images = folder / f"{part}-images-idx3-ubyte.gz"
+    labels = folder / f"{part}-labels-idx1-ubyte.gz"
+    return read_idx_images(images, labels).take(indices, images)
 
 
 def _cifar10(part: str, root: Path, indices: Indices) -> ImageSet:
     path = root / "cifar10" / "cifar10_lossless_subset.npz"
-    return read_pixel_archive(path, f"x_{part}", f"y_{part}").take(indices)
+    return read_pixel_archive(path, f"x_{part}", f"y_{part}").take(indices, path)
 
 
-def _cifar10_jpeg(part: str, root: Path, indices: Indices) -> ImageSet:
-    names = (f"jpeg_{part}", f"offset_{part}", f"label_{part}")
-    return read_jpeg_archive(root / "cifar10" / "cifar10_jpeg.npz", indices, names)
+def _cifar10_sheets(root: Path, indices: Indices) -> ImageSet:
+    return read_sheets([root / "cifar10" / name for name in CIFAR10_SHEETS], indices)
 
 
 def _imagenet(name: str, root: Path, indices: Indices) -> ImageSet:
@@ -43,9 +46,9 @@ SOURCES: dict[str, tuple[int, Callable[[Path, Indices], ImageSet]]] = {
     "mnist-test": (10_000, partial(_mnist, "t10k")),
     "cifar10-lossless-train": (4_000, partial(_cifar10, "train")),
     "cifar10-lossless-test": (1_000, partial(_cifar10, "test")),
-    "cifar10-jpeg-train": (50_000, partial(_cifar10_jpeg, "train")),
-    "cifar10-jpeg-test": (10_000, partial(_cifar10_jpeg, "test")),
+    "cifar10-train": (50_000, _cifar10_sheets),
     "imagenet-sample1000": (1_000, partial(_imagenet, "images_sample1000")),
+    "imagenet-val900": (900, partial(_imagenet, "images_val900")),
     "imagenet-nips17": (500, partial(_imagenet, "images_nips17")),
 }
 

@@ -79,6 +79,7 @@ def load_weights(model: torch.nn.Module, path: Path) -> None:
         raise AccuracyDataError(
             f"Expected {path} to hold exactly the tensors of {type(model).__name__}, got "
             f"{len(missing)} missing {missing[:3]}, {len(unexpected)} unexpected "
-            f"{unexpected[:3]}, {len(wrong)} of another shape {wrong[:3]}."
+            f"{unexpected[:3]}, {len(wrong)} of another shape {wrong[:3]}. Give weights of that "
+            "network."
         )
     model.load_state_dict(tensors)

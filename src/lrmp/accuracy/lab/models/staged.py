@@ -7,10 +7,20 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from lrmp.errors import AccuracyDataError
+
 Stage = Callable[[Tensor], Tensor]
 
 #: Modules whose weights sit in crossbars.
-WEIGHTED = (nn.Conv2d, nn.Linear, nn.LSTM)
+WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Linear, nn.LSTM)
+#: Others of torch whose weights would, but which nothing here rounds.
+_UNKNOWN = (
+    nn.modules.conv._ConvNd,
+    nn.RNNBase,
+    nn.RNNCellBase,
+    nn.MultiheadAttention,
+    nn.Bilinear,
+)
 
 
 class StagedModel(nn.Module, ABC):
@@ -53,6 +63,52 @@ class StagedModel(nn.Module, ABC):
         return images
 
 
+def weighted_modules(model: nn.Module) -> dict[str, nn.Module]:
+    """Find the modules whose weights sit in crossbars.
+
+    Args:
+        model: Any module.
+
+    Returns:
+        Modules by layer name, in order of definition, which in all models here is the order in
+        which they run. Layers are named as ``Network.from_torch`` names them, those of a
+        ``StagedModel`` as ``lrmp.hardware`` does: without the index inside ``downsample``.
+
+    Raises:
+        AccuracyDataError: If there are none, or the module is one itself, or there is one of a kind
+            that cannot be quantised, or weights of one are computed from others.
+    """
+    kinds, found = ", ".join(kind.__name__ for kind in WEIGHTED), dict[str, nn.Module]()
+    for name, module in model.named_modules():
+        if isinstance(module, WEIGHTED):
+            found[name] = module
+        elif isinstance(module, _UNKNOWN):
+            raise AccuracyDataError(
+                f"Expected layers of kinds that can be quantised, {kinds}; got "
+                f"{type(module).__name__} in {name or 'the module itself'}. Write it with those."
+            )
+    if not found or "" in found:
+        got = "one itself. Wrap it in nn.Sequential." if found else "none."
+        raise AccuracyDataError(
+            f"Expected {type(model).__name__} to hold layers whose weights crossbars take, "
+            f"{kinds}; got {got}"
+        )
+    for name, module in found.items():
+        if not isinstance(module, nn.LSTM) and module._parameters.get("weight") is None:
+            raise AccuracyDataError(
+                f"Expected weights of {name} that are a parameter, got such as are computed from "
+                "others. Call torch.nn.utils.parametrize.remove_parametrizations, or "
+                "torch.nn.utils.remove_weight_norm, first."
+            )
+    named: dict[str, nn.Module] = {}
+    for name, module in found.items():
+        if isinstance(module, nn.LSTM):
+            named[f"{name}.l0"] = module  # its first layer, and its only one
+        else:
+            named[layer_name(name) if isinstance(model, StagedModel) else name] = module
+    return named
+
+
 def layer_name(module_name: str) -> str:
     """Name a layer as ``lrmp.hardware`` does.
 
@@ -63,23 +119,6 @@ def layer_name(module_name: str) -> str:
         The same without the index of a convolution inside ``downsample``.
     """
     return module_name.removesuffix(".0") if module_name.endswith("downsample.0") else module_name
-
-
-def weighted_modules(model: nn.Module) -> dict[str, nn.Module]:
-    """Find the modules whose weights sit in crossbars.
-
-    Args:
-        model: Any module.
-
-    Returns:
-        Modules by layer name, in order of definition, which in all models here is the order in
-        which they run.
-    """
-    return {
-        layer_name(name): module
-        for name, module in model.named_modules()
-        if isinstance(module, WEIGHTED)
-    }
 
 
 def pad_channels(maps: Tensor, channels: int) -> Tensor:

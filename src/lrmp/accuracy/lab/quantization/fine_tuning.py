@@ -48,11 +48,14 @@ class FineTuning:
 class TrainableLayer(nn.Module):
     """A convolution or fully connected layer at fixed bits whose weights and steps learn.
 
+    Weights that a knob projects stay projected: gradients pass through the projection, and output
+    channels that share a step learn it together.
+
     Args:
         layer: A calibrated layer whose knobs are set.
 
     Raises:
-        AccuracyDataError: If its weights or inputs are not rounded.
+        AccuracyDataError: If its weights or inputs are not rounded, or its products not exact.
     """
 
     weight_zero: Tensor
@@ -65,6 +68,16 @@ class TrainableLayer(nn.Module):
                 "Expected a design that rounds weights and inputs, whose steps qat-1 trains; got "
                 f"{layer.weight_bits} and {layer.activation_bits} bits."
             )
+        if layer.changes_products:
+            raise AccuracyDataError(
+                "Expected a design whose products are exact, which is what qat-1 trains; got one "
+                "that loses a part of them. Take that knob at its plain value."
+            )
+        if layer.changes_weights:
+            raise AccuracyDataError(
+                "Expected a design whose knobs do nothing to weights but project and round them, "
+                "which is what qat-1 trains; got one that changes them."
+            )
         assert layer.weight_steps is not None
         self.module = copy.deepcopy(layer.module)
         self.module.weight = nn.Parameter(layer.float_weight.clone())
@@ -73,11 +86,14 @@ class TrainableLayer(nn.Module):
             self.module.bias = nn.Parameter(self.module.bias.detach().clone())
         self.weight_range = weight_range(layer.weight_bits)
         self.activation_range = activation_range(layer.activation_bits, signed=layer.signed)
-        self.weight_step = nn.Parameter(layer.weight_steps[layer.weight_bits - MIN_BITS].clone())
-        step = layer.activation_steps[layer.activation_bits - MIN_BITS]
+        self.projection = copy.deepcopy(layer.projection)
+        steps = layer.weight_steps[layer.weight_bits - MIN_BITS]
+        own = steps if self.projection is None else self.projection.gather_steps(steps)
+        self.weight_step = nn.Parameter(own.clone())
+        step = layer.input_step(layer.activation_bits)
         self.activation_step = nn.Parameter(torch.tensor([step], dtype=torch.float32))
         self.on_outputs = layer.on_outputs
-        self.register_buffer("weight_zero", torch.zeros_like(self.weight_step))
+        self.register_buffer("weight_zero", torch.zeros_like(steps))
         self.register_buffer("activation_zero", torch.zeros(1))
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -89,12 +105,15 @@ class TrainableLayer(nn.Module):
         Returns:
             As the float layer gives them.
         """
-        weight = self.module.weight
+        weight: Tensor = self.module.weight
+        steps: Tensor = self.weight_step
+        if self.projection is not None:
+            weight, steps = self.projection(weight), self.projection.spread_steps(steps)
         # LSQ's gradient scale: 1 / sqrt(values per step * largest integer).
         per_step = weight.numel() / len(self.weight_step)
         rounded = torch.ops.aten._fake_quantize_learnable_per_channel_affine(
             weight,
-            self.weight_step,
+            steps,
             self.weight_zero,
             0,
             *self.weight_range,

@@ -1,10 +1,13 @@
 """Quantiser grids, and the steps of least squared error."""
 
+from math import ceil
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from lrmp.accuracy.model.bit_widths import BIT_WIDTHS
+from lrmp.hardware.space.analog_ranges import PERCENTILES
 
 
 def weight_range(bits: int) -> tuple[int, int]:
@@ -67,9 +70,20 @@ def quantize_activation(maps: Tensor, step: float, bits: int, *, signed: bool) -
     smallest, largest = activation_range(bits, signed=signed)
     if not maps.is_cpu:
         return torch.fake_quantize_per_tensor_affine(maps, step, 0, smallest, largest)
-    scale = np.float32(step)
-    inverse = float(np.float32(1) / scale)
-    return maps.mul(inverse).round_().clamp_(smallest, largest).mul_(float(scale))
+    rounded = maps.mul(inverse_step(step)).round_().clamp_(smallest, largest)
+    return rounded.mul_(float(np.float32(step)))
+
+
+def inverse_step(step: float) -> float:
+    """Return what activations are multiplied by to count steps, in single precision.
+
+    Args:
+        step: Of a grid.
+
+    Returns:
+        The inverse.
+    """
+    return float(np.float32(1) / np.float32(step))
 
 
 def weight_steps(weight: Tensor, clip_ratios: tuple[float, int]) -> Tensor:
@@ -121,6 +135,23 @@ def activation_steps(sample: Tensor, clip_ratios: tuple[float, int], *, signed: 
         ]
         chosen.append(candidates[int(np.argmin(errors))])
     return torch.tensor(chosen, dtype=torch.float64)
+
+
+def input_magnitudes(sample: Tensor) -> dict[str, float]:
+    """Find percentiles of magnitudes, for the values of the knob ``input_range``.
+
+    Args:
+        sample: Values of the tensor, any shape.
+
+    Returns:
+        Each a magnitude of the sample that at least so many percent do not exceed; never 0.
+    """
+    magnitudes = sample.abs().flatten().cpu().numpy()
+    places = {
+        label: max(0, ceil(len(magnitudes) * float(label) / 100) - 1) for label in PERCENTILES
+    }
+    ordered = np.partition(magnitudes, sorted(set(places.values())))
+    return {label: float(ordered[place]) or 1.0 for label, place in places.items()}
 
 
 def _weight_errors(flat: Tensor, steps: Tensor, bits: int) -> Tensor:

@@ -1,0 +1,216 @@
+"""Find and prove the optima of the published test instances, and store them as lines of JSON.
+
+``python -m lrmp.baselines.experiments.procedural_optima --out envs/procedural/optima`` goes on
+where it stopped, and leaves out what is proven of the instances as they are drawn today.
+"""
+
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from lrmp.baselines.running.command import exit_codes
+from lrmp.envs.procedural.generator import draw_task
+from lrmp.envs.procedural.published_split import PUBLISHED, InstanceOptimum, short_fingerprint
+from lrmp.envs.scoring.table_optimum import table_optimum
+from lrmp.envs.task.optimum import EASY
+from lrmp.errors import RunError
+from lrmp.growing_file import GrowingFile, read_whole_lines
+from lrmp.hardware.cost.cost_report import NETWORK_OBJECTIVES, Objective
+from lrmp.whole_file import write_whole
+
+PAGE = """\
+# Networks that an agent has never seen
+
+In a fixed task everything is known: the best design of `LRMP-ResNet18-v0` is
+[proven](optimum.md), and an agent that finds it has searched, not generalised.
+`LRMP-Procedural-v0` and `LRMP-Procedural-OneShot-v0` draw another network, chip, budget and
+sensitivities at every reset; [the docstring](../envs/procedural/environment.py) says what is
+seen, `lrmp.envs.procedural.generator` what is drawn. Training and test instances have no seed and
+no topology in common. Every objective is played: `objective="latency"`, `"throughput"`,
+`"energy"` or `"edp"`.
+
+## The published split
+
+The first {published:,} instances of `split="test"`, numbers 0 to {last}, whatever they turned out
+to be. Their optima ship with lrmp, each proven as [those of the tasks](optimum.md) are, with the
+best *constant*: one setting for all layers.
+
+| objective | proven | largest gap | constant's share: median, mean | easy | \
+constant optimal | reward as exact |
+| --- | --- | --- | --- | --- | --- | --- |
+{rows}
+
+*Easy* is a constant with {easy:.0%} of the optimum or more. *Reward as exact* counts the
+instances in which no design beyond the allowed drop has a higher default reward than the optimum;
+in the others one does, just beyond it, by at most {most:.2g}. The ranked score has no such
+designs.
+
+## Scoring a policy
+
+```python
+import gymnasium as gym
+from lrmp.envs.procedural.evaluation import evaluate_policy
+
+env = gym.make("lrmp:LRMP-Procedural-v0", split="test")
+print(evaluate_policy(lambda observation: env.action_space.sample(), env, instances=20))
+```
+
+plays an episode of each instance and gives a `SplitScore`. Its `mean` is that of
+`(score - constant) / (optimum - constant)`: 1 for the optima, 0 for the best constants. It leaves
+out, and counts, instances whose constant is optimal. Where the two are close a design below the
+constant weighs heavily, so `pooled` is the same of sums over the instances. A design beyond the
+allowed drop scores 0, as the plain one. Without `instances` it plays all {published:,}.
+`evaluate_algorithm` takes a function from a task to the settings of its layers instead.
+
+Infos hold `optimum`, `optimum_bound` and `best_constant` of every instance whose optimum is
+known; `optima="solved"` solves the others when they are drawn.
+
+Made by
+
+```sh
+python -m lrmp.baselines.experiments.procedural_optima --out envs/procedural/optima \\
+    --page docs/procedural.md
+```
+
+which goes on where it stopped, and solves again what is drawn otherwise today.
+"""
+
+
+@dataclass(frozen=True)
+class Args:
+    """Which optima to find, and where to write them."""
+
+    out: Path
+    """folder for test-OBJECTIVE.jsonl; lrmp keeps its own in envs/procedural/optima"""
+    objectives: tuple[Objective, ...] = ("latency", "throughput", "energy", "edp")
+    """what the instances minimise, one file each"""
+    instances: int = PUBLISHED
+    """how many of the test split, from number 0 on"""
+    workers: int = os.cpu_count() or 1
+    """processes that solve at the same time"""
+    page: Path | None = None
+    """also write a page about what is stored to this Markdown file"""
+
+
+def solve_instance(objective: Objective, number: int, known: str | None) -> InstanceOptimum | None:
+    """Solve a test instance.
+
+    Args:
+        objective: What it minimises.
+        number: Of the instance.
+        known: Short fingerprint of what is solved already.
+
+    Returns:
+        What is proven of it; None if that is known.
+    """
+    task = draw_task("test", number, objective)
+    if short_fingerprint(task) == known:
+        return None
+    return InstanceOptimum.of(number, task, table_optimum(task))
+
+
+def compute(args: Args, *, progress: bool = True) -> None:
+    """Solve instances that are missing or were drawn otherwise when they were solved.
+
+    Args:
+        args: Settings.
+        progress: Whether to show a progress bar on stderr.
+
+    Raises:
+        RunError: If there are less than one worker or instance, or more than are published.
+    """
+    if args.workers < 1:
+        raise RunError(f"Expected at least one worker, got {args.workers}.")
+    if not 1 <= args.instances <= PUBLISHED:
+        raise RunError(f"Expected 1 to {PUBLISHED} instances, got {args.instances}.")
+    args.out.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(args.workers, mp_context=get_context("spawn")) as pool:
+        try:
+            for objective in args.objectives:
+                _compute(args, objective, pool, progress)
+        except BaseException:  # a failure, or Ctrl-C: what has not begun never does
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    if args.page is not None:
+        optima: dict[Objective, list[InstanceOptimum]] = {
+            objective: [*map(InstanceOptimum.from_line, read_whole_lines(_file(args, objective)))]
+            for objective in NETWORK_OBJECTIVES
+        }
+        write_whole(args.page, format_page(optima))
+
+
+def format_page(optima: dict[Objective, list[InstanceOptimum]]) -> str:
+    """Write the page.
+
+    Args:
+        optima: What is proven, by objective; an objective may have none.
+
+    Returns:
+        Markdown.
+    """
+    rows = []
+    for objective, found in optima.items():
+        if found:
+            shares = [optimum.constant_share for optimum in found]
+            rows.append(
+                f"| {objective} | {len(found):,} | {max(o.gap for o in found):.1e} | "
+                f"{np.median(shares):.3f}, {np.mean(shares):.3f} | "
+                f"{sum(o.is_easy for o in found)} | "
+                f"{sum(o.value <= o.constant_value for o in found)} | "
+                f"{sum(o.is_exact for o in found)} |"
+            )
+    beyond = [
+        o.reward_bound - o.value for found in optima.values() for o in found if not o.is_exact
+    ]
+    return PAGE.format(
+        published=PUBLISHED,
+        last=PUBLISHED - 1,
+        rows="\n".join(rows),
+        easy=EASY,
+        most=max(beyond, default=0.0),
+    )
+
+
+def _file(args: Args, objective: Objective) -> Path:
+    return args.out / f"test-{objective}.jsonl"
+
+
+def _compute(args: Args, objective: Objective, pool: ProcessPoolExecutor, progress: bool) -> None:
+    path = _file(args, objective)
+    known = {
+        found.instance: found for found in map(InstanceOptimum.from_line, read_whole_lines(path))
+    }
+    numbers = range(args.instances)
+    prints = [known[n].fingerprint if n in known else None for n in numbers]
+    bar = tqdm(
+        pool.map(partial(solve_instance, objective), numbers, prints),
+        total=len(numbers),
+        desc=f"optima, {objective}",
+        unit="instance",
+        disable=not progress,
+    )
+    with GrowingFile(path) as file:
+        for number, found in zip(numbers, bar, strict=True):
+            if found is not None:
+                known[number] = found
+                file.add(found.to_line())
+    # In order, and without what was solved before an instance changed.
+    write_whole(path, "".join(f"{known[number].to_line()}\n" for number in sorted(known)))
+
+
+def main() -> None:
+    """Compute from the command line."""
+    import tyro
+
+    with exit_codes():
+        compute(tyro.cli(Args))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Accuracy tables made true where optimisers go: solve, run the winners, fit again, repeat."""

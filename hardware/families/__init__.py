@@ -1,0 +1,39 @@
+"""Families of tasks, one file each: what a published system turns, and on which chip."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from lrmp.errors import TaskError, unknown_name
+from lrmp.hardware.families.adc import ADC
+from lrmp.hardware.families.block import BLOCK
+from lrmp.hardware.families.cim_aq import CIM_AQ, CIM_AQ_2_BIT
+from lrmp.hardware.families.circulant import CIRCULANT
+from lrmp.hardware.families.family import Family
+from lrmp.hardware.families.float import FLOAT
+from lrmp.hardware.families.noise import NOISE
+from lrmp.hardware.families.precision import PRECISION
+
+#: By name; LRMP's own is the first.
+FAMILIES: Mapping[str, Family] = MappingProxyType(
+    {
+        family.name: family
+        for family in (PRECISION, CIM_AQ, CIM_AQ_2_BIT, ADC, NOISE, BLOCK, FLOAT, CIRCULANT)
+    }
+)
+
+
+def find_family(name: str) -> Family:
+    """Look up a family.
+
+    Args:
+        name: Such as ``"adc"``.
+
+    Returns:
+        The family.
+
+    Raises:
+        TaskError: If there is none of the name.
+    """
+    if name not in FAMILIES:
+        raise TaskError(unknown_name("family", name, FAMILIES))
+    return FAMILIES[name]

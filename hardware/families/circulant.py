@@ -1,0 +1,55 @@
+"""The family of ReBoc (DATE 2020): bits, and circulant blocks of weights."""
+
+from dataclasses import replace
+
+from lrmp.hardware.chip.accelerator import Accelerator, Provenance
+from lrmp.hardware.chip.preset import load_preset
+from lrmp.hardware.families.family import Family
+from lrmp.hardware.networks.layer import Layer
+from lrmp.hardware.networks.network import Network
+from lrmp.hardware.space.block_circulant import BLOCK_SIZE, ROTATIONS
+from lrmp.hardware.space.design_space import DesignSpace
+from lrmp.hardware.space.precision import activation_bits, weight_bits
+
+_CIRCULANT = (BLOCK_SIZE, ROTATIONS)
+
+
+def _chip() -> Accelerator:
+    """Build LRMP's chip with the bit slices of a weight in neighbouring columns.
+
+    Of ReBoc's own chip only ratios to others are known. With slices on crossbars of their own no
+    layer of a network of 256 outputs or fewer has columns to spare, however few it stores.
+    """
+    preset = load_preset("lrmp_frontiers_2024")
+    source = "ReBoc, abstract: horizontal weight slicing; its layout is not known"
+    return replace(
+        preset,
+        name="lrmp_packed_slices",
+        slice_placement="packed",
+        provenance={**preset.provenance, "slice_placement": Provenance("assumed", source)},
+    )
+
+
+def _is_dense(layer: Layer) -> bool:
+    """Say whether a layer forms no blocks: they need weights, and outputs that read all inputs."""
+    return layer.groups > 1 or layer.kind in ("matmul", "recurrent")
+
+
+def _space(network: Network, chip: Accelerator) -> DesignSpace:
+    allowed = {
+        knob.name: [(knob.plain,) if _is_dense(layer) else knob.values for layer in network.layers]
+        for knob in _CIRCULANT
+        if any(map(_is_dense, network.layers))
+    }
+    return DesignSpace((weight_bits(), activation_bits(), *_CIRCULANT), allowed)
+
+
+CIRCULANT = Family(
+    name="circulant",
+    label="Circulant",
+    title="bits, and circulant blocks of weights (ReBoc)",
+    networks=("mlp",),
+    chip=_chip,
+    space=_space,
+    without={knob.name: (knob.plain,) for knob in _CIRCULANT},
+)

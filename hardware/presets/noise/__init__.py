@@ -1,0 +1,1 @@
+"""Statistics of devices that chips may be built of, a TOML file each with a source per number."""

@@ -1,0 +1,94 @@
+"""The weights of a layer on the grids of all bit widths."""
+
+import torch
+from torch import Tensor, nn
+
+from lrmp.accuracy.lab.quantization.integer_product import IntegerConvolution
+from lrmp.accuracy.lab.quantization.recipe import Recipe
+from lrmp.accuracy.lab.quantization.steps import quantize_weight, weight_steps
+from lrmp.accuracy.lab.quantization.weight_projection import WeightProjection
+from lrmp.accuracy.model.bit_widths import BIT_WIDTHS, MIN_BITS
+
+
+class WeightGrids:
+    """What the weights of a layer are rounded to, at every width; as they are, or projected.
+
+    They are projected before steps are chosen, so that these fit what is left; and the mean error
+    of that counts as that of rounding.
+
+    Args:
+        weight: In float, shape (M, ...).
+        recipe: Names the candidates.
+        mean_patches: What every weight is multiplied by on average, shape of the weights; None
+            where biases are not corrected.
+        projection: What a knob makes of them; None for nothing.
+
+    Attributes:
+        projection: As given.
+        steps: Shape (7, M) for bits 2..8.
+        bias_corrections: Shape (7, M), added to the bias; None without patches.
+    """
+
+    def __init__(
+        self,
+        weight: Tensor,
+        recipe: Recipe,
+        mean_patches: Tensor | None,
+        projection: WeightProjection | None,
+    ) -> None:
+        self._weight, self.projection = weight, projection
+        self._rounded: dict[int, nn.Parameter] = {}
+        self._in_integers: dict[int, IntegerConvolution] = {}
+        if projection is None:
+            self.steps = weight_steps(weight, recipe.weight_clip_ratios)
+        else:
+            shared = projection.gather_shared(self.weight)
+            steps = weight_steps(shared, recipe.weight_clip_ratios)
+            self.steps = projection.spread_steps(steps)
+        self.bias_corrections: Tensor | None = None
+        if mean_patches is not None:
+            errors = (weight - self.rounded(bits) for bits in BIT_WIDTHS)
+            corrections = [(error * mean_patches).flatten(1).sum(1) for error in errors]
+            self.bias_corrections = torch.stack(corrections)
+
+    @property
+    def weight(self) -> Tensor:
+        """The weights in float, projected."""
+        if self.projection is None:
+            return self._weight
+        projected: Tensor = self.projection(self._weight)
+        return projected
+
+    def rounded(self, bits: int) -> nn.Parameter:
+        """Return the weights as multiples of their steps; computed once.
+
+        Args:
+            bits: 2..8.
+
+        Returns:
+            Shape of the weights.
+        """
+        if bits not in self._rounded:
+            found = quantize_weight(self.weight, self.steps[bits - MIN_BITS], bits)
+            self._rounded[bits] = nn.Parameter(found, requires_grad=False)
+        return self._rounded[bits]
+
+    def in_integers(self, bits: int, module: nn.Conv2d) -> IntegerConvolution:
+        """Return what convolves integers with the rounded weights; built once.
+
+        Args:
+            bits: 2..8.
+            module: Gives stride, padding, dilation and groups.
+
+        Returns:
+            The convolution.
+        """
+        if bits not in self._in_integers:
+            steps = self.steps[bits - MIN_BITS]
+            self._in_integers[bits] = IntegerConvolution(module, self.rounded(bits), steps)
+        return self._in_integers[bits]
+
+    def forget_rounded(self) -> None:
+        """Free what can be computed again; steps and corrections stay."""
+        self._rounded.clear()
+        self._in_integers.clear()
