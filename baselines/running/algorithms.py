@@ -163,9 +163,7 @@ def _built_in(name: str) -> Algorithm:
     try:
         module: Any = importlib.import_module(algorithm.module)
     except ImportError as error:
-        raise MissingExtraError(
-            f'Expected {error.name} for {name}; run pip install "lrmp[train]".'
-        ) from error
+        raise MissingExtraError.of(error.name, f"for {name}", "train") from error
     found: Algorithm = module
     return found
 

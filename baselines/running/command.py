@@ -107,6 +107,4 @@ def check_library(name: str, extra: str) -> None:
     try:
         importlib.import_module(name)
     except ImportError as error:
-        raise MissingExtraError(
-            f'Expected {name} for this search; run pip install "lrmp[{extra}]".'
-        ) from error
+        raise MissingExtraError.of(name, "for this search", extra) from error

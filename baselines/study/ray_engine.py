@@ -45,9 +45,7 @@ def run_on_ray(
     try:
         import ray  # pyright: ignore[reportMissingImports]  a client
     except ImportError as error:
-        raise MissingExtraError(
-            'Expected Ray for --engine ray; run pip install "lrmp[ray]".'
-        ) from error
+        raise MissingExtraError.of("Ray", "for --engine ray", "ray") from error
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError) as error:

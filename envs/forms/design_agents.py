@@ -33,9 +33,7 @@ try:
     import pettingzoo
     from pettingzoo.utils import AssertOutOfBoundsWrapper, OrderEnforcingWrapper, parallel_to_aec
 except ImportError as error:
-    raise MissingExtraError(
-        'Expected pettingzoo for the multi-agent form; run pip install "lrmp[multiagent]".'
-    ) from error
+    raise MissingExtraError.of("pettingzoo", "for the multi-agent form", "multiagent") from error
 
 
 class DesignAgentsEnv(ShownEpisode, pettingzoo.ParallelEnv[str, Observation, Action]):  # type: ignore[misc]

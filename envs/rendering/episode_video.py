@@ -33,9 +33,7 @@ def check_video_path(path: Path) -> None:
     try:
         import_module(module)
     except ImportError as error:
-        raise MissingExtraError(
-            f'Expected {module} to write {path.suffix} files; run pip install "lrmp[{extra}]".'
-        ) from error
+        raise MissingExtraError.of(module, f"to write {path.suffix} files", extra) from error
 
 
 def write_video(frames: Sequence[Frame], path: Path, frames_per_s: int) -> None:

@@ -200,9 +200,7 @@ class Network(LayerTable):
         try:
             from lrmp.hardware.readers.from_torch import network_from_torch
         except ImportError as error:
-            raise MissingExtraError(
-                'Expected torch to read a torch module; run pip install "lrmp[train]".'
-            ) from error
+            raise MissingExtraError.of("torch", "to read a torch module", "train") from error
         return network_from_torch(module, example_input, name, batch_dimension)
 
     @classmethod
@@ -242,9 +240,7 @@ class Network(LayerTable):
         try:
             from lrmp.hardware.readers.from_onnx import network_from_onnx
         except ImportError as error:
-            raise MissingExtraError(
-                'Expected onnx to read an ONNX file; run pip install "lrmp[onnx]".'
-            ) from error
+            raise MissingExtraError.of("onnx", "to read an ONNX file", "onnx") from error
         return network_from_onnx(path, input_shapes, name, batch_dimension)
 
 

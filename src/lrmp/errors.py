@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from itertools import zip_longest
 
+from lrmp.install_command import install_command
 from lrmp.printable import printable
 
 
@@ -89,7 +90,25 @@ class ForeignTextError(LRMPError, ValueError):
 
 
 class MissingExtraError(LRMPError, ImportError):
-    """An optional dependency is not installed."""
+    """An optional dependency is not installed, or too old."""
+
+    @classmethod
+    def of(
+        cls, module: str | None, purpose: str, extra: str, instead: str | None = None
+    ) -> "MissingExtraError":
+        """Word the error for a module that could not be imported.
+
+        Args:
+            module: Its name.
+            purpose: What it is wanted for, such as ``"to draw a picture"``.
+            extra: The extra of lrmp that brings it, or several with commas.
+            instead: What else to do, such as ``"use accuracy='table'"``; None for nothing.
+
+        Returns:
+            The error, which names the command that works for this installation.
+        """
+        otherwise = f", or {instead}" if instead else ""
+        return cls(f"Expected {module} {purpose}; run {install_command(extra)}{otherwise}.")
 
 
 _MOST_NAMED = 5

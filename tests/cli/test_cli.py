@@ -14,6 +14,7 @@ import lrmp
 from lrmp.cli import main
 from lrmp.envs import TASKS, load_task, stored_optimum
 from lrmp.hardware import Design
+from lrmp.install_command import install_command
 
 TASK = "LRMP-ResNet18-v0"
 #: The best setting for all layers, which the uniform search finds, and how its gain is printed.
@@ -130,7 +131,8 @@ def test_evaluate_needs_matplotlib_for_a_picture_alone(uniform_run):
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 2
     assert GAIN in done.stdout
-    assert 'Expected matplotlib to draw a picture; run pip install "lrmp[plot]"' in done.stderr
+    command = install_command("plot")
+    assert f"Expected matplotlib to draw a picture; run {command}." in done.stderr
 
 
 def test_evaluate_as_json(capsys, uniform_run):
@@ -293,10 +295,10 @@ def test_evaluate_the_saved_policy(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("hidden", "words", "extra"),
     [
-        ("torch", ["train", "ddpg"], "lrmp[train]"),
-        ("tensorboard", ["train", "ippo"], "lrmp[train]"),
-        ("tyro", ["train", "random"], "lrmp[train]"),
-        ("matplotlib", ["evaluate", "--env-id", TASK, "--plot", "x.png"], "lrmp[plot]"),
+        ("torch", ["train", "ddpg"], "train"),
+        ("tensorboard", ["train", "ippo"], "train"),
+        ("tyro", ["train", "random"], "train"),
+        ("matplotlib", ["evaluate", "--env-id", TASK, "--plot", "x.png"], "plot"),
     ],
 )
 def test_missing_extra_is_named(tmp_path, hidden, words, extra):
@@ -309,7 +311,7 @@ def test_missing_extra_is_named(tmp_path, hidden, words, extra):
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 2
-    assert extra in done.stderr
+    assert f"run {install_command(extra)}." in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 

@@ -24,6 +24,7 @@ from lrmp.hardware import (
 from lrmp.hardware.chip.accelerator import PARAMETERS
 from lrmp.hardware.chip.event_energies import EVENTS
 from lrmp.hardware.chip.preset import preset_title
+from lrmp.install_command import install_command
 
 LRMP = "lrmp_frontiers_2024"
 ACTIONS = ("list", "show", "compare", "cost", "validate")
@@ -556,7 +557,7 @@ class TestTorch:
         )
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
         assert done.returncode == 2
-        assert 'run pip install "lrmp[train]"' in done.stderr
+        assert f"run {install_command('train')}." in done.stderr
 
 
 class TestONNX:
@@ -669,7 +670,7 @@ class TestPictures:
         command = [sys.executable, "-c", program]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 2
-        assert 'run pip install "lrmp[plot]"' in done.stderr
+        assert f"run {install_command('plot')}." in done.stderr
 
     def test_evaluate_draws_them_too(self, capsys, tmp_path):
         cost, plan = tmp_path / "cost.svg", tmp_path / "plan.svg"

@@ -407,9 +407,7 @@ def _report(options: argparse.Namespace) -> int:
     try:
         import matplotlib  # noqa: F401  the picture needs it
     except ImportError as error:
-        raise MissingExtraError(
-            f'Expected {error.name} for the report; run pip install "lrmp[accuracy,plot]".'
-        ) from error
+        raise MissingExtraError.of(error.name, "for the report", "accuracy,plot") from error
     from lrmp.accuracy.lab.fidelity_report import write_report
 
     print(f"wrote {write_report(options.out)}")
@@ -421,7 +419,6 @@ def _need_torch() -> None:
         import torch  # noqa: F401  networks run on it
         from PIL import Image  # noqa: F401  images are decoded with it
     except ImportError as error:
-        raise MissingExtraError(
-            f"Expected {error.name} for accuracies of the network itself; run pip install "
-            '"lrmp[accuracy]".'
+        raise MissingExtraError.of(
+            error.name, "for accuracies of the network itself", "accuracy"
         ) from error

@@ -83,9 +83,7 @@ def _refine(options: argparse.Namespace) -> int:
         from lrmp.accuracy.model.optimised_fidelity import judged
         from lrmp.baselines.refinement.refine import Plan, judge_designs, refine
     except ImportError as error:
-        raise MissingExtraError(
-            f'Expected {error.name} to run networks; run pip install "lrmp[accuracy]".'
-        ) from error
+        raise MissingExtraError.of(error.name, "to run networks", "accuracy") from error
 
     given = {name: value for name in COUNTS if (value := getattr(options, name)) is not None}
     plan = Plan(**given)

@@ -261,9 +261,7 @@ def _extra(module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise MissingExtraError(
-            f'Expected {module} for training; run pip install "lrmp[train]".'
-        ) from error
+        raise MissingExtraError.of(module, "for training", "train") from error
 
 
 def _evaluate(options: argparse.Namespace) -> int:

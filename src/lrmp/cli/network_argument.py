@@ -168,9 +168,7 @@ def _of_module(word: str, made: Any, inputs: Sequence[InputShape]) -> Network:
     try:
         import torch
     except ImportError as error:
-        raise MissingExtraError(
-            f'Expected torch to read {word}; run pip install "lrmp[train]".'
-        ) from error
+        raise MissingExtraError.of("torch", f"to read {word}", "train") from error
     if not isinstance(made, torch.nn.Module):
         raise NetworkError(
             f"Expected {word} to make a torch.nn.Module or an lrmp.hardware.Network, got "

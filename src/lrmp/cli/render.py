@@ -114,9 +114,7 @@ def _policy(run: Path) -> Policy:
     try:
         from lrmp.agents.policies import load_policy
     except ImportError as error:
-        raise MissingExtraError(
-            'Expected torch to run a policy; run pip install "lrmp[train]".'
-        ) from error
+        raise MissingExtraError.of("torch", "to run a policy", "train") from error
     from lrmp.baselines.running.run_directory import RunDirectory
 
     return load_policy(RunDirectory(run).policy_path)

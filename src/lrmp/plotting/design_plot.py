@@ -41,9 +41,7 @@ def new_figure(width: float, height: float) -> "Figure":
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise MissingExtraError(
-            'Expected matplotlib to draw a picture; run pip install "lrmp[plot]".'
-        ) from error
+        raise MissingExtraError.of("matplotlib", "to draw a picture", "plot") from error
     return Figure(figsize=(width, height), layout="constrained")
 
 

@@ -30,6 +30,7 @@ from lrmp.envs.scoring.observation import layer_features
 from lrmp.envs.scoring.reward import REWARDS
 from lrmp.envs.task.environment_id import environment_id, multi_agent_id
 from lrmp.errors import ActionError, InfeasibleBudgetError, TaskError
+from lrmp.install_command import install_command
 
 PAGE = Path(__file__).parents[3] / "docs" / "multi-agent.md"
 TASK = pytest.mark.parametrize("task_id", TASKS)
@@ -447,7 +448,7 @@ except ImportError as error:
 """
     assert run_python(code) == (
         "MissingExtraError Expected pettingzoo for the multi-agent form; "
-        'run pip install "lrmp[multiagent]".\n'
+        f"run {install_command('multiagent')}.\n"
     )
 
 

@@ -10,6 +10,7 @@ from lrmp.errors import NetworkError
 from lrmp.hardware import Layer, Network, load_network
 from lrmp.hardware.networks.transformer import bert_base, vit_b_32
 from lrmp.hardware.networks.vector_operations import rms_norm_ops, softmax_ops
+from lrmp.install_command import install_command
 
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
@@ -659,5 +660,5 @@ except ImportError as error:
     assert done.stdout.splitlines() == [
         "False",
         "1 True False",
-        'MissingExtraError Expected onnx to read an ONNX file; run pip install "lrmp[onnx]".',
+        f"MissingExtraError Expected onnx to read an ONNX file; run {install_command('onnx')}.",
     ], done.stderr

@@ -105,9 +105,11 @@ class NetworkAccuracy:
         try:
             from lrmp.accuracy.lab.evaluator import NetworkEvaluator
         except ImportError as error:
-            raise MissingExtraError(
-                f"Expected {error.name} for accuracies of the network itself; run pip install "
-                '"lrmp[accuracy]", or use accuracy="table".'
+            raise MissingExtraError.of(
+                error.name,
+                "for accuracies of the network itself",
+                "accuracy",
+                'use accuracy="table"',
             ) from error
         source = self.source
         subject = source.subject(self._root) if isinstance(source, Protocol) else source

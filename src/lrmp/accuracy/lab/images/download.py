@@ -50,9 +50,7 @@ def fetch(url: str, name: str, checksum: str, folder: Path) -> Path:
     try:
         import pooch
     except ImportError as error:
-        raise MissingExtraError(
-            'Expected pooch for downloads; run pip install "lrmp[accuracy]".'
-        ) from error
+        raise MissingExtraError.of("pooch", "for downloads", "accuracy") from error
     downloader: Any = None if url.startswith("file:") else pooch.HTTPDownloader(progressbar=True)
     if url.startswith("file:"):
         downloader = _copy
