@@ -29,6 +29,7 @@ from lrmp.envs.scoring.outcome import evaluate_settings
 from lrmp.envs.task.optimum import stored_optimum
 from lrmp.envs.task.task import TASKS as REGISTERED
 from lrmp.envs.task.task import Task
+from lrmp.studies import list_studies
 from lrmp.whole_file import write_whole
 
 PAGE, TASKS_PAGE = "report.md", "tasks.md"
@@ -101,7 +102,7 @@ these are orders of magnitude.
 {about}{left_out}Made by
 
 ```sh
-lrmp study run studies/{name}.toml
+lrmp study run {study}
 lrmp study report runs/studies/{name} --out {out}
 ```
 
@@ -196,6 +197,7 @@ def format_report(
     excluded = [agent for agent in measured.agents if agent not in measured.pool[0]]
     return REPORT.format(
         name=scores.plan["name"],
+        study=_word(scores.plan["name"]),
         runs=len(scores.records),
         planned=sum(scores.plan["planned"].values()),
         optimum=_link("proven optimum", "optimum.md", out),
@@ -273,6 +275,11 @@ def format_estimates(winners: dict[str, StudyRecord], estimates: Scores) -> str:
     if estimates.pool[1]:  # tasks of one's own have no certified optimum, and no published range
         tables = [format_gaps(estimates), *tables, format_headline(winners, estimates)]
     return ESTIMATES.format(tasks=", ".join(estimates.tasks), tables="\n\n".join(tables))
+
+
+def _word(name: str) -> str:
+    """What names a study on the command line: a shipped one by name, another by its file."""
+    return name if name in list_studies() else f"{name}.toml"
 
 
 def _link(text: str, page: str, out: Path) -> str:

@@ -21,7 +21,15 @@ def project():
 @needs_checkout
 def test_every_top_level_package_is_linked_into_lrmp():
     folders = {init.parent.name for init in ROOT.glob("*/__init__.py")}
-    assert folders == {"agents", "baselines", "envs", "hardware", "leaderboard", "solvers"}
+    assert folders == {
+        "agents",
+        "baselines",
+        "envs",
+        "hardware",
+        "leaderboard",
+        "solvers",
+        "studies",
+    }
     for folder in folders:
         assert (ROOT / "src" / "lrmp" / folder).resolve() == ROOT / folder
     checked = ["src/lrmp", *(f"src/lrmp/{folder}" for folder in sorted(folders))]

@@ -11,6 +11,7 @@ from lrmp.accuracy.lab.images import data_root
 from lrmp.accuracy.lab.protocol import protocol_of
 from lrmp.cli.exit_codes import EPILOG, EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED
 from lrmp.errors import StudyError
+from lrmp.studies import list_studies, study_path
 
 if TYPE_CHECKING:
     from lrmp.baselines.study.definition import Study
@@ -41,7 +42,11 @@ def add_commands(commands: Any) -> None:
         "same command goes on: nothing is lost, nothing is run twice.",
         epilog=EPILOG,
     )
-    run.add_argument("file", type=Path, help="the study: TOML")
+    run.add_argument(
+        "study",
+        metavar="STUDY",
+        help=f"a TOML file, or one that ships: {', '.join(list_studies())}",
+    )
     run.add_argument(
         "--out", type=Path, metavar="DIR", help=f"its folder; default: {STUDIES}/NAME OF THE FILE"
     )
@@ -90,7 +95,7 @@ def _run(options: argparse.Namespace) -> int:
     from lrmp.baselines.study.definition import read_study
     from lrmp.baselines.study.runner import run_study
 
-    study = read_study(options.file)
+    study = read_study(study_path(options.study))
     folder = options.out or STUDIES / study.name
     chosen = partial(_is_chosen, options)
     if not any(map(chosen, study.runs)):

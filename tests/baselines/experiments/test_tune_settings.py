@@ -1,6 +1,5 @@
 import json
 import tomllib
-from pathlib import Path
 
 import gymnasium as gym
 import pytest
@@ -13,6 +12,7 @@ from lrmp.baselines.experiments import tune_settings
 from lrmp.baselines.experiments.tune_settings import GRIDS, Sample
 from lrmp.envs.task.task import TASKS
 from lrmp.errors import RunError
+from lrmp.studies import study_path
 
 
 @pytest.mark.parametrize("agent", GRIDS)
@@ -21,13 +21,11 @@ def test_what_is_used_was_among_what_was_tried(agent):
     assert grid.used() in grid.combinations()
 
 
-STUDY = Path(__file__).parents[3] / "studies" / "lrmp.toml"
-
-
-@pytest.mark.skipif(not STUDY.exists(), reason="studies/ lies in the repository alone")
 @pytest.mark.parametrize("agent", GRIDS)
 def test_the_study_uses_what_was_chosen(agent):
-    settings = tomllib.loads(STUDY.read_text("utf-8"))["agents"][agent].get("settings", {})
+    settings = tomllib.loads(study_path("lrmp").read_text("utf-8"))["agents"][agent].get(
+        "settings", {}
+    )
     grid = GRIDS[agent]
     assert settings == {**grid.fixed, **(grid.chosen or {})}
 
