@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lrmp.install_command import install_command
+
 ROOT = Path(__file__).parents[2]
 
 needs_checkout = pytest.mark.skipif(
@@ -123,7 +125,7 @@ except ImportError as error:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.startswith("MissingExtraError Expected torch to read a torch module; run ")
-    assert '"lrmp[train]"' in done.stdout
+    assert f"run {install_command('train')}." in done.stdout
 
 
 @needs_checkout
