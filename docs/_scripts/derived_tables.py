@@ -110,7 +110,8 @@ WORTH = tuple(name for name, family in FAMILIES.items() if family.is_compared)
 
 #: What writes the tables of a document, in their order.
 TABLES: dict[str, tuple[Callable[[], str], ...]] = {
-    "README.md": (lambda: "\n".join(_tasks()), lambda: "\n".join(_families()), _headline),
+    "README.md": (lambda: "\n".join(_families()), _headline),
+    "docs/tasks.md": (lambda: "\n".join(_tasks()),),
     "docs/clients.md": (
         lambda: "\n".join(
             format_measurements(ROOT / "docs" / "results" / "clients" / "clients.csv")

