@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from api_pages import api_pages
+from dead_links import dead_links
 from environment_pages import environment_pages, environment_sources
 from navigation import navigation
 from repository_links import RepositoryLinks
@@ -26,7 +27,7 @@ DOCUMENTS = {
     "CHANGELOG.md": "changelog.md",
 }
 #: Files of ``docs/`` that belong to the site as they are.
-ASSETS = (".css", ".gif", ".json", ".png", ".svg", ".toml")
+ASSETS = (".css", ".csv", ".gif", ".json", ".jsonl", ".pdf", ".png", ".svg", ".toml")
 SETTINGS = ROOT / "docs" / "zensical.toml"
 
 
@@ -88,11 +89,13 @@ def build(folder: Path) -> list[str]:
     lines = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout).splitlines()
     if done.returncode or any(re.search(r"(?i)mkdocstrings|griffe|warning", x) for x in lines):
         return lines or [f"Zensical ended with {done.returncode}."]
-    return [
+    site = folder / "site"
+    problems = [
         f"{file.relative_to(folder)}: {problem}"
-        for file in sorted((folder / "site").rglob("*.html"))
+        for file in sorted(site.rglob("*.html"))
         for problem in _problems(file.read_text("utf-8"))
     ]
+    return [*problems, *dead_links(site)]
 
 
 def _problems(html: str) -> Iterator[str]:

@@ -186,3 +186,21 @@ def test_a_bad_page_fails_the_build(text, problem, scripts, tmp_path):
     (tmp_path / "zensical.toml").write_text(SETTINGS.read_text("utf-8"))
     problems = "\n".join(build(tmp_path))
     assert problem in problems if problem else not problems
+
+
+def test_links_of_the_built_site_are_followed(scripts, tmp_path):
+    from dead_links import dead_links
+
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "index.html").write_text(
+        '<h2 id="part">x</h2><a href="../b%20c.html#top">x</a>'
+    )
+    links = "a/ a/#part a/index.html#part # #top a.csv https://x.y/z mailto:x a/#other b.html"
+    anchors = "".join(f'<a href="{link}">x</a>' for link in links.split())
+    (tmp_path / "b c.html").write_text(f'<h1 id="top">x</h1>{anchors}<img src="x.png">')
+    assert list(dead_links(tmp_path)) == [
+        "b c.html: Expected a file for the link a.csv, got none.",
+        "b c.html: Expected a heading for the link a/#other, got none.",
+        "b c.html: Expected a file for the link b.html, got none.",
+        "b c.html: Expected a file for the link x.png, got none.",
+    ]
