@@ -1,8 +1,8 @@
 """The pictures of a study's report."""
 
-from collections.abc import Sequence
-from itertools import product
+from collections.abc import Collection
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,21 +22,43 @@ if TYPE_CHECKING:
 POINTS = 40  # of a curve
 RESAMPLES = 400  # of its bands; tables take more
 MOST_GAP = 300  # per cent; what is worse is cut off
+#: Of the best agents: Okabe and Ito's (2008), which colour-blind readers tell apart, without black
+#: and the yellow that is faint on white.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+GREY = "#b8b8b8"
+LABEL_HEIGHT = 0.05  # of the axes
+ENDINGS = (".png", ".svg", ".pdf")
+UNDATED = {
+    ".svg": {"Date": None},
+    ".pdf": {"CreationDate": None},
+}  # the same again from the same records
 
 
-def style(agents: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Give every agent a line of its own.
+def style(scores: Scores) -> dict[str, dict[str, Any]]:
+    """Give the best agents a colour each, and all others the same grey.
+
+    The best are those whose runs of as many designs as were reported and they made end nearest the
+    optimum, in the interquartile mean.
 
     Args:
-        agents: All agents of the study.
+        scores: Of the study.
 
     Returns:
-        Colour and dashes by agent.
+        What ``plot`` takes, by agent; the best ones first.
     """
-    lines = product(("-", "--", ":"), range(10))
+
+    def gap(agent: str) -> tuple[float, str]:
+        reached = [count for count in scores.report_at if count <= scores.reach(agent)]
+        matrix = scores.matrix(agent, max(reached, default=scores.reach(agent)))
+        return (np.inf if matrix is None else 1 - interquartile_mean(matrix), agent)
+
+    ranked = sorted(scores.agents, key=gap)
+    colours = dict(zip(ranked, COLOURS, strict=False))
     return {
-        agent: {"color": f"C{color}", "ls": dashes}
-        for agent, (dashes, color) in zip(agents, lines, strict=False)
+        agent: {"color": colours[agent], "lw": 1.8, "zorder": 3}
+        if agent in colours
+        else {"color": GREY, "lw": 0.8, "zorder": 1}
+        for agent in ranked
     }
 
 
@@ -49,8 +71,8 @@ def plot_gaps(scores: Scores, path: Path) -> None:
     """
     figure = new_figure(9, 6)
     axes = figure.subplots()
-    styles = style(scores.agents)
-    for agent in scores.pool[0]:
+    styles = style(scores)
+    for agent in _best_last(styles, scores.pool[0]):
         reach = scores.reach(agent)
         counts = {record["evaluations"] for record in scores.records if record["agent"] == agent}
         ends = sorted(count or reach for count in counts)
@@ -65,8 +87,8 @@ def plot_gaps(scores: Scores, path: Path) -> None:
             places = [count for count, _ in whole]
             gaps = [100 * (1 - matrix) for _, matrix in whole]
             middle = [interquartile_mean(gap) for gap in gaps]
-            axes.plot(places, middle, label=agent if first == 0 else None, **styles[agent])
-            if len(gaps[0]) > 1:
+            axes.plot(places, middle, label=agent, **styles[agent])
+            if len(gaps[0]) > 1 and styles[agent]["color"] != GREY:
                 bands = [bootstrap_interval(gap, resamples=RESAMPLES) for gap in gaps]
                 low, high = zip(*bands, strict=True)
                 color = styles[agent]["color"]
@@ -82,7 +104,8 @@ def plot_gaps(scores: Scores, path: Path) -> None:
         f"{len(scores.pool[1])} tasks: interquartile mean, 95 % interval",
         fontsize="medium",
     )
-    _finish(figure, [axes], path)
+    _name_lines(axes)
+    _finish(figure, [axes], path, named=True)
 
 
 def plot_tasks(scores: Scores, path: Path) -> None:
@@ -96,9 +119,9 @@ def plot_tasks(scores: Scores, path: Path) -> None:
     rows = -(-len(scores.tasks) // columns)
     figure = new_figure(4 * columns, 3 * rows + 0.8)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    styles = style(scores.agents)
+    styles = style(scores)
     for axes, task in zip(grid, scores.tasks, strict=False):
-        for agent in scores.agents:
+        for agent in _best_last(styles, scores.agents):
             counts = np.unique(np.geomspace(1, scores.reach(agent), POINTS).astype(int))
             points = [(count, scores.shares(agent, task, int(count))) for count in counts]
             gaps = [(count, 100 * (1 - interquartile_mean(s))) for count, s in points if len(s)]
@@ -127,9 +150,9 @@ def plot_profiles(scores: Scores, path: Path) -> None:
     figure = new_figure(4 * panels, 4.4)
     grid = figure.subplots(1, panels, squeeze=False, sharey=True).ravel()
     gaps = np.geomspace(0.01, 100, 200)
-    styles = style(scores.agents)
+    styles = style(scores)
     for axes, count in zip(grid, scores.report_at, strict=True):
-        for agent in scores.pool[0]:
+        for agent in _best_last(styles, scores.pool[0]):
             matrix = scores.matrix(agent, count)
             if matrix is not None:
                 within = performance_profile(matrix, 1 - gaps / 100)
@@ -141,14 +164,52 @@ def plot_profiles(scores: Scores, path: Path) -> None:
     _finish(figure, list(grid), path)
 
 
-def _finish(figure: "Figure", grid: list[Any], path: Path) -> None:
-    """Tidy up, explain the lines once, and save."""
-    lines: dict[str, Any] = {}
+def _best_last(styles: dict[str, dict[str, Any]], agents: Collection[str]) -> list[str]:
+    """Order agents so that the best are drawn over the others."""
+    return [agent for agent in reversed(styles) if agent in agents]
+
+
+def _name_lines(axes: Any) -> None:
+    """Write the names of coloured lines beside their ends, none over another."""
+    ends = {}
+    for line in axes.get_lines():
+        if line.get_color() in COLOURS:
+            ends[line.get_label()] = line  # the last stretch of an agent's
+    heights = {}
+    for name, line in ends.items():
+        display = axes.transData.transform((line.get_xdata()[-1], line.get_ydata()[-1]))
+        heights[name] = axes.transAxes.inverted().transform(display)[1]
+    free = 0.0
+    for name in sorted(heights, key=heights.__getitem__):
+        free = max(free, heights[name])
+        axes.annotate(
+            name,
+            (ends[name].get_xdata()[-1], ends[name].get_ydata()[-1]),
+            xytext=(1.02, free),
+            textcoords="axes fraction",
+            color=ends[name].get_color(),
+            fontsize="small",
+            va="center",
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": ends[name].get_color(), "lw": 0.5},
+        )
+        free += LABEL_HEIGHT
+
+
+def _finish(figure: "Figure", grid: list[Any], path: Path, *, named: bool = False) -> None:
+    """Tidy up, explain the lines that have no name beside them, and save for screen and print."""
+    coloured: dict[str, Any] = {}
+    grey: dict[str, Any] = {}
     for axes in grid:
         axes.spines[["top", "right"]].set_visible(False)
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            lines.setdefault(label, handle)
+            (grey if handle.get_color() == GREY else coloured).setdefault(label, handle)
+    lines = {} if named else dict(reversed(coloured.items()))
+    if grey:
+        others = fill(f"others: {', '.join(sorted(grey))}", 110 if named else 60)
+        lines[others] = next(iter(grey.values()))
     if lines:
-        figure.legend(lines.values(), lines, loc="outside lower center", ncols=5, fontsize="small")
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+        figure.legend(lines.values(), lines, loc="outside lower center", ncols=4, fontsize="small")
+    for ending in ENDINGS:
+        with replacing(path.with_suffix(ending)) as temporary:
+            figure.savefig(temporary, dpi=120, metadata=UNDATED.get(ending))

@@ -12,6 +12,7 @@ from lrmp.baselines.experiments.front import PUBLISHED
 from lrmp.baselines.experiments.headline import OBJECTIVES, by_network
 from lrmp.baselines.study.certified_optima import keep_optima
 from lrmp.baselines.study.network_check import CHECKS, Check, check_winners
+from lrmp.baselines.study.paper_tables import write_paper_tables
 from lrmp.baselines.study.planned_run import NO_TASKS, record_key, task_of
 from lrmp.baselines.study.plots import plot_gaps, plot_profiles, plot_tasks
 from lrmp.baselines.study.results import RESULTS, StudyRecord
@@ -137,7 +138,7 @@ interval]. The [report](report.md) explains it.
 
 
 def write_report(folder: Path, out: Path, data: Path | None = None, *, check: bool = True) -> Path:
-    """Write pages, pictures and a copy of the records.
+    """Write pages, pictures, tables for papers and a copy of the records.
 
     Args:
         folder: Of the study.
@@ -164,6 +165,7 @@ def write_report(folder: Path, out: Path, data: Path | None = None, *, check: bo
             if (folder / name).exists():
                 shutil.copyfile(folder / name, out / name)
     measured = scores.part(estimates=False)
+    write_paper_tables(measured, out)
     plot_gaps(measured, out / "gap.png")
     plot_profiles(measured, out / "profiles.png")
     plot_tasks(scores, out / "tasks.png")

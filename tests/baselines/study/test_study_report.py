@@ -1,3 +1,4 @@
+import csv
 import json
 import math
 import shutil
@@ -12,6 +13,7 @@ from lrmp.baselines.running.design_tally import best_so_far
 from lrmp.baselines.running.run_directory import RunDirectory
 from lrmp.baselines.study.definition import read_study
 from lrmp.baselines.study.local_engine import run_locally
+from lrmp.baselines.study.paper_tables import write_paper_tables
 from lrmp.baselines.study.report import format_checks, write_report
 from lrmp.baselines.study.results import read_results
 from lrmp.baselines.study.runner import run_study
@@ -259,3 +261,19 @@ def test_optima_that_cannot_be_read_are_refused(changed):
 def test_a_folder_without_records_is_refused(tmp_path):
     with pytest.raises(StudyError, match=r"Expected the folder of a study, with study\.json"):
         write_report(tmp_path, tmp_path)
+
+
+def test_tables_for_papers_hold_the_gaps_of_the_report(folder, tmp_path):
+    scores = Scores.read(folder).part(estimates=False)
+    write_paper_tables(scores, tmp_path)
+    rows = list(csv.DictReader((tmp_path / "gaps.csv").open(encoding="utf-8")))
+    random = {row["evaluations"]: row for row in rows if row["agent"] == "random"}
+    assert list(random) == ["10", "20", "60"]
+    assert random["60"]["seeds"] == "2"
+    expected = 100 * (1 - interquartile_mean(scores.matrix("random", 60)))
+    assert float(random["60"]["gap"]) == pytest.approx(expected, abs=1e-4)
+    assert float(random["60"]["low"]) <= expected <= float(random["60"]["high"])
+    latex = (tmp_path / "gaps.tex").read_text("utf-8")
+    assert f"{expected:.2f}" in latex
+    assert latex.count(r"\\") == 1 + len({row["agent"] for row in rows})
+    assert latex.count(r"\textbf{") >= 3  # the best at every number of designs
