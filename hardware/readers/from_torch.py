@@ -349,24 +349,29 @@ class _Reader:
     # -- layers ----------------------------------------------------------------------------
 
     def op_conv2d(self, a: Arguments, shape: Shape, where: str, name: str) -> Value:
-        weight = a["weight"]
-        if len(weight.shape) > 4 or a.get("transposed"):
-            unsupported(f"aten.{name} ({'transposed' if a.get('transposed') else '3-D'})", where)
+        x, weight = a["input"], a["weight"]
         if not weight.constant:
             unsupported(f"aten.{name} with a computed kernel", where)
-        stride = a["stride"]
-        value = self.trace.convolve(
-            a["input"],
-            weight,
-            shape,
-            strides=stride if isinstance(stride, tuple | list) else (stride,),
-            groups=a["groups"],
-            channels_axis=len(shape) - len(weight.shape) + 1,
-            where=where,
-        )
+        axis = len(shape) - len(weight.shape) + 1
+        if a.get("transposed") or "transpose" in name:
+            value = self.trace.convolve_transposed(
+                x, weight, shape, groups=a["groups"], channels_axis=axis, where=where
+            )
+        else:
+            stride = a["stride"]
+            value = self.trace.convolve(
+                x,
+                weight,
+                shape,
+                strides=stride if isinstance(stride, tuple | list) else (stride,),
+                groups=a["groups"],
+                channels_axis=axis,
+                where=where,
+            )
         return self.biased(value, a.get("bias"))
 
-    op_conv1d = op_convolution = op_conv2d
+    op_conv1d = op_conv3d = op_convolution = op_conv2d
+    op_conv_transpose1d = op_conv_transpose2d = op_conv_transpose3d = op_conv2d
 
     def op_linear(self, a: Arguments, shape: Shape, where: str, name: str) -> Value:
         value = self.trace.matmul(a["input"], a["weight"], shape, where=where, transposed=True)
@@ -386,13 +391,7 @@ class _Reader:
     op_baddbmm = op_addmm
 
     def op_einsum(self, a: Arguments, shape: Shape, where: str, name: str) -> Value:
-        equation, operands = a["equation"].replace(" ", ""), a["tensors"]
-        if len(operands) != 2 or "..." in equation or "->" not in equation:
-            unsupported(f"aten.einsum of {equation!r}", where)
-        inputs, out = equation.split("->")
-        left, right = inputs.split(",")
-        terms = (left, right, out)
-        return self.trace.contract(operands[0], operands[1], terms, shape, where=where)
+        return self.trace.einsum(a["equation"], a["tensors"], shape, where=where)
 
     def op_tensordot(self, a: Arguments, shape: Shape, where: str, name: str) -> Value:
         left, right = a["self"], a["other"]
