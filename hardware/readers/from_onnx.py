@@ -26,6 +26,7 @@ from onnx import (
 
 from lrmp.errors import NetworkError
 from lrmp.hardware.networks.network import Network
+from lrmp.hardware.readers.einsum import einsum_terms
 from lrmp.hardware.readers.onnx_bits import annotated_bits, fewest, operator_bits, type_bits
 from lrmp.hardware.readers.onnx_constants import COMPUTED, compute
 from lrmp.hardware.readers.onnx_dialects import LAYERS, STANDARD, Lowering, lower
@@ -223,10 +224,14 @@ class _Reader:
         inputs = [self.tensor(entry) if entry else None for entry in node.input]
         given = [x for x in inputs if x is not None]
         constant = all(x.constant for x in given)
-        types = self.infer(node, schema)
+        types = self.infer(node, attributes, schema)
         if constant or node.op_type == "Shape":
             self.compute(node, attributes, types, schema)
         self.types.update(types)
+        for output in set(node.output) & self.data.keys():  # may know more than was inferred
+            array = self.data[output]
+            element = helper.np_dtype_to_tensor_dtype(array.dtype)
+            self.types[output] = helper.make_tensor_type_proto(element, array.shape)
         shapes = {output: self.shape(node, output, types) for output in node.output if output}
         first = node.output[0]
         if shapes[first] is None:
@@ -294,12 +299,30 @@ class _Reader:
             ]
             return min(later, key=lambda schema: schema.since_version, default=None)
 
-    def infer(self, node: NodeProto, schema: Any) -> dict[str, TypeProto]:
+    def check_attributes(self, node: NodeProto, attributes: dict[str, Any]) -> None:
+        """Refuse what shape inference cannot take."""
+        if node.op_type == "If":
+            numbers = [name for name, shape in self.inputs.shapes.items() if prod(shape) == 1]
+            hint = f" (or pass input_values={{{numbers[0]!r}: ...}})" if numbers else ""
+            unsupported(f"the operator If on a computed value{hint}", self.recorder.label)
+        if any(a.type in _SUBGRAPHS for a in node.attribute):
+            unsupported(f"the operator {node.op_type}", self.recorder.label)
+        if node.op_type == "Einsum":
+            # Shape inference of onnx up to 1.23 at least does not return from some equations.
+            equation = attributes.get("equation", b"").decode("utf-8", "replace")
+            ranks = [len(self.tensor(entry).shape) for entry in node.input]
+            if einsum_terms(equation, ranks) is None:
+                unsupported(f"einsum of {equation!r}", self.recorder.label)
+
+    def infer(
+        self, node: NodeProto, attributes: dict[str, Any], schema: Any
+    ) -> dict[str, TypeProto]:
         """Infer the types of a node's outputs from its inputs' shapes and known values."""
         given = [entry for entry in node.input if entry]
-        if any(a.type in _SUBGRAPHS for a in node.attribute):
-            what = " on a computed value" if node.op_type == "If" else ""
-            unsupported(f"the operator {node.op_type}{what}", self.recorder.label)
+        self.check_attributes(node, attributes)
+        if node.op_type == "Constant" and "value" in attributes:  # of any type, in old files too
+            value = attributes["value"]
+            return {node.output[0]: helper.make_tensor_type_proto(value.data_type, value.dims)}
         if node.op_type in LIKE_FIRST:  # nothing is inferred for some of them
             return {node.output[0]: self.types[given[0]]}
         ranks = {len(_sizes(self.types[e]) or ()) for e in given[:2]}
