@@ -43,6 +43,7 @@ from lrmp.hardware.cost.cost_report import Objective
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.networks import load_network
 from lrmp.hardware.networks.network import Network
+from lrmp.hardware.readers.network_source import InputShape, Reading, read_network
 from lrmp.hardware.space.catalogue import space_from_json
 from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.knob import Knob
@@ -55,6 +56,9 @@ EVERY_LAYER = "*"
 #: How tasks are named: a registered id, a TOML file, the arguments of ``make_task``, the task, or
 #: the JSON values that ``task_document`` writes it down in.
 TaskLike = Task | str | Path | Mapping[str, Any]
+
+#: Keys of a task file that say how its network is read.
+_READING = ("input_shapes", "input_values", "batch_dimension")
 
 _ABOUT_POINTS = ("provenance", "estimate")
 
@@ -154,7 +158,10 @@ def smallest_settings(task: Task) -> IntArray:
 def read_task(path: Path) -> Task:
     """Read a task from a TOML file.
 
-    Its keys are the arguments of ``make_task``; file names are relative to the file's folder.
+    Its keys are the arguments of ``make_task``; file names are relative to the file's folder. The
+    network may also be ``package.module:factory`` or ``file.py:factory``, which is run. How it is
+    read say ``input_shapes``, by name sizes or a text such as ``"1,128:int64"``, ``input_values``,
+    by name, and ``batch_dimension``, a place or ``"none"``.
 
     Args:
         path: The file.
@@ -172,11 +179,56 @@ def read_task(path: Path) -> Task:
         raise TaskError(f"Expected a readable task file at {path}: {error}.") from error
     except ForeignTextError as error:
         raise TaskError(f"Expected {path} to be valid TOML: {error}.") from error
-    for key, ending in (("network", ".onnx"), ("accelerator", ".toml"), ("accuracy", ".json")):
+    for key, ending in (("accelerator", ".toml"), ("accuracy", ".json")):
         value = document.get(key)
         if isinstance(value, str) and value.endswith(ending):
             document[key] = path.parent / value
+    _check_keys(document, str(path), _READING)
+    how = _reading({key: document.pop(key) for key in _READING if key in document})
+    network = document.get("network")
+    if isinstance(network, str) and (how or network.endswith(".onnx") or ":" in network):
+        document["network"] = _read_network(network, path.parent, how or Reading())
     return _from_mapping(document, str(path))
+
+
+def _reading(keys: Mapping[str, Any]) -> Reading | None:
+    """Find how a task file wants its network to be read; None where it does not say."""
+    if not keys:
+        return None
+    shapes, values = (keys.get(key, {}) for key in ("input_shapes", "input_values"))
+    for key, table in (("input_shapes", shapes), ("input_values", values)):
+        if not isinstance(table, Mapping):
+            raise TaskError(f"Expected {key} as a table by the name of the input, got {table!r}.")
+    words = {
+        name: ",".join(map(str, sizes)) if isinstance(sizes, list) else str(sizes)
+        for name, sizes in shapes.items()
+    }
+    batch = keys.get("batch_dimension", 0)
+    if batch != "none" and type(batch) is not int:
+        raise TaskError(f'Expected batch_dimension as a whole number or "none", got {batch!r}.')
+    return Reading(
+        tuple(InputShape.parse(f"{name}={word}") for name, word in words.items()),
+        values,
+        None if batch == "none" else batch,
+    )
+
+
+def _read_network(word: str, folder: Path, how: Reading) -> Network:
+    """Read the network of a task file, whose folder its names are relative to."""
+    where, colon, factory = word.rpartition(":")
+    if word.endswith(".onnx"):
+        word = str(folder / word)
+    elif colon and where.endswith(".py"):
+        word = f"{folder / where}:{factory}"
+    try:
+        return read_network(word, how)
+    except NetworkError as error:
+        hints = ("input_shapes={", "--input-shape", "input_values={", "batch_dimension")
+        if not any(hint in str(error) for hint in hints):
+            raise
+        raise NetworkError(
+            f"{error} In a task file these are [input_shapes], [input_values] and batch_dimension."
+        ) from error
 
 
 def find_task(task: TaskLike | None, accuracy: AccuracyKind | None = None) -> Task:
@@ -221,12 +273,16 @@ def _find(task: str | Path | Mapping[str, Any] | None) -> Task:
 
 
 def _from_mapping(arguments: Mapping[str, Any], name: str) -> Task:
-    known = tuple(signature(make_task).parameters)
-    if unknown := [key for key in arguments if key not in known]:
-        raise TaskError(unknown_name(f"each key of {name}", unknown[0], known))
+    _check_keys(arguments, name)
     if "network" not in arguments:
         raise TaskError(f"Expected {name} to give a network, got {', '.join(arguments) or 'none'}.")
     return make_task(**arguments)
+
+
+def _check_keys(arguments: Mapping[str, Any], name: str, others: Sequence[str] = ()) -> None:
+    known = (*signature(make_task).parameters, *others)
+    if unknown := [key for key in arguments if key not in known]:
+        raise TaskError(unknown_name(f"each key of {name}", unknown[0], known))
 
 
 def _network(network: Network | str | Path) -> Network:

@@ -5,7 +5,7 @@ from typing import Literal, Self, get_args
 
 from lrmp.errors import NetworkError
 
-LayerKind = Literal["conv2d", "conv1d", "linear", "recurrent", "matmul"]
+LayerKind = Literal["conv2d", "conv1d", "conv3d", "linear", "recurrent", "matmul"]
 
 #: Vector operations of one LSTM cell and time step per hidden unit: four gate non-linearities,
 #: ``c = f*c + i*g`` (3) and ``h = o*tanh(c)`` (2).
@@ -14,6 +14,7 @@ LSTM_VECTOR_OPS = 9
 #: ``h = (1 - z)*n + z*h`` (3).
 GRU_VECTOR_OPS = 8
 
+_KERNEL_AXES = {"conv2d": 2, "conv3d": 3}
 _SIZES = ("rows", "columns", "positions", "kernel_size", "stride", "groups", "time_steps")
 
 
@@ -23,14 +24,15 @@ class Layer:
 
     Attributes:
         name: Unique within the network, such as ``"layer1.0.conv1"``.
-        kind: ``"conv2d"``, ``"conv1d"``, ``"linear"``, ``"recurrent"`` (LSTM or GRU gates), or
-            ``"matmul"``, whose matrix is no weight but computed in the same inference (Q.K^T, A.V).
+        kind: ``"conv2d"``, ``"conv1d"``, ``"conv3d"``, ``"linear"``, ``"recurrent"`` (LSTM or GRU
+            gates), or ``"matmul"``, whose matrix is no weight but computed in the same inference
+            (Q.K^T, A.V).
         rows: K, inputs that each output sums over: kernel elements x input channels of a group;
             input + hidden size of a recurrent layer.
         columns: M, outputs of all groups.
         positions: P, output positions, that is matrix-vector multiplications per inference.
-        kernel_size: Longer side of the kernel in elements; 1 where there is none.
-        stride: Longer step of the kernel in input elements.
+        kernel_size: Longest side of the kernel in elements; 1 where there is none.
+        stride: Longer step of the kernel in input elements; the longest of several uses.
         groups: Independent blocks of ``rows`` x ``columns / groups``: grouped and depth-wise
             convolution, heads of an attention matmul.
         time_steps: Positions that must run one after another, since each needs the last one's
@@ -99,8 +101,8 @@ class Layer:
 
     @property
     def kernel_elements(self) -> int:
-        """Elements of the kernel, as if all its sides were as long as the longer one."""
-        return self.kernel_size**2 if self.kind == "conv2d" else self.kernel_size
+        """Elements of the kernel, as if all its sides were as long as the longest one."""
+        return self.kernel_size ** _KERNEL_AXES.get(self.kind, 1)
 
     @property
     def inputs_per_position(self) -> int:

@@ -211,11 +211,15 @@ class Network(LayerTable):
         input_shapes: Mapping[str, Sequence[int]] | None = None,
         name: str | None = None,
         batch_dimension: int | None = 0,
+        input_values: Mapping[str, Any] | None = None,
     ) -> "Network":
         """Read the layers of an ONNX file.
 
-        Shapes are inferred node by node; weights are not read, so files of external data may be
-        missing. Names, batch and repeated weights are as in ``from_torch``. Where an exporter has
+        Shapes are inferred node by node; weights are not read, so a file may come without them:
+        without its files of external data, without values, or with weights as inputs. Operators of
+        ONNX Runtime (``com.microsoft``), QONNX, Brevitas and FINN are read, too. What cannot be
+        read and no layer follows, such as a non-maximum suppression, is left out with a warning.
+        Names, batch and repeated weights are as in ``from_torch``. Where an exporter has
         replaced a weight by one with a name of its own making, as torch does when it folds batch
         norm or transposes, the layer is named after the module in the node's metadata or name,
         else after the node.
@@ -227,6 +231,8 @@ class Network(LayerTable):
             name: Name of the network; None for the file's stem.
             batch_dimension: Dimension of the first input that must be 1; None for inputs without a
                 batch. An LSTM's input has its batch in dimension 1.
+            input_values: Numbers by name of the inputs that are to be constants, such as
+                ``{"sample_rate": 16000}``, by which the file chooses a branch.
 
         Returns:
             The network.
@@ -241,7 +247,7 @@ class Network(LayerTable):
             from lrmp.hardware.readers.from_onnx import network_from_onnx
         except ImportError as error:
             raise MissingExtraError.of("onnx", "to read an ONNX file", "onnx") from error
-        return network_from_onnx(path, input_shapes, name, batch_dimension)
+        return network_from_onnx(path, input_shapes, name, batch_dimension, input_values)[0]
 
 
 def chain(count: int) -> Edges:

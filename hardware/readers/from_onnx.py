@@ -1,15 +1,16 @@
-"""Reads a network from an ONNX file: its graph and its shapes, never its weights."""
+"""Reads a network from an ONNX file: its graph, its shapes and its bits, never its weights."""
 
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+import warnings
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx.inliner
-from google.protobuf.message import DecodeError
+import onnx
 from onnx import (
     AttributeProto,
     GraphProto,
@@ -22,41 +23,23 @@ from onnx import (
     numpy_helper,
     shape_inference,
 )
-from onnx.reference import ReferenceEvaluator
 
-from lrmp.errors import NetworkError, unknown_name
-from lrmp.foreign_file import read_foreign
+from lrmp.errors import NetworkError
 from lrmp.hardware.networks.network import Network
-from lrmp.hardware.readers.onnx_limits import check_functions, check_nodes
-from lrmp.hardware.readers.onnx_operators import (
-    AFFINE,
-    COMPUTED,
-    KEEP,
-    MOVE,
-    NORMALISE,
-    POINTWISE,
-    REDUCE,
-    SAME,
-    VARIADIC,
-)
-from lrmp.hardware.readers.trace import Shape, Trace, Value, check_batch, transposed, unsupported
-
-#: Tensors that an operator is given; None for one that is left out.
-Operands = list[Any]
-
-#: The format itself allows no more.
-MAX_FILE_BYTES = 2**31 - 1
-
-#: Constants of at most this many elements are computed, since they may be shapes.
-MAX_COMPUTED = 65_536
-
-#: What onnx and Python raise on fields with senseless content.
-DAMAGE = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+from lrmp.hardware.readers.einsum import einsum_terms
+from lrmp.hardware.readers.onnx_bits import annotated_bits, fewest, operator_bits, type_bits
+from lrmp.hardware.readers.onnx_constants import COMPUTED, compute
+from lrmp.hardware.readers.onnx_dialects import LAYERS, STANDARD, Lowering, lower
+from lrmp.hardware.readers.onnx_file import DAMAGE, MAX_COMPUTED, Array, load_model, tensor_values
+from lrmp.hardware.readers.onnx_inputs import GraphInputs, graph_inputs
+from lrmp.hardware.readers.onnx_operators import LIKE_FIRST, MOVE, SAME
+from lrmp.hardware.readers.onnx_recorder import OperatorRecorder
+from lrmp.hardware.readers.trace import Bits, Shape, Trace, Value, transposed, unsupported
 
 #: Names that exporters make up for tensors; they say nothing about the layer.
 _MADE_UP = re.compile(r"^(onnx::.*|val_\d+|_?\d+|.*_output_\d+|Constant.*|.*/Constant.*)$")
 
-DYNAMIC_HINT = "Export the network with fixed sizes, or pass input_shapes={"
+_SUBGRAPHS = (AttributeProto.GRAPH, AttributeProto.GRAPHS)
 
 
 def network_from_onnx(
@@ -64,7 +47,8 @@ def network_from_onnx(
     input_shapes: Mapping[str, Sequence[int]] | None,
     name: str | None,
     batch_dimension: int | None,
-) -> Network:
+    input_values: Mapping[str, Any] | None = None,
+) -> tuple[Network, tuple[Bits, ...]]:
     """Read a network from an ONNX file; see ``Network.from_onnx``.
 
     Args:
@@ -72,152 +56,94 @@ def network_from_onnx(
         input_shapes: Shapes of inputs whose sizes the file leaves open.
         name: Name of the network; None for the file's stem.
         batch_dimension: Dimension of the first input that must be 1; None for no check.
+        input_values: Values of inputs that are to be constants.
 
     Returns:
-        The network.
+        The network, and what the file quantises every layer to.
 
     Raises:
         NetworkError: If the file cannot be read.
     """
     file = Path(fspath(path))
-    model = _load(file)
+    model = load_model(file)
     reader = None
     try:
-        shapes = _input_shapes(model.graph, input_shapes or {})
-        first, shape = next(iter(shapes.items()))
-        check_batch(
-            shape,
-            batch_dimension,
-            f"input {first!r}",
-            f"Pass input_shapes={{{first!r}: {_with_batch(shape, batch_dimension)}}}, or another "
-            "batch_dimension; None if there is none.",
-        )
-        reader = _Reader(Trace(file.stem if name is None else name), model, shapes)
+        inputs = graph_inputs(model.graph, input_shapes or {}, input_values or {}, batch_dimension)
+        trace = Trace(file.stem if name is None else name)
+        reader = _Reader(trace, model, inputs, file.parent)
         reader.read()
     except NetworkError:
         raise
     except DAMAGE as error:
-        place = f" at {reader.label!r}" if reader is not None and reader.label else ""
+        place = f" at {reader.recorder.label!r}" if reader and reader.recorder.label else ""
         raise NetworkError(
             f"Expected {file} to be a whole ONNX file, got {type(error).__name__}{place}: "
             f"{error}. Export or fetch it again."
         ) from error
-    return reader.trace.build()
-
-
-def _load(path: Path) -> ModelProto:
-    try:
-        data = read_foreign(path, MAX_FILE_BYTES)
-        model = onnx.load_model_from_string(data, format="protobuf")
-        if model.functions:
-            check_functions(model)
-            model = onnx.inliner.inline_local_functions(model)
-        check_nodes(model.graph)
-    except OSError as error:
-        raise NetworkError(f"Expected a readable ONNX file at {path}: {error}.") from error
-    except (DecodeError, *DAMAGE) as error:
-        raise NetworkError(
-            f"Expected {path} to be a whole ONNX file: {error}. Export or fetch it again."
-        ) from error
-    if not model.graph.node or not model.graph.input:
-        raise NetworkError(
-            f"Expected {path} to hold a graph with inputs and operators, got "
-            f"{len(model.graph.input)} inputs and {len(model.graph.node)} operators."
+    if reader.left_out and not trace.has_layers:
+        raise next(iter(reader.left_out.values()))
+    network = trace.build()
+    if reader.left_out:
+        warnings.warn(
+            f"Left out of network {network.name!r} and its cost, since no layer follows: "
+            f"{', '.join(reader.left_out)}"
+            f"{f' and {reader.behind} operators behind' if reader.behind else ''}.",
+            stacklevel=3,
         )
-    return model
+    return network, trace.bits
 
 
-def _input_shapes(graph: GraphProto, given: Mapping[str, Sequence[int]]) -> dict[str, Shape]:
-    """Find the shape of every input, and refuse open ones."""
-    initializers = {tensor.name for tensor in graph.initializer}
-    inputs = [i for i in graph.input if i.name not in initializers]
-    if not inputs:
-        raise NetworkError(f"Expected graph {graph.name!r} to have an input, got none.")
-    if unknown := sorted(set(given) - {i.name for i in inputs}):
-        raise NetworkError(
-            unknown_name("each name in input_shapes", unknown[0], (i.name for i in inputs))
-        )
-    shapes: dict[str, Shape] = {}
-    for entry in inputs:
-        tensor = entry.type.tensor_type
-        known = tensor.HasField("shape")
-        sizes = [d.dim_value or d.dim_param or "?" for d in tensor.shape.dim] if known else None
-        if entry.name in given:
-            shapes[entry.name] = _checked(entry.name, sizes, given[entry.name])
-        elif sizes is None or any(isinstance(size, str) for size in sizes):
-            shown = "no shape" if sizes is None else f"({', '.join(map(str, sizes))})"
-            example = "(...)" if sizes is None else _example(sizes)
-            raise NetworkError(
-                f"Expected fixed sizes of input {entry.name!r}, got {shown}"
-                f"{_open_dimensions(sizes)}. {DYNAMIC_HINT}{entry.name!r}: {example}}}."
-            )
-        else:
-            shapes[entry.name] = tuple(int(size) for size in sizes)
-    return shapes
+@dataclass(frozen=True)
+class _Unread:
+    """A tensor that no layer may depend on: an operator on the way to it cannot be read.
 
+    Attributes:
+        error: Why.
+    """
 
-def _checked(name: str, sizes: list[Any] | None, given: Sequence[int]) -> Shape:
-    shape = tuple(given)
-    if any(not isinstance(size, int) or isinstance(size, bool) or size < 1 for size in shape):
-        raise NetworkError(
-            f"Expected input_shapes[{name!r}] to be integers >= 1, got {tuple(given)}."
-        )
-    if sizes is not None and (
-        len(sizes) != len(shape)
-        or any(isinstance(a, int) and a != b for a, b in zip(sizes, shape, strict=True))
-    ):
-        raise NetworkError(
-            f"Expected input_shapes[{name!r}] to fit the file's ({', '.join(map(str, sizes))}), "
-            f"got {shape}."
-        )
-    return shape
-
-
-def _open_dimensions(sizes: list[Any] | None) -> str:
-    if sizes is None:
-        return ""
-    places = [str(place) for place, size in enumerate(sizes) if isinstance(size, str)]
-    return f": dimension {' and '.join(places)} is open"
-
-
-def _example(sizes: list[Any]) -> str:
-    """Show a shape to pass: 1 for an open batch, dots for what only the caller knows."""
-    shown = [
-        str(size) if isinstance(size, int) else "1" if place == 0 else "..."
-        for place, size in enumerate(sizes)
-    ]
-    return f"({', '.join(shown)}{',' if len(shown) == 1 else ''})"
-
-
-def _with_batch(shape: Shape, axis: int | None) -> Shape:
-    place = 0 if axis is None or not -len(shape) <= axis < len(shape) else axis % len(shape)
-    return tuple(1 if i == place else size for i, size in enumerate(shape))
+    error: NetworkError
 
 
 class _Reader:
     """Walks a graph node by node, infers its shapes and records it in a trace."""
 
-    def __init__(self, trace: Trace, model: ModelProto, inputs: dict[str, Shape]) -> None:
+    def __init__(self, trace: Trace, model: ModelProto, inputs: GraphInputs, folder: Path) -> None:
         self.trace = trace
+        self.recorder = OperatorRecorder(trace)
         self.model = model
         self.opsets = {
             "" if entry.domain == "ai.onnx" else entry.domain: entry.version
             for entry in model.opset_import
         }
         self.inputs = inputs
+        self.folder = folder
         self.types: dict[str, TypeProto] = {}
-        self.data: dict[str, np.ndarray[Any, Any]] = {}
-        self.env: dict[str, Value] = {}
+        self.data: dict[str, Array] = {}
+        self.env: dict[str, Value | _Unread] = {}
+        self.annotated = annotated_bits(model.graph)
+        self.used = _used_names(model.graph) | {entry.name for entry in model.graph.output}
+        self.left_out: dict[str, NetworkError] = {}
+        self.behind = 0
         self.nodes = 0
-        self.label = ""
 
     def read(self) -> None:
         for entry in self.model.graph.input:
-            if entry.name in self.inputs:
-                shape = self.inputs[entry.name]
-                element = entry.type.tensor_type.elem_type
-                self.types[entry.name] = helper.make_tensor_type_proto(element, shape)
-                self.env[entry.name] = self.trace.input(shape)
+            name, element = entry.name, entry.type.tensor_type.elem_type
+            bits = fewest(self.annotated.get(name), type_bits(element))
+            if name in self.inputs.shapes:
+                shape = self.inputs.shapes[name]
+                self.env[name] = self.trace.input(shape)
+                self.tensor(name).bits = bits
+            elif name in self.inputs.weights:
+                shape = self.inputs.weights[name]
+                self.env[name] = self.trace.known(shape, name, _parameter(name), bits)
+            elif name in self.inputs.values:
+                self.data[name] = self.inputs.values[name]
+                shape = self.data[name].shape
+                self.env[name] = self.trace.known(shape, name)
+            else:
+                continue  # has an initial value
+            self.types[name] = helper.make_tensor_type_proto(element, shape)
         self.read_graph(self.model.graph)
 
     def read_graph(self, graph: GraphProto) -> None:
@@ -234,89 +160,203 @@ class _Reader:
     def add_constant(self, name: str, tensor: TensorProto, key: Hashable) -> None:
         shape = tuple(tensor.dims)
         is_weight = tensor.data_type not in (TensorProto.INT64, TensorProto.BOOL)
-        named = is_weight and not _MADE_UP.match(name)
+        bits = fewest(self.annotated.get(name), type_bits(tensor.data_type))
         self.types[name] = helper.make_tensor_type_proto(tensor.data_type, shape)
-        self.env[name] = self.trace.known(shape, key, name if named else None)
-        if not _is_external(tensor) and prod(shape) <= MAX_COMPUTED:
-            self.data[name] = numpy_helper.to_array(tensor)
+        self.env[name] = self.trace.known(shape, key, _parameter(name) if is_weight else None, bits)
+        values = tensor_values(tensor, self.folder)
+        if values is not None:
+            self.data[name] = values
+
+    def tensor(self, name: str) -> Value:
+        """Find a tensor; raise why it could not be read."""
+        value = self.env[name]
+        if isinstance(value, _Unread):
+            raise value.error
+        return value
 
     # -- nodes -----------------------------------------------------------------------------
 
-    def read_node(self, node: NodeProto) -> None:
+    def read_node(self, node: NodeProto, opset: int | None = None) -> None:
+        """Read an operator; one of the standard's version ``opset``, or of the file's."""
         where = self.where(node)
-        self.label = node.name or f"{node.op_type}_{self.nodes}"
+        label = self.recorder.label = node.name or f"{node.op_type}_{self.nodes}"
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        self.check_inputs(node)
+        unread = next((x for e in node.input if isinstance(x := self.env.get(e), _Unread)), None)
+        if unread is not None:
+            if _holds_layers(node):
+                raise unread.error
+            self.behind += 1
+            self.leave(node, unread.error)
+            return
+        if node.op_type == "If" and node.input[0] in self.data:
+            self.read_branch(node, attributes)
+            return
+        try:
+            schema = self.schema(node, opset)
+            if schema is None and node.op_type not in LIKE_FIRST:
+                lowered = lower(node, attributes, lambda e: self.tensor(e).shape, label)
+                if lowered is None:
+                    domain = f" of domain {node.domain!r}" if node.domain else ""
+                    unsupported(f"the operator {node.op_type}{domain}", label)
+                self.read_lowered(node, lowered)
+                return
+            self.read_known(node, attributes, schema, where)
+        except NetworkError as error:
+            if self.must_be_read(node):
+                raise
+            if any(output in self.used for output in node.output):
+                self.left_out[f"{node.op_type} {label!r}"] = error
+            self.leave(node, error)
+
+    def check_inputs(self, node: NodeProto) -> None:
         for entry in node.input:
             if entry and entry not in self.env:
                 raise NetworkError(
-                    f"Expected input {entry!r} of {node.op_type} {self.label!r} to be computed "
-                    "before it, got no such tensor. The file is damaged; export it again."
+                    f"Expected input {entry!r} of {node.op_type} {self.recorder.label!r} to be "
+                    "computed before it, got no such tensor. The file is damaged; export it again."
                 )
-        if node.op_type == "If":
-            self.read_branch(node, attributes)
-            return
-        inputs = [self.env[entry] if entry else None for entry in node.input]
-        shapes = self.infer(node)
-        names = [output for output in node.output if output]
-        given = [x for x in inputs if x is not None]
-        if node.op_type == "Shape" or all(x.constant for x in given):
-            for place, output in enumerate(names):
-                self.env[output] = self.known(node, given, shapes[output], place)
-            self.compute(node, attributes)
-            return
-        result = self.dispatch(node, inputs, attributes, shapes[names[0]], where)
-        self.env[names[0]] = result
-        for output in names[1:]:
-            self.env[output] = self.trace.move([result], shapes[output])
 
-    def infer(self, node: NodeProto) -> dict[str, Shape]:
-        """Infer the shapes of a node's outputs from its inputs' shapes and known values."""
-        domain = "" if node.domain == "ai.onnx" else node.domain
-        given = [entry for entry in node.input if entry]
+    def read_known(
+        self, node: NodeProto, attributes: dict[str, Any], schema: Any, where: str
+    ) -> None:
+        """Read an operator whose outputs can be inferred."""
+        inputs = [self.tensor(entry) if entry else None for entry in node.input]
+        given = [x for x in inputs if x is not None]
+        constant = all(x.constant for x in given)
+        types = self.infer(node, attributes, schema)
+        if constant or node.op_type == "Shape":
+            self.compute(node, attributes, types, schema)
+        self.types.update(types)
+        for output in set(node.output) & self.data.keys():  # may know more than was inferred
+            array = self.data[output]
+            element = helper.np_dtype_to_tensor_dtype(array.dtype)
+            self.types[output] = helper.make_tensor_type_proto(element, array.shape)
+        shapes = {output: self.shape(node, output, types) for output in node.output if output}
+        first = node.output[0]
+        if shapes[first] is None:
+            sizes = _sizes(types[first]) if first in types else None
+            raise NetworkError(
+                f"Expected {node.op_type} {self.recorder.label!r} to have an output whose shape is "
+                f"known before the run, got {sizes}. Export the network with fixed sizes, "
+                "or leave this part out."
+            )
+        element = self.types[first].tensor_type.elem_type
+        operands = [self.data.get(entry) for entry in node.input]
+        bits = operator_bits(node.op_type, operands, attributes, element)
+        result = None
+        if not (constant or node.op_type == "Shape"):
+            result = self.recorder.record(node, inputs, attributes, shapes[first], where)
+        for place, output in enumerate(node.output):
+            shape = shapes.get(output)
+            if not output:
+                continue
+            if shape is None:  # a mask of Dropout below opset 12, say: mostly nobody reads it
+                self.env[output] = _Unread(
+                    NetworkError(
+                        f"Expected output {output!r} of {node.op_type} {self.recorder.label!r} to "
+                        "have a shape that is known before the run, got none. Export the network "
+                        "with fixed sizes, or leave this part out."
+                    )
+                )
+            elif result is None:
+                self.env[output] = self.known(node, given, shape, place)
+            else:
+                self.env[output] = result if place == 0 else self.trace.move([result], shape)
+        value = self.tensor(first)
+        value.bits = fewest(value.bits, bits, self.annotated.get(first))
+
+    def read_lowered(self, node: NodeProto, lowered: Lowering) -> None:
+        for name, (shape, source, bits) in lowered.weights.items():
+            stored = self.tensor(source)
+            self.env[name] = self.trace.known(shape, stored.key, stored.parameter, bits)
+            self.types[name] = helper.make_tensor_type_proto(TensorProto.FLOAT, shape)
+        label = self.recorder.label
+        for inner in lowered.nodes:
+            self.read_node(inner, STANDARD)
+        for output in node.output:
+            if output and output not in self.env:
+                self.env[output] = _Unread(
+                    NetworkError(
+                        f"Expected outputs of {node.op_type} {label!r} that are known here, got "
+                        f"{output!r}. Leave this part out."
+                    )
+                )
+
+    def schema(self, node: NodeProto, opset: int | None) -> Any:
+        """Find what the standard says of an operator; None if nothing."""
+        if node.domain not in ("", "ai.onnx"):
+            return None
+        version = self.opsets.get("", 1) if opset is None else opset
         try:
-            schema = defs.get_schema(node.op_type, self.opsets.get(domain, 1), domain)
+            return defs.get_schema(node.op_type, version, "")
         except defs.SchemaError:
-            operator = f"{node.op_type} of domain {domain!r}" if domain else node.op_type
-            unsupported(f"the operator {operator}", self.label)
-        if any(a.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS) for a in node.attribute):
-            unsupported(f"the operator {node.op_type}", self.label)
+            # Optimisers write operators into files of a version that did not have them yet.
+            later = [
+                schema
+                for schema in defs.get_all_schemas_with_history()
+                if schema.name == node.op_type and not schema.domain
+            ]
+            return min(later, key=lambda schema: schema.since_version, default=None)
+
+    def check_attributes(self, node: NodeProto, attributes: dict[str, Any]) -> None:
+        """Refuse what shape inference cannot take."""
+        if node.op_type == "If":
+            numbers = [name for name, shape in self.inputs.shapes.items() if prod(shape) == 1]
+            hint = f" (or pass input_values={{{numbers[0]!r}: ...}})" if numbers else ""
+            unsupported(f"the operator If on a computed value{hint}", self.recorder.label)
+        if any(a.type in _SUBGRAPHS for a in node.attribute):
+            unsupported(f"the operator {node.op_type}", self.recorder.label)
+        if node.op_type == "Einsum":
+            # Shape inference of onnx up to 1.23 at least does not return from some equations.
+            equation = attributes.get("equation", b"").decode("utf-8", "replace")
+            ranks = [len(self.tensor(entry).shape) for entry in node.input]
+            if einsum_terms(equation, ranks) is None:
+                unsupported(f"einsum of {equation!r}", self.recorder.label)
+
+    def infer(
+        self, node: NodeProto, attributes: dict[str, Any], schema: Any
+    ) -> dict[str, TypeProto]:
+        """Infer the types of a node's outputs from its inputs' shapes and known values."""
+        given = [entry for entry in node.input if entry]
+        self.check_attributes(node, attributes)
+        if node.op_type == "Constant" and "value" in attributes:  # of any type, in old files too
+            value = attributes["value"]
+            return {node.output[0]: helper.make_tensor_type_proto(value.data_type, value.dims)}
+        if node.op_type in LIKE_FIRST:  # nothing is inferred for some of them
+            return {node.output[0]: self.types[given[0]]}
         ranks = {len(_sizes(self.types[e]) or ()) for e in given[:2]}
-        if node.op_type == "Conv" and len(ranks) > 1:
+        if node.op_type in ("Conv", "ConvTranspose") and len(ranks) > 1:
             # Shape inference of onnx up to 1.19 at least crashes on this.
             raise NetworkError(
-                f"Expected input and weight of Conv {self.label!r} to have as many dimensions, "
-                f"got {[_sizes(self.types[entry]) for entry in given[:2]]}."
+                f"Expected input and weight of {node.op_type} {self.recorder.label!r} to have as "
+                f"many dimensions, got {[_sizes(self.types[entry]) for entry in given[:2]]}."
             )
+        version = max(self.opsets.get("", 1), schema.since_version)
         try:
-            types = shape_inference.infer_node_outputs(
+            return shape_inference.infer_node_outputs(
                 schema,
                 node,
                 {entry: self.types[entry] for entry in given},
                 {e: numpy_helper.from_array(self.data[e]) for e in given if e in self.data},
-                opset_imports=list(self.model.opset_import),
+                opset_imports=[helper.make_opsetid("", version)],
                 ir_version=self.model.ir_version,
             )
         except (shape_inference.InferenceError, onnx.checker.ValidationError) as error:
             raise NetworkError(
-                f"Expected inputs that fit {node.op_type} {self.label!r}, got "
+                f"Expected inputs that fit {node.op_type} {self.recorder.label!r}, got "
                 f"{[_sizes(self.types[entry]) for entry in given]}: "
                 f"{str(error).splitlines()[0]}."
             ) from error
-        if node.op_type in NORMALISE:  # onnx infers no shape for some of them
-            types = {node.output[0]: self.types[given[0]]}
-        self.types.update(types)
-        shapes = {}
-        for output in node.output:
-            if output:
-                sizes = _sizes(types[output]) if output in types else None
-                if sizes is None or None in sizes:
-                    raise NetworkError(
-                        f"Expected {node.op_type} {self.label!r} to have an output whose shape is "
-                        f"known before the run, got {sizes}. Export the network with fixed sizes, "
-                        "or leave this part out."
-                    )
-                shapes[output] = tuple(size for size in sizes if size is not None)
-        return shapes
+
+    def shape(self, node: NodeProto, output: str, types: dict[str, TypeProto]) -> Shape | None:
+        """Find the shape of an output; None if it is not known before the run."""
+        if output in self.data:
+            return self.data[output].shape
+        sizes = _sizes(types[output]) if output in types else None
+        if sizes is None or None in sizes:
+            return None
+        return tuple(size for size in sizes if size is not None)
 
     def known(self, node: NodeProto, inputs: list[Value], shape: Shape, place: int) -> Value:
         """Make a constant of constants; casts, quantised and transposed ones stay recognisable."""
@@ -329,41 +369,66 @@ class _Reader:
             key, parameter = inputs[0].key, inputs[0].parameter
         elif inputs and node.op_type == "Transpose" and len(inputs[0].shape) == 2:
             key = transposed(inputs[0].key)
-        return self.trace.known(shape, key, parameter)
+        kept = inputs and node.op_type in SAME | MOVE | {"Clip"}
+        return self.trace.known(shape, key, parameter, inputs[0].bits if kept else None)
 
-    def compute(self, node: NodeProto, attributes: dict[str, Any]) -> None:
+    def compute(
+        self, node: NodeProto, attributes: dict[str, Any], types: dict[str, TypeProto], schema: Any
+    ) -> None:
         """Compute a small constant, since a shape may depend on it."""
         given = [entry for entry in node.input if entry]
-        sizes = [_sizes(self.types[output]) or () for output in node.output if output]
-        if sum(prod(size or 0 for size in shape) for shape in sizes) > MAX_COMPUTED:
-            return
         if node.op_type == "Shape":
-            shape = self.env[node.input[0]].shape
+            shape = self.tensor(node.input[0]).shape
             part = shape[attributes.get("start", 0) : attributes.get("end", len(shape))]
             self.data[node.output[0]] = np.array(part, dtype=np.int64)
+            return
+        sizes = [_sizes(types[output]) or () for output in node.output if output in types]
+        if sum(prod(size or 0 for size in shape) for shape in sizes) > MAX_COMPUTED:
+            return
+        if node.op_type == "Constant" and "value" in attributes:
+            values = tensor_values(attributes["value"], self.folder)
+            if values is not None:
+                self.data[node.output[0]] = values
         elif (
             node.op_type in COMPUTED
+            and schema is not None
             and all(entry in self.data for entry in given)
             # Else the values would be looked for in the current folder.
-            and not any(_is_external(a.t) for a in node.attribute)
+            and not any(a.t.data_location == TensorProto.EXTERNAL for a in node.attribute)
         ):
-            feed = {entry: self.data[entry] for entry in given}
-            results = ReferenceEvaluator(node, opsets=self.opsets).run(None, feed)
-            for output, result in zip(node.output, results, strict=False):
-                self.data[output] = np.asarray(result)
+            operands = {entry: self.data[entry] for entry in given}
+            version = max(self.opsets.get("", 1), schema.since_version)
+            results = compute(node, operands, version) or ()
+            self.data.update(zip([o for o in node.output if o], results, strict=False))
 
     def read_branch(self, node: NodeProto, attributes: dict[str, Any]) -> None:
         """Follow the branch that a condition known before the run takes."""
-        if node.input[0] not in self.data:
-            unsupported("the operator If on a computed value", self.label)
         taken = "then_branch" if self.data[node.input[0]].item() else "else_branch"
         branch: GraphProto = attributes[taken]
         self.read_graph(branch)
         for inner, outer in zip(branch.output, node.output, strict=True):
             self.env[outer] = self.env[inner.name]
-            self.types[outer] = self.types[inner.name]
+            if inner.name in self.types:
+                self.types[outer] = self.types[inner.name]
             if inner.name in self.data:
                 self.data[outer] = self.data[inner.name]
+
+    # -- what cannot be read ---------------------------------------------------------------
+
+    def leave(self, node: NodeProto, error: NetworkError) -> None:
+        for output in node.output:
+            if output:
+                self.env[output] = _Unread(error)
+
+    def must_be_read(self, node: NodeProto) -> bool:
+        """Say whether an operator may hold a matrix of weights, or feeds nothing but constants."""
+        if _holds_layers(node):
+            return True
+        foreign = node.domain not in ("", "ai.onnx")
+        return foreign and any(
+            isinstance(x := self.env.get(entry), Value) and x.constant and len(x.shape) > 1
+            for entry in node.input
+        )
 
     def where(self, node: NodeProto) -> str:
         """Name the module that a node comes from, as its exporter noted it, else the node."""
@@ -383,221 +448,9 @@ class _Reader:
             return ".".join(path)
         return node.name or f"{node.op_type}_{self.nodes}"
 
-    def dispatch(
-        self,
-        node: NodeProto,
-        inputs: Operands,
-        a: dict[str, Any],
-        shape: Shape,
-        where: str,
-    ) -> Value:
-        """Record an operator that depends on the input, and return its first result."""
-        trace, name = self.trace, node.op_type
-        given: list[Value] = [x for x in inputs if x is not None]
-        x = given[0]
-        handler: Callable[..., Value] | None = getattr(self, f"op_{name.lower()}", None)
-        if handler is not None:
-            return handler(inputs, a, shape, where)
-        if name in SAME:
-            return trace.same(x, shape)
-        if name in MOVE:
-            moved = given if name == "Concat" else given[:1] if name in KEEP else given
-            return trace.move(moved, shape, keeps_elements=name in KEEP)
-        if name in VARIADIC:
-            for other in given[1:]:
-                x = trace.pointwise((x, other), np.broadcast_shapes(x.shape, other.shape))
-            return x
-        if name in POINTWISE:
-            affine = name in AFFINE and not (name == "Div" and x.constant)
-            return trace.pointwise(given, shape, affine=affine)
-        if name in REDUCE:
-            return trace.reduce(x, shape, REDUCE[name])
-        if name in NORMALISE:
-            return trace.count([x], shape, NORMALISE[name] * prod(shape))
-        return unsupported(f"the operator {name}", self.label)
 
-    # -- layers ----------------------------------------------------------------------------
-
-    def op_conv(self, inputs: Operands, a: dict[str, Any], shape: Shape, where: str) -> Value:
-        x, weight, *rest = inputs
-        if len(weight.shape) > 4:
-            unsupported("the operator Conv in 3-D", self.label)
-        if not weight.constant:
-            unsupported("the operator Conv with a computed kernel", self.label)
-        value = self.trace.convolve(
-            x,
-            weight,
-            shape,
-            strides=a.get("strides", (1,)),
-            groups=a.get("group", 1),
-            channels_axis=1,
-            where=where,
-        )
-        return self.biased(value, rest[0] if rest else None)
-
-    def op_convinteger(
-        self, inputs: Operands, a: dict[str, Any], shape: Shape, where: str
-    ) -> Value:
-        return self.op_conv(inputs[:2], a, shape, where)
-
-    def op_qlinearconv(
-        self, inputs: Operands, a: dict[str, Any], shape: Shape, where: str
-    ) -> Value:
-        return self.op_conv([inputs[0], inputs[3]], a, shape, where)
-
-    def op_gemm(self, inputs: Operands, a: dict[str, Any], shape: Shape, where: str) -> Value:
-        left, right, *rest = inputs
-        terms = ("kn" if a.get("transA") else "nk", "mk" if a.get("transB") else "km", "nm")
-        value = self.trace.contract(left, right, terms, shape, where=where)
-        return self.biased(value, rest[0] if rest else None)
-
-    def op_matmul(self, inputs: Operands, a: dict[str, Any], shape: Shape, where: str) -> Value:
-        return self.trace.matmul(inputs[0], inputs[1], shape, where=where)
-
-    op_matmulinteger = op_matmul
-
-    def op_qlinearmatmul(
-        self, inputs: Operands, a: dict[str, Any], shape: Shape, where: str
-    ) -> Value:
-        return self.op_matmul([inputs[0], inputs[3]], a, shape, where)
-
-    def op_einsum(self, inputs: Operands, a: dict[str, Any], shape: Shape, where: str) -> Value:
-        equation = a["equation"].decode().replace(" ", "")
-        if len(inputs) != 2 or "..." in equation or "->" not in equation:
-            unsupported(f"the operator Einsum of {equation!r}", self.label)
-        operands, out = equation.split("->")
-        left, right = operands.split(",")
-        terms = (left, right, out)
-        return self.trace.contract(inputs[0], inputs[1], terms, shape, where=where)
-
-    def op_lstm(self, inputs: Operands, a: dict[str, Any], shape: Shape, where: str) -> Value:
-        return self.recurrent("lstm", inputs, a, shape, where)
-
-    def op_gru(self, inputs: Operands, a: dict[str, Any], shape: Shape, where: str) -> Value:
-        return self.recurrent("gru", inputs, a, shape, where)
-
-    def op_rnn(self, inputs: Operands, a: dict[str, Any], shape: Shape, where: str) -> Value:
-        return self.recurrent("rnn", inputs, a, shape, where)
-
-    def recurrent(
-        self, cell: str, inputs: Operands, a: dict[str, Any], shape: Shape, where: str
-    ) -> Value:
-        """Record an LSTM, GRU or RNN, a layer per direction."""
-        x, weight, hidden = inputs[:3]
-        if len(inputs) > 7 and inputs[7] is not None:
-            unsupported("the operator LSTM with peepholes", self.label)
-        if not (weight.constant and hidden.constant):
-            unsupported(f"the operator {cell.upper()} with computed weights", self.label)
-        time, batch = (1, 0) if a.get("layout") else (0, 1)
-        outputs = []
-        for direction in range(weight.shape[0]):
-            own = weight
-            if weight.shape[0] > 1:
-                own = self.trace.known(weight.shape[1:], (weight.key, direction))
-            outputs.append(
-                self.trace.recurrent(
-                    cell,
-                    x,
-                    own,
-                    input_size=weight.shape[2],
-                    hidden_size=hidden.shape[2],
-                    steps=x.shape[time],
-                    batch=x.shape[batch],
-                    state=[s for s in inputs[5:7] if s is not None],
-                    where=where + "_reverse" * direction,
-                    shape=(*x.shape[:2], hidden.shape[2]),
-                )
-            )
-        return self.trace.move(outputs, shape)
-
-    def op_attention(self, inputs: Operands, a: dict[str, Any], shape: Shape, where: str) -> Value:
-        query, key, value = inputs[:3]
-        if any(x is not None for x in inputs[4:]):
-            unsupported("the operator Attention with a cache", self.label)
-        if len(query.shape) == 3:  # (batch, tokens, heads x size)
-            heads, shared = a["q_num_heads"], a["kv_num_heads"]
-            query = self.split_heads(query, heads)
-            key, value = self.split_heads(key, shared), self.split_heads(value, shared)
-        masked = (len(inputs) > 3 and inputs[3] is not None) or bool(a.get("is_causal"))
-        return self.trace.attention(query, key, value, shape, masked=masked, where=where)
-
-    def split_heads(self, x: Value, heads: int) -> Value:
-        """Move the heads of (batch, tokens, heads x size) to an axis of their own."""
-        batch, tokens, width = x.shape
-        return self.trace.move([x], (batch, heads, tokens, width // heads), keeps_elements=True)
-
-    def biased(self, value: Value, bias: Value | None) -> Value:
-        """Add a bias; a constant one folds into the layer."""
-        if bias is None or bias.constant:
-            return value
-        return self.trace.pointwise((value, bias), value.shape)
-
-    # -- vector unit -----------------------------------------------------------------------
-
-    def op_batchnormalization(
-        self, inputs: Operands, a: dict[str, Any], shape: Shape, where: str
-    ) -> Value:
-        x = inputs[0]
-        if a.get("training_mode"):
-            return self.trace.layer_norm(x, shape[1], affine=True)
-        return self.trace.same(x)
-
-    def op_maxpool(self, inputs: Operands, a: dict[str, Any], shape: Shape, where: str) -> Value:
-        x = inputs[0]
-        return self.trace.pool(x, shape, prod(a["kernel_shape"]))
-
-    op_averagepool = op_lppool = op_maxpool
-
-    def op_softmax(self, inputs: Operands, a: dict[str, Any], shape: Shape, where: str) -> Value:
-        x = inputs[0]
-        return self.trace.softmax(x)
-
-    op_logsoftmax = op_softmax
-
-    def op_layernormalization(
-        self, inputs: Operands, a: dict[str, Any], shape: Shape, where: str
-    ) -> Value:
-        x = inputs[0]
-        return self.trace.layer_norm(x, prod(shape[: a.get("axis", -1)]), affine=True)
-
-    def op_rmsnormalization(
-        self, inputs: Operands, a: dict[str, Any], shape: Shape, where: str
-    ) -> Value:
-        x = inputs[0]
-        return self.trace.rms_norm(x, prod(shape[: a.get("axis", -1)]), affine=True)
-
-    def op_groupnormalization(
-        self, inputs: Operands, a: dict[str, Any], shape: Shape, where: str
-    ) -> Value:
-        x = inputs[0]
-        return self.trace.layer_norm(x, shape[0] * a["num_groups"], affine=True)
-
-    def op_instancenormalization(
-        self, inputs: Operands, a: dict[str, Any], shape: Shape, where: str
-    ) -> Value:
-        x = inputs[0]
-        return self.trace.layer_norm(x, shape[0] * shape[1], affine=True)
-
-    def op_lrn(self, inputs: Operands, a: dict[str, Any], shape: Shape, where: str) -> Value:
-        x = inputs[0]
-        # square, sum over a window of channels, power, quotient
-        return self.trace.count([x], shape, (a["size"] + 3) * prod(shape))
-
-    def op_resize(self, inputs: Operands, a: dict[str, Any], shape: Shape, where: str) -> Value:
-        x = inputs[0]
-        mode = a.get("mode", b"nearest").decode()
-        if mode == "nearest":
-            return self.trace.move([x], shape, keeps_elements=True)
-        axes = sum(before != after for before, after in zip(x.shape, shape, strict=True))
-        weighed = {"linear": 2, "cubic": 4}[mode] ** axes
-        return self.trace.count([x], shape, weighed * prod(shape))
-
-    op_upsample = op_resize
-
-
-def _is_external(tensor: TensorProto) -> bool:
-    """Say whether a tensor's values lie in another file; none but the model's own is read."""
-    return bool(tensor.data_location == TensorProto.EXTERNAL)
+def _parameter(name: str) -> str | None:
+    return None if _MADE_UP.match(name) else name
 
 
 def _sizes(entry: TypeProto) -> tuple[int | None, ...] | None:
@@ -605,3 +458,28 @@ def _sizes(entry: TypeProto) -> tuple[int | None, ...] | None:
     if not tensor.HasField("shape"):
         return None
     return tuple(d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim)
+
+
+def _holds_layers(node: NodeProto) -> bool:
+    """Say whether an operator, or one in its subgraphs, holds a matrix."""
+    if node.op_type in LAYERS:
+        return True
+    graphs = [
+        graph
+        for a in node.attribute
+        if a.type in _SUBGRAPHS
+        for graph in (a.graphs if a.graphs else [a.g])
+    ]
+    return any(_holds_layers(inner) for graph in graphs for inner in graph.node)
+
+
+def _used_names(graph: GraphProto) -> set[str]:
+    """Find the tensors that operators read, those in subgraphs among them."""
+    names: set[str] = set()
+    for node in graph.node:
+        names.update(node.input)
+        for attribute in node.attribute:
+            if attribute.type == AttributeProto.GRAPH:
+                names |= _used_names(attribute.g)
+                names.update(entry.name for entry in attribute.g.output)
+    return names

@@ -3,7 +3,7 @@
 import itertools
 import operator
 import warnings
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import prod
 from typing import Any
@@ -75,6 +75,52 @@ def network_from_torch(
     trace = Trace(type(module).__name__ if name is None else name)
     _Reader(trace, _parameter_names(module)).read_program(program)
     return trace.build()
+
+
+def network_of_sizes(
+    word: str,
+    made: Any,
+    inputs: Sequence[tuple[str, tuple[int, ...], str]],
+    name: str,
+    batch_dimension: int | None,
+) -> Network:
+    """Read a network from a torch module and the sizes of its inputs.
+
+    Args:
+        word: What the module was named by.
+        made: What should be a module.
+        inputs: Name, sizes and type of every input; all have names, those of keyword arguments, or
+            none has.
+        name: Name of the network.
+        batch_dimension: Dimension of the first input that must be 1; None for no check.
+
+    Returns:
+        The network.
+
+    Raises:
+        NetworkError: If it is no module, cannot be read, or inputs are missing.
+    """
+    if not isinstance(made, nn.Module):
+        raise NetworkError(
+            f"Expected {word} to make a torch.nn.Module or an lrmp.hardware.Network, got "
+            f"{type(made).__name__}."
+        )
+    if not inputs:
+        raise NetworkError(
+            f"Expected --input-shape for {word}, such as --input-shape 1,3,224,224; got none."
+        )
+    named = [own for own, _, _ in inputs if own]
+    if named and len(set(named)) < len(inputs):
+        raise NetworkError(
+            f"Expected every --input-shape of {word} with a name of its own, or none with one; got "
+            f"{len(set(named))} names for {len(inputs)} inputs."
+        )
+    place = next((parameter.device for parameter in made.parameters()), None)
+    tensors = [
+        torch.zeros(sizes, dtype=getattr(torch, dtype), device=place) for _, sizes, dtype in inputs
+    ]
+    example = dict(zip(named, tensors, strict=True)) if named else tuple(tensors)
+    return network_from_torch(made, example, name, batch_dimension)
 
 
 def _arguments(example_input: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -349,24 +395,29 @@ class _Reader:
     # -- layers ----------------------------------------------------------------------------
 
     def op_conv2d(self, a: Arguments, shape: Shape, where: str, name: str) -> Value:
-        weight = a["weight"]
-        if len(weight.shape) > 4 or a.get("transposed"):
-            unsupported(f"aten.{name} ({'transposed' if a.get('transposed') else '3-D'})", where)
+        x, weight = a["input"], a["weight"]
         if not weight.constant:
             unsupported(f"aten.{name} with a computed kernel", where)
-        stride = a["stride"]
-        value = self.trace.convolve(
-            a["input"],
-            weight,
-            shape,
-            strides=stride if isinstance(stride, tuple | list) else (stride,),
-            groups=a["groups"],
-            channels_axis=len(shape) - len(weight.shape) + 1,
-            where=where,
-        )
+        axis = len(shape) - len(weight.shape) + 1
+        if a.get("transposed") or "transpose" in name:
+            value = self.trace.convolve_transposed(
+                x, weight, shape, groups=a["groups"], channels_axis=axis, where=where
+            )
+        else:
+            stride = a["stride"]
+            value = self.trace.convolve(
+                x,
+                weight,
+                shape,
+                strides=stride if isinstance(stride, tuple | list) else (stride,),
+                groups=a["groups"],
+                channels_axis=axis,
+                where=where,
+            )
         return self.biased(value, a.get("bias"))
 
-    op_conv1d = op_convolution = op_conv2d
+    op_conv1d = op_conv3d = op_convolution = op_conv2d
+    op_conv_transpose1d = op_conv_transpose2d = op_conv_transpose3d = op_conv2d
 
     def op_linear(self, a: Arguments, shape: Shape, where: str, name: str) -> Value:
         value = self.trace.matmul(a["input"], a["weight"], shape, where=where, transposed=True)
@@ -386,13 +437,7 @@ class _Reader:
     op_baddbmm = op_addmm
 
     def op_einsum(self, a: Arguments, shape: Shape, where: str, name: str) -> Value:
-        equation, operands = a["equation"].replace(" ", ""), a["tensors"]
-        if len(operands) != 2 or "..." in equation or "->" not in equation:
-            unsupported(f"aten.einsum of {equation!r}", where)
-        inputs, out = equation.split("->")
-        left, right = inputs.split(",")
-        terms = (left, right, out)
-        return self.trace.contract(operands[0], operands[1], terms, shape, where=where)
+        return self.trace.einsum(a["equation"], a["tensors"], shape, where=where)
 
     def op_tensordot(self, a: Arguments, shape: Shape, where: str, name: str) -> Value:
         left, right = a["self"], a["other"]

@@ -1,7 +1,9 @@
 """What the operators of ONNX do to their operands, by name."""
 
+#: Put elements on a grid, as QONNX, Brevitas and FINN write it.
+QUANTISE = frozenset(["BipolarQuant", "FloatQuant", "IntQuant", "Quant", "Trunc"])
 #: Pass every element on as it is.
-SAME = frozenset(
+SAME = QUANTISE | frozenset(
     [
         "Cast",
         "CastLike",
@@ -9,6 +11,7 @@ SAME = frozenset(
         "Dropout",
         "DynamicQuantizeLinear",
         "Identity",
+        "ImageScaler",
         "QuantizeLinear",
     ]
 )
@@ -34,12 +37,15 @@ MOVE = KEEP | frozenset(
         "Gather",
         "GatherElements",
         "GatherND",
+        "MaxUnpool",
+        "OneHot",
         "ReverseSequence",
         "Scatter",
         "ScatterElements",
         "ScatterND",
         "Slice",
         "Split",
+        "TensorScatter",
         "Trilu",
     ]
 )
@@ -86,6 +92,7 @@ POINTWISE = AFFINE | frozenset(
         "Min",
         "Mish",
         "Mod",
+        "MultiThreshold",
         "Not",
         "Or",
         "PRelu",
@@ -115,7 +122,9 @@ POINTWISE = AFFINE | frozenset(
 VARIADIC = frozenset(["Max", "Mean", "Min", "Sum"])
 #: Reductions, and how often they pass over their input.
 REDUCE = {
-    **dict.fromkeys(["ArgMax", "ArgMin", "CumSum", "Hardmax", "ReduceLogSum", "ReduceMax"], 1),
+    **dict.fromkeys(
+        ["ArgMax", "ArgMin", "CumProd", "CumSum", "Hardmax", "ReduceLogSum", "ReduceMax"], 1
+    ),
     **dict.fromkeys(["ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum"], 1),
     **dict.fromkeys(["GlobalAveragePool", "GlobalMaxPool"], 1),
     **dict.fromkeys(["GlobalLpPool", "ReduceL1", "ReduceL2", "ReduceSumSquare"], 2),
@@ -124,8 +133,5 @@ REDUCE = {
 #: Passes of norms without a fixed formula in ``vector_operations``: mean, difference, square, mean
 #: and quotient; square, sum and quotient.
 NORMALISE = {"MeanVarianceNormalization": 5, "LpNormalization": 3}
-#: Computed where their operands are known, since a shape may depend on them. None takes more time
-#: or memory than its operands and results; others could, such as a convolution with much padding.
-COMPUTED = SAME.union(
-    MOVE, POINTWISE, VARIADIC, ["Constant", "ConstantOfShape", "Range", "Size"]
-) | {name for name in REDUCE if name.startswith(("Reduce", "Arg", "Cum"))}
+#: Their one output is like their first input, which no schema says.
+LIKE_FIRST = QUANTISE | NORMALISE.keys() | {"ImageScaler", "MultiThreshold"}

@@ -1,8 +1,8 @@
 """Turns the operators of a foreign network, one by one, into layers and vector operations."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from math import prod
+from math import inf, prod
 from typing import NoReturn
 
 from lrmp.errors import NetworkError
@@ -14,11 +14,17 @@ from lrmp.hardware.networks.vector_operations import (
     rms_norm_ops,
     softmax_ops,
 )
+from lrmp.hardware.readers.einsum import einsum_terms
 
 Shape = tuple[int, ...]
 
+#: Of the matrix and of what is multiplied by it; None where they are not quantised.
+Bits = tuple[int | None, int | None]
+
 #: Gates and vector operations per hidden unit of recurrent cells.
 CELLS = {"lstm": (4, LSTM_VECTOR_OPS), "gru": (3, GRU_VECTOR_OPS), "rnn": (1, 1)}
+
+_CONVOLUTIONS: dict[int, LayerKind] = {1: "conv1d", 2: "conv2d", 3: "conv3d"}
 
 
 @dataclass(eq=False, slots=True)
@@ -36,6 +42,7 @@ class Value:
         distinct: Elements that are no padding and no copies; None for all.
         scores: The product of activations that this one holds, maybe scaled and masked.
         weights: Whether it holds the softmax of such a product.
+        bits: Of the integers that it is quantised to; None if it is not, as far as is known.
         base: The tensor whose memory this one is a view of; None for its own.
         written: What was last written into the memory.
     """
@@ -50,6 +57,7 @@ class Value:
     distinct: int | None = None
     scores: "_Call | None" = None
     weights: bool = False
+    bits: int | None = None
     base: "Value | None" = None
     written: "Value | None" = None
 
@@ -85,6 +93,7 @@ class _Call:
     key: Hashable | None
     output: Value
     where: str
+    bits: "Bits" = (None, None)
     vector_ops: int = 0
 
 
@@ -103,6 +112,7 @@ class Trace:
     _values: list[Value] = field(default_factory=list)
     _calls: list[_Call] = field(default_factory=list)
     _early_ops: int = 0
+    _bits: tuple[Bits, ...] = ()
 
     # -- tensors ---------------------------------------------------------------------------
 
@@ -110,18 +120,25 @@ class Trace:
         """Add a tensor that the network is given."""
         return self._new(Value(tuple(shape)))
 
-    def known(self, shape: Sequence[int], key: Hashable, parameter: str | None = None) -> Value:
+    def known(
+        self,
+        shape: Sequence[int],
+        key: Hashable,
+        parameter: str | None = None,
+        bits: int | None = None,
+    ) -> Value:
         """Add a tensor that is known before the run: a parameter or made of some.
 
         Args:
             shape: Its sizes.
             key: Equal for equal tensors.
             parameter: Name of the one parameter it is made of.
+            bits: Of its integers; None if it is not quantised.
 
         Returns:
             The tensor.
         """
-        return self._new(Value(tuple(shape), key=key, parameter=parameter))
+        return self._new(Value(tuple(shape), key=key, parameter=parameter, bits=bits))
 
     def _new(self, value: Value) -> Value:
         writes = (p.memory.written for p in value.parents)
@@ -145,6 +162,7 @@ class Trace:
                 distinct=x.distinct,
                 scores=x.scores,
                 weights=x.weights,
+                bits=x.bits,
             )
         )
 
@@ -162,7 +180,7 @@ class Trace:
         Returns:
             The result.
         """
-        value = Value(tuple(shape), parents=tuple(inputs))
+        value = Value(tuple(shape), parents=tuple(inputs), bits=common_bits(inputs))
         if len(inputs) == 1:
             value.scores, value.weights = inputs[0].scores, inputs[0].weights
         if keeps_elements:
@@ -222,6 +240,7 @@ class Trace:
                     root=x.source,
                     looked_up=True,
                     distinct=x.distinct,
+                    bits=common_bits(operands),
                 )
             )
         value = self.count(operands, shape, prod(shape))
@@ -276,7 +295,7 @@ class Trace:
         channels_axis: int,
         where: str,
     ) -> Value:
-        """Record a 1-D or 2-D convolution.
+        """Record a convolution of up to three dimensions.
 
         Args:
             x: Input, shape (N, C, ...) or (C, ...).
@@ -291,14 +310,9 @@ class Trace:
             The result.
         """
         kernel = weight.shape[2:]
-        kind: LayerKind = "conv1d" if len(kernel) == 1 else "conv2d"
+        kind = _convolution(len(kernel), where)
         name = self._layer_name(weight, where or kind)
-        channels = x.shape[len(x.shape) - len(kernel) - 1]
-        if channels != weight.shape[1] * groups:
-            raise NetworkError(
-                f"Expected {weight.shape[1] * groups} input channels of layer {name!r}, "
-                f"got {channels}. Check the shape of the network's input."
-            )
+        _check_channels(name, x.shape[-len(kernel) - 1], weight.shape[1] * groups)
         layer = Layer(
             name=name,
             kind=kind,
@@ -310,7 +324,50 @@ class Trace:
             groups=groups,
             input_elements=x.size if x.distinct is None else x.distinct,
         )
-        return self._call(layer, weight, (x, weight), shape, channels_axis)
+        return self._call(layer, weight, (x, weight), shape, channels_axis, bits=_bits(weight, x))
+
+    def convolve_transposed(
+        self,
+        x: Value,
+        weight: Value,
+        shape: Sequence[int],
+        *,
+        groups: int,
+        channels_axis: int,
+        where: str,
+    ) -> Value:
+        """Record a transposed convolution: every input position gives a whole kernel of outputs.
+
+        Kernels that overlap are added by the vector unit, what padding cuts off among them.
+
+        Args:
+            x: Input, shape (N, C, ...) or (C, ...).
+            weight: Shape (C, M / groups, kernel ...).
+            shape: Of the result.
+            groups: Groups of channels.
+            channels_axis: Axis of the channels in the result, 0 or 1.
+            where: What to call the layer if its weight has no name.
+
+        Returns:
+            The result.
+        """
+        axes = len(weight.shape) - 2
+        kind = _convolution(axes, where)
+        name = self._layer_name(weight, where or kind)
+        channels = x.shape[-axes - 1]
+        _check_channels(name, channels, weight.shape[0])
+        layer = Layer(
+            name=name,
+            kind=kind,
+            rows=channels // groups,
+            columns=groups * prod(weight.shape[1:]),
+            positions=x.size // channels,
+            groups=groups,
+            input_elements=x.size if x.distinct is None else x.distinct,
+        )
+        value = self._call(layer, weight, (x, weight), shape, channels_axis, bits=_bits(weight, x))
+        self._add_ops(max(0, layer.outputs - prod(shape)))
+        return value
 
     def contract(
         self,
@@ -366,12 +423,39 @@ class Trace:
         outer = [label for label in b if label in in_b - in_a and label in out]
         axis = terms[2].index(outer[0]) if len(outer) == 1 and groups == 1 else None
         weight = matrix if matrix.constant else None
-        value = self._call(layer, weight, (left, right), shape, axis, where)
+        bits = _bits(matrix, stream)
+        value = self._call(layer, weight, (left, right), shape, axis, where, bits=bits)
         if weight is None:
             value.scores = self._calls[-1]
         if len(b) == 2 and b[-1] in out:  # kept apart from uses of the transposed matrix
             self._calls[-1].key = transposed(self._calls[-1].key)
         return value
+
+    def einsum(
+        self, equation: str, operands: Sequence[Value], shape: Sequence[int], *, where: str
+    ) -> Value:
+        """Record a sum of products that is written as an equation.
+
+        Args:
+            equation: As ``einsum_terms`` reads it.
+            operands: One or two.
+            shape: Of the result.
+            where: What to call the layer if its matrix has no name.
+
+        Returns:
+            The result.
+        """
+        terms = einsum_terms(equation, [len(x.shape) for x in operands])
+        if terms is None or len(terms) not in (2, 3):
+            unsupported(f"einsum of {equation!r} and {len(operands)} operands", where)
+        if len(terms) == 3:
+            left, right, out = terms
+            return self.contract(*operands, (left, right, out), shape, where=where)
+        (x,), (axes, kept) = operands, terms
+        if len(set(axes)) < len(axes):
+            return self.move([x], shape)  # a diagonal
+        whole = len(axes) == len(kept)
+        return self.move([x], shape, keeps_elements=True) if whole else self.reduce(x, shape)
 
     def matmul(
         self,
@@ -443,7 +527,7 @@ class Trace:
             positions=steps * batch,
             time_steps=steps,
         )
-        value = self._call(layer, weights, (x, *state), shape, None)
+        value = self._call(layer, weights, (x, *state), shape, None, bits=_bits(weights, x))
         self._calls[-1].vector_ops += ops * hidden_size * steps * batch
         return value
 
@@ -476,10 +560,20 @@ class Trace:
             Layer.matmul(dotted(where, "qk"), query.shape[-1], tokens, rows // heads, heads=heads),
             Layer.matmul(dotted(where, "av"), tokens, value.shape[-1], rows // heads, heads=heads),
         ]
-        scores = self._call(layers[0], None, (query, key), (*query.shape[:-1], tokens), None)
+        scores = self._call(
+            layers[0],
+            None,
+            (query, key),
+            (*query.shape[:-1], tokens),
+            None,
+            bits=_bits(key, query),
+        )
         if masked:
             self._add_ops(rows * tokens)
-        return self._call(layers[1], None, (self.softmax(scores), value), shape, None)
+        weights = self.softmax(scores)
+        return self._call(
+            layers[1], None, (weights, value), shape, None, bits=_bits(value, weights)
+        )
 
     def _layer_name(self, weight: Value, where: str) -> str:
         name = f".{weight.parameter or 'weight'}"  # torch numbers an LSTM's layers in its weights
@@ -495,9 +589,12 @@ class Trace:
         shape: Sequence[int],
         columns: int | None,
         where: str = "",
+        *,
+        bits: Bits,
     ) -> Value:
         output = self._new(Value(tuple(shape), parents=tuple(inputs), columns=columns))
-        self._calls.append(_Call(layer, None if weight is None else weight.key, output, where))
+        key = None if weight is None else weight.key
+        self._calls.append(_Call(layer, key, output, where, bits))
         return output
 
     # -- the network -----------------------------------------------------------------------
@@ -533,7 +630,18 @@ class Trace:
                 name = f"{layer.name}.{number}"
             names.add(name)
             layers.append(replace(layer, name=name))
+        self._bits = tuple(_widest(call.bits for call in calls) for calls in uses.values())
         return Network(self.name, tuple(layers), self._edges(number_of))
+
+    @property
+    def has_layers(self) -> bool:
+        """Whether there is any layer yet."""
+        return bool(self._calls)
+
+    @property
+    def bits(self) -> tuple[Bits, ...]:
+        """What every layer of the network that was built is quantised to."""
+        return self._bits
 
     def _edges(self, number_of: dict[int, int]) -> Edges:
         """Follow tensors from layer to layer.
@@ -563,7 +671,7 @@ class Trace:
         if len(calls) == 1:
             return replace(first, vector_ops=ops)
         for call in calls[1:]:
-            for part in ("kind", "rows", "columns", "groups", "kernel_size", "stride"):
+            for part in ("kind", "rows", "columns", "groups", "kernel_size"):
                 if getattr(call.layer, part) != getattr(first, part):
                     raise NetworkError(
                         f"Expected every use of the weights of layer {first.name!r} to have the "
@@ -577,6 +685,7 @@ class Trace:
         return replace(
             first,
             positions=positions,
+            stride=max(call.layer.stride for call in calls),  # no property of the matrix
             time_steps=steps,
             input_elements=sum(call.layer.input_elements or 0 for call in calls),
             vector_ops=ops,
@@ -590,6 +699,18 @@ class Trace:
             before = max((chain[id(parent)] for parent in value.parents), default=0)
             chain[id(value)] = before + own.get(id(value), 0)
         return max(chain[output] for output in own)
+
+
+def common_bits(values: Sequence[Value]) -> int | None:
+    """Find the bits of what is made of tensors without new values.
+
+    Args:
+        values: Any number.
+
+    Returns:
+        The most; None if one of them is not quantised.
+    """
+    return max((v.bits for v in values), key=_width, default=None)
 
 
 def dotted(*parts: str) -> str:
@@ -668,6 +789,33 @@ def _is_per_column(x: Value, constants: Sequence[Value]) -> bool:
         c.size == 1 or (len(c.shape) > behind and c.shape[len(c.shape) - 1 - behind] == c.size)
         for c in constants
     )
+
+
+def _bits(matrix: Value, stream: Value) -> Bits:
+    return matrix.bits, stream.bits
+
+
+def _widest(uses: Iterable[Bits]) -> Bits:
+    matrices, streams = zip(*uses, strict=True)
+    return max(matrices, key=_width), max(streams, key=_width)
+
+
+def _width(bits: int | None) -> float:
+    return inf if bits is None else bits
+
+
+def _convolution(axes: int, where: str) -> LayerKind:
+    if axes not in _CONVOLUTIONS:
+        unsupported(f"a convolution of {axes} dimensions", where)
+    return _CONVOLUTIONS[axes]
+
+
+def _check_channels(layer: str, channels: int, expected: int) -> None:
+    if channels != expected:
+        raise NetworkError(
+            f"Expected {expected} input channels of layer {layer!r}, got {channels}. Check the "
+            "shape of the network's input."
+        )
 
 
 def _without(shape: Sequence[int], axis: int) -> int:

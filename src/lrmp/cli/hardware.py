@@ -11,7 +11,7 @@ from lrmp.cli.chip_cost import ChipCost, CostOptions, cost_network
 from lrmp.cli.chip_sheet import chip_json, format_chip
 from lrmp.cli.cost_tables import chips_json, format_chips, format_layers, layers_json
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK, EXIT_REFUSED
-from lrmp.cli.network_argument import HELP, SHAPE_HELP, InputShape, read_network
+from lrmp.cli.network_argument import HELP, add_reading, read_network, reading
 from lrmp.cli.network_swap import format_swap, swap_network
 from lrmp.cli.output import add_json, format_table, note, print_json
 from lrmp.cli.picture import save_picture
@@ -129,7 +129,7 @@ def add_commands(commands: Any) -> None:
 def _add_network_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = f"Built-in networks: {', '.join(sorted(NETWORKS))}. {EPILOG}"
     add_settings(parser.add_mutually_exclusive_group())
-    parser.add_argument("--input-shape", action="append", metavar="SIZES", help=SHAPE_HELP)
+    add_reading(parser)
 
 
 def _count(word: str) -> int:
@@ -245,8 +245,7 @@ def _swap(options: argparse.Namespace) -> int:
 
 
 def _network(options: argparse.Namespace) -> Network:
-    shapes = [InputShape.parse(word) for word in options.input_shape or ()]
-    return read_network(options.network, shapes)
+    return read_network(options.network, reading(options))
 
 
 def _design(options: argparse.Namespace, network: Network) -> Design:

@@ -3,7 +3,9 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from math import exp, log
 from typing import Any
 
@@ -36,6 +38,14 @@ def note(text: object) -> None:
         text: Whatever ``print`` takes.
     """
     print(printable(str(text)), file=sys.stderr)
+
+
+@contextmanager
+def note_warnings() -> Iterator[None]:
+    """Print warnings as lines beside the output, without the place in the code."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: note(f"lrmp: {message}")
+        yield
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:

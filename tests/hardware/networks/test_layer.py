@@ -69,7 +69,7 @@ def test_unknown_kind_is_refused():
     with pytest.raises(
         NetworkError, match="Expected kind of layer 'odd' to be one of conv2d, conv1d"
     ):
-        Layer(name="odd", kind="conv3d", rows=1, columns=1, positions=1)
+        Layer(name="odd", kind="conv4d", rows=1, columns=1, positions=1)
 
 
 def test_layer_too_large_for_64_bits_is_refused():

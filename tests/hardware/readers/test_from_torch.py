@@ -521,16 +521,6 @@ def test_flags_are_restored_after_an_error():
             r"control flow may depend on shapes, not on values",
         ),
         (
-            nn.Sequential(nn.Conv3d(1, 1, 1)),
-            torch.zeros(1, 1, 4, 4, 4),
-            r"got aten\.conv3d\.default in '0'\. Replace it",
-        ),
-        (
-            nn.Sequential(nn.ReLU(), nn.ConvTranspose2d(1, 1, 2)),
-            torch.zeros(1, 1, 4, 4),
-            r"got aten\.conv_transpose2d\.\w+ in '1'",
-        ),
-        (
             Function(lambda m, x: torch.sort(x)[0]),
             torch.zeros(1, 4),
             r"got aten\.sort\.\w+\. Replace it",
@@ -551,12 +541,9 @@ def test_flags_are_restored_after_an_error():
             r"got aten\.lstm with projections \(proj_size\)",
         ),
         (
-            Function(
-                lambda m, x: (F.conv2d(x, m.w), F.conv2d(x, m.w, stride=2)),
-                w=nn.Parameter(torch.zeros(1, 1, 2, 2)),
-            ),
-            torch.zeros(1, 1, 4, 4),
-            r"every use of the weights of layer 'w' to have the same stride, got 1 and 2",
+            Function(lambda m, x: torch.einsum("ij,jk,kl->il", x, m.w, m.w), w=torch.zeros(4, 4)),
+            torch.zeros(1, 4),
+            r"got einsum of 'ij,jk,kl->il' and 3 operands",
         ),
         (
             Function(lambda m, x: torch.einsum("ij,kj->i", x, m.w), w=torch.zeros(3, 4)),
@@ -568,6 +555,33 @@ def test_flags_are_restored_after_an_error():
 def test_what_cannot_be_read_is_refused(module, example, message):
     with pytest.raises(NetworkError, match=message):
         Network.from_torch(module, example)
+
+
+def test_transposed_and_three_dimensional_convolutions():
+    layers = read(
+        lambda m, x: m.up(m.deep(x)),
+        (1, 3, 8, 8, 8),
+        deep=nn.Conv3d(3, 8, 3),
+        up=nn.ConvTranspose3d(8, 4, 2, stride=2, groups=2),
+    )
+    assert layers == (
+        Layer("deep", "conv3d", 81, 8, 216, kernel_size=3, input_elements=3 * 512),
+        Layer("up", "conv3d", 4, 4 * 8, 216, groups=2, input_elements=8 * 216),
+    )
+    (layer,) = read(lambda m, x: m.up(x), (1, 8, 4, 4), up=nn.ConvTranspose2d(8, 4, 3, stride=2))
+    # 16 positions give 9 outputs of 4 channels each, of which 9 x 9 come out.
+    assert layer == Layer(
+        "up", "conv2d", 8, 36, 16, input_elements=128, vector_ops=36 * 16 - 4 * 81
+    )
+
+
+def test_one_matrix_with_two_strides_is_one_layer():
+    (layer,) = read(
+        lambda m, x: (F.conv2d(x, m.w), F.conv2d(x, m.w, stride=2)),
+        (1, 1, 4, 4),
+        w=nn.Parameter(torch.zeros(1, 1, 2, 2)),
+    )
+    assert (layer.positions, layer.stride) == (9 + 4, 2)
 
 
 def test_zero_size_layer_is_refused():
