@@ -45,7 +45,8 @@ class Energy:
     input steps (times ``reads`` and ``passes``) and the symbols of `TileMapping`:
 
     - adc: ``P * t * columns * conversions_per_column`` conversions, of the bits of `Conversion`;
-    - cells: ``P * t`` reads of every cell that holds a weight, and of whole tiles for macros;
+    - cells: ``P * t`` reads of every cell that holds a weight, but for those of weights that are
+      pruned one by one, which draw no current; and of whole tiles for macros;
     - row_drive: ``P * t * driven_rows``;
     - shift_add: one per conversion, and ``P * M`` per row tile beyond the first, where those of all
       averaged sets count; where row groups share exponents, one more per position, column and row
@@ -159,6 +160,8 @@ class Energy:
             array.astype(np.float64)
             for array in (mapping.tiles, mapping.columns, mapping.cells, mapping.driven_rows)
         )
+        if computation.kept_weights is not None:
+            cells = cells * (computation.kept_weights / (computation.rows * computation.columns))
         on = mapping.on_crossbars
         outputs = (network.positions * network.columns).astype(np.float64)
         partial_sums = outputs * mapping.added_tiles * on

@@ -122,9 +122,10 @@ class TileMapping:
             for each in (computation.rows, stored.rows)
         )
         self.window_inputs: IntArray = read_only(rows * groups * network.positions)
-        self.input_elements: IntArray = read_only(
-            np.minimum(network.input_elements, self.window_inputs)
-        )
+        distinct = computation.kept_input_elements
+        if distinct is None:
+            distinct = network.input_elements
+        self.input_elements: IntArray = read_only(np.minimum(distinct, self.window_inputs))
         matrices = Matrices(
             groups=groups,
             inputs=rows,

@@ -15,6 +15,7 @@ from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.knob import Knob
 from lrmp.hardware.space.mean_weight_bits import MEAN_WEIGHT_BITS
 from lrmp.hardware.space.precision import PRECISION
+from lrmp.hardware.space.pruning import PRUNING_METHOD, PRUNING_RATIO
 
 _PARTS = ("knobs", "allowed")
 KNOBS: dict[str, Knob] = {
@@ -30,6 +31,8 @@ KNOBS: dict[str, Knob] = {
         AVERAGING_COPIES,
         INPUT_RANGE,
         COLUMN_RANGE,
+        PRUNING_RATIO,
+        PRUNING_METHOD,
     )
 }
 

@@ -103,6 +103,19 @@ class DesignSpace(FrozenArrays):
         return tuple(knob.name for knob in self.knobs)
 
     @cached_property
+    def acting_together(self) -> tuple[tuple[str, ...], ...]:
+        """Names of the knobs, in their order, those in one tuple that act on a network together."""
+        groups: list[tuple[str, ...]] = []
+        for knob in self.knobs:
+            others = {knob.acts_with, *(k.name for k in self.knobs if k.acts_with == knob.name)}
+            found = next((g for g in groups if others.intersection(g)), ())
+            if found:
+                groups[groups.index(found)] = (*found, knob.name)
+            else:
+                groups.append((knob.name,))
+        return tuple(groups)
+
+    @cached_property
     def sizes(self) -> tuple[int, ...]:
         """How many values the knobs have, K numbers."""
         return tuple(map(len, self.knobs))

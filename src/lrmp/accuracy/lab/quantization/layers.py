@@ -28,6 +28,7 @@ from lrmp.accuracy.lab.quantization.weight_projection import MakeProjection, Wei
 from lrmp.accuracy.model.bit_widths import BIT_WIDTHS, MIN_BITS
 from lrmp.errors import AccuracyDataError
 from lrmp.hardware.chip.accelerator import Accelerator
+from lrmp.hardware.space.knob import Value
 
 Mode = Literal["run", "observe"]
 #: Calibration images whose inputs are kept, as many as Lammie et al. (ISCAS 2024) estimate from.
@@ -61,6 +62,7 @@ class QuantizedLayer(nn.Module, ABC):
         noise_run: What the layers of its network draw noise for.
         reads_copies: Whether a knob has asked for the copies.
         draws_noise: Whether a knob has asked for noise.
+        told: What knobs that act together have said so far, by their names.
         float_weight: The weights as they were, of the shape of the kind of layer.
     """
 
@@ -83,6 +85,7 @@ class QuantizedLayer(nn.Module, ABC):
         self.runs = 0
         self.number = 0
         self.noise_run = NoiseRun()
+        self.told: dict[str, Value] = {}
         self._rounding: Callable[[WeightGrids], Tensor] | None = None
         self._weight_changes: list[Callable[[Tensor], Tensor]] = []
         self._all_grids: dict[Hashable, WeightGrids] = {}
@@ -97,7 +100,7 @@ class QuantizedLayer(nn.Module, ABC):
     def set_float(self) -> None:
         """Take back all that was set; compute as the float layer does."""
         self.activation_bits = self.products = self.input_limit = None
-        self.on_outputs, self.losses = [], []
+        self.on_outputs, self.losses, self.told = [], [], {}
         changed = self._weight_changes or self._rounding or self.projection is not None
         if self.weight_bits is not None or changed:
             self.weight_bits, self._rounding, self._weight_changes = None, None, []
