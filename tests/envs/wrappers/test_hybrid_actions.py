@@ -77,7 +77,8 @@ def test_in_other_wrappers(task):
         {"weight_bits": -1, "activation_bits": -1, "pruning_ratio": 0.9, "pruning_method": 1}
     )[4]
     assert (info["requested_weight_bits"], info["weight_bits"]) == (2, 8)  # pinned
-    assert (info["pruning_ratio"], info["pruning_method"]) == (90, 1)
+    asked = info["requested_pruning_ratio"], info["requested_pruning_method"]
+    assert asked == (90, 1)
 
 
 GOOD = {"weight_bits": 0.0, "activation_bits": 0.0, "pruning_ratio": 0.0, "pruning_method": 0}
