@@ -57,7 +57,8 @@ class Energy:
       output and row tile of every averaged set;
     - vector: the layer's element-wise operations, and a requantisation per output;
     - digital: the multiply-accumulates of a matmul layer on the digital unit, which replaces the
-      entries from adc to registers and the partial sums on the bus;
+      entries from adc to registers and the partial sums on the bus; and one per position and word
+      that corrects a weight, whose bits the buffer's energy reads, with an addition per output;
     - buffer: the windows' bits read, and what is delivered written, each rounded; where blocks have
       bits of their own, also ``P * t`` times the index that tells the controller which;
     - noc: what is delivered, over the accelerator's mean hops;
@@ -180,6 +181,15 @@ class Energy:
             "vector": network.vector_ops * fj.vector_op_fj + outputs * fj.requantise_fj,
             "digital": network.macs_by_layer * ~on * fj.digital_mac_fj,
         }
+        if mapping.residual is not None:
+            self._check_multiplier()
+            words, bits = (
+                turns * count * on for count in (mapping.residual.words, mapping.residual.bits)
+            )
+            parts["digital"] = parts["digital"] + words * fj.digital_mac_fj
+            parts["buffer"] = parts["buffer"] + bits * fj.buffer_fj_per_bit
+            added = outputs * (mapping.residual.words > 0) * on
+            parts["shift_add"] = parts["shift_add"] + added * fj.shift_add_fj
         if computation.shared_exponents is not None:
             sums = turns * mapping.conversions * computation.shared_exponents
             parts["shift_add"] = parts["shift_add"] + sums * fj.shift_add_fj
@@ -191,6 +201,15 @@ class Energy:
         for name, energy in parts.items():
             base[ENERGY_COMPONENTS.index(name)] = energy
         return in_a_round(self._runs, self._whole(base, (0, -1)))
+
+    def _check_multiplier(self) -> None:
+        """Refuse a chip that multiplies digitally for nothing."""
+        if not self._per_event.digital_mac_fj:
+            raise PresetError(
+                f"Expected accelerator {self._chip.name!r} to say what a digital "
+                "multiply-accumulate takes where sram_sparsity is chosen, got digital_mac_fj 0. "
+                "Give it a number, or leave the knob out."
+            )
 
     def of_settings(self, places: Places) -> IntArray:
         """Return the energy that does not depend on the copies.

@@ -7,6 +7,7 @@ import numpy as np
 from lrmp.errors import NetworkError
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.cost.circulant_storage import CirculantStorage
+from lrmp.hardware.cost.sram_residual import SramResidual
 from lrmp.hardware.frozen_arrays import IntArray, read_only
 from lrmp.hardware.networks.network import Network
 from lrmp.hardware.space.computation import Computation
@@ -65,6 +66,8 @@ class TileMapping:
       diagonal, that of the narrowest weights, sets the row groups for all settings of as many rows
       and columns.
 
+    - Words that correct weights sit in SRAM, once for a copy: `SramResidual`, whose tiles count as
+      all others do.
     - A copy holds ``averaging_copies`` sets of these crossbars. They read the same inputs at the
       same time, and their results are averaged.
 
@@ -86,6 +89,7 @@ class TileMapping:
         inputs_per_row_group: Distinct inputs of one of its row groups.
         window_inputs: Inputs of all windows.
         input_elements: Distinct inputs.
+        residual: Words that correct weights; None where no knob has any.
         passes: Reads of a position, with other inputs in the rows; 1 unless weights form circulant
             blocks.
 
@@ -136,6 +140,9 @@ class TileMapping:
             sets=self.on_crossbars.astype(np.int64) * computation.averaging_copies,
         )
         self._place(chip, computation, matrices)
+        self.residual: SramResidual | None = SramResidual.of(network, chip, computation)
+        if self.residual is not None:
+            self.tiles = read_only(self.tiles + self.residual.tiles * self.on_crossbars)
         self.added_tiles: IntArray = read_only(self.row_tiles * computation.averaging_copies)
 
     def _place(self, chip: Accelerator, computation: Computation, matrices: "Matrices") -> None:

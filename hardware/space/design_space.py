@@ -16,6 +16,8 @@ from lrmp.hardware.space.computation import Computation
 from lrmp.hardware.space.knob import Knob, Value
 
 _FIELDS = tuple(field.name for field in fields(Computation))
+#: What may be 0; all other numbers are 1 or more.
+_FROM_ZERO = ("sram_kept_percent",)
 #: For each layer the values that it may have.
 LayerValues = Sequence[Sequence[Value]]
 
@@ -105,15 +107,13 @@ class DesignSpace(FrozenArrays):
     @cached_property
     def acting_together(self) -> tuple[tuple[str, ...], ...]:
         """Names of the knobs, in their order, those in one tuple that act on a network together."""
-        groups: list[tuple[str, ...]] = []
+        groups = [{name} for name in self.names]
         for knob in self.knobs:
-            others = {knob.acts_with, *(k.name for k in self.knobs if k.acts_with == knob.name)}
-            found = next((g for g in groups if others.intersection(g)), ())
-            if found:
-                groups[groups.index(found)] = (*found, knob.name)
-            else:
-                groups.append((knob.name,))
-        return tuple(groups)
+            pair = {knob.name, knob.acts_with}.intersection(self.names)
+            joined = set().union(*(group for group in groups if group & pair))
+            groups = [group for group in groups if not group & pair] + [joined]
+        ordered = (tuple(sorted(group, key=self.names.index)) for group in groups)
+        return tuple(sorted(ordered, key=lambda group: self.names.index(group[0])))
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
@@ -551,10 +551,12 @@ def _checked(
         fits = array.ndim == len(sizes) and all(
             size in (1, most) for size, most in zip(array.shape, sizes, strict=True)
         )
-        if array.dtype.kind not in "iu" or not fits or array.min() < 1 or array.max() >= 2**31:
+        least = 0 if field in _FROM_ZERO else 1
+        inside = fits and least <= array.min() and array.max() < 2**31
+        if array.dtype.kind not in "iu" or not inside:
             raise DesignError(
-                f"Expected the effect of {name} to leave {field} as integers >= 1 and < 2**31, of "
-                f"sizes {sizes} or 1 for the knobs and the layers, got {array.dtype} of shape "
+                f"Expected the effect of {name} to leave {field} as integers >= {least} and "
+                f"< 2**31, of sizes {sizes} or 1 for the knobs and the layers, got {array.dtype} of shape "
                 f"{array.shape}: {array.ravel()[:5]}."
             )
         arrays[field] = array.astype(np.int64, copy=False)
