@@ -556,8 +556,8 @@ def _checked(
         if array.dtype.kind not in "iu" or not inside:
             raise DesignError(
                 f"Expected the effect of {name} to leave {field} as integers >= {least} and "
-                f"< 2**31, of sizes {sizes} or 1 for the knobs and the layers, got {array.dtype} of shape "
-                f"{array.shape}: {array.ravel()[:5]}."
+                f"< 2**31, of sizes {sizes} or 1 for the knobs and the layers, got {array.dtype} "
+                f"of shape {array.shape}: {array.ravel()[:5]}."
             )
         arrays[field] = array.astype(np.int64, copy=False)
     return Computation(**arrays)
