@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from lrmp.agents.actor_critic import HIDDEN, Actor, start_near_zero
-from lrmp.agents.knob_heads import by_knob
+from lrmp.agents.knob_heads import by_knob, middles
 from lrmp.agents.policy_file import PolicyModule
 
 
@@ -18,23 +18,36 @@ class CompositePolicy(PolicyModule):
 
     Args:
         observation_size: Elements of an observation.
-        labels: How many labels the K knobs have, 0 for a knob of numbers.
+        sizes: How many values the K knobs have.
+        labelled: Places of the knobs with labels, ascending.
         hidden: Width of the hidden layers.
+
+    Attributes:
+        sizes: As given.
+        label_sizes: Those of the knobs with labels.
+        numbers: How many knobs of numbers there are.
     """
 
     kind = "lrmp.composite/1"
 
-    def __init__(self, observation_size: int, labels: Sequence[int], hidden: int = HIDDEN) -> None:
+    def __init__(
+        self,
+        observation_size: int,
+        sizes: Sequence[int],
+        labelled: Sequence[int],
+        hidden: int = HIDDEN,
+    ) -> None:
         super().__init__()
         self.settings = {
             "observation_size": observation_size,
-            "labels": list(labels),
+            "sizes": list(sizes),
+            "labelled": list(labelled),
             "hidden": hidden,
         }
-        self.labels = tuple(labels)
-        #: Of the knobs with labels.
-        self.sizes = tuple(size for size in labels if size)
-        self.numbers = len(self.labels) - len(self.sizes)
+        self.sizes = tuple(sizes)
+        self.label_sizes = tuple(sizes[place] for place in labelled)
+        self.numbers = len(sizes) - len(labelled)
+        self._is_label = torch.tensor([place in labelled for place in range(len(sizes))])
         # Layers have at least one output, which nobody reads where there is no such knob.
         self.actor = Actor(observation_size, max(1, self.numbers), hidden)
         self.worth = nn.Sequential(
@@ -42,7 +55,7 @@ class CompositePolicy(PolicyModule):
             nn.ReLU(),
             nn.Linear(hidden, hidden),
             nn.ReLU(),
-            nn.Linear(hidden, max(1, sum(self.sizes))),
+            nn.Linear(hidden, max(1, sum(self.label_sizes))),
         )
         last = self.worth[-1]
         assert isinstance(last, nn.Linear)
@@ -71,7 +84,7 @@ class CompositePolicy(PolicyModule):
             Shape (..., knobs with labels, most labels), as in `by_knob`.
         """
         values: torch.Tensor = self.worth(torch.cat([observation, numbers], -1))
-        return by_knob(values, self.sizes)
+        return by_knob(values, self.label_sizes)
 
     def best_labels(self, observation: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
         """Choose the labels of most value.
@@ -83,7 +96,7 @@ class CompositePolicy(PolicyModule):
         Returns:
             Their places, shape (..., knobs with labels).
         """
-        if not self.sizes:
+        if not self.label_sizes:
             return torch.zeros(*observation.shape[:-1], 0, dtype=torch.int64)
         return self.label_values(observation, numbers).argmax(-1)
 
@@ -97,12 +110,9 @@ class CompositePolicy(PolicyModule):
         Returns:
             Actions of the continuous space, a label as the middle of its part, shape (..., K).
         """
-        counts = torch.tensor(self.sizes or [1], dtype=torch.float32)[: len(self.sizes)]
-        middles = (2 * places.float() + 1) / counts - 1
-        action = torch.empty(*numbers.shape[:-1], len(self.labels))
-        is_label = torch.tensor([size > 0 for size in self.labels])
-        action[..., ~is_label] = numbers
-        action[..., is_label] = middles
+        action = torch.empty(*numbers.shape[:-1], len(self.sizes))
+        action[..., ~self._is_label] = numbers
+        action[..., self._is_label] = middles(places, self.label_sizes)
         return action
 
     def greedy(self, observation: torch.Tensor) -> torch.Tensor:

@@ -118,14 +118,19 @@ class _Learner:
     Args:
         args: Settings.
         observation_size: Elements of an observation.
-        labels: How many labels the K knobs have, 0 for a knob of numbers.
+        sizes: How many values the K knobs have.
+        labelled: Places of the knobs with labels.
     """
 
-    def __init__(self, args: Args, observation_size: int, labels: list[int]) -> None:
+    def __init__(
+        self, args: Args, observation_size: int, sizes: tuple[int, ...], labelled: list[int]
+    ) -> None:
         self._args = args
-        self.policy, self._target = (CompositePolicy(observation_size, labels) for _ in range(2))
-        self._numbers = self.policy.numbers
-        self.action_size = self._numbers + sum(self.policy.sizes)
+        self.policy, self._target, self.best = (
+            CompositePolicy(observation_size, sizes, labelled) for _ in range(3)
+        )
+        self._numbers, self._sizes = self.policy.numbers, self.policy.label_sizes
+        self.action_size = self._numbers + sum(self._sizes)
         self.critic, self._target_critic = (
             Critic(observation_size, self.action_size) for _ in range(2)
         )
@@ -143,6 +148,7 @@ class _Learner:
         """What a checkpoint holds."""
         return {
             "policy": self.policy,
+            "best_policy": self.best,
             "critic": self.critic,
             "target_policy": self._target,
             "target_critic": self._target_critic,
@@ -162,10 +168,6 @@ class _Learner:
         """
         rows = [F.one_hot(places[..., n], size) for n, size in enumerate(self._sizes)]
         return torch.cat(rows, -1).float() if rows else places.float()
-
-    @property
-    def _sizes(self) -> tuple[int, ...]:
-        return self.policy.sizes
 
     def update(self, batch: Batch) -> dict[str, float]:
         """Learn from a batch.
@@ -239,18 +241,17 @@ def _train(run: Run, args: Args) -> None:
     env = HybridActions(gym.make(CUSTOM_ID, task=task))
     steps_per_episode = len(task.network)
     observation, _ = env.reset(seed=args.seed)
-    labels = [len(knob) if knob.is_label else 0 for knob in task.space]
-    learner = _Learner(args, len(observation), labels)
+    labels = [place for place, knob in enumerate(task.space) if knob.is_label]
+    learner = _Learner(args, len(observation), task.space.sizes, labels)
     policy = learner.policy
     numeric = [knob.name for knob in task.space if not knob.is_label]
     labelled = [knob.name for knob in task.space if knob.is_label]
     buffer = ReplayBuffer(
         args.buffer_episodes * steps_per_episode, len(observation), learner.action_size
     )
-    best_policy = CompositePolicy(len(observation), labels)
     loop = LearningLoop(
         run,
-        {**learner.parts, "best_policy": best_policy, "buffer": buffer, "rng": rng},
+        {**learner.parts, "buffer": buffer, "rng": rng},
         iterations=args.evaluations,
         designs=1,
         checkpoint_every=args.checkpoint_every,
@@ -273,7 +274,7 @@ def _train(run: Run, args: Args) -> None:
                     own = policy.choose_numbers(seen).numpy()
                     numbers = truncated_normal(own, args.sigma * faded, rng)
                 places = policy.best_labels(seen, torch.from_numpy(numbers)).numpy()
-            drawn = rng.integers(0, policy.sizes)
+            drawn = rng.integers(0, policy.label_sizes)
             explored = rng.random(len(drawn)) < (1.0 if random else args.epsilon * faded)
             places = np.where(explored, drawn, places)
             chosen = dict(zip(numeric, numbers, strict=True))
@@ -290,7 +291,7 @@ def _train(run: Run, args: Args) -> None:
 
         settings = env.get_wrapper_attr("outcome").design.settings
         if tally.add(reward, info["gain"], info["accuracy_drop"], settings):
-            best_policy.load_state_dict(policy.state_dict())
+            learner.best.load_state_dict(policy.state_dict())
 
         # Learning: one update per transition of the episode.
         scalars = {"charts/gain": info["gain"], "charts/accuracy_drop": info["accuracy_drop"]}
@@ -301,7 +302,7 @@ def _train(run: Run, args: Args) -> None:
         loop.log(episode, reward, scalars)
     env.close()
 
-    best_policy.save(run.directory.policy_path)
+    learner.best.save(run.directory.policy_path)
     run.finish(tally, env_steps=args.evaluations * steps_per_episode)
 
 

@@ -37,17 +37,17 @@ def small_task():
     return make_task(network, chip, accuracy=table, space=space, allowed_drop=1.0)
 
 
-@pytest.mark.parametrize("labels", [[0, 3, 0, 2], [0, 0], [3, 2]])
-def test_policy_puts_numbers_and_labels_in_order(labels, tmp_path):
+@pytest.mark.parametrize("labelled", [[1, 3], [], [0, 1, 2, 3]])
+def test_policy_puts_numbers_and_labels_in_order(labelled, tmp_path):
     torch.manual_seed(0)
-    policy = CompositePolicy(6, labels)
+    policy = CompositePolicy(6, [5, 3, 4, 2], labelled)
     observation = np.random.default_rng(0).random(6).astype(np.float32)
     action = policy.act(observation)
-    assert action.shape == (len(labels),)
+    assert action.shape == (4,)
     assert (np.abs(action) <= 1).all()
-    for value, size in zip(action.tolist(), labels, strict=True):
-        if size:  # the middle of a part
-            assert (size * (value + 1) / 2) % 1 == pytest.approx(0.5, abs=1e-5)
+    for place in labelled:  # the middle of a part
+        part = policy.sizes[place] * (float(action[place]) + 1) / 2
+        assert part % 1 == pytest.approx(0.5, abs=1e-5)
     policy.save(tmp_path / "policy.safetensors")
     again = load_policy(tmp_path / "policy.safetensors")
     assert isinstance(again, CompositePolicy)
@@ -60,7 +60,7 @@ def test_both_parts_learn_what_is_worth_most(label, sign):
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     args = Args(actor_learning_rate=1e-3, critic_learning_rate=3e-3)
-    learner = _Learner(args, 3, [0, 4])
+    learner = _Learner(args, 3, (7, 4), [1])
     for _ in range(40):
         observation = torch.from_numpy(rng.random((64, 3), dtype=np.float32))
         numbers = torch.from_numpy(2 * rng.random((64, 1), dtype=np.float32) - 1)
