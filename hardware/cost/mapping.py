@@ -102,6 +102,8 @@ class TileMapping:
         NetworkError: If a matmul layer needs a digital unit that the chip does not have.
     """
 
+    tiles: IntArray
+
     def __init__(
         self, network: Network, accelerator: Accelerator, computation: Computation
     ) -> None:
@@ -159,7 +161,7 @@ class TileMapping:
         fitting = np.minimum(chip.crossbar_rows // rows, chip.crossbar_columns // columns)
         blocks_per_tile = np.clip(fitting, 1, groups)
         tiles = ceil_div(groups, blocks_per_tile) * row_tiles * column_tiles * copies_of_block
-        self.tiles: IntArray = read_only(tiles * on)
+        self.tiles = read_only(tiles * on)
         self.columns: IntArray = read_only(columns * groups * copies_of_block * on)
         self.cells: IntArray = read_only(self.columns * rows)
         self.driven_rows: IntArray = read_only(rows * groups * column_tiles * copies_of_block * on)

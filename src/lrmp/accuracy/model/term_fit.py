@@ -70,13 +70,15 @@ class _Chain:
     Attributes:
         axes: Names of these knobs; the steps are along the first.
         places: Of the knobs in the space.
-        others: Places of the fixed values.
+        number: Of the fixed values among all of theirs, the last knob's changing fastest.
+        others: Their places.
         order: Places of the first one's values, from the least term to the most.
         steps: As measured, shape (L, steps); one less than values where the first does nothing.
     """
 
     axes: tuple[str, ...]
     places: tuple[int, ...]
+    number: int
     others: tuple[int, ...]
     order: IntArray
     steps: Floats
@@ -85,13 +87,13 @@ class _Chain:
     def of(
         cls,
         axes: tuple[str, ...],
-        others: tuple[int, ...],
+        number: int,
         entries: Floats,
         space: DesignSpace,
         exponent: float,
     ) -> "_Chain":
         """Order what was measured."""
-        given = np.maximum(entries[(..., *others)], 0.0) ** (1 / exponent)
+        given = np.maximum(_by_chain(entries)[:, :, number], 0.0) ** (1 / exponent)
         falling = bool(given[:, 0].sum() > given[:, -1].sum())
         order = np.arange(given.shape[1])[:: -1 if falling else 1]
         rising = np.maximum.accumulate(given[:, order], axis=1)
@@ -100,7 +102,8 @@ class _Chain:
         if len(axes) > 1 and not given[:, order[0]].any():
             steps = steps[:, 1:]
         places = tuple(map(space.place, axes))
-        return cls(axes, places, others, order, steps)
+        others = tuple(int(place) for place in np.unravel_index(number, entries.shape[2:] or (1,)))
+        return cls(axes, places, number, others[: len(axes) - 1], order, steps)
 
     def taken(self, settings: IntArray) -> NDArray[np.bool_]:
         """Say which steps the layers of designs take, shape (N, L, steps)."""
@@ -117,7 +120,12 @@ class _Chain:
         """Write the sums of fitted steps into the entries of the term."""
         rising = np.cumsum(steps.reshape(self.steps.shape), axis=1)
         skipped = len(self.order) - rising.shape[1]
-        entries[(slice(None), self.order[skipped:], *self.others)] = rising
+        _by_chain(entries)[:, self.order[skipped:], self.number] = rising
+
+
+def _by_chain(entries: Floats) -> Floats:
+    """View a term by layer, by value of its first knob, and by values of all others."""
+    return entries.reshape(*entries.shape[:2], -1)
 
 
 def fit_terms(
@@ -159,10 +167,10 @@ def fit_terms(
             f"{int((divergences <= 0).sum())} of them not positive. Measure other designs."
         )
     chains = [
-        _Chain.of(axes, others, entries, space, exponent)
+        _Chain.of(axes, number, entries, space, exponent)
         for axes, entries in terms.items()
         if entries.any()
-        for others in np.ndindex(entries.shape[2:])
+        for number in range(entries[0, 0].size)
     ]
     if not chains:
         raise AccuracyTableError(
@@ -219,7 +227,7 @@ def fit_terms(
     first[0] = np.median(logs - np.log(matrix @ np.exp(start)))
     found = minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": MOST_ITERATIONS})
     steps = np.exp(spread(found.x))
-    fitted = {axes: np.zeros_like(entries) for axes, entries in terms.items()}
+    fitted = {axes: np.zeros(entries.shape) for axes, entries in terms.items()}
     at = 0
     for chain in chains:
         size = chain.steps.size
