@@ -4,13 +4,14 @@ from pathlib import Path
 
 from lrmp.agents.actor_critic import Actor
 from lrmp.agents.categorical_policy import CategoricalPolicy
+from lrmp.agents.composite_policy import CompositePolicy
 from lrmp.agents.layer_agents import LayerAgents
 from lrmp.agents.policy_file import PolicyModule, read_kind
 from lrmp.agents.set_policy import SetPolicy
 from lrmp.errors import PolicyError
 
 KINDS: dict[str, type[PolicyModule]] = {
-    each.kind: each for each in (Actor, CategoricalPolicy, LayerAgents, SetPolicy)
+    each.kind: each for each in (Actor, CategoricalPolicy, CompositePolicy, LayerAgents, SetPolicy)
 }
 
 

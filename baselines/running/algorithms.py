@@ -70,6 +70,7 @@ ALGORITHMS = {
     "annealing": BuiltIn("lrmp.baselines.searchers.annealing"),
     "bayesian": BuiltIn("lrmp.baselines.searchers.bayesian", package="optuna"),
     "cma-es": BuiltIn("lrmp.baselines.searchers.cma_es", package="cma"),
+    "composite": BuiltIn("lrmp.baselines.learners.composite"),
     "ddpg": BuiltIn("lrmp.baselines.learners.ddpg"),
     "genetic": BuiltIn("lrmp.baselines.searchers.genetic", package="pymoo"),
     "greedy": BuiltIn("lrmp.baselines.searchers.greedy"),

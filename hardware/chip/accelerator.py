@@ -97,6 +97,8 @@ class Accelerator:
             integers alone.
         active_columns: Columns that one read converts: with ``active_rows`` an operation unit, of
             which a crossbar reads one after the other (`OperationUnitMapping`); 0 for all columns.
+        sram_bits_per_tile: Bits of SRAM, with the multipliers that read them, in the area of a
+            tile, where words may correct the weights of crossbars; 0 for a chip without.
         energy: Energy of every event; None where it is not known.
         components: What area, peak power and leakage add up from; empty where not known.
         noise: Statistics of the cells; None for cells that hold what was written. It costs nothing;
@@ -144,6 +146,7 @@ class Accelerator:
     partial_sum_bits: int = 16
     float_input_bits: int = 0
     active_columns: int = 0
+    sram_bits_per_tile: int = 0
     energy: EventEnergies | None = None
     components: tuple[Component, ...] = ()
     noise: DeviceNoise | None = None

@@ -81,8 +81,9 @@ def _lossless_bits(network: Network, chip: Accelerator, computation: Computation
             f"{chip.name!r}, got {nonzeros.max()}. Declare the knob by column_nonzeros({rows})."
         )
     elif nonzeros.min() < rows:
-        _check_that_adcs_follow(chip, "column_nonzeros")
-        _check_that_zeros_help(chip)
+        knob = "column_nonzeros" if computation.pruned_part is None else "pruning_method columns"
+        _check_that_adcs_follow(chip, knob)
+        check_that_zeros_help(chip, knob)
         # The operand of a product of two activations is not known, so that nothing is pruned.
         if network.is_matmul.any():
             nonzeros = np.where(network.is_matmul, rows, nonzeros)
@@ -112,17 +113,25 @@ def _check_that_adcs_follow(chip: Accelerator, knob: str) -> None:
         )
 
 
-def _check_that_zeros_help(chip: Accelerator) -> None:
-    """Refuse a chip whose columns do not have small sums where many weights are 0."""
+def check_that_zeros_help(chip: Accelerator, knob: str) -> None:
+    """Refuse a chip whose columns do not have small sums where many weights are 0.
+
+    Args:
+        chip: Any.
+        knob: That makes weights 0.
+
+    Raises:
+        DesignError: If cells of a weight of 0 are not 0, or not read together.
+    """
     if chip.weight_encoding == "offset":
         raise DesignError(
-            "Expected a chip that stores a weight of 0 as cells of 0 where column_nonzeros is "
+            f"Expected a chip that stores a weight of 0 as cells of 0 where {knob} is "
             f"chosen, got accelerator {chip.name!r} with weight_encoding 'offset', which moves "
             "zeros up. Set it to 'differential-columns' or 'differential-rows'."
         )
     if chip.active_rows % chip.rows_per_weight:
         raise DesignError(
-            "Expected a chip that drives both rows of a weight together where column_nonzeros is "
+            f"Expected a chip that drives both rows of a weight together where {knob} is "
             f"chosen, got accelerator {chip.name!r} with {chip.active_rows} active_rows. Take an "
             "even number."
         )

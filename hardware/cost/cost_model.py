@@ -18,6 +18,7 @@ from lrmp.hardware.cost.energy import COPY_COMPONENTS, Energy
 from lrmp.hardware.cost.latency import Latency
 from lrmp.hardware.cost.mapping import TileMapping, ceil_div
 from lrmp.hardware.cost.operation_units import OperationUnitMapping
+from lrmp.hardware.cost.pruning import prune
 from lrmp.hardware.cost.setting_table import Places, SettingTable
 from lrmp.hardware.frozen_arrays import IntArray, read_only
 from lrmp.hardware.integers import as_integers
@@ -112,7 +113,8 @@ class CostModel:
                 f"Expected the allowed values of {len(network)} layers for {network.name}, got "
                 f"those of {space.layers}."
             )
-        self.computation = space.compute(_plain_computation(network, len(space)))
+        computation = space.compute(_plain_computation(network, len(space)))
+        self.computation = prune(network, accelerator, computation)
         _check_chip(accelerator, self.computation)
         place = OperationUnitMapping if accelerator.active_columns else TileMapping
         self.mapping = place(network, accelerator, self.computation)

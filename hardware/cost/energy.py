@@ -45,7 +45,8 @@ class Energy:
     input steps (times ``reads`` and ``passes``) and the symbols of `TileMapping`:
 
     - adc: ``P * t * columns * conversions_per_column`` conversions, of the bits of `Conversion`;
-    - cells: ``P * t`` reads of every cell that holds a weight, and of whole tiles for macros;
+    - cells: ``P * t`` reads of every cell that holds a weight, but for those of weights that are
+      pruned one by one, which draw no current; and of whole tiles for macros;
     - row_drive: ``P * t * driven_rows``;
     - shift_add: one per conversion, and ``P * M`` per row tile beyond the first, where those of all
       averaged sets count; where row groups share exponents, one more per position, column and row
@@ -56,7 +57,8 @@ class Energy:
       output and row tile of every averaged set;
     - vector: the layer's element-wise operations, and a requantisation per output;
     - digital: the multiply-accumulates of a matmul layer on the digital unit, which replaces the
-      entries from adc to registers and the partial sums on the bus;
+      entries from adc to registers and the partial sums on the bus; and one per position and word
+      that corrects a weight, whose bits the buffer's energy reads, with an addition per output;
     - buffer: the windows' bits read, and what is delivered written, each rounded; where blocks have
       bits of their own, also ``P * t`` times the index that tells the controller which;
     - noc: what is delivered, over the accelerator's mean hops;
@@ -159,6 +161,8 @@ class Energy:
             array.astype(np.float64)
             for array in (mapping.tiles, mapping.columns, mapping.cells, mapping.driven_rows)
         )
+        if computation.kept_weights is not None:
+            cells = cells * (computation.kept_weights / (computation.rows * computation.columns))
         on = mapping.on_crossbars
         outputs = (network.positions * network.columns).astype(np.float64)
         partial_sums = outputs * mapping.added_tiles * on
@@ -177,6 +181,15 @@ class Energy:
             "vector": network.vector_ops * fj.vector_op_fj + outputs * fj.requantise_fj,
             "digital": network.macs_by_layer * ~on * fj.digital_mac_fj,
         }
+        if mapping.residual is not None:
+            self._check_multiplier()
+            words, bits = (
+                turns * count * on for count in (mapping.residual.words, mapping.residual.bits)
+            )
+            parts["digital"] = parts["digital"] + words * fj.digital_mac_fj
+            parts["buffer"] = parts["buffer"] + bits * fj.buffer_fj_per_bit
+            added = outputs * (mapping.residual.words > 0) * on
+            parts["shift_add"] = parts["shift_add"] + added * fj.shift_add_fj
         if computation.shared_exponents is not None:
             sums = turns * mapping.conversions * computation.shared_exponents
             parts["shift_add"] = parts["shift_add"] + sums * fj.shift_add_fj
@@ -188,6 +201,15 @@ class Energy:
         for name, energy in parts.items():
             base[ENERGY_COMPONENTS.index(name)] = energy
         return in_a_round(self._runs, self._whole(base, (0, -1)))
+
+    def _check_multiplier(self) -> None:
+        """Refuse a chip that multiplies digitally for nothing."""
+        if not self._per_event.digital_mac_fj:
+            raise PresetError(
+                f"Expected accelerator {self._chip.name!r} to say what a digital "
+                "multiply-accumulate takes where sram_sparsity is chosen, got digital_mac_fj 0. "
+                "Give it a number, or leave the knob out."
+            )
 
     def of_settings(self, places: Places) -> IntArray:
         """Return the energy that does not depend on the copies.

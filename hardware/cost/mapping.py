@@ -7,6 +7,7 @@ import numpy as np
 from lrmp.errors import NetworkError
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.cost.circulant_storage import CirculantStorage
+from lrmp.hardware.cost.sram_residual import SramResidual
 from lrmp.hardware.frozen_arrays import IntArray, read_only
 from lrmp.hardware.networks.network import Network
 from lrmp.hardware.space.computation import Computation
@@ -65,6 +66,8 @@ class TileMapping:
       diagonal, that of the narrowest weights, sets the row groups for all settings of as many rows
       and columns.
 
+    - Words that correct weights sit in SRAM, once for a copy: `SramResidual`, whose tiles count as
+      all others do.
     - A copy holds ``averaging_copies`` sets of these crossbars. They read the same inputs at the
       same time, and their results are averaged.
 
@@ -86,6 +89,7 @@ class TileMapping:
         inputs_per_row_group: Distinct inputs of one of its row groups.
         window_inputs: Inputs of all windows.
         input_elements: Distinct inputs.
+        residual: Words that correct weights; None where no knob has any.
         passes: Reads of a position, with other inputs in the rows; 1 unless weights form circulant
             blocks.
 
@@ -97,6 +101,8 @@ class TileMapping:
     Raises:
         NetworkError: If a matmul layer needs a digital unit that the chip does not have.
     """
+
+    tiles: IntArray
 
     def __init__(
         self, network: Network, accelerator: Accelerator, computation: Computation
@@ -122,9 +128,10 @@ class TileMapping:
             for each in (computation.rows, stored.rows)
         )
         self.window_inputs: IntArray = read_only(rows * groups * network.positions)
-        self.input_elements: IntArray = read_only(
-            np.minimum(network.input_elements, self.window_inputs)
-        )
+        distinct = computation.kept_input_elements
+        if distinct is None:
+            distinct = network.input_elements
+        self.input_elements: IntArray = read_only(np.minimum(distinct, self.window_inputs))
         matrices = Matrices(
             groups=groups,
             inputs=rows,
@@ -135,6 +142,9 @@ class TileMapping:
             sets=self.on_crossbars.astype(np.int64) * computation.averaging_copies,
         )
         self._place(chip, computation, matrices)
+        self.residual: SramResidual | None = SramResidual.of(network, chip, computation)
+        if self.residual is not None:
+            self.tiles = read_only(self.tiles + self.residual.tiles * self.on_crossbars)
         self.added_tiles: IntArray = read_only(self.row_tiles * computation.averaging_copies)
 
     def _place(self, chip: Accelerator, computation: Computation, matrices: "Matrices") -> None:
@@ -151,7 +161,7 @@ class TileMapping:
         fitting = np.minimum(chip.crossbar_rows // rows, chip.crossbar_columns // columns)
         blocks_per_tile = np.clip(fitting, 1, groups)
         tiles = ceil_div(groups, blocks_per_tile) * row_tiles * column_tiles * copies_of_block
-        self.tiles: IntArray = read_only(tiles * on)
+        self.tiles = read_only(tiles * on)
         self.columns: IntArray = read_only(columns * groups * copies_of_block * on)
         self.cells: IntArray = read_only(self.columns * rows)
         self.driven_rows: IntArray = read_only(rows * groups * column_tiles * copies_of_block * on)

@@ -15,6 +15,8 @@ from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.knob import Knob
 from lrmp.hardware.space.mean_weight_bits import MEAN_WEIGHT_BITS
 from lrmp.hardware.space.precision import PRECISION
+from lrmp.hardware.space.pruning import PRUNING_METHOD, PRUNING_RATIO
+from lrmp.hardware.space.sram_residual import SRAM_BITS, SRAM_SHIFT, SRAM_SPARSITY
 
 _PARTS = ("knobs", "allowed")
 KNOBS: dict[str, Knob] = {
@@ -30,6 +32,11 @@ KNOBS: dict[str, Knob] = {
         AVERAGING_COPIES,
         INPUT_RANGE,
         COLUMN_RANGE,
+        PRUNING_RATIO,
+        PRUNING_METHOD,
+        SRAM_SPARSITY,
+        SRAM_BITS,
+        SRAM_SHIFT,
     )
 }
 

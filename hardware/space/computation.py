@@ -38,6 +38,15 @@ class Computation:
         rotations: Columns in which such a block is stored, at most k of them; None for one.
         averaging_copies: Crossbar sets that hold the weights of one copy and read the same inputs
             at the same time; their results are averaged.
+        sram_bits: Bits of a word that corrects a weight, in SRAM beside the crossbars; None where
+            no knob says it.
+        sram_kept_percent: Weights that have such a word, may be 0; None for none.
+        kept_percent: What is left of the part that is pruned; None where nothing is pruned.
+        pruned_part: Which part that is, as `space.pruning` numbers them; None for single weights.
+        kept_weights: Weights that are not pruned, of all groups; None for all that ``rows`` and
+            ``columns`` hold. The cost model finds this and the next number out from those above.
+        kept_input_elements: Distinct inputs, without those that nobody reads any more; None for
+            all.
     """
 
     weight_bits: IntArray
@@ -52,3 +61,9 @@ class Computation:
     block_size: IntArray | None = None
     rotations: IntArray | None = None
     averaging_copies: IntArray = field(default_factory=_one)
+    sram_bits: IntArray | None = None
+    sram_kept_percent: IntArray | None = None
+    kept_percent: IntArray | None = None
+    pruned_part: IntArray | None = None
+    kept_weights: IntArray | None = None
+    kept_input_elements: IntArray | None = None

@@ -16,6 +16,8 @@ from lrmp.hardware.space.computation import Computation
 from lrmp.hardware.space.knob import Knob, Value
 
 _FIELDS = tuple(field.name for field in fields(Computation))
+#: What may be 0; all other numbers are 1 or more.
+_FROM_ZERO = ("sram_kept_percent",)
 #: For each layer the values that it may have.
 LayerValues = Sequence[Sequence[Value]]
 
@@ -101,6 +103,17 @@ class DesignSpace(FrozenArrays):
     def names(self) -> tuple[str, ...]:
         """Of the knobs."""
         return tuple(knob.name for knob in self.knobs)
+
+    @cached_property
+    def acting_together(self) -> tuple[tuple[str, ...], ...]:
+        """Names of the knobs, in their order, those in one tuple that act on a network together."""
+        groups = [{name} for name in self.names]
+        for knob in self.knobs:
+            pair = {knob.name, knob.acts_with}.intersection(self.names)
+            joined = set().union(*(group for group in groups if group & pair))
+            groups = [group for group in groups if not group & pair] + [joined]
+        ordered = (tuple(sorted(group, key=self.names.index)) for group in groups)
+        return tuple(sorted(ordered, key=lambda group: self.names.index(group[0])))
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
@@ -538,11 +551,13 @@ def _checked(
         fits = array.ndim == len(sizes) and all(
             size in (1, most) for size, most in zip(array.shape, sizes, strict=True)
         )
-        if array.dtype.kind not in "iu" or not fits or array.min() < 1 or array.max() >= 2**31:
+        least = 0 if field in _FROM_ZERO else 1
+        inside = fits and least <= array.min() and array.max() < 2**31
+        if array.dtype.kind not in "iu" or not inside:
             raise DesignError(
-                f"Expected the effect of {name} to leave {field} as integers >= 1 and < 2**31, of "
-                f"sizes {sizes} or 1 for the knobs and the layers, got {array.dtype} of shape "
-                f"{array.shape}: {array.ravel()[:5]}."
+                f"Expected the effect of {name} to leave {field} as integers >= {least} and "
+                f"< 2**31, of sizes {sizes} or 1 for the knobs and the layers, got {array.dtype} "
+                f"of shape {array.shape}: {array.ravel()[:5]}."
             )
         arrays[field] = array.astype(np.int64, copy=False)
     return Computation(**arrays)

@@ -58,6 +58,8 @@ class Knob(FrozenArrays):
             It is imported when it is first needed. Empty if nobody has said it.
         unit: Of the values; empty for a label or a number without one.
         about: What it is, a sentence for the documentation.
+        acts_with: Name of another knob, where only both together say what is done to a network, so
+            that accuracies are measured for every pair of their values; empty if there is none.
 
     Raises:
         DesignError: If the name is no identifier, the values are not in order or not distinct, a
@@ -71,6 +73,7 @@ class Knob(FrozenArrays):
     network_effect: str = ""
     unit: str = ""
     about: str = ""
+    acts_with: str = ""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(NAME_PATTERN, self.name) or self.name in RESERVED:

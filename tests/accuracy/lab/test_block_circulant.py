@@ -242,7 +242,7 @@ def test_rotations_are_not_run_and_their_terms_stay_zero(folder, protocol, tmp_p
     few = DesignSpace((replace(weight_bits(), values=(2, 8)), replace(ROTATIONS, values=(1, 4))))
     measurement = Measurement(protocol.subject(folder), tmp_path / "log.jsonl", space=few)
     table = build_table(measurement, "a test", fit_designs=12)
-    assert {knob for _, knob, _ in asked} == {"weight_bits"}
+    assert {knobs for _, knobs, _ in asked} == {("weight_bits",)}
     assert len(asked) == 10 * 2
     assert (table.terms["rotations",] == 0).all()
     assert (table.terms["weight_bits",] > 0).all()

@@ -250,7 +250,7 @@ def test_kept_prefix_changes_no_divergence(folder, protocol, evaluator, stage):
             layer.set_float()
             before, after = split.log_probabilities[0].double(), after.double()
             whole = float((before.exp() * (before - after)).sum(1).mean())
-            assert found[name, knob, bits] == pytest.approx(whole, rel=1e-3, abs=1e-7)
+            assert found[name, (knob,), (bits,)] == pytest.approx(whole, rel=1e-3, abs=1e-7)
 
 
 # What a search may see

@@ -20,6 +20,7 @@ from lrmp.accuracy.lab.quantization import QuantizedNetwork
 from lrmp.accuracy.lab.quantization.fine_tuning import trainable_copy
 from lrmp.accuracy.lab.subject import Subject
 from lrmp.accuracy.model.design_result import DesignResult, design_result
+from lrmp.accuracy.model.turn import turned_of
 from lrmp.envs import make_task
 from lrmp.envs.task.custom_task import find_task
 from lrmp.envs.task.task_definition import task_document, task_of_document
@@ -261,7 +262,7 @@ def test_layer_that_runs_in_several_stages_draws_as_alone():
     evaluator.network.layers["inner"].round_weights(3)
     by_hand = evaluator.compare(evaluator.network, "search").divergence
     evaluator.network.set_float()
-    assert dict(found)["inner", "weight_bits", 3] == pytest.approx(by_hand)
+    assert dict(found)["inner", ("weight_bits",), (3,)] == pytest.approx(by_hand)
 
 
 def noise(seed=0, layer=0, purpose="reads", split="search", first=0, images=4):
@@ -391,13 +392,13 @@ def test_sensitivities_are_means_over_the_seeds(evaluators, subject, tmp_path):
     both = dict(evaluators(0, 1).stage_divergences(1, FEW))
     for turned, divergence in both.items():
         assert divergence == pytest.approx((few[0][turned] + few[1][turned]) / 2)
-    assert few[0]["2", "noisy_reads", "high"] != few[1]["2", "noisy_reads", "high"]
-    assert few[0]["2", "weight_bits", 3] == few[1]["2", "weight_bits", 3]
+    assert few[0]["2", ("noisy_reads",), ("high",)] != few[1]["2", ("noisy_reads",), ("high",)]
+    assert few[0]["2", ("weight_bits",), (3,)] == few[1]["2", ("weight_bits",), (3,)]
     path = tmp_path / "log.jsonl"
     measurement = Measurement(subject, path, space=FEW, noise_seeds=(0, 1))
     measurement.measure_divergences()
     assert measurement.surroundings == {"noise_seeds": [0, 1]}
-    kept = {(r["layer"], r["knob"], r["value"]): r["divergence"] for r in measurement.log.results}
+    kept = {turned_of(line): line["divergence"] for line in measurement.log.results}
     for turned, divergence in both.items():
         assert kept[turned] == pytest.approx(divergence, rel=1e-3, abs=1e-6)
     (line, silent) = measurement.run_designs(

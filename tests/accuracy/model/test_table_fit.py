@@ -52,6 +52,30 @@ def test_wrong_layers_and_steps_are_mended():
         assert entries.shape == true[axes].shape
 
 
+def test_knobs_that_act_together_rise_along_the_first():
+    """A share of three kinds: 0 is nothing of any kind, and each kind has steps of its own."""
+    rng = np.random.default_rng(3)
+    share, kind = Knob("share", (0, 1, 2, 3), 0), Knob("kind", ("a", "b", "c"), "a")
+    space = DesignSpace((PRECISION["weight_bits"], share, kind))
+    pair = ("share", "kind")
+    true = {("weight_bits",): terms_of(rng)["weight_bits",]}
+    steps = np.exp(rng.normal(0, 1, (LAYERS, 3, 3))) * np.array([0.01, 0.1, 0.3])
+    true[pair] = np.cumsum(np.concatenate([np.zeros((LAYERS, 1, 3)), steps], axis=1), axis=1)
+    measured = {axes: entries.copy() for axes, entries in true.items()}
+    measured[pair][1, :, 2] /= 4  # one kind matters more in one layer among rounded others
+    settings = rng.integers(0, [7, 4, 3], (400, LAYERS, 3))
+
+    def sums(terms):
+        return TableAccuracy(terms, "x", is_estimate=False, space=space).sums(settings)
+
+    fitted = fit_terms(measured, space, settings, sums(true), np.ones(400))
+    assert np.abs(np.log(sums(measured) / sums(true))).max() > 0.1
+    assert np.abs(np.log(sums(fitted) / sums(true))).max() < 0.05
+    assert (fitted[pair][:, 0] == 0).all()
+    assert (np.diff(fitted[pair], axis=1) > 0).all()
+    assert fitted[pair][1, :, 2] == pytest.approx(true[pair][1, :, 2], rel=0.2)
+
+
 def test_without_much_to_go_by_the_measured_terms_stay():
     rng = np.random.default_rng(1)
     measured = terms_of(rng)

@@ -390,6 +390,7 @@ CHIP_PARTS = {
     "columns_per_adc": st.integers(1, 40),
     "active_columns": st.one_of(st.just(0), st.integers(1, 40)),
     "float_input_bits": st.sampled_from([0, 16]),  # changes nothing without the knob
+    "sram_bits_per_tile": st.sampled_from([0, 1000]),  # nor does this one
     "clock_mhz": st.sampled_from([1, 4, 8, 20, 100, 125, 250, 1000, 2000]),
     "output_elements_per_cycle": RATES,
     "slice_placement": st.sampled_from(["separate", "packed"]),

@@ -132,6 +132,17 @@ def test_masks_are_the_caller_s():
     assert NARROW.masks(3)[0][1].all()
 
 
+def test_knobs_that_act_together_stand_in_one_tuple():
+    method = Knob("method", ("a", "b"), "a", acts_with="kept_rows")
+    assert BOTH.acting_together == (("reads",), ("kept_rows",))
+    assert DesignSpace((ROWS, READS, method)).acting_together == (
+        ("kept_rows", "method"),
+        ("reads",),
+    )
+    assert DesignSpace((method, ROWS)).acting_together == (("method", "kept_rows"),)
+    assert DesignSpace((method, READS)).acting_together == (("method",), ("reads",))
+
+
 @given(spaces(), st.integers(0, 99))
 @reproducible
 def test_what_is_allowed_is_said_in_one_way(space, seed):

@@ -22,15 +22,13 @@ from lrmp.accuracy.lab.quantization import QuantizedNetwork
 from lrmp.accuracy.lab.quantization.network import CALIBRATION_BATCH
 from lrmp.accuracy.lab.subject import Subject
 from lrmp.accuracy.model.design_result import DesignResult
+from lrmp.accuracy.model.turn import Turned, turns
 from lrmp.errors import AccuracyDataError, NetworkError, unlike_names
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.networks import load_network
 from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.design_space import DesignSpace
-from lrmp.hardware.space.knob import Value
 
-#: Layer, knob and value of a divergence.
-Turned = tuple[str, str, Value]
 PIXELS_PER_BATCH, BATCH_ELSEWHERE = 2**15, 256
 BATCHES_KEPT = 8
 PARTS = 10  # of the images, for which expected drops are kept apart
@@ -572,8 +570,8 @@ class NetworkEvaluator:
     ) -> Iterator[tuple[Turned, float]]:
         """Turn one knob of one layer that first runs in a stage at a time, on the search images.
 
-        All else stays in float, and there is one copy of the layer. What comes before the stage
-        runs once and is kept for the next one.
+        Knobs that act together are turned together. All else stays in float, and there is one copy
+        of the layer. What comes before the stage runs once and is kept for the next one.
 
         Args:
             index: Of the stage.
@@ -581,7 +579,7 @@ class NetworkEvaluator:
             known: Divergences that are not wanted.
 
         Yields:
-            Layer, knob and value, and the divergence in nats, the mean over the seeds of noise.
+            Layer, knobs and values, and the divergence in nats, the mean over the seeds of noise.
 
         Raises:
             AccuracyDataError: If the network cannot have a value of a knob.
@@ -592,22 +590,22 @@ class NetworkEvaluator:
             if name in before:
                 continue
             layer = self.network.layers[name]
-            for knob in space:
-                for value in knob.values:
-                    if (name, knob.name, value) in known:
-                        continue
-                    found = []
-                    for seed in self._seeds:
-                        try:
-                            self.network.noise_run.seed = seed
-                            network_effect(knob)(layer, value)
-                            layer.close()
-                            found.append(self._compare(stages, inputs, "search").divergence)
-                            if not layer.draws_noise:
-                                break
-                        finally:
-                            self.network.set_float()
-                    yield (name, knob.name, value), fmean(found)
+            for names, values in turns(space):
+                if (name, names, values) in known:
+                    continue
+                found = []
+                for seed in self._seeds:
+                    try:
+                        self.network.noise_run.seed = seed
+                        for knob, value in zip(names, values, strict=True):
+                            network_effect(space[knob])(layer, value)
+                        layer.close()
+                        found.append(self._compare(stages, inputs, "search").divergence)
+                        if not layer.draws_noise:
+                            break
+                    finally:
+                        self.network.set_float()
+                yield (name, names, values), fmean(found)
 
     def _stage_inputs(self, index: int) -> list[Tensor]:
         """Return the float inputs of a stage for the images that sensitivities are measured on."""

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from lrmp.accuracy.lab.evaluator import NetworkEvaluator, Turned
+from lrmp.accuracy.lab.evaluator import NetworkEvaluator
 from lrmp.accuracy.lab.measurement_log import MeasurementLog
 from lrmp.accuracy.lab.random_designs import draw_designs
 from lrmp.accuracy.lab.subject import Factory, Subject, make_subject
@@ -21,6 +21,7 @@ from lrmp.accuracy.model.design_result import design_values, settings_of
 from lrmp.accuracy.model.sensitivity_table import chip_identity, measured_terms
 from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.accuracy.model.table_fit import PLAIN, is_plain
+from lrmp.accuracy.model.turn import Turned, line_of, turned_of, turns
 from lrmp.errors import AccuracyDataError
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.families.precision import PRECISION as PRECISION_FAMILY
@@ -108,18 +109,13 @@ class Measurement:
         """Return which divergences the log holds.
 
         Returns:
-            Layer, knob and value of each.
+            Layer, knobs and values of each.
         """
-        lines = (line for line in self.log.results if "layer" in line)
-        return frozenset((line["layer"], line["knob"], line["value"]) for line in lines)
+        return frozenset(turned_of(line) for line in self.log.results if "layer" in line)
 
     def _wanted(self) -> list[Turned]:
-        return [
-            (name, knob.name, value)
-            for name in self.evaluator.layers
-            for knob in self.space
-            for value in knob.values
-        ]
+        every = list(turns(self.space))
+        return [(name, *turn) for name in self.evaluator.layers for turn in every]
 
     def measure_divergences(self) -> None:
         """Measure what the log does not hold yet; knobs that change no network are known to."""
@@ -127,7 +123,7 @@ class Measurement:
         wanted, known = self._wanted(), self.known()
         silent = {knob.name for knob in self.space if not knob.changes_network}
         for turned in wanted:
-            if turned[1] in silent and turned not in known:
+            if silent.issuperset(turned[1]) and turned not in known:
                 self._keep_divergence(turned, 0.0)
         known = self.known()
         done = len(known.intersection(wanted))
@@ -145,10 +141,8 @@ class Measurement:
                     bar.update()
 
     def _keep_divergence(self, turned: Turned, divergence: float) -> None:
-        name, knob, value = turned
         # Rounding can make the mean of tiny divergences negative by 1e-10.
-        kept = float(f"{max(divergence, 0.0):.4g}")
-        self.log.append({"layer": name, "knob": knob, "value": value, "divergence": kept})
+        self.log.append(line_of(turned, float(f"{max(divergence, 0.0):.4g}")))
 
     def table(self) -> TableAccuracy:
         """Lay out the divergences.

@@ -13,6 +13,7 @@ import numpy as np
 from lrmp.accuracy.model.drop_map import DropMap
 from lrmp.accuracy.model.table import Axes, Floats, TableAccuracy, check_exponent
 from lrmp.accuracy.model.table_verdict import PREDICTED, TableVerdict
+from lrmp.accuracy.model.turn import TIMES, entries_of, turned_of
 from lrmp.errors import AccuracyTableError, unknown_name, unlike_names
 from lrmp.foreign_text import parse_json
 from lrmp.hardware.chip.accelerator import Accelerator
@@ -26,7 +27,6 @@ from lrmp.hardware.space.precision import PRECISION
 
 FOLDER = "lrmp.accuracy.tables"
 FORMAT = 3
-_TIMES = " x "  # joins the knobs of a term in the file
 _OF_FAMILY = "-"  # joins network and family in the name of a file
 
 TableKind = Literal["measured", "predicted"]
@@ -69,7 +69,7 @@ class SensitivityTable:
             shape = (len(self.layers), *(len(self.space[name]) for name in axes))
             if entries.shape != shape:
                 raise AccuracyTableError(
-                    f"Expected the divergences of {_TIMES.join(axes)} to be of shape {shape}, for "
+                    f"Expected the divergences of {TIMES.join(axes)} to be of shape {shape}, for "
                     f"layers and values; got {entries.shape}."
                 )
 
@@ -201,7 +201,7 @@ class SensitivityTable:
         rows = [
             f"    {json.dumps({'name': name})[:-1]}"
             + "".join(
-                f", {json.dumps(_TIMES.join(axes))}: {_numbers(entries[place])}"
+                f", {json.dumps(TIMES.join(axes))}: {_numbers(entries[place])}"
                 for axes, entries in self.terms.items()
             )
             + "}"
@@ -275,7 +275,7 @@ class SensitivityTable:
                 layers,
                 DesignSpace(tuple(_knob(**entry) for entry in document["knobs"])),
                 {
-                    tuple(term.split(_TIMES)): np.array([row[term] for row in rows], np.float64)
+                    tuple(term.split(TIMES)): np.array([row[term] for row in rows], np.float64)
                     for term in rows[0]
                     if term != "name"
                 },
@@ -385,32 +385,31 @@ def load_designs(network: str, family: str = PRECISION_FAMILY.name) -> list[dict
 
 
 def measured_terms(
-    lines: Sequence[dict[str, Any]], space: DesignSpace, layers: Sequence[str]
+    lines: Sequence[dict[str, Any]],
+    space: DesignSpace,
+    layers: Sequence[str],
+    together: Sequence[tuple[str, ...]] | None = None,
 ) -> dict[tuple[str, ...], Floats]:
-    """Lay out the divergences with one knob of one layer turned at a time.
+    """Lay out the divergences with one knob of one layer turned at a time, or a few together.
 
     Args:
         lines: What was measured on a network.
         space: The knobs.
         layers: Names of the L layers.
+        together: Names of the knobs that act together, each in one tuple; None for what the knobs
+            say, which those of a file do not.
 
     Returns:
-        By layer and value, shape (L, V) for every knob, in nats; NaN for what was not measured.
+        By layer and value, shape (L, V) for every knob, or (L, V, ...) for several, in nats; NaN
+        for what was not measured.
     """
-    found = {
-        (line["layer"], line["knob"], line["value"]): line["divergence"]
-        for line in lines
-        if "layer" in line
-    }
-    return {
-        (knob.name,): np.array(
-            [
-                [found.get((name, knob.name, value), np.nan) for value in knob.values]
-                for name in layers
-            ]
-        )
-        for knob in space
-    }
+    found = {turned_of(line): line["divergence"] for line in lines if "layer" in line}
+    terms = {}
+    for names in space.acting_together if together is None else together:
+        values = entries_of(space, names)
+        each = [[found.get((name, names, value), np.nan) for value in values] for name in layers]
+        terms[names] = np.array(each).reshape(len(layers), *(len(space[name]) for name in names))
+    return terms
 
 
 def table_for(network: str, space: DesignSpace) -> SensitivityTable:

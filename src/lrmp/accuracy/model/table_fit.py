@@ -236,7 +236,7 @@ def refit(
     Returns:
         The table that the measurements give, judged by the designs that judged it before.
     """
-    terms = measured_terms(lines, table.space, table.layers)
+    terms = measured_terms(lines, table.space, table.layers, tuple(table.terms))
     measured = TableAccuracy(terms, "measured", is_estimate=False, space=table.space)
     fit = fit_table(measured, fitted_lines(lines), table.drop_map.ceiling, exponents)
     fitted = replace(

@@ -14,6 +14,9 @@ are positive and monotone. A step is the measured one times a factor for all, fo
 layer's knob, and of its own; their logarithms are held near 0, the more closely the more particular
 they are. So few designs correct a few factors, and many correct steps. A knob whose measured terms
 are all 0 does nothing to the network, and its terms stay 0.
+
+The terms of knobs that act together are such sums along the first of them, for every value of the
+others. Where its least value does nothing, there it stays 0, whatever the others are.
 """
 
 from collections.abc import Mapping
@@ -60,6 +63,71 @@ class Stiffness:
         return Stiffness(factor * self.layer, factor * self.knob, factor * self.step)
 
 
+@dataclass(frozen=True, eq=False)
+class _Chain:
+    """Steps along the values of a knob, for fixed values of those that act with it.
+
+    Attributes:
+        axes: Names of these knobs; the steps are along the first.
+        places: Of the knobs in the space.
+        number: Of the fixed values among all of theirs, the last knob's changing fastest.
+        others: Their places.
+        order: Places of the first one's values, from the least term to the most.
+        steps: As measured, shape (L, steps); one less than values where the first does nothing.
+    """
+
+    axes: tuple[str, ...]
+    places: tuple[int, ...]
+    number: int
+    others: tuple[int, ...]
+    order: IntArray
+    steps: Floats
+
+    @classmethod
+    def of(
+        cls,
+        axes: tuple[str, ...],
+        number: int,
+        entries: Floats,
+        space: DesignSpace,
+        exponent: float,
+    ) -> "_Chain":
+        """Order what was measured."""
+        given = np.maximum(_by_chain(entries)[:, :, number], 0.0) ** (1 / exponent)
+        falling = bool(given[:, 0].sum() > given[:, -1].sum())
+        order = np.arange(given.shape[1])[:: -1 if falling else 1]
+        rising = np.maximum.accumulate(given[:, order], axis=1)
+        least = LEAST_STEP * np.maximum(rising[:, -1:], 1e-300)
+        steps = np.maximum(np.diff(rising, axis=1, prepend=0.0), least)
+        if len(axes) > 1 and not given[:, order[0]].any():
+            steps = steps[:, 1:]
+        places = tuple(map(space.place, axes))
+        others = tuple(int(place) for place in np.unravel_index(number, entries.shape[2:] or (1,)))
+        return cls(axes, places, number, others[: len(axes) - 1], order, steps)
+
+    def taken(self, settings: IntArray) -> NDArray[np.bool_]:
+        """Say which steps the layers of designs take, shape (N, L, steps)."""
+        rank = np.empty_like(self.order)
+        rank[self.order] = np.arange(len(self.order))
+        first, *fixed = self.places
+        skipped = len(self.order) - self.steps.shape[1]
+        reached = rank[settings[:, :, first]][:, :, None] >= np.arange(skipped, len(self.order))
+        for place, value in zip(fixed, self.others, strict=True):
+            reached = reached & (settings[:, :, place] == value)[:, :, None]
+        return reached
+
+    def put(self, steps: NDArray[np.float64], entries: Floats) -> None:
+        """Write the sums of fitted steps into the entries of the term."""
+        rising = np.cumsum(steps.reshape(self.steps.shape), axis=1)
+        skipped = len(self.order) - rising.shape[1]
+        _by_chain(entries)[:, self.order[skipped:], self.number] = rising
+
+
+def _by_chain(entries: Floats) -> Floats:
+    """View a term by layer, by value of its first knob, and by values of all others."""
+    return entries.reshape(*entries.shape[:2], -1)
+
+
 def fit_terms(
     terms: Mapping[tuple[str, ...], Floats],
     space: DesignSpace,
@@ -74,7 +142,8 @@ def fit_terms(
     Weighted least squares of logarithms, for divergences differ by factors.
 
     Args:
-        terms: As measured, of single knobs: by layer and value, shape (L, V) each, in nats.
+        terms: As measured, of single knobs or of a few together: by layer and value, shape (L, V)
+            or (L, V, ...), in nats.
         space: The K knobs.
         settings: Designs that were run, shape (N, L, K).
         divergences: Of the designs, shape (N,), in nats.
@@ -83,8 +152,8 @@ def fit_terms(
         stiffness: How closely the measured terms are kept to.
 
     Returns:
-        Terms of the same shapes, in nats^(1 / exponent): positive, and monotone in the order in
-        which the measured ones rise on the whole.
+        Terms of the same shapes, in nats^(1 / exponent): positive but where knobs together do
+        nothing, and monotone in the order in which the measured ones rise on the whole.
 
     Raises:
         AccuracyTableError: If there is no design, or a divergence is not positive, or no knob does
@@ -97,8 +166,13 @@ def fit_terms(
             f"Expected designs of positive divergence to fit terms to, got {len(divergences)}, "
             f"{int((divergences <= 0).sum())} of them not positive. Measure other designs."
         )
-    turned = [(place, knob) for place, knob in enumerate(space) if terms[knob.name,].any()]
-    if not turned:
+    chains = [
+        _Chain.of(axes, number, entries, space, exponent)
+        for axes, entries in terms.items()
+        if entries.any()
+        for number in range(entries[0, 0].size)
+    ]
+    if not chains:
         raise AccuracyTableError(
             f"Expected a knob that does something to the network among {', '.join(space.names)}, "
             "got divergences of 0 alone. Measure them."
@@ -106,27 +180,17 @@ def fit_terms(
     layers = settings.shape[1]
     # Column of the design matrix: a step of a layer's knob. A design takes all steps up to its
     # value.
-    matrices, starts, layer_of, knob_of = [], [], [], []
-    orders = []
-    for number, (place, knob) in enumerate(turned):
-        given = np.maximum(terms[knob.name,], 0.0) ** (1 / exponent)
-        falling = bool(given[:, 0].sum() > given[:, -1].sum())
-        order = np.arange(given.shape[1])[:: -1 if falling else 1]  # from the least to the most
-        orders.append(order)
-        rising = np.maximum.accumulate(given[:, order], axis=1)
-        least = LEAST_STEP * np.maximum(rising[:, -1:], 1e-300)
-        steps = np.maximum(np.diff(rising, axis=1, prepend=0.0), least)
-        rank = np.empty_like(order)
-        rank[order] = np.arange(len(order))
-        taken = rank[settings[:, :, place]][:, :, None] >= np.arange(len(order))  # (N, L, V)
+    matrices, layer_of, knob_of = [], [], []
+    for number, chain in enumerate(chains):
+        taken = chain.taken(settings)  # (N, L, V)
         matrices.append(taken.reshape(len(settings), -1))
-        starts.append(np.log(steps).ravel())
-        layer_of.append(np.repeat(np.arange(layers), len(order)))
-        knob_of.append(np.repeat(number * layers + np.arange(layers), len(order)))
+        size = taken.shape[-1]
+        layer_of.append(np.repeat(np.arange(layers), size))
+        knob_of.append(np.repeat(number * layers + np.arange(layers), size))
     matrix = np.concatenate(matrices, axis=1).astype(np.float64)
-    start = np.concatenate(starts)
+    start = np.log(np.concatenate([chain.steps.ravel() for chain in chains]))
     of_layer, of_knob = np.concatenate(layer_of), np.concatenate(knob_of)
-    knobs = len(turned) * layers
+    knobs = len(chains) * layers
     logs = np.log(divergences) / exponent
     scale = weights / weights.mean() * (exponent / NOISE) ** 2
     penalties = np.concatenate(
@@ -163,15 +227,10 @@ def fit_terms(
     first[0] = np.median(logs - np.log(matrix @ np.exp(start)))
     found = minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": MOST_ITERATIONS})
     steps = np.exp(spread(found.x))
-    fitted: dict[tuple[str, ...], Floats] = {
-        (knob.name,): np.zeros_like(terms[knob.name,]) for knob in space
-    }
+    fitted = {axes: np.zeros(entries.shape) for axes, entries in terms.items()}
     at = 0
-    for (_, knob), order in zip(turned, orders, strict=True):
-        size = layers * len(order)
-        rising = np.cumsum(steps[at : at + size].reshape(layers, -1), axis=1)
+    for chain in chains:
+        size = chain.steps.size
+        chain.put(steps[at : at + size], fitted[chain.axes])
         at += size
-        entries = np.empty_like(rising)
-        entries[:, order] = rising
-        fitted[knob.name,] = entries
     return fitted

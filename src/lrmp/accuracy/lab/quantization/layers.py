@@ -28,6 +28,7 @@ from lrmp.accuracy.lab.quantization.weight_projection import MakeProjection, Wei
 from lrmp.accuracy.model.bit_widths import BIT_WIDTHS, MIN_BITS
 from lrmp.errors import AccuracyDataError
 from lrmp.hardware.chip.accelerator import Accelerator
+from lrmp.hardware.space.knob import Value
 
 Mode = Literal["run", "observe"]
 #: Calibration images whose inputs are kept, as many as Lammie et al. (ISCAS 2024) estimate from.
@@ -61,6 +62,7 @@ class QuantizedLayer(nn.Module, ABC):
         noise_run: What the layers of its network draw noise for.
         reads_copies: Whether a knob has asked for the copies.
         draws_noise: Whether a knob has asked for noise.
+        told: What knobs that act together have said so far, by their names.
         float_weight: The weights as they were, of the shape of the kind of layer.
     """
 
@@ -83,8 +85,10 @@ class QuantizedLayer(nn.Module, ABC):
         self.runs = 0
         self.number = 0
         self.noise_run = NoiseRun()
+        self.told: dict[str, Value] = {}
         self._rounding: Callable[[WeightGrids], Tensor] | None = None
         self._weight_changes: list[Callable[[Tensor], Tensor]] = []
+        self._correct: Callable[[Tensor], Tensor] | None = None
         self._all_grids: dict[Hashable, WeightGrids] = {}
         self._projected_by = ""
         self._recipe: Recipe | None = None
@@ -97,10 +101,11 @@ class QuantizedLayer(nn.Module, ABC):
     def set_float(self) -> None:
         """Take back all that was set; compute as the float layer does."""
         self.activation_bits = self.products = self.input_limit = None
-        self.on_outputs, self.losses = [], []
-        changed = self._weight_changes or self._rounding or self.projection is not None
+        self.on_outputs, self.losses, self.told = [], [], {}
+        changed = self.changes_weights or self._rounding or self.projection is not None
         if self.weight_bits is not None or changed:
-            self.weight_bits, self._rounding, self._weight_changes = None, None, []
+            self.weight_bits, self._rounding = None, None
+            self._weight_changes, self._correct = [], None
             self._use_grids(None)
             self._use_weights(None)
         self._leave()
@@ -251,10 +256,22 @@ class QuantizedLayer(nn.Module, ABC):
         self._weight_changes.append(change)
         self._use_weights(self.weight_bits)
 
+    def correct_weights(self, correct: Callable[[Tensor], Tensor]) -> None:
+        """Correct the weights that are computed with, after all changes, from now on.
+
+        What an output then still loses on average goes to its bias. A later correction takes the
+        place of this one.
+
+        Args:
+            correct: Gives new weights for those that it is given, as for ``change_weights``.
+        """
+        self._correct = correct
+        self._use_weights(self.weight_bits)
+
     @property
     def changes_weights(self) -> bool:
         """Whether weights are changed otherwise than by projecting and rounding."""
-        return bool(self._weight_changes)
+        return bool(self._weight_changes) or self._correct is not None
 
     @property
     def changes_products(self) -> bool:
@@ -264,7 +281,7 @@ class QuantizedLayer(nn.Module, ABC):
     def _changed(self, weight: Tensor) -> Tensor:
         for change in self._weight_changes:
             weight = change(weight)
-        return weight
+        return weight if self._correct is None else self._correct(weight)
 
     def round_weights(self, bits: int) -> None:
         """Compute with rounded weights from now on.
@@ -484,10 +501,7 @@ class QuantizedProduct(QuantizedLayer):
         if self._rounding is not None and grids is not None:
             rounded = self._rounding(grids)
             self.module.weight = nn.Parameter(rounded, requires_grad=False)
-            if self._mean_patches is not None:
-                errors = (self.float_weight - rounded) * self._mean_patches
-                correction = errors.flatten(1).sum(1)
-                bias = correction if bias is None else bias + correction
+            bias = self._with_mean_error(rounded)
         elif bits is None or grids is None:
             weight = self.float_weight if grids is None else grids.weight
             self.module.weight = nn.Parameter(weight, requires_grad=False)
@@ -496,12 +510,22 @@ class QuantizedProduct(QuantizedLayer):
             if self.bias_corrections is not None:
                 correction = self.bias_corrections[bits - MIN_BITS]
                 bias = correction if bias is None else bias + correction
-        if self._weight_changes:
+        if self.changes_weights:
             changed = self._changed(self.module.weight.data)
             self.module.weight = nn.Parameter(changed, requires_grad=False)
+            if self._correct is not None:
+                bias = self._with_mean_error(changed)
         self.module.register_parameter(
             "bias", None if bias is None else nn.Parameter(bias, requires_grad=False)
         )
+
+    def _with_mean_error(self, weight: Tensor) -> Tensor | None:
+        """Return the bias with what outputs lose on average by weights beside the float ones."""
+        bias = self.float_bias
+        if self._mean_patches is None:
+            return bias
+        correction = ((self.float_weight - weight) * self._mean_patches).flatten(1).sum(1)
+        return correction if bias is None else bias + correction
 
     def _observe_patches(self, inputs: Tensor) -> None:
         """Average the inputs that every weight is multiplied by, over images and positions.
