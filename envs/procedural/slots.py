@@ -56,26 +56,27 @@ class Slots:
         """Whether tasks have knobs of their own in the slots."""
         return self._loose
 
-    def action(self, action: Any, space: DesignSpace) -> Any:
+    def action(self, action: Any, space: DesignSpace, used: int | None = None) -> Any:
         """Take out of an action what a task has knobs for.
 
         A place behind the last value, or a number behind the last setting, stands for the last.
 
         Args:
-            action: Of `action_space`; of one that sets several layers, only those of the task.
+            action: As given.
             space: Of the task.
+            used: How many of the numbers of an action that sets several layers are looked at.
 
         Returns:
             An action of the task's own environment.
 
         Raises:
-            ActionError: If it is no action.
+            ActionError: If it is none of `action_space`; where nothing is changed, that environment
+                says so.
         """
         if not self._loose:
-            return action
-        if self._layers is None:
-            self._check(action)
-        return self.own_actions(np.asarray(action), space)
+            return action[:used] if used is not None else action
+        values = self._checked(action, used)
+        return self.own_actions(values if used is None else values[:used], space)
 
     def own_actions(self, actions: NDArray[Any], space: DesignSpace) -> NDArray[Any]:
         """Take out of valid actions what a task has knobs for.
@@ -161,18 +162,20 @@ class Slots:
                     found[prefix + name] = nothing
         return found
 
-    def _check(self, action: Any) -> None:
+    def _checked(self, action: Any, used: int | None) -> NDArray[Any]:
         actions = self.action_space
         try:
             values: NDArray[Any] = np.asarray(action)
         except ValueError:  # ragged nesting
             values = np.empty(0)
+        looked_at = slice(used) if actions.shape else ...
         if (
             values.shape != actions.shape
             or values.dtype.kind not in kinds_of(actions)
-            or not within(actions, values).all()
+            or not within(actions, values)[looked_at].all()
         ):
             raise ActionError(f"Expected an action in {actions}, got {action!r}.")
+        return values
 
 
 def check_fits(task: Task) -> None:

@@ -22,9 +22,9 @@ _HARM = f"(log10 h + {-HARM[0]:g}) / {HARM[1] - HARM[0]:g}"
 _WORDS: dict[str, Words] = {
     "place": ("place of the value among the knob's", "/ that of the last"),
     "plain": ("1 for the plain value", "as it is"),
-    "tiles": ("tiles of one copy, r times those of the plain value", _RATIO),
-    "cycles": ("cycles with one copy, r times those of the plain value", _RATIO),
-    "energy": ("energy without that of copies, r times that of the plain value", _RATIO),
+    "tiles": ("tiles of one copy, r times the plain value's", _RATIO),
+    "cycles": ("cycles with one copy, r times the plain value's", _RATIO),
+    "energy": ("energy but that of copies, r times the plain value's", _RATIO),
     "harm": ("what the value adds to the accuracy spent, h; 0 if nothing", _HARM),
     "relief": ("what it takes off, h; 0 if nothing", _HARM),
 }
