@@ -7,10 +7,11 @@ from lrmp.agents.categorical_policy import CategoricalPolicy
 from lrmp.agents.layer_agents import LayerAgents
 from lrmp.agents.policy_file import PolicyModule, read_kind
 from lrmp.agents.set_policy import SetPolicy
+from lrmp.agents.space_policy import SpacePolicy
 from lrmp.errors import PolicyError
 
 KINDS: dict[str, type[PolicyModule]] = {
-    each.kind: each for each in (Actor, CategoricalPolicy, LayerAgents, SetPolicy)
+    each.kind: each for each in (Actor, CategoricalPolicy, LayerAgents, SetPolicy, SpacePolicy)
 }
 
 
