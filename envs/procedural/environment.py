@@ -18,7 +18,7 @@ from lrmp.envs.procedural.family import Family, Instance, Remembered
 from lrmp.envs.procedural.generator import Draws
 from lrmp.envs.procedural.most_layers import MAX_LAYERS
 from lrmp.envs.procedural.padded_graph import PaddedGraphView, check_edges
-from lrmp.envs.procedural.slots import Slots
+from lrmp.envs.procedural.slots import MOST_KNOBS, Slots
 from lrmp.envs.procedural.value_features import VALUE_FEATURES, describe_value_features
 from lrmp.envs.rendering.episode_frame import MOST_WIDTH
 from lrmp.envs.rendering.episode_renderer import RENDER_MODES, EpisodeRenderer
@@ -61,8 +61,7 @@ class _ProceduralBase(  # pyright: ignore
         render_mode: str | None = None,
         **family: Any,
     ) -> None:
-        # Networks differ in size, pictures of one video must not.
-        self.render_mode, self._renderer = render_mode, EpisodeRenderer(render_mode, MOST_WIDTH)
+        self.render_mode, self._renderer = render_mode, renderer(render_mode, self.draws)
         #: What episodes play.
         self.family = Family(draws=self.draws, **family)
         self.space, self.features = self.family.space, self.family.features
@@ -577,6 +576,19 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
             "mask": self._instance.mask.copy(),
             "totals": seen[-len(TOTALS) :].copy(),
         }
+
+
+def renderer(render_mode: str | None, draws: Draws) -> EpisodeRenderer:
+    """Make pictures of one size: networks differ in layers, and spaces in knobs.
+
+    Args:
+        render_mode: As environments take it.
+        draws: Whether tasks have spaces of their own.
+
+    Returns:
+        It has room for the largest.
+    """
+    return EpisodeRenderer(render_mode, MOST_WIDTH, MOST_KNOBS if draws == "spaces" else None)
 
 
 def padded(values: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -12,12 +12,16 @@ from numpy.typing import NDArray
 from lrmp.envs.forms.action import ActionCode
 from lrmp.envs.forms.design_observation import observe_designs
 from lrmp.envs.forms.vector import Advance, EpisodesVectorEnv, Flags, Seeds
-from lrmp.envs.procedural.environment import ProceduralEnv, ProceduralOneShotEnv, padded
+from lrmp.envs.procedural.environment import (
+    ProceduralEnv,
+    ProceduralOneShotEnv,
+    padded,
+    renderer,
+)
 from lrmp.envs.procedural.family import REMEMBERED, Instance, Remembered
 from lrmp.envs.procedural.most_layers import MAX_LAYERS
 from lrmp.envs.procedural.padded_graph import PaddedGraphView
 from lrmp.envs.procedural.slots import Slots
-from lrmp.envs.rendering.episode_frame import MOST_WIDTH
 from lrmp.envs.rendering.episode_view import EpisodeView
 from lrmp.envs.scoring.design_info import design_info, no_design
 from lrmp.envs.scoring.dynamics import Dynamics
@@ -69,7 +73,8 @@ class _ProceduralVectorBase(EpisodesVectorEnv):
         solver: SolverName,
         **settings: Any,
     ) -> None:
-        super().__init__(num_envs, width=MOST_WIDTH, **settings)
+        super().__init__(num_envs, **settings)
+        self._renderer = renderer(self.render_mode, scalar.draws)
         self._scalar = scalar  # never played; says what is seen and done
         self.discrete, self.longest_episode = scalar.discrete, scalar.longest_episode
         self.family, self.space, self.features = scalar.family, scalar.space, scalar.features

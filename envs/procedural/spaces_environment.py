@@ -82,6 +82,9 @@ class ProceduralSpacesEnv(ProceduralEnv):
     >>> for number in range(3):
     ...     observation, info = env.reset(options={"instance": number})
     ...     print(env.unwrapped.task.space.names)
+    ('weight_bits', 'activation_bits')
+    ('weight_bits',)
+    ('alignment_bits',)
 
     ## Vectorized environment
     As `ProceduralEnv`.
