@@ -4,6 +4,7 @@ from typing import Any
 
 import gymnasium as gym
 
+from lrmp.envs.chip_choice.problem import CHIP_PROBLEMS, chip_layers
 from lrmp.envs.forms.task_spec import TaskSpec
 from lrmp.envs.procedural.most_layers import MAX_LAYERS
 from lrmp.envs.task.custom_task import CUSTOM_ID
@@ -65,6 +66,15 @@ def register_envs() -> None:
             entry_point=f"lrmp.envs.procedural.{module}:{name}Env",
             vector_entry_point=f"lrmp.envs.procedural.{module}_vector:{name}VectorEnv",
         )
+
+    for problem_id in CHIP_PROBLEMS:
+        for form, name in (("", "Chip"), ("OneShot", "ChipOneShot")):
+            _register(
+                environment_id(problem_id, form),
+                chip_layers(problem_id) if not form else 1,
+                entry_point=f"lrmp.envs.chip_choice.environment:{name}Env",
+                kwargs={"problem": problem_id},
+            )
 
 
 def _register(env_id: str, longest: int | None, **settings: Any) -> None:
