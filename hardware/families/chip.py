@@ -74,7 +74,8 @@ def build_chip(setting: IntArray) -> Accelerator:
       its bits;
     - input registers hold a crossbar's rows and output registers its columns: area, leakage and,
       of the former, energy of an access in proportion;
-    - a core holds as many cells as LRMP's, so that its buffer, bus and router serve as many;
+    - a core holds as many cells as LRMP's, so that its buffer, bus and router serve as many, and
+      messages make as many hops;
     - a cell has the area and energy of a read of LRMP's, however many bits it holds.
 
     Args:
@@ -100,7 +101,7 @@ def build_chip(setting: IntArray) -> Accelerator:
         active_rows=values["active_rows"],
         columns_per_adc=columns,
         tiles_per_core=round(plain.tiles_per_core / grown**2),
-        tiles=0,
+        tiles=round(plain.tiles / grown**2),
         provenance={
             **plain.provenance,
             **dict.fromkeys(
