@@ -8,10 +8,12 @@ from lrmp.agents.composite_policy import CompositePolicy
 from lrmp.agents.layer_agents import LayerAgents
 from lrmp.agents.policy_file import PolicyModule, read_kind
 from lrmp.agents.set_policy import SetPolicy
+from lrmp.agents.space_policy import SpacePolicy
 from lrmp.errors import PolicyError
 
 KINDS: dict[str, type[PolicyModule]] = {
-    each.kind: each for each in (Actor, CategoricalPolicy, CompositePolicy, LayerAgents, SetPolicy)
+    each.kind: each
+    for each in (Actor, CategoricalPolicy, CompositePolicy, LayerAgents, SetPolicy, SpacePolicy)
 }
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import gymnasium as gym
 
+from lrmp.envs.chip_choice.problem import CHIP_PROBLEMS, chip_layers
 from lrmp.envs.forms.task_spec import TaskSpec
 from lrmp.envs.procedural.most_layers import MAX_LAYERS
 from lrmp.envs.task.custom_task import CUSTOM_ID
@@ -12,10 +13,12 @@ from lrmp.envs.task.optimum import shipped_value
 from lrmp.envs.task.shared_chip import SHARED
 from lrmp.envs.task.task import LAYERS, TASKS, list_tasks
 
-#: The family of random tasks: classes, and the steps of the longest episode.
+#: The families of random tasks: module and class, and the steps of the longest episode.
 PROCEDURAL = {
-    "LRMP-Procedural-v0": ("Procedural", MAX_LAYERS),
-    "LRMP-Procedural-OneShot-v0": ("ProceduralOneShot", 1),
+    "LRMP-Procedural-v0": ("environment", "Procedural", MAX_LAYERS),
+    "LRMP-Procedural-OneShot-v0": ("environment", "ProceduralOneShot", 1),
+    "LRMP-Procedural-Spaces-v0": ("spaces_environment", "ProceduralSpaces", MAX_LAYERS),
+    "LRMP-Procedural-Spaces-OneShot-v0": ("spaces_environment", "ProceduralSpacesOneShot", 1),
 }
 
 #: Those with a multi-objective form, one per network; networks run on images have no divergence,
@@ -56,13 +59,22 @@ def register_envs() -> None:
             disable_env_checker=True,  # it takes no reward but a number
             kwargs={"task": None if task_id == CUSTOM_ID else task_id},
         )
-    for env_id, (name, longest) in PROCEDURAL.items():
+    for env_id, (module, name, longest) in PROCEDURAL.items():
         _register(
             env_id,
             longest,
-            entry_point=f"lrmp.envs.procedural.environment:{name}Env",
-            vector_entry_point=f"lrmp.envs.procedural.environment_vector:{name}VectorEnv",
+            entry_point=f"lrmp.envs.procedural.{module}:{name}Env",
+            vector_entry_point=f"lrmp.envs.procedural.{module}_vector:{name}VectorEnv",
         )
+
+    for problem_id in CHIP_PROBLEMS:
+        for form, name in (("", "Chip"), ("OneShot", "ChipOneShot")):
+            _register(
+                environment_id(problem_id, form),
+                chip_layers(problem_id) if not form else 1,
+                entry_point=f"lrmp.envs.chip_choice.environment:{name}Env",
+                kwargs={"problem": problem_id},
+            )
 
 
 def _register(env_id: str, longest: int | None, **settings: Any) -> None:

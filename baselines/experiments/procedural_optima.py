@@ -5,18 +5,25 @@ where it stopped, and leaves out what is proven of the instances as they are dra
 """
 
 import os
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from tqdm import tqdm
 
 from lrmp.baselines.running.command import exit_codes
-from lrmp.envs.procedural.generator import draw_task
-from lrmp.envs.procedural.published_split import PUBLISHED, InstanceOptimum, short_fingerprint
+from lrmp.envs.procedural.generator import Draws, draw_task
+from lrmp.envs.procedural.published_split import (
+    PUBLISHED,
+    InstanceOptimum,
+    optima_file,
+    short_fingerprint,
+)
 from lrmp.envs.scoring.table_optimum import table_optimum
 from lrmp.envs.task.optimum import EASY
 from lrmp.errors import RunError
@@ -24,6 +31,12 @@ from lrmp.growing_file import GrowingFile, read_whole_lines
 from lrmp.hardware.cost.cost_report import NETWORK_OBJECTIVES, Objective
 from lrmp.whole_file import write_whole
 
+#: What is proven, by what is drawn and objective.
+Published = Mapping[tuple[Draws, Objective], list[InstanceOptimum]]
+_IDS: dict[Draws, str] = {
+    "precision": "`LRMP-Procedural-v0`",
+    "spaces": "`LRMP-Procedural-Spaces-v0`",
+}
 PAGE = """\
 # Networks that an agent has never seen
 
@@ -35,15 +48,30 @@ seen, `lrmp.envs.procedural.generator` what is drawn. Training and test instance
 no topology in common. Every objective is played: `objective="latency"`, `"throughput"`,
 `"energy"` or `"edp"`.
 
-## The published split
+## Knobs that it has never seen
+
+`LRMP-Procedural-Spaces-v0` and `LRMP-Procedural-Spaces-OneShot-v0` draw the design space, too: bits
+of weights or of blocks, bits or alignment of inputs, and weights other than 0 per column are knobs
+or are not, each with some of its values. They are ids of their own, not an option of the above:
+their tasks have other knobs, so actions and observations have other shapes, and no result of one
+can stand beside one of the other; the above and its published optima stay as they are. The knobs of
+a task sit in the first of 4 slots of 12 values, in any order of names; what tells them apart is
+what every value does in every layer, with the others plain: to tiles, cycles and energy, and to the
+accuracy. [The docstring](../envs/procedural/spaces_environment.py) lists these features. The test
+split has a quarter of all spaces for itself beside its topologies. The knobs of circulant blocks
+and of averaged copies are never drawn: the registered tasks of their families are played through
+the same slots, so that a policy meets them for the first time there. How harmful zeros in columns
+are is fitted to two measured networks only, and so spreads widely.
+
+## The published splits
 
 The first {published:,} instances of `split="test"`, numbers 0 to {last}, whatever they turned out
-to be. Their optima ship with lrmp, each proven as [those of the tasks](optimum.md) are, with the
-best *constant*: one setting for all layers.
+to be, of each of the two. Their optima ship with lrmp, each proven as
+[those of the tasks](optimum.md) are, with the best *constant*: one setting for all layers.
 
-| objective | proven | largest gap | constant's share: median, mean | easy | \
+| id | objective | proven | largest gap | constant's share: median, mean | easy | \
 constant optimal | reward as exact |
-| --- | --- | --- | --- | --- | --- | --- |
+| --- | --- | --- | --- | --- | --- | --- | --- |
 {rows}
 
 *Easy* is a constant with {easy:.0%} of the optimum or more. *Reward as exact* counts the
@@ -87,9 +115,12 @@ class Args:
     """Which optima to find, and where to write them."""
 
     out: Path
-    """folder for test-OBJECTIVE.jsonl; lrmp keeps its own in envs/procedural/optima"""
+    """folder for test-OBJECTIVE.jsonl and spaces-test-OBJECTIVE.jsonl; lrmp keeps its own in
+    envs/procedural/optima"""
     objectives: tuple[Objective, ...] = ("latency", "throughput", "energy", "edp")
     """what the instances minimise, one file each"""
+    draws: tuple[Draws, ...] = ("precision", "spaces")
+    """whether spaces are drawn, too: one file each"""
     instances: int = PUBLISHED
     """how many of the test split, from number 0 on"""
     workers: int = os.cpu_count() or 1
@@ -98,18 +129,21 @@ class Args:
     """also write a page about what is stored to this Markdown file"""
 
 
-def solve_instance(objective: Objective, number: int, known: str | None) -> InstanceOptimum | None:
+def solve_instance(
+    objective: Objective, draws: Draws, number: int, known: str | None
+) -> InstanceOptimum | None:
     """Solve a test instance.
 
     Args:
         objective: What it minimises.
+        draws: Whether its space is drawn, too.
         number: Of the instance.
         known: Short fingerprint of what is solved already.
 
     Returns:
         What is proven of it; None if that is known.
     """
-    task = draw_task("test", number, objective)
+    task = draw_task("test", number, objective, draws)
     if short_fingerprint(task) == known:
         return None
     return InstanceOptimum.of(number, task, table_optimum(task))
@@ -132,34 +166,38 @@ def compute(args: Args, *, progress: bool = True) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(args.workers, mp_context=get_context("spawn")) as pool:
         try:
-            for objective in args.objectives:
-                _compute(args, objective, pool, progress)
+            for draws in args.draws:
+                for objective in args.objectives:
+                    _compute(args, objective, draws, pool, progress)
         except BaseException:  # a failure, or Ctrl-C: what has not begun never does
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     if args.page is not None:
-        optima: dict[Objective, list[InstanceOptimum]] = {
-            objective: [*map(InstanceOptimum.from_line, read_whole_lines(_file(args, objective)))]
+        optima: Published = {
+            (draws, objective): [*map(InstanceOptimum.from_line, read_whole_lines(path))]
+            for draws in get_args(Draws)
             for objective in NETWORK_OBJECTIVES
+            if (path := args.out / optima_file(objective, draws)).exists()
         }
         write_whole(args.page, format_page(optima))
 
 
-def format_page(optima: dict[Objective, list[InstanceOptimum]]) -> str:
+def format_page(optima: Published) -> str:
     """Write the page.
 
     Args:
-        optima: What is proven, by objective; an objective may have none.
+        optima: What is proven, by draws and objective.
 
     Returns:
         Markdown.
     """
     rows = []
-    for objective, found in optima.items():
+    for (draws, objective), found in optima.items():
         if found:
             shares = [optimum.constant_share for optimum in found]
             rows.append(
-                f"| {objective} | {len(found):,} | {max(o.gap for o in found):.1e} | "
+                f"| {_IDS[draws]} | {objective} | {len(found):,} | "
+                f"{max(o.gap for o in found):.1e} | "
                 f"{np.median(shares):.3f}, {np.mean(shares):.3f} | "
                 f"{sum(o.is_easy for o in found)} | "
                 f"{sum(o.value <= o.constant_value for o in found)} | "
@@ -177,21 +215,19 @@ def format_page(optima: dict[Objective, list[InstanceOptimum]]) -> str:
     )
 
 
-def _file(args: Args, objective: Objective) -> Path:
-    return args.out / f"test-{objective}.jsonl"
-
-
-def _compute(args: Args, objective: Objective, pool: ProcessPoolExecutor, progress: bool) -> None:
-    path = _file(args, objective)
+def _compute(
+    args: Args, objective: Objective, draws: Draws, pool: ProcessPoolExecutor, progress: bool
+) -> None:
+    path = args.out / optima_file(objective, draws)
     known = {
         found.instance: found for found in map(InstanceOptimum.from_line, read_whole_lines(path))
     }
     numbers = range(args.instances)
     prints = [known[n].fingerprint if n in known else None for n in numbers]
     bar = tqdm(
-        pool.map(partial(solve_instance, objective), numbers, prints),
+        pool.map(partial(solve_instance, objective, draws), numbers, prints),
         total=len(numbers),
-        desc=f"optima, {objective}",
+        desc=f"optima, {draws}, {objective}",
         unit="instance",
         disable=not progress,
     )

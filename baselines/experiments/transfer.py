@@ -7,7 +7,9 @@ instance's other designs, over their spread. Rewards below zero are learned from
 ``-ln(1 - r)``, as in PPO here.
 
 The trained policy is then tried, without retraining, on registered tasks whose networks it has
-never seen: its likeliest design, and the best of ``samples`` designs drawn from it.
+never seen: its likeliest design, and the best of ``samples`` designs drawn from it. With ``--draws
+spaces`` a `SpacePolicy` is trained on tasks with knobs of their own, and tried on the tasks of all
+families, whose knobs it may never have seen either.
 
 Writes a run directory: config.json, TensorBoard events, training.csv, policy.safetensors,
 transfer.json and transfer.md. A run that was interrupted goes on from its last checkpoint with
@@ -17,7 +19,7 @@ the same result.
 import csv
 import json
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,8 @@ from tqdm import tqdm
 
 from lrmp.agents.policy_gradient import policy_gradient_loss, sample_designs
 from lrmp.agents.reward_compression import compress
-from lrmp.agents.set_policy import SetPolicy
+from lrmp.agents.space_policy import SpacePolicy
+from lrmp.baselines.learners.task_view import Policy, TaskView, log_probabilities, new_policy
 from lrmp.baselines.running.checkpoint import (
     optimizer_tensors,
     restore_optimizer,
@@ -38,12 +41,11 @@ from lrmp.baselines.running.checkpoint import (
 )
 from lrmp.baselines.running.command import check_counts, run_command
 from lrmp.baselines.running.run_directory import RunDirectory
-from lrmp.envs.procedural.features import transfer_feature_names, transfer_features
-from lrmp.envs.procedural.generator import draw_task
-from lrmp.envs.scoring.dynamics import Dynamics
-from lrmp.envs.task.custom_task import TaskLike, find_task
+from lrmp.envs.procedural.generator import Draws, draw_task
 from lrmp.envs.task.optimum import stored_optimum
 from lrmp.envs.task.task import list_tasks, load_task
+from lrmp.hardware.families import FAMILIES
+from lrmp.hardware.families.precision import PRECISION as PRECISION_FAMILY
 from lrmp.hardware.space.precision import PRECISION
 from lrmp.whole_file import replacing, write_whole
 
@@ -59,11 +61,13 @@ class Args:
     iterations: int = 1500
     """updates"""
     runs_dir: Path = Path("runs")
-    """where the run directory is made: RUNS_DIR/LRMP-Procedural-OneShot-v0__transfer__SEED"""
-    tasks: tuple[str, ...] = field(
-        default_factory=lambda: tuple(list_tasks("latency", "table", "precision"))
-    )
-    """registered tasks to try the policy on; their accuracy is a table"""
+    """where the run directory is made: RUNS_DIR/LRMP-Procedural-OneShot-v0__transfer__SEED, or
+    LRMP-Procedural-Spaces-OneShot-v0__transfer__SEED"""
+    draws: Draws = "precision"
+    """what it is trained on: tasks that turn bits, or tasks with spaces of their own"""
+    tasks: tuple[str, ...] = ()
+    """registered tasks to try the policy on, whose accuracy is a table; none for those of least
+    latency that LRMP turns the knobs of or, with spaces, for those of all families"""
     samples: int = 600
     """designs drawn for each of them"""
 
@@ -94,28 +98,23 @@ class Args:
             checkpoint_every=self.checkpoint_every,
         )
 
+    @property
+    def tried(self) -> tuple[str, ...]:
+        """The tasks that the policy is tried on."""
+        families = FAMILIES if self.draws == "spaces" else (PRECISION_FAMILY.name,)
+        every = (task for name in families for task in list_tasks("latency", "table", name))
+        return self.tasks or tuple(every)
 
-@dataclass(frozen=True)
-class Instance:
-    """A task and what the policy sees of it.
+    @property
+    def env_id(self) -> str:
+        """What it is trained and tried in."""
+        return _ENV_IDS[self.draws]
 
-    Attributes:
-        dynamics: Scores designs.
-        layers: Features, shape (L, n).
-    """
 
-    dynamics: Dynamics
-    layers: torch.Tensor
-
-    @classmethod
-    def of(cls, task: TaskLike) -> "Instance":
-        """Describe a task."""
-        task = find_task(task)
-        return cls(Dynamics(task), torch.from_numpy(transfer_features(task)))
-
-    def rewards(self, places: torch.Tensor) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """Reward designs given as places of values, shape (B, L, K)."""
-        return self.dynamics.scores(places.numpy()).reward
+_ENV_IDS: dict[Draws, str] = {
+    "precision": "LRMP-Procedural-OneShot-v0",
+    "spaces": "LRMP-Procedural-Spaces-OneShot-v0",
+}
 
 
 def train(args: Args, *, progress: bool = True) -> RunDirectory:
@@ -132,12 +131,12 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
         TaskError: If there is no such task.
         RunError: If the directory holds a run of other settings.
     """
-    for task_id in args.tasks:
+    for task_id in args.tried:
         load_task(task_id)
     skip = ("runs_dir", "checkpoint_every")
     config = {k: v for k, v in asdict(args).items() if k not in skip}
-    config["tasks"] = list(args.tasks)
-    name = f"LRMP-Procedural-OneShot-v0__{AGENT}__{args.seed}"
+    config["tasks"] = list(args.tried)
+    name = f"{args.env_id}__{AGENT}__{args.seed}"
     run = RunDirectory.open(args.runs_dir / name, {"agent": AGENT, **config})
     result = run.path / "transfer.json"
     with run.locked():
@@ -151,7 +150,7 @@ def _train(run: RunDirectory, result: Path, args: Args, progress: bool) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     rng = torch.Generator().manual_seed(args.seed)
-    policy = SetPolicy(len(transfer_feature_names(PRECISION)), PRECISION.sizes)
+    policy = new_policy(PRECISION if args.draws == "precision" else None)
     optimizer = torch.optim.Adam(policy.parameters(), lr=args.learning_rate)
     curve: list[tuple[float, float]] = []  # mean reward, mean of the instances' best
     seconds_before = 0.0
@@ -163,7 +162,7 @@ def _train(run: RunDirectory, result: Path, args: Args, progress: bool) -> None:
             curve = [(mean, best) for mean, best in state["curve"]]
             seconds_before = state["seconds"]
 
-    known: dict[int, Instance] = {}
+    known: dict[int, TaskView] = {}
     writer = SummaryWriter(str(run.path), purge_step=len(curve))
     bar = tqdm(
         range(len(curve), args.iterations),
@@ -179,18 +178,15 @@ def _train(run: RunDirectory, result: Path, args: Args, progress: bool) -> None:
         numbers = torch.randint(args.instances, (args.networks,), generator=rng).tolist()
         for number in numbers:
             if number not in known:
-                known[number] = Instance.of(draw_task("train", number))
+                known[number] = TaskView.of(draw_task("train", number, draws=args.draws), policy)
         instances = [known[number] for number in numbers]
-        layers = torch.nn.utils.rnn.pad_sequence([i.layers for i in instances], batch_first=True)
-        lengths = torch.tensor([len(i.layers) for i in instances])
-        mask = torch.arange(layers.shape[1]) < lengths[:, None]
-        logs = policy.log_probabilities(layers, mask)
+        logs = log_probabilities(policy, instances)
 
         losses, means, bests = [], [], []
-        for instance, of_instance in zip(instances, logs, strict=True):
-            of_layers = of_instance[: len(instance.layers)]
+        for instance, of_layers in zip(instances, logs, strict=True):
             places = sample_designs(of_layers.detach(), args.designs, rng)
-            rewards = torch.from_numpy(instance.rewards(places)).float()
+            scores = instance.dynamics.scores(instance.settings(places))
+            rewards = torch.from_numpy(scores.reward).float()
             loss, spread = policy_gradient_loss(of_layers, places, compress(rewards))
             losses.append(loss - left * args.entropy * spread)
             means.append(rewards.mean().item())
@@ -224,7 +220,7 @@ def _train(run: RunDirectory, result: Path, args: Args, progress: bool) -> None:
         csv.writer(file).writerows([("mean_return", "best_return"), *curve])
     seconds = seconds_before + time.perf_counter() - started
     found = {
-        task_id: try_policy(policy, task_id, args.samples, args.seed) for task_id in args.tasks
+        task_id: try_policy(policy, task_id, args.samples, args.seed) for task_id in args.tried
     }
     document = {"training_s": round(seconds, 1), "tasks": found}
     write_whole(run.path / "transfer.md", format_page(args, document))
@@ -232,7 +228,7 @@ def _train(run: RunDirectory, result: Path, args: Args, progress: bool) -> None:
     run.checkpoint_path.unlink(missing_ok=True)
 
 
-def try_policy(policy: SetPolicy, task_id: str, samples: int, seed: int) -> dict[str, Any]:
+def try_policy(policy: Policy, task_id: str, samples: int, seed: int) -> dict[str, Any]:
     """Try a policy on a registered task, as it is.
 
     Args:
@@ -245,13 +241,13 @@ def try_policy(policy: SetPolicy, task_id: str, samples: int, seed: int) -> dict
         Scores of the likeliest design, None beyond the allowed drop; of the best one drawn, at
         least 0, that of the plain design; and of the certified optimum.
     """
-    env = gym.make("LRMP-Procedural-OneShot-v0", tasks=(task_id,))
+    draws: Draws = "spaces" if isinstance(policy, SpacePolicy) else "precision"
+    env = gym.make(_ENV_IDS[draws], tasks=(task_id,))
     observation, _ = env.reset(seed=seed)
     *_, info = env.step(policy.act(observation))
-    instance = Instance.of(load_task(task_id))
+    view = TaskView.of(task_id, policy)
     with torch.no_grad():
-        mask = torch.ones(1, len(instance.layers), dtype=torch.bool)
-        logs = policy.log_probabilities(instance.layers[None], mask)[0]
+        logs = log_probabilities(policy, [view])[0]
     drawn = sample_designs(logs, samples, torch.Generator().manual_seed(seed))
     optimum = stored_optimum(task_id)
     return {
@@ -259,9 +255,21 @@ def try_policy(policy: SetPolicy, task_id: str, samples: int, seed: int) -> dict
         "greedy_gain": float(info["gain"]),
         "greedy_drop": float(info["accuracy_drop"]),
         "samples": samples,
-        "best_sampled_score": max(0.0, *instance.dynamics.scores(drawn.numpy()).score.tolist()),
+        "best_sampled_score": max(0.0, *view.dynamics.scores(view.settings(drawn)).score.tolist()),
         "optimal_score": None if optimum is None else optimum.value,
     }
+
+
+_WORDS: dict[Draws, tuple[str, str]] = {
+    "precision": (
+        "A policy carried over to networks it has never seen",
+        "One policy over sets of layers",
+    ),
+    "spaces": (
+        "A policy carried over to networks and knobs it has never seen",
+        "One policy over sets of layers and of values, which knows a value by what it does",
+    ),
+}
 
 
 def format_page(args: Args, document: dict[str, Any]) -> str:
@@ -285,11 +293,14 @@ def format_page(args: Args, document: dict[str, Any]) -> str:
             + (f"{optimum:.3f} | {optimum - best:.3f} |" if optimum is not None else "- | - |")
         )
     table = "\n".join(rows)
+    title, what = _WORDS[args.draws]
+    options = f"--seed {args.seed} --iterations {args.iterations}"
+    options += "" if args.draws == "precision" else f" --draws {args.draws}"
     return f"""\
-# A policy carried over to networks it has never seen
+# {title}
 
-One policy over sets of layers, trained by policy gradient on {args.instances} drawn instances of
-the procedural family ({args.iterations} updates of {args.networks} x {args.designs} designs,
+{what}, trained by policy gradient on {args.instances} drawn instances of
+`{args.env_id}` ({args.iterations} updates of {args.networks} x {args.designs} designs,
 {document["training_s"]:.0f} s), then tried on registered tasks as it is: its likeliest design, and
 the best of {args.samples} designs drawn from it. The gap is the optimal score less the better of
 the two: the logarithm of a gain. A design beyond the allowed drop has no score (-) and counts as
@@ -302,7 +313,7 @@ the plain one, 0.
 Made by
 
 ```sh
-python -m lrmp.baselines.experiments.transfer --seed {args.seed} --iterations {args.iterations}
+python -m lrmp.baselines.experiments.transfer {options}
 ```
 """
 

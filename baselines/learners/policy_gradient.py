@@ -4,10 +4,10 @@
 
 Every iteration draws designs from a `SetPolicy` and raises the probability of those that beat the
 others, as `lrmp.baselines.experiments.transfer` does, but for one task. A pre-trained policy to
-start from is that baseline's ``policy.safetensors``; without one the first policy prefers high
-values and knows nothing. Rewards below zero are learned from through ``-ln(1 - r)``. Batch,
-learning rate and entropy are those that did best from scratch on tasks that are not scored
-(docs/results/tuning/tuning.md).
+start from is that baseline's ``policy.safetensors``, for the knobs of the task or, a `SpacePolicy`,
+for any; without one the first policy prefers high values and knows nothing. Rewards below zero are
+learned from through ``-ln(1 - r)``. Batch, learning rate and entropy are those that did best from
+scratch on tasks that are not scored (docs/results/tuning/tuning.md).
 
 Writes a run directory: config.json, TensorBoard events, episodes.csv, record.jsonl (the best
 design, for the leaderboard) and policy.safetensors (the last policy). A run that was interrupted
@@ -21,17 +21,19 @@ import numpy as np
 import torch
 
 from lrmp.agents.knob_heads import check_sizes
+from lrmp.agents.policies import load_policy
 from lrmp.agents.policy_gradient import policy_gradient_loss, sample_designs
 from lrmp.agents.reward_compression import compress
 from lrmp.agents.set_policy import SetPolicy
+from lrmp.agents.space_policy import SpacePolicy
+from lrmp.baselines.learners.task_view import Policy, TaskView, log_probabilities, new_policy
 from lrmp.baselines.running.command import check_counts, run_command
 from lrmp.baselines.running.learning_loop import LearningLoop
 from lrmp.baselines.running.run import Run
 from lrmp.baselines.running.run_directory import RunDirectory
-from lrmp.envs.procedural.features import transfer_feature_names, transfer_features
-from lrmp.envs.scoring.dynamics import Dynamics
+from lrmp.envs.procedural.slots import check_fits
 from lrmp.envs.task.custom_task import TaskLike
-from lrmp.errors import RunError
+from lrmp.errors import PolicyError, RunError
 
 NEEDS_TABLE = True
 
@@ -102,16 +104,29 @@ def train(args: Args, *, progress: bool = True) -> RunDirectory:
     """
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
-    policy = SetPolicy.load(args.start) if args.start else None
+    policy = _load(args.start) if args.start else None
     run = Run.open(args.agent, args, progress=progress, needs_table=NEEDS_TABLE)
     space = run.task.space
     if policy is None:
-        policy = SetPolicy(len(transfer_feature_names(space)), space.sizes)
-    check_sizes(policy.sizes, space.sizes)
+        policy = new_policy(space)
+    if isinstance(policy, SetPolicy):
+        check_sizes(policy.sizes, space.sizes)
+    else:
+        check_fits(run.task)
     return run.complete(lambda: _train(run, policy, args))
 
 
-def _train(run: Run, policy: SetPolicy, args: Args) -> None:
+def _load(path: Path) -> Policy:
+    policy = load_policy(path)
+    if not isinstance(policy, SetPolicy | SpacePolicy):
+        raise PolicyError(
+            f"Expected {path} to hold a policy over sets of layers, of kind {SetPolicy.kind} or "
+            f"{SpacePolicy.kind}; got {policy.kind!r}."
+        )
+    return policy
+
+
+def _train(run: Run, policy: Policy, args: Args) -> None:
     task = run.task
     rng = torch.Generator().manual_seed(args.seed)
     optimizer = torch.optim.Adam(policy.parameters(), lr=args.learning_rate)
@@ -125,18 +140,16 @@ def _train(run: Run, policy: SetPolicy, args: Args) -> None:
     )
     tally = loop.tally
 
-    dynamics = Dynamics(task)
-    layers = torch.from_numpy(transfer_features(task))[None]
-    mask = torch.ones(1, len(dynamics), dtype=torch.bool)
+    view = TaskView.of(task, policy)
     for iteration in loop:
         left = loop.left(iteration)
         optimizer.param_groups[0]["lr"] = left * args.learning_rate
 
         # Designs, all at once.
-        logs = policy.log_probabilities(layers, mask)[0]
+        logs = log_probabilities(policy, [view])[0]
         places = sample_designs(logs.detach(), args.designs, rng)
-        settings = dynamics.space.nearest(places.numpy())
-        scores = dynamics.scores(settings)
+        settings = view.settings(places)
+        scores = view.dynamics.scores(settings)
         rewards = scores.reward
         tally.add(rewards, scores.gain, scores.accuracy_drop, settings)
 

@@ -65,7 +65,6 @@ class EpisodesVectorEnv(  # pyright: ignore
         max_episode_steps: The step that truncates an episode, as Gymnasium's ``TimeLimit`` does,
             also if it is the one that terminates; None or -1 for no limit.
         render_mode: ``"ansi"`` (text) or ``"rgb_array"``, of every episode; or None.
-        width: Of pictures, in pixels; None for what the layers of the task need.
 
     Raises:
         TaskError: If an argument is none of those above.
@@ -84,10 +83,9 @@ class EpisodesVectorEnv(  # pyright: ignore
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
-        width: int | None = None,
     ) -> None:
         check_num_envs(num_envs)
-        self.render_mode, self._renderer = render_mode, EpisodeRenderer(render_mode, width)
+        self.render_mode, self._renderer = render_mode, EpisodeRenderer(render_mode)
         if max_episode_steps is not None and (
             type(max_episode_steps) is not int or max_episode_steps < -1 or max_episode_steps == 0
         ):

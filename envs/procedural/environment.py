@@ -1,22 +1,25 @@
 """Environments that play another task in every episode."""
 
 from abc import abstractmethod
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from lrmp.envs.forms.action import ActionCode, Discrete, check_discrete
+from lrmp.envs.forms.action import Discrete, check_discrete
 from lrmp.envs.forms.design_observation import DesignObservation
 from lrmp.envs.forms.layerwise import Action, LayerwiseEnv
 from lrmp.envs.forms.layerwise_view import FLAGS, LayerwiseObservation
 from lrmp.envs.forms.one_shot import OneShotEnv
 from lrmp.envs.forms.task_spec import OwnSpec
 from lrmp.envs.procedural.family import Family, Instance, Remembered
+from lrmp.envs.procedural.generator import Draws
 from lrmp.envs.procedural.most_layers import MAX_LAYERS
 from lrmp.envs.procedural.padded_graph import PaddedGraphView, check_edges
+from lrmp.envs.procedural.slots import MOST_KNOBS, Slots
+from lrmp.envs.procedural.value_features import VALUE_FEATURES, describe_value_features
 from lrmp.envs.rendering.episode_frame import MOST_WIDTH
 from lrmp.envs.rendering.episode_renderer import RENDER_MODES, EpisodeRenderer
 from lrmp.envs.rendering.episode_view import EpisodeView
@@ -43,21 +46,24 @@ class _ProceduralBase(  # pyright: ignore
 
     metadata = {"render_modes": [*RENDER_MODES], "render_fps": 4}  # noqa: RUF012  Gymnasium's way
 
+    #: Whether spaces are drawn, too.
+    draws: ClassVar[Draws] = "precision"
+
     def __init__(
         self,
         *,
         observation: LayerwiseObservation | DesignObservation,
         flags: tuple[str, ...] = (),
+        layers: int | None = None,
         discrete: Discrete = False,
         reward: Reward = "lrmp",
         solver: SolverName = "exact",
         render_mode: str | None = None,
         **family: Any,
     ) -> None:
-        # Networks differ in size, pictures of one video must not.
-        self.render_mode, self._renderer = render_mode, EpisodeRenderer(render_mode, MOST_WIDTH)
+        self.render_mode, self._renderer = render_mode, renderer(render_mode, self.draws)
         #: What episodes play.
-        self.family = Family(**family)
+        self.family = Family(draws=self.draws, **family)
         self.space, self.features = self.family.space, self.family.features
         reward = find_reward(reward)
         check_solver(solver)
@@ -68,6 +74,8 @@ class _ProceduralBase(  # pyright: ignore
                 check_edges(task.network)
             self.graph = PaddedGraphView(self.space, self.family.describe(), MAX_LAYERS, flags)
         self.discrete: Discrete = check_discrete(discrete)
+        self._slots = Slots(self.space, self.discrete, layers)
+        self.action_space = self._slots.action_space
         self._settings: dict[str, Any] = {"discrete": discrete, "reward": reward, "solver": solver}
         self._remembered: Remembered[tuple[Inner, Instance]] = Remembered(self._prepare)
         self._inner: Inner | None = None
@@ -144,9 +152,12 @@ class _ProceduralBase(  # pyright: ignore
         Returns:
             For every key with numbers in 0..1 a row per feature; printed, a table.
         """
+        shown = {"layers": self.family.describe()}
         if self.graph is not None:
-            return self.graph.describe()
-        return {"layers": self.family.describe()}
+            shown = self.graph.describe()
+        if self.family.has_own_spaces:
+            shown["values"] = describe_value_features()
+        return shown
 
     def _padded(self, info: dict[str, Any]) -> dict[str, Any]:
         """Give what the inner info says of layers the same shape for every network."""
@@ -155,6 +166,7 @@ class _ProceduralBase(  # pyright: ignore
                 info[key] = self._pad_mask(value)
             elif np.ndim(value):
                 info[key] = padded(value)
+        info = self._slots.info(info, self._instance.task.space)
         return fresh(info | self._instance.facts)
 
     def _prepare(self, number: int) -> tuple[Inner, Instance]:
@@ -165,6 +177,16 @@ class _ProceduralBase(  # pyright: ignore
         if self._inner is None:
             raise gym.error.ResetNeeded("Expected reset() first: no episode has begun.")
         return self._inner
+
+    def _choice_spaces(self, layers: tuple[int, ...]) -> dict[str, spaces.Space[Any]]:
+        """Return the spaces of what is shown of values, where tasks have knobs of their own."""
+        if not self.family.has_own_spaces:
+            return {}
+        shape = (*layers, len(self.space), self.space.sizes[0])
+        return {
+            "values": spaces.Box(0.0, 1.0, (*shape, len(VALUE_FEATURES)), np.float32),
+            "value_mask": spaces.MultiBinary(shape),
+        }
 
     @abstractmethod
     def _pad_mask(self, mask: NDArray[Mask]) -> NDArray[Mask]:
@@ -341,8 +363,8 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
             if observation == "prefix":
                 room = (MAX_LAYERS, len(self.space))
                 shown["settings"] = spaces.Box(0.0, 1.0, room, np.float32)
+        shown |= self._choice_spaces(() if self.graph is None else (MAX_LAYERS,))
         self.observation_space = spaces.Dict(shown)  # type: ignore[assignment]  # a dict it is
-        self.action_space = ActionCode(self.space.sizes, self.discrete).space
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Decide the setting of the next layer.
@@ -357,7 +379,9 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
             ActionError: If the action is not in the action space.
             gymnasium.error.ResetNeeded: If the episode has ended or not begun.
         """
-        seen, reward, terminated, truncated, info = self._playing().step(action)
+        inner = self._playing()
+        own = self._slots.action(action, inner.task.space)
+        seen, reward, terminated, truncated, info = inner.step(own)
         self._decided += 1
         return self._observe(seen), reward, terminated, truncated, self._padded(info)
 
@@ -376,37 +400,46 @@ class ProceduralEnv(_ProceduralBase[LayerwiseEnv]):
         return {**found, "current": found["layers"], "running": running}
 
     def _pad_mask(self, mask: NDArray[Mask]) -> NDArray[Mask]:
-        return mask
+        return self._slots.mask(mask, self.task.space)
 
     def _make(self, task: Task) -> LayerwiseEnv:
         return LayerwiseEnv(task, **self._settings)
 
     def _observe(self, seen: NDArray[np.float32]) -> Observation:
-        network, knobs = self.task.network, len(self.space)
+        network, knobs = self.task.network, len(self.task.space)
         count = len(network)
         settings = np.zeros((count, knobs), np.float32)
+        choices = self._instance.choices
         if self.observation != "layer":
             # Behind the running features: the settings of all layers, and the steps left.
             settings = seen[-1 - count * knobs : -1].reshape(count, knobs)
             seen = seen[: -1 - count * knobs]
+        settings = self._slots.features(settings)
         if self.graph is not None:
             every = np.arange(count)
             flags = (every < self._decided, every == self._decided)
             totals = seen[-len(TOTALS) :]
-            return dict(self.graph.show(network, self._instance.layers, settings, totals, flags))
+            shown = self.graph.show(network, self._instance.layers, settings, totals, flags)
+            return {**shown, **fresh(choices)}
         layer = min(self._decided, count - 1)
         observation: Observation = {
             "layers": self._instance.layers.copy(),
             "mask": self._instance.mask.copy(),
             "layer": np.int64(layer),  # as Discrete has it
             "current": self._instance.layers[layer].copy(),
-            "running": seen[-self._running :].copy(),
+            "running": self._running_features(seen, knobs),
+            **{key: values[layer].copy() for key, values in choices.items()},
         }
         if self.observation == "prefix":
-            padded = np.zeros((MAX_LAYERS, knobs), np.float32)
+            padded = np.zeros((MAX_LAYERS, len(self.space)), np.float32)
             padded[:count] = settings
             observation["settings"] = padded
         return observation
+
+    def _running_features(self, seen: NDArray[np.float32], knobs: int) -> NDArray[np.float32]:
+        totals = seen[-len(TOTALS) :]
+        setting = self._slots.features(seen[-len(TOTALS) - knobs : -len(TOTALS)])
+        return np.concatenate([setting, totals])
 
 
 class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
@@ -473,7 +506,7 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
 
     def __init__(self, *, observation: DesignObservation = "design", **settings: Any) -> None:
         check_observation(observation, get_args(DesignObservation))
-        super().__init__(observation=observation, **settings)
+        super().__init__(observation=observation, layers=MAX_LAYERS, **settings)
         self.longest_episode = 1
         shown: dict[str, spaces.Space[Any]]
         if self.graph is not None:
@@ -481,8 +514,8 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
         else:
             totals = spaces.Box(0.0, 1.0, (len(TOTALS),), np.float32)
             shown = {**_layer_spaces(self.family), "totals": totals}
+        shown |= self._choice_spaces((MAX_LAYERS,))
         self.observation_space = spaces.Dict(shown)  # type: ignore[assignment]  # a dict it is
-        self.action_space = ActionCode(self.space.sizes, self.discrete, MAX_LAYERS).space
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Choose the settings of all layers.
@@ -506,7 +539,8 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
         if values.shape != shape:
             raise ActionError(f"Expected an action of shape {shape}, got {values.shape}.")
         used = len(values) * len(inner.task.network) // MAX_LAYERS
-        seen, reward, terminated, truncated, info = inner.step(values[:used])
+        own = self._slots.action(values, inner.task.space, used)
+        seen, reward, terminated, truncated, info = inner.step(own)
         return self._observe(seen), reward, terminated, truncated, self._padded(info)
 
     def describe_observation(self) -> dict[str, ObservationTable]:
@@ -519,7 +553,10 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
         return {**super().describe_observation(), "totals": totals}
 
     def _pad_mask(self, mask: NDArray[Mask]) -> NDArray[Mask]:
-        count = len(mask) * MAX_LAYERS // len(self._playing().task.network)
+        task = self._playing().task
+        layers = len(task.network)
+        mask = self._slots.mask(mask.reshape(layers, -1), task.space).reshape(-1)
+        count = len(mask) * MAX_LAYERS // layers
         padded = np.ones(count, mask.dtype)  # what is not looked at is possible
         padded[: len(mask)] = mask
         return padded
@@ -530,13 +567,28 @@ class ProceduralOneShotEnv(_ProceduralBase[OneShotEnv]):
     def _observe(self, seen: NDArray[np.float32]) -> Observation:
         if self.graph is not None:
             settings, totals = np.split(seen, [-len(TOTALS)])
-            settings = settings.reshape(-1, len(self.space))
-            return dict(self.graph.show(self.task.network, self._instance.layers, settings, totals))
+            settings = self._slots.features(settings.reshape(-1, len(self.task.space)))
+            shown = self.graph.show(self.task.network, self._instance.layers, settings, totals)
+            return {**shown, **fresh(self._instance.choices)}
         return {
+            **fresh(self._instance.choices),
             "layers": self._instance.layers.copy(),
             "mask": self._instance.mask.copy(),
             "totals": seen[-len(TOTALS) :].copy(),
         }
+
+
+def renderer(render_mode: str | None, draws: Draws) -> EpisodeRenderer:
+    """Make pictures of one size: networks differ in layers, and spaces in knobs.
+
+    Args:
+        render_mode: As environments take it.
+        draws: Whether tasks have spaces of their own.
+
+    Returns:
+        It has room for the largest.
+    """
+    return EpisodeRenderer(render_mode, MOST_WIDTH, MOST_KNOBS if draws == "spaces" else None)
 
 
 def padded(values: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -12,11 +12,16 @@ from numpy.typing import NDArray
 from lrmp.envs.forms.action import ActionCode
 from lrmp.envs.forms.design_observation import observe_designs
 from lrmp.envs.forms.vector import Advance, EpisodesVectorEnv, Flags, Seeds
-from lrmp.envs.procedural.environment import ProceduralEnv, ProceduralOneShotEnv, padded
+from lrmp.envs.procedural.environment import (
+    ProceduralEnv,
+    ProceduralOneShotEnv,
+    padded,
+    renderer,
+)
 from lrmp.envs.procedural.family import REMEMBERED, Instance, Remembered
 from lrmp.envs.procedural.most_layers import MAX_LAYERS
 from lrmp.envs.procedural.padded_graph import PaddedGraphView
-from lrmp.envs.rendering.episode_frame import MOST_WIDTH
+from lrmp.envs.procedural.slots import Slots
 from lrmp.envs.rendering.episode_view import EpisodeView
 from lrmp.envs.scoring.design_info import design_info, no_design
 from lrmp.envs.scoring.dynamics import Dynamics
@@ -40,12 +45,14 @@ class _Board:
         instance: What is played.
         dynamics: Its rules.
         masks: Which actions its layers may have, shape (L, n).
+        code: What actions of its own environment mean.
         unfinished: What infos say of its designs before there is one.
     """
 
     instance: Instance
     dynamics: Dynamics
     masks: NDArray[np.int8]
+    code: ActionCode
     unfinished: dict[str, Any]
 
 
@@ -66,14 +73,19 @@ class _ProceduralVectorBase(EpisodesVectorEnv):
         solver: SolverName,
         **settings: Any,
     ) -> None:
-        super().__init__(num_envs, width=MOST_WIDTH, **settings)
+        super().__init__(num_envs, **settings)
+        self._renderer = renderer(self.render_mode, scalar.draws)
         self._scalar = scalar  # never played; says what is seen and done
         self.discrete, self.longest_episode = scalar.discrete, scalar.longest_episode
         self.family, self.space, self.features = scalar.family, scalar.space, scalar.features
         self.observation = scalar.observation
         self._reward: Reward = reward
         self._solver: SolverName = solver
-        self._code = ActionCode(self.space.sizes, self.discrete, layers)
+        self._layers = layers
+        self._slots = Slots(self.space, self.discrete, layers)
+        self._code = None
+        if not self._slots.are_loose:
+            self._code = ActionCode(self.space.sizes, self.discrete, layers)
         self._set_spaces(scalar.observation_space, scalar.action_space)
         self._remembered = Remembered(self._make, max(REMEMBERED, 2 * num_envs))
         self._generators: list[tuple[np.random.Generator, int] | None] = [None] * num_envs
@@ -95,6 +107,10 @@ class _ProceduralVectorBase(EpisodesVectorEnv):
         else:
             self._seen["layers"] = np.zeros((*shape, features), np.float32)
             self._seen["mask"] = np.zeros(shape, np.int8)
+        if self.family.has_own_spaces:
+            for key in ("values", "value_mask"):
+                space = scalar.observation_space[key]  # type: ignore[index]  # a dict it is
+                self._seen[key] = np.zeros((num_envs, *space.shape), space.dtype)
         # Behind the features of a layer a graph has its setting.
         self._own = slice(features, features + len(self.space))
 
@@ -131,9 +147,30 @@ class _ProceduralVectorBase(EpisodesVectorEnv):
         instance = self.family.instance(number)
         task = instance.task
         dynamics = Dynamics(task, self._reward, self._solver)
-        masks = self._code.masks(task.space.masks(len(dynamics)))
-        unfinished = {"finished": np.array(False), **_padded(no_design(task)), **instance.facts}
-        return _Board(instance, dynamics, masks, unfinished)
+        layers = None if self._layers is None else len(dynamics)
+        code = self._code or ActionCode(task.space.sizes, self.discrete, layers)
+        masks = self._slots.mask(code.masks(task.space.masks(len(dynamics))), task.space)
+        designed = self._slots.info(_padded(no_design(task)), task.space)
+        unfinished = {"finished": np.array(False), **designed, **instance.facts}
+        return _Board(instance, dynamics, masks, code, unfinished)
+
+    def _design(self, row: int) -> IntArray:
+        """Return the settings of an episode's layers, a view of shape (L, K)."""
+        dynamics = self._boards[row].dynamics
+        return self._settings[row, : len(dynamics), : len(dynamics.space)]
+
+    def _places(self, rows: IntArray, actions: NDArray[Any]) -> list[IntArray]:
+        """Turn actions into places of values, or settings of layers, for every episode."""
+        if self._code is not None:
+            return list(self._code.places(actions))
+        found = []
+        for row, action in zip(rows.tolist(), actions, strict=True):
+            code, dynamics = self._boards[row].code, self._boards[row].dynamics
+            chosen: NDArray[Any] = np.asarray(action)
+            if self._layers is not None:
+                chosen = chosen[: len(chosen) * len(dynamics) // self._layers]
+            found.append(code.places(self._slots.own_actions(chosen, dynamics.space)))
+        return found
 
     def _prepare(self, rows: Flags, seed: Seeds, options: dict[str, Any]) -> None:
         wanted = options.pop("instance", None)
@@ -174,27 +211,28 @@ class _ProceduralVectorBase(EpisodesVectorEnv):
         for row, board in found.items():
             self._boards[row] = board
             self._outcomes[row] = None
-            plain = board.dynamics.plain
-            count = self._count[row] = len(plain)
-            self._settings[row, :count] = plain
-            self._settings[row, count:] = 0
+            self._count[row] = len(board.dynamics)
+            self._settings[row] = 0
+            self._design(row)[:] = board.dynamics.plain
             seen, instance = self._seen, board.instance
             if self._scalar.graph is None:
                 seen["layers"][row], seen["mask"][row] = instance.layers, instance.mask
             else:
                 self._begin_graph(row, board)
+            for key, values in instance.choices.items():
+                seen[key][row] = values if seen[key].ndim == values.ndim + 1 else values[0]
             self._say(row, board.unfinished)
             self._begin_episode(row, board)
 
     def _begin_graph(self, row: int, board: _Board) -> None:
         assert self._scalar.graph is not None
-        scaled = knob_features(self.space, board.dynamics.plain)
+        scaled = knob_features(board.dynamics.space, board.dynamics.plain)
         every = np.arange(len(board.dynamics))
         flags = (every < 0, every == 0)[: self._seen["layers"].shape[-1] - self._own.stop]
         shown = self._scalar.graph.show(
             board.instance.task.network,
             board.instance.layers,
-            scaled.astype(np.float32),
+            self._slots.features(scaled.astype(np.float32)),
             np.zeros(len(TOTALS), np.float32),
             flags,
         )
@@ -218,7 +256,8 @@ class _ProceduralVectorBase(EpisodesVectorEnv):
     def _say_design(self, row: int, outcome: Outcome) -> None:
         """Note a finished design."""
         self._outcomes[row] = outcome
-        self._say(row, {"finished": True, **_padded(design_info(outcome))})
+        info = self._slots.info(_padded(design_info(outcome)), outcome.task.space)
+        self._say(row, {"finished": True, **info})
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Say which actions are possible now.
@@ -253,6 +292,9 @@ class ProceduralVectorEnv(_ProceduralVectorBase):
         **settings: As `ProceduralEnv` takes them.
     """
 
+    #: What one episode is.
+    scalar: ClassVar[type[ProceduralEnv]] = ProceduralEnv
+
     def __init__(
         self,
         num_envs: int = 1,
@@ -265,7 +307,7 @@ class ProceduralVectorEnv(_ProceduralVectorBase):
         render_mode: str | None = None,
         **settings: Any,
     ) -> None:
-        scalar = ProceduralEnv(dense=dense, reward=reward, solver=solver, **settings)
+        scalar = self.scalar(dense=dense, reward=reward, solver=solver, **settings)
         super().__init__(
             num_envs,
             scalar,
@@ -277,6 +319,7 @@ class ProceduralVectorEnv(_ProceduralVectorBase):
             render_mode=render_mode,
         )
         self.dense = dense
+        self._missing = (0.0,) * len(self.space)
         self._layer, self._tiles, self._cycles = np.zeros((3, num_envs), np.int64).tolist()
         self._spent, self._rewarded = np.zeros((2, num_envs)).tolist()
         self._layer_cycles: list[list[int]] = [[]] * num_envs
@@ -296,35 +339,39 @@ class ProceduralVectorEnv(_ProceduralVectorBase):
         self._spent[row] = dynamics.start_spent
         if "settings" in self._seen:
             self._seen["settings"][row] = 0
-            self._seen["settings"][row, : len(dynamics)] = knob_features(self.space, dynamics.plain)
+            scaled = knob_features(dynamics.space, dynamics.plain)
+            self._seen["settings"][row, : len(dynamics), : len(dynamics.space)] = scaled
         self._show(row, -1, dynamics.lookup(0, dynamics.plain[0].tolist()))
 
     def _show(self, row: int, decided: int, entry: LayerEntry) -> None:
         """Show an episode whose layers up to one are decided."""
         board, seen = self._boards[row], self._seen
         layer = min(decided + 1, len(board.dynamics) - 1)
+        setting = entry.features + self._missing[len(entry.features) :]
         totals = board.dynamics.totals(
             self._tiles[row], self._spent[row], self._cycles[row], max(self._layer_cycles[row])
         )
         if self._scalar.graph is None:
             seen["layer"][row] = layer
             seen["current"][row] = board.instance.layers[layer]
-            seen["running"][row] = (*entry.features, *totals)
+            seen["running"][row] = (*setting, *totals)
+            for key, values in board.instance.choices.items():
+                seen[key][row] = values[layer]
             if "settings" in seen and decided >= 0:
-                seen["settings"][row, decided] = entry.features
+                seen["settings"][row, decided] = setting
         else:
             seen["totals"][row] = totals
             if decided >= 0:
                 nodes, flags = seen["layers"][row], self._own.stop
-                nodes[decided, self._own] = entry.features
+                nodes[decided, self._own] = setting
                 nodes[decided, flags:] = (1, 0)
                 if layer > decided:
                     nodes[layer, flags + 1] = 1
-        numbers = {"layer": decided, "action_mask": board.masks[layer]} | entry.numbers
-        self._say(row, numbers)
+        numbers = self._slots.info(entry.numbers, board.dynamics.space)
+        self._say(row, {"layer": decided, "action_mask": board.masks[layer]} | numbers)
 
     def _advance(self, rows: IntArray, actions: NDArray[Any]) -> Advance:
-        places = self._code.places(actions)
+        places = self._places(rows, actions)
         # What may refuse a design comes first: an error leaves the episodes as they were.
         steps = [self._decide(*step) for step in zip(rows.tolist(), places, strict=True)]
         rewards, terminated = np.zeros(len(rows)), np.zeros(len(rows), bool)
@@ -332,7 +379,7 @@ class ProceduralVectorEnv(_ProceduralVectorBase):
             zip(rows.tolist(), steps, strict=True)
         ):
             board, layer = self._boards[row], self._layer[row]
-            self._settings[row, : len(settings)] = settings
+            self._design(row)[:] = settings
             self._spent[row] += entry.spent_beyond_plain
             self._tiles[row] += entry.tiles - int(board.dynamics.start_tiles[layer])
             self._cycles[row] += entry.cycles - int(board.dynamics.start_cycles[layer])
@@ -351,7 +398,7 @@ class ProceduralVectorEnv(_ProceduralVectorBase):
     def _decide(self, row: int, places: IntArray) -> tuple[LayerEntry, IntArray, Outcome | None]:
         """Say what a setting of the next layer makes of an episode."""
         dynamics, layer = self._boards[row].dynamics, self._layer[row]
-        settings = self._settings[row, : len(dynamics)].copy()
+        settings = self._design(row).copy()
         settings[layer] = dynamics.space.nearest(places, np.array(layer))
         entry = dynamics.lookup(layer, settings[layer].tolist())
         outcome = None
@@ -361,9 +408,8 @@ class ProceduralVectorEnv(_ProceduralVectorBase):
 
     def _episode_view(self, row: int) -> EpisodeView:
         board, decided = self._boards[row], self._layer[row]
-        layers = len(board.dynamics)
-        progress = f"{decided} of {layers} layers decided"
-        settings = self._settings[row, :layers]
+        progress = f"{decided} of {len(board.dynamics)} layers decided"
+        settings = self._design(row)
         return EpisodeView(board.instance.task, settings, decided, progress, self._outcomes[row])
 
 
@@ -380,6 +426,9 @@ class ProceduralOneShotVectorEnv(_ProceduralVectorBase):
         **settings: As `ProceduralOneShotEnv` takes them.
     """
 
+    #: What one episode is.
+    scalar: ClassVar[type[ProceduralOneShotEnv]] = ProceduralOneShotEnv
+
     def __init__(
         self,
         num_envs: int = 1,
@@ -391,7 +440,7 @@ class ProceduralOneShotVectorEnv(_ProceduralVectorBase):
         render_mode: str | None = None,
         **settings: Any,
     ) -> None:
-        scalar = ProceduralOneShotEnv(reward=reward, solver=solver, **settings)
+        scalar = self.scalar(reward=reward, solver=solver, **settings)
         super().__init__(
             num_envs,
             scalar,
@@ -413,15 +462,14 @@ class ProceduralOneShotVectorEnv(_ProceduralVectorBase):
 
     def _show(self, row: int) -> None:
         """Show the design of an episode."""
-        dynamics = self._boards[row].dynamics
-        count = len(dynamics)
-        settings = self._settings[row, :count]
+        dynamics, settings = self._boards[row].dynamics, self._design(row)
         described = observe_designs(dynamics, settings[None])[0]
         self._seen["totals"][row] = described[-len(TOTALS) :]
         if self._scalar.graph is not None:
             scaled = described[: -len(TOTALS)].reshape(settings.shape)
-            self._seen["layers"][row, :count, self._own] = scaled
-        self._say(row, _padded(self.space.numbers(settings)))
+            self._seen["layers"][row, : len(settings), self._own] = self._slots.features(scaled)
+        numbers = _padded(dynamics.space.numbers(settings))
+        self._say(row, self._slots.info(numbers, dynamics.space))
 
     def _checked(self, actions: Any, rows: IntArray) -> NDArray[Any]:
         """Refuse wrong actions, whatever stands behind the last layers."""
@@ -435,7 +483,7 @@ class ProceduralOneShotVectorEnv(_ProceduralVectorBase):
         return super()._checked(np.where(used, values, values.dtype.type(0)), rows)
 
     def _advance(self, rows: IntArray, actions: NDArray[Any]) -> Advance:
-        places = self._code.places(actions)
+        places = self._places(rows, actions)
         designs = []
         # What may refuse a design comes first: an error leaves the episodes as they were.
         for row, chosen in zip(rows.tolist(), places, strict=True):
@@ -444,7 +492,7 @@ class ProceduralOneShotVectorEnv(_ProceduralVectorBase):
             outcome = dynamics.outcome(settings)
             designs.append((settings, outcome, outcome.reward(self._reward)))
         for row, (settings, outcome, _) in zip(rows.tolist(), designs, strict=True):
-            self._settings[row, : len(settings)] = settings
+            self._design(row)[:] = settings
             self._show(row)
             self._say_design(row, outcome)
         rewards = np.array([reward for *_, reward in designs])
@@ -455,7 +503,7 @@ class ProceduralOneShotVectorEnv(_ProceduralVectorBase):
         board, outcome = self._boards[row], self._outcomes[row]
         layers = len(board.dynamics)
         decided, progress = (0, "to choose") if outcome is None else (layers, "chosen")
-        settings = self._settings[row, :layers]
+        settings = self._design(row)
         return EpisodeView(board.instance.task, settings, decided, progress, outcome)
 
 

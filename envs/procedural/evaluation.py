@@ -9,7 +9,7 @@ import numpy as np
 
 from lrmp.envs.procedural.certificates import find_certificate
 from lrmp.envs.procedural.environment import ProceduralEnv, ProceduralOneShotEnv
-from lrmp.envs.procedural.generator import draw_task
+from lrmp.envs.procedural.generator import Draws, draw_task
 from lrmp.envs.procedural.published_split import PUBLISHED
 from lrmp.envs.scoring.outcome import Outcome, evaluate_settings
 from lrmp.envs.task.task import Task
@@ -86,7 +86,8 @@ def evaluate_policy(
 
     Args:
         act: Takes an observation and returns an action.
-        env: ``LRMP-Procedural-v0`` or its one-shot form, with ``split="test"`` and any wrappers.
+        env: ``LRMP-Procedural-v0``, ``LRMP-Procedural-Spaces-v0`` or the one-shot form of
+            either, with ``split="test"`` and any wrappers.
         instances: How many, from number 0 on.
 
     Returns:
@@ -125,6 +126,7 @@ def evaluate_algorithm(
     choose: Callable[[Task], IntArray],
     objective: Objective = "latency",
     instances: int = PUBLISHED,
+    draws: Draws = "precision",
 ) -> SplitScore:
     """Let an algorithm choose a design for every published test instance.
 
@@ -132,6 +134,7 @@ def evaluate_algorithm(
         choose: Takes a task and returns the places of its layers' values, shape (L, K).
         objective: What the instances minimise.
         instances: How many, from number 0 on.
+        draws: Whether the spaces are drawn, too.
 
     Returns:
         How the designs stand.
@@ -142,5 +145,5 @@ def evaluate_algorithm(
     """
     if not 1 <= instances <= PUBLISHED:
         raise TaskError(f"Expected 1 to {PUBLISHED} instances, got {instances}.")
-    tasks = (draw_task("test", number, objective) for number in range(instances))
+    tasks = (draw_task("test", number, objective, draws) for number in range(instances))
     return SplitScore.of(evaluate_settings(task, choose(task)) for task in tasks)

@@ -15,8 +15,10 @@ from lrmp.envs.procedural.features import (
     transfer_feature_names,
     transfer_features,
 )
-from lrmp.envs.procedural.generator import INSTANCES, Split, draw_task
+from lrmp.envs.procedural.generator import INSTANCES, Draws, Split, draw_task
 from lrmp.envs.procedural.most_layers import MAX_LAYERS
+from lrmp.envs.procedural.slots import SLOTS, check_fits
+from lrmp.envs.procedural.value_features import value_features
 from lrmp.envs.scoring.features import Feature, check_features, feature_name
 from lrmp.envs.scoring.observation_table import ObservationTable
 from lrmp.envs.task.custom_task import find_task
@@ -40,6 +42,9 @@ class Instance:
         task: The task.
         layers: Features of its L layers, shape (128, n), 0 behind the last.
         mask: Which rows are layers, shape (128,).
+        choices: Where tasks have knobs of their own, features of the values of its layers, shape
+            (128, 4, 12, 7), and which of them are possible, shape (128, 4, 12), by the keys of
+            observations; else empty.
         facts: What all infos of its episodes say, by key.
     """
 
@@ -47,6 +52,7 @@ class Instance:
     task: Task
     layers: NDArray[np.float32]
     mask: NDArray[np.int8]
+    choices: dict[str, NDArray[Any]]
     facts: dict[str, Any]
 
 
@@ -60,13 +66,15 @@ class Family:
         objective: What drawn tasks minimise.
         features: Of layers, in order; None for the documented ones.
         optima: Of which tasks the optimum is told.
+        draws: Whether tasks have spaces of their own, drawn or given.
 
     Attributes:
         split: As given.
         objective: As given.
         tasks: The tasks given, or None.
         count: How many instances there are.
-        space: The knobs of all of them.
+        draws: As given.
+        space: The knobs of all of them; or the slots in which their own knobs sit.
         features: What is shown of a layer.
 
     Raises:
@@ -81,6 +89,7 @@ class Family:
         objective: Objective = "latency",
         features: Sequence[Feature] | None = None,
         optima: Optima = "known",
+        draws: Draws = "precision",
     ) -> None:
         if split not in get_args(Split):
             raise TaskError(unknown_name("split", split, get_args(Split)))
@@ -96,8 +105,14 @@ class Family:
         self.count = (instances or INSTANCES) if self.tasks is None else len(self.tasks)
         if not self.count:
             raise TaskError("Expected at least one task, got none.")
-        self.space = _common_space(self.tasks)
-        known = transfer_feature_names(self.space)
+        self.draws: Draws = draws
+        self.has_own_spaces = draws == "spaces"
+        if self.has_own_spaces:
+            for task in self.tasks or ():
+                check_fits(task)
+        self.space = SLOTS if self.has_own_spaces else _common_space(self.tasks)
+        self._shown_knobs = () if self.has_own_spaces else self.space.knobs
+        known = transfer_feature_names(self._shown_knobs)
         self.features: tuple[Feature, ...] = (
             known if features is None else check_features(features, known)
         )
@@ -145,7 +160,7 @@ class Family:
                 drop.
         """
         if self.tasks is None:
-            task = draw_task(self.split, number, self.objective)
+            task = draw_task(self.split, number, self.objective, self.draws)
         else:
             task = self.tasks[number]
         count = len(task.network)
@@ -157,7 +172,17 @@ class Family:
             **certificate_info(find_certificate(task, self._optima)),
         }
         mask = (np.arange(MAX_LAYERS) < count).astype(np.int8)
-        return Instance(number, task, layers, mask, facts)
+        return Instance(number, task, layers, mask, self._choices(task), facts)
+
+    def _choices(self, task: Task) -> dict[str, NDArray[Any]]:
+        if not self.has_own_spaces:
+            return {}
+        behind = MAX_LAYERS - len(task.network)
+        values, possible = value_features(task)
+        return {
+            "values": np.pad(values, [(0, behind), (0, 0), (0, 0), (0, 0)]),
+            "value_mask": np.pad(possible, [(0, behind), (0, 0), (0, 0)]),
+        }
 
     def describe(self) -> ObservationTable:
         """Say what the features of a layer mean.
@@ -166,7 +191,7 @@ class Family:
             A row per feature.
         """
         names = [feature_name(feature) for feature in self.features]
-        return describe_transfer_features(self.space, names)
+        return describe_transfer_features(self._shown_knobs, names)
 
 
 class Remembered(Generic[Kept]):

@@ -1,6 +1,6 @@
 """Features of layers that mean the same in every network, so that a policy can be carried over."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +20,6 @@ from lrmp.envs.task.task import Task
 from lrmp.errors import TaskError
 from lrmp.hardware.cost.setting_table import SettingTable
 from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.knob import Knob
 
 LARGEST = 20.0  # log2; of rows, columns and positions
@@ -28,11 +27,11 @@ LEAST_SHARE = 6.0  # minus log10; of the network's cycles or tiles
 HARM = (-5.0, 3.0)  # log10 of what a value adds to the accuracy spent, over the allowance
 
 
-def transfer_feature_names(space: DesignSpace) -> tuple[str, ...]:
+def transfer_feature_names(space: Iterable[Knob]) -> tuple[str, ...]:
     """Name the features of a layer.
 
     Args:
-        space: The knobs.
+        space: The knobs whose harms are among them; none where values have features of their own.
 
     Returns:
         In the order of ``transfer_features``.
@@ -45,7 +44,7 @@ def transfer_feature_names(space: DesignSpace) -> tuple[str, ...]:
     )
 
 
-def describe_transfer_features(space: DesignSpace, names: Sequence[str]) -> ObservationTable:
+def describe_transfer_features(space: Iterable[Knob], names: Sequence[str]) -> ObservationTable:
     """Say what features of a layer mean.
 
     Args:
@@ -137,7 +136,7 @@ def _least(table: SettingTable[np.int64], task: Task) -> IntArray:
     return least
 
 
-def _shown(space: DesignSpace) -> list[tuple[Knob, int]]:
+def _shown(space: Iterable[Knob]) -> list[tuple[Knob, int]]:
     """List places of values whose harm is shown: of every knob its probe and its farthest."""
     return [
         (knob, place)

@@ -1,19 +1,21 @@
 """Draws random tasks that look like the measured ones."""
 
 import hashlib
-import tomllib
 from dataclasses import replace
-from functools import cache
-from importlib import resources
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from lrmp.accuracy.model.drop_map import DropMap
 from lrmp.accuracy.model.factories import GivenAccuracy
-from lrmp.accuracy.model.table import Axes, TableAccuracy
-from lrmp.envs.procedural.fit import LEVEL_BITS
+from lrmp.accuracy.model.table import TableAccuracy
+from lrmp.envs.procedural.sensitivities import Rng, draw_accuracy, in_space
+from lrmp.envs.procedural.space_generator import (
+    PINNED,
+    draw_space,
+    is_test_space,
+    pinned,
+    with_features,
+)
 from lrmp.envs.task.task import Task
 from lrmp.envs.task.workload import Tenant, Workload
 from lrmp.errors import TaskError, unknown_name
@@ -24,6 +26,7 @@ from lrmp.hardware.cost.cost_report import Objective
 from lrmp.hardware.networks.layer import Layer
 from lrmp.hardware.networks.network import Network, chain
 from lrmp.hardware.space.design import Design
+from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.precision import PRECISION
 
 Split = Literal["train", "test"]
@@ -32,15 +35,17 @@ ALLOWED_DROP = 1.0  # points
 DRAWS = 1000  # of one instance; a test instance takes 8 on average, a training instance 1.1
 TEST_SHARE = 1 / 8  # of all topologies
 LEAST_LAYERS, MOST_LAYERS = 4, 64
-KNOTS = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # points at which the drop map is cut
+#: What is drawn: tasks that turn bits of weights and activations, or spaces with them.
+Draws = Literal["precision", "spaces"]
 
-Rng = np.random.Generator
 
-
-def draw_task(split: Split, number: int, objective: Objective = "latency") -> Task:
+def draw_task(
+    split: Split, number: int, objective: Objective = "latency", draws: Draws = "precision"
+) -> Task:
     """Draw an instance of the family.
 
-    Network, chip, budget and sensitivities are drawn independently:
+    With ``draws="precision"``, as `LRMP-Procedural-v0` does, network, chip, budget and
+    sensitivities are drawn independently:
 
     - network: a convolutional net of 4 to 64 layers (log-uniform) in 2 to 4 stages; the first stage
       has 16, 32 or 64 channels on maps of side 16, 28, 32, 56 or 112; every stage doubles the
@@ -55,6 +60,11 @@ def draw_task(split: Split, number: int, objective: Objective = "latency") -> Ta
       correlated between the operands; the drop is a power of the sum, cut into a monotone
       piecewise linear map.
 
+    With ``draws="spaces"``, as `LRMP-Procedural-Spaces-v0` does, a space is drawn, too
+    (`draw_space`), and the chip has what its knobs need (`with_features`); in a quarter of the
+    instances the first and the last layer stay plain. The test split has a quarter of all spaces
+    for itself, beside its topologies, which are those of both families.
+
     What is drawn is drawn again, all of it, until the plain 8-bit design loses at most the allowed
     point, so that the best return is never below zero, and until the topology is one of the
     split's: an eighth of all topologies are for tests alone (`split_of`).
@@ -64,34 +74,38 @@ def draw_task(split: Split, number: int, objective: Objective = "latency") -> Ta
             common.
         number: 0 to 2**31 - 1.
         objective: What is minimised.
+        draws: Whether spaces are drawn, too.
 
     Returns:
-        The task, the same for the same arguments; its id is ``LRMP-Procedural-<split>-<number>``.
+        The task, the same for the same arguments; ``instance_id`` names it.
 
     Raises:
-        TaskError: If there is no such split or number.
+        TaskError: If there is no such split, number or kind of draws.
     """
     if split not in get_args(Split):
         raise TaskError(unknown_name("split", split, get_args(Split)))
+    if draws not in get_args(Draws):
+        raise TaskError(unknown_name("draws", draws, get_args(Draws)))
     if not 0 <= number < INSTANCES:
         raise TaskError(f"Expected an instance of 0 to {INSTANCES - 1}, got {number}.")
+    # The first word parts the splits, the last one, if there is one, the families: no seed of one
+    # is a seed of the other.
+    family = () if draws == "precision" else (1,)
     for draw in range(DRAWS):
-        # The first word parts the splits: no seed of one is a seed of the other.
-        rng = np.random.default_rng([get_args(Split).index(split), number, draw])
-        network = draw_network(rng)
-        if split_of(network) != split:
+        rng = np.random.default_rng([get_args(Split).index(split), number, draw, *family])
+        space = PRECISION if draws == "precision" else draw_space(rng)
+        if draws == "spaces" and is_test_space(space) != (split == "test"):
             continue
-        accelerator = draw_accelerator(rng)
-        accuracy = draw_accuracy(rng, len(network))
-        if accuracy.drop(Design.plain(len(network))) <= ALLOWED_DROP:
-            plain = PRECISION.plain_settings(len(network))
-            tiles = int(CostModel(network, accelerator).tiles_per_copy(plain).sum())
+        network = draw_network(rng)
+        if split_of(network) == split and (drawn := _draw_on(rng, network, space)):
+            accelerator, space, accuracy, budget = drawn
             return Task(
-                id=instance_id(split, number),
+                id=instance_id(split, number, draws),
                 workload=Workload((Tenant(network, GivenAccuracy(accuracy), ALLOWED_DROP),)),
                 accelerator=accelerator,
-                budget=int(tiles * 2 ** rng.random()),
+                budget=budget,
                 objective=objective,
+                space=space,
             )
     raise TaskError(
         f"Expected one of {DRAWS} draws of {split} instance {number} to be of the split's "
@@ -100,17 +114,19 @@ def draw_task(split: Split, number: int, objective: Objective = "latency") -> Ta
     )
 
 
-def instance_id(split: Split, number: int) -> str:
+def instance_id(split: Split, number: int, draws: Draws = "precision") -> str:
     """Name an instance.
 
     Args:
         split: ``"train"`` or ``"test"``.
         number: Of the instance.
+        draws: Whether spaces are drawn, too.
 
     Returns:
         The id of its task, whatever the objective.
     """
-    return f"LRMP-Procedural-{split}-{number}"
+    family = "Procedural" if draws == "precision" else "Procedural-Spaces"
+    return f"LRMP-{family}-{split}-{number}"
 
 
 def split_of(network: Network) -> Split:
@@ -185,51 +201,19 @@ def draw_accelerator(rng: Rng) -> Accelerator:
     )
 
 
-def draw_accuracy(rng: Rng, layers: int) -> TableAccuracy:
-    """Draw sensitivities and a map to the drop.
-
-    Args:
-        rng: Source of randomness.
-        layers: L.
-
-    Returns:
-        A table that never grows with bits.
-    """
-    draws = {key: float(rng.normal(*pair)) for key, pair in distributions().items()}
-    depth = np.linspace(-0.5, 0.5, layers)
-    common, *own = rng.standard_normal((3, layers))
-    share = np.clip(draws["correlation"], 0.0, 1.0)
-    tables: dict[Axes, ArrayLike] = {}
-    for operand, rest in zip(("weight", "activation"), own, strict=True):
-        spread, slope_spread, noise = (
-            abs(draws[f"{operand}_{key}"]) for key in ("spread", "slope_spread", "noise")
-        )
-        level = draws[f"{operand}_level"] + draws[f"{operand}_trend"] * depth
-        level += spread * (np.sqrt(share) * common + np.sqrt(1 - share) * rest)
-        slopes = draws[f"{operand}_slope"] + slope_spread * rng.standard_normal(layers)
-        logs = level[:, None] + slopes[:, None] * (PRECISION[f"{operand}_bits"].array - LEVEL_BITS)
-        logs += noise * rng.standard_normal(logs.shape)
-        tables[f"{operand}_bits"] = 10 ** np.minimum.accumulate(logs, axis=1)
-    # (sum / allowance) ** exponent points.
-    ceiling = float(np.clip(draws["ceiling"], 50, 100))
-    points = np.array([0.0, *(knot for knot in KNOTS if knot < ceiling)])
-    sums = 10 ** draws["allowance"] * points ** (1 / max(draws["exponent"], 1.0))
-    drop_map = DropMap(sums.tolist(), points.tolist(), ceiling)
-    return TableAccuracy(
-        tables,
-        "drawn like the tables of measured networks",
-        is_estimate=True,
-        drop_map=drop_map,
-    )
-
-
-@cache
-def distributions() -> dict[str, tuple[float, float]]:
-    """Read mean and standard deviation of every number that is drawn for an accuracy model.
-
-    Returns:
-        As ``fit_distributions`` gives them.
-    """
-    text = resources.files("lrmp.envs.procedural").joinpath("distributions.toml").read_text("utf-8")
-    found: dict[str, tuple[float, float]] = tomllib.loads(text)["distributions"]
-    return found
+def _draw_on(
+    rng: Rng, network: Network, space: DesignSpace
+) -> tuple[Accelerator, DesignSpace, TableAccuracy, int] | None:
+    """Draw chip, sensitivities and budget; None if the plain design loses too much."""
+    spaces_are_drawn = space is not PRECISION
+    accelerator = draw_accelerator(rng)
+    if spaces_are_drawn:
+        accelerator = with_features(accelerator, space, rng)
+    accuracy = draw_accuracy(rng, len(network), space)
+    if accuracy.drop(Design.plain(len(network), space)) > ALLOWED_DROP:
+        return None
+    budget = int(CostModel(network, accelerator, space).baseline.tiles * 2 ** rng.random())
+    if spaces_are_drawn and rng.random() < PINNED:
+        space = pinned(space, len(network))
+        accuracy = in_space(accuracy, space)
+    return accelerator, space, accuracy, budget

@@ -1,4 +1,4 @@
-"""The published test split: instances 0 to 999 of the family, and the optima that ship with it."""
+"""The published test splits: instances 0 to 999 of each family, and the optima that ship."""
 
 import json
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, Self
 
-from lrmp.envs.procedural.generator import draw_task, instance_id
+from lrmp.envs.procedural.generator import Draws, draw_task, instance_id
 from lrmp.envs.task.optimum import Certificate, Constant
 from lrmp.envs.task.task import Task
 from lrmp.foreign_text import parse_json
@@ -88,11 +88,12 @@ class InstanceOptimum(Certificate):
         return cls(**document, constant=None if constant is None else Constant(**constant))
 
 
-def published_tasks(objective: Objective = "latency") -> list[Task]:
+def published_tasks(objective: Objective = "latency", draws: Draws = "precision") -> list[Task]:
     """Draw the published test instances, on which policies for all networks are compared.
 
     Args:
         objective: What they minimise.
+        draws: Whether spaces are drawn, too.
 
     Returns:
         The 1,000 tasks, in the order of their numbers; drawing them takes half a minute.
@@ -100,24 +101,41 @@ def published_tasks(objective: Objective = "latency") -> list[Task]:
     Raises:
         TaskError: If there is no such objective.
     """
-    return [draw_task("test", number, objective) for number in range(PUBLISHED)]
+    return [draw_task("test", number, objective, draws) for number in range(PUBLISHED)]
 
 
 @cache
-def published_optima(objective: Objective = "latency") -> dict[str, InstanceOptimum]:
+def published_optima(
+    objective: Objective = "latency", draws: Draws = "precision"
+) -> dict[str, InstanceOptimum]:
     """Read what is proven of the published test instances.
 
     Args:
         objective: What they minimise.
+        draws: Whether spaces are drawn, too.
 
     Returns:
         By the id of the task, in the order of instances. ``python -m
         lrmp.baselines.experiments.procedural_optima`` computes them again.
     """
-    file = resources.files("lrmp.envs.procedural").joinpath(FOLDER, f"test-{objective}.jsonl")
+    file = resources.files("lrmp.envs.procedural").joinpath(FOLDER, optima_file(objective, draws))
     lines = file.read_text("utf-8").splitlines() if file.is_file() else []
     optima = map(InstanceOptimum.from_line, lines)
-    return {instance_id("test", found.instance): found for found in optima}
+    return {instance_id("test", found.instance, draws): found for found in optima}
+
+
+def optima_file(objective: Objective, draws: Draws) -> str:
+    """Name the file of what is proven.
+
+    Args:
+        objective: What the instances minimise.
+        draws: Whether spaces are drawn, too.
+
+    Returns:
+        Such as ``"test-latency.jsonl"``, ``"spaces-test-latency.jsonl"``.
+    """
+    family = "" if draws == "precision" else f"{draws}-"
+    return f"{family}test-{objective}.jsonl"
 
 
 def short_fingerprint(task: Task) -> str:

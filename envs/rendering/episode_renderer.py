@@ -16,16 +16,19 @@ class EpisodeRenderer:
         mode: ``"ansi"``, ``"rgb_array"``, or None for an environment that is never shown.
         width: Of pictures, in pixels; None for what the layers of the task need. Episodes of
             several tasks need one, if their pictures are to have one shape.
+        panels: Panels of knobs that pictures have room for; None for as many as the task has.
 
     Raises:
         TaskError: If it is another.
     """
 
-    def __init__(self, mode: str | None, width: int | None = None) -> None:
+    def __init__(
+        self, mode: str | None, width: int | None = None, panels: int | None = None
+    ) -> None:
         if mode is not None and mode not in RENDER_MODES:
             modes = " or ".join(map(repr, RENDER_MODES))
             raise TaskError(f"Expected render_mode None, {modes}; got {mode!r}.")
-        self._mode, self._width = mode, width
+        self._mode, self._width, self._panels = mode, width, panels
         self._frame: EpisodeFrame | None = None
 
     def show(self, view: EpisodeView) -> str | Frame:
@@ -43,5 +46,5 @@ class EpisodeRenderer:
         if self._mode == "ansi":
             return view.to_text()
         if self._frame is None or self._frame.task is not view.task:
-            self._frame = EpisodeFrame(view.task, self._width)
+            self._frame = EpisodeFrame(view.task, self._width, self._panels)
         return self._frame.draw(view)

@@ -39,7 +39,7 @@ def test_other_tensors_are_refused_with_the_known_kinds(tmp_path):
     with pytest.raises(
         PolicyError,
         match=r"policy of kind lrmp\.actor/1, lrmp\.categorical/1, lrmp\.composite/1, "
-        r"lrmp\.layer-agents/1, lrmp\.set/1; got None",
+        r"lrmp\.layer-agents/1, lrmp\.set/1, lrmp\.space/1; got None",
     ):
         load_policy(path)
     CategoricalPolicy(3, [7, 7]).save(path)

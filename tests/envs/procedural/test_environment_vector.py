@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode
 from lrmp.errors import ActionError, TaskError
 
 LAYERWISE, ONE_SHOT = "LRMP-Procedural-v0", "LRMP-Procedural-OneShot-v0"
+SPACES, SPACES_ONE_SHOT = "LRMP-Procedural-Spaces-v0", "LRMP-Procedural-Spaces-OneShot-v0"
 IDS = pytest.mark.parametrize("env_id", [LAYERWISE, ONE_SHOT])
 MODES = pytest.mark.parametrize("mode", list(AutoresetMode), ids=lambda mode: mode.value)
 CASES = [
@@ -23,13 +24,19 @@ CASES = [
     (ONE_SHOT, {"discrete": "flat", "observation": "graph", "reward": "cim-aq"}),
     (ONE_SHOT, {"tasks": ["LRMP-MLP-v0", "LRMP-LeNet-v0"]}),
     (ONE_SHOT, {"optima": "solved", "instances": 2, "objective": "edp"}),
+    (SPACES, {}),
+    (SPACES, {"discrete": True, "observation": "prefix", "split": "test"}),
+    (SPACES, {"discrete": "flat", "observation": "graph", "instances": 3, "dense": True}),
+    (SPACES_ONE_SHOT, {"discrete": True}),
+    (SPACES_ONE_SHOT, {"discrete": "flat", "observation": "graph", "split": "test"}),
+    (SPACES_ONE_SHOT, {"tasks": ["LRMP-LeNet-ADC-v0", "LRMP-MLP-Circulant-v0", "LRMP-MLP-v0"]}),
 ]
 
 
 @MODES
 @pytest.mark.parametrize(("env_id", "settings"), CASES)
 def test_vector_env_equals_scalar_ones(env_id, settings, mode, assert_parity):
-    assert_parity(env_id, mode, settings, 40 if env_id == LAYERWISE else 8)
+    assert_parity(env_id, mode, settings, 40 if env_id in (LAYERWISE, SPACES) else 8)
 
 
 @MODES

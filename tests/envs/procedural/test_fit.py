@@ -6,7 +6,7 @@ import pytest
 from lrmp.accuracy.model.drop_map import DropMap
 from lrmp.accuracy.model.sensitivity_table import SensitivityTable
 from lrmp.envs.procedural import fit
-from lrmp.envs.procedural.generator import distributions
+from lrmp.envs.procedural.sensitivities import distributions
 from lrmp.hardware.space.precision import PRECISION
 
 

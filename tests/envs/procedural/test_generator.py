@@ -9,7 +9,8 @@ import pytest
 
 import lrmp.envs.procedural.environment
 import lrmp.envs.procedural.generator
-from lrmp.envs.procedural.generator import distributions, draw_task, split_of
+from lrmp.envs.procedural.generator import draw_task, split_of
+from lrmp.envs.procedural.sensitivities import distributions
 from lrmp.errors import TaskError
 from lrmp.hardware import Design, Layer, Network
 

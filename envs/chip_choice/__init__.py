@@ -1,0 +1,1 @@
+"""Chip and settings together: which chip to build in an area, and what runs on it how."""

@@ -1,0 +1,121 @@
+"""Chip and settings together: one scale for all chips, and the proof over them."""
+
+import math
+
+import numpy as np
+import pytest
+
+from lrmp.envs import evaluate_settings, stored_optimum
+from lrmp.envs.chip_choice.optimum import (
+    ChipOptimum,
+    optimal_design,
+    prove_chip_optimum,
+    stored_chip_optimum,
+)
+from lrmp.envs.chip_choice.problem import CHIP_PROBLEMS, ChipProblem, load_chip_problem
+from lrmp.envs.scoring.reward import STEEP
+from lrmp.envs.scoring.table_optimum import table_optimum
+from lrmp.errors import TaskError
+from lrmp.hardware.families.chip import AREA_PARTS, CHIP_SPACE, area_um2
+
+LENET = load_chip_problem("LRMP-LeNet-Chip-v0")
+EDAP = load_chip_problem("LRMP-LeNet-Chip-EDAP-v0")
+IDS = pytest.mark.parametrize("problem_id", CHIP_PROBLEMS)
+
+
+def some(objective, every):
+    """A problem of few chips: of some geometries all areas, and LRMP's."""
+    problem = ChipProblem(f"some-{objective}", "lenet", objective)
+    chips = problem.chips
+    geometries = sorted({tuple(chip[:4]) for chip in chips.tolist()})[::every]
+    plain = tuple(CHIP_SPACE.plain[:4].tolist())
+    kept = [tuple(chip[:4]) in (*geometries, plain) for chip in chips.tolist()]
+    problem.__dict__["chips"] = chips[kept]
+    return problem
+
+
+@IDS
+def test_every_chip_holds_the_plain_design_in_its_share_of_the_area(problem_id):
+    problem = load_chip_problem(problem_id)
+    for number in range(0, len(problem.chips), 7):
+        task = problem.task(number)
+        share = int(CHIP_SPACE.decode(problem.chips[number])["area_eighths"])
+        area = problem.area_budget_um2 * share // AREA_PARTS
+        assert task.cost_model.baseline.tiles <= task.budget
+        assert area_um2(task.accelerator, task.budget) <= area
+        assert area < area_um2(task.accelerator, task.budget + 1)
+        assert task.accuracy.fingerprint == problem.plain_task.accuracy.fingerprint
+    left_out = len(CHIP_SPACE.settings) - len(problem.chips)
+    assert left_out > 0
+    assert problem.number_of(np.array([2, 0, 3, 0, 0])) is None
+
+
+def test_lrmps_chip_is_one_of_them_and_its_task_is_lrmps():
+    assert LENET.task(LENET.plain_chip) is LENET.plain_task
+    assert LENET.plain_task.id == "LRMP-LeNet-v0"
+    assert LENET.offset(LENET.plain_chip) == 0.0
+    assert LENET.area_um2(LENET.plain_chip) == LENET.area_budget_um2
+
+
+@pytest.mark.parametrize("problem", [LENET, EDAP], ids=lambda problem: problem.objective)
+def test_scores_of_all_chips_are_on_one_scale(problem):
+    rng = np.random.default_rng(0)
+    plain = problem.plain_task
+    base = plain.cost_model.baseline
+    for number in rng.integers(0, len(problem.chips), 6):
+        task = problem.task(number)
+        settings = np.full((4, 2), 3)
+        outcome = evaluate_settings(task, settings)
+        if problem.objective == "edap":
+            cost = outcome.report.edp * problem.area_um2(number)
+            first = base.edp * problem.area_budget_um2
+        else:
+            cost, first = outcome.report.latency_cycles, base.latency_cycles
+        log_gain = math.log(first / cost)
+        if outcome.score is not None:
+            assert problem.score(number, outcome) == pytest.approx(log_gain, abs=1e-12)
+        excess = task.allowance.excess(outcome.divergence)
+        expected = max(log_gain - STEEP * excess, min(log_gain, 0) - 0.5 * excess)
+        assert problem.reward(number, outcome) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("objective", ["latency", "edap"])
+def test_the_proof_over_chips_is_that_of_all_of_them(objective):
+    problem = some(objective, 12)
+    every = range(len(problem.chips))
+    alone = [table_optimum(problem.task(n)) for n in every]
+    values = [found.value + problem.offset(n) for n, found in zip(every, alone, strict=True)]
+    lines = []
+    found = prove_chip_optimum(problem, lines.append)
+    assert found.value == max(values)
+    assert found.value <= found.bound
+    assert found.gap < 1e-9
+    assert found.reward_bound >= found.bound
+    assert found.solved < found.chips == len(problem.chips)
+    assert len(lines) == 1 + found.solved
+    constants = [
+        best.constant.value + problem.offset(n) for n, best in zip(every, alone, strict=True)
+    ]
+    assert found.constant.value == max(constants)
+    assert found.without == alone[problem.plain_chip].value <= found.value
+
+
+@IDS
+def test_stored_optima_are_of_the_problems_as_they_are(problem_id):
+    problem, stored = load_chip_problem(problem_id), stored_chip_optimum(problem_id)
+    assert stored.problem_fingerprint == problem.fingerprint
+    assert stored.gap < 1e-9
+    assert stored.is_exact
+    number, design = optimal_design(problem, stored)
+    outcome = evaluate_settings(problem.task(number), design.settings)
+    assert problem.score(number, outcome) == pytest.approx(stored.value, abs=1e-12)
+    assert outcome.design.replication.tolist() == design.replication.tolist()
+    assert stored.without == pytest.approx(stored_optimum(problem.plain_task).value, abs=1e-12)
+    assert stored.without < stored.value  # the superset never loses
+    assert ChipOptimum.from_text(stored.to_text()) == stored
+
+
+def test_one_that_is_not_there_is_refused_with_the_nearest():
+    with pytest.raises(TaskError, match="LRMP-LeNet-Chip-v0"):
+        load_chip_problem("LRMP-Lenet-Chip-v0")
+    assert load_chip_problem("lrmp:LRMP-LeNet-Chip-OneShot-v0") is LENET
