@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.hardware.cost.mapping import ceil_div
-from lrmp.hardware.frozen_arrays import IntArray, read_only
+from lrmp.hardware.frozen_arrays import IntArray, locked, read_only
 from lrmp.solvers.replication.knapsack import hull_steps, reading_order
 from lrmp.solvers.replication.problem import EXACT_LIMIT, ReplicationProblem, useful_copies
 
@@ -129,6 +129,10 @@ class Choices:
         Returns:
             One label per block; blocks of equal labels are of one kind.
         """
+        return self._kinds
+
+    @cached_property
+    def _kinds(self) -> list[Hashable]:
         problem = self.problem
         columns = [problem.tiles, problem.units, problem.cycles_per_unit]
         if problem.most_copies is not None:
@@ -225,6 +229,8 @@ class CopyTable:
         copies: Shape (N,).
         shares: Units in the busiest copy, shape (N,).
         steps: ``hull_steps`` of shares over copies, layer by layer, shape (2, H).
+        step_bounds: Steps of layer l are ``step_bounds[l] .. step_bounds[l + 1] - 1``; (L + 1,).
+        ratios: Shares that every step saves for a copy, shape (H,).
         stepped: Layers that have steps, those of more than one unit.
         step_start: Their first steps.
         key_step: More than any layer's copies.
@@ -236,6 +242,8 @@ class CopyTable:
     copies: IntArray
     shares: IntArray
     steps: IntArray
+    step_bounds: IntArray
+    ratios: NDArray[np.float64]
     stepped: IntArray
     step_start: IntArray
     key_step: int
@@ -262,16 +270,21 @@ def copy_table(units: tuple[int, ...]) -> CopyTable:
     layer = np.repeat(np.arange(len(units)), sizes)
     all_copies = np.concatenate(copies)
     key_step = max(units) + 1
+    all_shares = np.concatenate(
+        [ceil_div(np.array(u), c) for u, c in zip(units, copies, strict=True)]
+    )
+    all_steps = np.concatenate(steps, axis=1)
+    saved = -np.diff(all_shares[all_steps], axis=0)[0]
     return CopyTable(
         start=start,
         layer=read_only(layer),
         copies=read_only(all_copies),
         key_step=key_step,
         keys=read_only(layer * key_step + all_copies),
-        shares=read_only(
-            np.concatenate([ceil_div(np.array(u), c) for u, c in zip(units, copies, strict=True)])
-        ),
-        steps=read_only(np.concatenate(steps, axis=1)),
+        shares=read_only(all_shares),
+        steps=read_only(all_steps),
+        step_bounds=read_only(np.concatenate([[0], np.cumsum(counts)])),
+        ratios=locked(saved / np.diff(all_copies[all_steps], axis=0)[0]),
         stepped=read_only(stepped),
         step_start=read_only(np.cumsum(counts) - counts)[stepped],
     )

@@ -2,13 +2,16 @@
 
 import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.replication.bisection import fewest_cycles
-from lrmp.solvers.replication.choices import Choices
+from lrmp.solvers.replication.choices import Choices, copy_table
 from lrmp.solvers.replication.knapsack import Knapsack, solve_knapsack
+from lrmp.solvers.replication.method import compiled
 from lrmp.solvers.replication.problem import Replication, ReplicationProblem
 from lrmp.solvers.replication.product import least_product
 from lrmp.solvers.replication.weighted_throughput import most_rounds
@@ -36,7 +39,7 @@ def solve_exact(problem: ReplicationProblem) -> Replication:
     """
     start = time.perf_counter()
     if problem.objective == "latency":
-        copies = _least_sum(Choices.of(problem), 1, 0)
+        copies = _least_latency(problem)
     elif problem.objective == "energy":
         copies = _least_sum(Choices.of(problem), 0, 1)
     elif problem.objective == "edp":
@@ -49,13 +52,51 @@ def solve_exact(problem: ReplicationProblem) -> Replication:
             copies = np.array(problem.fewest_copies(interval), dtype=np.int64)
         else:
             within = replace(problem, objective="latency", max_layer_cycles=interval)
-            copies = _least_sum(Choices.of(within), 1, 0)
+            copies = _least_latency(within)
     return Replication.checked(
         problem,
         copies,
         lower_bound=None,  # the methods prove it
         wall_time_s=time.perf_counter() - start,
     )
+
+
+def _least_latency(problem: ReplicationProblem) -> IntArray:
+    limits = problem.most_copies, problem.max_layer_cycles, problem.tied
+    core = compiled() if all(limit is None for limit in limits) else None
+    if core is not None:
+        copies, solved = solve_latencies(
+            *(core, problem.units, problem.tiles[None], problem.cycles_per_unit[None]),
+            problem.budget,
+        )
+        if solved[0]:
+            return copies[0]
+    return _least_sum(Choices.of(problem), 1, 0)
+
+
+def solve_latencies(
+    core: Any, units: IntArray, tiles: IntArray, cycles_per_unit: IntArray, budget: int
+) -> tuple[IntArray, NDArray[np.bool_]]:
+    """Minimise the latency in many problems of the same layers, without side constraints.
+
+    Args:
+        core: The compiled method.
+        units: Shape (L,).
+        tiles: Shape (B, L).
+        cycles_per_unit: Shape (B, L).
+        budget: Tiles on the chip.
+
+    Returns:
+        Copies, shape (B, L), and which problems are solved, (B,): not those too large for 64 bits.
+    """
+    table = copy_table(tuple(units.tolist()))
+    copies, status = np.empty(tiles.shape, np.int64), np.empty(len(tiles), np.int64)
+    core.solve_latencies(
+        *(table.start, table.copies, table.shares, table.step_bounds, *table.steps, table.ratios),
+        *map(np.ascontiguousarray, (tiles, cycles_per_unit)),
+        *(budget, copies, status),
+    )
+    return copies, status == core.SOLVED
 
 
 def _least_sum(choices: Choices, cycle_weight: int, energy_weight: int) -> IntArray:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from lrmp.errors import SolverError
 from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.solvers.replication.method import compiled
 
 EXACT = 2.0**61  # 64-bit sums below it are exact, with room for a difference
 FEW_STATES = 48  # looking for needless ones among fewer takes longer than it saves
@@ -62,6 +63,11 @@ def solve_knapsack(knapsack: Knapsack, kinds: Callable[[], Sequence[object]]) ->
     Raises:
         SolverError: If the enumeration would not fit in memory.
     """
+    core = compiled()
+    if core is not None:
+        chosen = _solve_compiled(core, knapsack, kinds)
+        if chosen is not None:
+            return chosen
     first = knapsack.start[:-1]
     weights = knapsack.weights - knapsack.weights[first][knapsack.block]
     capacity = knapsack.capacity - sum(knapsack.weights[first].tolist())
@@ -112,6 +118,21 @@ def solve_knapsack(knapsack: Knapsack, kinds: Callable[[], Sequence[object]]) ->
         slack=slack,
         kinds=kinds,
     )
+
+
+def _solve_compiled(
+    core: Any, knapsack: Knapsack, kinds: Callable[[], Sequence[object]]
+) -> IntArray | None:
+    """Solve on 64-bit integers; None if they would not do."""
+    if knapsack.weights.dtype == object or knapsack.costs.dtype == object:
+        return None
+    firsts: dict[object, int] = {}
+    alike = np.array([firsts.setdefault(kind, block) for block, kind in enumerate(kinds())])
+    chosen = np.empty(len(alike), dtype=np.int64)
+    status = core.solve_knapsack(
+        *(knapsack.start, knapsack.weights, knapsack.costs, knapsack.capacity, alike, chosen)
+    )
+    return chosen if status == core.SOLVED else None
 
 
 def _round(
