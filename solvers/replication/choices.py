@@ -123,16 +123,16 @@ class Choices:
             steps=None,
         )
 
-    def kinds(self) -> list[Hashable]:
+    def kinds(self) -> list[int]:
         """Say which blocks are alike: those with the same options at the same costs.
 
         Returns:
-            One label per block; blocks of equal labels are of one kind.
+            For every block the first one that is alike, which may be itself.
         """
         return self._kinds
 
     @cached_property
-    def _kinds(self) -> list[Hashable]:
+    def _kinds(self) -> list[int]:
         problem = self.problem
         columns = [problem.tiles, problem.units, problem.cycles_per_unit]
         if problem.most_copies is not None:
@@ -143,9 +143,11 @@ class Choices:
         if problem.energy_fj is not None:
             energies = (energies.tobytes() for energies in problem.energy_fj)
             layers = [(*key, e) for key, e in zip(layers, energies, strict=True)]
-        if problem.tied is None:
-            return list(layers)
-        return [tuple(sorted(layers[layer] for layer in block)) for block in problem.blocks]
+        labels: list[Hashable] = list(layers)
+        if problem.tied is not None:
+            labels = [tuple(sorted(layers[layer] for layer in block)) for block in problem.blocks]
+        firsts: dict[Hashable, int] = {}
+        return [firsts.setdefault(label, block) for block, label in enumerate(labels)]
 
     def costs(self, cycle_weight: int, energy_weight: int) -> NDArray[Any]:
         """Weigh cycles and energy of every option.
@@ -174,14 +176,15 @@ class Choices:
             return int(most.sum()), 0
         return int(most.sum()), int(np.maximum.reduceat(self.energy_fj, self.start[:-1]).sum())
 
-    @cached_property
-    def energy_steps(self) -> IntArray | None:
-        """``hull_steps`` of energy over tiles, block by block; None if there are no energies.
+    def energy_steps(self) -> IntArray:
+        """Walk the hulls of energy over tiles, block by block; the problem has energies.
 
         Those of a block are remembered: a search changes few layers from design to design.
+
+        Returns:
+            ``hull_steps``, one after the other.
         """
-        if self.energy_fj is None:
-            return None
+        assert self.energy_fj is not None
         steps = [
             a + _steps_of(self.tiles[a:b].tobytes(), self.energy_fj[a:b].tobytes())
             for a, b in pairwise(self.start.tolist())
@@ -200,6 +203,23 @@ class Choices:
         order = reading_order(range(len(self.start) - 1), self.kinds())
         firsts = [self.problem.blocks[block][0] for block in order]
         return self.problem.tiles_of(copies.tolist()), copies[firsts].tolist()
+
+    def cycles_and_energy(self, options: IntArray) -> tuple[int, int]:
+        """Return the two factors of the energy-delay product.
+
+        Args:
+            options: One per block, shape (B,); the problem has energies.
+
+        Returns:
+            Cycles and femtojoules of all layers.
+        """
+        assert self.energy_fj is not None
+        cycles = int(self.cycles[options].sum()) + self._fixed_cycles
+        return cycles, int(self.energy_fj[options].sum())
+
+    @cached_property
+    def _fixed_cycles(self) -> int:
+        return sum(self.problem.fixed_cycles.tolist())
 
     def replication(self, options: IntArray) -> IntArray:
         """Turn chosen options into copies.

@@ -5,7 +5,9 @@ whatever the multiplier and the order of the work, so both ways return the same.
 is measured in floats first, and given back undone.
 """
 
+# Numba finds the types.
 # mypy: disable-error-code="no-untyped-def"
+# ruff: noqa: ANN001, ANN201, ANN202, C901
 from collections.abc import Callable
 from typing import Any
 

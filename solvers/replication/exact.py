@@ -41,7 +41,8 @@ def solve_exact(problem: ReplicationProblem) -> Replication:
     if problem.objective == "latency":
         copies = _least_latency(problem)
     elif problem.objective == "energy":
-        copies = _least_sum(Choices.of(problem), 0, 1)
+        choices = Choices.of(problem)
+        copies = choices.replication(_least_sum(choices, 0, 1))
     elif problem.objective == "edp":
         copies = _least_edp(Choices.of(problem))
     elif problem.objective == "weighted_throughput":
@@ -71,7 +72,8 @@ def _least_latency(problem: ReplicationProblem) -> IntArray:
         )
         if solved[0]:
             return copies[0]
-    return _least_sum(Choices.of(problem), 1, 0)
+    choices = Choices.of(problem)
+    return choices.replication(_least_sum(choices, 1, 0))
 
 
 def solve_latencies(
@@ -100,10 +102,10 @@ def solve_latencies(
 
 
 def _least_sum(choices: Choices, cycle_weight: int, energy_weight: int) -> IntArray:
-    """Minimise a weighted sum of cycles and energy."""
+    """Minimise a weighted sum of cycles and energy; return an option per block."""
     steps = None
-    if energy_weight == 0:
-        steps = choices.steps
+    if energy_weight == 0 and (known := choices.steps) is not None:
+        steps = lambda: known  # noqa: E731
     elif cycle_weight == 0:
         steps = choices.energy_steps
     knapsack = Knapsack(
@@ -114,17 +116,16 @@ def _least_sum(choices: Choices, cycle_weight: int, energy_weight: int) -> IntAr
         capacity=choices.problem.budget,
         steps=steps,
     )
-    return choices.replication(solve_knapsack(knapsack, choices.kinds))
+    return solve_knapsack(knapsack, choices.kinds)
 
 
 def _least_edp(choices: Choices) -> IntArray:
     """Minimise the product of energy and cycles; of several best pairs take the canonical one."""
-    problem = choices.problem
 
     def solve(cycle_weight: int, energy_weight: int) -> tuple[IntArray, int]:
-        copies = _least_sum(choices, cycle_weight, energy_weight)
-        cycles, energy = problem.cycles_and_energy(copies)
-        return copies, cycle_weight * cycles + energy_weight * energy
+        options = _least_sum(choices, cycle_weight, energy_weight)
+        cycles, energy = choices.cycles_and_energy(options)
+        return options, cycle_weight * cycles + energy_weight * energy
 
-    best, _ = least_product(solve, problem.cycles_and_energy, choices.largest)
-    return min(best, key=choices.canonical_key)
+    best, _ = least_product(solve, choices.cycles_and_energy, choices.largest)
+    return min(map(choices.replication, best), key=choices.canonical_key)
