@@ -52,7 +52,8 @@ class LayerwiseVectorEnv(TaskVectorEnv):
         knobs = len(self.task.space)
         self._settings = np.empty((num_envs, count, knobs), dtype=np.int64)
         self._previous = np.empty((num_envs, knobs), dtype=np.int64)
-        self._layer_cycles = np.empty((num_envs, count), dtype=np.int64)
+        # Layers come first: the largest of every episode is found faster.
+        self._layer_cycles = np.empty((count, num_envs), dtype=np.int64)
         self._tiles, self._cycles, self._layer = np.zeros((3, num_envs), dtype=np.int64)
         self._spent = np.empty((num_envs, *self.dynamics.spent_shape))
         self._rewarded = np.empty(num_envs)
@@ -70,7 +71,7 @@ class LayerwiseVectorEnv(TaskVectorEnv):
         dynamics = self.dynamics
         self._settings[rows] = dynamics.plain
         self._previous[rows] = dynamics.plain[0]
-        self._layer_cycles[rows] = dynamics.start_cycles
+        self._layer_cycles[:, rows] = dynamics.start_cycles[:, None]
         self._tiles[rows] = dynamics.start_tiles.sum()
         self._cycles[rows] = dynamics.start_cycles.sum()
         self._spent[rows], self._rewarded[rows] = dynamics.start_spent, 0.0
@@ -97,38 +98,42 @@ class LayerwiseVectorEnv(TaskVectorEnv):
 
     def _advance(self, rows: IntArray, actions: NDArray[Any]) -> Advance:
         dynamics, layer = self.dynamics, self._layer[rows]
-        space = dynamics.space
-        chosen = space.nearest(self._code.places(actions), layer)
-        settings = self._settings[rows]
-        every = np.arange(len(rows))
-        settings[every, layer] = chosen
+        chosen = dynamics.space.nearest(self._code.places(actions), layer)
         terminated = layer + 1 == len(dynamics)
         # What may refuse a design comes first: an error leaves the episodes as they were.
         if dynamics.has_table:
             spent = self._spent[rows] + dynamics.spent_beyond_plain(layer, chosen)
         else:
-            spent = np.array([dynamics.drop(design) for design in settings])
+            designs = self._with(rows, layer, chosen)
+            spent = np.array([dynamics.drop(design) for design in designs])
         rewards = np.zeros(len(rows))
         infos = [(rows, self._infos(layer, chosen))]
-        scored = every if self.dense else np.flatnonzero(terminated)
+        scored = np.arange(len(rows)) if self.dense else np.flatnonzero(terminated)
         if scored.size:
-            scores = dynamics.scores(settings[scored])
+            settings = self._with(rows[scored], layer[scored], chosen[scored])
+            scores = dynamics.scores(settings)
             rewards[scored] = scores.reward - self._rewarded[rows[scored]]
             last = terminated[scored]
             if last.any():
-                ended = scored[last]
-                finished = designs_info(self.task, settings[ended], scores, last)
-                infos.append((rows[ended], finished | {"finished": np.ones(len(ended), bool)}))
-        self._settings[rows] = settings
+                ended = rows[scored[last]]
+                finished = designs_info(self.task, settings[last], scores, last)
+                infos.append((ended, finished | {"finished": np.ones(len(ended), bool)}))
+        self._settings[rows, layer] = chosen
         self._rewarded[rows] += rewards
         self._previous[rows] = chosen
         self._spent[rows] = spent
         tiles, cycles = dynamics.amounts(layer, chosen)
         self._tiles[rows] += tiles - dynamics.start_tiles[layer]
         self._cycles[rows] += cycles - dynamics.start_cycles[layer]
-        self._layer_cycles[rows, layer] = cycles
+        self._layer_cycles[layer, rows] = cycles
         self._layer[rows] += 1
         return rewards, terminated, infos
+
+    def _with(self, rows: IntArray, layer: IntArray, chosen: IntArray) -> IntArray:
+        """Copy the designs of episodes and give a layer of each another setting."""
+        settings = self._settings[rows]
+        settings[np.arange(len(rows)), layer] = chosen
+        return settings
 
     def _episode_view(self, row: int) -> EpisodeView:
         settings, decided, layers = self._settings[row], int(self._layer[row]), len(self.dynamics)
@@ -139,14 +144,17 @@ class LayerwiseVectorEnv(TaskVectorEnv):
 
     def _observe(self) -> Observation:
         layer = np.minimum(self._layer, len(self.dynamics) - 1)
-        described = self._view.shown.layers[layer]
+        described = self._view.shown.layers
         columns = (
             *knob_features(self.dynamics.space, self._previous).T,
             *self.dynamics.totals(
-                self._tiles, self._spent, self._cycles, self._layer_cycles.max(axis=1)
+                self._tiles, self._spent, self._cycles, self._layer_cycles.max(axis=0)
             ),
         )
-        running = np.stack(columns, axis=1).astype(np.float32)
-        whole = np.concatenate([described, running], axis=1)
+        width = described.shape[1]
+        whole = np.empty((self.num_envs, width + len(columns)), np.float32)
+        whole[:, :width] = described[layer]
+        for place, column in enumerate(columns, width):
+            whole[:, place] = column
         seen: Observation = self._view.show(whole, self._settings, self._layer)
         return seen

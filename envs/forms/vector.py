@@ -25,7 +25,7 @@ from lrmp.envs.scoring.observation_table import ObservationTable
 from lrmp.envs.scoring.reward import Reward
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.errors import ActionError, MissingExtraError, TaskError
-from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.hardware.frozen_arrays import IntArray, read_only
 from lrmp.solvers.replication.oracle import SolverName
 
 try:
@@ -105,6 +105,7 @@ class EpisodesVectorEnv(  # pyright: ignore
         self.max_episode_steps = None if max_episode_steps == -1 else max_episode_steps
         self._ended: Flags | None = None  # None: reset needed
         self._elapsed = np.zeros(num_envs, dtype=np.int64)
+        self._every = read_only(np.arange(num_envs))
         self._no_rewards: NDArray[np.floating[Any]] = np.zeros(num_envs)
 
     def _set_spaces(self, observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> None:
@@ -231,19 +232,21 @@ class EpisodesVectorEnv(  # pyright: ignore
                 f"Expected a reset() of the episodes {np.flatnonzero(ended).tolist()} that ended: "
                 'autoreset is disabled. Give reset the option "reset_mask".'
             )
-        rows = np.flatnonzero(~ended)  # none, where all ended together
+        any_ended = bool(ended.any())
+        rows = np.flatnonzero(~ended) if any_ended else self._every
         actions = self._checked(actions, rows)
         rewards = self._no_rewards.copy()
         terminated, truncated = np.zeros((2, self.num_envs), dtype=bool)
         infos: dict[str, Any] = {}
-        if rows.size:
-            rewards[rows], terminated[rows], found = self._advance(rows, actions[rows])
-            self._elapsed[rows] += 1
+        if rows.size:  # none, where all ended together
+            which = rows if any_ended else slice(None)  # which takes less time
+            rewards[which], terminated[which], found = self._advance(rows, actions[which])
+            self._elapsed[which] += 1
             for who, values in found:
                 self._pack(infos, values, who)
             if self.max_episode_steps is not None:
-                truncated[rows] = self._elapsed[rows] >= self.max_episode_steps
-        if ended.any():
+                truncated[which] = self._elapsed[which] >= self.max_episode_steps
+        if any_ended:
             self._restart(ended, infos)
         observations = self._observe()
         self._ended = ended = terminated | truncated
@@ -293,6 +296,8 @@ class EpisodesVectorEnv(  # pyright: ignore
             wrong = values.dtype
             if values.dtype.kind in kinds_of(single):
                 inside = within(single, values)
+                if inside.all():
+                    return values
                 # Not -1: where there is no row, the numbers of one could not be told.
                 good = inside[rows].reshape(len(rows), math.prod(values.shape[1:])).all(axis=1)
                 if good.all():
@@ -302,11 +307,12 @@ class EpisodesVectorEnv(  # pyright: ignore
 
     def _pack(self, infos: dict[str, Any], found: dict[str, NDArray[Any]], rows: IntArray) -> None:
         """Spread the infos of some episodes over arrays of all, with a mask of who has them."""
+        masks = iter(np.ones((len(found), len(rows)), dtype=bool))
         for key, values in found.items():
             if key in infos:
                 infos[key][rows], infos[f"_{key}"][rows] = values, True
             elif len(rows) == self.num_envs:
-                infos[key], infos[f"_{key}"] = np.array(values), np.ones(len(rows), dtype=bool)
+                infos[key], infos[f"_{key}"] = np.array(values), next(masks)
             else:
                 infos[key] = np.zeros((self.num_envs, *values.shape[1:]), dtype=values.dtype)
                 infos[f"_{key}"] = np.zeros(self.num_envs, dtype=bool)

@@ -13,14 +13,20 @@ from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.envs.scoring.layer_lookup import LayerLookup
 from lrmp.envs.scoring.observation import Number, share_of_allowance
 from lrmp.envs.scoring.outcome import Outcome, evaluate_settings, finish
-from lrmp.envs.scoring.reward import Measured, Reward, find_reward, reward_function
+from lrmp.envs.scoring.reward import (
+    Measured,
+    Reward,
+    find_reward,
+    lrmp_rewards,
+    reward_function,
+)
 from lrmp.envs.scoring.spent_by_network import SpentByNetwork
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.hardware.cost.setting_table import Places, SettingTable
 from lrmp.hardware.frozen_arrays import IntArray, read_only
 from lrmp.hardware.space.design import Design
-from lrmp.solvers.replication.batch import ReplicationBatch, solve_batch
-from lrmp.solvers.replication.oracle import SolverName, check_solver, solve_replication
+from lrmp.solvers.replication.designs import solve_designs
+from lrmp.solvers.replication.oracle import SolverName, check_solver
 from lrmp.solvers.replication.problem import Replication
 
 Totals = tuple[Number, ...]
@@ -279,41 +285,31 @@ class Dynamics:
             InfeasibleBudgetError: If for some design one copy of every layer does not fit.
             TaskError: If the user's own reward raises or returns no finite number.
         """
-        task, model = self.task, self.task.cost_model
-        proven = np.ones(len(settings), dtype=bool)
-        alike = model.units_are_fixed and self.solver == "exact"
-        if alike and task.objective in ("latency", "throughput"):
-            batch = ReplicationBatch.of(model, settings, task.budget, task.objective)
-            copies = solve_batch(batch)
-            costs = bounds = batch.objective_values(copies).tolist()
-        else:
-            copies = np.empty(settings.shape[:-1], dtype=np.int64)
-            costs, bounds = [], []
-            for row, chosen in enumerate(settings):
-                found = solve_replication(task.poser(chosen), self.solver)
-                copies[row], proven[row] = found.copies, found.proven_optimal
-                costs.append(found.objective_value)
-                bounds.append(found.lower_bound)
+        task = self.task
+        found = solve_designs(task.poser, settings, self.solver)
+        copies, costs, proven = found.copies, found.objective_values, found.proven_optimal
         divergences = task.accuracy.divergences(settings, copies)
         drop_map = task.accuracy.drop_map
         drops = drop_map(divergences) if drop_map else task.accuracy.drops(settings, copies)
-        excesses = task.allowance.excesses(divergences).tolist()
+        excesses = task.allowance.excesses(divergences)
         # Python's integers and floats, as for one design: NumPy divides large integers otherwise.
-        plain = model.baseline.cost(task.objective)
+        plain = task.cost_model.baseline.cost(task.objective)
         gains = [plain / cost for cost in costs]
+        log_gains = np.array([math.log(gain) for gain in gains])
         reward = self.reward
         if callable(reward):
             answers = map(
-                Replication, read_only(copies), costs, bounds, proven.tolist(), repeat(0.0)
+                Replication,
+                *(read_only(copies), costs, found.lower_bounds, proven.tolist(), repeat(0.0)),
             )
             designs = zip(settings, answers, divergences.tolist(), strict=True)
-            rewards = [finish(task, *design).reward(reward) for design in designs]
+            rewards = np.array([finish(task, *design).reward(reward) for design in designs])
+        elif reward == "lrmp":
+            rewards = lrmp_rewards(log_gains, excesses)
         else:
-            formula = reward_function(reward)
-            rewards = [
-                formula(Measured(gain, excess, drop, task.allowed_drop))
-                for gain, excess, drop in zip(gains, excesses, drops.tolist(), strict=True)
-            ]
+            formula, allowed = reward_function(reward), task.allowed_drop
+            measured = zip(gains, excesses.tolist(), drops.tolist(), strict=True)
+            rewards = np.array([formula(Measured(*each, allowed)) for each in measured])
         within = divergences <= task.allowance.limit
         return Scores(
             replication=copies,
@@ -321,7 +317,7 @@ class Dynamics:
             accuracy_drop=drops,
             divergence=divergences,
             within_allowance=within,
-            score=np.where(within, np.array([math.log(gain) for gain in gains]), 0.0),
+            score=np.where(within, log_gains, 0.0),
             proven_optimal=proven,
-            reward=np.array(rewards),
+            reward=rewards,
         )

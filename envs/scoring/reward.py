@@ -5,6 +5,9 @@ from collections.abc import Callable
 from numbers import Real
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lrmp.envs.scoring.own_function import call_own, find_function, function_name
 from lrmp.errors import TaskError, unknown_name
 
@@ -91,6 +94,23 @@ def lrmp_reward(log_gain: float, excess: float) -> float:
         The reward: continuous in both, never falling with the gain, falling with the excess.
     """
     return max(log_gain - STEEP * excess, min(log_gain, 0.0) - MILD * excess)
+
+
+def lrmp_rewards(
+    log_gains: NDArray[np.float64], excesses: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Reward many designs by ``REWARD_FORMULA``, with the numbers of ``lrmp_reward``.
+
+    Args:
+        log_gains: Shape (B,).
+        excesses: Shape (B,).
+
+    Returns:
+        The rewards, shape (B,).
+    """
+    within = np.minimum(log_gains, 0.0) - MILD * excesses
+    rewards: NDArray[np.float64] = np.maximum(log_gains - STEEP * excesses, within)
+    return rewards
 
 
 def haq_reward(drop: float) -> float:

@@ -75,5 +75,7 @@ class Allowance:
         Returns:
             Same shape.
         """
-        found = [self.excess(value) for value in divergences.ravel().tolist()]
-        return np.array(found).reshape(divergences.shape)
+        found = np.zeros(divergences.shape)
+        beyond = divergences > self.limit
+        found[beyond] = [self.excess(value) for value in divergences[beyond].tolist()]
+        return found

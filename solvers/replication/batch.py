@@ -14,7 +14,8 @@ from lrmp.hardware.cost.mapping import ceil_div
 from lrmp.hardware.frozen_arrays import FrozenArrays, IntArray, read_only
 from lrmp.hardware.integers import as_integers
 from lrmp.solvers.replication.choices import CopyTable, copy_table
-from lrmp.solvers.replication.exact import solve_exact
+from lrmp.solvers.replication.exact import solve_exact, solve_latencies
+from lrmp.solvers.replication.method import compiled
 from lrmp.solvers.replication.problem import (
     ReplicationProblem,
     check_rates,
@@ -242,6 +243,14 @@ def solve_batch(batch: ReplicationBatch) -> IntArray:
     """
     if batch.objective == "throughput":
         return _fewest_copies(batch)
+    core = compiled(len(batch))
+    if core is not None:
+        copies, solved = solve_latencies(
+            *(core, batch.units, batch.tiles, batch.cycles_per_unit, batch.budget)
+        )
+        for row in np.flatnonzero(~solved).tolist():
+            copies[row] = solve_exact(batch.problem(row)).copies
+        return copies
     table = copy_table(tuple(batch.units.tolist()))
     copies = np.empty(batch.tiles.shape, dtype=np.int64)
     for low in range(0, len(batch), ENUMERATED):

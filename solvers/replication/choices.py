@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.hardware.cost.mapping import ceil_div
-from lrmp.hardware.frozen_arrays import IntArray, read_only
+from lrmp.hardware.frozen_arrays import IntArray, locked, read_only
 from lrmp.solvers.replication.knapsack import hull_steps, reading_order
 from lrmp.solvers.replication.problem import EXACT_LIMIT, ReplicationProblem, useful_copies
 
@@ -123,12 +123,16 @@ class Choices:
             steps=None,
         )
 
-    def kinds(self) -> list[Hashable]:
+    def kinds(self) -> list[int]:
         """Say which blocks are alike: those with the same options at the same costs.
 
         Returns:
-            One label per block; blocks of equal labels are of one kind.
+            For every block the first one that is alike, which may be itself.
         """
+        return self._kinds
+
+    @cached_property
+    def _kinds(self) -> list[int]:
         problem = self.problem
         columns = [problem.tiles, problem.units, problem.cycles_per_unit]
         if problem.most_copies is not None:
@@ -139,9 +143,11 @@ class Choices:
         if problem.energy_fj is not None:
             energies = (energies.tobytes() for energies in problem.energy_fj)
             layers = [(*key, e) for key, e in zip(layers, energies, strict=True)]
-        if problem.tied is None:
-            return list(layers)
-        return [tuple(sorted(layers[layer] for layer in block)) for block in problem.blocks]
+        labels: list[Hashable] = list(layers)
+        if problem.tied is not None:
+            labels = [tuple(sorted(layers[layer] for layer in block)) for block in problem.blocks]
+        firsts: dict[Hashable, int] = {}
+        return [firsts.setdefault(label, block) for block, label in enumerate(labels)]
 
     def costs(self, cycle_weight: int, energy_weight: int) -> NDArray[Any]:
         """Weigh cycles and energy of every option.
@@ -170,14 +176,15 @@ class Choices:
             return int(most.sum()), 0
         return int(most.sum()), int(np.maximum.reduceat(self.energy_fj, self.start[:-1]).sum())
 
-    @cached_property
-    def energy_steps(self) -> IntArray | None:
-        """``hull_steps`` of energy over tiles, block by block; None if there are no energies.
+    def energy_steps(self) -> IntArray:
+        """Walk the hulls of energy over tiles, block by block; the problem has energies.
 
         Those of a block are remembered: a search changes few layers from design to design.
+
+        Returns:
+            ``hull_steps``, one after the other.
         """
-        if self.energy_fj is None:
-            return None
+        assert self.energy_fj is not None
         steps = [
             a + _steps_of(self.tiles[a:b].tobytes(), self.energy_fj[a:b].tobytes())
             for a, b in pairwise(self.start.tolist())
@@ -196,6 +203,23 @@ class Choices:
         order = reading_order(range(len(self.start) - 1), self.kinds())
         firsts = [self.problem.blocks[block][0] for block in order]
         return self.problem.tiles_of(copies.tolist()), copies[firsts].tolist()
+
+    def cycles_and_energy(self, options: IntArray) -> tuple[int, int]:
+        """Return the two factors of the energy-delay product.
+
+        Args:
+            options: One per block, shape (B,); the problem has energies.
+
+        Returns:
+            Cycles and femtojoules of all layers.
+        """
+        assert self.energy_fj is not None
+        cycles = int(self.cycles[options].sum()) + self._fixed_cycles
+        return cycles, int(self.energy_fj[options].sum())
+
+    @cached_property
+    def _fixed_cycles(self) -> int:
+        return sum(self.problem.fixed_cycles.tolist())
 
     def replication(self, options: IntArray) -> IntArray:
         """Turn chosen options into copies.
@@ -225,6 +249,8 @@ class CopyTable:
         copies: Shape (N,).
         shares: Units in the busiest copy, shape (N,).
         steps: ``hull_steps`` of shares over copies, layer by layer, shape (2, H).
+        step_bounds: Steps of layer l are ``step_bounds[l] .. step_bounds[l + 1] - 1``; (L + 1,).
+        ratios: Shares that every step saves for a copy, shape (H,).
         stepped: Layers that have steps, those of more than one unit.
         step_start: Their first steps.
         key_step: More than any layer's copies.
@@ -236,6 +262,8 @@ class CopyTable:
     copies: IntArray
     shares: IntArray
     steps: IntArray
+    step_bounds: IntArray
+    ratios: NDArray[np.float64]
     stepped: IntArray
     step_start: IntArray
     key_step: int
@@ -262,16 +290,21 @@ def copy_table(units: tuple[int, ...]) -> CopyTable:
     layer = np.repeat(np.arange(len(units)), sizes)
     all_copies = np.concatenate(copies)
     key_step = max(units) + 1
+    all_shares = np.concatenate(
+        [ceil_div(np.array(u), c) for u, c in zip(units, copies, strict=True)]
+    )
+    all_steps = np.concatenate(steps, axis=1)
+    saved = -np.diff(all_shares[all_steps], axis=0)[0]
     return CopyTable(
         start=start,
         layer=read_only(layer),
         copies=read_only(all_copies),
         key_step=key_step,
         keys=read_only(layer * key_step + all_copies),
-        shares=read_only(
-            np.concatenate([ceil_div(np.array(u), c) for u, c in zip(units, copies, strict=True)])
-        ),
-        steps=read_only(np.concatenate(steps, axis=1)),
+        shares=read_only(all_shares),
+        steps=read_only(all_steps),
+        step_bounds=read_only(np.concatenate([[0], np.cumsum(counts)])),
+        ratios=locked(saved / np.diff(all_copies[all_steps], axis=0)[0]),
         stepped=read_only(stepped),
         step_start=read_only(np.cumsum(counts) - counts)[stepped],
     )

@@ -2,13 +2,16 @@
 
 import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.replication.bisection import fewest_cycles
-from lrmp.solvers.replication.choices import Choices
+from lrmp.solvers.replication.choices import Choices, copy_table
 from lrmp.solvers.replication.knapsack import Knapsack, solve_knapsack
+from lrmp.solvers.replication.method import compiled
 from lrmp.solvers.replication.problem import Replication, ReplicationProblem
 from lrmp.solvers.replication.product import least_product
 from lrmp.solvers.replication.weighted_throughput import most_rounds
@@ -36,9 +39,10 @@ def solve_exact(problem: ReplicationProblem) -> Replication:
     """
     start = time.perf_counter()
     if problem.objective == "latency":
-        copies = _least_sum(Choices.of(problem), 1, 0)
+        copies = _least_latency(problem)
     elif problem.objective == "energy":
-        copies = _least_sum(Choices.of(problem), 0, 1)
+        choices = Choices.of(problem)
+        copies = choices.replication(_least_sum(choices, 0, 1))
     elif problem.objective == "edp":
         copies = _least_edp(Choices.of(problem))
     elif problem.objective == "weighted_throughput":
@@ -49,7 +53,7 @@ def solve_exact(problem: ReplicationProblem) -> Replication:
             copies = np.array(problem.fewest_copies(interval), dtype=np.int64)
         else:
             within = replace(problem, objective="latency", max_layer_cycles=interval)
-            copies = _least_sum(Choices.of(within), 1, 0)
+            copies = _least_latency(within)
     return Replication.checked(
         problem,
         copies,
@@ -58,11 +62,50 @@ def solve_exact(problem: ReplicationProblem) -> Replication:
     )
 
 
+def _least_latency(problem: ReplicationProblem) -> IntArray:
+    limits = problem.most_copies, problem.max_layer_cycles, problem.tied
+    core = compiled() if all(limit is None for limit in limits) else None
+    if core is not None:
+        copies, solved = solve_latencies(
+            *(core, problem.units, problem.tiles[None], problem.cycles_per_unit[None]),
+            problem.budget,
+        )
+        if solved[0]:
+            return copies[0]
+    choices = Choices.of(problem)
+    return choices.replication(_least_sum(choices, 1, 0))
+
+
+def solve_latencies(
+    core: Any, units: IntArray, tiles: IntArray, cycles_per_unit: IntArray, budget: int
+) -> tuple[IntArray, NDArray[np.bool_]]:
+    """Minimise the latency in many problems of the same layers, without side constraints.
+
+    Args:
+        core: The compiled method.
+        units: Shape (L,).
+        tiles: Shape (B, L).
+        cycles_per_unit: Shape (B, L).
+        budget: Tiles on the chip.
+
+    Returns:
+        Copies, shape (B, L), and which problems are solved, (B,): not those too large for 64 bits.
+    """
+    table = copy_table(tuple(units.tolist()))
+    copies, status = np.empty(tiles.shape, np.int64), np.empty(len(tiles), np.int64)
+    core.solve_latencies(
+        *(table.start, table.copies, table.shares, table.step_bounds, *table.steps, table.ratios),
+        *map(np.ascontiguousarray, (tiles, cycles_per_unit)),
+        *(budget, copies, status),
+    )
+    return copies, status == core.SOLVED
+
+
 def _least_sum(choices: Choices, cycle_weight: int, energy_weight: int) -> IntArray:
-    """Minimise a weighted sum of cycles and energy."""
+    """Minimise a weighted sum of cycles and energy; return an option per block."""
     steps = None
-    if energy_weight == 0:
-        steps = choices.steps
+    if energy_weight == 0 and (known := choices.steps) is not None:
+        steps = lambda: known  # noqa: E731
     elif cycle_weight == 0:
         steps = choices.energy_steps
     knapsack = Knapsack(
@@ -73,17 +116,16 @@ def _least_sum(choices: Choices, cycle_weight: int, energy_weight: int) -> IntAr
         capacity=choices.problem.budget,
         steps=steps,
     )
-    return choices.replication(solve_knapsack(knapsack, choices.kinds))
+    return solve_knapsack(knapsack, choices.kinds)
 
 
 def _least_edp(choices: Choices) -> IntArray:
     """Minimise the product of energy and cycles; of several best pairs take the canonical one."""
-    problem = choices.problem
 
     def solve(cycle_weight: int, energy_weight: int) -> tuple[IntArray, int]:
-        copies = _least_sum(choices, cycle_weight, energy_weight)
-        cycles, energy = problem.cycles_and_energy(copies)
-        return copies, cycle_weight * cycles + energy_weight * energy
+        options = _least_sum(choices, cycle_weight, energy_weight)
+        cycles, energy = choices.cycles_and_energy(options)
+        return options, cycle_weight * cycles + energy_weight * energy
 
-    best, _ = least_product(solve, problem.cycles_and_energy, choices.largest)
-    return min(best, key=choices.canonical_key)
+    best, _ = least_product(solve, choices.cycles_and_energy, choices.largest)
+    return min(map(choices.replication, best), key=choices.canonical_key)

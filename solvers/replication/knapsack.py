@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from lrmp.errors import SolverError
 from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.solvers.replication.method import compiled
 
 EXACT = 2.0**61  # 64-bit sums below it are exact, with room for a difference
 FEW_STATES = 48  # looking for needless ones among fewer takes longer than it saves
@@ -34,7 +35,8 @@ class Knapsack:
         weights: Strictly ascending in every block, at least 0, shape (N,).
         costs: Shape (N,).
         capacity: At least the weight of the first options together.
-        steps: ``hull_steps`` of the blocks, one after the other; None to have them computed.
+        steps: Called if needed; returns ``hull_steps`` of the blocks, one after the other. None to
+            have them computed.
     """
 
     start: IntArray
@@ -42,10 +44,10 @@ class Knapsack:
     weights: Integers
     costs: Integers
     capacity: int
-    steps: IntArray | None = None
+    steps: Callable[[], IntArray] | None = None
 
 
-def solve_knapsack(knapsack: Knapsack, kinds: Callable[[], Sequence[object]]) -> IntArray:
+def solve_knapsack(knapsack: Knapsack, kinds: Callable[[], Sequence[int]]) -> IntArray:
     """Choose one option per block at the least cost.
 
     Among the cheapest choices the canonical one is returned: it has the least weight and then
@@ -54,7 +56,7 @@ def solve_knapsack(knapsack: Knapsack, kinds: Callable[[], Sequence[object]]) ->
 
     Args:
         knapsack: Blocks and capacity.
-        kinds: Called if needed; returns a label per block, equal for blocks that are alike.
+        kinds: Called if needed; returns for every block the first one that is alike.
 
     Returns:
         The chosen options, shape (B,).
@@ -62,11 +64,16 @@ def solve_knapsack(knapsack: Knapsack, kinds: Callable[[], Sequence[object]]) ->
     Raises:
         SolverError: If the enumeration would not fit in memory.
     """
+    core = compiled()
+    if core is not None:
+        chosen = _solve_compiled(core, knapsack, kinds)
+        if chosen is not None:
+            return chosen
     first = knapsack.start[:-1]
     weights = knapsack.weights - knapsack.weights[first][knapsack.block]
     capacity = knapsack.capacity - sum(knapsack.weights[first].tolist())
     costs = knapsack.costs
-    steps = knapsack.steps if knapsack.steps is not None else _all_steps(knapsack)
+    steps = _all_steps(knapsack) if knapsack.steps is None else knapsack.steps()
     heaviest = float(weights[knapsack.start[1:] - 1].astype(float).sum())
     if heaviest >= EXACT:
         weights = weights.astype(object)
@@ -112,6 +119,20 @@ def solve_knapsack(knapsack: Knapsack, kinds: Callable[[], Sequence[object]]) ->
         slack=slack,
         kinds=kinds,
     )
+
+
+def _solve_compiled(
+    core: Any, knapsack: Knapsack, kinds: Callable[[], Sequence[int]]
+) -> IntArray | None:
+    """Solve on 64-bit integers; None if they would not do."""
+    if knapsack.weights.dtype == object or knapsack.costs.dtype == object:
+        return None
+    alike = np.array(kinds(), dtype=np.int64)
+    chosen = np.empty(len(alike), dtype=np.int64)
+    status = core.solve_knapsack(
+        *(knapsack.start, knapsack.weights, knapsack.costs, knapsack.capacity, alike, chosen)
+    )
+    return chosen if status == core.SOLVED else None
 
 
 def _round(

@@ -8,35 +8,36 @@ from numpy.typing import ArrayLike
 from lrmp.errors import SolverError
 from lrmp.hardware.cost.cost_model import CostModel
 from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.solvers.replication.energy_table import EnergyTable
 from lrmp.solvers.replication.problem import (
     EXACT_LIMIT,
     ReplicationObjective,
     ReplicationProblem,
     networks_of,
     posed_objective,
-    useful_copies,
 )
-
-MOST_REMEMBERED = 2**13  # settings of layers; a few KiB each
 
 
 class Poser:
     """Does what ``ReplicationProblem.of`` does, for one chip and objective, in less time.
 
-    Whether sums could overflow is checked once, for a problem that none exceeds. The energies of a
-    layer with all its useful copies are remembered by its setting: a search changes few layers at a
-    time.
+    Whether sums could overflow is checked once, for a problem that none exceeds; energies are those
+    of an `EnergyTable`.
 
     Args:
         cost_model: Network and accelerator.
         budget: Tiles on the chip.
         objective: What is minimised.
+
+    Attributes:
+        cost_model: As given.
+        budget: As given.
+        objective: That of the problems; see ``posed_objective``.
     """
 
     def __init__(self, cost_model: CostModel, budget: int, objective: ReplicationObjective) -> None:
-        self._model, self._budget = cost_model, budget
-        self._objective: ReplicationObjective = posed_objective(cost_model, objective)
-        self._remembered: dict[tuple[int, ...], tuple[IntArray, int]] = {}
+        self.cost_model, self.budget = cost_model, budget
+        self.objective: ReplicationObjective = posed_objective(cost_model, objective)
         sizes = networks_of(cost_model, objective)
         self._networks = {} if sizes is None else {"networks": sizes}
 
@@ -53,24 +54,24 @@ class Poser:
             LRMPError: As ``ReplicationProblem.of`` does.
         """
         if self._is_bounded:
-            costs = self._model.copy_costs(settings)
-            if costs.tiles.ndim == 1 and int(costs.tiles.sum()) <= self._budget:
+            costs = self.cost_model.copy_costs(settings)
+            if costs.tiles.ndim == 1 and int(costs.tiles.sum()) <= self.budget:
                 energy_fj, most = self._energies(np.asarray(settings))
                 if most < EXACT_LIMIT:
                     return ReplicationProblem.trusted(
                         **costs._asdict(),
-                        budget=self._budget,
-                        objective=self._objective,
+                        budget=self.budget,
+                        objective=self.objective,
                         energy_fj=energy_fj,
-                        least_interval=self._model.least_interval,
+                        least_interval=self.cost_model.least_interval,
                         **self._networks,
                     )
-        return ReplicationProblem.of(self._model, settings, self._budget, self._objective)
+        return ReplicationProblem.of(self.cost_model, settings, self.budget, self.objective)
 
     @cached_property
     def _is_bounded(self) -> bool:
         """Whether all problems share their units, and no sum of any can overflow."""
-        model = self._model
+        model = self.cost_model
         if not model.units_are_fixed:
             return False
         if self._networks and model.least_interval:  # which is refused
@@ -88,19 +89,14 @@ class Poser:
         return True
 
     @cached_property
-    def _copies(self) -> list[IntArray]:
-        return [useful_copies(units) for units in self._model.most_copy_costs.units.tolist()]
+    def energies(self) -> EnergyTable | None:
+        """The energies of layers; None if settings change the units, or sums could overflow."""
+        return EnergyTable(self.cost_model) if self._is_bounded else None
 
     def _energies(self, settings: IntArray) -> tuple[tuple[IntArray, ...] | None, int]:
         """Return the energies of every layer, and a sum that no choice of copies exceeds."""
-        if self._objective not in ("energy", "edp"):
+        if self.objective not in ("energy", "edp"):
             return None, 0
-        keys = [(layer, *setting) for layer, setting in enumerate(settings.tolist())]
-        if not all(key in self._remembered for key in keys):
-            if len(self._remembered) >= MOST_REMEMBERED:
-                self._remembered.clear()
-            energies = self._model.copies_energy_fj(settings, self._copies)
-            for key, layer in zip(keys, energies, strict=True):
-                self._remembered[key] = layer, int(layer.max())
-        layers, most = zip(*(self._remembered[key] for key in keys), strict=True)
-        return layers, sum(most)
+        assert self.energies is not None
+        layers = self.energies.of_design(settings)
+        return tuple(layer.energy_fj for layer in layers), sum(layer.most for layer in layers)

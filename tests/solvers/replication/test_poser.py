@@ -10,7 +10,7 @@ from lrmp.envs import TASKS, load_task
 from lrmp.errors import DesignError, InfeasibleBudgetError, SolverError
 from lrmp.hardware import CostModel, load_network, load_preset
 from lrmp.solvers import ReplicationProblem, solve_exact, solve_ilp
-from lrmp.solvers.replication import poser as poser_module
+from lrmp.solvers.replication import energy_table
 from lrmp.solvers.replication.poser import Poser
 
 CHIP = load_preset("lrmp_frontiers_2024")
@@ -40,13 +40,13 @@ def test_designs_that_change_layer_by_layer_get_the_copies_of_the_other_solver(o
 
 
 def test_forgotten_energies_are_found_again(monkeypatch):
-    monkeypatch.setattr(poser_module, "MOST_REMEMBERED", 7)
+    monkeypatch.setattr(energy_table, "MOST_REMEMBERED", 7)
     model = CostModel(load_network("lenet"), CHIP)
     pose = Poser(model, model.baseline.tiles, "energy")
     for settings in model.space.sample(np.random.default_rng(2), len(model.network), 9):
         expected = ReplicationProblem.of(model, settings, model.baseline.tiles, "energy")
         assert pose(settings) == expected == pose(settings)
-        assert len(pose._remembered) <= 7 + len(settings)
+        assert len(pose.energies._found) <= 7 + len(settings)
 
 
 @pytest.mark.parametrize(
