@@ -27,7 +27,8 @@ from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.precision import PRECISION
 
 Split = Literal["train", "test"]
-INSTANCES = 2**31  # of each split
+INSTANCES = 2**31  # of each split, that environments draw from
+SEEDS = 2**256  # numbers of instances: whoever draws one at random is not found out by trying all
 ALLOWED_DROP = 1.0  # points
 DRAWS = 1000  # of one instance; a test instance takes 8 on average, a training instance 1.1
 TEST_SHARE = 1 / 8  # of all topologies
@@ -62,7 +63,7 @@ def draw_task(split: Split, number: int, objective: Objective = "latency") -> Ta
     Args:
         split: ``"train"`` or ``"test"``: their instances have different seeds and no topology in
             common.
-        number: 0 to 2**31 - 1.
+        number: 0 to 2**256 - 1; environments draw from the first 2**31.
         objective: What is minimised.
 
     Returns:
@@ -73,8 +74,8 @@ def draw_task(split: Split, number: int, objective: Objective = "latency") -> Ta
     """
     if split not in get_args(Split):
         raise TaskError(unknown_name("split", split, get_args(Split)))
-    if not 0 <= number < INSTANCES:
-        raise TaskError(f"Expected an instance of 0 to {INSTANCES - 1}, got {number}.")
+    if not 0 <= number < SEEDS:
+        raise TaskError(f"Expected an instance of 0 to 2**256 - 1, got {number}.")
     for draw in range(DRAWS):
         # The first word parts the splits: no seed of one is a seed of the other.
         rng = np.random.default_rng([get_args(Split).index(split), number, draw])

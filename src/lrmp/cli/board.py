@@ -1,0 +1,156 @@
+"""The ``lrmp board`` commands: serve a board, and look after one."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from lrmp.cli.exit_codes import EPILOG, EXIT_OK
+from lrmp.cli.output import note
+from lrmp.errors import MissingExtraError
+
+
+def add_commands(commands: Any) -> None:
+    """Add ``lrmp board``.
+
+    Args:
+        commands: The subparsers of ``lrmp``.
+    """
+    board = commands.add_parser(
+        "board",
+        help="serve a leaderboard for many, and take part in one",
+        description="The hosted leaderboard; docs/board-operations.md explains how to run one.",
+        epilog=EPILOG,
+    )
+    parts = board.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    serve = parts.add_parser("serve", help="serve a board", epilog=EPILOG)
+    _add_place(serve)
+    _add_listening(serve)
+    serve.set_defaults(run=_serve)
+
+    demo = parts.add_parser(
+        "demo",
+        help="serve a board with the repository's records",
+        description="A board with contents, on this machine alone.",
+        epilog=EPILOG,
+    )
+    demo.add_argument(
+        "--folder", type=Path, default=Path("runs/board-demo"), help="default: %(default)s"
+    )
+    _add_listening(demo)
+    demo.set_defaults(run=_demo, database=None)
+
+    work = parts.add_parser(
+        "work", help="be a worker of a board", description="Does jobs until ended.", epilog=EPILOG
+    )
+    _add_place(work)
+    work.set_defaults(run=_work)
+
+    migrate = parts.add_parser("migrate", help="upgrade a board's database", epilog=EPILOG)
+    _add_place(migrate)
+    migrate.set_defaults(run=_migrate)
+
+    admin = parts.add_parser(
+        "admin",
+        help="make an administrator, on the board's machine",
+        description="Prints a token with all scopes; give it to `lrmp login`.",
+        epilog=EPILOG,
+    )
+    admin.add_argument("name", help="of the user, who is made if there is none")
+    _add_place(admin)
+    admin.set_defaults(run=_admin)
+
+
+def _add_place(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--folder", type=Path, help="signing key, mirror of the log, SQLite; default: runs/board"
+    )
+    parser.add_argument("--database", metavar="URL", help="default: SQLite in the folder")
+
+
+def _add_listening(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
+    parser.add_argument("--port", type=int, default=8321, help="default: %(default)s")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="processes that replay; default: %(default)s"
+    )
+
+
+def _settings(options: argparse.Namespace) -> Any:
+    try:
+        from lrmp.leaderboard.board.settings import BoardSettings
+    except ImportError as error:
+        raise _missing(error) from error
+    return BoardSettings.from_environment(folder=options.folder, database=options.database)
+
+
+def _missing(error: ImportError) -> MissingExtraError:
+    return MissingExtraError(f'Expected {error.name} for a board; run pip install "lrmp[board]".')
+
+
+def _serve(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    try:
+        from lrmp.leaderboard.board.server import serve
+    except ImportError as error:
+        raise _missing(error) from error
+    note(f"lrmp: http://{options.host}:{options.port}")
+    serve(settings, options.host, options.port, options.workers)
+    return EXIT_OK
+
+
+def _demo(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    try:
+        from lrmp.leaderboard.board.core import Board
+        from lrmp.leaderboard.board.demo import read_best, seed, study_records
+        from lrmp.leaderboard.board.server import serve
+    except ImportError as error:
+        raise _missing(error) from error
+    records = study_records()
+    if not records.exists():
+        note(f"lrmp: no records of the repository in {records}: the board starts empty")
+    board = Board(settings)
+    secret = seed(board, read_best(records) if records.exists() else [])
+    board.close()
+    print(f"http://{options.host}:{options.port}\ntoken of the administrator: {secret}", flush=True)
+    serve(settings, options.host, options.port, options.workers)
+    return EXIT_OK
+
+
+def _work(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    try:
+        from lrmp.leaderboard.board.worker.worker import work
+    except ImportError as error:
+        raise _missing(error) from error
+    work(settings)
+    return EXIT_OK
+
+
+def _migrate(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    try:
+        from lrmp.leaderboard.board.database.connection import Database
+        from lrmp.leaderboard.board.database.migrate import migrate, revisions
+    except ImportError as error:
+        raise _missing(error) from error
+    database = Database(settings.database_url)
+    before, _ = revisions(database)
+    migrate(database)
+    print(f"revision {before} -> {revisions(database)[0]}")
+    database.close()
+    return EXIT_OK
+
+
+def _admin(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    try:
+        from lrmp.leaderboard.board.core import Board
+        from lrmp.leaderboard.board.service.accounts import add_admin
+    except ImportError as error:
+        raise _missing(error) from error
+    board = Board(settings)
+    print(add_admin(board, options.name))
+    board.close()
+    return EXIT_OK
