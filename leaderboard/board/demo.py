@@ -4,8 +4,11 @@ import json
 from pathlib import Path
 
 import lrmp
-from lrmp.envs.records.record import Claim, Record
+from lrmp.envs.records.record import Record
+from lrmp.envs.scoring.outcome import evaluate_settings
 from lrmp.envs.task.task import TASKS, load_task
+from lrmp.errors import DesignError
+from lrmp.hardware.space.design import Design
 from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.service import accounts, agents, rounds, submissions, tokens
 
@@ -23,39 +26,39 @@ def study_records() -> Path:
 
 
 def read_best(path: Path) -> list[Record]:
-    """Read the best design of every agent on every task.
+    """Read the best design of every agent on every task, scored as this lrmp defines the task.
 
     Args:
-        path: Results of a study.
+        path: Results of a study, perhaps of earlier definitions of its tasks.
 
     Returns:
-        Records within the allowed drop, of tasks as this lrmp defines them.
+        Records of designs within the allowed drop.
     """
     best: dict[tuple[str, str], Record] = {}
     for line in path.read_text("utf-8").splitlines():
         row = json.loads(line)
-        task = row["task"]
-        if row["accuracy"] or row["claim"]["score"] is None or task not in TASKS:
+        if row["accuracy"] or row["task"] not in TASKS:
             continue
-        if row["task_fingerprint"] != load_task(task).fingerprint:
+        task = load_task(row["task"])
+        try:
+            names = [layer.name for layer in task.network.layers]
+            settings = Design.from_json(row["design"], task.space, names).settings
+        except DesignError:  # of other knobs or layers
             continue
-        record = Record(
-            task=task,
-            task_fingerprint=row["task_fingerprint"],
+        outcome = evaluate_settings(task, settings)
+        if outcome.score is None:
+            continue
+        record = Record.of(
+            outcome,
             agent=row["agent"],
             seed=row["seed"],
-            design=row["design"],
-            claim=Claim(**row["claim"]),
             evaluated_designs=row["evaluated_designs"],
             env_steps=row["env_steps"],
             wall_time_s=row["wall_time_s"],
-            trained_on="this-task",
-            code=None,
-            versions=row["versions"],
         )
-        known = best.get((task, record.agent))
-        if known is None or (record.claim.score or 0) > (known.claim.score or 0):
-            best[task, record.agent] = record
+        known = best.get((task.id, record.agent))
+        if known is None or (record.claim.score or 0.0) > (known.claim.score or 0.0):
+            best[task.id, record.agent] = record
     return list(best.values())
 
 

@@ -102,8 +102,8 @@ def open_run(
     Raises:
         NotFoundError: If there is no such round or agent.
         NotAllowedError: If the agent is another team's, or the token may not submit.
-        ConflictError: If the round is over, the agent has opened all its runs, or the key was used in
-            another round.
+        ConflictError: If the round is over, the agent has opened all its runs, or the key was used
+            in another round.
     """
     principal.require("submit")
     with board.database.write() as session:
@@ -244,9 +244,10 @@ def evaluate(
     Raises:
         NotFoundError: If there is no such run.
         NotAllowedError: If it is another team's, or the token may not submit.
-        MalformedError: If a design is none of the instance's, or there are too many; none is counted.
-        ConflictError: If evaluations before them are missing, others were counted in their place, the
-            run is over, or its budget would not last.
+        MalformedError: If a design is none of the instance's, or there are too many; none is
+            counted.
+        ConflictError: If evaluations before them are missing, others were counted in their place,
+            the run is over, or its budget would not last.
     """
     principal.require("submit")
     most = board.settings.evaluations_per_request

@@ -66,7 +66,8 @@ def submit(
         The submission. The same record of the same agent is the same submission.
 
     Raises:
-        MalformedError: If the record violates the schema, or does not fit its task as this lrmp has it.
+        MalformedError: If the record violates the schema, or does not fit its task as this lrmp
+            has it.
         NotFoundError: If there is no such agent.
         NotAllowedError: If the agent is another team's, or the token may not submit.
         ConflictError: If the key was used with another record.
