@@ -234,7 +234,7 @@ def count(board: Board) -> dict[str, int]:
     """
     query = sa.select(Job.state, sa.func.count()).group_by(Job.state)
     with board.database.read() as session:
-        found = dict(row.tuple() for row in session.execute(query))
+        found: dict[str, int] = dict(session.execute(query).all())  # type: ignore[arg-type]
     return {state: found.get(state, 0) for state in ("waiting", "done", "failed")}
 
 

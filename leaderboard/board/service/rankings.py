@@ -342,4 +342,4 @@ def _firsts(session: Session, live: list[Any], hashes: set[str]) -> dict[str, in
         .where(*live, table.design.in_(hashes))
         .group_by(table.design)
     )
-    return dict(row.tuple() for row in session.execute(query))
+    return dict(session.execute(query).all())  # type: ignore[arg-type]

@@ -30,12 +30,13 @@ class Worker:
 
     Args:
         board: The board.
+        sandbox: Where jobs are done; None for one with the board's limits.
     """
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, sandbox: Sandbox | None = None) -> None:
         self._board = board
         settings = board.settings
-        self._sandbox = Sandbox(settings.job_memory_mb, settings.job_cpu_s)
+        self._sandbox = sandbox or Sandbox(settings.job_memory_mb, settings.job_cpu_s)
 
     def run(self, stop: threading.Event) -> None:
         """Do jobs until told to stop, or until whoever started the worker is gone.
