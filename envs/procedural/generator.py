@@ -30,7 +30,8 @@ from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.precision import PRECISION
 
 Split = Literal["train", "test"]
-INSTANCES = 2**31  # of each split
+INSTANCES = 2**31  # of each split, that environments draw from
+SEEDS = 2**256  # numbers of instances: whoever draws one at random is not found out by trying all
 ALLOWED_DROP = 1.0  # points
 DRAWS = 1000  # of one instance; a test instance takes 8 on average, a training instance 1.1
 TEST_SHARE = 1 / 8  # of all topologies
@@ -72,7 +73,7 @@ def draw_task(
     Args:
         split: ``"train"`` or ``"test"``: their instances have different seeds and no topology in
             common.
-        number: 0 to 2**31 - 1.
+        number: 0 to 2**256 - 1; environments draw from the first 2**31.
         objective: What is minimised.
         draws: Whether spaces are drawn, too.
 
@@ -86,10 +87,10 @@ def draw_task(
         raise TaskError(unknown_name("split", split, get_args(Split)))
     if draws not in get_args(Draws):
         raise TaskError(unknown_name("draws", draws, get_args(Draws)))
-    if not 0 <= number < INSTANCES:
-        raise TaskError(f"Expected an instance of 0 to {INSTANCES - 1}, got {number}.")
+    if not 0 <= number < SEEDS:
+        raise TaskError(f"Expected an instance of 0 to 2**256 - 1, got {number}.")
     # The first word parts the splits, the last one, if there is one, the families: no seed of one
-    # is a seed of the other.
+    # is a seed of the other among the instances that environments draw.
     family = () if draws == "precision" else (1,)
     for draw in range(DRAWS):
         rng = np.random.default_rng([get_args(Split).index(split), number, draw, *family])

@@ -78,6 +78,16 @@ class RecordError(LRMPError, ValueError):
     """A leaderboard record that is refused; nothing is stored."""
 
 
+class BoardError(LRMPError):
+    """The hosted leaderboard refuses something, or cannot be reached.
+
+    Attributes:
+        status: The HTTP status that says so.
+    """
+
+    status = 400
+
+
 class ForeignFileError(LRMPError, OSError):
     """A file that is not read or written: no regular file, too large, or an impossible name.
 

@@ -1,0 +1,30 @@
+"""The hosted leaderboard. Needs the extra ``board``; nothing else of lrmp imports it.
+
+Layout, from the inside out:
+
+- ``tracks``, ``instances``, ``ranking``, ``names``: pure functions, without a database;
+- ``database``: tables (SQLAlchemy), sessions on SQLite and PostgreSQL, migrations (Alembic);
+- ``log``: the append-only chain of items, its signatures, its mirror, and ``standings``, the rows
+  of rankings that follow from it;
+- ``core.Board``: database, signing key and mirror of one board; services take it first;
+- ``service``: what the board does. Each function opens its own transaction, raises a ``BoardError``
+  whose ``status`` is HTTP's, and returns frozen data classes;
+- ``worker``: leases jobs, does them in a process with limits;
+- ``api``: FastAPI routes under ``/api/v1`` that call services; ``api.app.create_app(board, pages)``
+  takes routers of pages;
+- ``server``: uvicorn and workers; ``demo``: a board with contents.
+
+What pages call (``from lrmp.leaderboard.board.service import ...``):
+
+- ``rankings.designs(board, task_id, as_of=, limit=, offset=)``, ``rankings.agents_of_round(board,
+  round, evaluations=, as_of=)``, ``rankings.reference_of``, ``rankings.ranked_tasks(board)``;
+- ``submissions.submit / find / list_submissions``; ``jobs.find``;
+- ``rounds.list_rounds / find``; ``runs.list_runs / find / curve``;
+- ``agents.find / list_agents / register``; ``accounts.account``; ``tokens.authenticate / create /
+  list_tokens / revoke``;
+- ``moderation.list_disputes / dispute / answer / withdraw``;
+- ``history.newest / item / items / head`` (items of the log: ``item.content`` is the parsed body).
+
+Who asks is a ``service.principal.Principal``; a browser's session is a token in a cookie, which
+``tokens.authenticate`` recognises.
+"""

@@ -1,0 +1,1 @@
+"""The HTTP interface: FastAPI routes that call the services, and nothing else."""

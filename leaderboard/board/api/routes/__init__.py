@@ -1,0 +1,15 @@
+"""Routes, a file per resource."""
+
+from fastapi import APIRouter
+
+from lrmp.leaderboard.board.api.routes import (
+    accounts,
+    designs,
+    history,
+    metered,
+    moderation,
+)
+
+router = APIRouter(prefix="/api/v1")
+for _part in (designs, metered, accounts, moderation, history):
+    router.include_router(_part.router)

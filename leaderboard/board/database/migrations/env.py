@@ -1,0 +1,13 @@
+"""Alembic's entry: runs on the connection that `migrate` hands over."""
+
+from alembic import context
+
+from lrmp.leaderboard.board.database.models import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    render_as_batch=True,  # SQLite changes tables by copying them
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,1 @@
+"""The log: every decision of the board, chained, signed, mirrored."""

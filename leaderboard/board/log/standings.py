@@ -1,0 +1,101 @@
+"""What rankings are made of: rows that follow from the log and can be written anew from it."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from lrmp.leaderboard.board.database.models import DesignStanding, RunStanding
+from lrmp.leaderboard.board.log.item import Item, canonical
+
+
+def apply(session: Session, item: Item) -> None:
+    """Write what follows from an item.
+
+    Args:
+        session: That writes.
+        item: The next one of the log.
+    """
+    body = item.content
+    match item.kind:
+        case "design":
+            session.add(DesignStanding(**design_standing(item.number, item.at, body)))
+        case "run-opened":
+            session.add(
+                RunStanding(
+                    run=body["run"],
+                    round=body["round"],
+                    agent=body["agent"],
+                    instance=body["instance"],
+                    opened=item.number,
+                )
+            )
+        case "run-finished":
+            run = session.get_one(RunStanding, body["run"])
+            run.finished, run.evaluations = item.number, len(body["evaluations"])
+            run.optimum, run.scores = body["optimum"]["value"], body["scores"]
+        case "withdrawn":
+            _withdraw(session, body["number"], item.number)
+
+
+def rebuild(session: Session, items: Iterable[Item]) -> None:
+    """Write all standings anew.
+
+    Args:
+        session: That writes.
+        items: The whole log.
+    """
+    session.execute(sa.delete(DesignStanding))
+    session.execute(sa.delete(RunStanding))
+    for item in items:
+        apply(session, item)
+        session.flush()
+
+
+def design_standing(number: int, at: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Say how an accepted design stands.
+
+    Args:
+        number: In the log.
+        at: When.
+        body: Of the item.
+
+    Returns:
+        Values by column.
+    """
+    record, claim = body["record"], body["claim"]
+    return {
+        "number": number,
+        "at": at,
+        "submission": body["submission"],
+        "task": record["task"],
+        "fingerprint": record["task_fingerprint"],
+        "agent": body["agent"],
+        "design": design_hash(record["design"]),
+        **claim,
+        "test_accuracy_drop": body["test_accuracy_drop"],
+        "accuracy": body["accuracy"],
+    }
+
+
+def design_hash(design: dict[str, Any]) -> str:
+    """Tell designs apart by their settings: copies follow from them, whichever of a tie.
+
+    Args:
+        design: What ``Design.to_json`` returns.
+
+    Returns:
+        SHA-256, hexadecimal.
+    """
+    settings = {name: values for name, values in design.items() if name != "replication"}
+    return hashlib.sha256(canonical(settings).encode()).hexdigest()
+
+
+def _withdraw(session: Session, number: int, by: int) -> None:
+    session.execute(
+        sa.update(DesignStanding).where(DesignStanding.number == number).values(withdrawn_by=by)
+    )
+    which = (RunStanding.opened == number) | (RunStanding.finished == number)
+    session.execute(sa.update(RunStanding).where(which).values(withdrawn_by=by))

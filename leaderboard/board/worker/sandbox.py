@@ -1,0 +1,105 @@
+"""A process with limits of memory and processor time, in which jobs are done."""
+
+import multiprocessing
+import resource
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from typing import Literal
+
+from lrmp.leaderboard.board.worker.work import prove_optimum, replay_record
+
+Work = Literal["replay", "settle"]
+FUNCTIONS = {"replay": replay_record, "settle": prove_optimum}
+MB = 2**20
+WALL_FACTOR = 4  # the machine may be busy; a process that sleeps is ended, too
+START_S = 60  # to import what it needs
+
+_DONE, _FAILED = b"+", b"-"
+
+
+class SandboxError(Exception):
+    """The work failed, or the process died of its limits."""
+
+
+class Sandbox:
+    """Does work in another process, one piece at a time; texts alone go in and out.
+
+    Args:
+        memory_mb: Address space of the process.
+        cpu_s: Processor time of one piece.
+    """
+
+    def __init__(self, memory_mb: int, cpu_s: int) -> None:
+        self._memory, self._cpu_s = memory_mb * MB, cpu_s
+        self._process: SpawnProcess | None = None
+        self._pipe: Connection | None = None
+
+    def call(self, work: Work, text: str) -> str:
+        """Do a piece of work.
+
+        Args:
+            work: Which function.
+            text: Its argument.
+
+        Returns:
+            What it returned.
+
+        Raises:
+            SandboxError: If it raised, or the process died or took too long; there is a new one
+                next time.
+        """
+        pipe = self._pipe or self._start()
+        answer = b""
+        try:
+            pipe.send_bytes(work.encode() + b" " + text.encode())
+            if pipe.poll(START_S + WALL_FACTOR * self._cpu_s):
+                answer = pipe.recv_bytes()
+        except (EOFError, OSError):
+            pass
+        if not answer:
+            self.close()
+            raise SandboxError(
+                f"the process died, or took more than {self._cpu_s} s of processor time or "
+                f"{self._memory // MB} MB of memory"
+            )
+        if not answer.startswith(_DONE):
+            raise SandboxError(answer[1:].decode())
+        return answer[1:].decode()
+
+    def close(self) -> None:
+        """End the process."""
+        process, pipe, self._process, self._pipe = self._process, self._pipe, None, None
+        if process is not None and pipe is not None:
+            pipe.close()
+            process.kill()
+            process.join()
+
+    def _start(self) -> Connection:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        self._process = context.Process(
+            target=_serve, args=(theirs, self._memory, self._cpu_s), daemon=True
+        )
+        self._process.start()
+        # Only the process has its end now: when either dies, the other sees the end of the pipe.
+        theirs.close()
+        self._pipe = ours
+        return ours
+
+
+def _serve(pipe: Connection, memory: int, cpu_s: int) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    while True:
+        try:
+            work, _, text = pipe.recv_bytes().decode().partition(" ")
+        except (EOFError, OSError, KeyboardInterrupt):  # the worker has ended
+            return
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        soft = int(used.ru_utime + used.ru_stime) + cpu_s + 1
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+        try:
+            answer = _DONE + FUNCTIONS[work](text).encode()
+        except Exception as error:  # whatever it is: the worker writes it down
+            answer = _FAILED + f"{type(error).__name__}: {error}"[:500].encode()
+        pipe.send_bytes(answer)

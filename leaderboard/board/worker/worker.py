@@ -1,0 +1,144 @@
+"""The loop of a worker: lease a job, do it in a sandbox, write what it found."""
+
+import json
+import logging
+import os
+import signal
+import threading
+import time
+from functools import partial
+from types import FrameType
+
+from sqlalchemy.orm import Session
+
+from lrmp.leaderboard.board.core import Board
+from lrmp.leaderboard.board.database.models import Run, Submission
+from lrmp.leaderboard.board.service import jobs, runs, submissions
+from lrmp.leaderboard.board.service.rounds import secret_of
+from lrmp.leaderboard.board.settings import BoardSettings
+from lrmp.leaderboard.board.structured_log import log_as_json
+from lrmp.leaderboard.board.worker.sandbox import Sandbox, SandboxError
+
+PAUSE_S = 0.2  # between looks at an empty queue
+CHORES_S = 60.0
+
+logger = logging.getLogger("lrmp.board.worker")
+
+
+class Worker:
+    """Does jobs.
+
+    Args:
+        board: The board.
+        sandbox: Where jobs are done; None for one with the board's limits.
+    """
+
+    def __init__(self, board: Board, sandbox: Sandbox | None = None) -> None:
+        self._board = board
+        settings = board.settings
+        self._sandbox = sandbox or Sandbox(settings.job_memory_mb, settings.job_cpu_s)
+
+    def run(self, stop: threading.Event) -> None:
+        """Do jobs until told to stop, or until whoever started the worker is gone.
+
+        Args:
+            stop: When set, the job at hand is finished, and no other begun.
+        """
+        chores_at, parent = 0.0, os.getppid()
+        while not stop.is_set() and os.getppid() == parent:
+            if time.monotonic() >= chores_at:
+                chores_at = time.monotonic() + CHORES_S
+                runs.finish_overdue(self._board)
+                self._board.mirror.catch_up(self._board.database)
+            if not self.do_one():
+                stop.wait(PAUSE_S)
+        self.close()
+
+    def do_one(self) -> bool:
+        """Do the job that has waited longest.
+
+        Returns:
+            Whether there was one.
+        """
+        leased = jobs.lease(self._board)
+        if leased is None:
+            return False
+        try:
+            done = self._replay(leased) if leased.kind == "replay" else self._settle(leased)
+        except SandboxError as error:
+            reason = str(error)
+            done = jobs.fail(self._board, leased, reason, partial(_give_up, leased, reason))
+        logger.info(
+            "job",
+            extra={
+                "job": leased.job_id,
+                "kind": leased.kind,
+                "subject": leased.subject,
+                "attempt": leased.attempts,
+                "held": done,
+            },
+        )
+        return True
+
+    def close(self) -> None:
+        """End the inner process."""
+        self._sandbox.close()
+
+    def _replay(self, leased: jobs.Lease) -> bool:
+        with self._board.database.read() as session:
+            record = session.get_one(Submission, leased.subject).record
+        found = json.loads(self._sandbox.call("replay", record))
+        if "refused" in found:
+            return jobs.finish(
+                self._board,
+                leased,
+                lambda session: submissions.refuse(
+                    self._board, session, leased.subject, found["refused"]
+                ),
+            )
+        return jobs.finish(
+            self._board,
+            leased,
+            lambda session: submissions.accept(
+                self._board, session, leased.subject, found["accepted"]
+            ),
+        )
+
+    def _settle(self, leased: jobs.Lease) -> bool:
+        with self._board.database.read() as session:
+            run = session.get_one(Run, leased.subject)
+            found, agent = secret_of(session, run)
+            arguments = [found.secret, found.name, agent.name, run.instance, found.objective]
+        optimum = json.loads(self._sandbox.call("settle", json.dumps(arguments)))
+        return jobs.finish(
+            self._board,
+            leased,
+            lambda session: runs.settle(self._board, session, leased.subject, optimum),
+        )
+
+
+def _give_up(leased: jobs.Lease, reason: str, session: Session) -> None:
+    # A run stays as it is, and with it its round, until an administrator lets its job be tried on.
+    if leased.kind == "replay":
+        submissions.fail(session, leased.subject, reason)
+
+
+def work(settings: BoardSettings) -> None:
+    """Be a worker, until SIGTERM or SIGINT.
+
+    Args:
+        settings: Of the board.
+    """
+    log_as_json()
+    stop = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    board = Board(settings)
+    try:
+        Worker(board).run(stop)
+    finally:
+        board.close()
