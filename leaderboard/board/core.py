@@ -4,13 +4,16 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from lrmp.errors import BoardError
 from lrmp.leaderboard.board.database.connection import Database
 from lrmp.leaderboard.board.database.migrate import check_migrated, migrate, revisions
-from lrmp.leaderboard.board.log.append import append, lock_head, read_head
+from lrmp.leaderboard.board.log.append import append, lock_head, read_key
 from lrmp.leaderboard.board.log.item import Item, Kind
 from lrmp.leaderboard.board.log.mirror import Mirror
-from lrmp.leaderboard.board.log.signing import load_signer
+from lrmp.leaderboard.board.log.signing import Signer, load_signer
 from lrmp.leaderboard.board.settings import BoardSettings
+
+NEXT = ".next.pem"  # of a key that is about to take over
 
 
 class Board:
@@ -32,9 +35,8 @@ class Board:
         if revisions(self.database)[0] is None:
             migrate(self.database)
         check_migrated(self.database)
-        self.signer = load_signer(settings.key_path, make=True)
         self.mirror = Mirror(settings.mirror_path)
-        self._take_over()
+        self.signer = self._begin()
 
     def log(self, session: Session, kind: Kind, body: dict[str, Any]) -> Item:
         """Append to the log.
@@ -54,11 +56,41 @@ class Board:
         self.mirror.catch_up(self.database)
         self.database.close()
 
-    def _take_over(self) -> None:
-        """Write into the log that another key signs from now on."""
+    def rotate_key(self) -> str:
+        """Let another key sign from now on; the log says so, signed by the one before.
+
+        All other processes of the board must have ended.
+
+        Returns:
+            The public half of the new key, hexadecimal.
+        """
+        path = self.settings.key_path
+        fresh = load_signer(path.with_suffix(NEXT), make=True)
+        with self.database.write() as session:
+            self.log(session, "key", {"key": fresh.public})
+        path.with_suffix(NEXT).replace(path)
+        self.signer = fresh
+        self.mirror.catch_up(self.database)
+        return fresh.public
+
+    def _begin(self) -> Signer:
+        """Load the key that signs, and name it in an empty log."""
+        path = self.settings.key_path
         with self.database.write() as session:
             lock_head(session)
-            head = read_head(session)
-            if head is None or head.key != self.signer.public:
-                self.log(session, "key", {"key": self.signer.public})
+            expected = read_key(session)
+            signer = load_signer(path, make=expected is None)
+            if signer.public != expected and path.with_suffix(NEXT).exists():
+                # A rotation was cut off between the log and the file.
+                signer = load_signer(path.with_suffix(NEXT))
+                if signer.public == expected:
+                    path.with_suffix(NEXT).replace(path)
+            if expected is None:
+                append(session, signer, "key", {"key": signer.public})
+            elif signer.public != expected:
+                raise BoardError(
+                    f"Expected the signing key {expected[:16]}... in {path}, got "
+                    f"{signer.public[:16]}.... Restore the file from the backup."
+                )
         self.mirror.catch_up(self.database)
+        return signer

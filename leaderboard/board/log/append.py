@@ -1,5 +1,6 @@
 """Append to the log, within the transaction that does what the item says."""
 
+import json
 from dataclasses import asdict
 from typing import Any
 
@@ -63,6 +64,20 @@ def read_items(session: Session, after: int = 0, limit: int | None = None) -> li
     columns = [getattr(LogItem, name) for name in Item.__dataclass_fields__]
     query = sa.select(*columns).where(LogItem.number > after).order_by(LogItem.number).limit(limit)
     return [Item(*row) for row in session.execute(query)]
+
+
+def read_key(session: Session) -> str | None:
+    """Read which key signs the next item.
+
+    Args:
+        session: Any.
+
+    Returns:
+        Its public half, hexadecimal; None if the log is empty.
+    """
+    last = sa.select(LogItem.body).where(LogItem.kind == "key").order_by(LogItem.number.desc())
+    body = session.scalar(last.limit(1))
+    return None if body is None else json.loads(body)["key"]
 
 
 def read_head(session: Session) -> Item | None:

@@ -9,6 +9,7 @@ from lrmp.leaderboard.chain import link
 
 Kind = Literal[
     "key",  # a signing key takes over
+    "agent",  # registered, with the address of its code
     "round-opened",
     "round-closed",  # tells the secret
     "design",  # accepted

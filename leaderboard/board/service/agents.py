@@ -1,5 +1,6 @@
 """Agents: ``team/agent@version``, owned by a team."""
 
+import re
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -13,9 +14,15 @@ from lrmp.leaderboard.board.database.models import (
     RunStanding,
     Team,
 )
-from lrmp.leaderboard.board.errors import ConflictError, NotAllowedError, NotFoundError
+from lrmp.leaderboard.board.errors import (
+    ConflictError,
+    MalformedError,
+    NotAllowedError,
+    NotFoundError,
+)
 from lrmp.leaderboard.board.names import fold, split_agent
 from lrmp.leaderboard.board.service.principal import Principal
+from lrmp.leaderboard.record_schema import load_record_schema
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,11 @@ def register(board: Board, principal: Principal, full_name: str, code: str | Non
     """
     principal.require("manage")
     team_name, _, _ = split_agent(full_name)
+    if code is not None and not re.fullmatch(_code_pattern(), code):
+        raise MalformedError(
+            f"Expected the address of code: https, a public host name, no port, no user; got "
+            f"{code[:80]!r}."
+        )
     with board.database.write() as session:
         team = session.scalar(sa.select(Team).where(Team.name == team_name))
         if team is None:
@@ -73,6 +85,7 @@ def register(board: Board, principal: Principal, full_name: str, code: str | Non
                 created_at=now(),
             )
             session.add(known)
+            board.log(session, "agent", {"agent": full_name, "code": code})
         elif known.name != full_name:
             raise ConflictError(
                 f"Expected a name that looks like no other, got one like {known.name}."
@@ -82,7 +95,13 @@ def register(board: Board, principal: Principal, full_name: str, code: str | Non
                 f"Expected {full_name} with the code {known.code}, got {code}. Register another "
                 "version."
             )
+    board.mirror.catch_up(board.database)
     return find(board, full_name)
+
+
+def _code_pattern() -> str:
+    pattern: str = load_record_schema()["properties"]["code"]["pattern"]
+    return pattern
 
 
 def find(board: Board, full_name: str) -> AgentRow:

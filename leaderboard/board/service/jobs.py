@@ -209,20 +209,6 @@ def find(board: Board, job_id: int) -> JobRow:
     )
 
 
-def job_of(session: Session, kind: str, subject: str) -> int | None:
-    """Find the job of a submission or run.
-
-    Args:
-        session: Any.
-        kind: Of the job.
-        subject: Of the job.
-
-    Returns:
-        Its id, or None.
-    """
-    return session.scalar(sa.select(Job.id).where(Job.kind == kind, Job.subject == subject))
-
-
 def count(board: Board) -> dict[str, int]:
     """Count jobs.
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from lrmp.envs.task.task import Task
 from lrmp.leaderboard.board.clock import now
 from lrmp.leaderboard.board.core import Board
-from lrmp.leaderboard.board.database.models import Agent, Evaluation, Round, Run
+from lrmp.leaderboard.board.database.models import Agent, Evaluation, LogItem, Round, Run
 from lrmp.leaderboard.board.errors import (
     ConflictError,
     MalformedError,
@@ -387,14 +387,15 @@ def curve(board: Board, run_id: str) -> list[tuple[int, float]]:
         run = _get(session, run_id)
         if session.get_one(Round, run.round).track == "zero-shot" and run.state != "finished":
             return []
-        query = (
-            sa.select(Evaluation.number, Evaluation.score)
-            .where(Evaluation.run_id == run_id, Evaluation.score.is_not(None))
-            .order_by(Evaluation.number)
-        )
+        if run.log_number is not None:  # as the log has it
+            body = session.get_one(LogItem, run.log_number).body
+            scores = [score for _, score in json.loads(body)["evaluations"]]
+        else:
+            query = sa.select(Evaluation.score).where(Evaluation.run_id == run_id)
+            scores = list(session.scalars(query.order_by(Evaluation.number)))
         rises: list[tuple[int, float]] = []
-        for number, score in session.execute(query):
-            if not rises or score > rises[-1][1]:
+        for number, score in enumerate(scores, start=1):
+            if score is not None and (not rises or score > rises[-1][1]):
                 rises.append((number, score))
         return rises
 

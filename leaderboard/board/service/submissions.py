@@ -1,5 +1,6 @@
 """Designs track: records are handed in, replayed by a worker, and logged."""
 
+import json
 import secrets
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +11,9 @@ from sqlalchemy.orm import Session
 from lrmp.errors import RecordError
 from lrmp.leaderboard.board.clock import now
 from lrmp.leaderboard.board.core import Board
-from lrmp.leaderboard.board.database.models import Agent, Submission
+from lrmp.leaderboard.board.database.models import Agent, Job, LogItem, Submission
 from lrmp.leaderboard.board.errors import ConflictError, MalformedError, NotFoundError
+from lrmp.leaderboard.board.log.item import canonical
 from lrmp.leaderboard.board.service import jobs
 from lrmp.leaderboard.board.service.principal import Principal, owned_agent
 from lrmp.leaderboard.entry import canonical_json, content_hash
@@ -46,7 +48,7 @@ class SubmissionRow:
     state: str
     reason: str | None
     log_number: int | None
-    job: int | None
+    job: int
     created_at: str
 
 
@@ -152,7 +154,7 @@ def list_submissions(
         conditions.append(Submission.state == state)
     query = _query(*conditions).order_by(Submission.created_at.desc(), Submission.id).limit(limit)
     with board.database.read() as session:
-        return [SubmissionRow(*row) for row in _with_jobs(session, query)]
+        return _rows(session, query)
 
 
 def accept(board: Board, session: Session, submission_id: str, found: dict[str, Any]) -> None:
@@ -198,8 +200,6 @@ def fail(session: Session, submission_id: str, reason: str) -> None:
 
 
 def _logged(session: Session, submission: Submission) -> dict[str, Any]:
-    import json
-
     agent = session.get_one(Agent, submission.agent_id)
     return {
         "submission": submission.id,
@@ -212,27 +212,45 @@ def _logged(session: Session, submission: Submission) -> dict[str, Any]:
 
 def _query(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return (
-        sa.select(
-            Submission.id,
-            Agent.name,
-            Submission.task,
-            Submission.sha256,
-            Submission.record,
-            Submission.state,
-            Submission.reason,
-            Submission.log_number,
-            Submission.created_at,
-        )
+        sa.select(Submission, Agent.name, Job.id, LogItem.kind, LogItem.body)
         .join(Agent, Agent.id == Submission.agent_id)
+        .join(Job, (Job.kind == "replay") & (Job.subject == Submission.id))
+        .join(LogItem, LogItem.number == Submission.log_number, isouter=True)
         .where(*conditions)
     )
 
 
-def _with_jobs(session: Session, query: sa.Select[Any]) -> list[tuple[Any, ...]]:
-    rows = [tuple(row) for row in session.execute(query)]
-    return [(*row[:-1], jobs.job_of(session, "replay", row[0]), row[-1]) for row in rows]
+def _rows(session: Session, query: sa.Select[Any]) -> list[SubmissionRow]:
+    """Read submissions: what the log has of them is shown as the log has it."""
+    found = []
+    for submission, agent, job, kind, body in session.execute(query):
+        logged = {
+            "agent": agent,
+            "record": json.loads(submission.record),
+            "sha256": submission.sha256,
+            "reason": submission.reason,
+            **(json.loads(body) if body else {}),
+        }
+        found.append(
+            SubmissionRow(
+                id=submission.id,
+                agent=logged["agent"],
+                task=logged["record"]["task"],
+                sha256=logged["sha256"],
+                record=canonical(logged["record"]),
+                state=_STATES.get(kind, submission.state),
+                reason=logged["reason"],
+                log_number=submission.log_number,
+                job=job,
+                created_at=submission.created_at,
+            )
+        )
+    return found
+
+
+_STATES = {"design": "accepted", "refused": "refused"}
 
 
 def _one(session: Session, *conditions: sa.ColumnElement[bool]) -> SubmissionRow | None:
-    rows = _with_jobs(session, _query(*conditions))
-    return SubmissionRow(*rows[0]) if rows else None
+    rows = _rows(session, _query(*conditions))
+    return rows[0] if rows else None

@@ -21,6 +21,8 @@ from starlette.testclient import TestClient
 from lrmp.envs import Record, evaluate
 from lrmp.leaderboard.board.api.app import create_app
 from lrmp.leaderboard.board.core import Board
+from lrmp.leaderboard.board.database.connection import Database
+from lrmp.leaderboard.board.database.migrate import migrate
 from lrmp.leaderboard.board.service import accounts, tokens
 from lrmp.leaderboard.board.settings import BoardSettings
 from lrmp.leaderboard.board.worker.sandbox import Sandbox
@@ -105,19 +107,59 @@ def free_port():
         return probe.getsockname()[1]
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory):
+    """A file with all tables: migrations take longer than a test."""
+    path = tmp_path_factory.mktemp("template") / "board.sqlite"
+    database = Database(f"sqlite:///{path}")
+    migrate(database)
+    database.close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql):
+    """The name of a database with all tables."""
+    create_database(postgresql, "template_board")
+    database = Database(f"{postgresql}/template_board")
+    migrate(database)
+    database.close()
+    return "template_board"
+
+
+def create_database(server, name, template="template0"):
+    import psycopg
+
+    address = server.replace("+psycopg", "")
+    with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+
+
+@pytest.fixture
+def empty_database_url(database_kind, tmp_path, request):
+    """A database without tables, of each kind."""
+    if database_kind == "sqlite":
+        return f"sqlite:///{tmp_path / 'empty.sqlite'}"
+    server = request.getfixturevalue("postgresql")
+    name = f"empty_{uuid.uuid4().hex}"
+    create_database(server, name)
+    return f"{server}/{name}"
+
+
 @pytest.fixture
 def database_url(database_kind, tmp_path, request):
-    """An empty database of each kind."""
+    """A database with all tables, of each kind."""
     if database_kind == "sqlite":
-        yield f"sqlite:///{tmp_path / 'board.sqlite'}"
+        path = tmp_path / "board.sqlite"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
         return
     import psycopg
 
     server = request.getfixturevalue("postgresql")
     name = f"board_{uuid.uuid4().hex}"
     address = server.replace("+psycopg", "")
-    with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+    create_database(server, name, request.getfixturevalue("postgresql_template"))
     yield f"{server}/{name}"
     with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -176,12 +218,47 @@ def admin_client(board, client):
 @pytest.fixture
 def member(board, admin, client):
     """A user with the team `ants` and the agents `ants/walker@1` and `ants/walker@2`."""
+    return join(board, admin, client)
+
+
+def join(board, admin, client):
     code = accounts.invite(board, admin)
-    secret = accounts.accept_invitation(board, code, "ann", "ants")
-    found = client.of(secret)
+    found = client.of(accounts.accept_invitation(board, code, "ann", "ants"))
     for version in (1, 2):
         assert found.post("/agents", {"agent": f"ants/walker@{version}"}).status_code == 201
     return found
+
+
+@pytest.fixture(scope="session")
+def fill(digits, constant, sandbox):
+    """Give a board a record accepted, one refused, one withdrawn, and a closed round."""
+
+    def filled(board):
+        client = Client(TestClient(create_app(board)))
+        secret = accounts.add_admin(board, "root")
+        root, worker = client.of(secret), Worker(board, sandbox)
+        member = join(board, tokens.authenticate(board, secret), client)
+        forged = digits(seed=1)
+        forged["claim"]["tiles"] += 1
+        for record in (digits(), forged, digits(seed=2)):
+            member.post("/submissions", {"agent": "ants/walker@1", "record": record})
+        while worker.do_one():
+            pass
+        last = member.get("/log/head").json()["number"]
+        root.post("/withdrawals", {"number": last, "reason": "a test"})
+        root.post("/rounds", {"name": "r1", "track": "search", "days": 1})
+        for agent in ("ants/walker@1", "ants/walker@2"):
+            run = member.post("/runs", {"round": "r1", "agent": agent}).json()
+            instance = member.get(f"/runs/{run['id']}/instance").json()
+            designs = [constant(instance), constant(instance, 7, 6)]
+            path = f"/runs/{run['id']}/evaluations"
+            assert member.post(path, {"first": 1, "designs": designs}).status_code == 200
+        while root.post("/rounds/r1/close").json()["secret"] is None:
+            worker.do_one()
+        board.mirror.catch_up(board.database)
+        return board
+
+    return filled
 
 
 @pytest.fixture(scope="session")

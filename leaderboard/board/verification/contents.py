@@ -1,0 +1,215 @@
+"""What the items of a log say, computed again."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lrmp.envs.scoring.table_optimum import table_optimum
+from lrmp.envs.task.task import TASKS, load_task
+from lrmp.errors import LRMPError, RecordError
+from lrmp.leaderboard.board.instances import (
+    commitment,
+    instance_task,
+    read_settings,
+    score_design,
+)
+from lrmp.leaderboard.board.log.item import Item, canonical
+from lrmp.leaderboard.board.tracks import scores_at
+from lrmp.leaderboard.board.worker.work import replayed
+from lrmp.leaderboard.entry import content_hash
+from lrmp.leaderboard.replay import replay
+from lrmp.leaderboard.submission import parse_record
+
+#: What a body that no board wrote may raise.
+_FOREIGN = (
+    LRMPError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
+#: Of a replay: which libraries made it is no matter.
+_REPLAYED = ("claim", "test_accuracy_drop", "accuracy", "lower_bound")
+
+
+@dataclass
+class Contents:
+    """Goes through a log.
+
+    Attributes:
+        wrong: What is wrong, a sentence each.
+        replayed: Records that were replayed.
+        unknown: Records of tasks that this lrmp has not, or defines otherwise.
+        rescored: Evaluations of closed rounds that were scored again.
+        unproven: Finished runs of rounds that are still open: their instances are secret.
+    """
+
+    wrong: list[str] = field(default_factory=list)
+    replayed: int = 0
+    unknown: int = 0
+    rescored: int = 0
+    unproven: int = 0
+    _rounds: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _opened: dict[str, tuple[Item, dict[str, Any]]] = field(default_factory=dict)
+    _finished: dict[str, tuple[Item, dict[str, Any]]] = field(default_factory=dict)
+    _secrets: dict[str, str] = field(default_factory=dict)
+    _withdrawn: set[int] = field(default_factory=set)
+
+    def check(
+        self,
+        items: Sequence[Item],
+        *,
+        with_replays: bool = True,
+        progress: Callable[[int], None] = lambda number: None,
+    ) -> None:
+        """Check all items.
+
+        Args:
+            items: The whole log.
+            with_replays: Whether to replay records, which takes seconds each.
+            progress: Called with the number of every item.
+        """
+        kinds = {item.number: item.kind for item in items}
+        for item in items:
+            try:
+                self._check_item(item, kinds, with_replays=with_replays)
+            except _FOREIGN as error:
+                self._say(item, f"it is none that a board writes: {error!r}"[:300])
+            progress(item.number)
+        for run, (item, body) in self._opened.items():
+            try:
+                self._check_instance(run, item, body)
+            except _FOREIGN as error:
+                self._say(item, f"its run is none that a board writes: {error!r}"[:300])
+        self.unproven = sum(
+            body["round"] not in self._secrets for _, body in self._finished.values()
+        )
+
+    def _check_item(self, item: Item, kinds: dict[int, str], *, with_replays: bool) -> None:
+        body = item.content
+        if canonical(body) != item.body:
+            self._say(item, "its body is not in canonical form")
+        match item.kind:
+            case "design" | "refused":
+                self._check_record(item, body, with_replays=with_replays)
+            case "round-opened":
+                if self._rounds.setdefault(body["round"], body) is not body:
+                    self._say(item, f"the round {body['round']} was opened twice")
+            case "run-opened":
+                self._check_opened(item, body)
+            case "run-finished":
+                self._check_finished(item, body)
+            case "round-closed":
+                self._check_closed(item, body)
+            case "withdrawn":
+                self._check_withdrawn(item, body["number"], kinds)
+
+    def _check_record(self, item: Item, body: dict[str, Any], *, with_replays: bool) -> None:
+        record = parse_record(canonical(body["record"]))
+        if content_hash(record) != body["sha256"]:
+            self._say(item, "its record does not match its SHA-256")
+        task = record.task
+        if task not in TASKS or load_task(task).fingerprint != record.task_fingerprint:
+            self.unknown += 1
+            return
+        if not with_replays:
+            return
+        self.replayed += 1
+        try:
+            found = replayed(replay(record))
+        except RecordError as error:
+            if item.kind == "design":
+                self._say(item, f"it was accepted, but replay refuses it: {error}")
+            return
+        if item.kind == "refused":
+            self._say(item, "it was refused, but its replay agrees")
+            return
+        for name in _REPLAYED:
+            if not _equal(body[name], found[name]):
+                self._say(item, f"expected {name} {found[name]}, got {body[name]}")
+
+    def _check_withdrawn(self, item: Item, number: int, kinds: dict[int, str]) -> None:
+        known = kinds.get(number) if number < item.number else None
+        if known not in ("design", "run-opened", "run-finished"):
+            self._say(item, f"it withdraws item {number}, which is {known}")
+        if number in self._withdrawn:
+            self._say(item, f"it withdraws item {number} again")
+        self._withdrawn.add(number)
+
+    def _check_opened(self, item: Item, body: dict[str, Any]) -> None:
+        name, run = body["round"], body["run"]
+        if name not in self._rounds or name in self._secrets:
+            self._say(item, f"the round {name} was not open")
+        earlier = sum(
+            (other["round"], other["agent"]) == (name, body["agent"])
+            for _, other in self._opened.values()
+        )
+        if run in self._opened or body["instance"] != earlier:
+            self._say(item, f"expected run {earlier} of {body['agent']}, got {body['instance']}")
+        self._opened[run] = item, body
+
+    def _check_finished(self, item: Item, body: dict[str, Any]) -> None:
+        _, opened = self._opened.get(body["run"], (None, {}))
+        for name in ("round", "agent", "instance", "fingerprint"):
+            if opened.get(name) != body[name]:
+                self._say(item, f"expected {name} {opened.get(name)!r}, got {body[name]!r}")
+        if body["run"] in self._finished:
+            self._say(item, "the run was finished before")
+        found = self._rounds[body["round"]]
+        if len(body["evaluations"]) > found["evaluations"]:
+            self._say(item, f"expected at most {found['evaluations']} evaluations")
+        scores = [score for _, score in body["evaluations"]]
+        expected = scores_at(found["track"], scores, body["optimum"]["value"])
+        if not _equal(body["scores"], expected):
+            self._say(item, f"expected scores {expected}, got {body['scores']}")
+        self._finished[body["run"]] = item, body
+
+    def _check_closed(self, item: Item, body: dict[str, Any]) -> None:
+        name = body["round"]
+        if commitment(body["secret"]) != self._rounds[name]["commitment"]:
+            self._say(item, "the secret is not the one whose hash was published")
+        runs = {run for run, (_, opened) in self._opened.items() if opened["round"] == name}
+        if missing := runs - set(self._finished):
+            self._say(item, f"{len(missing)} runs were opened and are missing at the end")
+        self._secrets[name] = body["secret"]
+
+    def _check_instance(self, run: str, item: Item, body: dict[str, Any]) -> None:
+        """Draw the instance of a run of a closed round again, and score all its designs again."""
+        name = body["round"]
+        if name not in self._secrets:
+            return
+        objective = self._rounds[name]["objective"]
+        arguments = (self._secrets[name], name, body["agent"], body["instance"], objective)
+        task = instance_task(*arguments)
+        if task.fingerprint != body["fingerprint"]:
+            self._say(item, "its instance is not the one of the round's secret")
+            return
+        if run not in self._finished:
+            return
+        item, body = self._finished[run]
+        optimum = table_optimum(task)
+        if not _equal(body["optimum"], {"value": optimum.value, "bound": optimum.bound}):
+            self._say(item, f"expected an optimum of {optimum.value}, got {body['optimum']}")
+        for number, (settings, score) in enumerate(body["evaluations"], start=1):
+            self.rescored += 1
+            found = score_design(task, read_settings(task, settings)).score
+            if not _equal(score, found):
+                self._say(item, f"evaluation {number}: expected score {found}, got {score}")
+
+    def _say(self, item: Item, sentence: str) -> None:
+        self.wrong.append(f"item {item.number} ({item.kind}): {sentence}")
+
+
+def _equal(given: Any, expected: Any) -> bool:
+    """Compare JSON: integers and texts exactly, real numbers to 1e-9, as replays do."""
+    if isinstance(expected, dict):
+        return (
+            isinstance(given, dict)
+            and set(given) == set(expected)
+            and all(_equal(given[name], value) for name, value in expected.items())
+        )
+    if isinstance(expected, float) and type(given) in (int, float):
+        return math.isclose(given, expected, rel_tol=1e-9, abs_tol=1e-9)
+    return type(given) is type(expected) and bool(given == expected)

@@ -1,0 +1,1 @@
+"""Taking part in a hosted leaderboard; needs no extra."""
