@@ -16,7 +16,7 @@ from lrmp.envs.task.task import Task
 from lrmp.errors import ActionError, BoardError, TaskError, unknown_name
 from lrmp.hardware.space.precision import PRECISION
 from lrmp.leaderboard.client.connection import Connection
-from lrmp.leaderboard.client.credentials import need_token
+from lrmp.leaderboard.client.credentials import connect
 from lrmp.leaderboard.client.instance import read_features
 from lrmp.leaderboard.client.metered_run import Answer, BudgetSpentError, MeteredRun
 from lrmp.leaderboard.client.rounds import Track, open_round_of
@@ -113,7 +113,7 @@ class BoardEnv(gym.Env[Observation, Any]):
         self.track, self.agent, self.runs = track, agent, runs
         self._round, self._key = round, key or secrets.token_hex(8)
         self._owns = connection is None
-        self._connection = connection or Connection(board, token or need_token(board))
+        self._connection = connection or (Connection(board, token) if token else connect(board))
         told = transfer_feature_names(PRECISION)
         self._told = tuple(n for n in told if track == "zero-shot" or "_harm_" not in n)
         previous = tuple(f"previous_{name}" for name in PRECISION.names)
@@ -228,12 +228,14 @@ class BoardEnv(gym.Env[Observation, Any]):
         last = len(self._settings) - 1
         before = self._settings[max(layer - 1, 0)]
         tiles, cycles = self._dynamics.amounts(np.arange(last + 1), self._settings)
-        totals = self._dynamics.totals(
-            int(tiles.sum()), 0.0, int(cycles.sum()), int(cycles.max())
-        )
+        totals = self._dynamics.totals(int(tiles.sum()), 0.0, int(cycles.sum()), int(cycles.max()))
         tiles_share, _, *times = totals  # what is spent of the accuracy is not known
         return np.concatenate(
-            [self._features[min(layer, last)], knob_features(PRECISION, before), [tiles_share, *times]]
+            [
+                self._features[min(layer, last)],
+                knob_features(PRECISION, before),
+                [tiles_share, *times],
+            ]
         ).astype(np.float32)
 
     def _info(self, layer: int) -> dict[str, Any]:

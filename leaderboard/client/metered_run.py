@@ -86,9 +86,11 @@ class MeteredRun:
             The run.
 
         Raises:
-            RefusedError: If the round is over, or the agent has opened all its runs.
+            BoardError: If the round is over, or the agent has opened all its runs.
         """
-        return cls(connection, connection.post("/runs", {"round": round_name, "agent": agent}, key))
+        return cls(
+            connection, connection.post("/runs", {"round": round_name, "agent": agent}, key=key)
+        )
 
     @property
     def left(self) -> int:
@@ -111,7 +113,7 @@ class MeteredRun:
         Raises:
             BudgetSpentError: If there are more of them than evaluations left; those that are left
                 are used up first.
-            RefusedError: If the server says no.
+            BoardError: If the server says no.
         """
         answers: list[Answer] = []
         done = 0

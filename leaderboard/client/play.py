@@ -46,6 +46,7 @@ def play_algorithm(
     *,
     seed: int = 1,
     runs: int | None = None,
+    evaluations: int | None = None,
     progress: Progress = lambda played: None,
 ) -> list[Played]:
     """Let an algorithm search every instance of a round of the track ``search``.
@@ -61,6 +62,7 @@ def play_algorithm(
         words: Options of the algorithm, as on its command line.
         seed: Of the first run; the next ones count up.
         runs: How many runs; None for all that the round allows.
+        evaluations: Designs of a run; None for all that the round allows.
         progress: Told of every run that is over.
 
     Returns:
@@ -82,7 +84,7 @@ def play_algorithm(
         if run.state == "open":
             with tempfile.TemporaryDirectory(prefix="lrmp-board-") as folder:
                 changes = {"env_id": run.task, "runs_dir": Path(folder)}
-                own = {"seed": seed + number, "evaluations": run.budget}
+                own = {"seed": seed + number, "evaluations": evaluations or run.budget}
                 own = {name: value for name, value in own.items() if hasattr(settings, name)}
                 try:
                     algorithms.train(algorithm, replace(settings, **changes, **own), progress=False)
@@ -127,7 +129,7 @@ def play_function(
         run = _open(connection, found_round, agent, number)
         if run.state == "open":
             env = BoardEnv(
-                connection.url,
+                connection.address,
                 agent,
                 track=track,
                 round=found_round["name"],

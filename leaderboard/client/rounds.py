@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from lrmp.errors import BoardError
-from lrmp.leaderboard.client.connection import Connection
+from lrmp.leaderboard.client.connection import Connection, part
 
 Track = Literal["search", "zero-shot"]
 
@@ -23,7 +23,7 @@ def open_round_of(connection: Connection, track: Track, name: str | None = None)
         BoardError: If there is none, or that of the name is over or of the other track.
     """
     if name is not None:
-        found: dict[str, Any] = connection.get(f"/rounds/{name}")
+        found: dict[str, Any] = connection.get(f"/rounds/{part(name)}")
         if found["track"] != track or found["closed_at"] is not None:
             raise BoardError(
                 f"Expected a round of the track {track} that is open, got {name} of the track "
@@ -34,4 +34,6 @@ def open_round_of(connection: Connection, track: Track, name: str | None = None)
         if each["closed_at"] is None:
             newest: dict[str, Any] = each
             return newest
-    raise BoardError(f"Expected an open round of the track {track} at {connection.url}, got none.")
+    raise BoardError(
+        f"Expected an open round of the track {track} at {connection.address}, got none."
+    )
