@@ -1,5 +1,6 @@
 """A round played: a run per instance, by an algorithm of lrmp's kind, or by any function."""
 
+import contextlib
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -86,10 +87,8 @@ def play_algorithm(
                 changes = {"env_id": run.task, "runs_dir": Path(folder)}
                 own = {"seed": seed + number, "evaluations": evaluations or run.budget}
                 own = {name: value for name, value in own.items() if hasattr(settings, name)}
-                try:
+                with contextlib.suppress(BudgetSpentError):
                     algorithms.train(algorithm, replace(settings, **changes, **own), progress=False)
-                except BudgetSpentError:
-                    pass
             run.finish()
         played.append(_told(run, progress))
     return played
@@ -136,10 +135,8 @@ def play_function(
                 key=_key(found_round, number),
                 connection=connection,
             )
-            try:
+            with contextlib.suppress(BudgetSpentError):
                 play(env)
-            except BudgetSpentError:
-                pass
             run = env.run or run
             run.finish()
         played.append(_told(run, progress))

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from lrmp.cli import board_play
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK
 from lrmp.cli.output import note
 from lrmp.errors import MissingExtraError
@@ -59,6 +60,8 @@ def add_commands(commands: Any) -> None:
     admin.add_argument("name", help="of the user, who is made if there is none")
     _add_place(admin)
     admin.set_defaults(run=_admin)
+
+    board_play.add_run(parts)
 
 
 def _add_place(parser: argparse.ArgumentParser) -> None:
