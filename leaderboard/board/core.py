@@ -56,6 +56,14 @@ class Board:
         self.mirror.catch_up(self.database)
         self.database.close()
 
+    def cookie_key(self) -> str:
+        """Derive what signs the cookies of a sign-in from the signing key.
+
+        Returns:
+            Text; another one after the key was rotated.
+        """
+        return self.signer.derive("sign-in cookies")
+
     def rotate_key(self) -> str:
         """Let another key sign from now on; the log says so, signed by the one before.
 

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from starlette.middleware.sessions import SessionMiddleware
 
 import lrmp
 from lrmp.errors import BoardError
@@ -19,6 +20,7 @@ from lrmp.leaderboard.board.api.limits import LimitRate, LimitSize
 from lrmp.leaderboard.board.api.metrics import Metrics, Observe
 from lrmp.leaderboard.board.api.routes import router
 from lrmp.leaderboard.board.api.schemas import Problem
+from lrmp.leaderboard.board.api.sign_in import sign_in_routes
 from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.database.migrate import check_migrated
 
@@ -58,6 +60,7 @@ def create_app(board: Board, pages: Sequence[APIRouter] = ()) -> FastAPI:
     metrics = Metrics(board)
     app.include_router(router)
     app.include_router(_health(board, metrics))
+    app.include_router(sign_in_routes(board.settings.openid))
     for page in pages:
         app.include_router(page)
     app.add_exception_handler(BoardError, _refused)
@@ -65,6 +68,14 @@ def create_app(board: Board, pages: Sequence[APIRouter] = ()) -> FastAPI:
     app.add_exception_handler(sa.exc.OperationalError, _unavailable)
     # The last one added is the first to see a request.
     settings = board.settings
+    if settings.openid is not None:
+        app.add_middleware(  # what a sign-in needs between two requests
+            SessionMiddleware,
+            secret_key=board.cookie_key(),
+            session_cookie="lrmp_sign_in",
+            max_age=600,
+            https_only=settings.address.startswith("https://"),
+        )
     app.add_middleware(LimitSize, most=settings.max_body_bytes)
     if settings.requests_per_minute:
         app.add_middleware(

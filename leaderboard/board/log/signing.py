@@ -9,6 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PrivateKey,
     Ed25519PublicKey,
 )
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from lrmp.errors import BoardError
 
@@ -26,6 +28,18 @@ class Signer:
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
         self.public = key.public_key().public_bytes_raw().hex()
+
+    def derive(self, purpose: str) -> str:
+        """Derive another secret from the key.
+
+        Args:
+            purpose: What it is for; each has its own.
+
+        Returns:
+            256 bits, hexadecimal.
+        """
+        key = HKDF(SHA256(), length=32, salt=None, info=purpose.encode())
+        return key.derive(self._key.private_bytes_raw()).hex()
 
     def sign(self, number: int, chain: str) -> str:
         """Sign the head that the log has with an item.

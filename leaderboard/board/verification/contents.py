@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from lrmp.envs.scoring.table_optimum import table_optimum
@@ -15,6 +16,7 @@ from lrmp.leaderboard.board.instances import (
     score_design,
 )
 from lrmp.leaderboard.board.log.item import Item, canonical
+from lrmp.leaderboard.board.names import split_agent
 from lrmp.leaderboard.board.tracks import scores_at
 from lrmp.leaderboard.board.worker.work import replayed
 from lrmp.leaderboard.entry import content_hash
@@ -39,6 +41,7 @@ class Contents:
     """Goes through a log.
 
     Attributes:
+        with_replays: Whether to replay records, which takes seconds each.
         wrong: What is wrong, a sentence each.
         replayed: Records that were replayed.
         unknown: Records of tasks that this lrmp has not, or defines otherwise.
@@ -46,11 +49,13 @@ class Contents:
         unproven: Finished runs of rounds that are still open: their instances are secret.
     """
 
+    with_replays: bool = True
     wrong: list[str] = field(default_factory=list)
     replayed: int = 0
     unknown: int = 0
     rescored: int = 0
     unproven: int = 0
+    _kinds: dict[int, str] = field(default_factory=dict)
     _rounds: dict[str, dict[str, Any]] = field(default_factory=dict)
     _opened: dict[str, tuple[Item, dict[str, Any]]] = field(default_factory=dict)
     _finished: dict[str, tuple[Item, dict[str, Any]]] = field(default_factory=dict)
@@ -58,25 +63,20 @@ class Contents:
     _withdrawn: set[int] = field(default_factory=set)
 
     def check(
-        self,
-        items: Sequence[Item],
-        *,
-        with_replays: bool = True,
-        progress: Callable[[int], None] = lambda number: None,
+        self, items: Sequence[Item], progress: Callable[[int], None] = lambda number: None
     ) -> None:
         """Check all items.
 
         Args:
             items: The whole log.
-            with_replays: Whether to replay records, which takes seconds each.
             progress: Called with the number of every item.
         """
-        kinds = {item.number: item.kind for item in items}
         for item in items:
             try:
-                self._check_item(item, kinds, with_replays=with_replays)
+                self._check_item(item)
             except _FOREIGN as error:
                 self._say(item, f"it is none that a board writes: {error!r}"[:300])
+            self._kinds[item.number] = item.kind
             progress(item.number)
         for run, (item, body) in self._opened.items():
             try:
@@ -87,26 +87,34 @@ class Contents:
             body["round"] not in self._secrets for _, body in self._finished.values()
         )
 
-    def _check_item(self, item: Item, kinds: dict[int, str], *, with_replays: bool) -> None:
+    def _check_item(self, item: Item) -> None:
         body = item.content
+        if not isinstance(body, dict):
+            raise TypeError("expected fields by name")
         if canonical(body) != item.body:
             self._say(item, "its body is not in canonical form")
-        match item.kind:
-            case "design" | "refused":
-                self._check_record(item, body, with_replays=with_replays)
-            case "round-opened":
-                if self._rounds.setdefault(body["round"], body) is not body:
-                    self._say(item, f"the round {body['round']} was opened twice")
-            case "run-opened":
-                self._check_opened(item, body)
-            case "run-finished":
-                self._check_finished(item, body)
-            case "round-closed":
-                self._check_closed(item, body)
-            case "withdrawn":
-                self._check_withdrawn(item, body["number"], kinds)
+        if check := self._checks.get(item.kind):
+            check(item, body)
 
-    def _check_record(self, item: Item, body: dict[str, Any], *, with_replays: bool) -> None:
+    @cached_property
+    def _checks(self) -> dict[str, Callable[[Item, dict[str, Any]], None]]:
+        """By kind; keys are checked with the signatures."""
+        return {
+            "agent": lambda item, body: split_agent(body["agent"]) and None,
+            "design": self._check_record,
+            "refused": self._check_record,
+            "round-opened": self._check_round,
+            "run-opened": self._check_opened,
+            "run-finished": self._check_finished,
+            "round-closed": self._check_closed,
+            "withdrawn": self._check_withdrawn,
+        }
+
+    def _check_round(self, item: Item, body: dict[str, Any]) -> None:
+        if self._rounds.setdefault(body["round"], body) is not body:
+            self._say(item, f"the round {body['round']} was opened twice")
+
+    def _check_record(self, item: Item, body: dict[str, Any]) -> None:
         record = parse_record(canonical(body["record"]))
         if content_hash(record) != body["sha256"]:
             self._say(item, "its record does not match its SHA-256")
@@ -114,7 +122,7 @@ class Contents:
         if task not in TASKS or load_task(task).fingerprint != record.task_fingerprint:
             self.unknown += 1
             return
-        if not with_replays:
+        if not self.with_replays:
             return
         self.replayed += 1
         try:
@@ -130,8 +138,9 @@ class Contents:
             if not _equal(body[name], found[name]):
                 self._say(item, f"expected {name} {found[name]}, got {body[name]}")
 
-    def _check_withdrawn(self, item: Item, number: int, kinds: dict[int, str]) -> None:
-        known = kinds.get(number) if number < item.number else None
+    def _check_withdrawn(self, item: Item, body: dict[str, Any]) -> None:
+        number = body["number"]
+        known = self._kinds.get(number)
         if known not in ("design", "run-opened", "run-finished"):
             self._say(item, f"it withdraws item {number}, which is {known}")
         if number in self._withdrawn:

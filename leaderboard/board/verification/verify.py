@@ -162,11 +162,11 @@ def _verify(
     with_replays: bool,
     progress: Callable[[int], None],
 ) -> Verdict:
-    contents = Contents()
+    contents = Contents(with_replays)
     contents.wrong += check_links(items, first_key)
     if earlier is not None:
         contents.wrong += check_prefix(items, read_mirror(earlier))
-    contents.check(items, with_replays=with_replays, progress=progress)
+    contents.check(items, progress)
     return Verdict(
         wrong=contents.wrong,
         items=len(items),

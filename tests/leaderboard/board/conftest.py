@@ -85,7 +85,7 @@ def postgresql():
     folder = Path(tempfile.mkdtemp(prefix="lrmp-pg-", dir="/tmp"))
     if as_user:
         shutil.chown(folder, "postgres")
-    data, port = folder / "data", free_port()
+    data, port = folder / "data", unused_port()
 
     def run(*words):
         subprocess.run([*as_user, *map(str, words)], check=True, capture_output=True, cwd=folder)
@@ -101,7 +101,12 @@ def postgresql():
         shutil.rmtree(folder)
 
 
+@pytest.fixture
 def free_port():
+    return unused_port()
+
+
+def unused_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -113,7 +113,7 @@ def test_a_second_administrators_edit_of_the_ranking_is_found(busy, client):
         "DELETE FROM log WHERE kind = 'refused'",
         "UPDATE log SET at = '2020-01-01T00:00:00.000000Z' WHERE kind = 'withdrawn'",
         "UPDATE log SET kind = 'design' WHERE kind = 'refused'",
-        "UPDATE log SET chain = previous, previous = chain WHERE kind = 'round-opened'",
+        "UPDATE log SET previous = chain WHERE kind = 'round-opened'",
     ],
 )
 def test_edited_rows_of_the_log_are_found(kept, edit):
@@ -178,8 +178,8 @@ def test_a_run_that_was_hidden_is_found(kept, items, tmp_path):
     """Without the items of a bad run the round looks whole, but the next run's number does not."""
     first = next(item for item in items if item.kind == "run-opened")
     run = first.content["run"]
-    kept = [item for item in items if item.content.get("run") != run]
-    renumbered = [Item(**dict(vars(item)) | {"number": n}) for n, item in enumerate(kept, 1)]
+    others = [item for item in items if item.content.get("run") != run]
+    renumbered = [Item(**dict(vars(item)) | {"number": n}) for n, item in enumerate(others, 1)]
     forged = rewritten(renumbered, renumbered[first.number - 1], kept.signer)
     assert check_links(forged) == []
     assert check_prefix(forged, items)
