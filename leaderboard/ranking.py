@@ -11,6 +11,7 @@ from lrmp.envs.records.record import TrainedOn
 from lrmp.envs.scoring.reward import SCORE_FORMULA
 from lrmp.envs.task.task import TASKS, load_task
 from lrmp.leaderboard.entry import Entry
+from lrmp.leaderboard.gap import gap_text, optimum_gap
 from lrmp.printable import printable
 
 DESIGN_SCORE = f"score of a design = {SCORE_FORMULA}"
@@ -40,6 +41,8 @@ class RankedAgent:
         score: Interquartile mean over seeds; one without a score counts as the plain design, 0.
         seeds: How many.
         best_score: Score of the best design; None if no seed has one.
+        best_gap: By how much the best design is worse than the task's certified optimum, 0.01
+            being 1 %; None without either.
         best_gain: Its baseline / design, of what the task minimises.
         best_accuracy_drop: Its drop in percentage points, as searches see it.
         best_test_accuracy_drop: Its drop on images no search has seen, or None without such.
@@ -61,6 +64,7 @@ class RankedAgent:
     score: float
     seeds: int
     best_score: float | None
+    best_gap: float | None
     best_gain: float
     best_accuracy_drop: float
     best_test_accuracy_drop: float | None
@@ -113,7 +117,10 @@ def format_ranking(ranked: Sequence[RankedAgent]) -> str:
         The formulas, then one table per task and kind of training, those of estimates under a
         heading of their own; no newline at the end.
     """
-    note = "accuracy drops in percentage points; the number of designs is self-reported"
+    note = (
+        "gap: of the best design, in what the task minimises, to the certified optimum; accuracy "
+        "drops in percentage points; the number of designs is self-reported"
+    )
     blocks = [f"{DESIGN_SCORE}\n{AGENT_SCORE}\n{note}"]
     if not ranked:
         blocks.append("No entries.")
@@ -192,6 +199,7 @@ def _ranked(board: _Board, place: int, score: float, seeds: Sequence[Entry]) -> 
         score=score,
         seeds=len(seeds),
         best_score=replay.claim.score,
+        best_gap=optimum_gap(board.task, board.fingerprint, replay.claim.score),
         best_gain=replay.claim.gain,
         best_accuracy_drop=replay.claim.accuracy_drop,
         best_test_accuracy_drop=replay.test_accuracy_drop,
@@ -215,6 +223,7 @@ _HEADER = (
     "score",
     "seeds",
     "best score",
+    "gap",
     "gain",
     "drop",
     "test drop",
@@ -233,6 +242,7 @@ def _cells(agent: RankedAgent) -> tuple[str, ...]:
         f"{agent.score:.4f}",
         str(agent.seeds),
         "-" if agent.best_score is None else f"{agent.best_score:.4f}",
+        gap_text(agent.best_gap),
         f"{agent.best_gain:.3f}x",
         f"{agent.best_accuracy_drop:.2f}",
         "-" if test_drop is None else f"{test_drop:.2f}",

@@ -85,6 +85,8 @@ class Record:
             that had not seen it.
         code: Address of the code, or None.
         versions: Versions of lrmp, Python and the libraries that decide results.
+        curve: How the best score rose: pairs of designs scored and the best score from there on;
+            None where it was not recorded.
     """
 
     task: str
@@ -99,6 +101,7 @@ class Record:
     trained_on: TrainedOn
     code: str | None
     versions: dict[str, str]
+    curve: list[list[float]] | None = None
 
     @classmethod
     def of(
@@ -207,6 +210,7 @@ class Record:
             "design": {name: list(values) for name, values in self.design.items()},
             "claim": dict(vars(self.claim)),
             "versions": dict(self.versions),
+            "curve": self.curve and [list(point) for point in self.curve],
         }
 
     def to_line(self) -> str:

@@ -108,35 +108,64 @@ def task_of_document(document: Any) -> Task:
             the task has another fingerprint than the document says.
         LRMPError: If layers, chip or accuracy are none that there can be.
     """
-    try:
-        check_written(document)
-        space = space_from_json(document["space"])
-        task = Task(
-            id=_text(document["id"]),
-            workload=Workload(tuple(_tenant(each, space) for each in document["workload"])),
-            accelerator=_accelerator(document["accelerator"]),
-            budget=document["budget"],
-            objective=document["objective"],
-            space=space,
-        )
-        fingerprint = task.fingerprint
-    except LRMPError:
-        raise
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise TaskError(f"Expected the definition of a task, got {error!r}.") from error
-    if fingerprint != document.get("fingerprint"):
+    task = _read(document, None)
+    if task.fingerprint != document.get("fingerprint"):
         raise TaskError(
-            f"Expected the definition of a task with fingerprint {fingerprint[:16]}..., got "
+            f"Expected the definition of a task with fingerprint {task.fingerprint[:16]}..., got "
             f"{str(document.get('fingerprint'))[:16]}...: it was changed, or lrmp was."
         )
     return task
 
 
-def _tenant(document: dict[str, Any], space: DesignSpace) -> Tenant:
+def task_with_accuracy(document: Any, accuracy_factory: AccuracyFactory) -> Task:
+    """Read a definition without its accuracy, such as an instance of the hosted leaderboard.
+
+    Args:
+        document: What ``task_document`` writes, perhaps a stranger's; what it says of accuracy is
+            not looked at.
+        accuracy_factory: Builds the accuracy model of every network.
+
+    Returns:
+        The task.
+
+    Raises:
+        TaskError: If it is no such document.
+        LRMPError: If layers or chip are none that there can be.
+    """
+    return _read(document, accuracy_factory)
+
+
+def _read(document: Any, given: AccuracyFactory | None) -> Task:
+    """Read a task, with the document's accuracy where none is given."""
+    try:
+        if given is None:
+            check_written(document)
+        space = space_from_json(document["space"])
+        tenants = (
+            _tenant(each, given or _accuracy_factory(each["accuracy"], space))
+            for each in document["workload"]
+        )
+        task = Task(
+            id=_text(document["id"]),
+            workload=Workload(tuple(tenants)),
+            accelerator=_accelerator(document["accelerator"]),
+            budget=document["budget"],
+            objective=document["objective"],
+            space=space,
+        )
+        _ = task.fingerprint
+    except LRMPError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise TaskError(f"Expected the definition of a task, got {error!r}.") from error
+    return task
+
+
+def _tenant(document: dict[str, Any], accuracy_factory: AccuracyFactory) -> Tenant:
     layers = (Layer(**{**layer, "name": _text(layer["name"])}) for layer in document["layers"])
     return Tenant(
         network=Network(_text(document["network"]), tuple(layers), document["edges"]),
-        accuracy_factory=_accuracy_factory(document["accuracy"], space),
+        accuracy_factory=accuracy_factory,
         allowed_drop=document["allowed_drop"],
         rate=document["rate"],
     )

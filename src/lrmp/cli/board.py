@@ -6,6 +6,7 @@ from getpass import getpass, getuser
 from pathlib import Path
 from typing import Any
 
+from lrmp.cli import board_play
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK, EXIT_REFUSED
 from lrmp.cli.output import add_json, format_table, note, print_json
 from lrmp.errors import MissingExtraError
@@ -63,6 +64,8 @@ def add_commands(commands: Any) -> None:
     admin.add_argument("name", help="of the user, who is made if there is none")
     _add_place(admin)
     admin.set_defaults(run=_admin)
+
+    board_play.add_run(parts)
 
     rotate = parts.add_parser(
         "rotate-key",

@@ -19,7 +19,7 @@ from lrmp.baselines.running.algorithms import ALGORITHMS, load_algorithm
 from lrmp.baselines.running.command import parse_args
 from lrmp.baselines.running.run import is_registered
 from lrmp.baselines.running.run_directory import RunDirectory
-from lrmp.cli import accuracy, board, hardware, optimum, own_task, render, study
+from lrmp.cli import accuracy, board, board_play, hardware, optimum, own_task, render, study
 from lrmp.cli.exit_codes import (
     EPILOG,
     EXIT_BAD_INPUT,
@@ -35,7 +35,6 @@ from lrmp.cli.picture import save_picture
 from lrmp.cli.settings_argument import GivenSettings, add_settings
 from lrmp.envs.records.record import Claim, Record
 from lrmp.envs.scoring.outcome import Outcome, evaluate_settings
-from lrmp.envs.scoring.reward import score_text
 from lrmp.envs.task.custom_task import find_task
 from lrmp.envs.task.task import TASKS, Task, load_task
 from lrmp.errors import LRMPError, MissingExtraError, RecordError, RunError
@@ -174,22 +173,15 @@ def _parser() -> argparse.ArgumentParser:
     add_json(evaluate)
     evaluate.set_defaults(run=_evaluate)
 
-    submit = commands.add_parser(
-        "submit",
-        help="replay a run's record and store it on the leaderboard",
-        description="Validate, replay with a fresh cost model and OR-Tools, store. All or nothing.",
-        epilog=EPILOG,
-    )
-    submit.add_argument("run_dir", type=Path, help="a run directory, or a .jsonl file of records")
-    _add_store(submit)
-    add_json(submit)
-    submit.set_defaults(run=_submit)
+    board_play.add_submit(commands, _add_store)
 
     leaderboard = commands.add_parser("leaderboard", help="print the ranking", epilog=EPILOG)
     leaderboard.add_argument(
         "--task", metavar="ID", help="only this task, by the id of its environment in any form"
     )
+    leaderboard.add_argument("--round", help="with --board: only this round")
     _add_store(leaderboard)
+    board_play.add_board(leaderboard)
     add_json(leaderboard)
     leaderboard.set_defaults(run=_leaderboard)
 
@@ -350,27 +342,12 @@ def _recorded(record: Record, task: Task) -> Outcome:
     return outcome
 
 
-def _submit(options: argparse.Namespace) -> int:
-    _submit_run(options.run_dir, options.store, as_json=options.json)
-    return EXIT_OK
-
-
-def _submit_run(run: Path, store: Path, *, as_json: bool) -> None:
-    from lrmp.leaderboard.submit import submit
-
-    replays = submit(run, store)
-    if as_json:
-        print_json([vars(replay.claim) | {"task": replay.record.task} for replay in replays])
-        return
-    for replay in replays:
-        print(
-            f"replayed and stored: {replay.record.task}, {replay.record.agent}, seed "
-            f"{replay.record.seed}, {score_text(replay.claim.score)}"
-        )
-
-
 def _leaderboard(options: argparse.Namespace) -> int:
     task_id = None if options.task is None else _ranked(options.task).id
+    if options.board is not None:
+        return board_play.board_leaderboard(options, task_id)
+    if options.round is not None:
+        raise RunError("Expected --board beside --round: rounds are played on hosted boards.")
     _print_ranking(options.store, task_id, as_json=options.json)
     return EXIT_OK
 
@@ -436,4 +413,4 @@ def _submit_new(runs: Sequence[Path], store: Path) -> None:
     for run in runs:
         record = read_submission(run)[0]
         if (record.task, record.task_fingerprint, record.agent, record.seed) not in stored:
-            _submit_run(run, store, as_json=False)
+            board_play.submit_here([record], store, as_json=False)

@@ -1,0 +1,39 @@
+"""How far a design is from the certified optimum."""
+
+import math
+
+from lrmp.envs.task.optimum import stored_optimum
+from lrmp.envs.task.task import TASKS, load_task
+
+
+def optimum_gap(task_id: str, fingerprint: str, score: float | None) -> float | None:
+    """Say by how much a design is worse than the certified optimum of its task.
+
+    Args:
+        task_id: Of the task.
+        fingerprint: Of its definition.
+        score: Of the design, or None beyond the allowed drop.
+
+    Returns:
+        By how much what the task minimises is larger than the optimum's: 0.01 is 1 %. None where
+        the optimum is not known, or the design has no score.
+    """
+    if score is None or task_id not in TASKS or load_task(task_id).fingerprint != fingerprint:
+        return None
+    optimum = stored_optimum(load_task(task_id))
+    return None if optimum is None else math.expm1(optimum.value - score)
+
+
+def gap_text(gap: float | None) -> str:
+    """Word a gap.
+
+    Args:
+        gap: As ``optimum_gap`` returns it.
+
+    Returns:
+        Such as ``"+1.25 %"``; ``"-"`` for None. Rounding is no gap: 0 is written for what is less
+        than floating point tells apart.
+    """
+    if gap is None:
+        return "-"
+    return "0 %" if abs(gap) < 1e-9 else f"{100 * gap:+.2f} %"
