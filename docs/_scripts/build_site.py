@@ -27,7 +27,7 @@ DOCUMENTS = {
     "CHANGELOG.md": "changelog.md",
 }
 #: Files of ``docs/`` that belong to the site as they are.
-ASSETS = (".css", ".csv", ".gif", ".json", ".jsonl", ".pdf", ".png", ".svg", ".toml")
+ASSETS = (".css", ".csv", ".gif", ".ipynb", ".json", ".jsonl", ".pdf", ".png", ".svg", ".toml")
 SETTINGS = ROOT / "docs" / "zensical.toml"
 
 
