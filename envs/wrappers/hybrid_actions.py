@@ -36,7 +36,7 @@ class HybridActions(
 
     def __init__(self, env: gym.Env[Observation, Action]) -> None:
         RecordConstructorArgs.__init__(self)
-        gym.Wrapper.__init__(self, env)
+        super().__init__(env)
         base = env.unwrapped
         if not isinstance(base, LayerwiseEnv) or not isinstance(env.action_space, spaces.Box):
             raise TaskError(
