@@ -1,7 +1,7 @@
 """Actions in parts: a number where a knob counts, a choice where it has labels."""
 
 from collections.abc import Mapping
-from typing import Any, SupportsFloat
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -16,9 +16,7 @@ from lrmp.errors import ActionError, TaskError
 HybridAction = Mapping[str, Any]
 
 
-class HybridActions(
-    gym.Wrapper[Observation, HybridAction, Observation, Action], RecordConstructorArgs
-):
+class HybridActions(gym.ActionWrapper[Observation, HybridAction, Action], RecordConstructorArgs):
     """Take a number for every knob of numbers, and the place of a label for every other.
 
     Labels have no order that a number could walk along, such as the methods of pruning. The action
@@ -57,23 +55,7 @@ class HybridActions(
             }
         )
 
-    def step(
-        self, action: HybridAction
-    ) -> tuple[Observation, SupportsFloat, bool, bool, dict[str, Any]]:
-        """Decide the setting of the next layer.
-
-        Args:
-            action: A number or a place for every knob, by name.
-
-        Returns:
-            Observation, reward, terminated, truncated, info.
-
-        Raises:
-            ActionError: If the action is not in the action space.
-        """
-        return self.env.step(self.numbers(action))
-
-    def numbers(self, action: HybridAction) -> Action:
+    def action(self, action: HybridAction) -> Action:
         """Find the action of the continuous space that means the same.
 
         Args:

@@ -57,7 +57,7 @@ def test_the_same_episode_in_both_spaces(task):
     while not ended:
         action = hybrid.action_space.sample()
         found = hybrid.step(action)
-        expected = box.env.step(box.numbers(action))
+        expected = box.env.step(box.action(action))
         assert found[1:3] == expected[1:3]
         assert (found[0] == expected[0]).all()
         assert found[4]["pruning_method"] == action["pruning_method"]

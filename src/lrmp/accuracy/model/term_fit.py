@@ -106,7 +106,7 @@ class _Chain:
             steps = steps[:, 1:]
         places = tuple(map(space.place, axes))
         others = tuple(int(place) for place in np.unravel_index(number, entries.shape[2:] or (1,)))
-        matters = given.any(axis=1) | (len(axes) == 1)
+        matters = np.logical_or(given.any(axis=1), len(axes) == 1)
         return cls(axes, places, number, others[: len(axes) - 1], order, steps, matters)
 
     def taken(self, settings: IntArray) -> NDArray[np.bool_]:
