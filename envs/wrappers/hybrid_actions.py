@@ -68,17 +68,25 @@ class HybridActions(gym.ActionWrapper[Observation, HybridAction, Action], Record
             ActionError: If the action is not in the action space.
         """
         names = [knob.name for knob in self._knobs]
-        if not isinstance(action, Mapping) or sorted(action) != sorted(names):
+        if not isinstance(action, Mapping) or set(action) != set(names):
             raise ActionError(
                 f"Expected an action with {', '.join(names)}, got {action!r:.200}. Give each one."
             )
         found = np.empty(len(names), np.float32)
         for place, (knob, offered) in enumerate(zip(self._knobs, self._offered, strict=True)):
-            given = np.asarray(action[knob.name])
-            inside = given.shape == () and given.dtype.kind in ("iu" if knob.is_label else "iuf")
-            low, high = (0, offered - 1) if knob.is_label else (-1, 1)
-            if not inside or not low <= given <= high:
+            kinds, low, high = ("iu", 0, offered - 1) if knob.is_label else ("iuf", -1, 1)
+            given = _scalar(action[knob.name], kinds)
+            if given is None or not low <= given <= high:
                 expected = self.action_space[knob.name]  # type: ignore[index]
                 raise ActionError(f"Expected {knob.name} in {expected}, got {action[knob.name]!r}.")
             found[place] = (2 * given + 1) / offered - 1 if knob.is_label else given
         return found
+
+
+def _scalar(given: object, kinds: str) -> float | None:
+    """Read one number of some kinds of NumPy's; None if it is none."""
+    try:
+        number = np.asarray(given)
+    except ValueError:  # ragged nesting
+        return None
+    return number.item() if number.shape == () and number.dtype.kind in kinds else None
