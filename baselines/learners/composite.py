@@ -15,6 +15,7 @@ interrupted goes on from its last checkpoint and gives the same result.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -144,7 +145,7 @@ class _Learner:
         self._running: dict[str, float] = {}  # the moving average, once there is one
 
     @property
-    def parts(self) -> dict[str, object]:
+    def parts(self) -> dict[str, Any]:
         """What a checkpoint holds."""
         return {
             "policy": self.policy,
@@ -183,7 +184,7 @@ class _Learner:
         baseline = self._running.get("reward", mean_reward)
         baseline += (1 - args.baseline_decay) * (mean_reward - baseline)
         self._running["reward"] = baseline
-        numbers, labels = batch.action.split([self._numbers, sum(self._sizes)], -1)
+        numbers, labels = batch.action[:, : self._numbers], batch.action[:, self._numbers :]
         places = self._places(labels)
         with torch.no_grad():
             following = batch.next_observation
@@ -223,7 +224,7 @@ class _Learner:
 
     def _places(self, labels: torch.Tensor) -> torch.Tensor:
         """Read one-hot labels."""
-        rows = labels.split(list(self._sizes), -1) if self._sizes else ()
+        rows = torch.split(labels, list(self._sizes), -1) if self._sizes else ()
         if not rows:
             return torch.zeros(len(labels), 0, dtype=torch.int64)
         return torch.stack([row.argmax(-1) for row in rows], -1)

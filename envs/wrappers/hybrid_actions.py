@@ -1,7 +1,7 @@
 """Actions in parts: a number where a knob counts, a choice where it has labels."""
 
 from collections.abc import Mapping
-from typing import Any, SupportsFloat
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -16,9 +16,7 @@ from lrmp.errors import ActionError, TaskError
 HybridAction = Mapping[str, Any]
 
 
-class HybridActions(
-    gym.Wrapper[Observation, HybridAction, Observation, Action], RecordConstructorArgs
-):
+class HybridActions(gym.ActionWrapper[Observation, HybridAction, Action], RecordConstructorArgs):
     """Take a number for every knob of numbers, and the place of a label for every other.
 
     Labels have no order that a number could walk along, such as the methods of pruning. The action
@@ -36,7 +34,7 @@ class HybridActions(
 
     def __init__(self, env: gym.Env[Observation, Action]) -> None:
         RecordConstructorArgs.__init__(self)
-        gym.Wrapper.__init__(self, env)
+        super().__init__(env)
         base = env.unwrapped
         if not isinstance(base, LayerwiseEnv) or not isinstance(env.action_space, spaces.Box):
             raise TaskError(
@@ -57,23 +55,7 @@ class HybridActions(
             }
         )
 
-    def step(
-        self, action: HybridAction
-    ) -> tuple[Observation, SupportsFloat, bool, bool, dict[str, Any]]:
-        """Decide the setting of the next layer.
-
-        Args:
-            action: A number or a place for every knob, by name.
-
-        Returns:
-            Observation, reward, terminated, truncated, info.
-
-        Raises:
-            ActionError: If the action is not in the action space.
-        """
-        return self.env.step(self.numbers(action))
-
-    def numbers(self, action: HybridAction) -> Action:
+    def action(self, action: HybridAction) -> Action:
         """Find the action of the continuous space that means the same.
 
         Args:
@@ -86,17 +68,25 @@ class HybridActions(
             ActionError: If the action is not in the action space.
         """
         names = [knob.name for knob in self._knobs]
-        if not isinstance(action, Mapping) or sorted(action) != sorted(names):
+        if not isinstance(action, Mapping) or set(action) != set(names):
             raise ActionError(
                 f"Expected an action with {', '.join(names)}, got {action!r:.200}. Give each one."
             )
         found = np.empty(len(names), np.float32)
         for place, (knob, offered) in enumerate(zip(self._knobs, self._offered, strict=True)):
-            given = np.asarray(action[knob.name])
-            inside = given.shape == () and given.dtype.kind in ("iu" if knob.is_label else "iuf")
-            low, high = (0, offered - 1) if knob.is_label else (-1, 1)
-            if not inside or not low <= given <= high:
+            kinds, low, high = ("iu", 0, offered - 1) if knob.is_label else ("iuf", -1, 1)
+            given = _scalar(action[knob.name], kinds)
+            if given is None or not low <= given <= high:
                 expected = self.action_space[knob.name]  # type: ignore[index]
                 raise ActionError(f"Expected {knob.name} in {expected}, got {action[knob.name]!r}.")
             found[place] = (2 * given + 1) / offered - 1 if knob.is_label else given
         return found
+
+
+def _scalar(given: object, kinds: str) -> float | None:
+    """Read one number of some kinds of NumPy's; None if it is none."""
+    try:
+        number = np.asarray(given)
+    except ValueError:  # ragged nesting
+        return None
+    return number.item() if number.shape == () and number.dtype.kind in kinds else None

@@ -12,7 +12,11 @@ from lrmp.cli import main
 DOCS = Path(__file__).parents[2] / "docs"
 TUTORIALS = DOCS / "tutorials"
 #: Sections of other pages whose code is run, too.
-SECTIONS = {"accuracy.md": "A network of your own", "families/adc.md": "What it saves"}
+SECTIONS = {
+    "accuracy.md": "A network of your own",
+    "families/adc.md": "What it saves",
+    "families/prune.md": "Hybrid actions",
+}
 #: What a tutorial needs beside the package itself.
 EXTRAS = {"first-design.md": ("torch", "tensorboard", "tyro"), "study.md": ("matplotlib",)}
 

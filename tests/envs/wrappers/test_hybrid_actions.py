@@ -57,7 +57,7 @@ def test_the_same_episode_in_both_spaces(task):
     while not ended:
         action = hybrid.action_space.sample()
         found = hybrid.step(action)
-        expected = box.env.step(box.numbers(action))
+        expected = box.env.step(box.action(action))
         assert found[1:3] == expected[1:3]
         assert (found[0] == expected[0]).all()
         assert found[4]["pruning_method"] == action["pruning_method"]
@@ -93,6 +93,9 @@ GOOD = {"weight_bits": 0.0, "activation_bits": 0.0, "pruning_ratio": 0.0, "pruni
         ({"pruning_ratio": float("nan")}, r"Expected pruning_ratio in Box"),
         ({"weight_bits": [0.0, 0.0]}, r"Expected weight_bits in Box"),
         ({"weight_bits": "8"}, r"Expected weight_bits in Box"),
+        ({"weight_bits": [[0.0], [0.0, 0.0]]}, r"Expected weight_bits in Box"),
+        ({"pruning_method": True}, r"Expected pruning_method in Discrete\(3\), got True"),
+        ({3: 0.0}, r"Expected an action with weight_bits"),
         ({"ratio": 0.0}, r"Expected an action with weight_bits, activation_bits, pruning_ratio, "),
     ],
 )

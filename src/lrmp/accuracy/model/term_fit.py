@@ -16,7 +16,8 @@ they are. So few designs correct a few factors, and many correct steps. A knob w
 are all 0 does nothing to the network, and its terms stay 0.
 
 The terms of knobs that act together are such sums along the first of them, for every value of the
-others. Where its least value does nothing, there it stays 0, whatever the others are.
+others. Where its least value does nothing, there it stays 0, whatever the others are; and where no
+value does anything to a layer.
 """
 
 from collections.abc import Mapping
@@ -74,6 +75,7 @@ class _Chain:
         others: Their places.
         order: Places of the first one's values, from the least term to the most.
         steps: As measured, shape (L, steps); one less than values where the first does nothing.
+        matters: Of knobs that act together, whether they do anything to a layer; shape (L,).
     """
 
     axes: tuple[str, ...]
@@ -82,6 +84,7 @@ class _Chain:
     others: tuple[int, ...]
     order: IntArray
     steps: Floats
+    matters: NDArray[np.bool_]
 
     @classmethod
     def of(
@@ -103,7 +106,8 @@ class _Chain:
             steps = steps[:, 1:]
         places = tuple(map(space.place, axes))
         others = tuple(int(place) for place in np.unravel_index(number, entries.shape[2:] or (1,)))
-        return cls(axes, places, number, others[: len(axes) - 1], order, steps)
+        matters = np.logical_or(given.any(axis=1), len(axes) == 1)
+        return cls(axes, places, number, others[: len(axes) - 1], order, steps, matters)
 
     def taken(self, settings: IntArray) -> NDArray[np.bool_]:
         """Say which steps the layers of designs take, shape (N, L, steps)."""
@@ -119,6 +123,7 @@ class _Chain:
     def put(self, steps: NDArray[np.float64], entries: Floats) -> None:
         """Write the sums of fitted steps into the entries of the term."""
         rising = np.cumsum(steps.reshape(self.steps.shape), axis=1)
+        rising[~self.matters] = 0
         skipped = len(self.order) - rising.shape[1]
         _by_chain(entries)[:, self.order[skipped:], self.number] = rising
 

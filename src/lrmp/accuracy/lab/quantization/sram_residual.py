@@ -96,7 +96,7 @@ def words(residual: Tensor, steps: Tensor, bits: int, shift: int, sparsity: int)
     helped = residual.double().square() - (residual.double() - found.double()).square()
     rows = helped.flatten(1)
     room = -rows.shape[1] % GROUP
-    by_group = F.pad(rows, (0, room)).unflatten(1, (-1, GROUP)).sum(2)
+    by_group = torch.unflatten(F.pad(rows, (0, room)), 1, (-1, GROUP)).sum(2)
     groups = by_group.numel()
     kept = by_group.flatten().argsort(descending=True, stable=True)
     kept = kept[: groups - groups * sparsity // 100]
