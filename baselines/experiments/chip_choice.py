@@ -246,7 +246,7 @@ def plot(optima: Sequence[ChipOptimum], path: Path) -> None:
     names = [o.problem.removeprefix("LRMP-").removesuffix("-v0") for o in optima]
     axes.set_xticks(x, names, rotation=20, ha="right", fontsize="small")
     axes.set_yscale("log")
-    axes.set_ylabel("proven gain, equal area")
+    axes.set_ylabel("proven gain in the same area")
     axes.legend(fontsize="small", frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     with replacing(path) as temporary:

@@ -85,6 +85,7 @@ if before or len(after) != COUNT or heavy:
     sys.exit(f"{before} {after} {heavy}")
 """
     count = 3 * (len(TASKS) + 1) + len(MULTI_OBJECTIVE_TASKS) + 1 + len(PROCEDURAL)
+    count += 2 * len(CHIP_PROBLEMS)
     assert run_python(code.replace("COUNT", str(count)), tmp_path) == ""
 
 
