@@ -202,7 +202,7 @@ def format_worth(path: Path) -> str:
         )
     head = (
         "| problem | gain with the chip's knobs | on LRMP's chip | worth | best constant | "
-        "best chip | solved past the bounds |\n| --- | --- | --- | --- | --- | --- | --- |\n"
+        "best chip | solved after the bounds |\n| --- | --- | --- | --- | --- | --- | --- |\n"
     )
     return head + "\n".join(rows)
 
