@@ -4,7 +4,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from lrmp.envs.chip_choice.problem import CHIP_PROBLEMS, chip_layers
+from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
 from lrmp.envs.forms.task_spec import TaskSpec
 from lrmp.envs.procedural.most_layers import MAX_LAYERS
 from lrmp.envs.task.custom_task import CUSTOM_ID
@@ -67,11 +67,11 @@ def register_envs() -> None:
             vector_entry_point=f"lrmp.envs.procedural.{module}_vector:{name}VectorEnv",
         )
 
-    for problem_id in CHIP_PROBLEMS:
+    for problem_id, problem in CHIP_PROBLEMS.items():
         for form, name in (("", "Chip"), ("OneShot", "ChipOneShot")):
             _register(
                 environment_id(problem_id, form),
-                chip_layers(problem_id) if not form else 1,
+                problem.layers if not form else 1,
                 entry_point=f"lrmp.envs.chip_choice.environment:{name}Env",
                 kwargs={"problem": problem_id},
             )

@@ -17,7 +17,8 @@ import numpy as np
 from tqdm import tqdm
 
 from lrmp.envs.chip_choice.optimum import ChipOptimum, prove_chip_optimum
-from lrmp.envs.chip_choice.problem import CHIP_PROBLEMS, load_chip_problem
+from lrmp.envs.chip_choice.problem import load_chip_problem
+from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
 from lrmp.envs.records.record import library_versions
 from lrmp.foreign_file import read_foreign_text
 from lrmp.foreign_text import parse_json
@@ -201,7 +202,7 @@ def format_worth(path: Path) -> str:
         )
     head = (
         "| problem | gain with the chip's knobs | on LRMP's chip | worth | best constant | "
-        "best chip | solved past the bounds |\n| --- | --- | --- | --- | --- | --- | --- |\n"
+        "best chip | solved after the bounds |\n| --- | --- | --- | --- | --- | --- | --- |\n"
     )
     return head + "\n".join(rows)
 
@@ -245,7 +246,7 @@ def plot(optima: Sequence[ChipOptimum], path: Path) -> None:
     names = [o.problem.removeprefix("LRMP-").removesuffix("-v0") for o in optima]
     axes.set_xticks(x, names, rotation=20, ha="right", fontsize="small")
     axes.set_yscale("log")
-    axes.set_ylabel("proven gain, equal area")
+    axes.set_ylabel("proven gain in the same area")
     axes.legend(fontsize="small", frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     with replacing(path) as temporary:

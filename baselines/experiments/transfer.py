@@ -294,8 +294,14 @@ def format_page(args: Args, document: dict[str, Any]) -> str:
         )
     table = "\n".join(rows)
     title, what = _WORDS[args.draws]
-    options = f"--seed {args.seed} --iterations {args.iterations}"
-    options += "" if args.draws == "precision" else f" --draws {args.draws}"
+    given = {"seed": args.seed, "iterations": args.iterations}
+    usual = Args()
+    given |= {
+        name: getattr(args, name)
+        for name in ("draws", "networks", "designs", "learning_rate", "entropy")
+        if getattr(args, name) != getattr(usual, name)
+    }
+    options = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in given.items())
     return f"""\
 # {title}
 

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from lrmp.accuracy.lab.protocol import Protocol, read_protocols
 from lrmp.baselines.clients.measure import format_measurements
+from lrmp.baselines.experiments.chip_choice import format_searches, format_worth
 from lrmp.baselines.experiments.headline import format_held, read_rows
 from lrmp.baselines.experiments.knob_gain import format_gains
 from lrmp.baselines.validation import format_table, run_validation
 from lrmp.envs import Task, list_tasks, load_task
+from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
 from lrmp.hardware import NETWORKS
 from lrmp.hardware.chip.preset_table import format_presets
 from lrmp.hardware.families import FAMILIES
@@ -32,6 +34,10 @@ PAGES = {
     for name in (*FAMILIES, "shared")
     if name != "precision"
 }
+#: Problems of a chip are environments of their own, not tasks on one chip.
+CHIP_PAGE = "docs/families/chip.md"
+CHIP_TITLE = "the chip itself in an area, and bits (on CIMNAS's ground)"
+CHIP_RESULTS = ROOT / "docs" / "results" / "families" / "chip.json"
 SHARED_TITLE = "bits of several networks that share a chip"
 
 NOT_HELD = ", not found to hold on optimised designs"
@@ -67,6 +73,9 @@ def _families() -> Iterator[str]:
         title = SHARED_TITLE if name == "shared" else FAMILIES[name].title
         ids = ", ".join(f"`{task_id}`" for task_id in list_tasks("latency", family=name))
         yield f"| [{name}]({page}) | {title} | {ids} |"
+    chips = (name for name in CHIP_PROBLEMS if name.endswith("-Chip-v0"))
+    ids = ", ".join(f"`{problem_id}`" for problem_id in chips)
+    yield f"| [chip]({CHIP_PAGE}) | {CHIP_TITLE} | {ids} |"
 
 
 def _splits(protocol: Protocol) -> list[str]:
@@ -121,6 +130,7 @@ TABLES: dict[str, tuple[Callable[[], str], ...]] = {
     "docs/own-task.md": (lambda: "\n".join(_knobs()),),
     "docs/hardware/presets.md": (format_presets,),
     **{f"docs/families/{family}.md": (partial(_worth, family),) for family in WORTH},
+    CHIP_PAGE: (partial(format_worth, CHIP_RESULTS), partial(format_searches, CHIP_RESULTS)),
     "docs/hardware/validation.md": (lambda: format_table(run_validation(), markdown=True),),
 }
 BEGIN, END = "<!-- table -->\n", "\n<!-- end of table -->"

@@ -234,9 +234,9 @@ class ChipEnv(_ChipBase):
     >>> env = gym.make("lrmp:LRMP-ResNet18-Chip-v0", discrete=True)
     >>> observation, info = env.reset()
     >>> for _ in range(21):  # 128 x 128 cells of 4 bits, 16 rows at once, 8 columns per ADC
-    ...     observation, reward, terminated, truncated, info = env.step([1, 2, 1, 1, 2, 3, 3])
-    >>> round(float(info["gain"]), 2), terminated
-    (0.0, True)
+    ...     observation, reward, terminated, truncated, info = env.step([1, 2, 1, 1, 2, 5, 5])
+    >>> round(float(info["gain"]), 2), terminated  # of 7 bits
+    (10.77, True)
 
     ## Registered Configurations
     `LRMP-{LeNet, ResNet20, ResNet18}-Chip-v0`, their `-Chip-Energy-v0`, and
@@ -327,7 +327,7 @@ class ChipOneShotEnv(_ChipBase):
     >>> observation, info = env.reset()
     >>> *_, info = env.step([0, 1, 3, 3, 2] + [1] * 8)  # 3 bits
     >>> round(float(info["score"]), 3), round(float(info["optimum"]), 3)
-    (2.739, 2.75)
+    (2.73, 2.75)
 
     ## Registered Configurations
     `LRMP-*-OneShot-v0` for every id that `ChipEnv` names.

@@ -3,14 +3,12 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
-from types import MappingProxyType
-from typing import Literal
+from functools import cache, cached_property
 
 import numpy as np
 
+from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS, ChipObjective
 from lrmp.envs.scoring.outcome import Outcome
 from lrmp.envs.scoring.reward import Measured, RewardName, reward_function
 from lrmp.envs.task.task import Task, load_task
@@ -27,7 +25,6 @@ from lrmp.hardware.families.chip import (
 from lrmp.hardware.frozen_arrays import IntArray, read_only
 from lrmp.hardware.networks.catalogue import NETWORKS
 
-ChipObjective = Literal["latency", "energy", "edap"]
 #: What a task on one chip minimises where the chip is chosen, too.
 _INNER: dict[ChipObjective, Objective] = {"latency": "latency", "energy": "energy", "edap": "edp"}
 
@@ -203,34 +200,6 @@ def _chip_task(problem: ChipProblem, number: int) -> Task:
     )
 
 
-def _problems() -> Mapping[str, "partial[ChipProblem]"]:
-    """Name the problems: those whose optimum is proven."""
-    found = {}
-    for network in ("lenet", "resnet20", "resnet18"):
-        for suffix, objective in (("", "latency"), ("-Energy", "energy"), ("-EDAP", "edap")):
-            if objective == "edap" and network != "lenet":
-                continue  # hours: two objectives in one, on every chip
-            env_id = f"LRMP-{NETWORKS[network].label}-Chip{suffix}-v0"
-            found[env_id] = partial(ChipProblem, env_id, network, objective)
-    return MappingProxyType(found)
-
-
-#: By the id of the layer-wise environment.
-CHIP_PROBLEMS = _problems()
-
-
-def chip_layers(problem_id: str) -> int:
-    """Count the layers of a problem without building it.
-
-    Args:
-        problem_id: A key of ``CHIP_PROBLEMS``.
-
-    Returns:
-        L, the steps of an episode.
-    """
-    return NETWORKS[CHIP_PROBLEMS[problem_id].args[1]].layers
-
-
 @cache
 def load_chip_problem(env_id: str) -> ChipProblem:
     """Look up a problem.
@@ -249,4 +218,5 @@ def load_chip_problem(env_id: str) -> ChipProblem:
         raise TaskError(unknown_name("problem of a chip", env_id, CHIP_PROBLEMS, like=plain))
     if plain != env_id:
         return load_chip_problem(plain)
-    return CHIP_PROBLEMS[plain]()
+    name = CHIP_PROBLEMS[plain]
+    return ChipProblem(plain, name.network, name.objective)

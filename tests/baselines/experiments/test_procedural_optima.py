@@ -5,16 +5,17 @@ from dataclasses import replace
 import pytest
 
 from lrmp.baselines.experiments.procedural_optima import Args, compute
-from lrmp.envs.procedural.published_split import InstanceOptimum, published_optima
+from lrmp.envs.procedural.published_split import InstanceOptimum, optima_file, published_optima
 from lrmp.errors import RunError
 
 
-def test_the_command_goes_on_where_it_stopped(tmp_path):
-    args = Args(tmp_path, objectives=("throughput",), instances=3, workers=1)
+@pytest.mark.parametrize("draws", ["precision", "spaces"])
+def test_the_command_goes_on_where_it_stopped(draws, tmp_path):
+    args = Args(tmp_path, objectives=("throughput",), draws=(draws,), instances=3, workers=1)
     compute(args, progress=False)
-    path = tmp_path / "test-throughput.jsonl"
+    path = tmp_path / optima_file("throughput", draws)
     text = path.read_text("utf-8")
-    shipped = [found.to_line() for found in published_optima("throughput").values()][:3]
+    shipped = [found.to_line() for found in published_optima("throughput", draws).values()][:3]
     assert text.splitlines() == shipped
     # The last line is torn, the first one proves something of another task.
     first, second, third = text.splitlines()

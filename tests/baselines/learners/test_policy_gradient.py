@@ -4,8 +4,11 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+import lrmp
+
 torch = pytest.importorskip("torch")
 
+from lrmp.agents.categorical_policy import CategoricalPolicy  # noqa: E402
 from lrmp.agents.policies import load_policy  # noqa: E402
 from lrmp.agents.set_policy import SetPolicy  # noqa: E402
 from lrmp.baselines.experiments import transfer  # noqa: E402
@@ -142,3 +145,35 @@ def test_set_policy_refuses_other_features():
     observation = {"layers": np.zeros((4, 3), np.float32), "mask": np.ones(4, np.int8)}
     with pytest.raises(PolicyError, match=r"Expected layers of 14 features, got \(4, 3\)"):
         SetPolicy(FEATURES, PRECISION.sizes).act(observation)
+
+
+def test_a_policy_of_any_knobs_is_carried_over_to_families(tmp_path):
+    tasks = ("LRMP-LeNet-ADC-v0", "LRMP-MLP-Circulant-v0")
+    run = transfer.train(family(tmp_path, draws="spaces", tasks=tasks), progress=False)
+    assert run.path.name == "LRMP-Procedural-Spaces-OneShot-v0__transfer__1"
+    found = json.loads((run.path / "transfer.json").read_text())["tasks"]
+    policy = load_policy(run.policy_path)
+    for task_id in tasks:
+        env = gym.make("LRMP-Procedural-Spaces-OneShot-v0", tasks=(task_id,))
+        reward = env.step(policy.act(env.reset()[0]))[1]
+        assert reward == (found[task_id]["greedy_score"] or reward)
+        assert found[task_id]["best_sampled_score"] <= stored_optimum(task_id).value
+    page = (run.path / "transfer.md").read_text("utf-8")
+    assert "--draws spaces --networks 2 --designs 4\n" in page
+    start = run.policy_path
+    searched = policy_gradient.train(settings(tmp_path, env_id=tasks[0], start=start))
+    assert searched.path.name == f"{tasks[0]}__policy-gradient-pretrained__1"
+    assert len(searched.rewards()) == 60
+
+
+def test_a_start_that_is_no_policy_over_sets_is_refused(tmp_path):
+    CategoricalPolicy(3, [2]).save(tmp_path / "start.safetensors")
+    with pytest.raises(PolicyError, match=r"Expected .* to hold a policy over sets of layers"):
+        policy_gradient.train(settings(tmp_path, start=tmp_path / "start.safetensors"))
+
+
+def test_all_families_are_tried_where_spaces_are_drawn():
+    assert transfer.Args().tried == tuple(lrmp.list_tasks("latency", "table", "precision"))
+    every = transfer.Args(draws="spaces").tried
+    assert {"LRMP-LeNet-v0", "LRMP-LeNet-ADC-v0", "LRMP-MLP-Circulant-v0"} < set(every)
+    assert transfer.Args(tasks=(TASK,)).tried == (TASK,)

@@ -11,7 +11,8 @@ from gymnasium.utils.env_checker import check_env, data_equivalence
 import lrmp.envs.chip_choice.environment
 from lrmp.envs import evaluate_settings
 from lrmp.envs.chip_choice.optimum import optimal_design, stored_chip_optimum
-from lrmp.envs.chip_choice.problem import CHIP_PROBLEMS, load_chip_problem
+from lrmp.envs.chip_choice.problem import load_chip_problem
+from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
 from lrmp.errors import ActionError, TaskError
 from lrmp.hardware.families.chip import CHIP_SPACE
 

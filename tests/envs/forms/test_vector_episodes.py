@@ -35,6 +35,7 @@ SPECS = [
     spec
     for spec in gym.registry.values()
     if spec.id.startswith("LRMP-")
+    and "problem" not in spec.kwargs  # which have no vectors of their own
     and (task_id_of(spec.id) in PLAYED or task_id_of(spec.id) not in TASKS)
 ]
 PROCEDURAL = [spec for spec in SPECS if "Procedural" in spec.id]

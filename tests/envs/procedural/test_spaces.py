@@ -203,6 +203,23 @@ def test_masks_say_what_a_layer_may_have(drawn):
     assert env.action_masks().sum() == sum(sizes) + 4 - len(sizes)
 
 
+@IDS
+@pytest.mark.parametrize("discrete", [False, True, "flat"])
+def test_infos_look_alike_whatever_the_knobs(env_id, discrete):
+    env = gym.make(env_id, discrete=discrete).unwrapped
+    looks, knobs = set(), set()
+    for number in range(3):
+        info, ended = env.reset(options={"instance": number})[1], False
+        while not ended:
+            looks.add(tuple((key, np.shape(info[key]), info[key].dtype) for key in sorted(info)))
+            assert np.array_equal(env.action_masks(), info["action_mask"])
+            _, _, ended, _, info = env.step(env.action_space.sample())
+        looks.add(tuple((key, np.shape(info[key]), info[key].dtype) for key in sorted(info)))
+        knobs.add(env.task.space.names)
+    assert len(knobs) > 1
+    assert len(looks) == 1
+
+
 def test_wrong_actions_are_refused_as_those_of_the_environment():
     env = gym.make(LAYERWISE, discrete=True).unwrapped
     env.reset(seed=0)
