@@ -7,6 +7,7 @@ from lrmp.leaderboard.board.pages import (
     agent_pages,
     board_page,
     log_pages,
+    not_found,
     round_pages,
     static_files,
     submission_pages,
@@ -22,6 +23,7 @@ PARTS = (
     round_pages,
     log_pages,
     account_pages,
+    not_found,
 )
 
 

@@ -72,20 +72,26 @@ def until(text: str) -> str:
     return f"in {hours} h {minutes} min"
 
 
-def pretty(value: Any) -> str:
+def pretty(value: Any, indent: str = "") -> str:
     """Write JSON for people.
 
     Args:
         value: Plain values.
+        indent: Of the lines behind the first.
 
     Returns:
-        Lines; lists of numbers stay on one.
+        ASCII; a line for each value, but lists of plain values stay on one.
     """
-    text = json.dumps(value, indent=2, ensure_ascii=True)
-    flat = re.compile(
-        r"\[\s+((?:-?[\d.e+-]+|null|\"[^\"\\\n]*\")(?:,\s+(?:-?[\d.e+-]+|null|\"[^\"\\\n]*\"))*)\s+\]"
-    )
-    return flat.sub(lambda found: "[" + re.sub(r",\s+", ", ", found[1]) + "]", text)
+    deeper = f"{indent}  "
+    if isinstance(value, dict) and value:
+        lines = [
+            f"{deeper}{json.dumps(key)}: {pretty(each, deeper)}" for key, each in value.items()
+        ]
+        return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
+    if isinstance(value, list) and any(isinstance(each, dict | list) for each in value):
+        lines = [f"{deeper}{pretty(each, deeper)}" for each in value]
+        return "[\n" + ",\n".join(lines) + f"\n{indent}]"
+    return json.dumps(value)
 
 
 def code_link(address: str | None) -> str | None:

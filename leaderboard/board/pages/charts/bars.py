@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lrmp.leaderboard.board.pages.charts.scale import Tick, scale_over
 
-LEFT, TOP, BOTTOM, HEIGHT = 64, 16, 96, 300
+LEFT, TOP, BOTTOM, HEIGHT = 96, 16, 104, 320
 LEAST_WIDTH, PER_CATEGORY = 480, 22
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from lrmp.leaderboard.board.pages.charts.scale import Scale, Tick, scale_over
 
 WIDTH, HEIGHT = 640, 320
-LEFT, RIGHT, TOP, BOTTOM = 64, 16, 16, 48
+LEFT, RIGHT, TOP, BOTTOM = 64, 28, 16, 48
 COLOURS = 7  # that the style sheet has
 
 Point = tuple[float, float]
