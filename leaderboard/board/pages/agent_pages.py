@@ -19,7 +19,7 @@ from lrmp.leaderboard.board.tracks import budgets_of
 
 MOST_COMPARED = 4
 MOST_LISTED = 500
-LEAST_GAP, LARGEST_GAP = 1e-4, 10.0  # of a profile's axis
+LEAST_GAP = 1e-4  # where a profile's axis begins
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -153,4 +153,5 @@ def _profile(designs: dict[str, list[AgentDesign]]) -> XYChart | None:
         x_log=True,
         y_zero=True,
         levels=[(1.0, "all tasks")] if series else [],
+        shown_x=[1.0],
     )
