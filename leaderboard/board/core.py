@@ -32,11 +32,15 @@ class Board:
     def __init__(self, settings: BoardSettings) -> None:
         self.settings = settings
         self.database = Database(settings.database_url)
-        if revisions(self.database)[0] is None:
-            migrate(self.database)
-        check_migrated(self.database)
         self.mirror = Mirror(settings.mirror_path)
-        self.signer = self._begin()
+        try:
+            if revisions(self.database)[0] is None:
+                migrate(self.database)
+            check_migrated(self.database)
+            self.signer = self._begin()
+        except BaseException:
+            self.database.close()
+            raise
 
     def log(self, session: Session, kind: Kind, body: dict[str, Any]) -> Item:
         """Append to the log.

@@ -16,6 +16,7 @@ import pytest
 pytest.importorskip("sqlalchemy")
 pytest.importorskip("fastapi")
 
+import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from lrmp.envs import Record, evaluate
@@ -23,10 +24,12 @@ from lrmp.leaderboard.board.api.app import create_app
 from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.database.connection import Database
 from lrmp.leaderboard.board.database.migrate import migrate
+from lrmp.leaderboard.board.database.models import Base, LogHead
 from lrmp.leaderboard.board.service import accounts, tokens
 from lrmp.leaderboard.board.settings import BoardSettings
 from lrmp.leaderboard.board.worker.sandbox import Sandbox
 from lrmp.leaderboard.board.worker.worker import Worker
+from lrmp.leaderboard.chain import FIRST
 
 
 @dataclass
@@ -123,21 +126,21 @@ def sqlite_template(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def postgresql_template(postgresql):
-    """The name of a database with all tables."""
-    create_database(postgresql, "template_board")
-    database = Database(f"{postgresql}/template_board")
+def postgresql_database(postgresql):
+    """The URL of a database with all tables."""
+    create_database(postgresql, "board")
+    database = Database(f"{postgresql}/board")
     migrate(database)
     database.close()
-    return "template_board"
+    return f"{postgresql}/board"
 
 
-def create_database(server, name, template="template0"):
+def create_database(server, name):
     import psycopg
 
     address = server.replace("+psycopg", "")
     with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        connection.execute(f"CREATE DATABASE {name}")
 
 
 @pytest.fixture
@@ -157,17 +160,20 @@ def database_url(database_kind, tmp_path, request):
     if database_kind == "sqlite":
         path = tmp_path / "board.sqlite"
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
-        yield f"sqlite:///{path}"
-        return
-    import psycopg
+        return f"sqlite:///{path}"
+    url = request.getfixturevalue("postgresql_database")
+    empty_tables(url)
+    return url
 
-    server = request.getfixturevalue("postgresql")
-    name = f"board_{uuid.uuid4().hex}"
-    address = server.replace("+psycopg", "")
-    create_database(server, name, request.getfixturevalue("postgresql_template"))
-    yield f"{server}/{name}"
-    with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+def empty_tables(url):
+    """Bring a database to where migrations leave it; making one takes longer than a test."""
+    database = Database(url)
+    names = ", ".join(table for table in Base.metadata.tables)
+    with database.write() as session:
+        session.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY"))
+        session.add(LogHead(id=1, number=0, chain=FIRST))
+    database.close()
 
 
 @pytest.fixture
