@@ -209,11 +209,12 @@ def _missing(error: ImportError) -> MissingExtraError:
 def _serve(options: argparse.Namespace) -> int:
     settings = _settings(options)
     try:
+        from lrmp.leaderboard.board.pages.routes import page_routes
         from lrmp.leaderboard.board.server import serve
     except ImportError as error:
         raise _missing(error) from error
     note(f"lrmp: http://{options.host}:{options.port}")
-    serve(settings, options.host, options.port, options.workers)
+    serve(settings, options.host, options.port, options.workers, page_routes())
     return EXIT_OK
 
 
@@ -222,6 +223,7 @@ def _demo(options: argparse.Namespace) -> int:
     try:
         from lrmp.leaderboard.board.core import Board
         from lrmp.leaderboard.board.demo import read_best, seed, study_records
+        from lrmp.leaderboard.board.pages.routes import page_routes
         from lrmp.leaderboard.board.server import serve
     except ImportError as error:
         raise _missing(error) from error
@@ -232,7 +234,7 @@ def _demo(options: argparse.Namespace) -> int:
     secret = seed(board, read_best(records) if records.exists() else [])
     board.close()
     print(f"http://{options.host}:{options.port}\ntoken of the administrator: {secret}", flush=True)
-    serve(settings, options.host, options.port, options.workers)
+    serve(settings, options.host, options.port, options.workers, page_routes())
     return EXIT_OK
 
 

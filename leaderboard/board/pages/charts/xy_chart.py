@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from lrmp.leaderboard.board.pages.charts.scale import Scale, Tick, scale_over
 
 WIDTH, HEIGHT = 640, 320
-LEFT, RIGHT, TOP, BOTTOM = 64, 16, 16, 48
+LEFT, RIGHT, TOP, BOTTOM = 64, 28, 16, 48
 COLOURS = 7  # that the style sheet has
 
 Point = tuple[float, float]
@@ -91,6 +91,7 @@ def draw_xy(
     y_zero: bool = False,
     levels: Sequence[tuple[float, str]] = (),
     verticals: Sequence[tuple[float, str]] = (),
+    shown_x: Sequence[float] = (),
 ) -> XYChart | None:
     """Draw series.
 
@@ -103,6 +104,7 @@ def draw_xy(
         y_zero: Whether the y axis begins at 0.
         levels: Values of y to mark, with texts.
         verticals: Values of x to mark, with texts.
+        shown_x: Values of x that the axis has to show, too.
 
     Returns:
         The chart; None if there is no value.
@@ -110,7 +112,7 @@ def draw_xy(
     points = [point for each in series for point in each.points]
     if not points:
         return None
-    xs = [x for x, _ in points] + [x for x, _ in verticals]
+    xs = [*(x for x, _ in points), *(x for x, _ in verticals), *shown_x]
     ys = [y for _, y in points] + [y for y, _ in levels]
     across = scale_over(xs, LEFT, WIDTH - RIGHT, is_log=x_log)
     up = scale_over(ys, HEIGHT - BOTTOM, TOP, zero=y_zero)

@@ -1,0 +1,139 @@
+"""A task: network, chip, space, what is proven of it, and all designs that were handed in."""
+
+from functools import lru_cache
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from lrmp.envs.scoring.dynamics import Dynamics
+from lrmp.envs.scoring.front import stored_front
+from lrmp.envs.task.optimum import Optimum, stored_optimum
+from lrmp.envs.task.task import TASKS, Task, load_task
+from lrmp.errors import TaskError
+from lrmp.leaderboard.board.api.dependencies import TheBoard
+from lrmp.leaderboard.board.pages.charts.xy_chart import Point, Series, XYChart, draw_xy
+from lrmp.leaderboard.board.pages.rendering import PageRoute, render
+from lrmp.leaderboard.board.service import overview, rankings
+from lrmp.leaderboard.board.service.rankings import DesignRanking
+
+PAGE = 50
+MOST_CURVES = 7  # as many colours as there are
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+
+@router.get("/tasks/{task_id}")
+def task_page(
+    request: Request,
+    board: TheBoard,
+    task_id: Annotated[str, Path(max_length=120)],
+    fingerprint: Annotated[str | None, Query(pattern="^[0-9a-f]{64}$")] = None,
+    as_of: Annotated[str | None, Query(max_length=27)] = None,
+    offset: Annotated[int, Query(ge=0, le=10**6)] = 0,
+) -> Response:
+    """Show a task."""
+    ranking = rankings.designs(
+        board, task_id, fingerprint=fingerprint, as_of=as_of or None, limit=PAGE, offset=offset
+    )
+    task = load_task(task_id) if task_id in TASKS and ranking.is_current else None
+    optimum = stored_optimum(task) if task else None
+    bodies = overview.contents(board, [design.number for design in ranking.designs])
+    gaps = [design.gap for design in ranking.designs if design.gap is not None]
+    return render(
+        request,
+        "task.html",
+        task=task,
+        facts=task.to_json() if task else None,
+        optimum=optimum,
+        ranking=ranking,
+        offset=offset,
+        page=PAGE,
+        widest=max([*gaps, 1e-9]),
+        curves=_curves(ranking, bodies, optimum),
+        front=_front(ranking, task, optimum),
+        chip=_chip(task) if task else [],
+    )
+
+
+def _curves(
+    ranking: DesignRanking, bodies: dict[int, dict[str, Any]], optimum: Optimum | None
+) -> XYChart | None:
+    """Draw how the best score of agents rose, as far as they recorded it."""
+    series: dict[str, Series] = {}
+    for design in ranking.designs:
+        if design.score is None or len(series) == MOST_CURVES or design.agent in series:
+            continue
+        record = bodies[design.number]["record"]
+        end = (float(record["evaluated_designs"]), design.score)
+        told = record.get("curve") or []
+        curve = _rising([(float(x), float(y)) for x, y in told], end)
+        kind = "steps" if len(curve) > 1 else "dots"
+        series[design.agent] = Series(design.agent, curve, kind, dots=True)
+    levels = [] if optimum is None else [(optimum.value, "certified optimum")]
+    return draw_xy(
+        f"Best score by designs scored on {ranking.task}, as agents recorded it",
+        "designs scored (self-reported)",
+        "score",
+        list(series.values()),
+        x_log=True,
+        levels=levels,
+    )
+
+
+def _rising(curve: list[Point], end: Point) -> list[Point]:
+    """Take what rises from a curve that a stranger wrote, up to the end that was replayed."""
+    points: list[Point] = []
+    for x, y in sorted(curve):
+        if 1 <= x <= end[0] and y < end[1] and (not points or y > points[-1][1]):
+            points.append((x, y))
+    first = next((x for x, y in sorted(curve) if y >= end[1] and 1 <= x <= end[0]), end[0])
+    return [point for point in points if point[0] < first] + [(first, end[1])]
+
+
+def _front(ranking: DesignRanking, task: Task | None, optimum: Optimum | None) -> XYChart | None:
+    """Draw gain by accuracy drop: entries, the certified optimum, and the front that is known."""
+    series = []
+    front = _front_points(task.id) if task else []
+    if front:
+        series.append(Series("best designs known", front, quiet=True))
+    entries = [(design.accuracy_drop, design.gain) for design in ranking.designs]
+    if not entries:
+        return None
+    series.append(Series("designs handed in", entries, "dots"))
+    verticals = []
+    if task is not None and optimum is not None:
+        drop = task.accuracy.drop(optimum.design)
+        series.append(Series("certified optimum", [(drop, float(np.exp(optimum.value)))], "dots"))
+        verticals = [(task.allowed_drop, "allowed drop")]
+    return draw_xy(
+        f"Gain by accuracy drop on {ranking.task}",
+        "accuracy drop, percentage points",
+        "gain",
+        series,
+        verticals=verticals,
+    )
+
+
+@lru_cache(64)
+def _front_points(task_id: str) -> list[Point]:
+    """Cost the stored front of a task: the designs with the most gain for their drop."""
+    task = load_task(task_id)
+    try:
+        front = stored_front(task)
+    except TaskError:
+        return []
+    scores = Dynamics(task).scores(front.settings)
+    points: list[Point] = []
+    for drop, gain in sorted(zip(scores.accuracy_drop.tolist(), scores.gain.tolist(), strict=True)):
+        if not points or gain > points[-1][1]:
+            points.append((drop, gain))
+    near = 4 * task.allowed_drop  # what is far beyond the allowance would press the rest together
+    return [point for point in points if point[0] <= near]
+
+
+def _chip(task: Task) -> list[tuple[str, Any]]:
+    """List the numbers of a chip."""
+    parameters: dict[str, Any] = task.accelerator.definition["parameters"]
+    return [(name.replace("_", " "), value) for name, value in parameters.items()]
