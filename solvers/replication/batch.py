@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lrmp.errors import InfeasibleBudgetError, SolverError
-from lrmp.hardware.cost.cost_model import CostModel
+from lrmp.hardware.cost.cost_model import CopyCosts, CostModel
 from lrmp.hardware.cost.mapping import ceil_div
 from lrmp.hardware.frozen_arrays import FrozenArrays, IntArray, read_only
 from lrmp.hardware.integers import as_integers
 from lrmp.solvers.replication.choices import CopyTable, copy_table
-from lrmp.solvers.replication.exact import solve_exact, solve_latencies
+from lrmp.solvers.replication.exact import solve_exact, solve_many
 from lrmp.solvers.replication.method import compiled
 from lrmp.solvers.replication.problem import (
     ReplicationProblem,
@@ -25,6 +25,8 @@ from lrmp.solvers.replication.problem import (
 BatchObjective = Literal["latency", "throughput"]
 RELAXED = 64  # problems at a time: all their options stay in the processor's cache
 ENUMERATED = 512  # problems at a time: few options are left, and every pass has its price
+FEW_PROBLEMS = 6  # and many layers: in NumPy faster one by one
+MANY_LAYERS = 128
 FEW_STATES = 24  # per problem; looking for dominated ones among fewer takes longer than it saves
 EXACT = 2**61  # 64-bit sums below it are exact, with room for a difference
 
@@ -192,13 +194,13 @@ class ReplicationBatch(FrozenArrays):
         Returns:
             The problem.
         """
-        return ReplicationProblem(
-            self.tiles[index],
-            self.units,
-            self.cycles_per_unit[index],
-            self.fixed_cycles[index],
-            self.budget,
-            self.objective,
+        return ReplicationProblem.trusted(  # the batch is checked
+            tiles=self.tiles[index],
+            units=self.units,
+            cycles_per_unit=self.cycles_per_unit[index],
+            fixed_cycles=self.fixed_cycles[index],
+            budget=self.budget,
+            objective=self.objective,
             least_interval=self.least_interval,
         )
 
@@ -245,12 +247,13 @@ def solve_batch(batch: ReplicationBatch) -> IntArray:
         return _fewest_copies(batch)
     core = compiled(len(batch))
     if core is not None:
-        copies, solved = solve_latencies(
-            *(core, batch.units, batch.tiles, batch.cycles_per_unit, batch.budget)
-        )
+        costs = CopyCosts(batch.tiles, batch.units, batch.cycles_per_unit, batch.fixed_cycles)
+        copies, solved = solve_many(core, costs, batch.budget)
         for row in np.flatnonzero(~solved).tolist():
             copies[row] = solve_exact(batch.problem(row)).copies
         return copies
+    if len(batch) < FEW_PROBLEMS or len(batch.units) >= MANY_LAYERS:
+        return np.stack([solve_exact(batch.problem(row)).copies for row in range(len(batch))])
     table = copy_table(tuple(batch.units.tolist()))
     copies = np.empty(batch.tiles.shape, dtype=np.int64)
     for low in range(0, len(batch), ENUMERATED):
