@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lrmp.errors import InfeasibleBudgetError, SolverError
-from lrmp.hardware.cost.cost_model import CostModel
+from lrmp.hardware.cost.cost_model import CopyCosts, CostModel
 from lrmp.hardware.cost.mapping import ceil_div
 from lrmp.hardware.frozen_arrays import FrozenArrays, IntArray, read_only
 from lrmp.hardware.integers import as_integers
 from lrmp.solvers.replication.choices import CopyTable, copy_table
-from lrmp.solvers.replication.exact import solve_exact, solve_latencies
+from lrmp.solvers.replication.exact import solve_exact, solve_many
 from lrmp.solvers.replication.method import compiled
 from lrmp.solvers.replication.problem import (
     ReplicationProblem,
@@ -25,6 +25,8 @@ from lrmp.solvers.replication.problem import (
 BatchObjective = Literal["latency", "throughput"]
 RELAXED = 64  # problems at a time: all their options stay in the processor's cache
 ENUMERATED = 512  # problems at a time: few options are left, and every pass has its price
+FEW_PROBLEMS = 6  # and many layers: in NumPy faster one by one
+MANY_LAYERS = 128
 FEW_STATES = 24  # per problem; looking for dominated ones among fewer takes longer than it saves
 EXACT = 2**61  # 64-bit sums below it are exact, with room for a difference
 
@@ -192,13 +194,13 @@ class ReplicationBatch(FrozenArrays):
         Returns:
             The problem.
         """
-        return ReplicationProblem(
-            self.tiles[index],
-            self.units,
-            self.cycles_per_unit[index],
-            self.fixed_cycles[index],
-            self.budget,
-            self.objective,
+        return ReplicationProblem.trusted(  # the batch is checked
+            tiles=self.tiles[index],
+            units=self.units,
+            cycles_per_unit=self.cycles_per_unit[index],
+            fixed_cycles=self.fixed_cycles[index],
+            budget=self.budget,
+            objective=self.objective,
             least_interval=self.least_interval,
         )
 
@@ -245,12 +247,13 @@ def solve_batch(batch: ReplicationBatch) -> IntArray:
         return _fewest_copies(batch)
     core = compiled(len(batch))
     if core is not None:
-        copies, solved = solve_latencies(
-            *(core, batch.units, batch.tiles, batch.cycles_per_unit, batch.budget)
-        )
+        costs = CopyCosts(batch.tiles, batch.units, batch.cycles_per_unit, batch.fixed_cycles)
+        copies, solved = solve_many(core, costs, batch.budget)
         for row in np.flatnonzero(~solved).tolist():
             copies[row] = solve_exact(batch.problem(row)).copies
         return copies
+    if len(batch) < FEW_PROBLEMS or len(batch.units) >= MANY_LAYERS:
+        return np.stack([solve_exact(batch.problem(row)).copies for row in range(len(batch))])
     table = copy_table(tuple(batch.units.tolist()))
     copies = np.empty(batch.tiles.shape, dtype=np.int64)
     for low in range(0, len(batch), ENUMERATED):
@@ -393,6 +396,7 @@ class _Core:
         reduced: Shape (n,).
         start: First option of every block, shape (B, L).
         size: Number of options of every block, shape (B, L).
+        free: Weight of an option of every block that has no reduced cost, shape (B, L).
         order: Layers of every problem, those with a choice first and in reading order, (B, L).
     """
 
@@ -405,6 +409,7 @@ class _Core:
     reduced: IntArray
     start: IntArray
     size: IntArray
+    free: IntArray
     order: IntArray
 
     @classmethod
@@ -423,16 +428,21 @@ class _Core:
         start = (np.cumsum(size) - size.ravel()).reshape(problems, layers)
         undecided = np.where(size > 1, _reading_keys(batch, rows), layers * layers)
         by = np.argsort((size == 1).sum(axis=1), kind="stable")
+        weights = (table.copies[option] - 1) * tiles[problem, layer]
+        free = np.empty(size.size, dtype=np.int64)
+        none = np.flatnonzero(reduced == 0)
+        free[(problem * layers + layer)[none]] = weights[none]
         return cls(
             rows=rows[by],
             capacity=capacity[by],
             gain=gain[by],
             slack=slack[by],
             option=option,
-            weights=(table.copies[option] - 1) * tiles[problem, layer],
+            weights=weights,
             reduced=reduced,
             start=start[by],
             size=size[by],
+            free=free.reshape(size.shape)[by],
             order=np.argsort(undecided[by], axis=1, kind="stable"),
         )
 
@@ -448,6 +458,8 @@ class _Core:
         problem, z = np.arange(len(self.rows)), np.zeros_like(self.rows)
         w = (lightest - low).sum(axis=1)
         open_after = undecided.sum(axis=1)
+        free = np.where(undecided, self.free, 0).sum(axis=1)
+        slack = self.slack.copy()
         ended, history = [], []
         for step in range(int(open_after[0])):
             active = int((open_after > step).sum())
@@ -458,6 +470,7 @@ class _Core:
             # The most that the states may weigh for all, and for some, of what follows to fit.
             most = most[:active] + high[every, block]
             least = least[:active] + low[every, block]
+            free = free[:active] - self.free[every, block]
             count = self.size[every, block][problem]
             parent = np.repeat(np.arange(cut), count)
             ahead = self.start[every, block][problem] - (np.cumsum(count) - count)
@@ -466,11 +479,12 @@ class _Core:
             w, z = w[parent] + self.weights[option], z[parent] + self.reduced[option]
             gain = self.gain[problem]
             alive = w <= least[problem]
-            alive &= z + gain * np.maximum(most[problem] - w, 0) <= self.slack[problem]
+            alive &= z + gain * np.maximum(most[problem] - w, 0) <= slack[problem]
             kept = np.flatnonzero(alive)
             if len(kept) > FEW_STATES * len(self.rows):
                 kept = kept[_undominated(problem[kept], w[kept], (z - gain * w)[kept])]
             problem, w, z = problem[kept], w[kept], z[kept]
+            _tighten(slack, problem, z, gain[kept], (self.capacity[:active] - free)[problem] - w)
             history.append((every, block, parent[kept], option[kept]))
         ended.append((problem, w, z, np.arange(len(problem))))
         problem, w, z, state = (np.concatenate(part) for part in zip(*ended, strict=True))
@@ -482,6 +496,16 @@ class _Core:
             chosen[every, block] = self.option[option[best]]
             state[: len(every)] = parent[best]
         return table.copies[chosen]
+
+
+def _tighten(
+    slack: IntArray, problem: IntArray, z: IntArray, gain: IntArray, unused: IntArray
+) -> None:
+    """Complete states with options of no reduced cost; those that fit bound the slack."""
+    value = np.where(unused >= 0, z + gain * unused, EXACT)
+    firsts = np.flatnonzero(np.diff(problem, prepend=-1))
+    which = problem[firsts]
+    slack[which] = np.minimum(slack[which], np.minimum.reduceat(value, firsts))
 
 
 def _undominated(problem: IntArray, weights: IntArray, costs: IntArray) -> NDArray[np.intp]:

@@ -214,11 +214,12 @@ class Choices:
             Cycles and femtojoules of all layers.
         """
         assert self.energy_fj is not None
-        cycles = int(self.cycles[options].sum()) + self._fixed_cycles
+        cycles = int(self.cycles[options].sum()) + self.fixed_cycles
         return cycles, int(self.energy_fj[options].sum())
 
     @cached_property
-    def _fixed_cycles(self) -> int:
+    def fixed_cycles(self) -> int:
+        """Cycles of all layers that copies do not shorten."""
         return sum(self.problem.fixed_cycles.tolist())
 
     def replication(self, options: IntArray) -> IntArray:

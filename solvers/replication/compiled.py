@@ -16,10 +16,13 @@ from numba import njit, types
 
 EXACT = 2.0**61  # 64-bit sums below it are exact, with room for a difference
 MOST_STATES = 2**24  # of one problem: half a GiB
+ROUNDED = 2.0**58  # a weighted sum along a rounded direction, for every block
 FEW_STEPS = 24  # sorted at the end
 FIRST_STATES = 512  # room for them at first
 
-SOLVED, TOO_LARGE = 0, 1  # what the functions return
+MOST_POINTS = 256  # of one hull
+MARGIN = 1e-12  # of a bound in floats, whose rounding takes a thousandth of it
+SOLVED, TOO_LARGE, TIED = 0, 1, 2  # what the functions return
 
 _INT = types.int64
 _INTS = types.Array(_INT, 1, "C", readonly=True)
@@ -275,22 +278,32 @@ def _solve(start, weights, costs, capacity, kind, step_start, before, after, slo
     """Choose one option per block, canonically; weights begin with 0 in every block."""
     count = len(start) - 1
     steps = step_start[count]
-    heaviest = 0.0
-    most_cost = 0.0
+    heaviest, most_cost = 0.0, 0.0
+    ends = np.empty(count, np.int64)  # behind the options that fit by themselves
     for block in range(count):
-        heaviest += float(weights[start[block + 1] - 1])
+        low, high = start[block], start[block + 1]
+        while low < high:
+            middle = (low + high) // 2
+            if weights[middle] <= capacity:
+                low = middle + 1
+            else:
+                high = middle
+        ends[block] = low
+        heaviest += float(weights[low - 1])
         dearest = 0
-        for cost in costs[start[block] : start[block + 1]]:
+        for cost in costs[start[block] : low]:
             dearest = max(dearest, abs(cost))
         most_cost += float(dearest)
     if heaviest >= EXACT:
         return TOO_LARGE
     # The linear relaxation: steps along the hulls, the best gain per weight first.
-    needed = 0
+    needed = 0.0
     step_weights = np.empty(steps, np.int64)
     for step in range(steps):
         step_weights[step] = weights[after[step]] - weights[before[step]]
-        needed += step_weights[step]
+        needed += float(step_weights[step])
+    if needed >= EXACT:
+        return TOO_LARGE
     if needed <= capacity:
         for block in range(count):
             low, high = step_start[block], step_start[block + 1]
@@ -335,7 +348,7 @@ def _solve(start, weights, costs, capacity, kind, step_start, before, after, slo
     reduced = np.empty(start[count], np.int64)
     bound = -gain * capacity
     for block in range(count):
-        low, high = start[block], start[block + 1]
+        low, high = start[block], ends[block]
         own, own_weights, own_costs = reduced[low:high], weights[low:high], costs[low:high]
         least = weight * own_costs[0] + gain * own_weights[0]
         for option in range(len(own)):
@@ -352,7 +365,7 @@ def _solve(start, weights, costs, capacity, kind, step_start, before, after, slo
     open_blocks, used, number = 0, 0, 0
     for block in range(count):
         number, last = 0, 0
-        own = reduced[start[block] : start[block + 1]]
+        own = reduced[start[block] : ends[block]]
         for option in range(len(own)):
             within = own[option] <= slack
             number += within
@@ -375,7 +388,7 @@ def _solve(start, weights, costs, capacity, kind, step_start, before, after, slo
     for level in range(open_blocks):
         core_start[level] = number
         block = blocks[level]
-        for option in range(start[block], start[block + 1]):
+        for option in range(start[block], ends[block]):
             if reduced[option] <= slack:
                 kept[number] = option
                 number += 1
@@ -386,48 +399,276 @@ def _solve(start, weights, costs, capacity, kind, step_start, before, after, slo
     )
 
 
-@_compiled(_INT(_INTS, _INTS, _INTS, _INT, _INTS, _OUT))
-def solve_knapsack(start, weights, costs, capacity, kind, chosen):
-    """Do what ``knapsack.solve_knapsack`` does.
+@_compiled()
+def _solve_any(start, weights, costs, capacity, kind, chosen):
+    """Do the same for costs whose hulls are not known; weights begin with 0 in every block."""
+    step_start = np.empty(len(start), np.int64)
+    before, after = np.empty(len(weights), np.int64), np.empty(len(weights), np.int64)
+    _walk_hulls(start, weights, costs, step_start, before, after)
+    slopes = np.empty(step_start[-1])
+    for step in range(len(slopes)):
+        gain = costs[before[step]] - costs[after[step]]
+        slopes[step] = float(gain) / float(weights[after[step]] - weights[before[step]])
+    return _solve(start, weights, costs, capacity, kind, step_start, before, after, slopes, chosen)
+
+
+@_compiled()
+def _product(a, b):
+    """Multiply two numbers from 0 to 2**62; return the quotient by 2**62 and the rest."""
+    half = np.int64(2**31 - 1)
+    middle = (a >> 31) * (b & half) + (a & half) * (b >> 31)
+    low = (a & half) * (b & half) + ((middle & half) << 31)
+    return (a >> 31) * (b >> 31) + (middle >> 31) + (low >> 62), low & np.int64(2**62 - 1)
+
+
+@_compiled()
+def _difference(a, b, c, d):
+    """Return a * b - c * d, rounded once."""
+    high, low = _product(a, b)
+    other_high, other_low = _product(c, d)
+    high, low = high - other_high, low - other_low
+    if high > 0 > low:
+        high, low = high - 1, low + np.int64(2**62)
+    elif high < 0 < low:
+        high, low = high + 1, low - np.int64(2**62)
+    return float(high) * 2.0**62 + float(low)
+
+
+@_compiled()
+def _corner(lines, one, other):
+    """Bound the product from below where two lines ``a C + b E = bound`` cross, the steeper first.
+
+    By nothing where they do not.
+    """
+    a, b, bound = lines[0, one], lines[1, one], lines[2, one]
+    other_a, other_b, other_bound = lines[0, other], lines[1, other], lines[2, other]
+    determinant = _difference(a, other_b, other_a, b)
+    if determinant <= 0:
+        return 0.0
+    first = _difference(bound, other_b, other_bound, b) / determinant
+    second = _difference(a, other_bound, other_a, bound) / determinant
+    product = first * second
+    return product - abs(product) * MARGIN
+
+
+@_compiled()
+def _goes_through(lines, line, points, point):
+    weighted = lines[0, line] * points[0, point] + lines[1, line] * points[1, point]
+    return weighted == lines[2, line]
+
+
+@_compiled()
+def _support(
+    start, weights, sums, largest, capacity, kind, direction, points, found, lines, number
+):
+    """Find the solution that lies farthest in a direction; return its number or -1."""
+    a, b = direction
+    if float(a) * float(largest[0]) + float(b) * float(largest[1]) >= EXACT:
+        return -1
+    count, costs, chosen = number[0], np.empty(len(weights), np.int64), found[number[0]]
+    for option in range(len(costs)):
+        costs[option] = a * sums[0, option] + b * sums[1, option]
+    if _solve_any(start, weights, costs, capacity, kind, chosen) != SOLVED:
+        return -1
+    first, second = sums[2, 0], 0
+    for block in range(len(chosen)):
+        first += sums[0, chosen[block]]
+        second += sums[1, chosen[block]]
+    line = number[1]
+    lines[0, line], lines[1, line], lines[2, line] = a, b, a * first + b * second
+    number[1] += 1
+    for point in range(count):
+        if points[0, point] == first and points[1, point] == second:
+            return point
+    points[0, count], points[1, count] = first, second
+    points[2, count], points[3, count] = _product(first, second)
+    if points[2, count] < points[2, number[2]] or (
+        points[2, count] == points[2, number[2]] and points[3, count] < points[3, number[2]]
+    ):
+        number[2] = count
+    number[0] += 1
+    return count
+
+
+@_compiled()
+def _lies_below(points, a, b, left, middle):
+    """Whether the line through the left point in a direction is above the middle one."""
+    right_by = points[0, middle] - points[0, left]
+    down_by = points[1, left] - points[1, middle]
+    if right_by <= 0 or down_by <= 0:
+        return right_by <= 0 <= down_by and right_by < down_by
+    high, low = _product(a, right_by)
+    other_high, other_low = _product(b, down_by)
+    return high < other_high or (high == other_high and low < other_low)
+
+
+@_compiled()
+def _common_divisor(a, b):
+    while b:
+        a, b = b, a % b
+    return a
+
+
+@_compiled()
+def _rounded(a, b, largest, most):
+    """Shorten a direction whose weighted sums might be more than some number."""
+    total = float(a) * float(largest[0]) + float(b) * float(largest[1])
+    if total < most:
+        return a, b
+    short = max(1, int(float(min(a, b)) * (most / total)))
+    long = int(float(max(a, b)) / float(min(a, b)) * float(short) + 0.5)
+    return (long, short) if a > b else (short, long)
+
+
+@_compiled()
+def _least_product(start, weights, sums, capacity, kind, chosen):
+    """Minimise the product of two sums, as ``product.least_product`` does.
+
+    Args:
+        start: As of ``solve_one``.
+        weights: From 0 on in every block, shape (N,).
+        sums: What options add to the sums, and in the third row what the first begins with, (3, N).
+        capacity: Beyond the first options.
+        kind: As of ``solve_one``.
+        chosen: Is given the options.
+
+    Returns:
+        ``SOLVED``; ``TIED`` if there are several best pairs of sums; or ``TOO_LARGE``.
+    """
+    blocks = len(start) - 1
+    largest = np.zeros(2)
+    largest[0] = float(sums[2, 0])
+    for row in range(2):
+        for block in range(blocks):
+            largest[row] += float(sums[row, start[block] : start[block + 1]].max())
+    if largest[0] >= EXACT or largest[1] >= EXACT:
+        return TOO_LARGE
+    points, found = np.empty((4, MOST_POINTS), np.int64), np.empty((MOST_POINTS, blocks), np.int64)
+    lines, number = np.empty((3, 2 * MOST_POINTS), np.int64), np.zeros(3, np.int64)
+    points[2, 0] = 2**62  # the best so far
+    # What lies between two points, above the lines that they were found on: see ``product``.
+    regions, bounds = np.empty((4, 2 * MOST_POINTS), np.int64), np.empty(2 * MOST_POINTS)
+    for a in (1, 0):
+        end = _support(
+            start, weights, sums, largest, capacity, kind, (a, 1 - a), points, found, lines, number
+        )
+        if end < 0:
+            return TOO_LARGE
+        regions[2 * (1 - a), 0], regions[2 * (1 - a) + 1, 0] = end, 1 - a
+    bounds[0] = 0.0
+    waiting = 1
+    while waiting:
+        region = np.argmin(bounds[:waiting])
+        bound = bounds[region]
+        left, left_line = regions[0, region], regions[1, region]
+        right, right_line = regions[2, region], regions[3, region]
+        waiting -= 1
+        regions[:, region], bounds[region] = regions[:, waiting], bounds[waiting]
+        least = float(points[2, number[2]]) * 2.0**62 + float(points[3, number[2]])
+        least += least * MARGIN
+        if bound > least:
+            break
+        a, b = points[1, left] - points[1, right], points[0, right] - points[0, left]
+        if a <= 0 or b <= 0:
+            continue
+        divisor = _common_divisor(a, b)
+        a, b = a // divisor, b // divisor
+        direction = _rounded(a, b, largest, ROUNDED / blocks)
+        before, tried = -1, 0
+        while True:
+            if number[1] >= 2 * MOST_POINTS - 1 or number[0] >= MOST_POINTS - 1:
+                return TOO_LARGE
+            line = number[1]
+            middle = _support(
+                *(start, weights, sums, largest, capacity, kind, direction, points, found),
+                *(lines, number),
+            )
+            if middle < 0:
+                return TOO_LARGE
+            if _lies_below(points, a, b, left, middle):
+                regions[0, waiting], regions[1, waiting] = left, left_line
+                regions[2, waiting], regions[3, waiting] = middle, line
+                bounds[waiting] = _corner(lines, left_line, line)
+                waiting += 1
+                regions[0, waiting], regions[1, waiting] = middle, line
+                regions[2, waiting], regions[3, waiting] = right, right_line
+                bounds[waiting] = _corner(lines, line, right_line)
+                waiting += 1
+                break
+            if direction == (a, b):
+                break  # an edge of the hull
+            # The rounded direction, then its neighbour on the other side, then as it is.
+            tried += 1
+            left_by = _difference(direction[0], b, a, direction[1])
+            if tried == 1:
+                before, down = line, -1 if left_by > 0 else 1
+                direction = (
+                    (direction[0] + down, direction[1])
+                    if direction[0] > direction[1]
+                    else (direction[0], direction[1] - down)
+                )
+                continue
+            steep, flat = (line, before) if left_by > 0 else (before, line)
+            beside = _corner(lines, steep, flat)
+            # Below a point that both lines go through nothing is left.
+            if not _goes_through(lines, steep, points, left):
+                beside = min(beside, _corner(lines, left_line, steep))
+            if not _goes_through(lines, flat, points, right):
+                beside = min(beside, _corner(lines, flat, right_line))
+            if beside > least:
+                break
+            direction = (a, b)
+    best = number[2]
+    for point in range(number[0]):
+        same = points[2, point] == points[2, best] and points[3, point] == points[3, best]
+        if same and point != best:
+            return TIED
+    chosen[:] = found[best]
+    return SOLVED
+
+
+@_compiled(_INT(_INTS, _INTS, _INTS, _INTS, _INT, _INT, _INTS, _OUT))
+def solve_one(start, weights, costs, energy, fixed, capacity, kind, chosen):
+    """Do what ``knapsack.solve_knapsack`` does, or minimise the product of two sums.
 
     Args:
         start: Options of block b are ``start[b] .. start[b + 1] - 1``; shape (B + 1,).
         weights: Strictly ascending in every block, at least 0, shape (N,).
         costs: Shape (N,).
+        energy: The costs of the other sum, shape (N,); of shape (0,) for a knapsack.
+        fixed: What the sum of costs begins with, in a product.
         capacity: At least the weight of the first options together.
         kind: For every block the first one that is alike, shape (B,).
         chosen: Is given the options, shape (B,).
 
     Returns:
-        ``SOLVED``, or ``TOO_LARGE`` for 64 bits or for memory.
+        ``SOLVED``, or ``TOO_LARGE`` for 64 bits or for memory; of products ``TIED`` if several
+        pairs of sums are best.
     """
-    count = len(start) - 1
     beyond = np.empty(len(weights), np.int64)
-    for block in range(count):
+    for block in range(len(start) - 1):
         first = weights[start[block]]
         capacity -= first
         for option in range(start[block], start[block + 1]):
             beyond[option] = weights[option] - first
-    step_start = np.empty(count + 1, np.int64)
-    before, after = np.empty(len(weights), np.int64), np.empty(len(weights), np.int64)
-    _walk_hulls(start, beyond, costs, step_start, before, after)
-    steps = step_start[count]
-    slopes = np.empty(steps)
-    for step in range(steps):
-        gain = costs[before[step]] - costs[after[step]]
-        slopes[step] = float(gain) / float(beyond[after[step]] - beyond[before[step]])
-    return _solve(start, beyond, costs, capacity, kind, step_start, before, after, slopes, chosen)
+    if len(energy) == 0:
+        return _solve_any(start, beyond, costs, capacity, kind, chosen)
+    sums = np.empty((3, len(weights)), np.int64)
+    sums[0], sums[1], sums[2, 0] = costs, energy, fixed
+    return _least_product(start, beyond, sums, capacity, kind, chosen)
 
 
 @_compiled(
     types.void(
-        _INTS, _INTS, _INTS, _INTS, _INTS, _INTS, _FLOATS, _ROWS, _ROWS, _INT, _OUT_ROWS, _OUT
+        *(_INTS, _INTS, _INTS, _INTS, _INTS, _INTS, _FLOATS, _ROWS, _ROWS, _ROWS, _INTS, _ROWS),
+        *(_INT, _OUT_ROWS, _OUT),
     )
 )
-def solve_latencies(
-    start, copies, shares, step_start, before, after, ratios, tiles, per_unit, budget, found, status
-):
-    """Minimise the latency in many problems of the same layers.
+def solve_many(
+    start, copies, shares, step_start, before, after, ratios, tiles, per_unit, fixed, energy, rows,
+    budget, found, status,
+):  # fmt: skip
+    """Minimise the latency, or its product with the energy, in many problems of the same layers.
 
     Args:
         start: As the other tables of options and hull steps that of a ``CopyTable``.
@@ -439,13 +680,17 @@ def solve_latencies(
         ratios: Shares saved by every step for a copy, shape (H,).
         tiles: Shape (B, L), at least 1 where copies compete.
         per_unit: Shape (B, L).
+        fixed: Shape (B, L).
+        energy: Energies of layers with all their copies, one after the other; (0,) for latency.
+        rows: Where those of every layer begin, shape (B, L).
         budget: At least the tiles of one copy of every layer.
         found: Is given the copies, shape (B, L).
-        status: Is given ``SOLVED`` or ``TOO_LARGE``, shape (B,).
+        status: Is given what ``solve_one`` returns, shape (B,).
     """
     layers = len(start) - 1
-    weights, costs = np.empty(len(copies), np.int64), np.empty(len(copies), np.int64)
-    slopes, kind = np.empty(len(ratios)), np.empty(layers, np.int64)
+    weights, kind = np.empty(len(copies), np.int64), np.empty(layers, np.int64)
+    sums, slopes = np.empty((3, len(copies)), np.int64), np.empty(len(ratios))
+    costs = sums[0]
     for row in range(len(tiles)):
         own_tiles, own_cycles, chosen = tiles[row], per_unit[row], found[row]
         capacity = budget
@@ -457,9 +702,8 @@ def solve_latencies(
             for option in range(len(own_copies)):
                 own_weights[option] = (own_copies[option] - 1) * own_tiles[layer]
                 own_costs[option] = own_shares[option] * own_cycles[layer]
-            ratio = float(own_cycles[layer]) / float(max(own_tiles[layer], 1))
-            for step in range(step_start[layer], step_start[layer + 1]):
-                slopes[step] = ratios[step] * ratio
+            if len(energy) > 0:
+                sums[1, low:high] = energy[rows[row, layer] : rows[row, layer] + high - low]
             kind[layer] = layer
             for other in range(layer):
                 if (
@@ -467,11 +711,26 @@ def solve_latencies(
                     and own_cycles[other] == own_cycles[layer]
                     and copies[start[other + 1] - 1] == copies[high - 1]
                 ):
-                    kind[layer] = other
-                    break
-        status[row] = _solve(
-            start, weights, costs, capacity, kind, step_start, before, after, slopes, chosen
-        )
+                    alike = True
+                    if len(energy) > 0:
+                        for option in range(high - low):
+                            if sums[1, low + option] != sums[1, start[other] + option]:
+                                alike = False
+                                break
+                    if alike:
+                        kind[layer] = other
+                        break
+        if len(energy) > 0:
+            sums[2, 0] = fixed[row].sum()
+            status[row] = _least_product(start, weights, sums, capacity, kind, chosen)
+        else:
+            for layer in range(layers):
+                ratio = float(own_cycles[layer]) / float(max(own_tiles[layer], 1))
+                for step in range(step_start[layer], step_start[layer + 1]):
+                    slopes[step] = ratios[step] * ratio
+            status[row] = _solve(
+                start, weights, costs, capacity, kind, step_start, before, after, slopes, chosen
+            )
         if status[row] == SOLVED:
             for layer in range(layers):
                 chosen[layer] = copies[chosen[layer]]

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lrmp.hardware.cost.cost_model import CopyCosts
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.replication.batch import ReplicationBatch, solve_batch
+from lrmp.solvers.replication.exact import solve_many
+from lrmp.solvers.replication.method import compiled
 from lrmp.solvers.replication.oracle import SolverName, solve_replication
 from lrmp.solvers.replication.poser import Poser
 
@@ -52,6 +55,8 @@ def solve_designs(pose: Poser, settings: IntArray, solver: SolverName = "exact")
             return DesignCopies(copies, values, values, np.ones(len(settings), dtype=bool))
         if pose.objective == "energy":
             return _least_energies(pose, settings)
+        if pose.objective == "edp":
+            return _least_products(pose, settings)
     return _one_by_one(pose, settings, solver)
 
 
@@ -83,4 +88,32 @@ def _least_energies(pose: Poser, settings: IntArray) -> DesignCopies:
         copies[rest] = others.copies
         for row, value in zip(rest.tolist(), others.objective_values, strict=True):
             values[row] = value
+    return DesignCopies(copies, values, values, np.ones(len(settings), dtype=bool))
+
+
+def _least_products(pose: Poser, settings: IntArray) -> DesignCopies:
+    """Minimise energy times delay by the compiled method, and by the other what is left."""
+    core = compiled(len(settings))
+    if core is None or pose.energies is None:
+        return _one_by_one(pose, settings, "exact")
+    model, copies = pose.cost_model, np.empty(settings.shape[:2], dtype=np.int64)
+    costs = model.copy_costs(settings)
+    rows = np.flatnonzero(costs.tiles.sum(axis=1) <= pose.budget)
+    solved = np.zeros(len(settings), dtype=bool)
+    if rows.size:
+        energy_fj, starts = pose.energies.of_designs(settings[rows])
+        fitting = CopyCosts(
+            costs.tiles[rows],
+            model.most_copy_costs.units,
+            costs.cycles_per_unit[rows],
+            costs.fixed_cycles[rows],
+        )
+        copies[rows], solved[rows] = solve_many(core, fitting, pose.budget, energy_fj, starts)
+    rest = np.flatnonzero(~solved)
+    if rest.size:
+        copies[rest] = _one_by_one(pose, settings[rest], "exact").copies
+    cost = model.evaluate_batch(settings, copies, with_energy=True)
+    assert cost.energy_fj is not None
+    pairs = zip(cost.latency_cycles.tolist(), cost.energy_fj.tolist(), strict=True)
+    values = [cycles * energy for cycles, energy in pairs]  # beyond 64 bits
     return DesignCopies(copies, values, values, np.ones(len(settings), dtype=bool))

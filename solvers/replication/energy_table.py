@@ -55,6 +55,22 @@ class EnergyTable:
         self._remember(codes)
         return [self._found[code] for code in codes]
 
+    def of_designs(self, settings: IntArray) -> tuple[IntArray, IntArray]:
+        """Look the layers of many designs up.
+
+        Args:
+            settings: Shape (B, L, K).
+
+        Returns:
+            Femtojoules of settings with all useful copy counts, one after the other, and where
+            those of every layer begin, shape (B, L).
+        """
+        codes, places = np.unique(self._codes(settings), return_inverse=True)
+        self._remember(codes.tolist())
+        energies = [self._found[code].energy_fj for code in codes.tolist()]
+        starts = np.cumsum([0, *map(len, energies[:-1])])
+        return np.concatenate(energies), starts[places.reshape(settings.shape[:-1])]
+
     def cheapest(self, settings: IntArray) -> tuple[IntArray, IntArray]:
         """Choose for every layer the copies that cost least energy, whatever tiles they take.
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lrmp.hardware.cost.cost_model import CopyCosts
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.replication.bisection import fewest_cycles
 from lrmp.solvers.replication.choices import Choices, copy_table
@@ -15,6 +16,8 @@ from lrmp.solvers.replication.method import compiled
 from lrmp.solvers.replication.problem import Replication, ReplicationProblem
 from lrmp.solvers.replication.product import least_product
 from lrmp.solvers.replication.weighted_throughput import most_rounds
+
+_NOTHING: IntArray = np.empty(0, dtype=np.int64)
 
 
 def solve_exact(problem: ReplicationProblem) -> Replication:
@@ -66,36 +69,46 @@ def _least_latency(problem: ReplicationProblem) -> IntArray:
     limits = problem.most_copies, problem.max_layer_cycles, problem.tied
     core = compiled() if all(limit is None for limit in limits) else None
     if core is not None:
-        copies, solved = solve_latencies(
-            *(core, problem.units, problem.tiles[None], problem.cycles_per_unit[None]),
-            problem.budget,
+        costs = CopyCosts(
+            problem.tiles[None],
+            problem.units,
+            problem.cycles_per_unit[None],
+            problem.fixed_cycles[None],
         )
+        copies, solved = solve_many(core, costs, problem.budget)
         if solved[0]:
             return copies[0]
     choices = Choices.of(problem)
     return choices.replication(_least_sum(choices, 1, 0))
 
 
-def solve_latencies(
-    core: Any, units: IntArray, tiles: IntArray, cycles_per_unit: IntArray, budget: int
+def solve_many(
+    core: Any,
+    costs: CopyCosts,
+    budget: int,
+    energy_fj: IntArray = _NOTHING,
+    starts: IntArray | None = None,
 ) -> tuple[IntArray, NDArray[np.bool_]]:
-    """Minimise the latency in many problems of the same layers, without side constraints.
+    """Minimise the latency or the energy-delay product in problems without side constraints.
 
     Args:
         core: The compiled method.
-        units: Shape (L,).
-        tiles: Shape (B, L).
-        cycles_per_unit: Shape (B, L).
+        costs: Arrays of shape (B, L), and the units that all share, (L,).
         budget: Tiles on the chip.
+        energy_fj: Energies of layers with all their copies, one after the other; none for latency.
+        starts: Where those of every layer begin, shape (B, L).
 
     Returns:
         Copies, shape (B, L), and which problems are solved, (B,): not those too large for 64 bits.
     """
-    table = copy_table(tuple(units.tolist()))
+    table = copy_table(tuple(costs.units.tolist()))
+    tiles, per_unit, fixed = map(
+        np.ascontiguousarray, (costs.tiles, costs.cycles_per_unit, costs.fixed_cycles)
+    )
     copies, status = np.empty(tiles.shape, np.int64), np.empty(len(tiles), np.int64)
-    core.solve_latencies(
+    core.solve_many(
         *(table.start, table.copies, table.shares, table.step_bounds, *table.steps, table.ratios),
-        *map(np.ascontiguousarray, (tiles, cycles_per_unit)),
+        *(tiles, per_unit, fixed, energy_fj, tiles if starts is None else starts),
         *(budget, copies, status),
     )
     return copies, status == core.SOLVED
@@ -121,6 +134,15 @@ def _least_sum(choices: Choices, cycle_weight: int, energy_weight: int) -> IntAr
 
 def _least_edp(choices: Choices) -> IntArray:
     """Minimise the product of energy and cycles; of several best pairs take the canonical one."""
+    core = compiled()
+    if core is not None:
+        options = np.empty(len(choices.start) - 1, dtype=np.int64)
+        status = core.solve_one(
+            *(choices.start, choices.tiles, choices.cycles, choices.energy_fj),
+            *(choices.fixed_cycles, choices.problem.budget, np.array(choices.kinds()), options),
+        )
+        if status == core.SOLVED:
+            return choices.replication(options)
 
     def solve(cycle_weight: int, energy_weight: int) -> tuple[IntArray, int]:
         options = _least_sum(choices, cycle_weight, energy_weight)

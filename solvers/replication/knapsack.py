@@ -127,10 +127,11 @@ def _solve_compiled(
     """Solve on 64-bit integers; None if they would not do."""
     if knapsack.weights.dtype == object or knapsack.costs.dtype == object:
         return None
-    alike = np.array(kinds(), dtype=np.int64)
+    alike, none = np.array(kinds(), dtype=np.int64), np.empty(0, dtype=np.int64)
     chosen = np.empty(len(alike), dtype=np.int64)
-    status = core.solve_knapsack(
-        *(knapsack.start, knapsack.weights, knapsack.costs, knapsack.capacity, alike, chosen)
+    status = core.solve_one(
+        *(knapsack.start, knapsack.weights, knapsack.costs, none, 0, knapsack.capacity),
+        *(alike, chosen),
     )
     return chosen if status == core.SOLVED else None
 

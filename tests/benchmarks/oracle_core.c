@@ -190,15 +190,26 @@ static i64 solve(i64 count, const i64 *start, const i64 *weights, const i64 *cos
             const double *slopes, i64 *chosen) {
     i64 steps = step_start[count], size = start[count], needed = 0;
     double heaviest = 0, most_cost = 0;
+    i64 *ends = malloc(count * sizeof(i64));
     for (i64 block = 0; block < count; block++) {
-        heaviest += (double)weights[start[block + 1] - 1];
-        i64 dearest = 0;
-        for (i64 option = start[block]; option < start[block + 1]; option++)
+        i64 low = start[block], high = start[block + 1], dearest = 0;
+        while (low < high) {
+            i64 middle = (low + high) / 2;
+            if (weights[middle] <= capacity)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        ends[block] = low;
+        heaviest += (double)weights[low - 1];
+        for (i64 option = start[block]; option < low; option++)
             dearest = MAX(dearest, llabs(costs[option]));
         most_cost += (double)dearest;
     }
-    if (heaviest >= EXACT)
+    if (heaviest >= EXACT) {
+        free(ends);
         return TOO_LARGE;
+    }
     i64 *step_weights = malloc(steps * sizeof(i64));
     for (i64 step = 0; step < steps; step++) {
         step_weights[step] = weights[after[step]] - weights[before[step]];
@@ -209,7 +220,7 @@ static i64 solve(i64 count, const i64 *start, const i64 *weights, const i64 *cos
             i64 low = step_start[block], high = step_start[block + 1];
             chosen[block] = high > low ? after[high - 1] : start[block];
         }
-        free(step_weights);
+        free(step_weights), free(ends);
         return SOLVED;
     }
     double slope = break_slope(slopes, step_weights, steps, capacity);
@@ -237,8 +248,10 @@ static i64 solve(i64 count, const i64 *start, const i64 *weights, const i64 *cos
             } else if (slopes[step] < slope)
                 break;
         }
-    if (broken < 0)
+    if (broken < 0) {
+        free(ends);
         return TOO_LARGE;
+    }
     i64 gain = costs[before[broken]] - costs[after[broken]];
     i64 weight = weights[after[broken]] - weights[before[broken]];
     double most_weight = heaviest + (double)capacity;
@@ -247,15 +260,17 @@ static i64 solve(i64 count, const i64 *start, const i64 *weights, const i64 *cos
         i64 scaled = MAX(1, (i64)((double)weight / total * (EXACT / 2)));
         gain = (i64)((double)gain / (double)weight * (double)scaled);
         weight = scaled;
-        if ((double)weight * most_cost + (double)gain * most_weight >= EXACT)
+        if ((double)weight * most_cost + (double)gain * most_weight >= EXACT) {
+            free(ends);
             return TOO_LARGE;
+        }
     }
     i64 *reduced = malloc(size * sizeof(i64)), *kept = malloc(size * sizeof(i64));
     i64 *blocks = malloc(count * sizeof(i64)), *core_start = malloc((count + 1) * sizeof(i64));
     i64 *core_weights = malloc(size * sizeof(i64)), *core_reduced = malloc(size * sizeof(i64));
     i64 bound = -gain * capacity;
     for (i64 block = 0; block < count; block++) {
-        i64 low = start[block], high = start[block + 1];
+        i64 low = start[block], high = ends[block];
         i64 least = weight * costs[low] + gain * weights[low];
         for (i64 option = low; option < high; option++) {
             i64 price = weight * costs[option] + gain * weights[option];
@@ -271,7 +286,7 @@ static i64 solve(i64 count, const i64 *start, const i64 *weights, const i64 *cos
     for (i64 block = 0; block < count; block++) {
         i64 last = start[block];
         number = 0;
-        for (i64 option = start[block]; option < start[block + 1]; option++) {
+        for (i64 option = start[block]; option < ends[block]; option++) {
             number += reduced[option] <= slack;
             last = reduced[option] <= slack ? option : last;
         }
@@ -290,7 +305,7 @@ static i64 solve(i64 count, const i64 *start, const i64 *weights, const i64 *cos
         number = 0;
         for (i64 level = 0; level < open_blocks; level++) {
             core_start[level] = number;
-            for (i64 option = start[blocks[level]]; option < start[blocks[level] + 1]; option++)
+            for (i64 option = start[blocks[level]]; option < ends[blocks[level]]; option++)
                 if (reduced[option] <= slack) {
                     kept[number] = option;
                     core_weights[number] = weights[option];
@@ -301,7 +316,7 @@ static i64 solve(i64 count, const i64 *start, const i64 *weights, const i64 *cos
         status = enumerate_core(open_blocks, blocks, core_start, kept, core_weights, core_reduced, used,
                            capacity, gain, slack, chosen);
     }
-    free(reduced), free(kept), free(blocks), free(core_start), free(core_weights);
+    free(reduced), free(kept), free(blocks), free(core_start), free(core_weights), free(ends);
     free(core_reduced);
     return status;
 }
