@@ -13,6 +13,7 @@ from lrmp.cli.cost_tables import chips_json, format_chips, format_layers, layers
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK, EXIT_REFUSED
 from lrmp.cli.network_argument import HELP, add_reading, read_network, reading
 from lrmp.cli.network_swap import format_swap, swap_network
+from lrmp.cli.new_chip import add_new
 from lrmp.cli.output import add_json, format_table, note, print_json
 from lrmp.cli.picture import save_picture
 from lrmp.cli.preset_argument import ALL, load_chip, load_chips
@@ -60,6 +61,9 @@ def add_commands(commands: Any) -> None:
     add("list", "list the presets", _list)
     show = add("show", "print every number of a chip with its source", _show)
     show.add_argument("chip", metavar="PRESET|FILE.toml")
+
+    new = add("new", "write a file for a chip of your own", _show)
+    add_new(new, DEFAULT_PRESET)
 
     compare = add("compare", "cost a network on several chips, one copy of every layer", _compare)
     compare.add_argument("presets", nargs="*", metavar="PRESET", help="or file.toml; default: all")
