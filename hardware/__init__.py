@@ -11,6 +11,7 @@ from lrmp.hardware.cost.latency import CYCLE_COMPONENTS
 from lrmp.hardware.networks import NETWORKS, list_networks, load_network
 from lrmp.hardware.networks.layer import Layer
 from lrmp.hardware.networks.network import Network
+from lrmp.hardware.readers.file_bits import FileBits, read_file_bits
 from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.knob import Knob
@@ -29,6 +30,7 @@ __all__ = [
     "Design",
     "DesignSpace",
     "EventEnergies",
+    "FileBits",
     "Knob",
     "Layer",
     "Network",
@@ -38,5 +40,6 @@ __all__ = [
     "list_presets",
     "load_network",
     "load_preset",
+    "read_file_bits",
     "read_preset",
 ]

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from math import isqrt
+from fractions import Fraction
+from math import ceil, isqrt
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 from lrmp.errors import PresetError
@@ -47,7 +48,7 @@ class Accelerator:
         dac_bits: Input bits applied per input step, 1..8.
         active_rows: Rows driven at the same time.
         columns_per_adc: Columns that share one ADC.
-        clock_mhz: Clock in MHz, in whose cycles all times are given.
+        clock_mhz: Clock in MHz, in whose cycles all times are given; any number above 0.
         output_elements_per_cycle: Output elements that leave a layer (or, see ``output_path``, a
             copy) per cycle; 0 leaves the output path out of the model.
         technology_nm: Node of the energies and areas; 0 where there are none.
@@ -61,7 +62,8 @@ class Accelerator:
         adc: What follows where a layer's columns hold so few weights that fewer bits lose nothing
             (`Conversion`): nothing (``"fixed"``), time and energy of a successive-approximation ADC
             that stops early (``"early-stop"``), or also area and leakage, since the tiles of every
-            layer have ADCs of their own (``"per-layer"``).
+            layer have ADCs of their own (``"per-layer"``). ``"none"``: the columns add up digitally
+            and without loss, so that a conversion is the sum of a column.
         shared_work: What copies share: output positions, or also the row groups of each position,
             whose partial sums are then added outside the crossbar.
         weight_loading: ``"stationary"``: all weights sit in tiles at the same time.
@@ -75,7 +77,8 @@ class Accelerator:
             cells keep their weights without power) or ``"leaking"`` (then all ``tiles`` do).
         read_cycles: Settling or integration of one analog read, before its conversions.
         conversion_cycles: Cycles of one conversion.
-        conversions_per_cycle: Conversions of one ADC per cycle, for ADCs faster than the clock.
+        conversions_per_cycle: Conversions of one ADC per cycle, for ADCs faster than the clock; it
+            need not be whole.
         input_bits_per_cycle: Bits that a tile's input register takes per cycle; 0 leaves the input
             transfer out of the model.
         accumulation_cycles: One level of the adder tree over the row tiles of a layer.
@@ -99,6 +102,15 @@ class Accelerator:
             which a crossbar reads one after the other (`OperationUnitMapping`); 0 for all columns.
         sram_bits_per_tile: Bits of SRAM, with the multipliers that read them, in the area of a
             tile, where words may correct the weights of crossbars; 0 for a chip without.
+        slice_bits: Bits of the slices of a weight where they are not equal, such as 4, 2, 2, in
+            cells of at most ``cell_bits``; empty for slices of ``cell_bits``.
+        slices_per_conversion: Neighbouring slices that are weighed and added before one ADC.
+        stored_bits: Bits of a weight that cells hold: ``"all"``, or those of its magnitude
+            (``"magnitude"``), since the pair of a difference has the sign.
+        extra_input_steps: Input steps beyond those that the bits take, as for a speculation whose
+            failures are computed again.
+        weight_bits_per_cycle: Bits of weights that the memory behind a time-multiplexed chip gives
+            per cycle; 0 leaves it out of the model.
         energy: Energy of every event; None where it is not known.
         components: What area, peak power and leakage add up from; empty where not known.
         noise: Statistics of the cells; None for cells that hold what was written. It costs nothing;
@@ -117,14 +129,14 @@ class Accelerator:
     dac_bits: int
     active_rows: int
     columns_per_adc: int
-    clock_mhz: int
+    clock_mhz: float
     output_elements_per_cycle: int
     technology_nm: int = 0
     slice_placement: Literal["separate", "packed"] = "separate"
     weight_encoding: Literal["offset", "differential-columns", "differential-rows"] = "offset"
     reference_columns: int = 0
     adc_resolution_bits: int = 0
-    adc: Literal["fixed", "per-layer", "early-stop"] = "fixed"
+    adc: Literal["fixed", "per-layer", "early-stop", "none"] = "fixed"
     shared_work: Literal["positions", "row-groups"] = "positions"
     weight_loading: Literal["stationary", "time-multiplexed"] = "stationary"
     dynamic_matmul: Literal["digital", "rewrite"] = "digital"
@@ -133,7 +145,7 @@ class Accelerator:
     idle_power: Literal["gated", "leaking"] = "gated"
     read_cycles: int = 0
     conversion_cycles: int = 1
-    conversions_per_cycle: int = 1
+    conversions_per_cycle: float = 1
     input_bits_per_cycle: int = 0
     accumulation_cycles: int = 0
     output_path: Literal["shared", "per-copy"] = "shared"
@@ -147,6 +159,11 @@ class Accelerator:
     float_input_bits: int = 0
     active_columns: int = 0
     sram_bits_per_tile: int = 0
+    slice_bits: tuple[int, ...] = ()
+    slices_per_conversion: int = 1
+    stored_bits: Literal["all", "magnitude"] = "all"
+    extra_input_steps: int = 0
+    weight_bits_per_cycle: int = 0
     energy: EventEnergies | None = None
     components: tuple[Component, ...] = ()
     noise: DeviceNoise | None = None
@@ -154,11 +171,16 @@ class Accelerator:
 
     def __post_init__(self) -> None:
         for key in PARAMETERS:
-            _check_parameter(self.name, key, getattr(self, key))
+            check_parameter(self.name, key, getattr(self, key))
+        for key in _FRACTIONS:  # a whole number is an integer, however it was given
+            number = getattr(self, key)
+            object.__setattr__(self, key, int(number) if number == int(number) else number)
+        object.__setattr__(self, "slice_bits", tuple(self.slice_bits))
         for key, limit in (
             ("active_rows", "crossbar_rows"),
             ("columns_per_adc", "crossbar_columns"),
             ("active_columns", "crossbar_columns"),
+            ("slices_per_conversion", "columns_per_adc"),
         ):
             if getattr(self, key) > getattr(self, limit):
                 raise PresetError(
@@ -166,6 +188,7 @@ class Accelerator:
                     f"{limit} ({getattr(self, limit)}), got {getattr(self, key)}."
                 )
         self._check_tiles()
+        self._check_slices()
         if self.conversion_cycles > 1 and self.conversions_per_cycle > 1:
             raise PresetError(
                 f"Expected accelerator {self.name!r} to give conversion_cycles or "
@@ -199,6 +222,30 @@ class Accelerator:
                     f"{getattr(self, key)!r}. Take adc 'early-stop'."
                 )
 
+    def _check_slices(self) -> None:
+        """Refuse slices and conversions that contradict the cells."""
+        if max(self.slice_bits, default=0) > self.cell_bits:
+            raise PresetError(
+                f"Expected slice_bits of accelerator {self.name!r} of at most its cell_bits "
+                f"({self.cell_bits}), got {max(self.slice_bits)}."
+            )
+        for key, value, other, needed in (
+            ("slices_per_conversion", self.slices_per_conversion > 1, "slice_placement", "packed"),
+            ("slices_per_conversion", self.slices_per_conversion > 1, "active_columns", 0),
+            ("adc 'none'", self.adc == "none", "adc_resolution_bits", 0),
+            ("slice_bits", bool(self.slice_bits), "active_columns", 0),
+        ):
+            if value and getattr(self, other) != needed:
+                raise PresetError(
+                    f"Expected accelerator {self.name!r} with {key} to have {other} {needed!r}, "
+                    f"got {getattr(self, other)!r}."
+                )
+        if self.stored_bits == "magnitude" and self.weight_encoding == "offset":
+            raise PresetError(
+                f"Expected accelerator {self.name!r} with stored_bits 'magnitude' to have a "
+                "weight_encoding of pairs, which give the sign, got 'offset'."
+            )
+
     def __repr__(self) -> str:
         tiles = f"{self.tiles:,} tiles" if self.tiles else "tiles"
         crossbar = f"{self.crossbar_rows} x {self.crossbar_columns}"
@@ -206,7 +253,7 @@ class Accelerator:
             self,
             short_name(self.name),
             f"{tiles} of {crossbar} {self.cell_bits}-bit cells",
-            f"{self.clock_mhz} MHz",
+            f"{self.clock_mhz:g} MHz",
         )
 
     @property
@@ -217,7 +264,12 @@ class Accelerator:
     @property
     def lossless_adc_bits(self) -> int:
         """ADC resolution in bits with which every sum of a column has its own code."""
-        return adc_bits(self.active_rows, self.dac_bits, self.cell_bits)
+        return adc_bits(self.active_rows, self.dac_bits, self.converted_bits)
+
+    @property
+    def converted_bits(self) -> int:
+        """Bits of the cells that are added before one ADC, of one row."""
+        return self.cell_bits * self.slices_per_conversion
 
     @property
     def adc_bits(self) -> int:
@@ -232,7 +284,7 @@ class Accelerator:
     @property
     def clock_hz(self) -> int:
         """Clock in Hz."""
-        return self.clock_mhz * 1_000_000
+        return round(self.clock_mhz * 1_000_000)
 
     @property
     def adcs(self) -> int:
@@ -243,7 +295,7 @@ class Accelerator:
     def conversions_per_read(self) -> int:
         """Columns of one read that an ADC converts one after the other."""
         if not self.active_columns:
-            return self.columns_per_adc
+            return -(-self.columns_per_adc // self.slices_per_conversion)
         return -(-self.active_columns // self.adcs)
 
     @property
@@ -275,7 +327,8 @@ class Accelerator:
             (conversions_per_cycle * adc_bits))``.
         """
         trials = self.conversions_per_read * self.conversion_cycles * bits
-        return self.read_cycles - (-trials // (self.conversions_per_cycle * self.adc_bits))
+        rate = Fraction(str(self.conversions_per_cycle)) * self.adc_bits
+        return self.read_cycles + ceil(trials / rate)
 
     @property
     def rows_per_weight(self) -> int:
@@ -293,7 +346,7 @@ class Accelerator:
         return max(1, -(-2 * (side * side - 1) // (3 * side)))
 
     @property
-    def parameters(self) -> dict[str, int | str]:
+    def parameters(self) -> dict[str, Any]:
         """Geometry, mapping and timing, by name."""
         return {key: getattr(self, key) for key in PARAMETERS}
 
@@ -444,7 +497,7 @@ class Accelerator:
             PresetError: If the rows do not fit, or an ADC is outside 4..10 bits.
         """
         changed = replace(self, active_rows=active_rows, adc_resolution_bits=0, provenance={})
-        if changed.adc_bits == self.adc_bits:
+        if changed.adc_bits == self.adc_bits or self.adc == "none":
             return changed
         energy_factor, area_factor = sar_ratio(self.adc_bits, changed.adc_bits)
         energy = self.energy and replace(
@@ -496,14 +549,49 @@ PARAMETERS = tuple(
     if f.name not in ("name", "energy", "components", "noise", "provenance")
 )
 _TYPES = get_type_hints(Accelerator)
+_ZERO = tuple(f.name for f in fields(Accelerator) if f.default == 0)
+#: Parameters that most chips have no use for; where they are not given there is nothing to say.
+RARE = (
+    "slice_bits",
+    "slices_per_conversion",
+    "stored_bits",
+    "extra_input_steps",
+    "weight_bits_per_cycle",
+)
 #: Parameters that are out of the model by default; a preset need not give them.
-LEFT_OUT = tuple(f.name for f in fields(Accelerator) if f.default == 0)
-_MAY_BE_ZERO = {*LEFT_OUT, "output_elements_per_cycle"}
+LEFT_OUT = tuple(key for key in _ZERO if key not in RARE)
+_MAY_BE_ZERO = {*_ZERO, "output_elements_per_cycle"}
 _MOST = {"cell_bits": 4, "dac_bits": 8}
+_FRACTIONS = ("clock_mhz", "conversions_per_cycle")
 
 
-def _check_parameter(accelerator: str, key: str, value: object) -> None:
-    """Refuse a parameter of the wrong type or out of range."""
+def check_parameter(accelerator: str, key: str, value: object) -> None:
+    """Refuse a parameter of the wrong type or out of range.
+
+    Args:
+        accelerator: Its name.
+        key: One of ``PARAMETERS``.
+        value: What it is to be.
+
+    Raises:
+        PresetError: If it cannot be that.
+    """
+    if key in _FRACTIONS:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not 0 < value < 2**31:  # type: ignore[operator]  # a number
+            raise PresetError(
+                f"Expected {key} of accelerator {accelerator!r} to be a number > 0 and < 2**31, "
+                f"got {value!r}."
+            )
+        return
+    if key == "slice_bits":
+        bits = value if isinstance(value, tuple | list) else (value,)
+        if any(type(b) is not int or b < 1 for b in bits):
+            raise PresetError(
+                f"Expected slice_bits of accelerator {accelerator!r} as a list of whole numbers "
+                f">= 1, such as [4, 2, 2], got {value!r}."
+            )
+        return
     if get_origin(_TYPES[key]) is Literal:
         if value not in get_args(_TYPES[key]):
             raise PresetError(

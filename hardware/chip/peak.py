@@ -2,6 +2,7 @@
 
 from lrmp.errors import PresetError
 from lrmp.hardware.chip.accelerator import Accelerator
+from lrmp.hardware.chip.weight_slices import count_slices
 
 
 def peak_ops_per_s(
@@ -17,8 +18,9 @@ def peak_ops_per_s(
 
     Returns:
         ``2 * tiles * weights per tile / seconds per multiplication``, where a tile holds
-        ``R * C / cells per weight`` weights and a multiplication takes ``ceil(a / dac_bits) *
-        reads_per_crossbar`` reads with their conversions. Transfers are hidden.
+        ``R * C / cells per weight`` weights and a multiplication takes ``(ceil(a / dac_bits) +
+        extra_input_steps) * reads_per_crossbar`` reads with their conversions. Transfers are
+        hidden.
 
     Raises:
         PresetError: If the tiles are not known.
@@ -30,7 +32,8 @@ def peak_ops_per_s(
             f"Expected the number of tiles of accelerator {chip.name!r}, got 0. Pass it as tiles."
         )
     differential = 1 if chip.weight_encoding == "offset" else 2
-    cells_per_weight = -(-weight_bits // chip.cell_bits) * differential
+    cells_per_weight = int(count_slices(chip, weight_bits)) * differential
     weights = chip.crossbar_rows * chip.crossbar_columns / cells_per_weight
-    reads = -(-activation_bits // chip.dac_bits) * chip.reads_per_crossbar
+    steps = -(-activation_bits // chip.dac_bits) + chip.extra_input_steps
+    reads = steps * chip.reads_per_crossbar
     return 2 * count * weights * chip.clock_hz / (reads * chip.read_and_convert_cycles)

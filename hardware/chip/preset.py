@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -11,16 +11,26 @@ from typing import Any, get_args
 from lrmp.errors import ForeignTextError, PresetError, unknown_name
 from lrmp.foreign_file import read_foreign_text
 from lrmp.foreign_text import parse_toml
-from lrmp.hardware.chip.accelerator import LEFT_OUT, PARAMETERS, Accelerator, Provenance, Status
+from lrmp.hardware.chip.accelerator import (
+    LEFT_OUT,
+    PARAMETERS,
+    RARE,
+    Accelerator,
+    Provenance,
+    Status,
+    check_parameter,
+)
 from lrmp.hardware.chip.cell_noise import NOISE, NOISE_LEFT_OUT, DeviceNoise
-from lrmp.hardware.chip.component import Component
+from lrmp.hardware.chip.component import Component, check_amount
 from lrmp.hardware.chip.event_energies import EVENTS, EventEnergies
+from lrmp.hardware.chip.faults import Faults
 
-_SECTIONS = ("title", "parameters", "energy", "components", "noise")
+_SECTIONS = ("title", "like", "parameters", "energy", "components", "noise")
 _NOISE_FOLDER = "noise"
 _COMPONENT_KEYS = tuple(f.name for f in fields(Component) if f.name != "name")
 _COMPONENT_AREAS = ("area_um2", "area_f2")
 _COMPONENT_REQUIRED = ("part", "per", "count", "leakage_uw")
+_AT_A_NODE = ("energy.", "components.")
 _NOT_GIVEN = Provenance("assumed", "not given, so left out of the model")
 
 
@@ -34,6 +44,9 @@ def read_preset(path: Path) -> Accelerator:
     (in squares of the feature size), and status and source. ``[noise]``, if it is there, has fields
     of ``DeviceNoise`` like those of the parameters.
 
+    ``like = "PRESET"`` takes all that the file does not give from a preset that ships with lrmp,
+    as assumptions; at another ``technology_nm`` with energies and areas scaled to that.
+
     Args:
         path: The TOML file; its stem becomes the accelerator's name.
 
@@ -42,13 +55,29 @@ def read_preset(path: Path) -> Accelerator:
 
     Raises:
         PresetError: If the file is missing, is no TOML, lacks a key, has one too many (units are
-            part of the key), or a value is out of range.
+            part of the key), or a value is out of range; with all that is wrong at once.
     """
     try:
         text = read_foreign_text(path)
     except OSError as error:
         raise PresetError(f"Expected a readable preset at {path}: {error}.") from error
     return _parse(path.stem, text)
+
+
+def chip_of_text(name: str, text: str) -> Accelerator:
+    """Read a chip from the text of a preset file.
+
+    Args:
+        name: Of the accelerator.
+        text: As ``read_preset`` takes it.
+
+    Returns:
+        The accelerator with its provenance.
+
+    Raises:
+        PresetError: As ``read_preset``.
+    """
+    return _parse(name, text)
 
 
 def list_presets() -> list[str]:
@@ -163,26 +192,106 @@ def _parse(name: str, text: str) -> Accelerator:
         raise PresetError(f"Expected preset {name!r} to be valid TOML: {error}.") from error
     if unknown := sorted(set(document) - set(_SECTIONS)):
         raise PresetError(unknown_name(f"each section of preset {name!r}", unknown[0], _SECTIONS))
-    provenance: dict[str, Provenance] = {}
-    parameters = _numbers(name, "parameters", document.get("parameters"), PARAMETERS, provenance)
-    bare = Accelerator(name=name, **parameters)
-    energy = None
+    faults = Faults()
+    base = _base(name, document)
+    provenance: dict[str, Provenance] = {} if base is None else dict(base.provenance)
+    parameters = _parameters(name, document, base, provenance, faults)
+    energy = None if base is None else base.energy
     if "energy" in document:
-        energies = _numbers(name, "energy", document["energy"], EVENTS, provenance)
-        energy = EventEnergies(**energies)
-    components = tuple(
-        _component(name, key, entry, bare.technology_nm, provenance)
-        for key, entry in _table(name, "components", document.get("components", {})).items()
-    )
-    noise = None
+        energy = _energy(name, document["energy"], energy, provenance, faults)
+    components = {} if base is None else {c.name: c for c in base.components}
+    with faults:
+        for key, entry in _table(name, "components", document.get("components", {})).items():
+            with faults:
+                node = parameters.get("technology_nm", 0)
+                check_parameter(name, "technology_nm", node)
+                components[key] = _component(name, key, entry, node, provenance)
+    noise = None if base is None else base.noise
     if "noise" in document:
-        noise = _noise(name, document["noise"], provenance)
-    return replace(bare, energy=energy, components=components, noise=noise, provenance=provenance)
+        with faults:
+            noise = _noise(name, document["noise"], provenance)
+    faults.raise_all(name)
+    return replace(
+        Accelerator(name=name, **parameters),
+        energy=energy,
+        components=tuple(components.values()),
+        noise=noise,
+        provenance=provenance,
+    )
+
+
+def _base(name: str, document: Mapping[str, Any]) -> Accelerator | None:
+    """Find the preset that a chip is like; all that it inherits is an assumption."""
+    like = document.get("like")
+    if like is None:
+        return None
+    if not isinstance(like, str):
+        raise PresetError(f"Expected like of preset {name!r} to name a preset, got {like!r}.")
+    preset, scaled = load_preset(like), ""
+    base = preset
+    parameters = document.get("parameters")
+    entry = parameters.get("technology_nm") if isinstance(parameters, dict) else None
+    node = entry.get("value") if isinstance(entry, dict) else None
+    if type(node) is int and node > 0 and base.technology_nm not in (0, node):
+        base = base.scaled_to(node)
+        scaled = f", scaled from {preset.technology_nm} nm"
+    assumed = {
+        key: Provenance(
+            "assumed",
+            f"as {like}{scaled if key.startswith(_AT_A_NODE) else ''}: {origin.source}",
+        )
+        for key, origin in preset.provenance.items()
+    }
+    return replace(base, provenance=assumed)
+
+
+def _parameters(
+    name: str,
+    document: Mapping[str, Any],
+    base: Accelerator | None,
+    provenance: dict[str, Provenance],
+    faults: Faults,
+) -> dict[str, Any]:
+    """Take all parameters that the file gives, and the others from what it is like."""
+    inherited = {} if base is None else base.parameters
+    entries = document.get("parameters", None if base is None else {})
+    given = _numbers(
+        name,
+        "parameters",
+        entries,
+        PARAMETERS,
+        provenance,
+        faults=faults,
+        inherited=tuple(inherited),
+    )
+    for key, value in given.items():
+        with faults:
+            check_parameter(name, key, value)
+    return inherited | given
+
+
+def _energy(
+    name: str,
+    entries: Any,
+    base: EventEnergies | None,
+    provenance: dict[str, Provenance],
+    faults: Faults,
+) -> EventEnergies | None:
+    inherited = {} if base is None else asdict(base)
+    given = _numbers(
+        name, "energy", entries, EVENTS, provenance, faults=faults, inherited=tuple(inherited)
+    )
+    for key, value in given.items():
+        with faults:
+            check_amount(f"energy {key}", value)
+    return None if faults else EventEnergies(**(inherited | given))
 
 
 def _noise(name: str, entries: Any, provenance: dict[str, Provenance]) -> DeviceNoise:
     """Read the table of a device's statistics."""
-    found = _numbers(name, "noise", entries, NOISE, provenance, NOISE_LEFT_OUT)
+    faults = Faults()
+    found = _numbers(name, "noise", entries, NOISE, provenance, NOISE_LEFT_OUT, faults=faults)
+    faults.raise_all(name)
     given: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in found.items()
     }
@@ -203,29 +312,38 @@ def _numbers(
     keys: tuple[str, ...],
     provenance: dict[str, Provenance],
     left_out: tuple[str, ...] = LEFT_OUT,
+    *,
+    faults: Faults,
+    inherited: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Take the values of a section that has no other keys, and all but what may be left out."""
-    table = _table(preset, section, entries)
-    if unknown := sorted(set(table) - set(keys)):
-        raise PresetError(
-            unknown_name(f"each key of [{section}] in preset {preset!r}", unknown[0], keys)
-        )
-    absent = [key for key in keys if key not in table]
+    try:
+        table = _table(preset, section, entries)
+    except PresetError as error:
+        faults.add(str(error))
+        return {}
+    for key in sorted(set(table) - set(keys)):
+        faults.add(unknown_name(f"each key of [{section}] in preset {preset!r}", key, keys))
+    absent = [key for key in keys if key not in (*table, *inherited, *RARE)]
     if missing := [key for key in absent if key not in left_out]:
-        raise PresetError(
+        faults.add(
             f"Expected [{section}] of preset {preset!r} to give every number that the model needs; "
             f"{', '.join(missing)} missing."
         )
     prefix = "" if section == "parameters" else f"{section}."
+    values = {}
     for key, entry in table.items():
         if not isinstance(entry, dict) or set(entry) != {"value", "status", "source"}:
-            raise PresetError(
+            faults.add(
                 f"Expected {key} of preset {preset!r} to be a table with exactly value, status "
                 f"and source, got {entry!r}."
             )
-        provenance[prefix + key] = _provenance(preset, key, entry)
+        elif key in keys:
+            values[key] = entry["value"]
+            with faults:
+                provenance[prefix + key] = _provenance(preset, key, entry)
     provenance.update({prefix + key: _NOT_GIVEN for key in absent})
-    return {key: entry["value"] for key, entry in table.items()}
+    return values
 
 
 def _component(

@@ -10,6 +10,9 @@ from lrmp.hardware.frozen_arrays import IntArray, locked, read_only
 from lrmp.hardware.networks.network import Network
 from lrmp.hardware.space.computation import Computation
 
+#: What ADCs do not follow the layers by.
+_FIXED = ("fixed", "none")
+
 
 class Conversion:
     """What the ADCs of L layers resolve, for every setting.
@@ -88,10 +91,10 @@ def _lossless_bits(network: Network, chip: Accelerator, computation: Computation
         if network.is_matmul.any():
             nonzeros = np.where(network.is_matmul, rows, nonzeros)
     own = chip.adc_bits
-    most = own if chip.adc == "fixed" else min(own, chip.lossless_adc_bits)
+    most = own if chip.adc in _FIXED else min(own, chip.lossless_adc_bits)
     signed = chip.rows_per_weight > 1
     every = np.unique(nonzeros)
-    bits = [adc_bits(int(n), chip.dac_bits, chip.cell_bits, signed=signed) for n in every]
+    bits = [adc_bits(int(n), chip.dac_bits, chip.converted_bits, signed=signed) for n in every]
     found = np.minimum(most, bits)[np.searchsorted(every, nonzeros)]
     return np.where(nonzeros < rows, found, most)
 
@@ -105,11 +108,11 @@ def _ratios(own: int, bits: int) -> tuple[float, float]:
 
 def _check_that_adcs_follow(chip: Accelerator, knob: str) -> None:
     """Refuse a chip that gains nothing by fewer bits."""
-    if chip.adc == "fixed":
+    if chip.adc in _FIXED:
         raise DesignError(
             f"Expected a chip whose ADCs follow the layers where {knob} is chosen, got accelerator "
-            f"{chip.name!r} with adc 'fixed'. Set its adc to 'per-layer' or 'early-stop', or leave "
-            "the knob out."
+            f"{chip.name!r} with adc {chip.adc!r}. Set its adc to 'per-layer' or 'early-stop', or "
+            "leave the knob out."
         )
 
 

@@ -42,7 +42,8 @@ class Energy:
 
     Events are counted, multiplied by ``EventEnergies`` and rounded to whole femtojoules per layer
     and component, so that totals are exact sums. Per inference, with ``t = ceil(a / dac_bits)``
-    input steps (times ``reads`` and ``passes``) and the symbols of `TileMapping`:
+    input steps and the chip's extra ones (times ``reads`` and ``passes``) and the symbols of
+    `TileMapping`:
 
     - adc: ``P * t * columns * conversions_per_column`` conversions, of the bits of `Conversion`;
     - cells: ``P * t`` reads of every cell that holds a weight, but for those of weights that are
@@ -156,7 +157,8 @@ class Energy:
         network, mapping, fj = self._network, self._mapping, self._per_event
         width = computation.activation_bits.astype(np.float64)
         turns = network.positions * mapping.passes
-        reads = turns * np.ceil(width / self._chip.dac_bits) * computation.reads
+        steps = np.ceil(width / self._chip.dac_bits) + self._chip.extra_input_steps
+        reads = turns * steps * computation.reads
         tiles, columns, cells, driven_rows = (
             array.astype(np.float64)
             for array in (mapping.tiles, mapping.columns, mapping.cells, mapping.driven_rows)

@@ -31,8 +31,8 @@ class Latency:
     the row groups of every position too, so that a layer with one position can be sped up.
     Time steps of recurrent layers run one after another: copies share the work within a step.
 
-    For a unit, with ``t = ceil(a / dac_bits)`` input steps (times ``reads`` and the ``passes`` of
-    circulant blocks), X columns per ADC:
+    For a unit, with ``t = ceil(a / dac_bits)`` input steps and the chip's extra ones (times
+    ``reads`` and the ``passes`` of circulant blocks), X columns per ADC:
 
     - input: ``ceil(inputs * a / input_bits_per_cycle)`` for the inputs of one crossbar, or of the
       row group; those of the copy's other crossbars arrive at the same time. Here and on the noc
@@ -59,7 +59,8 @@ class Latency:
     - input, output and vector: the filling, once per time step;
     - write: one write of the matrix of a matmul layer kept in crossbars. In a time-multiplexed
       chip every layer is written, in as many rounds as its tiles need, and each round fills the
-      pipeline and runs all its units.
+      pipeline and runs all its units. A write takes no less than the weights of the round, which
+      all copies share, take at ``weight_bits_per_cycle``.
 
     Of networks that share a chip all is counted for a round, in which a layer runs as often as its
     network does.
@@ -113,7 +114,8 @@ class Latency:
         tree_levels = np.frexp(mapping.added_tiles - 1)[1].astype(np.int64)  # bits of n - 1
         tree_levels = tree_levels + (groups_shared > 1)
         groups_in_turn = mapping.row_groups // groups_shared
-        steps = ceil_div(width, chip.dac_bits) * computation.reads * mapping.passes
+        steps = ceil_div(width, chip.dac_bits) + chip.extra_input_steps
+        steps = steps * computation.reads * mapping.passes
         mvm = steps * groups_in_turn * conversion.cycles
         accumulation = tree_levels * chip.accumulation_cycles * mapping.passes
         stages = {"input": _over(inputs * arriving, chip.input_bits_per_cycle)}
@@ -146,7 +148,12 @@ class Latency:
         if chip.is_time_multiplexed:
             self.rounds = read_only(np.maximum(1, ceil_div(mapping.tiles, chip.tiles)))
             written = on
-        a_round["write"] = written * chip.write_cycles
+        writing = written * chip.write_cycles
+        if chip.weight_bits_per_cycle and self.rounds is not None:
+            weights = computation.rows * computation.columns * computation.weight_bits
+            fetched = ceil_div(ceil_div(weights, self.rounds), chip.weight_bits_per_cycle)
+            writing = np.maximum(writing, written * fetched)
+        a_round["write"] = writing
 
         all_parts = (unit, a_round, fixed)
         shape = np.broadcast_shapes(*(np.shape(c) for part in all_parts for c in part.values()))

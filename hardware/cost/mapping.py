@@ -6,6 +6,7 @@ import numpy as np
 
 from lrmp.errors import NetworkError
 from lrmp.hardware.chip.accelerator import Accelerator
+from lrmp.hardware.chip.weight_slices import count_slices
 from lrmp.hardware.cost.circulant_storage import CirculantStorage
 from lrmp.hardware.cost.sram_residual import SramResidual
 from lrmp.hardware.frozen_arrays import IntArray, read_only
@@ -53,10 +54,10 @@ class TileMapping:
 
     A layer is one block of K x M weights, or one block of K x M/groups weights per group, or what
     `CirculantStorage` makes of it; K and M are then those of what is stored. In
-    cells, a block has ``K`` rows (twice that for differential rows) and, with ``s = ceil(w/c)``
-    bit slices of c-bit cells, ``M/groups`` columns per slice (twice that for differential columns)
-    and the accelerator's reference columns under offset encoding. Separate slices sit on crossbars
-    of their own, packed ones in neighbouring columns.
+    cells, a block has ``K`` rows (twice that for differential rows) and, with s bit slices
+    (``count_slices``: ``ceil(w/c)`` for equal ones of c-bit cells), ``M/groups`` columns per slice
+    (twice that for differential columns) and the accelerator's reference columns under offset
+    encoding. Separate slices sit on crossbars of their own, packed ones in neighbouring columns.
 
     - A block that exceeds a crossbar is cut into ``row_tiles`` x ``column_tiles`` of them; blocks
       of a grouped layer that fit share a crossbar along its diagonal, as many as rows and columns
@@ -150,20 +151,22 @@ class TileMapping:
     def _place(self, chip: Accelerator, computation: Computation, matrices: "Matrices") -> None:
         """Put the matrices of all layers into crossbars."""
         rows, groups, on = matrices.rows, matrices.groups, matrices.sets
-        slices = ceil_div(computation.weight_bits, chip.cell_bits)
+        slices = count_slices(chip, computation.weight_bits)
         separate = chip.slice_placement == "separate"
         slices_per_block = np.ones_like(slices) if separate else slices
         copies_of_block = slices if separate else np.ones_like(slices)
         columns = matrices.columns * slices_per_block + matrices.reference
+        weighed = ceil_div(slices_per_block, chip.slices_per_conversion)
+        converted = matrices.columns * weighed + matrices.reference
 
         row_tiles = ceil_div(rows, chip.crossbar_rows)
         column_tiles = ceil_div(columns, chip.crossbar_columns)
         fitting = np.minimum(chip.crossbar_rows // rows, chip.crossbar_columns // columns)
         blocks_per_tile = np.clip(fitting, 1, groups)
         tiles = ceil_div(groups, blocks_per_tile) * row_tiles * column_tiles * copies_of_block
-        self.tiles = read_only(tiles * on)
-        self.columns: IntArray = read_only(columns * groups * copies_of_block * on)
-        self.cells: IntArray = read_only(self.columns * rows)
+        self.tiles: IntArray = read_only(tiles * on)
+        self.columns: IntArray = read_only(converted * groups * copies_of_block * on)
+        self.cells: IntArray = read_only(columns * groups * copies_of_block * on * rows)
         self.driven_rows: IntArray = read_only(rows * groups * column_tiles * copies_of_block * on)
 
         per_row_tile = ceil_div(np.minimum(rows, chip.crossbar_rows), chip.active_rows)

@@ -4,6 +4,7 @@ import numpy as np
 
 from lrmp.errors import DesignError
 from lrmp.hardware.chip.accelerator import Accelerator
+from lrmp.hardware.chip.weight_slices import count_slices
 from lrmp.hardware.cost.mapping import Matrices, TileMapping, ceil_div
 from lrmp.hardware.frozen_arrays import IntArray, read_only
 from lrmp.hardware.space.computation import Computation
@@ -48,7 +49,7 @@ class OperationUnitMapping(TileMapping):
         column_blocks = groups * ceil_div(columns, chip.active_columns)
         blocks = column_blocks * ceil_div(matrices.rows, chip.active_rows)
         if computation.block_bits is None:
-            units = blocks * ceil_div(computation.weight_bits, chip.cell_bits)
+            units = blocks * count_slices(chip, computation.weight_bits)
         else:
             _check_blocks(chip)
             units = np.maximum(1, blocks * computation.block_bits // PARTS)

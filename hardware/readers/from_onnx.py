@@ -174,6 +174,12 @@ class _Reader:
             raise value.error
         return value
 
+    def shape_of(self, name: str) -> Shape:
+        return self.tensor(name).shape
+
+    def type_of(self, name: str) -> int:
+        return self.types[name].tensor_type.elem_type
+
     # -- nodes -----------------------------------------------------------------------------
 
     def read_node(self, node: NodeProto, opset: int | None = None) -> None:
@@ -195,7 +201,7 @@ class _Reader:
         try:
             schema = self.schema(node, opset)
             if schema is None and node.op_type not in LIKE_FIRST:
-                lowered = lower(node, attributes, lambda e: self.tensor(e).shape, label)
+                lowered = lower(node, attributes, self.shape_of, self.type_of, label)
                 if lowered is None:
                     domain = f" of domain {node.domain!r}" if node.domain else ""
                     unsupported(f"the operator {node.op_type}{domain}", label)
@@ -259,7 +265,8 @@ class _Reader:
                         "with fixed sizes, or leave this part out."
                     )
                 )
-            elif result is None:
+            elif result is None or (place and node.op_type == "DynamicQuantizeLinear"):
+                # Scales of a grid, computed or not, fold into those of the next layer.
                 self.env[output] = self.known(node, given, shape, place)
             else:
                 self.env[output] = result if place == 0 else self.trace.move([result], shape)
@@ -363,7 +370,7 @@ class _Reader:
         parameters = {x.parameter for x in inputs if x.parameter is not None}
         parameter = parameters.pop() if len(parameters) == 1 else None
         key: Hashable = (node.output[place],)
-        if inputs and node.op_type in SAME - {"Identity"}:
+        if inputs and node.op_type in SAME - {"Identity"} and not place:
             # Scale and zero point come after what is quantised. Exporters also store equal
             # weights once and tell them apart by Identity.
             key, parameter = inputs[0].key, inputs[0].parameter

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from onnx import NodeProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from lrmp.hardware.readers.trace import Shape, unsupported
 
@@ -25,6 +25,7 @@ class Lowering:
         node: What is written out.
         attributes: Of the node.
         shape_of: Finds the shape of an input.
+        type_of: Finds the type of its elements.
         label: What errors call the node.
         nodes: Those of the standard.
         weights: Matrices that are stored in another form: shape, input and bits by name.
@@ -33,6 +34,7 @@ class Lowering:
     node: NodeProto
     attributes: Mapping[str, Any]
     shape_of: Callable[[str], Shape]
+    type_of: Callable[[str], int]
     label: str
     nodes: list[NodeProto] = field(default_factory=list)
     weights: dict[str, tuple[Shape, str, int]] = field(default_factory=dict)
@@ -85,6 +87,7 @@ def lower(
     node: NodeProto,
     attributes: Mapping[str, Any],
     shape_of: Callable[[str], Shape],
+    type_of: Callable[[str], int],
     label: str,
 ) -> Lowering | None:
     """Write an operator out in those of the standard.
@@ -93,6 +96,7 @@ def lower(
         node: Of another domain, or of none that the standard has.
         attributes: Of the node.
         shape_of: Finds the shape of an input.
+        type_of: Finds the type of its elements.
         label: What errors call the node.
 
     Returns:
@@ -104,7 +108,7 @@ def lower(
     rule = _RULES.get(node.op_type)
     if rule is None:
         return None
-    lowering = Lowering(node, attributes, shape_of, label)
+    lowering = Lowering(node, attributes, shape_of, type_of, label)
     if attributes.get("channels_last"):
         lowering.refuse("with channels last")
     rule(lowering)
@@ -143,6 +147,17 @@ def _renamed(kind: str, *places: int, keep: tuple[str, ...] = ()) -> Callable[[L
         while inputs and not inputs[-1]:
             inputs.pop()
         do.add(kind, *inputs, output=do.result(), **do.kept(*keep))
+
+    return rule
+
+
+def _quantised(kind: str, *places: int, keep: tuple[str, ...] = ()) -> Callable[[Lowering], None]:
+    """Make the rule of an operator between integers, which the standard has for floats."""
+
+    def rule(do: Lowering) -> None:
+        floats = [do.add("Cast", do.input(place), to=TensorProto.FLOAT) for place in places]
+        y = do.add(kind, *floats, **do.kept(*keep))
+        do.add("Cast", y, output=do.result(), to=do.type_of(do.input(places[0])))
 
     return rule
 
@@ -238,7 +253,7 @@ def _quantised_attention(do: Lowering) -> None:
     if do.has(8):
         do.refuse("with a cache")
     x = do.add("MatMulInteger", do.input(0), do.input(1))
-    x = do.add("Cast", x, to=1)
+    x = do.add("Cast", x, to=TensorProto.FLOAT)
     _packed_attention(do, x, do.shape_of(do.input(1))[1], do.input(5))
 
 
@@ -265,9 +280,9 @@ def _packed_weights(do: Lowering) -> None:
 def _integer_product(do: Lowering, x: str, bias: int) -> None:
     y = do.add("MatMulInteger", x, do.input(1))
     if not do.has(bias):
-        do.add("Cast", y, to=1, output=do.result())
+        do.add("Cast", y, to=TensorProto.FLOAT, output=do.result())
     else:
-        do.add("Add", do.add("Cast", y, to=1), do.input(bias), output=do.result())
+        do.add("Add", do.add("Cast", y, to=TensorProto.FLOAT), do.input(bias), output=do.result())
 
 
 def _dynamic_product(do: Lowering) -> None:
@@ -279,14 +294,12 @@ def _dynamic_product(do: Lowering) -> None:
 
 def _quantised_gemm(do: Lowering) -> None:
     operands = [do.input(0), do.input(3), do.input(6)][: 3 if do.has(6) else 2]
-    y = do.add("Gemm", *operands, **do.kept("transA", "transB"))
+    floats = [do.add("Cast", operand, to=TensorProto.FLOAT) for operand in operands]
     # Its output is quantised again if it has a scale.
-    zero = [do.input(8)] if do.has(8) else []
-    if do.has(7):
-        y = do.add("Cast", y, to=1)
-        do.add("QuantizeLinear", y, do.input(7), *zero, output=do.result())
-    else:
-        do.add("Cast", y, to=1, output=do.result())
+    again = do.has(7)
+    y = do.add("Gemm", *floats, output="" if again else do.result(), **do.kept("transA", "transB"))
+    if again:
+        do.add("Cast", y, output=do.result(), to=do.type_of(do.input(0)))
 
 
 def _quantised_concat(do: Lowering) -> None:
@@ -313,14 +326,14 @@ _RULES: dict[str, Callable[[Lowering], None]] = {
     "MultiHeadAttention": _multi_head_attention,
     "QAttention": _quantised_attention,
     "QGemm": _quantised_gemm,
-    "QLinearAdd": _renamed("Add", 0, 3),
-    "QLinearAveragePool": _renamed("AveragePool", 0, keep=_WINDOW),
+    "QLinearAdd": _quantised("Add", 0, 3),
+    "QLinearAveragePool": _quantised("AveragePool", 0, keep=_WINDOW),
     "QLinearConcat": _quantised_concat,
-    "QLinearGlobalAveragePool": _renamed("GlobalAveragePool", 0),
-    "QLinearLeakyRelu": _renamed("LeakyRelu", 0, keep=("alpha",)),
-    "QLinearMul": _renamed("Mul", 0, 3),
-    "QLinearSigmoid": _renamed("Sigmoid", 0),
-    "QLinearSoftmax": _renamed("Softmax", 0, keep=("axis",)),
+    "QLinearGlobalAveragePool": _quantised("GlobalAveragePool", 0),
+    "QLinearLeakyRelu": _quantised("LeakyRelu", 0, keep=("alpha",)),
+    "QLinearMul": _quantised("Mul", 0, 3),
+    "QLinearSigmoid": _quantised("Sigmoid", 0),
+    "QLinearSoftmax": _quantised("Softmax", 0, keep=("axis",)),
     "QuantizeLinear": _renamed("QuantizeLinear", 0, 1, 2, keep=("axis",)),
     "QuickGelu": _with_bias("Gelu"),
     "RotaryEmbedding": _renamed("RotaryEmbedding", 0, 2, 3, 1),

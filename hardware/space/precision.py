@@ -1,10 +1,12 @@
 """The knobs of LRMP: bits of weights and activations, layer by layer."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
 
+from lrmp.errors import DesignError
 from lrmp.hardware.space.computation import Computation
 from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.knob import Knob
@@ -21,18 +23,19 @@ def _stream_activations(computation: Computation, bits: NDArray[Any]) -> Computa
     return replace(computation, activation_bits=bits)
 
 
-def weight_bits(widest: int = _PLAIN_BITS) -> Knob:
+def weight_bits(widest: int = _PLAIN_BITS, narrowest: int = _MIN_BITS) -> Knob:
     """Declare the knob.
 
     Args:
         widest: Most bits.
+        narrowest: Fewest bits.
 
     Returns:
-        2..widest bits; plain are 8.
+        narrowest..widest bits; plain are 8.
     """
     return Knob(
         name="weight_bits",
-        values=tuple(range(_MIN_BITS, widest + 1)),
+        values=tuple(range(narrowest, widest + 1)),
         plain=_PLAIN_BITS,
         effect=_cut_weights,
         network_effect=f"{_LAYER}.round_weights",
@@ -41,18 +44,19 @@ def weight_bits(widest: int = _PLAIN_BITS) -> Knob:
     )
 
 
-def activation_bits(widest: int = _PLAIN_BITS) -> Knob:
+def activation_bits(widest: int = _PLAIN_BITS, narrowest: int = _MIN_BITS) -> Knob:
     """Declare the knob.
 
     Args:
         widest: Most bits.
+        narrowest: Fewest bits.
 
     Returns:
-        2..widest bits; plain are 8.
+        narrowest..widest bits; plain are 8.
     """
     return Knob(
         name="activation_bits",
-        values=tuple(range(_MIN_BITS, widest + 1)),
+        values=tuple(range(narrowest, widest + 1)),
         plain=_PLAIN_BITS,
         effect=_stream_activations,
         network_effect=f"{_LAYER}.round_inputs",
@@ -61,17 +65,41 @@ def activation_bits(widest: int = _PLAIN_BITS) -> Knob:
     )
 
 
-def precision(widest: int = _PLAIN_BITS) -> DesignSpace:
+def precision(widest: int = _PLAIN_BITS, narrowest: int = _MIN_BITS) -> DesignSpace:
     """Declare the space of LRMP, or a wider one; published 16-bit figures need it.
 
     Args:
         widest: Most bits of weights and activations.
+        narrowest: Fewest.
 
     Returns:
         Bits of weights and activations.
     """
-    return DesignSpace((weight_bits(widest), activation_bits(widest)))
+    return DesignSpace((weight_bits(widest, narrowest), activation_bits(widest, narrowest)))
 
 
 #: What LRMP turns: 2..8 bits of weights and of activations.
 PRECISION = precision()
+
+_FEWEST, _MOST = 1, 16
+
+
+def precision_for(bits: Iterable[int]) -> DesignSpace:
+    """Find the space that has these bits: LRMP's own, or one as much wider as they need.
+
+    Args:
+        bits: Of weights and activations.
+
+    Returns:
+        The space.
+
+    Raises:
+        DesignError: If some are not from 1 to 16.
+    """
+    given = [_MIN_BITS, _PLAIN_BITS, *bits]
+    if not _FEWEST <= min(given) <= max(given) <= _MOST:
+        wrong = next(b for b in given if not _FEWEST <= b <= _MOST)
+        raise DesignError(f"Expected {_FEWEST} to {_MOST} bits, got {wrong}.")
+    if min(given) == _MIN_BITS and max(given) == _PLAIN_BITS:
+        return PRECISION
+    return precision(max(given), min(given))

@@ -45,7 +45,9 @@ def chip_json(chip: Accelerator) -> dict[str, Any]:
         unit = next((unit for end, unit in _UNITS.items() if key.endswith(end)), "")
         return {"value": value, "unit": unit, "status": origin.status, "source": origin.source}
 
-    parameters = {key: entry(key, value) for key, value in chip.parameters.items()}
+    parameters = {
+        key: entry(key, value) for key, value in chip.parameters.items() if key in chip.provenance
+    }
     energy = None
     if chip.energy is not None:
         energy = {key: entry(key, value, "energy.") for key, value in asdict(chip.energy).items()}

@@ -11,8 +11,9 @@ from lrmp.cli.chip_cost import ChipCost, CostOptions, cost_network
 from lrmp.cli.chip_sheet import chip_json, format_chip
 from lrmp.cli.cost_tables import chips_json, format_chips, format_layers, layers_json
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK, EXIT_REFUSED
-from lrmp.cli.network_argument import HELP, add_reading, read_network, reading
+from lrmp.cli.network_argument import HELP, add_reading, read_bits, read_network, reading
 from lrmp.cli.network_swap import format_swap, swap_network
+from lrmp.cli.new_chip import add_new
 from lrmp.cli.output import add_json, format_table, note, print_json
 from lrmp.cli.picture import save_picture
 from lrmp.cli.preset_argument import ALL, load_chip, load_chips
@@ -25,7 +26,7 @@ from lrmp.hardware.networks import NETWORKS
 from lrmp.hardware.networks.network import Network
 from lrmp.hardware.space.catalogue import space_from_json
 from lrmp.hardware.space.design import Design
-from lrmp.hardware.space.precision import PRECISION
+from lrmp.hardware.space.precision import PRECISION, precision_for
 from lrmp.plotting.cost_plot import plot_cost
 from lrmp.plotting.floor_plan import plot_floor_plan
 from lrmp.si_prefix import format_quantity
@@ -60,6 +61,9 @@ def add_commands(commands: Any) -> None:
     add("list", "list the presets", _list)
     show = add("show", "print every number of a chip with its source", _show)
     show.add_argument("chip", metavar="PRESET|FILE.toml")
+
+    new = add("new", "write a file for a chip of your own", _show)
+    add_new(new, DEFAULT_PRESET)
 
     compare = add("compare", "cost a network on several chips, one copy of every layer", _compare)
     compare.add_argument("presets", nargs="*", metavar="PRESET", help="or file.toml; default: all")
@@ -254,10 +258,25 @@ def _design(options: argparse.Namespace, network: Network) -> Design:
     Beside LRMP's knobs there are those that are named; others would stay at their plain values.
     """
     given = GivenSettings.of(options)
+    if given.from_file:
+        return _of_file(options)
     others = [name for name in given.knobs if name not in PRECISION.names]
-    space = space_from_json({"knobs": [*PRECISION.names, *others]})
+    bits = precision_for(given.integers(PRECISION.names))
+    knobs = [knob.to_json() for knob in bits] if bits != PRECISION else [*PRECISION.names]
+    space = space_from_json({"knobs": [*knobs, *others]})
     settings = given.settings(space, [layer.name for layer in network.layers])
     return replace(Design.plain(len(network), space), settings=settings)
+
+
+def _of_file(options: argparse.Namespace) -> Design:
+    """Take the bits that the network's own file has chosen; note where it has none."""
+    found = read_bits(options.network, reading(options))
+    design = found.design()
+    for knob, layers in found.open_layers.items():
+        if layers:
+            shown = ", ".join(layers[:3]) + (f" and {len(layers) - 3} more" if layers[3:] else "")
+            note(f"lrmp: no {knob} in the file for {shown}; they have {PRECISION[knob].plain}")
+    return design
 
 
 def _costs(

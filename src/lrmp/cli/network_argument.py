@@ -1,12 +1,14 @@
 """Networks on the command line, and how they are read."""
 
 import argparse
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 from lrmp.cli.output import note_warnings
 from lrmp.errors import NetworkError
 from lrmp.hardware.networks.network import Network
+from lrmp.hardware.readers.file_bits import FileBits, read_file_bits
 from lrmp.hardware.readers.network_source import FORMS, InputShape, Reading
 from lrmp.hardware.readers.network_source import read_network as read_source
 
@@ -89,6 +91,34 @@ def read_network(word: str, how: Reading | Sequence[InputShape] = ()) -> Network
         if not options:
             raise
         raise NetworkError(f"{error} On the command line: {'; '.join(options)}.") from error
+
+
+def read_bits(word: str, how: Reading) -> FileBits:
+    """Find the bits that the file of a network has chosen.
+
+    Args:
+        word: An ONNX file.
+        how: How it is read.
+
+    Returns:
+        The network, and its bits.
+
+    Raises:
+        NetworkError: If it is no ONNX file.
+    """
+    if not word.endswith(".onnx"):
+        raise NetworkError(
+            f"Expected an ONNX file beside --set from-file, got {word}, which has no bits of its "
+            "own. Set them: --set weight_bits=4."
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # said when the network was read
+        return read_file_bits(
+            word,
+            input_shapes={shape.name: shape.sizes for shape in how.inputs},
+            input_values=how.values,
+            batch_dimension=how.batch_dimension,
+        )
 
 
 def _value(word: str) -> tuple[str, Any]:

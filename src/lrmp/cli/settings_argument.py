@@ -14,6 +14,9 @@ from lrmp.hardware.space.design import REPLICATION, Design
 from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.knob import Knob, Value
 
+#: Of ``--set``: take the bits of the network's own file.
+FROM_FILE = "from-file"
+
 
 def add_settings(group: "argparse._MutuallyExclusiveGroup") -> None:
     """Offer ``--set`` and ``--design``.
@@ -26,7 +29,8 @@ def add_settings(group: "argparse._MutuallyExclusiveGroup") -> None:
         action="append",
         metavar="KNOB=VALUES",
         help="the value of a knob for all layers, or one for each: weight_bits=4, "
-        "weight_bits=8,4,4,6; repeat it for other knobs; one that is not set keeps its plain value",
+        "weight_bits=8,4,4,6; repeat it for other knobs; one that is not set keeps its plain "
+        "value; from-file takes the bits that an ONNX file is quantised to (lrmp hardware alone)",
     )
     group.add_argument(
         "--design",
@@ -44,11 +48,13 @@ class GivenSettings:
         words: By the name of a knob its values as they were written: one, or one per layer.
         document: The design in the file of ``--design``; None without it.
         file: Where that stands.
+        from_file: Whether the bits are those of the network's own file.
     """
 
     words: Mapping[str, Sequence[str]] = field(default_factory=dict)
     document: Mapping[str, Any] | None = None
     file: Path | None = None
+    from_file: bool = False
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> "GivenSettings":
@@ -67,6 +73,8 @@ class GivenSettings:
         if options.design is not None:
             return cls(document=_design_in(options.design), file=options.design)
         words: dict[str, Sequence[str]] = {}
+        if options.set == [FROM_FILE]:
+            return cls(from_file=True)
         for word in options.set or ():
             name, equals, values = word.partition("=")
             if not equals:
@@ -83,12 +91,28 @@ class GivenSettings:
         return cls(words)
 
     def __bool__(self) -> bool:
-        return bool(self.words) or self.document is not None
+        return bool(self.words) or self.document is not None or self.from_file
 
     @property
     def knobs(self) -> tuple[str, ...]:
         """The names of the knobs that are given."""
         return tuple(name for name in self.document or self.words if name != REPLICATION)
+
+    def integers(self, knobs: Sequence[str]) -> list[int]:
+        """Find the whole numbers among the values that were given.
+
+        Args:
+            knobs: Whose values.
+
+        Returns:
+            Those of all knobs.
+        """
+        if self.document is not None:
+            lists = [self.document.get(name, ()) for name in knobs]
+            values = [value for each in lists if isinstance(each, list) for value in each]
+            return [value for value in values if type(value) is int]
+        words = [word.strip() for name in knobs for word in self.words.get(name, ())]
+        return [int(word) for word in words if word.isdecimal()]
 
     def settings(self, space: DesignSpace, layers: Sequence[str]) -> IntArray:
         """Find the settings that are meant.
@@ -118,6 +142,12 @@ class GivenSettings:
         Raises:
             DesignError: If there is no such knob or value, or not one for each layer.
         """
+        if self.from_file:
+            raise RunError(
+                f"Expected --set {FROM_FILE} beside a file with bits, as lrmp hardware takes one, "
+                "got it elsewhere. Save what lrmp hardware cost prints with --json, and take it as "
+                "--design."
+            )
         if self.document is not None:
             try:
                 one_copy = {REPLICATION: [1] * len(layers)}

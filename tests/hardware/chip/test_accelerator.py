@@ -3,7 +3,7 @@ import json
 import pickle
 import re
 from dataclasses import replace
-from typing import get_args, get_type_hints
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -44,13 +44,25 @@ WHOLE = replace(
 )
 
 HINTS = get_type_hints(Accelerator)
-CHOICES = {key: get_args(HINTS[key]) for key in PARAMETERS if get_args(HINTS[key])}
-MAY_BE_ZERO = ("output_elements_per_cycle", *LEFT_OUT)
-POSITIVE = tuple(key for key in PARAMETERS if key not in CHOICES and key not in MAY_BE_ZERO)
+LIST, FRACTIONS = "slice_bits", ("clock_mhz", "conversions_per_cycle")
+CHOICES = {key: get_args(HINTS[key]) for key in PARAMETERS if get_origin(HINTS[key]) is Literal}
+MAY_BE_ZERO = (
+    "output_elements_per_cycle",
+    *LEFT_OUT,
+    "extra_input_steps",
+    "weight_bits_per_cycle",
+)
+POSITIVE = tuple(key for key in PARAMETERS if key not in (*CHOICES, *MAY_BE_ZERO, *FRACTIONS, LIST))
 
 
 def another(key):
     """Return a change of one parameter, together with what it cannot do without."""
+    if key == LIST:
+        return {LIST: (2, 1)}
+    if key == "slices_per_conversion":
+        return {key: 2, "slice_placement": "packed"}
+    if key == "stored_bits":
+        return {key: "magnitude", "weight_encoding": "differential-rows"}
     if key in CHOICES:
         return {"tiles": 1, key: next(c for c in CHOICES[key] if c != getattr(CHIP, key))}
     return {key: getattr(CHIP, key) + 1}
@@ -100,6 +112,50 @@ def test_parameters_must_be_integers_in_range(key, value):
     message = f"Expected {key} of accelerator 'chip' to be an integer {limits}, got {value!r}."
     with pytest.raises(PresetError, match=re.escape(message)):
         replace(CHIP, **{key: value})
+
+
+@pytest.mark.parametrize("key", FRACTIONS)
+def test_rates_need_not_be_whole(key):
+    assert getattr(replace(CHIP, **{key: 1.5}), key) == 1.5
+    whole = replace(CHIP, **{key: 3.0})
+    assert type(getattr(whole, key)) is int
+    assert whole.definition == replace(CHIP, **{key: 3}).definition
+    for value in (0, -1.5, True, "8", None, float("nan"), float("inf"), 2**31):
+        message = (
+            f"Expected {key} of accelerator 'chip' to be a number > 0 and < 2**31, got {value!r}"
+        )
+        with pytest.raises(PresetError, match=re.escape(message)):
+            replace(CHIP, **{key: value})
+
+
+@pytest.mark.parametrize("value", [0, 4.0, "4-2-2", [4, 0], [True], [2, "2"], None])
+def test_slices_are_whole_numbers(value):
+    message = "Expected slice_bits of accelerator 'chip' as a list of whole numbers >= 1, such as "
+    with pytest.raises(PresetError, match=re.escape(message)):
+        replace(CHIP, slice_bits=value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"slice_bits": (2, 3)}, r"slice_bits .* of at most its cell_bits \(2\), got 3\."),
+        ({"slices_per_conversion": 2}, r"slices_per_conversion to have slice_placement 'packed'"),
+        (
+            {"slices_per_conversion": 5, "slice_placement": "packed"},
+            r"slices_per_conversion .* at most its columns_per_adc \(4\), got 5",
+        ),
+        ({"slice_bits": (2, 2), "active_columns": 8}, r"with slice_bits to have active_columns 0"),
+        (
+            {"slices_per_conversion": 2, "slice_placement": "packed", "active_columns": 8},
+            r"with slices_per_conversion to have active_columns 0, got 8",
+        ),
+        ({"adc": "none", "adc_resolution_bits": 6}, r"adc 'none' to have adc_resolution_bits 0"),
+        ({"stored_bits": "magnitude"}, r"weight_encoding of pairs, .* got 'offset'\."),
+    ],
+)
+def test_slices_and_conversions_that_contradict_the_cells(changes, message):
+    with pytest.raises(PresetError, match=message):
+        replace(CHIP, **changes)
 
 
 @pytest.mark.parametrize("key", POSITIVE)

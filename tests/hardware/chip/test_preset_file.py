@@ -3,7 +3,14 @@ from dataclasses import replace
 import pytest
 
 from lrmp.errors import PresetError
-from lrmp.hardware import Accelerator, Component, EventEnergies, Provenance, read_preset
+from lrmp.hardware import (
+    Accelerator,
+    Component,
+    EventEnergies,
+    Provenance,
+    load_preset,
+    read_preset,
+)
 from lrmp.hardware.chip.accelerator import PARAMETERS
 from lrmp.hardware.chip.event_energies import EVENTS
 
@@ -21,6 +28,8 @@ CHIP = Accelerator(
 
 
 def toml(value):
+    if isinstance(value, tuple):
+        return list(value)
     return f'"{value}"' if isinstance(value, str) else value
 
 
@@ -53,6 +62,66 @@ def test_what_is_out_of_the_model_need_not_be_given(tmp_path):
     assert chip == CHIP
     assert set(chip.provenance) == set(PARAMETERS)
     assert chip.provenance["tiles"] == Provenance("assumed", "not given, so left out of the model")
+
+
+def test_all_faults_are_told_at_once(tmp_path):
+    entry = '{{value = {}, status = "{}", source = "test"}}'
+    text = preset(
+        cell_bits=entry.format(9, "assumed"),
+        dac_bits=entry.format(-1, "assumed"),
+        clock_ghz=entry.format(1, "assumed"),
+        tiles=entry.format(7, "guessed"),
+        clock_mhz=None,
+        active_rows="16",
+    )
+    with pytest.raises(PresetError) as error:
+        read(tmp_path, text + "[components.adc]\ncount = 1\n[energy]\n")
+    message = str(error.value)
+    assert message.startswith("Expected preset 'chip' without faults, got 8: (1) ")
+    for part in (
+        "got 'clock_ghz'",
+        "clock_mhz missing",
+        "Expected active_rows of preset 'chip' to be a table with exactly value, status and source",
+        "got 'guessed'",
+        "cell_bits of accelerator 'chip' to be an integer from 1 to 4, got 9",
+        "dac_bits of accelerator 'chip' to be an integer from 1 to 8, got -1",
+        "component 'adc' of preset 'chip' to give part, per, count",
+        "Expected [energy] of preset 'chip' to give every number",
+    ):
+        assert part in message
+
+
+def test_a_chip_may_be_like_a_preset(tmp_path):
+    isaac = load_preset("isaac_isca_2016")
+    clock = 'clock_mhz = {value = 400, status = "published", source = "data sheet"}'
+    energy = 'row_drive_fj = {value = 7, status = "derived", source = "measured"}'
+    chip = read(
+        tmp_path,
+        f'like = "isaac_isca_2016"\n[parameters]\n{clock}\n[energy]\n{energy}\n',
+    )
+    expected = replace(
+        isaac, name="chip", clock_mhz=400, energy=replace(isaac.energy, row_drive_fj=7)
+    )
+    assert chip == expected
+    own = {"clock_mhz", "energy.row_drive_fj"}
+    assert chip.provenance["clock_mhz"] == Provenance("published", "data sheet")
+    assert set(chip.provenance) == set(isaac.provenance)
+    for key in set(chip.provenance) - own:
+        assert chip.provenance[key].status == "assumed"
+        assert chip.provenance[key].source == f"as isaac_isca_2016: {isaac.provenance[key].source}"
+
+
+def test_what_depends_on_the_node_is_scaled_with_it(tmp_path):
+    entry = '{value = 22, status = "assumed", source = "test"}'
+    chip = read(tmp_path, f'like = "isaac_isca_2016"\n[parameters]\ntechnology_nm = {entry}\n')
+    assert chip == replace(load_preset("isaac_isca_2016").scaled_to(22), name="chip")
+    sources = {key: source.source for key, source in chip.provenance.items()}
+    assert sources["energy.row_drive_fj"].startswith("as isaac_isca_2016, scaled from 32 nm: ")
+    assert sources["cell_bits"].startswith("as isaac_isca_2016: ")
+    with pytest.raises(PresetError, match=r"'isaac_isca_2015'\. Did you mean 'isaac_isca_2016'\?"):
+        read(tmp_path, 'like = "isaac_isca_2015"')
+    with pytest.raises(PresetError, match=r"like of preset 'chip' to name a preset, got 3"):
+        read(tmp_path, "like = 3")
 
 
 @pytest.mark.parametrize(

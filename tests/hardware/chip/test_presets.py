@@ -1,11 +1,19 @@
+from dataclasses import MISSING, fields
 from importlib import resources
 from typing import get_args
 
 import pytest
 
 from lrmp.errors import PresetError
-from lrmp.hardware import CostModel, list_presets, load_network, load_preset, read_preset
-from lrmp.hardware.chip.accelerator import PARAMETERS, Status
+from lrmp.hardware import (
+    Accelerator,
+    CostModel,
+    list_presets,
+    load_network,
+    load_preset,
+    read_preset,
+)
+from lrmp.hardware.chip.accelerator import PARAMETERS, RARE, Status
 from lrmp.hardware.chip.event_energies import EVENTS
 from lrmp.hardware.chip.preset import preset_title
 
@@ -15,6 +23,9 @@ def test_lrmp_is_shipped():
     assert list_presets() == sorted(list_presets())
 
 
+_DEFAULTS = {f.name: f.default for f in fields(Accelerator) if f.default is not MISSING}
+
+
 @pytest.mark.parametrize("name", list_presets())
 def test_every_number_has_a_source_and_a_status(name):
     chip = load_preset(name)
@@ -22,7 +33,9 @@ def test_every_number_has_a_source_and_a_status(name):
     assert set(chip.parameters) == set(PARAMETERS)
     energies = {f"energy.{event}" for event in EVENTS} if chip.energy else set()
     components = {f"components.{component.name}" for component in chip.components}
-    assert set(chip.provenance) == set(PARAMETERS) | energies | components
+    given = set(PARAMETERS) - (set(RARE) - set(chip.provenance))  # most chips have no use for them
+    assert set(chip.provenance) == given | energies | components
+    assert all(getattr(chip, key) == _DEFAULTS[key] for key in set(PARAMETERS) - given)
     for provenance in chip.provenance.values():
         assert provenance.status in get_args(Status)
         assert provenance.source.strip()

@@ -68,8 +68,18 @@ def units_of(layer, chip, weight_bits):
     rows, columns = layer.rows * rows_per_weight(chip), layer.columns // layer.groups
     columns *= 2 if chip.weight_encoding == "differential-columns" else 1
     columns += chip.reference_columns if chip.weight_encoding == "offset" else 0
-    down = len(cut(rows, chip.active_rows)) * ceil(Fraction(weight_bits, chip.cell_bits))
+    down = len(cut(rows, chip.active_rows)) * slices_of(chip, weight_bits)
     return [down] * len(cut(columns, chip.active_columns)) * layer.groups, columns * layer.groups
+
+
+def slices_of(chip, weight_bits):
+    """Fill slices with the bits of a weight, one after the other."""
+    bits = max(1, weight_bits - 1) if chip.stored_bits == "magnitude" else weight_bits
+    widths, slices = list(chip.slice_bits), 0
+    while bits > 0:
+        bits -= widths.pop(0) if widths else chip.cell_bits
+        slices += 1
+    return slices
 
 
 def units_per_tile(chip):
@@ -100,7 +110,7 @@ def place_units(layer, chip, weight_bits):
 def place(layer, chip, weight_bits):
     if chip.active_columns:
         return place_units(layer, chip, weight_bits)
-    slices = ceil(Fraction(weight_bits, chip.cell_bits))
+    slices = slices_of(chip, weight_bits)
     rows, columns = layer.rows, layer.columns // layer.groups
     reference = 0
     match chip.weight_encoding:
@@ -112,8 +122,10 @@ def place(layer, chip, weight_bits):
             rows *= 2
     if chip.slice_placement == "packed":
         blocks = [columns * slices + reference]  # widths of the blocks of a group
+        converted = columns * len(cut(slices, chip.slices_per_conversion)) + reference
     else:
         blocks = [columns + reference] * slices
+        converted = sum(blocks)
     row_pieces = cut(rows, chip.crossbar_rows)
     tiles = driven_rows = 0
     for width in blocks:
@@ -130,12 +142,12 @@ def place(layer, chip, weight_bits):
         driven_rows += sum(row_pieces) * len(column_pieces) * layer.groups
     return Placement(
         tiles=tiles,
-        columns=sum(blocks) * layer.groups,
+        columns=converted * layer.groups,
         cells=sum(blocks) * layer.groups * rows,
         driven_rows=driven_rows,
         row_tiles=len(row_pieces),
         blocks_per_tile=blocks_per_tile,
-        conversions=sum(blocks)
+        conversions=converted
         * layer.groups
         * sum(len(cut(piece, chip.active_rows)) for piece in row_pieces),
     )
@@ -177,12 +189,13 @@ def with_rows(layer, chip, kept_rows):
 
 def resolved_bits(layer, chip, nonzeros):
     """Return the bits of a conversion, counted from the sums of a column."""
-    if chip.adc == "fixed":
+    if chip.adc in ("fixed", "none"):
         return chip.adc_bits
-    largest = chip.active_rows * (2**chip.cell_bits - 1) * (2**chip.dac_bits - 1)
+    weighed = 2 ** (chip.cell_bits * chip.slices_per_conversion) - 1
+    largest = chip.active_rows * weighed * (2**chip.dac_bits - 1)
     sums = [largest + 1]  # from 0 on
     if nonzeros is not None and layer.kind != "matmul":
-        largest = nonzeros * (2**chip.cell_bits - 1) * (2**chip.dac_bits - 1)
+        largest = nonzeros * weighed * (2**chip.dac_bits - 1)
         sums.append(largest + 1 if chip.weight_encoding != "differential-rows" else 2 * largest + 1)
     needed = 0
     while 2**needed < min(sums):
@@ -218,10 +231,11 @@ def plain_cycles(layer, chip, weight_bits, activation_bits, copies, reads=1, non
     groups = row_groups(layer, chip, weight_bits)
     in_turn, shared = (1, len(groups)) if chip.shared_work == "row-groups" else (len(groups), 1)
     conversions = ceil(
-        Fraction(columns_of_a_read(chip) * chip.conversion_cycles, chip.conversions_per_cycle)
+        Fraction(columns_of_a_read(chip) * chip.conversion_cycles)
+        / Fraction(chip.conversions_per_cycle)
         * Fraction(resolved_bits(layer, chip, nonzeros), chip.adc_bits)
     )
-    steps = ceil(Fraction(activation_bits, chip.dac_bits)) * reads
+    steps = (ceil(Fraction(activation_bits, chip.dac_bits)) + chip.extra_input_steps) * reads
     mvm = steps * in_turn * (chip.read_cycles + conversions)
     levels = ceil(log2(placement.row_tiles)) + (shared > 1)
     of_tile = inputs_of_a_tile(layer, chip, groups)
@@ -247,21 +261,27 @@ def plain_cycles(layer, chip, weight_bits, activation_bits, copies, reads=1, non
             spent = (busiest - 1) * max(0, stages[name] - slowest) + stages[name]
             slowest = max(slowest, stages[name])
         stages[name] = spent
-    rounds = written = 0
+    rounds = 0
     if chip.weight_loading == "time-multiplexed":
-        rounds = written = len(cut(placement.tiles, chip.tiles))
-    elif layer.kind == "matmul":
-        written = 1
+        rounds = len(cut(placement.tiles, chip.tiles))
     for name, spent in stages.items():
         cycles[name] += spent * layer.time_steps * max(1, rounds)
-    cycles["write"] = written * chip.write_cycles
+    cycles["write"] = plain_writes(layer, chip, weight_bits, rounds)
     return cycles
+
+
+def plain_writes(layer, chip, weight_bits, rounds):
+    """Return the cycles of all writes of a layer."""
+    if not rounds:
+        return chip.write_cycles * (layer.kind == "matmul")
+    fetched = over(layer.rows * layer.columns * weight_bits, rounds)
+    return rounds * max(chip.write_cycles, over(fetched, chip.weight_bits_per_cycle))
 
 
 def columns_of_a_read(chip):
     """Return how many columns of one read the busiest ADC converts."""
     if not chip.active_columns:
-        return chip.columns_per_adc
+        return len(cut(chip.columns_per_adc, chip.slices_per_conversion))
     adcs = len(cut(chip.crossbar_columns, chip.columns_per_adc))
     return max(len(range(adc, chip.active_columns, adcs)) for adc in range(adcs))
 
@@ -293,7 +313,8 @@ def plain_energy(layer, chip, weight_bits, activation_bits, copies, reads=1, non
     if not on_crossbars(layer, chip):
         energy["digital"] = layer.macs * fj["digital_mac_fj"]
     else:
-        reads *= layer.positions * ceil(Fraction(activation_bits, chip.dac_bits))
+        steps = ceil(Fraction(activation_bits, chip.dac_bits)) + chip.extra_input_steps
+        reads *= layer.positions * steps
         conversions = reads * placement.conversions
         joined = outputs * (placement.row_tiles - 1)
         sums = layer.positions * placement.columns * placement.row_tiles
@@ -337,8 +358,8 @@ def plain_energy(layer, chip, weight_bits, activation_bits, copies, reads=1, non
                 layer, chip, weight_bits, activation_bits, copies, repeated, nonzeros
             ).values()
         ),
-        chip.clock_mhz,
-    )
+        1,
+    ) / Fraction(chip.clock_mhz)
     energy["leakage"] = (powered * per_tile + per_chip) * microseconds * 1000  # 1 uW * us = 1 pJ
     whole = {name: round(value) for name, value in energy.items()}
     whole["buffer"] = sum(round(bits * fj["buffer_fj_per_bit"]) for bits in (windows, delivered))
@@ -391,13 +412,13 @@ CHIP_PARTS = {
     "active_columns": st.one_of(st.just(0), st.integers(1, 40)),
     "float_input_bits": st.sampled_from([0, 16]),  # changes nothing without the knob
     "sram_bits_per_tile": st.sampled_from([0, 1000]),  # nor does this one
-    "clock_mhz": st.sampled_from([1, 4, 8, 20, 100, 125, 250, 1000, 2000]),
+    "clock_mhz": st.sampled_from([1, 4, 8, 12.5, 20, 100, 125, 250, 1000, 2000]),
     "output_elements_per_cycle": RATES,
     "slice_placement": st.sampled_from(["separate", "packed"]),
     "weight_encoding": st.sampled_from(["offset", "differential-columns", "differential-rows"]),
     "reference_columns": st.integers(0, 3),
     "adc_resolution_bits": st.integers(0, 12),
-    "adc": st.sampled_from(["fixed", "per-layer", "early-stop"]),
+    "adc": st.sampled_from(["fixed", "per-layer", "early-stop", "none"]),
     "shared_work": st.sampled_from(["positions", "row-groups"]),
     "weight_loading": st.sampled_from(["stationary", "time-multiplexed"]),
     "dynamic_matmul": st.sampled_from(["digital", "rewrite"]),
@@ -406,7 +427,7 @@ CHIP_PARTS = {
     "idle_power": st.sampled_from(["gated", "leaking"]),
     "read_cycles": st.integers(0, 20),
     "conversion_cycles": st.integers(1, 5),
-    "conversions_per_cycle": st.integers(1, 3),
+    "conversions_per_cycle": st.sampled_from([1, 2, 3, 1.28, 2.5]),
     "input_bits_per_cycle": RATES,
     "accumulation_cycles": st.integers(0, 9),
     "output_path": st.sampled_from(["shared", "per-copy"]),
@@ -417,6 +438,11 @@ CHIP_PARTS = {
     "write_cycles": st.integers(0, 500),
     "digital_macs_per_cycle": st.integers(1, 100),
     "partial_sum_bits": st.integers(1, 32),
+    "slice_bits": st.one_of(st.just(()), st.lists(st.integers(1, 4), max_size=3).map(tuple)),
+    "slices_per_conversion": st.sampled_from([1, 1, 2, 3]),
+    "stored_bits": st.sampled_from(["all", "magnitude"]),
+    "extra_input_steps": st.sampled_from([0, 0, 3]),
+    "weight_bits_per_cycle": RATES,
     "components": st.sampled_from(COMPONENTS),
 }
 CHIPS = st.fixed_dictionaries(CHIP_PARTS)
@@ -455,8 +481,21 @@ def chip_of(drawn, fixed):
     if chip["conversions_per_cycle"] > 1:
         chip["conversion_cycles"] = 1
     kind = chip.pop("adc")
+    chip["slice_bits"] = tuple(min(bits, chip["cell_bits"]) for bits in chip["slice_bits"])
+    if chip["weight_encoding"] == "offset":
+        chip["stored_bits"] = "all"
+    if chip["active_columns"]:
+        chip["slice_bits"] = ()
+    if chip["active_columns"] or chip["slice_placement"] == "separate":
+        chip["slices_per_conversion"] = 1
+    weighed = chip["slices_per_conversion"]
+    chip["slices_per_conversion"] = min(weighed, chip["columns_per_adc"])
+    if kind == "none":
+        chip["adc_resolution_bits"] = 0
     found = Accelerator("any", technology_nm=32, energy=ENERGIES, **chip)
-    if found.adc_bits > max(SAR_32NM):  # of which there are no figures
+    if kind == "none":
+        pass
+    elif found.adc_bits > max(SAR_32NM):  # of which there are no figures
         kind = "fixed"
     elif found.weight_loading == "time-multiplexed" or found.idle_power == "leaking":
         kind = "early-stop" if kind == "per-layer" else kind
@@ -464,7 +503,8 @@ def chip_of(drawn, fixed):
 
 
 def can_prune(chip):
-    if chip.adc == "fixed" or chip.weight_encoding == "offset" or chip.active_rows < 8:
+    following = chip.adc in ("per-layer", "early-stop")
+    if not following or chip.weight_encoding == "offset" or chip.active_rows < 8:
         return False
     return chip.weight_encoding == "differential-columns" or chip.active_rows % 2 == 0
 
