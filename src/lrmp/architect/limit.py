@@ -88,6 +88,10 @@ class Limit:
         Returns:
             In the unit.
         """
+        if self.unit == "points" and not (result.lost or result.gained):
+            # No resampling shows what a larger sample might: Clopper and Pearson's bound of none.
+            most = 100 * (1 - 0.025 ** (1 / result.images))
+            return -most, most
         if self.unit == "points":
             return result.interval()
         error = 1.96 * result.divergence_error

@@ -19,6 +19,7 @@ from lrmp.hardware.networks.network import Network
 
 if TYPE_CHECKING:
     from lrmp.accuracy.lab.examples import Examples
+    from lrmp.accuracy.lab.quantization.network import QuantizedNetwork
     from lrmp.accuracy.lab.subject import Subject
 
 #: Fewest images: steps need some, and so do both halves of those that designs run on.
@@ -167,9 +168,6 @@ class OwnNetwork:
 
 def _own_subject(own: OwnNetwork, images: Images) -> "Subject":
     """Read network and images; worker processes call this again."""
-    import torch
-
-    from lrmp.accuracy.lab.models.onnx_module import module_from_onnx
     from lrmp.accuracy.lab.subject import Subject
 
     layout = own.network() if own.is_onnx or own.inputs else None
@@ -177,12 +175,7 @@ def _own_subject(own: OwnNetwork, images: Images) -> "Subject":
     read = partial(read_own_images, shape=shape, pixels=images.pixels)
     calibration = read(images.calibration, least=LEAST_CALIBRATION, use="calibration")
     validation = read(images.validation, least=LEAST_VALIDATION, use="validation")
-    if own.is_onnx:
-        assert layout is not None
-        example = torch.from_numpy(calibration.inputs[:_TRIED])
-        module = module_from_onnx(Path(own.source), layout.layers, example)
-    else:
-        module = own.source
+    module = _module(own, layout, calibration)
     _check_classes(module, validation, images.validation)
     order = np.random.default_rng(SPLIT_SEED).permutation(len(validation))
     middle = len(order) // 2
@@ -196,6 +189,48 @@ def _own_subject(own: OwnNetwork, images: Images) -> "Subject":
         sensitivity_images=min(len(search), images.sensitivity),
         layout=layout,
     )
+
+
+def calibrated(
+    own: OwnNetwork, calibration: Path, pixels: Pixels = Pixels()
+) -> "QuantizedNetwork":
+    """Choose the steps of an ONNX file, as ``subject`` lets the laboratory do.
+
+    Args:
+        own: An ONNX file.
+        calibration: Folder or archive of images.
+        pixels: What is done to pixels.
+
+    Returns:
+        The quantised network.
+
+    Raises:
+        AccuracyDataError: If images are missing or do not fit, or the file cannot be run.
+    """
+    _torch()
+    from lrmp.accuracy.lab.evaluator import NetworkEvaluator
+    from lrmp.accuracy.lab.subject import Subject
+
+    layout = own.network()
+    images = read_own_images(
+        calibration, _image_shape(own), pixels, LEAST_CALIBRATION, "calibration"
+    )
+    examples = _examples(images, np.arange(len(images)), labelled=False)
+    module = _module(own, layout, images)
+    return NetworkEvaluator(Subject(own.label, module, examples, examples, layout=layout)).network
+
+
+def _module(own: OwnNetwork, layout: Network | None, images: OwnImages) -> Any:
+    """Return what runs the network."""
+    import torch
+
+    from lrmp.accuracy.lab.models.onnx_module import module_from_onnx
+
+    if not own.is_onnx:
+        return own.source
+    assert layout is not None
+    example = torch.from_numpy(images.inputs[:_TRIED])
+    return module_from_onnx(Path(own.source), layout.layers, example)
 
 
 def _examples(images: OwnImages, places: Any, *, labelled: bool = True) -> "Examples":

@@ -114,14 +114,14 @@ class _Chip:
     def components(self) -> list[tuple[str, str, str, str]]:
         """Component of time or energy, before, after, and its share of what is left."""
         found = []
-        before, after = self.baseline.cycle_breakdown(), self.report.cycle_breakdown()
+        before, after = self.baseline.cycle_breakdown, self.report.cycle_breakdown
         clock = self.report.clock_hz
         found += _breakdown("time", before, after, 1 / clock, "s")
         if self.report.component_energy_fj is not None:
             found += _breakdown(
                 "energy",
-                self.baseline.energy_breakdown_fj(),
-                self.report.energy_breakdown_fj(),
+                self.baseline.energy_breakdown_fj,
+                self.report.energy_breakdown_fj,
                 1e-15,
                 "J",
             )

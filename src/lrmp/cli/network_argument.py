@@ -10,7 +10,7 @@ from functools import reduce
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from lrmp.errors import LRMPError, MissingExtraError, NetworkError, unknown_name
 from lrmp.hardware.networks import NETWORKS, load_network
@@ -101,7 +101,27 @@ def read_network(word: str, inputs: Sequence[InputShape] = ()) -> Network:
     return network
 
 
-def _unknown(word: str) -> Network:
+def make_module(word: str) -> Any:
+    """Make the torch module that a word stands for.
+
+    Args:
+        word: ``module:factory``.
+
+    Returns:
+        The module.
+
+    Raises:
+        NetworkError: If there is none.
+        MissingExtraError: If torch is not installed.
+    """
+    where, colon, factory = word.rpartition(":")
+    if not colon:
+        _unknown(word)
+    with _importable(where):
+        return _checked_module(word, _make(word, where, factory))
+
+
+def _unknown(word: str) -> NoReturn:
     raise NetworkError(
         f"{unknown_name('network', word, NETWORKS)} Your own: {HELP.partition(', ')[2]}."
     )
@@ -164,7 +184,7 @@ def _is_torch_module(made: object) -> bool:
     return torch is not None and isinstance(made, torch.nn.Module)
 
 
-def _of_module(word: str, made: Any, inputs: Sequence[InputShape]) -> Network:
+def _checked_module(word: str, made: Any) -> Any:
     try:
         import torch
     except ImportError as error:
@@ -176,6 +196,13 @@ def _of_module(word: str, made: Any, inputs: Sequence[InputShape]) -> Network:
             f"Expected {word} to make a torch.nn.Module or an lrmp.hardware.Network, got "
             f"{type(made).__name__}."
         )
+    return made
+
+
+def _of_module(word: str, made: Any, inputs: Sequence[InputShape]) -> Network:
+    _checked_module(word, made)
+    import torch
+
     if not inputs:
         raise NetworkError(
             f"Expected --input-shape for {word}, such as --input-shape 1,3,224,224; got none."
