@@ -8,6 +8,7 @@ from lrmp.architect.exports.layer_csv import write_csv
 from lrmp.architect.exports.policy import write_policy
 from lrmp.architect.exports.torch_configuration import write_brevitas, write_torchao
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK
+from lrmp.cli.image_options import add_pixels, given_pixels
 from lrmp.cli.settings_argument import GivenSettings, add_settings
 from lrmp.envs.scoring.outcome import Outcome, evaluate_settings
 from lrmp.envs.task.custom_task import find_task
@@ -50,6 +51,7 @@ def add_commands(commands: Any) -> None:
         metavar="DIR|NPZ",
         help="of --to onnx: images that steps are chosen on",
     )
+    add_pixels(parser)
     parser.set_defaults(run=_export)
 
 
@@ -86,5 +88,6 @@ def _onnx(outcome: Outcome, options: argparse.Namespace) -> None:
     from lrmp.architect.exports.onnx_qdq import write_qdq
     from lrmp.architect.own_network import OwnNetwork, calibrated
 
-    network = calibrated(OwnNetwork(str(options.network)), options.calibration)
+    own = OwnNetwork(str(options.network))
+    network = calibrated(own, options.calibration, given_pixels(options))
     write_qdq(network, outcome.design, options.network, options.out)

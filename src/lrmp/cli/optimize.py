@@ -6,12 +6,12 @@ from typing import Any, get_args
 
 from tqdm import tqdm
 
-from lrmp.accuracy.lab.images.own_images import Pixels
 from lrmp.architect.limit import NATS, POINTS
 from lrmp.architect.optimize import DEFAULT_CHIP, REPORT, Request, run_request
 from lrmp.architect.own_network import Images, OwnNetwork
 from lrmp.architect.search import Effort
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK, EXIT_REFUSED
+from lrmp.cli.image_options import add_pixels, given_pixels
 from lrmp.cli.network_argument import HELP, SHAPE_HELP, InputShape, make_module
 from lrmp.cli.output import add_json, note, print_json
 from lrmp.cli.settings_argument import GivenSettings, add_settings
@@ -94,21 +94,7 @@ def add_commands(commands: Any) -> None:
         "folder of PNG and JPEG files, in a folder for every class where labels are known, or "
         "'images' and 'labels' of an archive",
     )
-    images.add_argument(
-        "--scale", type=float, help="pixels are divided by it; default: 255 for bytes"
-    )
-    images.add_argument(
-        "--mean", type=_numbers, default=(), metavar="A,B,C", help="taken from scaled pixels"
-    )
-    images.add_argument(
-        "--std", type=_numbers, default=(), metavar="A,B,C", help="which these are divided by"
-    )
-    images.add_argument(
-        "--resize",
-        type=int,
-        metavar="N",
-        help="resize files to a short side of N and cut the middle out; default: refuse other sizes",
-    )
+    add_pixels(images)
     images.add_argument("--input-shape", metavar="SIZES", action="append", help=SHAPE_HELP)
     images.add_argument(
         "--search-images", type=int, default=Images.search, help="at most; default: %(default)s"
@@ -141,10 +127,6 @@ def add_commands(commands: Any) -> None:
     )
     add_json(parser)
     parser.set_defaults(run=_optimize)
-
-
-def _numbers(word: str) -> tuple[float, ...]:
-    return tuple(map(float, word.split(",")))
 
 
 def _optimize(options: argparse.Namespace) -> int:
@@ -180,12 +162,11 @@ def _request(options: argparse.Namespace) -> Request:
         *_source(options.network), inputs={each.name: each.sizes for each in shapes} or None
     )
     images = None
-    pixels = Pixels(options.scale, options.mean, options.std, options.resize)
     folders = (options.calibration, options.validation)
     if any(folders) and not all(folders):
         raise RunError("Expected --calibration and --validation, got one of them.")
     if all(folders):
-        images = Images(*folders, pixels, options.search_images, options.sensitivity_images)
+        images = Images(*folders, given_pixels(options), options.search_images, options.sensitivity_images)
     effort = Effort(**{name: getattr(options, name) for name in EFFORT})
     return Request(
         network,
