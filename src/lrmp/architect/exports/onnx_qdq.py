@@ -1,8 +1,9 @@
 """A design as an ONNX file that computes what the laboratory did: QuantizeLinear, DequantizeLinear.
 
-Weights are integers with a step per output channel, inputs are rounded before each layer. Fewer
-than 8 bits are a ``Clip`` of the integers between the two operators, which is how Brevitas and FINN
-write them (QCDQ) and what every runtime runs. Biases hold what calibration corrected.
+Weights are multiples of a step per output channel, behind both operators as TensorRT and qonnx want
+them; inputs are rounded before each layer. Fewer than 8 bits are a ``Clip`` of the integers between
+the two operators, which is how Brevitas and FINN write them (QCDQ) and what every runtime runs.
+Biases hold what calibration corrected.
 """
 
 from pathlib import Path
@@ -42,7 +43,7 @@ def write_qdq(network: QuantizedNetwork, design: Design, source: Path, path: Pat
         OSError: If the file cannot be written.
     """
     import onnx
-    from onnx import version_converter
+    from onnx import shape_inference, version_converter
 
     check_bits(design)
     model = onnx.load(source)
@@ -61,6 +62,8 @@ def write_qdq(network: QuantizedNetwork, design: Design, source: Path, path: Pat
     for node, layer, (weight, activation) in zip(nodes, layers, bits, strict=True):
         writer.quantise(node, layer, weight, activation)
     writer.finish()
+    del model.graph.value_info[:]
+    model = shape_inference.infer_shapes(model)  # qonnx reads the types of integers
     onnx.checker.check_model(model)
     with replacing(path) as temporary:
         onnx.save(model, temporary)
@@ -105,19 +108,18 @@ class _Writer:
         assert layer.grids is not None
         steps = layer.grids.steps[bits - MIN_BITS].cpu().numpy()
         rounded = layer.grids.rounded(bits).detach().cpu().numpy()
-        shape = (-1, *([1] * (rounded.ndim - 1)))
-        integers = np.rint(rounded / steps.reshape(shape)).astype(np.int8)
         given = self._array(self._stored[node.input[1]])
         axis = 0
         if node.op_type == "MatMul" or (node.op_type == "Gemm" and not _transposed(node)):
-            axis, integers = 1, integers.T
-        if integers.size != given.size:
+            axis, rounded = 1, rounded.T
+        if rounded.size != given.size:
             raise AccuracyDataError(
-                f"Expected {given.size} weights at {node.name!r}, got {integers.size}."
+                f"Expected {given.size} weights at {node.name!r}, got {rounded.size}."
             )
-        integers = np.ascontiguousarray(integers).reshape(given.shape)
+        values = self._keep(np.ascontiguousarray(rounded, np.float32).reshape(given.shape))
         scale, zero = self._keep(steps.astype(np.float32)), self._keep(np.zeros(len(steps), np.int8))
-        counted = self._clip(before, self._keep(integers), *weight_range(bits), bits, np.int8)
+        counted = self._node(before, "QuantizeLinear", [values, scale, zero], axis=axis)
+        counted = self._clip(before, counted, *weight_range(bits), bits, np.int8)
         node.input[1] = self._node(before, "DequantizeLinear", [counted, scale, zero], axis=axis)
         self._bias(node, layer, bits)
 
