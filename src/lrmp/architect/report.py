@@ -158,7 +158,7 @@ class _Chip:
             drop = f"network lost {check.lost:.3g} {self.answer.limit.unit}"
         network = self.task.network.name
         return (
-            f"{network} on {self.chip.name}: {self.task.objective} gain {self.outcome.gain:.2f}x, "
+            f"{network} on {self.chip.name}\n{self.task.objective} gain {self.outcome.gain:.2f}x, "
             f"{drop}"
         )
 

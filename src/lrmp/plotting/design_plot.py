@@ -63,8 +63,8 @@ def plot_design(outcome: "Outcome", title: str | None = None) -> "Figure":
     task, design, report = outcome.task, outcome.design, outcome.report
     count = len(design)
     shown = knob_panels(task.space)
-    width = min(16.0, 4.0 + 0.3 * count)
-    figure = new_figure(width, 2.5 * (len(shown) + 2))
+    inches = min(16.0, 4.0 + 0.3 * count)
+    figure = new_figure(inches, 2.5 * (len(shown) + 2))
     *panels, copies, time = figure.subplots(len(shown) + 2, sharex=True)
     x = np.arange(count)
 
@@ -101,7 +101,7 @@ def plot_design(outcome: "Outcome", title: str | None = None) -> "Figure":
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_xlim(-0.7, count - 0.3)
 
-    name_layers(time, [layer.name for layer in task.network.layers], 72 * width)
+    name_layers(time, [layer.name for layer in task.network.layers], 72 * inches)
     figure.suptitle(
         title
         or f"{task.id}: {task.objective} gain {outcome.gain:.2f}x, accuracy drop "
