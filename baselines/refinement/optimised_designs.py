@@ -65,7 +65,10 @@ class OptimisedDesign:
 
 
 def proven_best(
-    task: Task, table: TableAccuracy, allowances: Sequence[float] = ALLOWANCES
+    task: Task,
+    table: TableAccuracy,
+    allowances: Sequence[float] = ALLOWANCES,
+    objectives: Sequence[Objective] = OBJECTIVES,
 ) -> Iterator[OptimisedDesign]:
     """Solve a task by a table, for every objective and several allowances.
 
@@ -73,12 +76,13 @@ def proven_best(
         task: Network, chip and budget.
         table: Of the network; it need not be the task's own.
         allowances: Points of drop.
+        objectives: What is optimised.
 
     Yields:
         The best designs; none where nothing that fits is within the allowance, or the solver gives
         up.
     """
-    for posed in _posed(task, table, allowances):
+    for posed in _posed(task, table, allowances, objectives):
         settings = _solve(posed, joint_problem(posed, math.inf))
         if settings is not None:
             yield OptimisedDesign(settings, "best", posed.objective, posed.allowed_drop)
@@ -92,6 +96,7 @@ def near_best(
     allowances: Sequence[float] = ALLOWANCES,
     budgets: Sequence[float] = (1.0,),
     without: Iterable[OptimisedDesign] = (),
+    objectives: Sequence[Objective] = OBJECTIVES,
 ) -> Iterator[OptimisedDesign]:
     """Solve a task by a table with some settings of every layer left out, each time others.
 
@@ -103,6 +108,7 @@ def near_best(
         allowances: Points of drop; taken in turn, as objectives and budgets are.
         budgets: Shares of the task's tiles.
         without: Designs that are not wanted again.
+        objectives: What is optimised; taken in turn, too.
 
     Yields:
         Different designs; fewer than wanted where there are not so many.
@@ -110,9 +116,9 @@ def near_best(
     known = {each.settings.tobytes() for each in without}
     found = 0
     for turn in range(4 * count):
-        objective = OBJECTIVES[turn % len(OBJECTIVES)]
-        allowed = allowances[(turn // len(OBJECTIVES)) % len(allowances)]
-        budget = budgets[(turn // (len(OBJECTIVES) * len(allowances))) % len(budgets)]
+        objective = objectives[turn % len(objectives)]
+        allowed = allowances[(turn // len(objectives)) % len(allowances)]
+        budget = budgets[(turn // (len(objectives) * len(allowances))) % len(budgets)]
         posed = _task_with(task, table, objective, allowed, budget)
         settings = _solve(posed, _thinned(joint_problem(posed, math.inf), rng))
         if settings is None or settings.tobytes() in known:
@@ -186,9 +192,14 @@ def learned(
         yield OptimisedDesign(design.settings, "ippo", objective, allowed)
 
 
-def _posed(task: Task, table: TableAccuracy, allowances: Sequence[float]) -> Iterator[Task]:
+def _posed(
+    task: Task,
+    table: TableAccuracy,
+    allowances: Sequence[float],
+    objectives: Sequence[Objective] = OBJECTIVES,
+) -> Iterator[Task]:
     """Pose a task with a table, for every objective and every allowance."""
-    for objective in OBJECTIVES:
+    for objective in objectives:
         for allowed in allowances:
             yield _task_with(task, table, objective, allowed)
 

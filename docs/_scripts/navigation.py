@@ -27,7 +27,7 @@ SECTIONS = {
         "clients.md",
     ),
     "Families": ("families/*.md",),
-    "Hardware": ("hardware/own-network.md", "hardware/presets.md", "hardware/*.md"),
+    "Hardware": ("optimize.md", "hardware/own-network.md", "hardware/presets.md", "hardware/*.md"),
     "Accuracy": ("protocol.md", "accuracy.md", "accuracy/*.md"),
     "Benchmark": (
         "optimum.md",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lrmp.envs.rendering.episode_view import EpisodeView
 from lrmp.envs.task.task import Task
-from lrmp.plotting.design_plot import AFTER, READABLE_NAMES, new_figure
+from lrmp.plotting.design_plot import AFTER, new_figure
 from lrmp.plotting.knob_panel import (
     BEFORE,
     COLOURS,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Frame = NDArray[np.uint8]
 
 DPI = 80
+READABLE_NAMES = 60  # more layer names than this would overlap in a frame
 PANEL, HEAD = 180, 60  # pixels, of a panel and what is above all
 LEAST_WIDTH, MOST_WIDTH = 640, 1600  # pixels; video encoders want even numbers
 PIXELS_PER_LAYER = 44

@@ -35,7 +35,7 @@ from lrmp.errors import (
     unlike_names,
 )
 from lrmp.foreign_file import read_foreign_text
-from lrmp.foreign_text import parse_toml
+from lrmp.foreign_text import parse_json, parse_toml
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.preset import load_preset, read_preset
 from lrmp.hardware.cost.cost_model import CostModel
@@ -52,6 +52,8 @@ from lrmp.solvers.replication.problem import ReplicationProblem
 
 CUSTOM_ID = "LRMP-Custom-v0"
 EVERY_LAYER = "*"
+#: Of a task in JSON, with all layers and tables.
+MAX_DOCUMENT_BYTES = 2**24
 
 #: How tasks are named: a registered id, a TOML file, the arguments of ``make_task``, the task, or
 #: the JSON values that ``task_document`` writes it down in.
@@ -236,7 +238,8 @@ def find_task(task: TaskLike | None, accuracy: AccuracyKind | None = None) -> Ta
 
     Args:
         task: A task; the id of a registered one, in any form and with or without ``lrmp:``; a TOML
-            file; the arguments of ``make_task`` by name; or what ``task_document`` returns.
+            file; the arguments of ``make_task`` by name; or what ``task_document`` returns, such as
+            in a run's ``task.json``.
         accuracy: ``"table"`` or ``"network"``; None for the task's own kind.
 
     Returns:
@@ -257,6 +260,8 @@ def _find(task: str | Path | Mapping[str, Any] | None) -> Task:
         if is_task_document(task):
             return task_of_document(task)
         return _from_mapping(task, "the task")
+    if isinstance(task, str | Path) and str(task).endswith(".json"):
+        return _of_document(Path(task))
     if isinstance(task, Path) or (isinstance(task, str) and task.endswith(".toml")):
         return read_task(Path(task))
     if task is None or (isinstance(task, str) and task_id_of(task) == CUSTOM_ID):
@@ -270,6 +275,14 @@ def _find(task: str | Path | Mapping[str, Any] | None) -> Task:
             f"arguments of make_task by name; got {reprlib.repr(task)}."
         )
     return load_task(task)
+
+
+def _of_document(path: Path) -> Task:
+    """Read a task that was written down whole, such as ``task.json`` of a run."""
+    try:
+        return task_of_document(parse_json(read_foreign_text(path, MAX_DOCUMENT_BYTES)))
+    except (OSError, ForeignTextError) as error:
+        raise TaskError(f"Expected a task in JSON at {path}: {error}.") from error
 
 
 def _from_mapping(arguments: Mapping[str, Any], name: str) -> Task:

@@ -89,9 +89,7 @@ def read_file_bits(
     try:
         from lrmp.hardware.readers.from_onnx import network_from_onnx
     except ImportError as error:
-        raise MissingExtraError(
-            'Expected onnx to read an ONNX file; run pip install "lrmp[onnx]".'
-        ) from error
+        raise MissingExtraError.of("onnx", "to read an ONNX file", "onnx") from error
     network, bits = network_from_onnx(path, input_shapes, name, batch_dimension, input_values)
     weights, activations = zip(*bits, strict=True)
     return FileBits(network, dict(zip(NAMES, (weights, activations), strict=True)))

@@ -77,6 +77,27 @@ def network_from_torch(
     return trace.build()
 
 
+def checked_module(word: str, made: Any) -> nn.Module:
+    """Check that what a user's code made is a module.
+
+    Args:
+        word: What it was named by.
+        made: What was made.
+
+    Returns:
+        The module.
+
+    Raises:
+        NetworkError: If it is none.
+    """
+    if not isinstance(made, nn.Module):
+        raise NetworkError(
+            f"Expected {word} to make a torch.nn.Module or an lrmp.hardware.Network, got "
+            f"{type(made).__name__}."
+        )
+    return made
+
+
 def network_of_sizes(
     word: str,
     made: Any,
@@ -100,11 +121,7 @@ def network_of_sizes(
     Raises:
         NetworkError: If it is no module, cannot be read, or inputs are missing.
     """
-    if not isinstance(made, nn.Module):
-        raise NetworkError(
-            f"Expected {word} to make a torch.nn.Module or an lrmp.hardware.Network, got "
-            f"{type(made).__name__}."
-        )
+    module = checked_module(word, made)
     if not inputs:
         raise NetworkError(
             f"Expected --input-shape for {word}, such as --input-shape 1,3,224,224; got none."
@@ -115,12 +132,12 @@ def network_of_sizes(
             f"Expected every --input-shape of {word} with a name of its own, or none with one; got "
             f"{len(set(named))} names for {len(inputs)} inputs."
         )
-    place = next((parameter.device for parameter in made.parameters()), None)
+    place = next((parameter.device for parameter in module.parameters()), None)
     tensors = [
         torch.zeros(sizes, dtype=getattr(torch, dtype), device=place) for _, sizes, dtype in inputs
     ]
     example = dict(zip(named, tensors, strict=True)) if named else tuple(tensors)
-    return network_from_torch(made, example, name, batch_dimension)
+    return network_from_torch(module, example, name, batch_dimension)
 
 
 def _arguments(example_input: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -10,11 +10,14 @@ from functools import reduce
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from lrmp.errors import LRMPError, MissingExtraError, NetworkError, unknown_name
 from lrmp.hardware.networks import NETWORKS, load_network
 from lrmp.hardware.networks.network import Network
+
+if TYPE_CHECKING:
+    from torch import nn
 
 #: What a word may be.
 FORMS = (
@@ -113,7 +116,31 @@ def read_network(word: str, how: Reading | None = None) -> Network:
     return network
 
 
-def _unknown(word: str) -> Network:
+def make_module(word: str) -> "nn.Module":
+    """Make the torch module that a word stands for, whose code is run.
+
+    Args:
+        word: ``module:factory``.
+
+    Returns:
+        The module.
+
+    Raises:
+        NetworkError: If there is none.
+        MissingExtraError: If torch is not installed.
+    """
+    where, colon, factory = word.rpartition(":")
+    if not colon:
+        _unknown(word)
+    try:
+        from lrmp.hardware.readers.from_torch import checked_module
+    except ImportError as error:
+        raise MissingExtraError.of("torch", f"to read {word}", "train") from error
+    with _importable(where):
+        return checked_module(word, _make(word, where, factory))
+
+
+def _unknown(word: str) -> NoReturn:
     raise NetworkError(
         f"{unknown_name('network', word, NETWORKS)} Your own: {FORMS.partition(', ')[2]}."
     )

@@ -4,8 +4,8 @@
 neither torch nor matplotlib. ``gym.make("lrmp:LRMP-ResNet18-v0")`` needs no import statement and
 is the form for worker processes.
 
-To start from: ``lrmp.list_tasks()``, ``lrmp.evaluate("LRMP-ResNet18-v0", weight_bits=6)``, and
-``make_task`` for a network and chip of your own.
+To start from: ``lrmp.list_tasks()``, ``lrmp.evaluate("LRMP-ResNet18-v0", weight_bits=6)``,
+``make_task`` for a network and chip of your own, and ``optimize``, which takes them to a design.
 """
 
 import importlib
@@ -67,18 +67,22 @@ __all__ = [
 ]
 
 #: Subpackages that are imported when they are first asked for; some need torch.
-_LATER = ("agents", "baselines", "leaderboard")
+_LATER = ("agents", "architect", "baselines", "leaderboard")
+#: Functions that are, by the module they are in.
+_FUNCTIONS = {"optimize": "lrmp.architect.optimize"}
 
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
         if name in _LATER:
             return importlib.import_module(f"lrmp.{name}")
+        if name in _FUNCTIONS:
+            return getattr(importlib.import_module(_FUNCTIONS[name]), name)
         raise AttributeError(errors.unknown_name("an attribute of lrmp", name, __dir__()))
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *_LATER})
+    return sorted({*__all__, *_LATER, *_FUNCTIONS})
 
 
 register_envs()

@@ -11,7 +11,10 @@ import pytest
 
 from lrmp.hardware import CYCLE_COMPONENTS, ENERGY_COMPONENTS
 from lrmp.plotting.cost_plot import COLOURS
+from lrmp.plotting.design_plot import AFTER
 from lrmp.plotting.floor_plan import FREE_COLOUR, LAYER_COLOURS
+from lrmp.plotting.knob_panel import BEFORE
+from lrmp.plotting.knob_panel import COLOURS as KNOB_COLOURS
 
 EYES = {
     "normal": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
@@ -68,3 +71,10 @@ def test_layers_beside_each_other_can_be_told_apart(eyes):
         assert distance(one, other, eyes) > 25
     for colour in LAYER_COLOURS:
         assert distance(colour, FREE_COLOUR, eyes) > 15
+
+
+@pytest.mark.parametrize("eyes", EYES)
+def test_knobs_lines_and_before_and_after_can_be_told_apart(eyes):
+    assert AFTER in KNOB_COLOURS
+    for one, other in combinations((*KNOB_COLOURS, BEFORE), 2):
+        assert distance(one, other, eyes) > 25, (one, other)

@@ -19,7 +19,18 @@ from lrmp.baselines.running.algorithms import ALGORITHMS, load_algorithm
 from lrmp.baselines.running.command import parse_args
 from lrmp.baselines.running.run import is_registered
 from lrmp.baselines.running.run_directory import RunDirectory
-from lrmp.cli import accuracy, board, board_play, hardware, optimum, own_task, render, study
+from lrmp.cli import (
+    accuracy,
+    board,
+    board_play,
+    export,
+    hardware,
+    optimize,
+    optimum,
+    own_task,
+    render,
+    study,
+)
 from lrmp.cli.exit_codes import (
     EPILOG,
     EXIT_BAD_INPUT,
@@ -46,7 +57,7 @@ from lrmp.printable import EscapedStream, printable
 from lrmp.solvers.replication.problem import Replication, ReplicationProblem
 
 #: Command groups with a file of their own: their ``add_commands`` extends the parser.
-GROUPS = (study, own_task, optimum, render, accuracy, hardware, board)
+GROUPS = (study, own_task, optimum, render, accuracy, hardware, optimize, export, board)
 DESCRIPTION = """\
 Benchmark suite for hardware/DNN co-design on in-memory computing.
 
@@ -59,6 +70,8 @@ A first session:
   lrmp optimum LRMP-ResNet18-v0                          how good a design can be, proven
   lrmp render LRMP-ResNet18-v0 --out episode.gif         watch an episode
   lrmp hardware cost resnet18                            what a network costs on a chip
+or from your own network, chip and images to a checked design:
+  lrmp optimize --network my.onnx --chip my.toml --calibration train/ --validation val/ --out out
 or all of it at once:
   lrmp demo
 """

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lrmp.errors import RunError
+from lrmp.plotting.picture_file import write_figure
 from lrmp.whole_file import replacing
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def save_picture(draw: "Callable[[], Figure]", path: Path) -> None:
     figure = draw()
     try:
         with replacing(path) as temporary:
-            figure.savefig(temporary, dpi=150)
+            write_figure(figure, temporary)
     except OSError as error:
         raise RunError(f"Expected to write a picture to {path}: {error}.") from error
     except ValueError as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from lrmp.architect.exports.policy import read_policy
 from lrmp.errors import DesignError, ForeignTextError, RunError
 from lrmp.foreign_file import read_foreign_text
 from lrmp.foreign_text import parse_json
@@ -13,6 +14,7 @@ from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.space.design import REPLICATION, Design
 from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.knob import Knob, Value
+from lrmp.hardware.space.precision import PRECISION
 
 #: Of ``--set``: take the bits of the network's own file.
 FROM_FILE = "from-file"
@@ -36,7 +38,8 @@ def add_settings(group: "argparse._MutuallyExclusiveGroup") -> None:
         "--design",
         type=Path,
         metavar="FILE",
-        help="the settings of the design in a file: a record, or what a command prints with --json",
+        help="the settings of the design in a file: a record, what a command prints with --json, or "
+        "a policy of HAQ or CIM-AQ (.npy)",
     )
 
 
@@ -98,6 +101,7 @@ class GivenSettings:
         """The names of the knobs that are given."""
         return tuple(name for name in self.document or self.words if name != REPLICATION)
 
+<<<<<<< HEAD
     def integers(self, knobs: Sequence[str]) -> list[int]:
         """Find the whole numbers among the values that were given.
 
@@ -113,6 +117,24 @@ class GivenSettings:
             return [value for value in values if type(value) is int]
         words = [word.strip() for name in knobs for word in self.words.get(name, ())]
         return [int(word) for word in words if word.isdecimal()]
+=======
+    def values_of_knobs(self) -> dict[str, Any]:
+        """Return what is given without a design space, which checks it.
+
+        Returns:
+            By the name of a knob its value for all layers, or one for each.
+
+        Raises:
+            DesignError: If a word is no value of lrmp's bits.
+        """
+        if self.document is not None:
+            return {name: values for name, values in self.document.items() if name != REPLICATION}
+        found: dict[str, Any] = {}
+        for name, words in self.words.items():
+            values = [PRECISION[name].parse(word) for word in words]
+            found[name] = values if len(values) > 1 else values[0]
+        return found
+>>>>>>> optimize
 
     def settings(self, space: DesignSpace, layers: Sequence[str]) -> IntArray:
         """Find the settings that are meant.
@@ -174,7 +196,9 @@ def _values(knob: Knob, words: Sequence[str], layers: Sequence[str]) -> list[Val
 
 
 def _design_in(path: Path) -> Mapping[str, Any]:
-    """Find the design in whatever lrmp writes one into."""
+    """Find the design in whatever lrmp writes one into, or the policy of another tool."""
+    if path.suffix == ".npy":
+        return read_policy(path)
     try:
         document = parse_json(read_foreign_text(path))
     except OSError as error:

@@ -15,6 +15,7 @@ from lrmp.hardware.cost.latency import CYCLE_COMPONENTS
 from lrmp.hardware.space.design import Design
 from lrmp.plotting.design_plot import AFTER, new_figure
 from lrmp.plotting.knob_panel import BEFORE
+from lrmp.plotting.layer_names import name_layers
 from lrmp.si_prefix import format_number, format_quantity, si_prefix
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ COLOURS = {
     "other": "#DDDDDD",
 }
 LEAST_SHARE = 0.01  # what is less than this in both designs is drawn as "other"
-LARGEST_NAME, SMALLEST_NAME = 8.0, 6.5  # font sizes of the layers' names
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +86,8 @@ def plot_cost(cost_model: CostModel, design: Design, budget: int | None = None) 
 
     Returns:
         Per layer and stacked by component: latency before and after and, where the chip gives
-        energies, energy before and after, each panel with a scale of its own; beside them the
-        totals on a common scale. Below: the share of the cells in a layer's tiles that hold
+        energies, energy before and after, both on one scale; beside them the totals, on one, too.
+        Below: the share of the cells in a layer's tiles that hold
         weights and, where the chip lists its components, its area.
 
     Raises:
@@ -121,7 +121,7 @@ def plot_cost(cost_model: CostModel, design: Design, budget: int | None = None) 
     for panel in panels:
         panel.set_xlim(-0.7, len(network) - 0.3)
         panel.set_xticks([])
-    _name_layers(panels[-1], [layer.name for layer in network.layers], 72 * layers_width)
+    name_layers(panels[-1], [layer.name for layer in network.layers], 72 * layers_width)
     if chip.components:
         tiles = after.tiles if budget is None else budget
         _draw_area(figure.add_subplot(grid[-1, 1]), chip.area_um2(tiles), tiles)
@@ -157,13 +157,15 @@ def _draw_stack(
     """Draw one quantity per layer, before and after, and in total."""
     designs = (
         (top, stack.before, "before: plain, one copy of every layer"),
-        (bottom, stack.after, f"after: {description} (a scale of its own)"),
+        (bottom, stack.after, f"after: {description}"),
     )
+    largest = max(float(parts.sum(axis=0).max()) for _, parts, _ in designs)
+    factor, prefix = si_prefix(largest)
     for axes, parts, title in designs:
-        factor, prefix = si_prefix(float(parts.sum(axis=0).max()))
         _stacked_bars(axes, np.arange(parts.shape[1]), stack.names, parts / factor, 0.8)
         axes.set_title(f"{stack.quantity} {title}", loc="left", fontsize="small")
         axes.set_ylabel(f"{stack.quantity} ({prefix}{stack.unit})")
+        axes.set_ylim(0, 1.08 * largest / factor)
     totals = np.stack([stack.before.sum(axis=1), stack.after.sum(axis=1)], axis=1)
     factor, prefix = si_prefix(float(totals.sum(axis=0).max()))
     _stacked_bars(total, np.arange(2), stack.names, totals / factor, 0.6)
@@ -241,11 +243,3 @@ def _draw_area(axes: "Axes", area_um2: Mapping[Part, int], tiles: int) -> None:
     axes.margins(x=0.2)
     axes.set_xlabel("area (mm²)")
     axes.tick_params(axis="y", labelsize="small")
-
-
-def _name_layers(axes: "Axes", names: Sequence[str], width_pt: float) -> None:
-    """Name the layers, or every n-th where more names would overlap."""
-    pitch = 0.7 * width_pt / len(names)
-    every = int(np.ceil(SMALLEST_NAME / pitch))
-    size = float(np.clip(pitch * every, SMALLEST_NAME, LARGEST_NAME))
-    axes.set_xticks(range(0, len(names), every), names[::every], rotation=90, fontsize=size)

@@ -15,6 +15,7 @@ from lrmp.plotting.knob_panel import (
     knob_panels,
     words,
 )
+from lrmp.plotting.layer_names import name_layers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from lrmp.envs.scoring.outcome import Outcome
 
 AFTER = "#1f6f8b"
-READABLE_NAMES = 60  # more layer names than this would overlap
 
 
 def new_figure(width: float, height: float) -> "Figure":
@@ -45,11 +45,12 @@ def new_figure(width: float, height: float) -> "Figure":
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def plot_design(outcome: "Outcome") -> "Figure":
+def plot_design(outcome: "Outcome", title: str | None = None) -> "Figure":
     """Draw a design.
 
     Args:
         outcome: A finished design of L layers.
+        title: Above all; None for the task's id, gain and drop.
 
     Returns:
         Panels over the layers: the knobs, copies, and time before (plain chip, one copy) and after.
@@ -60,7 +61,8 @@ def plot_design(outcome: "Outcome") -> "Figure":
     task, design, report = outcome.task, outcome.design, outcome.report
     count = len(design)
     shown = knob_panels(task.space)
-    figure = new_figure(min(16.0, 4.0 + 0.3 * count), 2.5 * (len(shown) + 2))
+    inches = min(16.0, 4.0 + 0.3 * count)
+    figure = new_figure(inches, 2.5 * (len(shown) + 2))
     *panels, copies, time = figure.subplots(len(shown) + 2, sharex=True)
     x = np.arange(count)
 
@@ -97,13 +99,10 @@ def plot_design(outcome: "Outcome") -> "Figure":
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_xlim(-0.7, count - 0.3)
 
-    if count <= READABLE_NAMES:
-        names = [layer.name for layer in task.network.layers]
-        time.set_xticks(x, names, rotation=90, fontsize="small")
-    else:
-        time.set_xlabel("layer")
+    name_layers(time, [layer.name for layer in task.network.layers], 72 * inches)
     figure.suptitle(
-        f"{task.id}: {task.objective} gain {outcome.gain:.2f}x, accuracy drop "
+        title
+        or f"{task.id}: {task.objective} gain {outcome.gain:.2f}x, accuracy drop "
         f"{outcome.accuracy_drop:.2f} points, {task.accuracy_label}"
     )
     return figure

@@ -51,6 +51,7 @@ class Subject:
         factory: What makes this subject again in worker processes: a function of a module, or
             ``"package.module:function"``; None where nothing does.
         protocol: What fixes all this, of lrmp's own networks.
+        layout: The layers as the cost model sees them; None to read them from the module.
 
     Raises:
         AccuracyDataError: If the module has no layers that crossbars hold or weights of another
@@ -69,6 +70,7 @@ class Subject:
     about: str = "weights of the user's own"
     factory: Factory | None = None
     protocol: Protocol | None = None
+    layout: Network | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.fullmatch(NAME, self.name):
@@ -226,11 +228,13 @@ class Subject:
         """Read what the network costs on chips: ``Network.from_torch`` of the first example.
 
         Returns:
-            Its layers; a table of this subject has the same ones.
+            Its layers, or the layout that was given; a table of this subject has the same ones.
 
         Raises:
             NetworkError: If the module cannot be traced, or runs an operator that is not known.
         """
+        if self.layout is not None:
+            return self.layout
         example = self.first_input().to(next(self.module.parameters()).device)
         found = Network.from_torch(self.module, example, name=self.name)
         if not isinstance(self.module, StagedModel):

@@ -45,6 +45,29 @@ _DAMAGE = (
 )
 
 
+def read_array_names(path: Path) -> list[str]:
+    """List the arrays of an archive.
+
+    Args:
+        path: A ``.npz`` file.
+
+    Returns:
+        Their names.
+
+    Raises:
+        AccuracyDataError: If the file is missing or damaged.
+    """
+    if not path.is_file():
+        raise AccuracyDataError(f"Expected images at {path}, got no such file.")
+    try:
+        with open_foreign(path, MAX_ARCHIVE_BYTES) as file, zipfile.ZipFile(file) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist()]
+    except _DAMAGE as error:
+        raise AccuracyDataError(
+            f"Expected {path} to be a whole archive of plain arrays: {error}. Fetch it again."
+        ) from error
+
+
 def read_arrays(path: Path, names: tuple[str, ...]) -> list[NDArray[Any]]:
     """Read arrays by name; pickled objects are refused.
 

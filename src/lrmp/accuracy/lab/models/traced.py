@@ -97,8 +97,14 @@ class _Caller(nn.Module):
 
 class _Tracer(Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        """Keep layers whole, those of users' own kinds, too: they are what is exchanged."""
-        return isinstance(m, WEIGHTED) or super().is_leaf_module(m, module_qualified_name)
+        """Keep layers whole, those of users' own kinds, too: they are what is exchanged.
+
+        The operators of ONNX files stay whole as well: some look at values.
+        """
+        of_onnx = type(m).__module__.startswith("onnx2pytorch.")
+        return (
+            isinstance(m, WEIGHTED) or of_onnx or super().is_leaf_module(m, module_qualified_name)
+        )
 
 
 class _Recorder(Interpreter):

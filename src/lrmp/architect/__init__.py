@@ -1,0 +1,1 @@
+"""What an architect brings, a network and a chip, and takes away: a design that was checked."""

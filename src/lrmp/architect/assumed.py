@@ -1,0 +1,143 @@
+"""What a chip's assumed numbers decide: each is changed by 30 %, and the design costed again."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lrmp.envs.scoring.outcome import Outcome
+from lrmp.errors import LRMPError
+from lrmp.hardware.chip.accelerator import Accelerator
+from lrmp.hardware.cost.cost_model import CostModel
+
+SPREAD = 0.3
+#: How a number that nobody has published is marked.
+ASSUMED = "assumed"
+
+
+@dataclass(frozen=True)
+class Assumed:
+    """An assumed number of a chip.
+
+    Attributes:
+        key: As the preset names it.
+        value: Of it.
+        source: Why it was assumed so.
+        low: What the design's objective and gain are with 30 % less, relative to now; None where
+            the design does not run then, or the number is a choice of words.
+        high: The same with 30 % more.
+        note: What else is to be said, such as that a whole number cannot change by 30 %.
+    """
+
+    key: str
+    value: Any
+    source: str
+    low: tuple[float, float] | None = None
+    high: tuple[float, float] | None = None
+    note: str = ""
+
+    @property
+    def change(self) -> float:
+        """The larger change of the objective, relative; 0 where none is known."""
+        return max((abs(pair[0] - 1) for pair in (self.low, self.high) if pair), default=0.0)
+
+
+def assumed_numbers(outcome: Outcome) -> list[Assumed]:
+    """Change every assumed number of a chip.
+
+    Args:
+        outcome: A design; it stays as it is, copies and all.
+
+    Returns:
+        All of them, those that change most first. The objective is one of cost: less is better.
+    """
+    found = list(_changed(outcome))
+    return sorted(found, key=lambda each: (-each.change, each.key))
+
+
+def _changed(outcome: Outcome) -> Iterator[Assumed]:
+    chip = outcome.task.accelerator
+    for key, provenance in chip.provenance.items():
+        if provenance.status != ASSUMED:
+            continue
+        for name, value in _numbers(chip, key):
+            if isinstance(value, str):
+                yield Assumed(name, value, provenance.source, note="a choice, not a number")
+            elif not value:
+                yield Assumed(name, value, provenance.source, note="left out of the model")
+            else:
+                yield _with_spread(outcome, name, value, provenance.source)
+
+
+def _with_spread(outcome: Outcome, key: str, value: Any, source: str) -> Assumed:
+    whole = isinstance(value, int)
+    sides, notes = [], []
+    for sign in (-1, 1):
+        other = value * (1 + sign * SPREAD)
+        if whole:
+            other = round(other)
+            if other == value:
+                notes.append("a whole number that 30 % do not change")
+                sides.append((1.0, 1.0))
+                continue
+        try:
+            sides.append(_relative(outcome, _with(outcome.task.accelerator, key, other)))
+        except LRMPError:
+            sides.append(None)
+            notes.append(f"the design does not run with {other:g}")
+    return Assumed(key, value, source, *sides, note="; ".join(dict.fromkeys(notes)))
+
+
+def _relative(outcome: Outcome, chip: Accelerator) -> tuple[float, float]:
+    """Return objective and gain relative to those of the chip as it is."""
+    task = outcome.task
+    model = CostModel(task.network, chip, task.space)
+    report = model.evaluate(outcome.design)
+    # Cycles of another clock are other times.
+    clocks = task.accelerator.clock_hz / chip.clock_hz if _is_timed(task.objective) else 1.0
+    cost = report.cost(task.objective) * clocks / outcome.report.cost(task.objective)
+    gain = model.baseline.cost(task.objective) / report.cost(task.objective)
+    return cost, gain / outcome.gain
+
+
+def _is_timed(objective: str) -> bool:
+    return objective != "energy"
+
+
+def _numbers(chip: Accelerator, key: str) -> Iterator[tuple[str, Any]]:
+    """Yield what a key of the provenance stands for; a component has several numbers."""
+    section, _, name = key.partition(".")
+    if not name:
+        yield key, getattr(chip, key)
+    elif section == "energy":
+        yield key, getattr(chip.energy, name)
+    elif section == "components":
+        component = next(each for each in chip.components if each.name == name)
+        for part, value in vars_of(component).items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                yield f"{key}.{part}", value
+
+
+def vars_of(component: Any) -> dict[str, Any]:
+    """Return the fields of a component by name.
+
+    Args:
+        component: Of a chip.
+
+    Returns:
+        The fields.
+    """
+    return {name: getattr(component, name) for name in component.__dataclass_fields__}
+
+
+def _with(chip: Accelerator, key: str, value: Any) -> Accelerator:
+    section, _, name = key.partition(".")
+    if not name:
+        return replace(chip, **{key: value})
+    if section == "energy":
+        assert chip.energy is not None
+        return replace(chip, energy=replace(chip.energy, **{name: value}))
+    name, _, part = name.rpartition(".")
+    components = tuple(
+        replace(each, **{part: value}) if each.name == name else each for each in chip.components
+    )
+    return replace(chip, components=components)

@@ -1,0 +1,1 @@
+"""Designs as others take them: policies, tables, configurations, quantised ONNX files."""

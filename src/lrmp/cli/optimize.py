@@ -1,0 +1,193 @@
+"""The ``lrmp optimize`` command: from a network and a chip to a design that was checked."""
+
+import argparse
+from pathlib import Path
+from typing import Any, get_args
+
+from tqdm import tqdm
+
+from lrmp.architect.limit import NATS, POINTS
+from lrmp.architect.optimize import DEFAULT_CHIP, REPORT, Request, run_request
+from lrmp.architect.own_network import Images, OwnNetwork
+from lrmp.architect.search import Effort
+from lrmp.cli.exit_codes import EPILOG, EXIT_OK, EXIT_REFUSED
+from lrmp.cli.image_options import add_pixels, given_pixels
+from lrmp.cli.network_argument import HELP, SHAPE_HELP
+from lrmp.cli.output import add_json, note, print_json
+from lrmp.cli.settings_argument import GivenSettings, add_settings
+from lrmp.errors import MissingExtraError, RunError
+from lrmp.hardware.cost.cost_report import NETWORK_OBJECTIVES, Objective
+from lrmp.hardware.networks import NETWORKS
+from lrmp.hardware.readers.network_source import InputShape, make_module
+
+DESCRIPTION = """\
+Find the best design of a network on a chip that the network itself was seen to hold.
+
+Its own sensitivities are measured, the task is solved to a proven optimum, the winner runs on the
+validation images, and the table is fitted again, until the network loses no more than the limit.
+Interrupted, the same command goes on where it stopped, to the same result.
+
+  lrmp optimize --network my.onnx --chip my.toml --calibration train/ --validation val/ --out out
+"""
+#: Options, by field of ``Effort``.
+EFFORT = {
+    "random": "random designs that the first table is fitted to",
+    "near": "designs near the best, of every round and chip",
+    "rounds": "most rounds of solving, running and fitting",
+    "checks": "most designs of a chip that run on the unseen half of the validation images",
+    "seed": "of what is left out near the best",
+}
+
+
+def add_commands(commands: Any) -> None:
+    """Add ``lrmp optimize``.
+
+    Args:
+        commands: The subparsers of ``lrmp``.
+    """
+    parser = commands.add_parser(
+        "optimize",
+        help="from your network, chip and images to a checked design and its report",
+        description=DESCRIPTION,
+        epilog=f"1 also if a network does not hold its limit. {EPILOG}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--network", required=True, help=HELP)
+    parser.add_argument(
+        "--chip",
+        nargs="+",
+        default=[DEFAULT_CHIP],
+        help="a preset or a file.toml; several are compared; default: %(default)s",
+    )
+    parser.add_argument("--budget", type=int, help="tiles; default: those of the plain design")
+    parser.add_argument(
+        "--objective",
+        choices=[each for each in get_args(Objective) if each in NETWORK_OBJECTIVES],
+        default="latency",
+        help="default: %(default)s",
+    )
+    limit = parser.add_mutually_exclusive_group()
+    limit.add_argument(
+        "--max-drop",
+        type=float,
+        metavar="POINTS",
+        help=f"of top-1 accuracy that may be lost, where labels are known; default: {POINTS:g}",
+    )
+    limit.add_argument(
+        "--max-divergence",
+        type=float,
+        metavar="NATS",
+        help="that the class probabilities may diverge from the float network's, where labels are "
+        f"not known; default: {NATS:g}",
+    )
+    images = parser.add_argument_group("images")
+    images.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="DIR|NPZ",
+        help="images that quantiser steps are chosen on",
+    )
+    images.add_argument(
+        "--validation",
+        type=Path,
+        metavar="DIR|NPZ",
+        help="images that designs run on: half of them for the search, half for checks alone. A "
+        "folder of PNG and JPEG files, in a folder for every class where labels are known, or "
+        "'images' and 'labels' of an archive",
+    )
+    add_pixels(images)
+    images.add_argument("--input-shape", metavar="SIZES", action="append", help=SHAPE_HELP)
+    images.add_argument(
+        "--search-images", type=int, default=Images.search, help="at most; default: %(default)s"
+    )
+    images.add_argument(
+        "--sensitivity-images",
+        type=int,
+        default=Images.sensitivity,
+        help="at most so many of these for sensitivities; default: %(default)s",
+    )
+    images.add_argument(
+        "--no-accuracy",
+        action="store_true",
+        help="run nothing: the best copies at given bits (--set, --design; 8 by default)",
+    )
+    add_settings(images.add_mutually_exclusive_group())
+    effort = parser.add_argument_group("effort")
+    for name, text in EFFORT.items():
+        default = getattr(Effort, name)
+        effort.add_argument(
+            f"--{name}", type=int, metavar="N", default=default, help=f"{text}; default: {default}"
+        )
+    effort.add_argument("--processes", type=int, default=1, help="worker processes")
+    effort.add_argument(
+        "--device", dest="processor", default="cpu", help="where torch computes; default: cpu"
+    )
+    effort.add_argument("--data", type=Path, help="weights and images of built-in networks")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="design, record and report"
+    )
+    add_json(parser)
+    parser.set_defaults(run=_optimize)
+
+
+def _optimize(options: argparse.Namespace) -> int:
+    request = _request(options)
+    try:
+        answer = run_request(request, options.out, note if options.json else tqdm.write)
+    except ImportError as error:
+        if isinstance(error, MissingExtraError):
+            raise
+        raise MissingExtraError.of(error.name, "to optimise", "optimize") from error
+    if options.json:
+        print_json(answer.to_json())
+    else:
+        for each in answer.chips:
+            outcome = each.outcome
+            tiles = outcome.report.tiles_text(outcome.task.budget)
+            print(
+                f"{each.chip.name}: {outcome.task.objective} gain {outcome.gain:.3f}x, {tiles} "
+                f"tiles\n  {each.verdict}"
+            )
+    (note if options.json else print)(f"report: {options.out / REPORT}")
+    return EXIT_OK if answer.holds else EXIT_REFUSED
+
+
+def _request(options: argparse.Namespace) -> Request:
+    given = GivenSettings.of(options)
+    if given and not options.no_accuracy:
+        raise RunError("Expected --set and --design beside --no-accuracy; bits are optimised else.")
+    shapes = [InputShape.parse(word) for word in options.input_shape or ()]
+    network = OwnNetwork(
+        *_source(options.network), inputs={each.name: each.sizes for each in shapes} or None
+    )
+    images = None
+    folders = (options.calibration, options.validation)
+    if any(folders) and not all(folders):
+        raise RunError("Expected --calibration and --validation, got one of them.")
+    if all(folders):
+        images = Images(
+            *folders, given_pixels(options), options.search_images, options.sensitivity_images
+        )
+    effort = Effort(**{name: getattr(options, name) for name in EFFORT})
+    return Request(
+        network,
+        tuple(options.chip),
+        images,
+        options.budget,
+        options.objective,
+        options.max_drop,
+        options.max_divergence,
+        not options.no_accuracy,
+        given.values_of_knobs() if given else None,
+        effort,
+        options.data,
+        options.processes,
+        options.processor,
+    )
+
+
+def _source(word: str) -> tuple[Any, str | None]:
+    """Return what the network is, and its name where the word does not say it."""
+    if word in NETWORKS or word.endswith(".onnx"):
+        return word, None
+    return make_module(word), word.rpartition(":")[2].rpartition(".")[2]
