@@ -101,7 +101,6 @@ class GivenSettings:
         """The names of the knobs that are given."""
         return tuple(name for name in self.document or self.words if name != REPLICATION)
 
-<<<<<<< HEAD
     def integers(self, knobs: Sequence[str]) -> list[int]:
         """Find the whole numbers among the values that were given.
 
@@ -117,7 +116,7 @@ class GivenSettings:
             return [value for value in values if type(value) is int]
         words = [word.strip() for name in knobs for word in self.words.get(name, ())]
         return [int(word) for word in words if word.isdecimal()]
-=======
+
     def values_of_knobs(self) -> dict[str, Any]:
         """Return what is given without a design space, which checks it.
 
@@ -134,7 +133,6 @@ class GivenSettings:
             values = [PRECISION[name].parse(word) for word in words]
             found[name] = values if len(values) > 1 else values[0]
         return found
->>>>>>> optimize
 
     def settings(self, space: DesignSpace, layers: Sequence[str]) -> IntArray:
         """Find the settings that are meant.
