@@ -22,3 +22,10 @@ def data():
     if not (root / "README.md").is_file():
         pytest.skip(f"no data sets at {root}; LRMP_DATA names another folder")
     return root
+
+
+def pytest_collection_modifyitems(items):
+    """Count tests on real data among those that take long."""
+    for item in items:
+        if "data" in getattr(item, "fixturenames", ()):
+            item.add_marker("long")

@@ -108,6 +108,7 @@ def test_measure_turns_the_knobs_that_it_is_told(data, capsys, tmp_path):
 SMALL = "--random 12 --near 2 --annealed 0 --learnt 0 --rounds 1 --judged-near 2 --judged-random 4"
 
 
+@pytest.mark.long
 def test_refine_writes_tables_and_what_they_were_made_of(data, capsys, tmp_path):
     words = ["accuracy", "refine", "--network", "mlp", "lenet", *SMALL.split()]
     assert main([*words, "--data", str(data), "--out", str(tmp_path)]) == 0
@@ -145,6 +146,7 @@ def test_report_writes_page_and_picture(capsys, tmp_path):
     assert (tmp_path / "fidelity.png").is_file()
 
 
+@pytest.mark.long
 def test_tune_recovers_what_two_bits_cost_and_resumes(data, capsys, tmp_path):
     design = tmp_path / "design.json"
     design.write_text('{"weight_bits": [2, 2, 2], "activation_bits": [2, 2, 2]}')

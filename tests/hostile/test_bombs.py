@@ -85,6 +85,7 @@ def test_sheets_of_too_many_pixels(tmp_path):
         read_sheets([tmp_path / "x.npz"], np.array([0]))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
@@ -125,6 +126,7 @@ def npz(header, content):
 HEADER = "{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("header", "content", "message"),
     [

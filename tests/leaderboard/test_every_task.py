@@ -7,6 +7,7 @@ from lrmp.envs.task.optimum import stored_optimum
 from lrmp.leaderboard import Store, format_ranking, rank, submit
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("task_id", TASKS)
 def test_the_published_optimum_is_submitted_and_ranked(tmp_path, task_id):
     task, design = load_task(task_id), stored_optimum(task_id).design

@@ -63,6 +63,7 @@ def change_bytes(line, rng):
     return bytes(content)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("change", [change_value, change_bytes])
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("name", ["digits_record", "resnet_record", "bold_record"])

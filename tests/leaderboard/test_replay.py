@@ -303,6 +303,7 @@ def test_an_exact_optimum_must_lie_where_the_ilp_allows_it(value, accepted):
         settle(ilp, exact)
 
 
+@pytest.mark.long
 def test_honest_edp_designs_are_proven_where_the_ilp_alone_does_not():
     task = load_task("LRMP-ResNet18-EDP-v0")
     unproven = 0
@@ -317,6 +318,7 @@ def test_honest_edp_designs_are_proven_where_the_ilp_alone_does_not():
     assert unproven > 0
 
 
+@pytest.mark.long
 def test_a_program_that_the_limit_ends_is_settled_by_the_exact_method():
     task = load_task("LRMP-ResNet50-Throughput-v0")
     rng = np.random.default_rng(7)

@@ -324,6 +324,7 @@ def test_interrupted_measurement_goes_on_and_gives_the_same_log(
     assert path.read_text("utf-8") == expected
 
 
+@pytest.mark.long
 def test_worker_processes_find_the_same_divergences(folder, protocol, tmp_path):
     one = Measurement(protocol.subject(folder), tmp_path / "one.jsonl")
     two = Measurement(protocol.subject(folder), tmp_path / "two.jsonl", processes=2)
@@ -345,6 +346,7 @@ def test_log_of_another_measurement_is_refused(folder, protocol, tmp_path):
 # More designs for a table that is shipped
 
 
+@pytest.mark.long
 def test_shipped_results_are_not_measured_again(folder, protocol, tmp_path, monkeypatch):
     first = Measurement(protocol.subject(folder), tmp_path / "first.jsonl")
     table = build_table(first, "a test", fit_designs=12)
@@ -427,6 +429,7 @@ def whole_float_top1(name, data):
     return NetworkEvaluator(whole.subject(data)).float_top1("test")
 
 
+@pytest.mark.long
 def test_shipped_designs_are_reproduced(data):
     protocol = PROTOCOLS["resnet20"]
     evaluator = NetworkEvaluator(protocol.subject(data))

@@ -170,6 +170,7 @@ def test_verdict_of_a_shipped_table_is_that_of_its_designs(found):
     assert found.optimised.judged_allowances == [0.5, 1, 2]
 
 
+@pytest.mark.long
 def test_page_has_rows_of_every_network(tmp_path):
     page = write_report(tmp_path).read_text("utf-8")
     assert (tmp_path / "fidelity.png").stat().st_size > 10_000

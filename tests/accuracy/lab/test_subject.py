@@ -462,6 +462,7 @@ def factory(tmp_path, monkeypatch):
     sys.modules.pop("lrmp_test_factory", None)
 
 
+@pytest.mark.long
 def test_worker_processes_make_the_subject_anew(factory, tmp_path):
     made = make_subject(factory("make"))
     assert made.factory == factory("make")

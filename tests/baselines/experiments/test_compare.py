@@ -20,6 +20,7 @@ def comparison(tmp_path_factory):
     return args, compare.compare(args)
 
 
+@pytest.mark.long
 def test_every_agent_and_seed_is_in_the_summary(comparison):
     args, _ = comparison
     document = json.loads((args.out / "comparison.json").read_text())
@@ -66,6 +67,7 @@ def test_table_is_sorted_by_score(comparison):
     assert scores == sorted(scores, reverse=True)
 
 
+@pytest.mark.long
 def test_finished_runs_are_not_repeated(comparison):
     args, table = comparison
     records = sorted(args.runs_dir.glob("*/record.jsonl"))

@@ -25,6 +25,7 @@ def falling(rng):
     return np.sort(rng.gamma(0.5, 1.0, (layers, 7)), axis=1)[:, ::-1]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("objective", ["latency", "throughput", "energy", "edp"])
 @pytest.mark.parametrize("offset", [1e3, 1e6, 1e8, 1e12])
 def test_what_weights_add_and_activations_take_away_again_is_rounded_at_most(offset, objective):

@@ -55,6 +55,7 @@ def every_design(task):
     return oracle, tuple(map(np.array, zip(*free, strict=True)))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(4))
 def test_bound_encloses_all_designs_and_the_archive_is_their_front(seed, monkeypatch):
     task = tiny_task(seed)

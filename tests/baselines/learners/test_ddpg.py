@@ -38,6 +38,7 @@ def short_run(tmp_path_factory):
     return ddpg.train(settings(tmp_path_factory.mktemp("runs")), progress=False)
 
 
+@pytest.mark.long
 def test_same_seed_same_curve(short_run, tmp_path):
     again = ddpg.train(settings(tmp_path), progress=False)
     assert again.episodes_path.read_text() == short_run.episodes_path.read_text()
@@ -101,6 +102,7 @@ def test_buffer_holds_what_the_environment_made_and_nothing_else(changes, tmp_pa
         assert found == reward
 
 
+@pytest.mark.long
 def test_learns_to_do_better_than_its_warmup(tmp_path):
     rewards = ddpg.train(settings(tmp_path, evaluations=160), progress=False).rewards()
     assert np.mean(rewards[-20:]) > np.mean(rewards[:20]) + 1.0
@@ -123,6 +125,7 @@ def test_unknown_task_is_refused_and_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_killed_run_resumes_to_the_same_result(tmp_path):
     whole = ddpg.train(settings(tmp_path / "whole", evaluations=60), progress=False)
     words = ["--env-id", TASK, "--evaluations", "60", "--checkpoint-every", "5"]

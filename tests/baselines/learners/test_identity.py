@@ -67,6 +67,7 @@ def test_answer_is_the_proven_optimum_and_chance_is_far_from_it(task):
     assert np.mean([evaluate_settings(task, design).reward() for design in random]) < 0.65 * best
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("agent", AGENTS)
 def test_agent_comes_to_the_answer(agent, task, tmp_path):
     module, changes = AGENTS[agent]

@@ -82,6 +82,7 @@ def share_answered(game, agents):
     return game.right.mean()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("module", "credit"), [(ippo, "team"), (ippo, "difference"), (mappo, "team")]
 )
@@ -99,6 +100,7 @@ def test_policy_gradients_answer_every_agents_own_question(module, credit):
     assert share_answered(game, agents) > 0.9
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mixer", ["vdn", "qmix"])
 def test_value_decomposition_answers_every_agents_own_question(mixer):
     torch.manual_seed(0)
@@ -117,6 +119,7 @@ def test_value_decomposition_answers_every_agents_own_question(mixer):
     assert share_answered(game, team.agents) > 0.9
 
 
+@pytest.mark.long
 @each_learner
 def test_interrupted_run_resumes_to_the_same_result_and_records_it(
     agent, best_of_run, tmp_path, monkeypatch
@@ -155,6 +158,7 @@ def test_another_seed_is_another_curve(agent, tmp_path):
     assert runs[0] != runs[1]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("agent", ["ippo", "mappo-difference", "vdn", "qmix"])
 def test_comes_near_the_optimum_of_a_small_network(agent, tmp_path):
     module, args = settings(agent, tmp_path, evaluations=600, rounds=1)

@@ -46,6 +46,7 @@ def test_record_is_the_best_episode(short_run, best_of_run):
     assert (record["evaluated_designs"], record["env_steps"]) == (60, 60 * 4)
 
 
+@pytest.mark.long
 def test_learns_what_random_designs_do_not_find(tmp_path):
     run = ppo.train(settings(tmp_path, evaluations=1200), progress=False)
     optimum = stored_optimum(TASK)
@@ -62,6 +63,7 @@ def test_learns_what_random_designs_do_not_find(tmp_path):
     assert greedy.reward() > 0.9 * best
 
 
+@pytest.mark.long
 def test_interrupted_run_resumes_to_the_same_result(tmp_path, monkeypatch):
     whole = ppo.train(settings(tmp_path / "whole", evaluations=120), progress=False)
     saved = []

@@ -65,6 +65,7 @@ def test_saved_policy_acts_alike_whatever_the_seed(short_run):
     assert outcome == evaluate_policy(policy, TASK, seed=5)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("changes", [{}, PLAIN], ids=["full", "plain"])
 def test_interrupted_run_resumes_to_the_same_result(changes, tmp_path, monkeypatch):
     whole = td3.train(settings(tmp_path / "whole", **changes), progress=False)
@@ -89,6 +90,7 @@ def test_interrupted_run_resumes_to_the_same_result(changes, tmp_path, monkeypat
     assert not resumed.checkpoint_path.exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("part", sorted(PLAIN))
 def test_every_part_can_be_switched_off_alone(short_run, part, tmp_path):
     # Noise is on bootstrapped targets; rewards below zero are of bold designs. LeNet is small.

@@ -76,6 +76,7 @@ def judging(bench, split, how):
     }
 
 
+@pytest.mark.long
 def test_designs_near_the_best_are_none_of_the_best(task, table):
     accuracy = table().accuracy()
     best = list(proven_best(task, accuracy))
@@ -111,6 +112,7 @@ def test_best_and_near_designs_judge_on_both_splits(task, table):
     assert len(random) == 5
 
 
+@pytest.mark.long
 def test_designs_of_an_earlier_table_judge_no_longer(task, table):
     bench, plan = Bench(), Plan(judged_near=10, judged_random=5)
     judge_designs(bench, task, table(weights=30.0), plan)
@@ -127,6 +129,7 @@ def test_designs_of_an_earlier_table_judge_no_longer(task, table):
     assert [line["origins"] for line in bench.log.results] == before
 
 
+@pytest.mark.long
 def test_a_design_that_was_fitted_to_judges_too_and_stays_fitted(task, table):
     bench = Bench()
     first = next(iter(proven_best(task, table().accuracy())))

@@ -132,6 +132,7 @@ def test_uniform_finds_the_best_constant_setting(tmp_path):
     assert {name: found[name][1] for name in values} == values
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("objective", ["latency", "throughput", "energy", "edp"])
 def test_the_joint_optimum_is_that_of_brute_force(objective):
     bits = few(PRECISION["weight_bits"], 4, 8), few(PRECISION["activation_bits"], 4, 8)

@@ -42,6 +42,7 @@ def file(tmp_path):
     return path
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_every_algorithm_stays_inside_the_masks_of_a_chip_in_turns(name, few_designs, tmp_path):
     module, task = load_algorithm(name), load_task("LRMP-ResNet18-CIMAQ-v0")
@@ -53,6 +54,7 @@ def test_every_algorithm_stays_inside_the_masks_of_a_chip_in_turns(name, few_des
     assert ends == [8] * 4
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_every_algorithm_trains_on_a_task_of_ones_own(name, file, few_designs, tmp_path, capsys):
     module, task = load_algorithm(name), read_task(file)
@@ -190,6 +192,7 @@ def test_a_chip_without_energies_has_a_proven_optimum(file, capsys):
     assert "energy          -" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_a_study_takes_task_files_and_ids_in_any_form(file, tmp_path):
     pytest.importorskip("matplotlib")
     path = tmp_path / "study.toml"

@@ -42,6 +42,7 @@ def lrmp(folder, *words, **variables):
     )
 
 
+@pytest.mark.long
 def test_the_one_of_the_docs_trains_and_is_evaluated(folder):
     words = ["--env-id", "lrmp:LRMP-MLP-OneShot-v0", "--evaluations", "30"]
     done = lrmp(folder, "train", "climber:train", *words)
@@ -70,6 +71,7 @@ def test_it_is_a_part_of_studies_in_worker_processes(folder):
     ]
 
 
+@pytest.mark.long
 def test_an_installed_package_names_it_by_an_entry_point(folder):
     package = folder / "climbing-1.0.dist-info"
     package.mkdir()

@@ -28,6 +28,7 @@ class Rugged:
         return None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("objective", ["latency", "throughput", "energy", "edp"])
 def test_the_best_of_all_designs_is_found(objective):
     digits = load_task("LRMP-Digits-v0")

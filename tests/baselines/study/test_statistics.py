@@ -127,6 +127,7 @@ def test_bootstrap_interval_depends_on_nothing_but_its_seed():
 REPEATS = 600  # at 95 % a standard error of 0.9 points
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("runs", [3, 5, 10])
 @pytest.mark.parametrize(
     ("population", "tasks"),
@@ -169,6 +170,7 @@ def test_students_t_of_the_trimmed_mean_by_hand():
     assert (low, high) == pytest.approx((3 - reach, 3 + reach), rel=1e-6)
 
 
+@pytest.mark.long
 def test_coverage_page_is_reproduced(tmp_path, monkeypatch):
     monkeypatch.setattr(interval_coverage, "TRUTH_DRAWS", 1000)
     study = Path(__file__).parents[3] / "docs" / "results" / "study"

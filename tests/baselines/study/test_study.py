@@ -66,6 +66,7 @@ evaluations = 2000
     assert scores.reach("greedy") == 2000
 
 
+@pytest.mark.long
 def test_a_curve_counts_the_designs_that_difference_rewards_evaluate(write, tmp_path):
     pytest.importorskip("torch")
     path = write("""
@@ -130,6 +131,7 @@ def reference(tmp_path_factory):
     return folder / "out"
 
 
+@pytest.mark.long
 def test_records_hold_the_best_design_at_every_count(reference):
     records = read_results(reference / "results.jsonl")
     assert {key.agent for key in records} == {"uniform", "hawq-ilp", "random", "hot"}
@@ -169,6 +171,7 @@ def wait_for(condition, process):
         time.sleep(0.01)
 
 
+@pytest.mark.long
 def test_interrupted_killed_and_torn_it_ends_as_if_nothing_had_happened(reference, write, tmp_path):
     path, out = write(STUDY), tmp_path / "out"
     results = out / "results.jsonl"
@@ -354,6 +357,7 @@ def test_evaluations_that_an_agent_cannot_have_are_refused(write):
         read_study(write(text + 'start = "nothing"'))
 
 
+@pytest.mark.long
 def test_the_network_itself_can_say_the_accuracy(write, tmp_path, data, monkeypatch):
     pytest.importorskip("torch")
     monkeypatch.setenv("LRMP_DATA", str(data))

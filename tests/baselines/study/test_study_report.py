@@ -51,6 +51,7 @@ def folder(tmp_path_factory):
     return folder / "out"
 
 
+@pytest.mark.long
 def test_shares_are_those_of_the_runs_that_reach_so_far(folder):
     scores = Scores.read(folder)
     optimum = stored_optimum("LRMP-MLP-v0").value
@@ -112,6 +113,7 @@ def test_only_agents_on_the_same_tasks_are_pooled(folder):
     assert scores.matrix("genetic", 20) is None
 
 
+@pytest.mark.long
 def test_pages_say_what_the_records_say(folder, tmp_path):
     out = tmp_path / "docs" / "results" / "some"
     assert main(["study", "report", str(folder), "--out", str(out), "--no-check"]) == 0
@@ -136,6 +138,7 @@ def test_pages_say_what_the_records_say(folder, tmp_path):
     assert again.read_text() == page.replace(str(out), str(again.parent))
 
 
+@pytest.mark.long
 def test_estimates_are_in_no_number_of_what_is_measured(folder, tmp_path):
     mixed = tmp_path / "mixed"
     shutil.copytree(folder, mixed, ignore=shutil.ignore_patterns("runs"))
@@ -178,6 +181,7 @@ def test_estimates_are_in_no_number_of_what_is_measured(folder, tmp_path):
     assert estimates in alone
 
 
+@pytest.mark.long
 def test_winners_run_on_the_network_once(folder, data, tmp_path, capsys):
     pytest.importorskip("torch")
     first = write_report(folder, tmp_path / "a", data).read_text()
@@ -195,6 +199,7 @@ def test_winners_run_on_the_network_once(folder, data, tmp_path, capsys):
     assert "did not run" not in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_without_data_winners_are_not_checked(folder, tmp_path, capsys):
     copy = tmp_path / "copy"
     copy.mkdir()
@@ -227,6 +232,7 @@ def changed(folder, tmp_path):
     return tmp_path / "changed"
 
 
+@pytest.mark.long
 def test_gaps_are_those_to_the_optimum_of_the_definition_that_was_played(folder, changed):
     optimum = stored_optimum("LRMP-MLP-v0").value
     before = Scores.read(folder).shares("random", "LRMP-MLP-v0", 20)
@@ -242,6 +248,7 @@ def test_gaps_are_those_to_the_optimum_of_the_definition_that_was_played(folder,
     assert "Earlier definitions" not in write_report(folder, folder, check=False).read_text()
 
 
+@pytest.mark.long
 def test_without_its_optimum_a_changed_task_has_none(changed):
     (changed / "optima.jsonl").unlink()
     page = write_report(changed, changed, check=False).read_text()

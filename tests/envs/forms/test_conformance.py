@@ -23,6 +23,7 @@ def same(a, b):
     return data_equivalence(a, b, exact=True)
 
 
+@pytest.mark.long
 @DISCRETE
 def test_check_env_finds_nothing(spec, discrete):
     with warnings.catch_warnings():
@@ -99,6 +100,7 @@ def test_pickle_after_an_episode(spec, play, random_actions):
     assert same(play(clone, actions), episode)
 
 
+@pytest.mark.long
 @DISCRETE
 def test_episode_ends_once_at_the_last_layer(spec, discrete, play, random_actions):
     env = gym.make(spec, discrete=discrete)

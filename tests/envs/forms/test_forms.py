@@ -47,6 +47,7 @@ def test_every_task_has_every_form():
     assert environment_id("LRMP-ResNet18-EDP-v0", "Refine") == "LRMP-ResNet18-EDP-Refine-v0"
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("error")
 def test_form_is_a_correct_environment(form_spec):
     settings = {"horizon": 3} if "Refine" in form_spec.id else {}

@@ -70,6 +70,7 @@ def seeded(env):
     return env
 
 
+@pytest.mark.long
 @TASK
 def test_pettingzoo_finds_nothing(task_id):
     env_id = multi_agent_id(task_id)

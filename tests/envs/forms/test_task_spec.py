@@ -369,6 +369,7 @@ def test_vectors_show_what_scalar_environments_show(form, autoreset, make_vector
             envs.step(actions)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "env_id", [*(environment_id("LRMP-LeNet-v0", form) for form in FORMS), *PROCEDURAL]
 )

@@ -133,6 +133,7 @@ def play(envs, mode, designs):
         yield steps
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("spec", "mode", "count", "discrete"), list(every_id()))
 def test_every_id_plays_as_scalar_ones(
     spec, mode, count, discrete, settings_of, make_vector, assert_same_step
@@ -232,6 +233,7 @@ def assert_infos_are(infos, row, info):
         assert np.array_equal(infos[key][row], value), key
 
 
+@pytest.mark.long
 @MODES
 @pytest.mark.parametrize(("count", "discrete"), SIZES)
 @pytest.mark.parametrize("spec", PROCEDURAL, ids=lambda spec: spec.id)

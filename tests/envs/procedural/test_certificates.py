@@ -116,6 +116,7 @@ def test_latency_is_published_in_whole():
     assert len(published_optima()) == PUBLISHED == 1000
 
 
+@pytest.mark.long
 @OBJECTIVES
 @pytest.mark.parametrize("number", [0, 5, 8])
 def test_solved_anew_an_instance_has_the_published_optimum(objective, number):

@@ -93,6 +93,7 @@ def test_bits_in_infos_have_room_for_the_largest_network():
     assert len(counts) == 3
 
 
+@pytest.mark.long
 @IDS
 def test_pictures_of_all_networks_have_one_size(env_id):
     env = gym.make(env_id, render_mode="rgb_array")

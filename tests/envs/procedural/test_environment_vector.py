@@ -33,6 +33,7 @@ CASES = [
 ]
 
 
+@pytest.mark.long
 @MODES
 @pytest.mark.parametrize(("env_id", "settings"), CASES)
 def test_vector_env_equals_scalar_ones(env_id, settings, mode, assert_parity):
@@ -119,6 +120,7 @@ def test_what_stands_behind_the_last_layer_is_not_looked_at(make_vector, assert_
     assert_same_step(env.step(wild), twin.step(actions))
 
 
+@pytest.mark.long
 @IDS
 @pytest.mark.parametrize("render_mode", ["ansi", "rgb_array"])
 def test_pictures_are_those_of_scalar_ones(env_id, render_mode, make_vector):

@@ -36,6 +36,7 @@ def shapes(network):
     return tuple((layer.rows, layer.columns, layer.positions) for layer in network.layers)
 
 
+@pytest.mark.long
 def test_splits_have_no_topology_in_common():
     train = {shapes(draw_task("train", number).network) for number in range(1500)}
     tests = [draw_task("test", number).network for number in range(400)]
@@ -54,6 +55,7 @@ def test_topology_is_shapes_alone():
 
 
 # 81 and 729 lost 2.9 and 14.5 points when their first draw was taken.
+@pytest.mark.long
 @pytest.mark.parametrize(("split", "numbers"), [("train", [*range(300), 729]), ("test", range(80))])
 def test_plain_design_holds_the_allowed_drop_and_scores_at_least_zero(split, numbers):
     for number in numbers:

@@ -53,6 +53,7 @@ def test_text_has_the_values_of_every_layer_in_columns(shown):
     assert len({line.index(" x ") for line in lines}) == 1
 
 
+@pytest.mark.long
 def test_pictures_have_a_panel_for_every_scale(shown):
     make, actions = shown
     env = make("rgb_array")

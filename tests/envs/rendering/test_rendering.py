@@ -91,6 +91,7 @@ def test_frame_depends_on_the_state_alone(env):
     assert np.array_equal(other.render(), end)
 
 
+@pytest.mark.long
 def test_bars_follow_bits_and_a_broken_limit_is_red(env):
     env.step([6, 6])
     plain = env.render()
@@ -196,6 +197,7 @@ except ImportError as error:
     assert done.stdout.startswith("MissingExtraError Expected matplotlib to draw a picture; run ")
 
 
+@pytest.mark.long
 def test_record_video_writes_an_episode(tmp_path):
     pytest.importorskip("moviepy")
     env = RecordVideo(gym.make(ID, render_mode="rgb_array"), str(tmp_path / "videos"))
@@ -216,6 +218,7 @@ def test_command_writes_an_mp4(tmp_path, capsys):
     assert [p.name for p in tmp_path.iterdir()] == ["episode.mp4"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("who", [["--seed", "1"], ["--set", "weight_bits=5,4,5"], ["--optimum"]])
 def test_command_writes_every_frame_of_the_episode(who, tmp_path, capsys):
     path = tmp_path / "episode.gif"

@@ -90,6 +90,7 @@ def test_fingerprint_is_the_pinned_one(spec, golden):
     assert load_task(spec.id).fingerprint.startswith(golden[spec.id]["fingerprint"])
 
 
+@pytest.mark.long
 def test_integer_program_gives_the_same_reward(spec, golden, actions, play):
     expected = golden[spec.id]
     env = gym.make(spec, discrete=True, solver="ilp")

@@ -46,6 +46,7 @@ def test_making_a_design_beyond_the_allowance_cheaper_never_pays(task_id):
     assert (beyond & ~faded).sum() <= 0.05 * len(settings)
 
 
+@pytest.mark.long
 @every_task
 def test_random_designs_are_about_as_bad_as_good_ones_are_good(task_id):
     task = load_task(task_id)

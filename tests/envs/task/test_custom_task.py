@@ -391,6 +391,7 @@ def test_file_of_the_manual_is_described(capsys):
     assert env.unwrapped.task == task
 
 
+@pytest.mark.long
 @needs_docs
 def test_manual_runs(tmp_path, monkeypatch, capsys):
     page = (DOCS / "own-task.md").read_text("utf-8")

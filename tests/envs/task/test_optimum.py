@@ -71,6 +71,7 @@ def test_the_reward_has_the_same_optimum(task_id):
     assert optimum.reward_bound >= optimum.value
 
 
+@pytest.mark.long
 @every_task
 def test_the_best_constant_is_the_best_of_all(task_id):
     optimum, task = stored_optimum(task_id), load_task(task_id)
@@ -84,6 +85,7 @@ def test_the_best_constant_is_the_best_of_all(task_id):
     assert evaluate_settings(task, best).score == optimum.constant.value
 
 
+@pytest.mark.long
 @every_task
 def test_no_random_or_uniform_design_exceeds_the_bound(task_id):
     task, bound = load_task(task_id), stored_optimum(task_id).reward_bound

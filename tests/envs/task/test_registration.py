@@ -113,6 +113,7 @@ print(sorted({{"torch", "matplotlib"}} & set(sys.modules)))
     assert run_python(code, tmp_path) == "[]\n[]\n"
 
 
+@pytest.mark.long
 def test_integer_program_is_loaded_by_the_solver_that_asks_for_it(tmp_path):
     code = """
 import gymnasium as gym, sys
@@ -142,6 +143,7 @@ def worker():
         yield pool
 
 
+@pytest.mark.long
 def test_spawned_worker_plays_the_same_episode(spec, worker, play, random_actions):
     env = gym.make(spec)
     prefixed, actions = f"lrmp:{spec.id}", random_actions(env, 0)
@@ -156,6 +158,7 @@ def test_spawned_worker_plays_the_same_episode(spec, worker, play, random_action
     assert data_equivalence(there, play(env, actions), exact=True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("task_id", ["LRMP-Digits-v0", "LRMP-ResNet18-v0"])
 def test_spawned_vector_env_equals_the_sync_one(task_id):
     same_step = {"autoreset_mode": AutoresetMode.SAME_STEP}

@@ -237,6 +237,7 @@ def test_with_tiles_enough_every_network_has_its_own_optimum(objective):
         assert apart.score == pytest.approx(together.value, rel=1e-12)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(2))
 def test_no_other_split_has_a_higher_least_throughput(seed):
     """Max-min: of all ways to share the tiles, each network being alone with its part."""
@@ -259,6 +260,7 @@ def test_no_other_split_has_a_higher_least_throughput(seed):
     assert best == pytest.approx(optimum.value, rel=1e-12)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_more_tiles_are_never_worse(objective):
     before = -math.inf

@@ -54,6 +54,7 @@ def best_of_all(task):
     return best, best_reward
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("seed", range(3))
 def test_the_optimum_is_the_best_of_all(objective, seed):

@@ -96,6 +96,7 @@ def relative_error(first, second, bits):
     return np.sqrt(np.square(left_out(first, second, bits)).mean() / np.square(products).mean())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("bits", "expected"), NORMAL.items())
 def test_truncation_errors_of_normal_numbers(bits, expected):
     rng = np.random.default_rng(0)
@@ -104,6 +105,7 @@ def test_truncation_errors_of_normal_numbers(bits, expected):
     assert relative_error(first, second, bits) == pytest.approx(expected, rel=0.1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("bits", "expected"), LOG_NORMAL.items())
 def test_truncation_errors_of_log_normal_numbers(bits, expected):
     """With random signs. Of the deviations of the logarithm, 1.5 is what fits: no note gives it."""

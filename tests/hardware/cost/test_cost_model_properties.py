@@ -553,12 +553,14 @@ PRUNABLE = {
 }
 
 
+@pytest.mark.long
 @given(cases())
 @many
 def test_costs_are_those_of_the_plain_model(case):
     compare_with_plain_model(*case)
 
 
+@pytest.mark.long
 @given(
     st.one_of(
         cases(**PRUNABLE, adc="per-layer", weight_encoding="differential-columns"),

@@ -77,6 +77,7 @@ def export(module, inputs, path, exporter):
     return path
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "exporter"),
     [
@@ -103,6 +104,7 @@ def test_built_in_networks_equal_exported_torch_models(name, exporter, torch_mod
     assert network.edges == load_network(name).edges
 
 
+@pytest.mark.long
 def test_built_in_transformers_equal_exported_torch_models(torch_model, tmp_path):
     module, inputs = torch_model("vit_b_32", "cpu", blocks=1)
     network = Network.from_onnx(export(module, inputs, tmp_path / "vit.onnx", "program"))

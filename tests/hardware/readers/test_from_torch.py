@@ -42,6 +42,7 @@ def ops(function, *shapes, **parts):
     return layers[0].vector_ops
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", sorted(set(NETWORKS) - set(BLOCKS)))
 def test_built_in_networks_equal_their_torch_models(name, torch_model):
     network = Network.from_torch(*torch_model(name), name=name)
@@ -55,6 +56,7 @@ def test_built_in_networks_equal_their_torch_models(name, torch_model):
     assert network.name == name
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", BLOCKS)
 def test_built_in_transformers_equal_their_torch_models(name, torch_model):
     # Two blocks instead of 12 or 32: the others are the same.

@@ -36,6 +36,7 @@ def check_against_all_designs(problem, smooth):
     return "proven" if optimum.gap <= PROVEN else "bounded"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("penalty", PENALTIES)
@@ -61,6 +62,7 @@ def test_no_design_is_better_on_five_thousand_tasks():
     assert seen["bounded"] <= 250  # where a sum of terms lies on a jump of the penalty
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("penalty", PENALTIES)
 def test_bounds_hold_where_few_partial_designs_are_kept(penalty, objective, monkeypatch):
@@ -102,6 +104,7 @@ def problem(request):
     return random_problem([seed, 3], objective, "points", "any")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("unit", [1e-300, 1e-12, 1e-9, 1e-3, 1e6, 1e12, 1e300])
 def test_the_unit_of_the_table_does_not_matter(problem, unit):
     scale = np.abs(problem.terms).max()

@@ -62,6 +62,7 @@ def test_bounds_hold_where_the_least_terms_are_added_to_less_than_their_sum(obje
     assert optimum.value <= optimum.bound
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_bounds_hold_where_a_sum_lies_on_a_jump(objective):
     for seed in range(150):

@@ -53,6 +53,7 @@ def rounded_down(accuracy):
     return dataclasses.replace(accuracy, penalty=lambda sums: accuracy.penalty(sums - less))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("pair", [("points", "steep"), ("saturating", "everything")], ids=str)
 @pytest.mark.parametrize("networks", [2, 3])
@@ -62,6 +63,7 @@ def test_no_design_is_better(networks, pair, objective):
         assert check_against_all_designs(problem) == "proven"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("jump", JUMPS)
 def test_no_design_is_better_where_penalties_jump(jump, objective):
@@ -79,6 +81,7 @@ def test_no_design_is_better_on_three_thousand_tasks():
     assert seen["forbidden"] <= 150
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_bounds_hold_where_little_memory_is_used(objective, monkeypatch):
     monkeypatch.setattr(joint_sum, "FEW_PARTIAL_DESIGNS", 1)
@@ -101,6 +104,7 @@ def test_bounds_hold_where_little_memory_is_used(objective, monkeypatch):
     assert solved >= 4
 
 
+@pytest.mark.long
 def test_pairs_of_designs_are_looked_at_a_few_at_a_time(monkeypatch):
     monkeypatch.setattr(combination, "PAIRS_AT_A_TIME", 3)
     monkeypatch.setattr(combination, "LEAVES", 2)
@@ -126,6 +130,7 @@ def networks(request):
     return random_networks([seed, 25], objective, SMOOTH, table="any")
 
 
+@pytest.mark.long
 def test_the_order_of_networks_does_not_matter(networks):
     problems, rates, budget = networks
     assert_same_optimum(
@@ -144,6 +149,7 @@ def test_one_network_is_a_plain_problem(networks):
     assert alone.copies.tolist() == expected.copies.tolist()
 
 
+@pytest.mark.long
 def test_a_rate_is_a_factor_of_the_costs(networks):
     problems, rates, budget = networks
 
@@ -167,6 +173,7 @@ def test_a_rate_is_a_factor_of_the_costs(networks):
     )
 
 
+@pytest.mark.long
 def test_rates_of_a_longer_round_change_nothing_but_the_unit(networks):
     problems, rates, budget = networks
     powers = 2 if problems[0].objective == "edp" else 1
@@ -191,6 +198,7 @@ def test_a_network_may_be_cut_where_its_terms_weigh_nothing(networks):
     assert_same_optimum(whole, dataclasses.replace(whole, accuracy=parts))
 
 
+@pytest.mark.long
 def test_a_network_that_costs_next_to_nothing_takes_its_tiles_alone(networks):
     problems, rates, budget = networks
     objective = problems[0].objective
@@ -220,6 +228,7 @@ def test_a_network_that_costs_next_to_nothing_takes_its_tiles_alone(networks):
         assert expected.value - math.log1p(2 / cycles) - PROVEN <= optimum.value < expected.value
 
 
+@pytest.mark.long
 def test_a_tighter_limit_of_one_network_is_never_better(networks):
     problems, rates, budget = networks
     before = math.inf

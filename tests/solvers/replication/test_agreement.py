@@ -54,6 +54,7 @@ def test_both_solvers_agree_on_larger_problems(layers, objective):
     assert ilp.proven_optimal
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("objective", ["latency", "throughput"])
 @pytest.mark.parametrize("network", ["digits_cnn", "resnet18", "resnet50"])
 @pytest.mark.parametrize("seed", range(2))

@@ -70,6 +70,7 @@ def problems(objective, instances):
             return
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_both_back_ends_agree(objective):
     proven, instances = 0, INSTANCES // 4 if objective == "edp" else INSTANCES

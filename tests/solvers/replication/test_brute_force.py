@@ -137,6 +137,7 @@ def solved(solver, instance):
     return answer.copies.tolist()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_exact_finds_the_canonical_best_of_all_choices(seed, objective):
@@ -144,12 +145,14 @@ def test_exact_finds_the_canonical_best_of_all_choices(seed, objective):
         assert solved(solve_exact, instance) == brute_force(instance), instance
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_ilp_finds_the_canonical_best_of_all_choices(objective):
     for instance in instances(0, objective):
         assert solved(solve_ilp, instance) == brute_force(instance), instance
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_ilp_reaches_the_best_of_all_choices_by_itself(objective):
     for instance in instances(1, objective):

@@ -56,6 +56,7 @@ def test_a_limit_too_short_for_any_copies_says_so(objective):
         solve_ilp(mixed_resnet18(0, objective), deterministic_limit=1e-9)
 
 
+@pytest.mark.long
 @objectives
 def test_whatever_the_limit_nothing_false_is_claimed(objective):
     problem = hard_problem(objective)
