@@ -5,9 +5,14 @@ from pathlib import Path
 import pytest
 
 if find_spec("hypothesis") is not None:  # the clients' environments do without
-    from hypothesis import settings
+    from hypothesis import HealthCheck, settings
 
-    settings.register_profile("lrmp", derandomize=True)  # the same examples in every run
+    settings.register_profile(
+        "lrmp",
+        derandomize=True,  # the same examples in every run
+        deadline=None,  # a busy machine fails no test
+        suppress_health_check=[HealthCheck.too_slow],
+    )
     settings.load_profile("lrmp")
 
 
