@@ -1,5 +1,7 @@
 """The one-shot environment: one action chooses the settings of all layers."""
 
+from copy import deepcopy
+from functools import cached_property
 from typing import Any
 
 import gymnasium as gym
@@ -14,7 +16,7 @@ from lrmp.envs.forms.task_spec import OwnSpec
 from lrmp.envs.rendering.episode_renderer import RENDER_MODES, EpisodeRenderer
 from lrmp.envs.rendering.episode_view import EpisodeView
 from lrmp.envs.rendering.shown_episode import ShownEpisode
-from lrmp.envs.scoring.design_info import design_info, no_design
+from lrmp.envs.scoring.design_info import design_info, fresh, no_design
 from lrmp.envs.scoring.dynamics import Dynamics
 from lrmp.envs.scoring.graph_view import one_of
 from lrmp.envs.scoring.observation import Observation
@@ -157,8 +159,8 @@ class OneShotEnv(ShownEpisode, OwnSpec, gym.Env[Observation, Action]):  # pyrigh
         if options:
             raise TaskError(f"Expected no reset options, got {sorted(map(str, options))}.")
         self._running, self.outcome = True, None
-        plain = self.dynamics.plain
-        return self._observe(plain), self._info(plain) | no_design(self.task)
+        observation, info = self._start
+        return deepcopy(observation), fresh(info)
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Choose the settings of all layers.
@@ -217,6 +219,13 @@ class OneShotEnv(ShownEpisode, OwnSpec, gym.Env[Observation, Action]):  # pyrigh
             A row per element; printed, a table. Of a graph a table for every key.
         """
         return self._view.describe()
+
+    @cached_property
+    def _start(self) -> tuple[Observation, dict[str, Any]]:
+        """What every reset shows."""
+        assert self._running
+        plain = self.dynamics.plain
+        return self._observe(plain), self._info(plain) | no_design(self.task)
 
     def _observe(self, settings: IntArray) -> Observation:
         designs = settings[None]

@@ -244,19 +244,17 @@ def walk(env, actions):
 
 def learning_rows():
     steps = 512 * 21
-    for choice_name, choice in METHODS.items():
+    for name, choice in METHODS.items():
         with method(choice):
             for epochs in (4, 10):
-                taken = trained("ppo", 512, num_envs=EPISODES, epochs=epochs)
-                yield (
-                    f"PPO, 256 episodes, {epochs} epochs, {choice_name}",
-                    (f"{steps / taken:,.0f} steps/s"),
-                )
-            taken = trained("ddpg", 40)  # the first 20 designs take next to nothing
-            yield f"DDPG, 600 designs, {choice_name}", f"{taken * 580 / 20:.1f} s"
+                taken = trained("ppo", 512, 2, num_envs=EPISODES, epochs=epochs)
+                speed = f"{steps / taken:,.0f} steps/s"
+                yield f"PPO, 256 episodes, {epochs} epochs, {name}", speed
+            taken = trained("ddpg", 40, 1)  # the first 20 designs take next to nothing
+            yield f"DDPG, 600 designs, {name}", f"{taken * 580 / 20:.1f} s"
 
 
-def trained(name, evaluations, **changes):
+def trained(name, evaluations, repeats, **changes):
     algorithm = load_algorithm(name)
     with tempfile.TemporaryDirectory() as folder:
         folders = iter(range(9))
@@ -268,7 +266,7 @@ def trained(name, evaluations, **changes):
             )
             algorithm.train(args, progress=False)
 
-        return seconds(run, 3)
+        return seconds(run, repeats)
 
 
 def search_rows(designs=10_000):
@@ -406,7 +404,6 @@ def main():
     drawn = task.space.sample(np.random.default_rng(1), 21, 12)
     problems = [task.poser(design) for design in drawn]
     posed = list(knapsacks(problems))
-    peers = ask_peers(args.peers, posed)
     tables = {
         "oracle": table(
             (
@@ -416,7 +413,6 @@ def main():
             oracle_rows(),
         ),
         "objectives": table(("objective", *METHODS), objective_rows()),
-        "solvers": table(("solver", "ms", "/ compiled"), solver_rows(peers, problems, posed)),
         "vectors": table(
             (
                 *("objective", "environment", "compiled, steps/s", "/ CartPole", "/ latency"),
@@ -431,7 +427,6 @@ def main():
             ),
             vector_rows(FAMILIES),
         ),
-        "peers": table(("environment, 256 side by side", "steps/s"), peer_rows(peers)),
         "forms": table(
             (
                 *("environment", "compiled, steps/s", "256 side by side"),
@@ -444,6 +439,9 @@ def main():
         "start": table(("process", "processor seconds"), start_rows()),
         "profile": table(("part", "share of the time"), profile_rows()),
     }
+    peers = ask_peers(args.peers, posed)
+    tables["peers"] = table(("environment, 256 side by side", "steps/s"), peer_rows(peers))
+    tables["solvers"] = table(("solver", "ms", "/ compiled"), solver_rows(peers, problems, posed))
     draw_scaling(args.out.with_name("benchmarks-scaling.png"))
     load = os.getloadavg()[0] / (os.cpu_count() or 1)
     about = (

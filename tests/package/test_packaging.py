@@ -107,7 +107,7 @@ def test_describing_chips_and_networks_loads_no_framework():
 import sys
 import lrmp.hardware
 lrmp.hardware.load_network("llama_7b")
-print(sorted({"torch", "onnx", "ortools", "matplotlib", "sklearn"} & set(sys.modules)))
+print(sorted({"torch", "onnx", "ortools", "matplotlib", "numba", "sklearn"} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr

@@ -58,7 +58,7 @@ start = time.process_time()
 import lrmp
 dir(lrmp)
 print(time.process_time() - start)
-print(sorted({"torch", "matplotlib", "ortools", "sklearn", "scipy"} & set(sys.modules)))
+print(sorted({"torch", "matplotlib", "numba", "ortools", "sklearn", "scipy"} & set(sys.modules)))
 """
     seconds = []
     for _ in range(3):  # the machine may be busy

@@ -48,7 +48,7 @@ def check(problem, monkeypatch):
 
 def drawn(rng, layers, objective, *, sizes=60, kinds=None, spare=None, **limits):
     """Draw a problem; few kinds of layers make many ties."""
-    alike = rng.integers(0, kinds or layers, layers)
+    alike = rng.integers(0, min(kinds or layers, layers), layers)
     tiles = rng.integers(1, 9, layers)[alike]
     units = rng.integers(1, sizes, layers)[alike]
     energies = [rng.integers(0, 40, len(useful_copies(int(u)))) for u in units]
@@ -161,7 +161,7 @@ def test_a_budget_too_small_is_refused_by_either(monkeypatch):
     for choice in ("never", "auto"):
         monkeypatch.setenv(VARIABLE, choice)
         with pytest.raises(InfeasibleBudgetError, match="Expected a budget of at least"):
-            ReplicationBatch.of(model, np.full((2, 5, 2), 6), 3, "latency")
+            ReplicationBatch.of(model, np.full((2, len(model.network), 2), 6), 3, "latency")
 
 
 @needs_numba
@@ -185,7 +185,8 @@ def test_designs_of_a_task(task_id, monkeypatch):
 def test_a_design_that_does_not_fit_is_refused_among_others(objective, choice, monkeypatch):
     monkeypatch.setenv(VARIABLE, choice)
     task = replace(load_task(f"LRMP-LeNet-{objective}-v0"), budget=40)
-    designs = np.stack([np.zeros_like(task.space.plain_settings(5)), np.full((5, 2), 6)])
+    plain = task.space.plain_settings(len(task.network))
+    designs = np.stack([np.zeros_like(plain), np.full_like(plain, 6)])
     with pytest.raises(InfeasibleBudgetError, match=r"at least \d+ tiles .*, got 40\."):
         solve_designs(task.poser, designs)
 
