@@ -19,6 +19,7 @@ from lrmp.accuracy.lab.network_effect import network_effect
 from lrmp.accuracy.lab.noise_seeds import check_seeds
 from lrmp.accuracy.lab.protocol import SplitName
 from lrmp.accuracy.lab.quantization import QuantizedNetwork
+from lrmp.accuracy.lab.quantization.deferred_maps import settled
 from lrmp.accuracy.lab.quantization.network import CALIBRATION_BATCH
 from lrmp.accuracy.lab.subject import Subject
 from lrmp.accuracy.model.design_result import DesignResult
@@ -459,7 +460,7 @@ class NetworkEvaluator:
         del maps[first + 1 :]
         self.network.noise_run.start_batch(name, batch.first, len(batch.labels))
         for stage in self._stages[first:]:
-            maps.append(stage(maps[-1]))
+            maps.append(settled(stage(maps[-1])))
 
     def _whole(self, design: Design) -> _Whole:
         """Find out what a design depends on."""
@@ -531,7 +532,7 @@ class NetworkEvaluator:
             for scores, batch in zip(inputs, _batches_of(split), strict=False):
                 self.network.noise_run.start_batch(name, batch.first, len(batch.labels))
                 for stage in stages:
-                    scores = stage(scores)
+                    scores = settled(stage(scores))
                 comparison.add(scores, batch.labels, batch.expected)
         return comparison.result()
 
@@ -559,7 +560,7 @@ class NetworkEvaluator:
             maps = self.split("search").images[0][:1].clone()
             for stage in self.network.stages():
                 runs, writes = {name: layer.runs for name, layer in layers.items()}, maps._version
-                outputs = stage(maps)
+                outputs = settled(stage(maps))
                 stages.append(stage if maps._version == writes else on_copy(stage))
                 names.append([name for name, layer in layers.items() if layer.runs > runs[name]])
                 maps = outputs
@@ -619,6 +620,6 @@ class NetworkEvaluator:
         at, batches = self._prefix
         with torch.inference_mode():
             for stage in self._stages[at:index]:
-                batches = [stage(batch) for batch in batches]
+                batches = [settled(stage(batch)) for batch in batches]
         self._prefix = (index, batches)
         return batches

@@ -1,7 +1,7 @@
 """Convolutions of integers in 8-bit kernels: exact, and several times faster than in float."""
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,35 @@ from lrmp.accuracy.lab.quantization.steps import activation_range, inverse_step
 
 #: The kernels take unsigned inputs: signed ones are moved up by this, which counts as zero.
 SIGNED_ZERO = 128
+
+
+class Grid(NamedTuple):
+    """What activations are rounded to.
+
+    Attributes:
+        step: Between neighbours.
+        bits: 2..8.
+        signed: Whether there are negative values; then ``SIGNED_ZERO`` stands for 0 in bytes.
+    """
+
+    step: float
+    bits: int
+    signed: bool
+
+
+class Activation(NamedTuple):
+    """An activation function, as the kernels know it.
+
+    Attributes:
+        name: ``"none"``, ``"relu"`` or ``"hardtanh"``.
+        bounds: Of the last one.
+    """
+
+    name: str = "none"
+    bounds: tuple[float, ...] = ()
+
+
+IDENTITY, RELU, RELU6 = Activation(), Activation("relu"), Activation("hardtanh", (0.0, 6.0))
 
 
 class IntegerConvolution:
@@ -23,19 +52,24 @@ class IntegerConvolution:
         module: Gives stride, padding, dilation and groups.
         weight: Multiples of the steps, shape (M, C / groups, height, width).
         steps: Of the weights, shape (M,).
+
+    Attributes:
+        read_again: Whether somebody was seen to read the same outputs twice.
     """
 
     def __init__(self, module: nn.Conv2d, weight: Tensor, steps: Tensor) -> None:
+        self.read_again = False
         self._integers = (weight / steps[:, None, None, None]).round().to(torch.int8)
         self._steps = steps.float().contiguous()
         self._zeros = torch.zeros(len(steps), dtype=torch.int64)
-        self._places = (
+        self._places: tuple[Any, ...] = (
             list(module.stride),
             list(module.padding),
             list(module.dilation),
             module.groups,
         )
-        self._in_rows = weight.is_contiguous()
+        self._in_rows = _lies_in_rows(weight)
+        self._kernel = weight.shape[2:]
         self._packed: dict[bool, Tensor] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -43,57 +77,103 @@ class IntegerConvolution:
         return self.__dict__ | {"_packed": {}}
 
     def __call__(
-        self, inputs: Tensor, step: float, bias: Tensor | None = None, *, signed: bool
+        self,
+        inputs: Tensor,
+        grid: Grid,
+        bias: Tensor | None = None,
+        activation: Activation = IDENTITY,
+        to: Grid | None = None,
     ) -> Tensor:
         """Convolve.
 
         Args:
             inputs: From ``integer_inputs``, shape (N, C, height, width).
-            step: Of the inputs.
+            grid: Theirs.
             bias: Shape (M,), or None.
-            signed: Whether they are moved up by ``SIGNED_ZERO``.
+            activation: What is done to the outputs.
+            to: What they are rounded to then; None for nothing.
 
         Returns:
-            In float, shape (N, M, ...), laid out in memory as the float layer's outputs.
+            In float, or as ``integer_inputs`` gives them, shape (N, M, ...), laid out in memory as
+            the float layer's outputs.
         """
-        zero = SIGNED_ZERO if signed else 0
-        kernels: Any = torch.ops.onednn
-        if signed not in self._packed:
-            self._packed[signed] = kernels.qconv_prepack(
-                self._integers, self._steps, step, zero, *self._places, list(inputs.shape)
-            )
-        found: Tensor = kernels.qconv2d_pointwise(
-            inputs,
-            step,
-            zero,
-            self._packed[signed],
-            self._steps,
-            self._zeros,
-            bias,
-            *self._places,
-            1.0,
-            0,
-            torch.float32,
-            "none",
-            [],
-            "",
+        step, dtype = (1.0, torch.float32) if to is None else (to.step, _type_of(to))
+        given = self._operands(inputs, grid)
+        found: Tensor = torch.ops.onednn.qconv2d_pointwise(
+            *given, bias, *self._places, step, 0, dtype, activation.name, activation.bounds, ""
         )
+        if to is not None:
+            found = _as_bytes(found, to)
         # The kernels give channels last; whoever views rows behind a layer wants rows.
-        return found.contiguous() if self._in_rows and inputs.is_contiguous() else found
+        return found.contiguous() if self.gives_rows(inputs) else found
+
+    def onto(
+        self, summand: Tensor, inputs: Tensor, grid: Grid, bias: Tensor | None = None
+    ) -> Tensor:
+        """Convolve and add.
+
+        Args:
+            summand: Channels last, of the shape of the outputs.
+            inputs: From ``integer_inputs``, shape (N, C, height, width).
+            grid: Theirs.
+            bias: Shape (M,), or None.
+
+        Returns:
+            The sum, in float.
+        """
+        float32, given = torch.float32, self._operands(inputs, grid)
+        plain: tuple[Any, ...] = (1.0, 0, float32, 1.0, 0, "sum", 1.0, "none", [], "")
+        found: Tensor = torch.ops.onednn.qconv2d_pointwise.binary(
+            *given, summand.clone(), bias, *self._places, *plain
+        )
+        return found
+
+    def _operands(self, inputs: Tensor, grid: Grid) -> tuple[Any, ...]:
+        """Return inputs, packed weights and the steps of both, as the kernels take them."""
+        zero = SIGNED_ZERO if grid.signed else 0
+        if grid.signed not in self._packed:
+            self._packed[grid.signed] = torch.ops.onednn.qconv_prepack(
+                self._integers, self._steps, grid.step, zero, *self._places, list(inputs.shape)
+            )
+        return inputs, grid.step, zero, self._packed[grid.signed], self._steps, self._zeros
+
+    def gives_rows(self, inputs: Tensor) -> bool:
+        """Say how outputs lie in memory.
+
+        Args:
+            inputs: Shape (N, C, height, width).
+
+        Returns:
+            Whether row by row; else channels last.
+        """
+        return self._in_rows and _lies_in_rows(inputs)
+
+    def shape_of_outputs(self, inputs: Tensor) -> tuple[int, ...]:
+        """Compute the shape of the outputs.
+
+        Args:
+            inputs: Shape (N, C, height, width).
+
+        Returns:
+            Of (N, M, height, width).
+        """
+        stride, padding, dilation, _ = self._places
+        sides = zip(inputs.shape[2:], self._kernel, stride, padding, dilation, strict=True)
+        places = ((side + 2 * p - d * (k - 1) - 1) // s + 1 for side, k, s, p, d in sides)
+        return (len(inputs), len(self._steps), *places)
 
 
-def integer_inputs(maps: Tensor, step: float, bits: int, *, signed: bool) -> Tensor:
+def integer_inputs(maps: Tensor, grid: Grid) -> Tensor:
     """Round activations to the integers of their grid, those of ``quantize_activation``.
 
     Args:
         maps: Any shape.
-        step: Of the grid.
-        bits: 2..8.
-        signed: Whether the grid has negative values; then ``SIGNED_ZERO`` stands for 0.
+        grid: Theirs.
 
     Returns:
-        As bytes, same shape.
+        As bytes, same shape; where the grid has negative values, ``SIGNED_ZERO`` stands for 0.
     """
+    step, bits, signed = grid
     smallest, largest = activation_range(bits, signed=signed)
     rounded = maps.mul(inverse_step(step)).round_().clamp_(smallest, largest)
     # Only the conversion to signed bytes is vectorised.
@@ -102,6 +182,22 @@ def integer_inputs(maps: Tensor, step: float, bits: int, *, signed: bool) -> Ten
     if largest < SIGNED_ZERO:
         return rounded.to(torch.int8).view(torch.uint8)
     return rounded.sub_(SIGNED_ZERO).to(torch.int8).view(torch.uint8).bitwise_xor_(SIGNED_ZERO)
+
+
+def _lies_in_rows(maps: Tensor) -> bool:
+    """Say whether maps lie row by row; of one channel, strides say it, as to torch's own layers."""
+    return maps.is_contiguous() and (maps.shape[1] > 1 or maps.stride(1) != 1)
+
+
+def _type_of(grid: Grid) -> torch.dtype:
+    return torch.int8 if grid.signed else torch.uint8
+
+
+def _as_bytes(rounded: Tensor, grid: Grid) -> Tensor:
+    """Turn what kernels have rounded, at 8 bits, into what ``integer_inputs`` gives."""
+    if grid.bits < 8:
+        rounded.clamp_(*activation_range(grid.bits, signed=grid.signed))
+    return rounded.view(torch.uint8).bitwise_xor_(SIGNED_ZERO) if grid.signed else rounded
 
 
 def takes_integers(module: nn.Module, inputs: Tensor) -> bool:
@@ -136,16 +232,15 @@ def kernels_are_exact() -> bool:
         Whether they are there and give the right sums.
     """
     module = nn.Conv2d(64, 32, 3, padding=1, bias=False)
-    step = 1.0
     weight = torch.full_like(module.weight, 127.0)
     weight[::2] = -127.0
     try:
         with torch.inference_mode():
             for signed, value in ((False, 255.0), (True, -128.0)):
                 maps = torch.full((1, 64, 8, 8), value)
-                given = integer_inputs(maps, step, 8, signed=signed)
+                grid = Grid(1.0, 8, signed)
                 run = IntegerConvolution(module, weight, torch.ones(32))
-                found = run(given, step, signed=signed)
+                found = run(integer_inputs(maps, grid), grid)
                 right = F.conv2d(maps.double(), weight.double(), padding=1)
                 if not torch.equal(found.double(), right):
                     return False

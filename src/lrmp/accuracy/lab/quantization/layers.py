@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lrmp.accuracy.lab.noise import Noise, NoiseRun
+from lrmp.accuracy.lab.quantization.deferred_maps import DeferredMaps, defers_exactly
 from lrmp.accuracy.lab.quantization.integer_product import (
+    Grid,
     IntegerConvolution,
     integer_inputs,
     takes_integers,
@@ -455,9 +457,14 @@ class QuantizedProduct(QuantizedLayer):
             outputs = product(self._quantize_input(inputs))
         else:
             self.runs += 1
-            step = self.input_step(self.activation_bits)
-            integers = integer_inputs(inputs, step, self.activation_bits, signed=self.signed)
-            outputs = convolution(integers, step, self.module.bias, signed=self.signed)
+            grid = Grid(self.input_step(self.activation_bits), self.activation_bits, self.signed)
+            if isinstance(inputs, DeferredMaps):
+                integers = inputs.rounded_to(grid)
+            else:
+                integers = integer_inputs(inputs, grid)
+            outputs = DeferredMaps(convolution, integers, grid, self.module.bias)
+            if not defers_exactly():
+                outputs = outputs.settle()
         for loss in self.losses:
             outputs = outputs - loss(inputs)
         return self._change_outputs(outputs)

@@ -11,6 +11,7 @@ from lrmp.accuracy.lab.models.staged import Stage, StagedModel, weighted_modules
 from lrmp.accuracy.lab.models.traced import TracedStages
 from lrmp.accuracy.lab.network_effect import network_effect
 from lrmp.accuracy.lab.noise import NoiseRun
+from lrmp.accuracy.lab.quantization.deferred_maps import settled
 from lrmp.accuracy.lab.quantization.layers import QuantizedLayer, quantized
 from lrmp.accuracy.lab.quantization.recipe import Recipe, load_recipe
 from lrmp.errors import AccuracyDataError
@@ -72,7 +73,7 @@ class QuantizedNetwork:
         Returns:
             As the float network gives them.
         """
-        scores: Tensor = self.model(images)
+        scores: Tensor = settled(self.model(images))
         return scores
 
     def stages(self) -> list[Stage]:
