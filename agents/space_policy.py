@@ -117,7 +117,8 @@ class SpacePolicy(PolicyModule):
         mask = torch.ones(1, len(layers), dtype=torch.bool)
         logs = self.log_probabilities(layers[None], mask, values[None], possible[None])[0]
         counts = values[..., PLACE].argmax(-1) + 1
-        return ((2 * logs.argmax(-1).float() + 1) / counts - 1).flatten()
+        action: torch.Tensor = (2 * logs.argmax(-1).float() + 1) / counts - 1
+        return action.flatten()
 
     def act(self, observation: dict[str, NDArray[Any]]) -> NDArray[np.float32]:  # type: ignore[override]  # sets, no vector
         """Choose the settings of all layers without exploration.

@@ -182,7 +182,7 @@ class _ProceduralBase(  # pyright: ignore
         """Return the spaces of what is shown of values, where tasks have knobs of their own."""
         if not self.family.has_own_spaces:
             return {}
-        shape = (*layers, len(self.space), self.space.sizes[0])
+        shape: tuple[int, ...] = (*layers, len(self.space), self.space.sizes[0])
         return {
             "values": spaces.Box(0.0, 1.0, (*shape, len(VALUE_FEATURES)), np.float32),
             "value_mask": spaces.MultiBinary(shape),

@@ -46,19 +46,19 @@ class EpisodeFrame:
     Args:
         task: What is solved.
         width: Of the picture, in pixels; None for what the layers need.
-        panels: Panels of knobs that there is room for; None for as many as the task has.
+        room: Panels of knobs that there is room for; None for as many as the task has.
 
     Raises:
         MissingExtraError: If matplotlib is not installed.
     """
 
-    def __init__(self, task: Task, width: int | None = None, panels: int | None = None) -> None:
-        self.task, self._width, self._panels = task, width, panels
+    def __init__(self, task: Task, width: int | None = None, room: int | None = None) -> None:
+        self.task, self._width, self._room = task, width, room
         if width is None:
             width = min(MOST_WIDTH, max(LEAST_WIDTH, PIXELS_PER_LAYER * len(task.network)))
         # Half a pixel more, since the canvas is rounded down.
         shown = knob_panels(task.space)
-        height = HEAD + PANEL * ((panels or len(shown)) + 2)
+        height = HEAD + PANEL * ((room or len(shown)) + 2)
         self._figure = new_figure((width + 0.5) / DPI, (height + 0.5) / DPI)
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -97,10 +97,8 @@ class EpisodeFrame:
         self._draw_background(np.inf, 1)  # the axes are placed by the first drawing
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (
-            EpisodeFrame,
-            (self.task, self._width, self._panels),
-        )  # nothing of an episode is kept
+        # Nothing of an episode is kept.
+        return (EpisodeFrame, (self.task, self._width, self._room))
 
     def draw(self, view: EpisodeView) -> Frame:
         """Draw how an episode stands.
