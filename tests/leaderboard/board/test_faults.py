@@ -83,11 +83,12 @@ class Load(threading.Thread):
 
     def run(self):
         try:
-            turn = 0
-            while not self.halt.is_set():
-                self.submit(turn)
-                self.play(turn)
-                turn += 1
+            with self.connection:
+                turn = 0
+                while not self.halt.is_set():
+                    self.submit(turn)
+                    self.play(turn)
+                    turn += 1
         except Exception as error:  # shown by the test
             self.error = error
 
