@@ -13,6 +13,4 @@ def not_found(request: Request, path: str) -> Response:
     """Say that there is nothing; programs are told in JSON."""
     if path.startswith("api/"):
         raise HTTPException(404, "Not Found")
-    return render(
-        request, "error.html", 404, code=404, message="There is no page at this address."
-    )
+    return render(request, "error.html", 404, code=404, message="There is no page at this address.")
