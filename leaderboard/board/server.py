@@ -95,4 +95,5 @@ def running_workers(settings: BoardSettings, count: int) -> Iterator[None]:
 def _start(settings: BoardSettings) -> subprocess.Popen[bytes]:
     # Settings go by the environment: a database's password is none of the process list's business.
     environment = os.environ | settings.to_environment()
-    return subprocess.Popen([sys.executable, "-m", "lrmp", "board", "work"], env=environment)
+    words = [sys.executable, "-m", "lrmp", "board", "work", "--parent", str(os.getpid())]
+    return subprocess.Popen(words, env=environment)

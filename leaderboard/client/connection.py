@@ -11,6 +11,7 @@ from lrmp.errors import BoardError
 
 TIMEOUT_S = 60.0
 ATTEMPTS = 6  # about a minute; all requests may be sent twice
+LONGEST_PAUSE_S = 20.0
 MAX_ANSWER = 2**28
 AGAIN = (429, 502, 503, 504)
 LOCAL = ("127.0.0.1", "::1", "localhost")
@@ -132,7 +133,7 @@ class Connection:
                 if answer.status not in AGAIN or last:
                     return self._read(answer.status, content)
             # Not a random number that decides a result: clients should not come back all at once.
-            time.sleep(min(2**attempt, 20) * (0.5 + random.random()))
+            time.sleep(min(2**attempt, LONGEST_PAUSE_S) * (0.5 + random.random()))
         raise AssertionError("unreachable")
 
     def _read(self, status: int, content: bytes) -> Any:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from lrmp.leaderboard.board.clock import now
 from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.database.models import Invitation, Membership, Team, User
+from lrmp.leaderboard.board.database.races import again_after_race
 from lrmp.leaderboard.board.errors import (
     ConflictError,
     MalformedError,
@@ -39,6 +40,7 @@ class Account:
     teams: list[str]
 
 
+@again_after_race
 def add_admin(board: Board, name: str) -> str:
     """Make an administrator, or let a user be one. For whoever runs the board's machine.
 
@@ -99,6 +101,7 @@ def invite(board: Board, principal: Principal, team: str | None = None) -> str:
         return code
 
 
+@again_after_race
 def accept_invitation(board: Board, code: str, user: str, team: str | None = None) -> str:
     """Become a user.
 
@@ -137,6 +140,7 @@ def accept_invitation(board: Board, code: str, user: str, team: str | None = Non
         return tokens.issue(session, added.id, "first", ("submit", "manage"), TOKEN_DAYS)[0]
 
 
+@again_after_race
 def found_team(board: Board, principal: Principal, team: str) -> str:
     """Found a team and join it.
 
@@ -160,6 +164,7 @@ def found_team(board: Board, principal: Principal, team: str) -> str:
         return added.name
 
 
+@again_after_race
 def sign_in(board: Board, subject: str, preferred: str) -> str:
     """Let a user in whom an OpenID provider knows; a new one becomes a user.
 

@@ -14,6 +14,7 @@ from lrmp.leaderboard.board.database.models import (
     RunStanding,
     Team,
 )
+from lrmp.leaderboard.board.database.races import again_after_race
 from lrmp.leaderboard.board.errors import (
     ConflictError,
     MalformedError,
@@ -44,6 +45,7 @@ class AgentRow:
     runs: int
 
 
+@again_after_race
 def register(board: Board, principal: Principal, full_name: str, code: str | None) -> AgentRow:
     """Register an agent for a team; the same again changes nothing.
 

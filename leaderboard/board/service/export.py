@@ -113,18 +113,10 @@ def design_badge(board: Board, submission_id: str) -> bytes:
     Raises:
         NotFoundError: If there is none that is ranked.
     """
-    from lrmp.leaderboard.board.service import submissions
-
-    found = submissions.find(board, submission_id)
-    record = json.loads(found.record)
-    ranking = rankings.designs(
-        board, found.task, fingerprint=record["task_fingerprint"], limit=MOST_ROWS
-    )
-    for row in ranking.designs:
-        if row.submission == submission_id:
-            gap = "beyond the allowed drop" if row.gap is None else f"gap {100 * row.gap:.2f} %"
-            return _badge(found.task, gap)
-    raise NotFoundError(f"Expected a submission that is ranked, got {submission_id[:40]!r}.")
+    task, score, gap = rankings.standing_of(board, submission_id)
+    if score is None:
+        return _badge(task, "beyond the allowed drop")
+    return _badge(task, f"score {score:.4f}" if gap is None else f"gap {100 * gap:.2f} %")
 
 
 def agent_badge(board: Board, round_name: str, agent: str) -> bytes:

@@ -299,6 +299,30 @@ def agents_of_round(
     return RoundRanking(round_name, found.track, budget, at, rank_agents(scores, finished))
 
 
+def standing_of(board: Board, submission_id: str) -> tuple[str, float | None, float | None]:
+    """Say how a submission stands.
+
+    Args:
+        board: The board.
+        submission_id: Of the submission.
+
+    Returns:
+        Id of its task, score, and gap to the certified optimum.
+
+    Raises:
+        NotFoundError: If there is none that is ranked.
+    """
+    query = sa.select(DesignStanding).where(
+        DesignStanding.submission == submission_id, DesignStanding.withdrawn_by.is_(None)
+    )
+    with board.database.read() as session:
+        row = session.scalar(query)
+    if row is None:
+        raise NotFoundError(f"Expected a submission that is ranked, got {submission_id[:40]!r}.")
+    reference = reference_of(row.task, row.fingerprint)
+    return row.task, row.score, design_gap(reference[0].value if reference else None, row.score)
+
+
 def ranked_tasks(board: Board) -> dict[tuple[str, str], int]:
     """Count designs by task and definition.
 

@@ -12,6 +12,7 @@ from lrmp.hardware.cost.cost_report import NETWORK_OBJECTIVES
 from lrmp.leaderboard.board.clock import now
 from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.database.models import Agent, Round, Run
+from lrmp.leaderboard.board.database.races import again_after_race
 from lrmp.leaderboard.board.errors import ConflictError, MalformedError, NotFoundError
 from lrmp.leaderboard.board.instances import SECRET_BYTES, commitment
 from lrmp.leaderboard.board.names import check_name
@@ -51,6 +52,7 @@ class RoundRow:
     closed_at: str | None
 
 
+@again_after_race
 def open_round(
     board: Board,
     principal: Principal,

@@ -13,6 +13,7 @@ from lrmp.envs.task.task import Task
 from lrmp.leaderboard.board.clock import now
 from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.database.models import Agent, Evaluation, LogItem, Round, Run
+from lrmp.leaderboard.board.database.races import again_after_race
 from lrmp.leaderboard.board.errors import (
     ConflictError,
     MalformedError,
@@ -84,6 +85,7 @@ class Answer:
     accuracy_drop: float
 
 
+@again_after_race
 def open_run(
     board: Board, principal: Principal, round_name: str, agent: str, key: str | None = None
 ) -> RunRow:
@@ -222,6 +224,7 @@ def instance_of(board: Board, principal: Principal, run_id: str) -> dict[str, An
     return public_instance(task, with_harms=found.track == "zero-shot")
 
 
+@again_after_race
 def evaluate(
     board: Board,
     principal: Principal,

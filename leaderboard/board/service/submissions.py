@@ -12,6 +12,7 @@ from lrmp.errors import RecordError
 from lrmp.leaderboard.board.clock import now
 from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.database.models import Agent, Job, LogItem, Submission
+from lrmp.leaderboard.board.database.races import again_after_race
 from lrmp.leaderboard.board.errors import ConflictError, MalformedError, NotFoundError
 from lrmp.leaderboard.board.log.item import canonical
 from lrmp.leaderboard.board.service import jobs
@@ -52,6 +53,7 @@ class SubmissionRow:
     created_at: str
 
 
+@again_after_race
 def submit(
     board: Board, principal: Principal, agent: str, line: str, key: str | None = None
 ) -> SubmissionRow:

@@ -38,14 +38,15 @@ class Worker:
         settings = board.settings
         self._sandbox = sandbox or Sandbox(settings.job_memory_mb, settings.job_cpu_s)
 
-    def run(self, stop: threading.Event) -> None:
-        """Do jobs until told to stop, or until whoever started the worker is gone.
+    def run(self, stop: threading.Event, parent: int | None = None) -> None:
+        """Do jobs until told to stop.
 
         Args:
             stop: When set, the job at hand is finished, and no other begun.
+            parent: The process that started this one; the worker ends when it is gone.
         """
-        chores_at, parent = 0.0, os.getppid()
-        while not stop.is_set() and os.getppid() == parent:
+        chores_at = 0.0
+        while not stop.is_set() and parent in (None, os.getppid()):
             if time.monotonic() >= chores_at:
                 chores_at = time.monotonic() + CHORES_S
                 runs.finish_overdue(self._board)
@@ -123,11 +124,12 @@ def _give_up(leased: jobs.Lease, reason: str, session: Session) -> None:
         submissions.fail(session, leased.subject, reason)
 
 
-def work(settings: BoardSettings) -> None:
+def work(settings: BoardSettings, parent: int | None = None) -> None:
     """Be a worker, until SIGTERM or SIGINT.
 
     Args:
         settings: Of the board.
+        parent: As for `Worker.run`.
     """
     log_as_json()
     stop = threading.Event()
@@ -139,6 +141,6 @@ def work(settings: BoardSettings) -> None:
     signal.signal(signal.SIGINT, end)
     board = Board(settings)
     try:
-        Worker(board).run(stop)
+        Worker(board).run(stop, parent)
     finally:
         board.close()

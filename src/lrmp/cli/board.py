@@ -49,6 +49,7 @@ def add_commands(commands: Any) -> None:
         "work", help="be a worker of a board", description="Does jobs until ended.", epilog=EPILOG
     )
     _add_place(work)
+    work.add_argument("--parent", type=int, metavar="PID", help="end when this process is gone")
     work.set_defaults(run=_work)
 
     migrate = parts.add_parser("migrate", help="upgrade a board's database", epilog=EPILOG)
@@ -243,7 +244,7 @@ def _work(options: argparse.Namespace) -> int:
         from lrmp.leaderboard.board.worker.worker import work
     except ImportError as error:
         raise _missing(error) from error
-    work(settings)
+    work(settings, options.parent)
     return EXIT_OK
 
 
