@@ -196,6 +196,7 @@ class LogItem(Base):
     """An item of the log. Rows are added, never changed."""
 
     __tablename__ = "log"
+    __table_args__ = (Index("ix_log_kind_number", "kind", "number"),)
 
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # from 1
     kind: Mapped[str] = mapped_column(String(20))
