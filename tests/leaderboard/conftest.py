@@ -1,11 +1,15 @@
 import json
-from dataclasses import replace
+import socket
+import threading
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
 from lrmp.envs import Record, evaluate
 from lrmp.errors import RecordError
 from lrmp.leaderboard import Store, replay, submit
+from lrmp.leaderboard.client.connection import Connection
 
 DIGITS = {"weight_bits": [6, 5, 4, 5, 6], "activation_bits": [6, 6, 5, 5, 8]}
 ALLOWED = {"weight_bits": 7, "activation_bits": 6}  # within the allowed drop of ResNet-18
@@ -103,3 +107,70 @@ def refuse(tmp_path, write, store_bytes):
         assert [e.replay.record.agent for e in Store(present).entries()] == ["earlier"]
 
     return submit_refused
+
+
+@dataclass
+class LiveBoard:
+    """A board that is served on this machine, with a worker.
+
+    Attributes:
+        url: Its address.
+        board: Itself.
+        admin: Token of its administrator, who is in no team.
+        member: Token of `ann` of the team `ants`, who has the agents `ants/walker@1` and `@2`.
+    """
+
+    url: str
+    board: Any
+    admin: str
+    member: str
+
+    def connection(self, token=None):
+        return Connection(self.url, token or self.member)
+
+
+@pytest.fixture(scope="session")
+def live_board(tmp_path_factory):
+    for library in ("sqlalchemy", "fastapi", "uvicorn"):
+        pytest.importorskip(library)
+    import uvicorn
+
+    from lrmp.leaderboard.board.api.app import create_app
+    from lrmp.leaderboard.board.core import Board
+    from lrmp.leaderboard.board.pages.routes import page_routes
+    from lrmp.leaderboard.board.service import accounts, rounds, tokens
+    from lrmp.leaderboard.board.settings import BoardSettings
+    from lrmp.leaderboard.board.worker.sandbox import Sandbox
+    from lrmp.leaderboard.board.worker.worker import Worker
+
+    folder = tmp_path_factory.mktemp("live")
+    board = Board(BoardSettings(folder=folder, requests_per_minute=0))
+    secret = accounts.add_admin(board, "root")
+    root = tokens.authenticate(board, secret)
+    member = accounts.accept_invitation(board, accounts.invite(board, root), "ann", "ants")
+    for name, track in (("search-1", "search"), ("zero-1", "zero-shot")):
+        rounds.open_round(board, root, name, track, days=1)
+
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    config = uvicorn.Config(
+        create_app(board, page_routes()), log_config=None, access_log=False, lifespan="off"
+    )
+    server = uvicorn.Server(config)
+    serving = threading.Thread(target=server.run, args=([listening],), daemon=True)
+    serving.start()
+    stop = threading.Event()
+    worker = Worker(board, Sandbox(memory_mb=4096, cpu_s=60))
+    working = threading.Thread(target=worker.run, args=(stop,), daemon=True)
+    working.start()
+
+    with Connection(url, member) as connection:
+        for version in (1, 2):
+            connection.post("/agents", {"agent": f"ants/walker@{version}", "code": None})
+    yield LiveBoard(url, board, secret, member)
+    stop.set()
+    server.should_exit = True
+    working.join()
+    serving.join()
+    board.close()

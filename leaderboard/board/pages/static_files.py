@@ -23,7 +23,6 @@ def static_file(name: Annotated[str, Path(max_length=40)]) -> Response:
         raise NotFoundError("Expected a file of the board's pages, got another one.")
     headers = {
         "Cache-Control": "public, max-age=31536000, immutable",
-        "X-Content-Type-Options": "nosniff",
     }
     return Response(content_of(name), media_type=TYPES[name], headers=headers)
 

@@ -110,7 +110,6 @@ def record_file(board: TheBoard, submission_id: Annotated[str, Path(max_length=3
     row = submissions.find(board, submission_id)
     headers = {
         "Content-Disposition": f'attachment; filename="{row.id}.jsonl"',
-        "X-Content-Type-Options": "nosniff",
     }
     return Response(row.record + "\n", media_type="application/x-ndjson", headers=headers)
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -109,6 +109,21 @@ def code_link(address: str | None) -> str | None:
     return address if re.fullmatch(schema["pattern"], address) else None
 
 
+def choices(values: Sequence[int | str]) -> str:
+    """Write the values of a knob.
+
+    Args:
+        values: In its order.
+
+    Returns:
+        Such as ``"2 to 8"``, or all of them.
+    """
+    numbers = [value for value in values if isinstance(value, int)]
+    if len(numbers) > 3 and numbers == [*range(numbers[0], numbers[0] + len(values))]:
+        return f"{numbers[0]} to {numbers[-1]}"
+    return ", ".join(map(str, values))
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "number": number,
     "percent": percent,
@@ -117,4 +132,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "gap": gap_text,
     "pretty": pretty,
     "code_link": code_link,
+    "choices": choices,
 }
