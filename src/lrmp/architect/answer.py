@@ -140,7 +140,9 @@ class ChipAnswer:
         )
         if not check.within:
             return f"DOES NOT HOLD: {said}; none of {len(self.checks)} checked designs held."
-        sure = "" if high <= limit.value else "; the interval reaches beyond: more images would tell"
+        sure = (
+            "" if high <= limit.value else "; the interval reaches beyond: more images would tell"
+        )
         return f"Holds: {said}{sure}."
 
     def to_json(self) -> dict[str, Any]:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lrmp.accuracy.lab.images.location import data_root
-from lrmp.accuracy.lab.images.own_images import OwnImages, Pixels, class_folders, read_own_images
+from lrmp.accuracy.lab.images.own_images import (
+    UNIT,
+    OwnImages,
+    Pixels,
+    class_folders,
+    read_own_images,
+)
 from lrmp.accuracy.lab.protocol import load_protocol, read_protocols
 from lrmp.errors import AccuracyDataError, MissingExtraError, NetworkError, RunError
 from lrmp.hardware.networks import NETWORKS, load_network
@@ -43,7 +49,7 @@ class Images:
 
     calibration: Path
     validation: Path
-    pixels: Pixels = Pixels()
+    pixels: Pixels = UNIT
     search: int = 500
     sensitivity: int = 200
 
@@ -191,9 +197,7 @@ def _own_subject(own: OwnNetwork, images: Images) -> "Subject":
     )
 
 
-def calibrated(
-    own: OwnNetwork, calibration: Path, pixels: Pixels = Pixels()
-) -> "QuantizedNetwork":
+def calibrated(own: OwnNetwork, calibration: Path, pixels: Pixels = UNIT) -> "QuantizedNetwork":
     """Choose the steps of an ONNX file, as ``subject`` lets the laboratory do.
 
     Args:

@@ -105,9 +105,7 @@ class _Chip:
         for name, old, new, unit in rows:
             ratio = new / old if unit == "/s" else old / new
             found.append((name, _quantity(old, unit), _quantity(new, unit), f"{ratio:.2f}x"))
-        found.append(
-            ("tiles", f"{before.tiles:,}", f"{after.tiles:,} of {self.task.budget:,}", "")
-        )
+        found.append(("tiles", f"{before.tiles:,}", f"{after.tiles:,} of {self.task.budget:,}", ""))
         return found
 
     @property
@@ -129,7 +127,7 @@ class _Chip:
 
     def _pictures(self, folder: Path) -> list[Picture]:
         model, design, budget = self.task.cost_model, self.outcome.design, self.task.budget
-        draw: dict[str, tuple[str, Callable[[], "Figure"]]] = {
+        draw: dict[str, tuple[str, Callable[[], Figure]]] = {
             "design": (
                 "The design, layer by layer",
                 lambda: plot_design(self.outcome, self._title()),
@@ -181,9 +179,7 @@ def _breakdown(
 
 def _front(answer: Answer, out: Path) -> Picture | None:
     fronts = {
-        each.chip.name: [
-            (point.outcome.accuracy_drop, point.outcome.gain) for point in each.front
-        ]
+        each.chip.name: [(point.outcome.accuracy_drop, point.outcome.gain) for point in each.front]
         for each in answer.chips
         if each.front
     }

@@ -6,10 +6,10 @@ from typing import Any, get_args
 
 from tqdm import tqdm
 
+from lrmp.architect.effort import Effort
 from lrmp.architect.limit import NATS, POINTS
 from lrmp.architect.optimize import DEFAULT_CHIP, REPORT, Request, run_request
 from lrmp.architect.own_network import Images, OwnNetwork
-from lrmp.architect.search import Effort
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK, EXIT_REFUSED
 from lrmp.cli.image_options import add_pixels, given_pixels
 from lrmp.cli.network_argument import HELP, SHAPE_HELP, InputShape, make_module
@@ -166,7 +166,9 @@ def _request(options: argparse.Namespace) -> Request:
     if any(folders) and not all(folders):
         raise RunError("Expected --calibration and --validation, got one of them.")
     if all(folders):
-        images = Images(*folders, given_pixels(options), options.search_images, options.sensitivity_images)
+        images = Images(
+            *folders, given_pixels(options), options.search_images, options.sensitivity_images
+        )
     effort = Effort(**{name: getattr(options, name) for name in EFFORT})
     return Request(
         network,

@@ -36,7 +36,9 @@ def plot_front(
     for number, (name, points) in enumerate(fronts.items()):
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
         drops, gains = zip(*sorted(points), strict=True) if points else ((), ())
-        axes.plot(drops, gains, color=colour, marker=marker, markersize=4, linewidth=1.2, label=name)
+        axes.plot(
+            drops, gains, color=colour, marker=marker, markersize=4, linewidth=1.2, label=name
+        )
         if name in chosen:
             drop, gain = chosen[name]
             axes.plot([drop], [gain], "o", markersize=10, fillstyle="none", color=colour)

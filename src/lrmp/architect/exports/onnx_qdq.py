@@ -117,7 +117,10 @@ class _Writer:
                 f"Expected {given.size} weights at {node.name!r}, got {rounded.size}."
             )
         values = self._keep(np.ascontiguousarray(rounded, np.float32).reshape(given.shape))
-        scale, zero = self._keep(steps.astype(np.float32)), self._keep(np.zeros(len(steps), np.int8))
+        scale, zero = (
+            self._keep(steps.astype(np.float32)),
+            self._keep(np.zeros(len(steps), np.int8)),
+        )
         counted = self._node(before, "QuantizeLinear", [values, scale, zero], axis=axis)
         counted = self._clip(before, counted, *weight_range(bits), bits, np.int8)
         node.input[1] = self._node(before, "DequantizeLinear", [counted, scale, zero], axis=axis)
@@ -146,9 +149,7 @@ class _Writer:
         added = self._keep(layer.bias_corrections[bits - MIN_BITS].cpu().numpy())
         self._node(after, "Add", [node.output[0], added], output=result)
 
-    def _clip(
-        self, nodes: list[Any], name: str, low: int, high: int, bits: int, kind: Any
-    ) -> str:
+    def _clip(self, nodes: list[Any], name: str, low: int, high: int, bits: int, kind: Any) -> str:
         if bits == EIGHT:
             return name
         limits = [self._keep(np.array(limit, kind)) for limit in (low, high)]

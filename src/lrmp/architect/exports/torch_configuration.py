@@ -111,9 +111,7 @@ def write_torchao(design: Design, network: str, layers: Sequence[str], path: Pat
     _write(TORCHAO, design, network, layers, path)
 
 
-def _write(
-    template: str, design: Design, network: str, layers: Sequence[str], path: Path
-) -> None:
+def _write(template: str, design: Design, network: str, layers: Sequence[str], path: Path) -> None:
     check_bits(design)
     pairs = zip(design["weight_bits"].tolist(), design["activation_bits"].tolist(), strict=True)
     # JSON of names and integers is Python, whatever the names hold.
