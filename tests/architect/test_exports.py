@@ -154,7 +154,7 @@ def test_weights_of_the_file_are_multiples_within_their_bits(qdq):
 
 
 def test_older_files_and_matmuls_are_written_too(tmp_path, folders, digits):
-    """Opset 11, a MatMul with a bias behind it, weights (K, M), and a Gemm that is not transposed."""
+    """Opset 11, a MatMul with a bias behind it, and a Gemm that is not transposed."""
     import onnx
     import torch
     from onnx import TensorProto, helper, numpy_helper, version_converter

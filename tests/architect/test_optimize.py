@@ -13,14 +13,14 @@ import pytest
 
 import lrmp
 from lrmp.accuracy.lab.images.own_images import Pixels
+from lrmp.architect.effort import Effort
 from lrmp.architect.optimize import MEASUREMENTS, REPORT, SUMMARY
-from lrmp.architect.search import Effort
 from lrmp.cli.exit_codes import EXIT_BAD_INPUT, EXIT_OK, EXIT_REFUSED
 from lrmp.cli.main import main
 
 CHIP, OTHER = "lrmp_frontiers_2024", "isaac_isca_2016"
-BOTH = ["--chip", CHIP, OTHER, "--max-drop", "2"]
-FEW = ["--random", "12", "--near", "2", "--rounds", "4", "--checks", "2"]
+BOTH = ["--chip", CHIP, OTHER, "--max-drop", "5"]
+FEW = ["--random", "12", "--near", "2", "--rounds", "8", "--checks", "2"]
 
 
 def words(onnx_file, folders, out, *more):
@@ -52,7 +52,7 @@ def test_the_network_holds_and_the_design_is_certified(done, trained, digits):
         assert chip["certificate"]["value"] <= chip["certificate"]["bound"]
         assert np.exp(chip["certificate"]["value"]) == pytest.approx(chip["gain"])
         (check,) = [each for each in chip["checks"] if each["within"]]
-        assert check["lost"] <= 2.0
+        assert check["lost"] <= 5.0
         assert check["interval"][0] <= check["lost"] <= check["interval"][1]
         assert check["held_out"]["images"] == 150
     # The float network of the file is the one that was exported: same answers on the same images.
@@ -153,7 +153,7 @@ def test_a_killed_run_goes_on_to_the_same_result(onnx_file, folders, done, tmp_p
 
 
 def test_a_folder_belongs_to_one_request(onnx_file, folders, done, capsys):
-    assert main(words(onnx_file, folders, done, *BOTH[:-1], "3")) == EXIT_BAD_INPUT
+    assert main(words(onnx_file, folders, done, *BOTH[:-1], "6")) == EXIT_BAD_INPUT
     error = capsys.readouterr().err
     assert "to be of this request, got one with other max_drop" in error
     assert "Name another folder" in error

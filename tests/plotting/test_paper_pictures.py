@@ -1,5 +1,7 @@
 """Pictures as papers want them: every layer named, one scale before and after, vectors, fonts."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -31,7 +33,7 @@ def test_105_layers_are_named_and_their_names_do_not_overlap(deep):
         assert shown(axes) == names
         figure.draw_without_rendering()
         boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
-        gaps = [after.x0 - before.x1 for before, after in zip(boxes, boxes[1:], strict=False)]
+        gaps = [after.x0 - before.x1 for before, after in pairwise(boxes)]
         assert min(gaps) > -1  # pixels
 
 

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lrmp.accuracy.lab.images.own_images import Pixels
+from lrmp.accuracy.lab.images.own_images import UNIT, Pixels
 from lrmp.accuracy.model.factories import noise_seeds
 from lrmp.accuracy.model.sensitivity_table import chip_identity
 from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.architect.answer import Answer, ChipAnswer
+from lrmp.architect.effort import USUAL_EFFORT, Effort
 from lrmp.architect.limit import NATS, POINTS, Limit
 from lrmp.architect.own_network import Images, OwnNetwork
-from lrmp.architect.search import Effort
 from lrmp.envs.records.record import Record
 from lrmp.envs.scoring.outcome import evaluate_settings
 from lrmp.envs.task.custom_task import make_task
@@ -80,7 +80,7 @@ class Request:
     max_divergence: float | None = None
     accuracy: bool = True
     bits: Mapping[str, ArrayLike] | None = None
-    effort: Effort = Effort()
+    effort: Effort = USUAL_EFFORT
     data: Path | None = None
     processes: int = 1
     processor: str = "cpu"
@@ -131,7 +131,7 @@ def optimize(
     calibration: str | Path | None = None,
     validation: str | Path | None = None,
     input_shape: Sequence[int] | None = None,
-    pixels: Pixels = Pixels(),
+    pixels: Pixels = UNIT,
     progress: bool = True,
     **options: Any,
 ) -> Answer:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lrmp.accuracy.lab.images.location import data_root
-from lrmp.accuracy.lab.images.own_images import OwnImages, Pixels, class_folders, read_own_images
+from lrmp.accuracy.lab.images.own_images import (
+    UNIT,
+    OwnImages,
+    Pixels,
+    class_folders,
+    read_own_images,
+)
 from lrmp.accuracy.lab.protocol import load_protocol, read_protocols
 from lrmp.errors import AccuracyDataError, MissingExtraError, NetworkError, RunError
 from lrmp.hardware.networks import NETWORKS, load_network
@@ -43,7 +49,7 @@ class Images:
 
     calibration: Path
     validation: Path
-    pixels: Pixels = Pixels()
+    pixels: Pixels = UNIT
     search: int = 500
     sensitivity: int = 200
 
@@ -191,7 +197,7 @@ def _own_subject(own: OwnNetwork, images: Images) -> "Subject":
     )
 
 
-def calibrated(own: OwnNetwork, calibration: Path, pixels: Pixels = Pixels()) -> "QuantizedNetwork":
+def calibrated(own: OwnNetwork, calibration: Path, pixels: Pixels = UNIT) -> "QuantizedNetwork":
     """Choose the steps of an ONNX file, as ``subject`` lets the laboratory do.
 
     Args:
@@ -274,7 +280,9 @@ def _first(path: Path) -> Any:
     try:
         import onnx
     except ImportError as error:
-        raise MissingExtraError.of(error.name, "to read ONNX files", "optimize") from error
+        raise MissingExtraError(
+            f'Expected {error.name} to read ONNX files; run pip install "lrmp[optimize]".'
+        ) from error
     graph = onnx.load(path, load_external_data=False).graph  # read before, by the cost model
     stored = {tensor.name for tensor in graph.initializer}
     return next(each for each in graph.input if each.name not in stored)
@@ -284,5 +292,7 @@ def _torch() -> Any:
     try:
         import torch
     except ImportError as error:
-        raise MissingExtraError.of(error.name, "to run networks", "optimize") from error
+        raise MissingExtraError(
+            f'Expected {error.name} to run networks; run pip install "lrmp[optimize]".'
+        ) from error
     return torch

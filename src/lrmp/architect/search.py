@@ -11,7 +11,7 @@ stopped goes on where it was, with the same result.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 import numpy as np
@@ -22,6 +22,7 @@ from lrmp.accuracy.model.design_result import DesignResult, design_result
 from lrmp.accuracy.model.factories import GivenAccuracy
 from lrmp.accuracy.model.sensitivity_table import SensitivityTable
 from lrmp.architect.answer import Check, ChipAnswer, Point
+from lrmp.architect.effort import Effort
 from lrmp.architect.limit import Limit
 from lrmp.baselines.refinement.optimised_designs import OptimisedDesign, near_best, proven_best
 from lrmp.baselines.refinement.refine import run_optimised, surprises
@@ -29,7 +30,7 @@ from lrmp.envs.scoring.outcome import evaluate_settings
 from lrmp.envs.scoring.table_optimum import table_optimum
 from lrmp.envs.task.optimum import Optimum
 from lrmp.envs.task.task import Task
-from lrmp.errors import InfeasibleAccuracyError, RunError
+from lrmp.errors import InfeasibleAccuracyError
 from lrmp.hardware.frozen_arrays import IntArray
 
 #: Shares of the limit at which designs are fitted to and at which the front is drawn.
@@ -37,34 +38,6 @@ FITTED_SHARES, FRONT_SHARES = (0.5, 2.0), (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
 #: After a check that failed, the table is asked for so much less than what would just hold, within
 #: these shares of what it was asked for.
 SAFETY, LEAST_STEP, MOST_STEP = 0.9, 0.4, 0.9
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How much is run.
-
-    Attributes:
-        random: Random designs that the first table is fitted to.
-        near: Designs near the best, of every round and chip.
-        rounds: Most rounds.
-        checks: Most designs of a chip that run on images which no search has seen.
-        seed: Of what is left out near the best.
-
-    Raises:
-        RunError: If a number is out of range.
-    """
-
-    random: int = 24
-    near: int = 8
-    rounds: int = 10
-    checks: int = 4
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        least = {"random": 10, "rounds": 1, "checks": 1}
-        for name, value in asdict(self).items():
-            if type(value) is not int or value < least.get(name, 0):
-                raise RunError(f"Expected {name} of at least {least.get(name, 0)}, got {value!r}.")
 
 
 @dataclass(eq=False)

@@ -25,7 +25,7 @@ def add_pixels(parser: Any) -> None:
         "--resize",
         type=int,
         metavar="N",
-        help="resize files to a short side of N and cut the middle out; default: refuse other sizes",
+        help="resize files to a short side of N, cut the middle out; default: refuse other sizes",
     )
 
 

@@ -38,8 +38,8 @@ def add_settings(group: "argparse._MutuallyExclusiveGroup") -> None:
         "--design",
         type=Path,
         metavar="FILE",
-        help="the settings of the design in a file: a record, what a command prints with --json, or "
-        "a policy of HAQ or CIM-AQ (.npy)",
+        help="the settings of the design in a file: a record, what a command prints with --json, "
+        "or a policy of HAQ or CIM-AQ (.npy)",
     )
 
 

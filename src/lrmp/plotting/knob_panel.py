@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BEFORE = "#b8b8b8"  # the plain chip
-#: Of knobs, in turn: told apart, and from ``BEFORE``, under each kind of colour blindness, as a test
-#: measures.
+#: Of knobs, in turn: told apart, and from ``BEFORE``, under each kind of colour blindness, as a
+#: test measures.
 COLOURS = ("#1f6f8b", "#e08e45", "#332288", "#56B4E9", "#661100")
 BARS_WIDTH = 0.8
 

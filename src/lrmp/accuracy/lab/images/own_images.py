@@ -40,10 +40,8 @@ class Pixels:
     resize: int | None = None
 
     def __post_init__(self) -> None:
-        for name, values in (
-            ("scale", (1 if self.scale is None else self.scale,)),
-            ("std", self.std),
-        ):
+        scale = () if self.scale is None else (self.scale,)
+        for name, values in (("scale", scale), ("std", self.std)):
             if not all(0 < value < np.inf for value in values):
                 raise AccuracyDataError(f"Expected {name} above 0, got {_words(values)}.")
         if not all(np.isfinite(self.mean)):
@@ -81,6 +79,10 @@ class Pixels:
         if self.std:
             values /= np.array(self.std, np.float32).reshape(1, -1, 1, 1)
         return values
+
+
+#: Bytes divided by 255.
+UNIT = Pixels()
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,8 +244,8 @@ def _of_archive(path: Path, shape: Sequence[int] | None, pixels: Pixels) -> OwnI
             )
         if pixels.given or pixels.resize is not None:
             raise AccuracyDataError(
-                "Expected no --mean, --std, --scale or --resize for an archive of floats, which are "
-                f"taken as the network takes them: {path}."
+                "Expected no --mean, --std, --scale or --resize for an archive of floats, which "
+                f"are taken as the network takes them: {path}."
             )
         return OwnImages(_fitting(path, images.astype(np.float32), shape), labels)
     if pixels.resize is not None:

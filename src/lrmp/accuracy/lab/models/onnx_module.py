@@ -124,14 +124,9 @@ def _open_batch(graph: Any) -> None:
 
 def _convert(path: Path, model: Any) -> nn.Module:
     try:
-        with _torchvision():
-            from onnx2pytorch import ConvertModel
+        module = _built(model)
     except ImportError as error:
         raise _missing(error) from error
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of read-only arrays, which nobody writes into
-            module: nn.Module = ConvertModel(model)
     except Exception as error:  # whatever the graph leads it to
         raise AccuracyDataError(
             f"Expected operators in {path} that onnx2pytorch runs, got {type(error).__name__}: "
@@ -141,17 +136,25 @@ def _convert(path: Path, model: Any) -> nn.Module:
     return module.requires_grad_(False).eval()
 
 
+def _built(model: Any) -> nn.Module:
+    with _torchvision():
+        from onnx2pytorch import ConvertModel
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of arrays that nobody writes into, and unused domains
+        module: nn.Module = ConvertModel(model)
+    return module
+
+
 def _blame(model: Any, error: Exception) -> str:
     """Name the first operator that cannot be converted by itself."""
     from onnx import helper
-    from onnx2pytorch import ConvertModel
 
     for node in model.graph.node:
         kept = [tensor for tensor in model.graph.initializer if tensor.name in node.input]
         alone = helper.make_graph([node], "one", [], [], kept)
         part = helper.make_model(alone, opset_imports=list(model.opset_import))
         try:
-            ConvertModel(part)
+            _built(part)
         except Exception as found:
             if type(found) is type(error):
                 return f" ({node.op_type} at {_place(node)})"
@@ -161,6 +164,9 @@ def _blame(model: Any, error: Exception) -> str:
 @contextmanager
 def _torchvision() -> Iterator[None]:
     """Let onnx2pytorch be imported where torchvision is missing, or built for another torch."""
+    if "onnx2pytorch" in sys.modules:
+        yield
+        return
     try:
         import torchvision  # noqa: F401
     except Exception:  # a build for another torch raises what it likes
