@@ -23,6 +23,8 @@ CASES: dict[str, Callable[[], list[ValidationCase]]] = {
     "V11": lambda: chips.hermes_chip(load_preset("hermes_2023")),
     "V12": lambda: chips.hermes_core(load_preset("hermes_2023")),
     "V13": lambda: chips.bruschi_clusters(load_preset("hermes_2023")),
+    "V14": lambda: chips.colonnade_macro(load_preset("colonnade_jssc_2021")),
+    "V15": lambda: chips.raella_steps(load_preset("raella_isca_2023")),
     "LRMP": reconstruction.lrmp_ranges,
     "NeuroSim": lambda: simulators.neurosim_runs(load_preset("neurosim_v1_3_22nm")),
     "PUMA": lambda: chips.puma_efficiency(load_preset("puma_asplos_2019")),

@@ -9,11 +9,12 @@ from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.component import Component
 from lrmp.hardware.chip.peak import peak_ops_per_s
 from lrmp.hardware.cost.cost_model import CostModel
+from lrmp.hardware.cost.cost_report import CostReport
 from lrmp.hardware.networks import load_network
 from lrmp.hardware.networks.layer import Layer
 from lrmp.hardware.networks.network import Network
 from lrmp.hardware.space.design import Design
-from lrmp.hardware.space.precision import precision
+from lrmp.hardware.space.precision import precision, precision_for
 from lrmp.solvers.replication.oracle import solve_replication
 from lrmp.solvers.replication.problem import ReplicationProblem
 
@@ -339,6 +340,119 @@ def bruschi_clusters(chip: Accelerator) -> list[ValidationCase]:
             "does not count, so it is an upper bound",
         )
     ]
+
+
+_COLONNADE_NOTE = (
+    "The cells' energy is that at 8/8 bits; how often an adder switches depends on its place, and "
+    "columns that no whole weight fits into are not counted"
+)
+
+
+def colonnade_macro(chip: Accelerator) -> list[ValidationCase]:
+    """V14: throughput and energy of Colonnade's macro at widths from 1 to 16 bits.
+
+    Args:
+        chip: The preset of Colonnade.
+
+    Returns:
+        Its lines.
+    """
+    line = partial(
+        ValidationCase,
+        case="V14",
+        check="ratio",
+        confidence="H",
+        source="Colonnade (JSSC 2021), Figures 15 and 16 as CiMLoop quotes them",
+    )
+    return [
+        line(
+            what="Colonnade, 8/8 bits at 100 MHz: throughput",
+            unit="GOPS",
+            model=(2 * 128 * 8 / _macro_step_s(chip, 8, 8, weights=8) / 1e9,),
+            published=(25.75,),
+            basis="prediction",
+            decimals=2,
+            tolerance=0.02,
+        ),
+        line(
+            what="Colonnade, 1/1, 2/2, 4/4, 16/16 bits: energy of a multiply-accumulate",
+            unit="fJ",
+            model=tuple(_macro_mac_fj(chip, bits, bits) for bits in (1, 2, 4, 16)),
+            published=(68.1, 161.6, 423.4, 3995.2),
+            basis="prediction",
+            decimals=1,
+            tolerance=0.15,
+            note=_COLONNADE_NOTE,
+        ),
+        line(
+            what="Colonnade, 8/8 bits: energy of a multiply-accumulate",
+            unit="fJ",
+            model=(_macro_mac_fj(chip, 8, 8),),
+            published=(1169.7,),
+            basis="by construction",
+            decimals=1,
+            tolerance=0.001,
+        ),
+        line(
+            what="Colonnade, 1-, 4-, 8-, 16-bit weights, 1-bit inputs: energy of a "
+            "multiply-accumulate",
+            unit="fJ",
+            model=tuple(_macro_mac_fj(chip, bits, 1) for bits in (1, 4, 8, 16)),
+            published=(68.3, 105.3, 144.4, 243.2),
+            basis="prediction",
+            decimals=1,
+            tolerance=0.15,
+            note=_COLONNADE_NOTE,
+        ),
+    ]
+
+
+def raella_steps(chip: Accelerator) -> list[ValidationCase]:
+    """V15: what a crossbar of RAELLA holds, and how long it takes.
+
+    Args:
+        chip: The preset of RAELLA.
+
+    Returns:
+        Its line.
+    """
+    weights = chip.crossbar_columns // 3  # three slices each
+    model = CostModel(Network("crossbar", (Layer.linear("mvm", 512, weights, 1000),)), chip)
+    report = model.baseline
+    return [
+        ValidationCase(
+            case="V15",
+            what="RAELLA, 512 x 170 weights, 8/8 bits: crossbars / time of a multiplication",
+            unit="1, us",
+            model=(float(report.tiles), report.latency_s / 1000 * 1e6),
+            published=(1.0, 1.1),
+            check="ratio",
+            basis="by construction",
+            confidence="H",
+            source="RAELLA (ISCA 2023), its authors' models: 3 columns a weight, 11 x 100 ns",
+            decimals=1,
+            tolerance=0.001,
+        )
+    ]
+
+
+def _macro(chip: Accelerator, weight_bits: int, activation_bits: int, weights: int) -> CostReport:
+    """Cost 1000 products of a column of weights with all rows, without loading them."""
+    layer = Layer.linear("mvm", chip.crossbar_rows, weights, 1000)
+    alone = replace(chip, weight_loading="stationary", provenance={})
+    space = precision_for([weight_bits, activation_bits])
+    model = CostModel(Network("macro", (layer,)), alone, space)
+    bits = {"weight_bits": weight_bits, "activation_bits": activation_bits}
+    return model.evaluate(Design.of(bits, layers=1, space=space))
+
+
+def _macro_step_s(chip: Accelerator, weight_bits: int, activation_bits: int, weights: int) -> float:
+    return _macro(chip, weight_bits, activation_bits, weights).latency_s / 1000
+
+
+def _macro_mac_fj(chip: Accelerator, weight_bits: int, activation_bits: int) -> float:
+    report = _macro(chip, weight_bits, activation_bits, 1)
+    return float(report.energy_fj) / (1000 * chip.crossbar_rows)
 
 
 def _per_core(chip: Accelerator, field: Literal["area_um2", "peak_power_uw"]) -> float:

@@ -107,6 +107,8 @@ class Accelerator:
         slices_per_conversion: Neighbouring slices that are weighed and added before one ADC.
         stored_bits: Bits of a weight that cells hold: ``"all"``, or those of its magnitude
             (``"magnitude"``), since the pair of a difference has the sign.
+        sum_columns: Columns beyond its slices that every weight takes, as where the digital adders
+            of a column's sum sit in the array beside the weights.
         extra_input_steps: Input steps beyond those that the bits take, as for a speculation whose
             failures are computed again.
         weight_bits_per_cycle: Bits of weights that the memory behind a time-multiplexed chip gives
@@ -162,6 +164,7 @@ class Accelerator:
     slice_bits: tuple[int, ...] = ()
     slices_per_conversion: int = 1
     stored_bits: Literal["all", "magnitude"] = "all"
+    sum_columns: int = 0
     extra_input_steps: int = 0
     weight_bits_per_cycle: int = 0
     energy: EventEnergies | None = None
@@ -234,6 +237,8 @@ class Accelerator:
             ("slices_per_conversion", self.slices_per_conversion > 1, "active_columns", 0),
             ("adc 'none'", self.adc == "none", "adc_resolution_bits", 0),
             ("slice_bits", bool(self.slice_bits), "active_columns", 0),
+            ("sum_columns", bool(self.sum_columns), "slice_placement", "packed"),
+            ("sum_columns", bool(self.sum_columns), "active_columns", 0),
         ):
             if value and getattr(self, other) != needed:
                 raise PresetError(
@@ -359,7 +364,7 @@ class Accelerator:
         """
         given = given_fields(self)
         return {
-            "parameters": {key: given[key] for key in PARAMETERS if key in given},
+            "parameters": {key: _plain(given[key]) for key in PARAMETERS if key in given},
             "energy": None if self.energy is None else _whole_numbers(self.energy),
             "components": [_whole_numbers(component) for component in self.components],
         } | ({} if self.noise is None else {"noise": self.noise.definition})
@@ -373,7 +378,7 @@ class Accelerator:
         """
         return {
             "name": self.name,
-            "parameters": self.parameters,
+            "parameters": {key: _plain(value) for key, value in self.parameters.items()},
             "energy": self.energy and asdict(self.energy),
             "components": [asdict(component) for component in self.components],
             "noise": self.noise and asdict(self.noise),
@@ -555,6 +560,7 @@ RARE = (
     "slice_bits",
     "slices_per_conversion",
     "stored_bits",
+    "sum_columns",
     "extra_input_steps",
     "weight_bits_per_cycle",
 )
@@ -606,6 +612,11 @@ def check_parameter(accelerator: str, key: str, value: object) -> None:
             f"Expected {key} of accelerator {accelerator!r} to be an integer {limits}, "
             f"got {value!r}."
         )
+
+
+def _plain(value: Any) -> Any:
+    """Return a parameter as JSON has it."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _whole_numbers(table: EventEnergies | Component) -> dict[str, Any]:

@@ -32,7 +32,8 @@ def peak_ops_per_s(
             f"Expected the number of tiles of accelerator {chip.name!r}, got 0. Pass it as tiles."
         )
     differential = 1 if chip.weight_encoding == "offset" else 2
-    cells_per_weight = int(count_slices(chip, weight_bits)) * differential
+    slices = int(count_slices(chip, weight_bits)) + chip.sum_columns
+    cells_per_weight = slices * differential
     weights = chip.crossbar_rows * chip.crossbar_columns / cells_per_weight
     steps = -(-activation_bits // chip.dac_bits) + chip.extra_input_steps
     reads = steps * chip.reads_per_crossbar

@@ -46,7 +46,7 @@ def _row(chip: Accelerator) -> tuple[str, ...]:
         f"{chip.technology_nm} nm" if chip.technology_nm else "-",
         f"{chip.crossbar_rows} x {chip.crossbar_columns}",
         str(chip.cell_bits),
-        f"{chip.adc_bits} bits",
+        "-" if chip.adc == "none" else f"{chip.adc_bits} bits",
         str(chip.active_rows),
         f"{chip.tiles:,}",
         _tops(peak_ops_per_s(chip, 8, 8)),

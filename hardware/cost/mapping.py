@@ -59,6 +59,8 @@ class TileMapping:
     (twice that for differential columns) and the accelerator's reference columns under offset
     encoding. Separate slices sit on crossbars of their own, packed ones in neighbouring columns.
 
+    - Every weight takes ``sum_columns`` more; neighbouring ones, ``slices_per_conversion``, are
+      converted together.
     - A block that exceeds a crossbar is cut into ``row_tiles`` x ``column_tiles`` of them; blocks
       of a grouped layer that fit share a crossbar along its diagonal, as many as rows and columns
       allow. Copies and layers never share a crossbar.
@@ -155,6 +157,7 @@ class TileMapping:
         separate = chip.slice_placement == "separate"
         slices_per_block = np.ones_like(slices) if separate else slices
         copies_of_block = slices if separate else np.ones_like(slices)
+        slices_per_block = slices_per_block + chip.sum_columns
         columns = matrices.columns * slices_per_block + matrices.reference
         weighed = ceil_div(slices_per_block, chip.slices_per_conversion)
         converted = matrices.columns * weighed + matrices.reference

@@ -21,7 +21,7 @@ from lrmp.hardware import (
     load_preset,
     read_preset,
 )
-from lrmp.hardware.chip.accelerator import PARAMETERS
+from lrmp.hardware.chip.accelerator import PARAMETERS, RARE
 from lrmp.hardware.chip.event_energies import EVENTS
 from lrmp.hardware.chip.preset import preset_title
 from lrmp.install_command import install_command
@@ -118,7 +118,7 @@ class TestList:
             assert line.endswith(preset_title(name))
             assert f"{chip.crossbar_rows} x {chip.crossbar_columns}" in line
             assert f"{chip.cell_bits} b" in line
-            assert f"{chip.adc_bits} b" in line
+            assert (f"{chip.adc_bits} b" if chip.adc != "none" else " - ") in line
 
     def test_says_what_is_known(self, capsys):
         rows = {row["preset"]: row for row in run_json(capsys, "list")}
@@ -146,9 +146,11 @@ class TestShow:
     def test_every_number_with_its_source(self, capsys, name):
         chip = load_preset(name)
         sheet = run_json(capsys, "show", name)
-        assert list(sheet["parameters"]) == list(PARAMETERS)
+        given = [key for key in PARAMETERS if key in chip.provenance]
+        assert list(sheet["parameters"]) == given
         for key, entry in sheet["parameters"].items():
-            assert entry["value"] == getattr(chip, key)
+            value = getattr(chip, key)
+            assert entry["value"] == (list(value) if isinstance(value, tuple) else value)
             origin = chip.provenance[key]
             assert (entry["status"], entry["source"]) == (origin.status, origin.source)
         if chip.energy is None:
@@ -160,7 +162,7 @@ class TestShow:
         assert list(sheet["components"]) == [c.name for c in chip.components]
         assert sheet["title"] == preset_title(name)
         text = run(capsys, "show", name)
-        names = [*PARAMETERS, *(EVENTS if chip.energy else ()), *sheet["components"]]
+        names = [*given, *(EVENTS if chip.energy else ()), *sheet["components"]]
         assert all(f"\n{key} " in text for key in names)
         squeezed = " ".join(text.split())
         assert " ".join(chip.provenance["crossbar_rows"].source.split()) in squeezed
@@ -471,8 +473,8 @@ class TestNetworkArgument:
             (["FILE:mak"], "got no 'mak' there. Did you mean 'make'?"),
             (["FILE:fails"], "to make a network, got RuntimeError: no weights here."),
             (["FILE:number"], "to make a torch.nn.Module or an lrmp.hardware.Network, got int."),
-            (["FILE:make", "--input-shape", "1,3"], "Expected no --input-shape for"),
-            (["lenet", "--input-shape", "1,3"], "Expected no --input-shape for lenet"),
+            (["FILE:make", "--input-shape", "1,3"], "Expected no input shapes for"),
+            (["lenet", "--input-shape", "1,3"], "Expected no input shapes for lenet"),
             (["FILE:number", "--input-shape", "1,x"], "Expected --input-shape as sizes, such as"),
             (["FILE:number", "--input-shape", "1,0"], "as sizes, such as 1,3,224,224; got '1,0'."),
             (["FILE:number", "--input-shape", "1:int46"], "Did you mean 'int64'?"),
@@ -599,7 +601,7 @@ class TestONNX:
     def test_open_sizes_are_given_on_the_command_line(self, capsys, model):
         path = model("batch")
         message = refused(capsys, "cost", path)
-        assert "On the command line that is --input-shape NAME=1,3,224,224." in message
+        assert "On the command line: --input-shape NAME=1,3,224,224." in message
         document = run_json(capsys, "cost", path, "--input-shape", "image=1,3,16,16")
         assert len(document["layers"]) == 2
         message = refused(capsys, "cost", path, "--input-shape", "1,3,16,16")
@@ -614,7 +616,7 @@ class TestBadOptions:
         ("words", "message"),
         [
             (["--budget", "100"], "Expected a budget of at least 1608 tiles"),
-            (["--set", "weight_bits=9"], "Expected weight_bits between 2 and 8, got '9'."),
+            (["--set", "weight_bits=17"], "Expected 1 to 16 bits, got 17."),
             (["--set", "wait_bits=9"], "Did you mean 'weight_bits'?"),
             (["--preset", "nonsense"], "Expected preset to be one of"),
             (["--preset", "absent.toml"], "Expected a readable preset at absent.toml"),
@@ -687,7 +689,8 @@ class TestOwnChip:
     @needs_checkout
     def test_template_gives_every_key_and_costs_a_network(self, capsys):
         text = tomllib.loads(TEMPLATE.read_text("utf-8"))
-        assert set(text["parameters"]) == set(PARAMETERS)
+        assert set(text["parameters"]) == set(PARAMETERS) - set(RARE)
+        assert all(f"# {key} = {{ value = " in TEMPLATE.read_text("utf-8") for key in RARE)
         assert set(text["energy"]) == set(EVENTS)
         document = run_json(capsys, "cost", "resnet18", "--preset", str(TEMPLATE))
         assert document["accelerator"] == "own-chip"
@@ -702,20 +705,20 @@ class TestOwnChip:
         (tmp_path / "own-chip.toml").write_text(TEMPLATE.read_text("utf-8"), "utf-8")
         monkeypatch.chdir(tmp_path)
         commands = [line.split()[2:] for line in page.splitlines() if line.startswith("lrmp hard")]
-        assert len(commands) == 8
+        assert len(commands) == 9
         for words in commands:
             if not {"network.onnx", "torchvision.models:resnet18", "\\"} & set(words):
                 assert run(capsys, *words)
 
     @needs_checkout
     def test_template_explains_every_choice(self):
-        from typing import get_args, get_origin, get_type_hints
+        from typing import Literal, get_args, get_origin, get_type_hints
 
         from lrmp.hardware import Accelerator
 
         text = TEMPLATE.read_text("utf-8")
         for key, type_ in get_type_hints(Accelerator).items():
-            if get_origin(type_) is not None and key in PARAMETERS:
+            if get_origin(type_) is Literal and key in PARAMETERS:
                 assert all(f'"{choice}"' in text for choice in get_args(type_)), key
 
 

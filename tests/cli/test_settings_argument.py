@@ -94,7 +94,6 @@ def test_one_value_is_for_all_layers_and_a_list_for_each(
             ["weight_bit=4"],
             "Expected knob to be one of weight_bits, ",
         ),
-        (["weight_bits=9"], "Expected weight_bits between 2 and 8, got '9'."),
         (["weight_bits="], "Expected weight_bits between 2 and 8, got ''."),
         (["weight_bits=4.0"], "Expected weight_bits between 2 and 8, got '4.0'."),
         (["weight_bits=4,x,4"], "Expected weight_bits between 2 and 8, got 'x' for layer 1 (fc2)."),

@@ -9,7 +9,7 @@ import pytest
 
 from lrmp.errors import NetworkError, PresetError
 from lrmp.hardware import CostModel, Design, list_presets, load_network, load_preset
-from lrmp.hardware.chip.accelerator import PARAMETERS
+from lrmp.hardware.chip.accelerator import PARAMETERS, RARE
 from lrmp.hardware.chip.event_energies import EVENTS
 from lrmp.hardware.chip.peak import peak_ops_per_s
 
@@ -23,6 +23,7 @@ WITHOUT_MATMUL = [
     "neurosim_v1_3_22nm",
     "neurosim_v1_3_32nm",
     "neurram_nature_2022",
+    "raella_isca_2023",
 ]
 DIMENSIONLESS = {
     "crossbar_rows",
@@ -33,6 +34,9 @@ DIMENSIONLESS = {
     "tiles",
     "tiles_per_core",
     "vector_lanes",
+    "extra_input_steps",
+    "slices_per_conversion",
+    "sum_columns",
 }
 UNIT = re.compile(
     r"_(bits|cycles|mhz|nm|per_cycle|fj|fj_per_bit|fj_per_bit_hop|um2|f2|uw)$|^(count|title)$"
@@ -46,6 +50,7 @@ def document(name):
 def test_the_published_designs_are_shipped():
     assert PRESETS == [
         "cim_aq_date_2026",
+        "colonnade_jssc_2021",
         "hermes_2023",
         "isaac_isca_2016",
         "lrmp_frontiers_2024",
@@ -54,18 +59,21 @@ def test_the_published_designs_are_shipped():
         "neurram_nature_2022",
         "pimcomp_2023",
         "puma_asplos_2019",
+        "raella_isca_2023",
     ]
     assert [name for name in PRESETS if name not in WITH_ENERGY] == [
         "cim_aq_date_2026",
         "pimcomp_2023",
+        "raella_isca_2023",
     ]
-    assert [name for name in PRESETS if name not in WITH_AREA] == ["cim_aq_date_2026"]
+    without = ["cim_aq_date_2026", "raella_isca_2023"]
+    assert [name for name in PRESETS if name not in WITH_AREA] == without
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_number_has_a_source(name):
     chip = load_preset(name)
-    keys = set(PARAMETERS)
+    keys = set(PARAMETERS) - (set(RARE) - set(chip.provenance))
     keys |= {f"energy.{event}" for event in EVENTS} if chip.energy else set()
     keys |= {f"components.{component.name}" for component in chip.components}
     assert set(chip.provenance) == keys
@@ -151,12 +159,14 @@ def test_peak_is_what_full_crossbars_reach(name):
     model = CostModel(load_network("resnet18"), chip)
     latency = model.latency
     group = -(-chip.crossbar_rows // chip.active_rows)
-    cycles = -(-8 // chip.dac_bits) * group * chip.read_and_convert_cycles
+    steps = -(-8 // chip.dac_bits) + chip.extra_input_steps
+    cycles = steps * group * chip.read_and_convert_cycles
     full = np.flatnonzero(model.mapping.row_groups == group)
     assert full.size
     assert (latency.parts[0, 1, 0, -1, full] == cycles).all()
     differential = 1 if chip.weight_encoding == "offset" else 2
-    cells = -(-8 // chip.cell_bits) * differential
+    slices = len(chip.slice_bits) or -(-8 // chip.cell_bits)  # those of slice_bits hold 8 bits
+    cells = (slices + chip.sum_columns) * differential
     macs = chip.crossbar_rows * chip.crossbar_columns / cells
     expected = 2 * macs * chip.tiles / (cycles / chip.clock_hz)
     assert peak_ops_per_s(chip, 8, 8) == pytest.approx(expected)

@@ -43,6 +43,7 @@ def chip_json(chip: Accelerator) -> dict[str, Any]:
     def entry(key: str, value: Any, where: str = "") -> dict[str, Any]:
         origin = chip.provenance[where + key]
         unit = next((unit for end, unit in _UNITS.items() if key.endswith(end)), "")
+        value = list(value) if isinstance(value, tuple) else value
         return {"value": value, "unit": unit, "status": origin.status, "source": origin.source}
 
     parameters = {
@@ -69,12 +70,12 @@ def chip_json(chip: Accelerator) -> dict[str, Any]:
 
 
 def _derived(chip: Accelerator) -> dict[str, Any]:
-    steps = -(-_PEAK_BITS // chip.dac_bits)
+    steps = -(-_PEAK_BITS // chip.dac_bits) + chip.extra_input_steps
     groups = -(-chip.crossbar_rows // chip.active_rows)
     peak = peak_ops_per_s(chip, _PEAK_BITS, _PEAK_BITS, tiles=1)
     derived: dict[str, Any] = {
-        "adc_bits": chip.adc_bits,
-        "lossless_adc_bits": chip.lossless_adc_bits,
+        "adc_bits": None if chip.adc == "none" else chip.adc_bits,
+        "lossless_adc_bits": None if chip.adc == "none" else chip.lossless_adc_bits,
         "adc_is_lossy": chip.adc_is_lossy,
         "read_and_convert_cycles": chip.read_and_convert_cycles,
         "row_groups_per_crossbar": groups,
@@ -140,7 +141,7 @@ def _entries(entries: dict[str, dict[str, Any]]) -> list[tuple[str, str, str, st
 
 def _plain(value: Any) -> str:
     """Write a value as it was given, large numbers with commas."""
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return " ".join(map(_plain, value))
     return value if isinstance(value, str) else f"{value:,.10g}"
 
@@ -176,7 +177,10 @@ def _derived_lines(chip: Accelerator, derived: dict[str, Any]) -> list[tuple[str
     needed = f"{derived['lossless_adc_bits']} bits lose nothing"
     kind = f"lossy: {needed}" if derived["adc_is_lossy"] else f"lossless: {needed}"
     lines = [
-        ("ADC resolution", f"{derived['adc_bits']} bits, {kind}"),
+        (
+            "ADC resolution",
+            f"{derived['adc_bits']} bits, {kind}" if derived["adc_bits"] else "no ADC",
+        ),
         ("read and conversions of a row group", f"{derived['read_and_convert_cycles']} cycles"),
         ("row groups of a full crossbar", str(derived["row_groups_per_crossbar"])),
         ("full crossbar times 8-bit inputs", f"{derived['mvm_cycles_8_bit']:,} cycles"),

@@ -158,7 +158,7 @@ def _list(options: argparse.Namespace) -> int:
                 f"{chip.technology_nm} nm" if chip.technology_nm else "-",
                 f"{chip.crossbar_rows} x {chip.crossbar_columns}",
                 f"{chip.cell_bits} b",
-                f"{chip.adc_bits} b",
+                "-" if chip.adc == "none" else f"{chip.adc_bits} b",
                 str(chip.active_rows),
                 f"{chip.tiles:,}" if chip.tiles else "-",
             ]
@@ -183,7 +183,7 @@ def _summary(chip: Accelerator) -> dict[str, Any]:
         "crossbar_rows": chip.crossbar_rows,
         "crossbar_columns": chip.crossbar_columns,
         "cell_bits": chip.cell_bits,
-        "adc_bits": chip.adc_bits,
+        "adc_bits": None if chip.adc == "none" else chip.adc_bits,
         "active_rows": chip.active_rows,
         "tiles": chip.tiles or None,
         "known": _known(chip),

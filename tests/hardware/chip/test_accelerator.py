@@ -49,6 +49,7 @@ CHOICES = {key: get_args(HINTS[key]) for key in PARAMETERS if get_origin(HINTS[k
 MAY_BE_ZERO = (
     "output_elements_per_cycle",
     *LEFT_OUT,
+    "sum_columns",
     "extra_input_steps",
     "weight_bits_per_cycle",
 )
@@ -61,6 +62,8 @@ def another(key):
         return {LIST: (2, 1)}
     if key == "slices_per_conversion":
         return {key: 2, "slice_placement": "packed"}
+    if key == "sum_columns":
+        return {key: 7, "slice_placement": "packed"}
     if key == "stored_bits":
         return {key: "magnitude", "weight_encoding": "differential-rows"}
     if key in CHOICES:

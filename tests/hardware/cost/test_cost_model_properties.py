@@ -121,8 +121,9 @@ def place(layer, chip, weight_bits):
         case "differential-rows":
             rows *= 2
     if chip.slice_placement == "packed":
-        blocks = [columns * slices + reference]  # widths of the blocks of a group
-        converted = columns * len(cut(slices, chip.slices_per_conversion)) + reference
+        width = slices + chip.sum_columns
+        blocks = [columns * width + reference]  # widths of the blocks of a group
+        converted = columns * len(cut(width, chip.slices_per_conversion)) + reference
     else:
         blocks = [columns + reference] * slices
         converted = sum(blocks)
@@ -441,6 +442,7 @@ CHIP_PARTS = {
     "slice_bits": st.one_of(st.just(()), st.lists(st.integers(1, 4), max_size=3).map(tuple)),
     "slices_per_conversion": st.sampled_from([1, 1, 2, 3]),
     "stored_bits": st.sampled_from(["all", "magnitude"]),
+    "sum_columns": st.sampled_from([0, 0, 2]),
     "extra_input_steps": st.sampled_from([0, 0, 3]),
     "weight_bits_per_cycle": RATES,
     "components": st.sampled_from(COMPONENTS),
@@ -488,6 +490,7 @@ def chip_of(drawn, fixed):
         chip["slice_bits"] = ()
     if chip["active_columns"] or chip["slice_placement"] == "separate":
         chip["slices_per_conversion"] = 1
+        chip["sum_columns"] = 0
     weighed = chip["slices_per_conversion"]
     chip["slices_per_conversion"] = min(weighed, chip["columns_per_adc"])
     if kind == "none":
