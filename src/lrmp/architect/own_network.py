@@ -280,9 +280,7 @@ def _first(path: Path) -> Any:
     try:
         import onnx
     except ImportError as error:
-        raise MissingExtraError(
-            f'Expected {error.name} to read ONNX files; run pip install "lrmp[optimize]".'
-        ) from error
+        raise MissingExtraError.of(error.name, "to read ONNX files", "optimize") from error
     graph = onnx.load(path, load_external_data=False).graph  # read before, by the cost model
     stored = {tensor.name for tensor in graph.initializer}
     return next(each for each in graph.input if each.name not in stored)
@@ -292,7 +290,5 @@ def _torch() -> Any:
     try:
         import torch
     except ImportError as error:
-        raise MissingExtraError(
-            f'Expected {error.name} to run networks; run pip install "lrmp[optimize]".'
-        ) from error
+        raise MissingExtraError.of(error.name, "to run networks", "optimize") from error
     return torch
