@@ -7,8 +7,9 @@ import torch
 from lrmp.accuracy.lab.evaluator import NetworkEvaluator
 from lrmp.accuracy.lab.examples import Examples
 from lrmp.accuracy.lab.models import load_model
-from lrmp.accuracy.lab.quantization import QuantizedNetwork, integer_product
+from lrmp.accuracy.lab.quantization import QuantizedNetwork, integer_product, layers
 from lrmp.accuracy.lab.subject import Subject
+from lrmp.accuracy.model.digits import DigitsAccuracy
 from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.precision import PRECISION
 
@@ -19,13 +20,14 @@ INPUTS = {
     "resnet20": (32, 3, 32),
     "squeezenet1_1": (4, 3, 224),
     "mobilenet_v2": (4, 3, 224),
+    "efficientnet_lite0": (4, 3, 224),
     "resnet18": (4, 3, 224),
 }
 
 
-@pytest.mark.parametrize("form", ["float", "quantised"])
+@pytest.mark.parametrize("form", ["float", "step by step", "quantised"])
 @pytest.mark.parametrize("name", INPUTS)
-def test_forward_pass(benchmark, name, form):
+def test_forward_pass(benchmark, name, form, monkeypatch):
     benchmark.group = f"forward pass of {name} in float, and at 5 bits"
     count, channels, side = INPUTS[name]
     # Weights as they are drawn: the time does not depend on them.
@@ -33,12 +35,14 @@ def test_forward_pass(benchmark, name, form):
     shape = (count, side, side, channels)
     pixels = np.random.default_rng(0).random(shape, dtype=np.float32)
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2)
-    if form == "quantised":
+    if form == "step by step":  # activation functions and rounding in passes of their own
+        monkeypatch.setattr(layers, "defers_exactly", lambda: False)
+    if form != "float":
         network = QuantizedNetwork(model)
         network.calibrate(images[:4])
         bits = {"weight_bits": 5, "activation_bits": 5}
         network.set_design(Design.of(bits, layers=len(network.layers)))
-        model = network.model
+        model = network
     with torch.inference_mode():
         scores = benchmark.pedantic(model, (images,), rounds=15, warmup_rounds=2)
     assert scores.shape[0] == count
@@ -80,3 +84,18 @@ def test_designs(benchmark, form, evaluator, monkeypatch):
 
     results = benchmark.pedantic(run, rounds=3, warmup_rounds=1)
     assert [result.images for result in results] == [8] * 8
+
+
+@pytest.mark.parametrize("form", ["alone", "in a search"])
+def test_digits(benchmark, form):
+    benchmark.group = "100 random designs of Digits"
+    settings = np.random.default_rng(0).integers(0, 7, (100, 5, 2))
+    designs = [Design(PRECISION, each, np.ones(5, np.int64)) for each in settings]
+    DigitsAccuracy().correct(designs[0], "search")  # loads
+
+    def run():  # nothing is remembered of the test images, nor of another search
+        accuracy, split = DigitsAccuracy(), "test" if form == "alone" else "search"
+        return [accuracy.correct(design, split) for design in designs]
+
+    counts = benchmark.pedantic(run, rounds=3, warmup_rounds=1)
+    assert max(counts) > 400
