@@ -158,6 +158,19 @@ def test_weights_say_which_designs_count():
         assert found(sums[:30]) == pytest.approx(slope * sums[:30], rel=0.02)
 
 
+def test_fit_that_ends_level_below_the_ceiling_goes_on_to_broken_designs():
+    """A few neighbours lose alike, and the next designs are lost: between, drops are not level."""
+    ends = np.linspace(1.01, 1.1, 8), [1.5, 1.7, 2.0, 3.0]
+    sums = np.concatenate([np.linspace(0.1, 1.0, 40), *ends])
+    drops = np.where(sums <= 1.0, 4 * sums, 3.7)
+    drops[-4:] = [60, 85, 95, 97]
+    found = DropMap.fit(sums, drops, np.where(drops > 15, 0.05, 1.0), ceiling=98)
+    assert found(1.05) == pytest.approx(3.7, abs=0.1)
+    assert found.drops[-1] == pytest.approx((98 + found.drops[-2]) / 2)
+    assert 1.1 < found.threshold(10) < 1.3
+    assert 20 < found(1.5) < found(2.0) < 98
+
+
 def test_fit_stays_below_the_ceiling():
     sums = np.linspace(0.1, 3, 60)
     found = DropMap.fit(sums, 60 * sums, np.ones(60), ceiling=80)

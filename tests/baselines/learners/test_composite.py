@@ -13,7 +13,7 @@ from lrmp.agents.policies import load_policy  # noqa: E402
 from lrmp.agents.replay_buffer import Batch  # noqa: E402
 from lrmp.baselines.learners.composite import Args, _Learner, train  # noqa: E402
 from lrmp.envs import make_task  # noqa: E402
-from lrmp.errors import RunError  # noqa: E402
+from lrmp.errors import PolicyError, RunError  # noqa: E402
 from lrmp.hardware import load_network  # noqa: E402
 from lrmp.hardware.families import find_family  # noqa: E402
 
@@ -86,6 +86,15 @@ def test_it_trains_and_is_reproducible(tmp_path):
     policies = [load_policy(run.policy_path) for run in runs]
     for one, other in zip(policies[0].parameters(), policies[1].parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("labelled", [[4], [1, 1], [0, 1, 2, 3, 3]])
+def test_file_of_labels_that_are_none_is_refused(labelled, tmp_path):
+    policy = CompositePolicy(6, [5, 3, 4, 2], [1, 3])
+    policy.settings["labelled"] = labelled
+    policy.save(tmp_path / "policy.safetensors")
+    with pytest.raises(PolicyError, match=r"Expected weights in .* that fit"):
+        load_policy(tmp_path / "policy.safetensors")
 
 
 @pytest.mark.parametrize("epsilon", [-0.1, 1.5, float("nan")])

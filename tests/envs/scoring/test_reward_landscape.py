@@ -26,9 +26,12 @@ def test_making_a_design_beyond_the_allowance_cheaper_never_pays(task_id):
         pytest.skip("the drop of a network that is run may fall with fewer bits")
     settings, rng = drawn(task, DESIGNS[task.objective])
     worse = settings.copy()
-    for design in worse:  # one knob of one layer, one value down
-        layer, knob = rng.choice(np.argwhere(design > 0))
-        design[layer, knob] -= 1
+    # One knob of one layer, one value away from plain: down, or up where that is the first.
+    step = np.array([-1 if knob.plain_index else 1 for knob in task.space])
+    ends = np.where(step < 0, 0, np.array(task.space.sizes) - 1)
+    for design in worse:
+        layer, knob = rng.choice(np.argwhere(design != ends))
+        design[layer, knob] += step[knob]
     worse = task.space.nearest(worse)  # which may be the same, where a layer has few values
     dynamics = Dynamics(task)
     before, after = dynamics.scores(settings), dynamics.scores(worse)

@@ -27,9 +27,8 @@ def test_its_tasks_turn_ratio_and_method_beside_bits(task):
 
 def test_what_it_is_compared_with_prunes_nothing(task):
     bare = without_knobs(task, FAMILY)
-    values = [
-        knob.decode(places).tolist() for knob, places in zip(task.space, bare.space.choices(2))
-    ]
+    pairs = zip(task.space, bare.space.choices(2), strict=True)
+    values = [knob.decode(places).tolist() for knob, places in pairs]
     assert values[2:] == [[0], ["fine"]]
     assert bare.budget == task.budget
 

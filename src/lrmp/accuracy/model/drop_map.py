@@ -220,8 +220,16 @@ class DropMap:
         least = SLOPE_SHARE * slope * np.diff(places)
         more, _ = nnls(ramps * scale[:, None], (drops - ramps @ least) * scale)
         rises = np.cumsum([0.0, *(least + more)])
-        below = rises < ceiling
-        return cls(places[below].tolist(), rises[below].tolist(), ceiling)
+        last = int(np.flatnonzero(rises < ceiling)[-1])
+        knots, values = places[: last + 1].tolist(), rises[: last + 1].tolist()
+        if last + 1 < len(places) and more[last - 1] == 0:
+            # The last segment below the ceiling is as flat as any may be, and would say that
+            # drops hardly grow from there on: go half of the way on the next one instead.
+            half = (ceiling - values[-1]) / 2
+            slope = (rises[last + 1] - values[-1]) / (places[last + 1] - knots[-1])
+            knots.append(knots[-1] + half / slope)
+            values.append(values[-1] + half)
+        return cls(knots, values, ceiling)
 
 
 class IdentityMap:
