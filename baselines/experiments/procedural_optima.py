@@ -66,8 +66,9 @@ are is fitted to two measured networks only, and so spreads widely.
 ## The published splits
 
 The first {published:,} instances of `split="test"`, numbers 0 to {last}, whatever they turned out
-to be, of each of the two. Their optima ship with lrmp, each proven as
-[those of the tasks](optimum.md) are, with the best *constant*: one setting for all layers.
+to be, of each of the two, as far as they are proven: in order, without any left out. Their optima
+ship with lrmp, each proven as [those of the tasks](optimum.md) are, with the best *constant*: one
+setting for all layers.
 
 | id | objective | proven | largest gap | constant's share: median, mean | easy | \
 constant optimal | reward as exact |
@@ -78,6 +79,14 @@ constant optimal | reward as exact |
 instances in which no design beyond the allowed drop has a higher default reward than the optimum;
 in the others one does, just beyond it, by at most {most:.2g}. The ranked score has no such
 designs.
+
+## A policy for any knobs
+
+[`SpacePolicy`](../agents/space_policy.py) has no weights for a knob or for the place of a value: it
+scores every value by its features, beside those of the layer. `lrmp.baselines.experiments.transfer
+--draws spaces` trains one on drawn spaces; [how it does on the tasks of all
+families](results/transfer-spaces/transfer.md), two of which turn knobs that it has never seen, and
+as a start for searches.
 
 ## Scoring a policy
 

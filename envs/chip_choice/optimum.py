@@ -9,12 +9,14 @@ from typing import Any, Self
 
 from lrmp.envs.chip_choice.problem import ChipProblem, load_chip_problem
 from lrmp.envs.scoring.best_constant import best_constant
-from lrmp.envs.scoring.table_optimum import table_optimum
+from lrmp.envs.scoring.reward import STEEP
+from lrmp.envs.scoring.table_optimum import joint_problem, table_optimum
 from lrmp.envs.task.optimum import Certificate, Constant
 from lrmp.foreign_text import parse_json
 from lrmp.hardware.cost.cost_report import Objective
 from lrmp.hardware.families.chip import AREA, CHIP_SPACE
 from lrmp.hardware.space.design import Design
+from lrmp.solvers.joint.solve import solve_joint
 
 FOLDER = "optima"  # one JSON file per problem, beside this module
 _FULL = AREA.values.index(AREA.plain)
@@ -92,7 +94,8 @@ def prove_chip_optimum(
     Every chip is a problem of settings and copies, which the joint solver proves. Two bounds spare
     most chips: a chip of less area is no better than its twin of the whole area, which has more
     tiles and is otherwise the same, where the area itself costs nothing; and where energy times
-    delay counts, the least energy times the least delay, each proven alone.
+    delay counts, the least energy times the least delay, each proven alone. Both bound rewards
+    beyond the allowance, too.
 
     Args:
         problem: Or its id.
@@ -172,7 +175,7 @@ def optimal_design(problem: ChipProblem, optimum: ChipOptimum) -> tuple[int, Des
 
 
 def _bounds(problem: ChipProblem, log: Callable[[str], None]) -> list[float]:
-    """Bound the scores on every chip."""
+    """Bound scores and default rewards on every chip, of designs within the allowance or not."""
     bound = _product_bound if problem.objective == "edap" else _whole_area_bound
     remembered: dict[int, float] = {}
     found = [bound(problem, number, remembered) for number in range(len(problem.chips))]
@@ -181,11 +184,11 @@ def _bounds(problem: ChipProblem, log: Callable[[str], None]) -> list[float]:
 
 
 def _product_bound(problem: ChipProblem, number: int, remembered: dict[int, float]) -> float:
-    """Bound by the least delay and the least energy, each alone."""
+    """Bound by the least delay and the least energy, each alone with half of the penalty."""
     task = problem.task(number)
     alone: tuple[Objective, ...] = ("latency", "energy")
-    bounds = (table_optimum(replace(task, objective=each)).bound for each in alone)
-    return sum(bounds) + problem.offset(number)
+    halves = (joint_problem(replace(task, objective=each), STEEP / 2) for each in alone)
+    return max(sum(solve_joint(half).bound for half in halves), 0.0) + problem.offset(number)
 
 
 def _whole_area_bound(problem: ChipProblem, number: int, remembered: dict[int, float]) -> float:
@@ -195,7 +198,8 @@ def _whole_area_bound(problem: ChipProblem, number: int, remembered: dict[int, f
     whole = problem.number_of(twin)
     assert whole is not None  # more area holds the plain design, too
     if whole not in remembered:
-        remembered[whole] = table_optimum(problem.task(whole)).bound + problem.offset(whole)
+        found = table_optimum(problem.task(whole))
+        remembered[whole] = max(found.bound, found.reward_bound) + problem.offset(whole)
     return remembered[whole]
 
 

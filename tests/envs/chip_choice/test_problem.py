@@ -92,6 +92,8 @@ def test_the_proof_over_chips_is_that_of_all_of_them(objective):
     assert found.value <= found.bound
     assert found.gap < 1e-9
     assert found.reward_bound >= found.bound
+    for n, best in zip(every, alone, strict=True):
+        assert best.reward_bound + problem.offset(n) <= found.reward_bound + 1e-9
     assert found.solved < found.chips == len(problem.chips)
     assert len(lines) == 1 + found.solved
     constants = [
