@@ -163,7 +163,8 @@ class Latency:
         self.transfer_cycles: IntArray | None = None
         if chip.memory_bits_per_cycle:
             bits = (mapping.input_elements + elements) * arriving
-            bits = bits + computation.rows * computation.columns * computation.weight_bits * written
+            weights = computation.rows * computation.columns * computation.weight_bits
+            bits = bits + np.where(written, weights, 0)
             transfer = _over(bits, chip.memory_bits_per_cycle)
             runs = 1 if network.runs is None else network.runs
             self.transfer_cycles = read_only(transfer * runs)
