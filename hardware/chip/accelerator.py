@@ -112,7 +112,10 @@ class Accelerator:
         extra_input_steps: Input steps beyond those that the bits take, as for a speculation whose
             failures are computed again.
         weight_bits_per_cycle: Bits of weights that the memory behind a time-multiplexed chip gives
-            per cycle; 0 leaves it out of the model.
+            per cycle, for which a write waits; 0 leaves it out of the model.
+        memory_bits_per_cycle: Bits per cycle between a time-multiplexed chip and a memory that
+            holds all weights, inputs and outputs: a layer takes no less time than these do, in
+            whatever order; 0 leaves it out.
         energy: Energy of every event; None where it is not known.
         components: What area, peak power and leakage add up from; empty where not known.
         noise: Statistics of the cells; None for cells that hold what was written. It costs nothing;
@@ -167,6 +170,7 @@ class Accelerator:
     sum_columns: int = 0
     extra_input_steps: int = 0
     weight_bits_per_cycle: int = 0
+    memory_bits_per_cycle: int = 0
     energy: EventEnergies | None = None
     components: tuple[Component, ...] = ()
     noise: DeviceNoise | None = None
@@ -216,6 +220,12 @@ class Accelerator:
                 raise PresetError(
                     f"Expected accelerator {self.name!r} with {key} {value!r} to give its tiles, "
                     "got 0."
+                )
+        for key in ("weight_bits_per_cycle", "memory_bits_per_cycle"):
+            if getattr(self, key) and not self.is_time_multiplexed:
+                raise PresetError(
+                    f"Expected accelerator {self.name!r} with {key} to have weight_loading "
+                    f"'time-multiplexed', got {self.weight_loading!r}, whose weights stay."
                 )
         for key, value in (("weight_loading", "stationary"), ("idle_power", "gated")):
             if self.adc == "per-layer" and getattr(self, key) != value:
@@ -563,6 +573,7 @@ RARE = (
     "sum_columns",
     "extra_input_steps",
     "weight_bits_per_cycle",
+    "memory_bits_per_cycle",
 )
 #: Parameters that are out of the model by default; a preset need not give them.
 LEFT_OUT = tuple(key for key in _ZERO if key not in RARE)

@@ -15,7 +15,7 @@ from lrmp.hardware.chip.half_precision import STORED_BITS
 from lrmp.hardware.cost.conversion import Conversion
 from lrmp.hardware.cost.cost_report import CostReport
 from lrmp.hardware.cost.energy import COPY_COMPONENTS, Energy
-from lrmp.hardware.cost.latency import Latency
+from lrmp.hardware.cost.latency import CYCLE_COMPONENTS, Latency
 from lrmp.hardware.cost.mapping import TileMapping, ceil_div
 from lrmp.hardware.cost.operation_units import OperationUnitMapping
 from lrmp.hardware.cost.pruning import prune
@@ -30,6 +30,7 @@ from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.precision import PRECISION
 
 _PLAIN_BITS = 8  # where no knob sets them
+_INPUT = CYCLE_COMPONENTS.index("input")
 _COPY_ROWS = slice(-len(COPY_COMPONENTS), None)
 # Numbers in the arrays of a batch costed at a time. They stay in the cache, and below the 128 KiB
 # above which memory comes from the system anew, which takes longer than the arithmetic.
@@ -132,6 +133,8 @@ class CostModel:
         if latency.rounds is not None:
             self._rounds = self._table(latency.rounds)
             self._per_round = self._table(latency.round_cycles)
+        transfer = latency.transfer_cycles
+        self._transfer = None if transfer is None else self._table(transfer)
         self._of_copies = self._tiles, self._units, self._per_unit, self._fixed
         if latency.rounds is not None:
             none, one = (self._table(np.full_like(latency.units, n)) for n in (0, 1))
@@ -158,7 +161,10 @@ class CostModel:
         cycles = latency.units * latency.unit_cycles
         if latency.rounds is not None:
             cycles = (cycles + latency.round_cycles) * latency.rounds
-        return self._tiles, self._table(cycles + latency.fixed_cycles)
+        cycles = cycles + latency.fixed_cycles
+        if latency.transfer_cycles is not None:
+            cycles = np.maximum(cycles, latency.transfer_cycles)
+        return self._tiles, self._table(cycles)
 
     @property
     def units_are_fixed(self) -> bool:
@@ -379,6 +385,9 @@ class CostModel:
             cycles += parts[1]
             cycles *= self._rounds.of_settings(places)
         cycles += parts[-1]
+        if self._transfer is not None:
+            waiting = self._transfer.of_settings(places) - cycles.sum(axis=0)
+            cycles[_INPUT] += np.maximum(0, waiting)
         energy_fj = None
         if self.accelerator.energy is not None:
             of_copies = self.energy.of_copies(places, copies, tiles, cycles.sum(axis=0))
@@ -512,7 +521,10 @@ class CostModel:
             self._check_rounds(places, copies)
             cycles = cycles + self._per_round.of_settings(places)
             cycles = cycles * self._rounds.of_settings(places)
-        return cycles + self._fixed.of_settings(places)
+        cycles = cycles + self._fixed.of_settings(places)
+        if self._transfer is not None:
+            cycles = np.maximum(cycles, self._transfer.of_settings(places))
+        return cycles
 
     def _check_rounds(self, places: Places, copies: IntArray) -> None:
         """Refuse copies that do not sit on a time-multiplexed chip at the same time."""

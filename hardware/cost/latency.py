@@ -65,6 +65,10 @@ class Latency:
     Of networks that share a chip all is counted for a round, in which a layer runs as often as its
     network does.
 
+    A time-multiplexed chip whose memory gives ``memory_bits_per_cycle`` takes no less for a layer
+    than its weights, distinct inputs and outputs take there, outputs of as many bits as inputs;
+    what that is longer counts as input.
+
     A matmul layer on the digital unit is one unit of ``ceil(MACs / digital_macs_per_cycle)``. The
     chip has one digital unit, whose whole rate this is: layers on it take turns.
 
@@ -79,6 +83,8 @@ class Latency:
         fixed_cycles: Sum of the others.
         least_interval: Cycles of the digital unit in one inference, whatever the settings and
             copies: a pipeline cannot take images faster.
+        transfer_cycles: What the memory behind the chip takes for a layer, in all its runs; None
+            for a chip without one.
         rounds: Times that a time-multiplexed chip writes and runs a layer per inference; None for a
             chip whose weights are stationary.
 
@@ -154,6 +160,14 @@ class Latency:
             fetched = ceil_div(ceil_div(weights, self.rounds), chip.weight_bits_per_cycle)
             writing = np.maximum(writing, written * fetched)
         a_round["write"] = writing
+        self.transfer_cycles: IntArray | None = None
+        if chip.memory_bits_per_cycle:
+            bits = (mapping.input_elements + elements) * arriving
+            weights = computation.rows * computation.columns * computation.weight_bits
+            bits = bits + np.where(written, weights, 0)
+            transfer = _over(bits, chip.memory_bits_per_cycle)
+            runs = 1 if network.runs is None else network.runs
+            self.transfer_cycles = read_only(transfer * runs)
 
         all_parts = (unit, a_round, fixed)
         shape = np.broadcast_shapes(*(np.shape(c) for part in all_parts for c in part.values()))

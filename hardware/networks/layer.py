@@ -102,7 +102,8 @@ class Layer:
     @property
     def kernel_elements(self) -> int:
         """Elements of the kernel, as if all its sides were as long as the longest one."""
-        return self.kernel_size ** _KERNEL_AXES.get(self.kind, 1)
+        elements: int = self.kernel_size ** _KERNEL_AXES.get(self.kind, 1)
+        return elements
 
     @property
     def inputs_per_position(self) -> int:

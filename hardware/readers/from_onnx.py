@@ -240,19 +240,19 @@ class _Reader:
             self.types[output] = helper.make_tensor_type_proto(element, array.shape)
         shapes = {output: self.shape(node, output, types) for output in node.output if output}
         first = node.output[0]
-        if shapes[first] is None:
+        first_shape = shapes[first]
+        if first_shape is None:
             sizes = _sizes(types[first]) if first in types else None
             raise NetworkError(
                 f"Expected {node.op_type} {self.recorder.label!r} to have an output whose shape is "
                 f"known before the run, got {sizes}. Export the network with fixed sizes, "
                 "or leave this part out."
             )
-        element = self.types[first].tensor_type.elem_type
         operands = [self.data.get(entry) for entry in node.input]
-        bits = operator_bits(node.op_type, operands, attributes, element)
+        bits = operator_bits(node.op_type, operands, attributes, self.type_of(first))
         result = None
         if not (constant or node.op_type == "Shape"):
-            result = self.recorder.record(node, inputs, attributes, shapes[first], where)
+            result = self.recorder.record(node, inputs, attributes, first_shape, where)
         for place, output in enumerate(node.output):
             shape = shapes.get(output)
             if not output:
@@ -359,7 +359,8 @@ class _Reader:
     def shape(self, node: NodeProto, output: str, types: dict[str, TypeProto]) -> Shape | None:
         """Find the shape of an output; None if it is not known before the run."""
         if output in self.data:
-            return self.data[output].shape
+            known: Shape = self.data[output].shape
+            return known
         sizes = _sizes(types[output]) if output in types else None
         if sizes is None or None in sizes:
             return None

@@ -450,7 +450,8 @@ class Trace:
             unsupported(f"einsum of {equation!r} and {len(operands)} operands", where)
         if len(terms) == 3:
             left, right, out = terms
-            return self.contract(*operands, (left, right, out), shape, where=where)
+            a, b = operands
+            return self.contract(a, b, (left, right, out), shape, where=where)
         (x,), (axes, kept) = operands, terms
         if len(set(axes)) < len(axes):
             return self.move([x], shape)  # a diagonal

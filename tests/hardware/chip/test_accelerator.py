@@ -52,6 +52,7 @@ MAY_BE_ZERO = (
     "sum_columns",
     "extra_input_steps",
     "weight_bits_per_cycle",
+    "memory_bits_per_cycle",
 )
 POSITIVE = tuple(key for key in PARAMETERS if key not in (*CHOICES, *MAY_BE_ZERO, *FRACTIONS, LIST))
 
@@ -64,6 +65,8 @@ def another(key):
         return {key: 2, "slice_placement": "packed"}
     if key == "sum_columns":
         return {key: 7, "slice_placement": "packed"}
+    if key in ("weight_bits_per_cycle", "memory_bits_per_cycle"):
+        return {key: 7, "weight_loading": "time-multiplexed", "tiles": 1}
     if key == "stored_bits":
         return {key: "magnitude", "weight_encoding": "differential-rows"}
     if key in CHOICES:
@@ -153,6 +156,10 @@ def test_slices_are_whole_numbers(value):
             r"with slices_per_conversion to have active_columns 0, got 8",
         ),
         ({"adc": "none", "adc_resolution_bits": 6}, r"adc 'none' to have adc_resolution_bits 0"),
+        (
+            {"memory_bits_per_cycle": 8},
+            r"memory_bits_per_cycle to have weight_loading 'time-multiplexed', got 'stationary'",
+        ),
         ({"stored_bits": "magnitude"}, r"weight_encoding of pairs, .* got 'offset'\."),
     ],
 )

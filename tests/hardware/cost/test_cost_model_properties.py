@@ -227,6 +227,9 @@ def plain_cycles(layer, chip, weight_bits, activation_bits, copies, reads=1, non
         cycles["vector"] = over(layer.vector_ops, chip.vector_lanes)
     if digital:
         cycles["digital"] = over(layer.macs, chip.digital_macs_per_cycle)
+        moved = (layer.input_elements + outputs) * activation_bits
+        waiting = over(moved, chip.memory_bits_per_cycle) - sum(cycles.values())
+        cycles["input"] += max(0, waiting)
         return cycles
 
     groups = row_groups(layer, chip, weight_bits)
@@ -268,6 +271,10 @@ def plain_cycles(layer, chip, weight_bits, activation_bits, copies, reads=1, non
     for name, spent in stages.items():
         cycles[name] += spent * layer.time_steps * max(1, rounds)
     cycles["write"] = plain_writes(layer, chip, weight_bits, rounds)
+    moved = (layer.input_elements + outputs) * activation_bits
+    moved += layer.rows * layer.columns * weight_bits
+    waiting = over(moved, chip.memory_bits_per_cycle) - sum(cycles.values())
+    cycles["input"] += max(0, waiting)
     return cycles
 
 
@@ -445,6 +452,7 @@ CHIP_PARTS = {
     "sum_columns": st.sampled_from([0, 0, 2]),
     "extra_input_steps": st.sampled_from([0, 0, 3]),
     "weight_bits_per_cycle": RATES,
+    "memory_bits_per_cycle": RATES,
     "components": st.sampled_from(COMPONENTS),
 }
 CHIPS = st.fixed_dictionaries(CHIP_PARTS)
@@ -472,6 +480,22 @@ def layer_of(name, drawn):
     return Layer(name, **sizes)
 
 
+def fit_slices(chip):
+    """Leave out what contradicts the cells."""
+    chip["slice_bits"] = tuple(min(bits, chip["cell_bits"]) for bits in chip["slice_bits"])
+    if chip["weight_encoding"] == "offset":
+        chip["stored_bits"] = "all"
+    if chip["active_columns"]:
+        chip["slice_bits"] = ()
+    if chip["active_columns"] or chip["slice_placement"] == "separate":
+        chip["slices_per_conversion"] = 1
+        chip["sum_columns"] = 0
+    if chip["weight_loading"] == "stationary":
+        chip |= {"weight_bits_per_cycle": 0, "memory_bits_per_cycle": 0}
+    weighed = chip["slices_per_conversion"]
+    chip["slices_per_conversion"] = min(weighed, chip["columns_per_adc"])
+
+
 def chip_of(drawn, fixed):
     chip = drawn | fixed
     for key, limit in (
@@ -483,16 +507,7 @@ def chip_of(drawn, fixed):
     if chip["conversions_per_cycle"] > 1:
         chip["conversion_cycles"] = 1
     kind = chip.pop("adc")
-    chip["slice_bits"] = tuple(min(bits, chip["cell_bits"]) for bits in chip["slice_bits"])
-    if chip["weight_encoding"] == "offset":
-        chip["stored_bits"] = "all"
-    if chip["active_columns"]:
-        chip["slice_bits"] = ()
-    if chip["active_columns"] or chip["slice_placement"] == "separate":
-        chip["slices_per_conversion"] = 1
-        chip["sum_columns"] = 0
-    weighed = chip["slices_per_conversion"]
-    chip["slices_per_conversion"] = min(weighed, chip["columns_per_adc"])
+    fit_slices(chip)
     if kind == "none":
         chip["adc_resolution_bits"] = 0
     found = Accelerator("any", technology_nm=32, energy=ENERGIES, **chip)

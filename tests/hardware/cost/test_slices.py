@@ -128,3 +128,32 @@ def test_weights_come_from_a_memory():
     assert cost(narrow, fc6)[1].latency_cycles == 72 * 128 * (512 + 8)
     wide = replace(alone, weight_bits_per_cycle=512)
     assert cost(wide, fc6)[1].latency_cycles == cost(alone, fc6)[1].latency_cycles
+
+
+def test_a_layer_takes_no_less_time_than_its_memory():
+    """Weights, inputs and outputs of a layer over 64 bits per cycle; the longer of both counts."""
+    small = Network("small", (Layer.linear("fc", 128, 16, 100),))
+    alone = replace(
+        CHIP, weight_loading="time-multiplexed", tiles=1, write_cycles=100, columns_per_adc=1
+    )
+    # 64 of 128 columns: one round of 100 cycles, then 100 positions of 8 cycles
+    assert cost(alone, small)[1].latency_cycles == 900
+    slow = replace(alone, memory_bits_per_cycle=64)
+    # (128 x 16 weights + 128 x 100 inputs + 16 x 100 outputs) x 8 bits
+    transfer = (2048 + 12800 + 1600) * 8 // 64
+    model, report = cost(slow, small)
+    assert report.latency_cycles == transfer == 2056
+    assert report.component_cycles[:, 0].tolist() == [transfer - 900 + 0, 800, 0, 0, 0, 0, 0, 100]
+    fast = replace(alone, memory_bits_per_cycle=512)
+    assert cost(fast, small)[1].latency_cycles == 900
+    # Every way to ask gives the same: batches, layers, and what solvers see.
+    settings = model.baseline and Design.plain(1).settings
+    assert model.layer_cycles(settings).tolist() == [transfer]
+    assert model.evaluate_batch(settings[None], [[1]]).latency_cycles.tolist() == [transfer]
+    assert model.copy_costs(settings).cycles_per_unit.tolist() == [transfer]
+    # With 2 copies side by side the work takes 400 cycles, and the memory as long as before.
+    double = Design.from_json(
+        {"weight_bits": [8], "activation_bits": [8], "replication": [1]}, PRECISION, ["fc"]
+    )
+    roomy = CostModel(small, replace(slow, tiles=2))
+    assert roomy.evaluate(replace(double, replication=[2])).latency_cycles == transfer
