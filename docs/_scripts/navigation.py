@@ -31,6 +31,7 @@ SECTIONS = {
     "Accuracy": ("protocol.md", "accuracy.md", "accuracy/*.md"),
     "Benchmark": (
         "optimum.md",
+        "benchmarks.md",
         "leaderboard.md",
         "studies.md",
         "clusters.md",

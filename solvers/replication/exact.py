@@ -77,7 +77,8 @@ def _least_latency(problem: ReplicationProblem) -> IntArray:
         )
         copies, solved = solve_many(core, costs, problem.budget)
         if solved[0]:
-            return copies[0]
+            only: IntArray = copies[0]
+            return only
     choices = Choices.of(problem)
     return choices.replication(_least_sum(choices, 1, 0))
 
