@@ -71,7 +71,9 @@ _LATER = ("agents", "architect", "baselines", "leaderboard")
 #: Functions that are, by the module they are in.
 _FUNCTIONS = {"optimize": "lrmp.architect.optimize"}
 
-if not TYPE_CHECKING:
+if TYPE_CHECKING:
+    from lrmp.architect.optimize import optimize as optimize
+else:
 
     def __getattr__(name: str) -> Any:
         if name in _LATER:

@@ -19,7 +19,7 @@ from lrmp.cli.exit_codes import EXIT_BAD_INPUT, EXIT_OK, EXIT_REFUSED
 from lrmp.cli.main import main
 
 CHIP, OTHER = "lrmp_frontiers_2024", "isaac_isca_2016"
-BOTH = ["--chip", CHIP, OTHER, "--max-drop", "5"]
+BOTH = ["--chip", CHIP, OTHER, "--max-drop", "5", "--checks", "4"]
 FEW = ["--random", "12", "--near", "2", "--rounds", "8", "--checks", "2"]
 
 
@@ -153,9 +153,9 @@ def test_a_killed_run_goes_on_to_the_same_result(onnx_file, folders, done, tmp_p
 
 
 def test_a_folder_belongs_to_one_request(onnx_file, folders, done, capsys):
-    assert main(words(onnx_file, folders, done, *BOTH[:-1], "6")) == EXIT_BAD_INPUT
+    assert main(words(onnx_file, folders, done, *BOTH[:-2], "--checks", "3")) == EXIT_BAD_INPUT
     error = capsys.readouterr().err
-    assert "to be of this request, got one with other max_drop" in error
+    assert "to be of this request, got one with other effort" in error
     assert "Name another folder" in error
 
 

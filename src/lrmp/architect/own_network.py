@@ -20,6 +20,7 @@ from lrmp.accuracy.lab.images.own_images import (
 )
 from lrmp.accuracy.lab.protocol import load_protocol, read_protocols
 from lrmp.errors import AccuracyDataError, MissingExtraError, NetworkError, RunError
+from lrmp.foreign_file import file_digest
 from lrmp.hardware.networks import NETWORKS, load_network
 from lrmp.hardware.networks.network import Network
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 #: Fewest images: steps need some, and so do both halves of those that designs run on.
 LEAST_CALIBRATION, LEAST_VALIDATION = 8, 20
 SPLIT_SEED = 0
+MOST_BYTES = 2**31 - 1  # of an ONNX file: the format allows no more
 _TRIED = 3  # images that a converted file is compared on
 
 
@@ -102,7 +104,7 @@ class OwnNetwork:
         """SHA-256 of what it is: of the file, the printed module, or the name."""
         if self.is_onnx:
             try:
-                return hashlib.sha256(Path(self.source).read_bytes()).hexdigest()
+                return file_digest(Path(self.source), MOST_BYTES)
             except OSError as error:
                 raise NetworkError(
                     f"Expected a readable ONNX file at {self.source}: {error}."

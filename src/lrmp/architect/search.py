@@ -38,6 +38,8 @@ FITTED_SHARES, FRONT_SHARES = (0.5, 2.0), (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
 #: After a check that failed, the table is asked for so much less than what would just hold, within
 #: these shares of what it was asked for.
 SAFETY, LEAST_STEP, MOST_STEP = 0.9, 0.4, 0.9
+#: Of the limit, that a winner may lose on search images whatever failed before.
+LEAST_SHARE = 0.1
 
 
 @dataclass(eq=False)
@@ -47,6 +49,8 @@ class _Search:
     Attributes:
         task: Network, chip, budget and objective.
         share: Of the limit that tables are asked for now.
+        most: That a winner may lose on the images that searches see, to be checked on the others;
+            less than the limit after a check that failed. In its unit.
         winner: The latest, before it is judged.
         judged: The winner of the round before.
         checks: So far.
@@ -54,6 +58,7 @@ class _Search:
     """
 
     task: Task
+    most: float
     share: float = 1.0
     winner: "_Winner | None" = None
     judged: "_Winner | None" = None
@@ -103,7 +108,7 @@ def search_designs(
     measurement.measure_divergences()
     measurement.measure_designs("search", effort.random, FIT_SEED)
     measurement.measure_plain()
-    searches = [_Search(task) for task in tasks]
+    searches = [_Search(task, limit.value) for task in tasks]
     for number in range(effort.rounds):
         open_ = [each for each in searches if not each.done]
         if not open_:
@@ -199,8 +204,8 @@ def _judge(
     again = before is not None and np.array_equal(before.settings, winner.settings)
     if not (told or again or last):
         return f"{line}, unlike the table, which is fitted again"
-    if expected > limit.value and not last:
-        _tighten(search, expected, limit)
+    if expected > search.most and not last:
+        search.share *= _step(search.most, expected)
         return f"{line}: too much"
     check = _check(search.task, winner, measurement, limit)
     search.checks.append(check)
@@ -209,14 +214,16 @@ def _judge(
         search.done = True
         return f"{line}: holds"
     search.done = len(search.checks) >= effort.checks
-    _tighten(search, max(check.lost, expected), limit)
+    step = _step(limit.value, check.lost)
+    search.share *= step
+    # A table that was fitted since may ask for more again: what failed here must not come back.
+    search.most = step * min(search.most, max(expected, LEAST_SHARE * limit.value))
     return f"{line}: does not hold"
 
 
-def _tighten(search: _Search, lost: float, limit: Limit) -> None:
-    """Ask the table for less."""
-    step = SAFETY * limit.value / lost
-    search.share *= float(np.clip(step, LEAST_STEP, MOST_STEP))
+def _step(allowed: float, lost: float) -> float:
+    """Say how much less to ask for where too much was lost."""
+    return float(np.clip(SAFETY * allowed / lost, LEAST_STEP, MOST_STEP))
 
 
 def _check(task: Task, winner: _Winner, measurement: Measurement, limit: Limit) -> Check:

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: TrueType, which publishers take where they refuse Type 3; ids of SVG files that never change.
-SETTINGS = {"pdf.fonttype": 42, "ps.fonttype": 42, "svg.hashsalt": "lrmp"}
+SETTINGS: dict[Any, Any] = {"pdf.fonttype": 42, "ps.fonttype": 42, "svg.hashsalt": "lrmp"}
 DPI = 150
 #: What would say when a file was made, by format.
 _DATES: dict[str, dict[str, None]] = {

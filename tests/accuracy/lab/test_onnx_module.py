@@ -115,9 +115,7 @@ def test_an_operator_that_is_not_known_is_named(tmp_path, images, node, message)
 def test_layers_that_are_not_those_of_the_costs_are_refused(tmp_path, images):
     path = write(tmp_path / "net.onnx", residual())
     layers = Network.from_onnx(path).layers
-    with pytest.raises(
-        AccuracyDataError, match="to run as 2 convolutions and linear layers.*got 3"
-    ):
+    with pytest.raises(AccuracyDataError, match=r"to run as 2 convolutions .*got 3"):
         module_from_onnx(path, layers[:2], torch.from_numpy(images))
 
 

@@ -108,7 +108,7 @@ def test_what_does_not_fit_is_one_error(tmp_path, make, message):
 
 def test_too_few_are_refused(tmp_path):
     save(tmp_path / "a.png")
-    with pytest.raises(AccuracyDataError, match="at least 20 validation images in .*, got 1"):
+    with pytest.raises(AccuracyDataError, match=r"at least 20 validation images in .*, got 1"):
         read(tmp_path, least=20)
 
 

@@ -200,9 +200,10 @@ class _Operators(Tracer):
         """Keep every operator whole, but for a padding and the layer behind it."""
         return not isinstance(m, nn.Sequential | _Caller)
 
-    def iter(self, obj: Proxy) -> Iterator[Proxy]:
+    def iter(self, obj: Proxy) -> Iterator[Any]:
         """Unpack the outputs of an operator; who asks knows how many there are."""
-        return (obj[number] for number in count())
+        outputs: Any = obj
+        return (outputs[number] for number in count())
 
 
 class _Caller(nn.Module):
@@ -229,7 +230,7 @@ def _trace(module: nn.Module) -> GraphModule:
     for node in traced.graph.nodes:
         if node.op != "call_module":
             continue
-        pool = traced.get_submodule(node.target)
+        pool: Any = traced.get_submodule(node.target)
         alone = all(user.target is getitem and user.args[1] == 0 for user in node.users)
         if getattr(pool, "return_indices", False) and alone:
             pool.return_indices = False  # nobody reads them
