@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-# Compiling takes a processor half a minute in a fresh clone. tests/solvers/replication/test_compiled
+# Compiling takes a processor half a minute in a fresh clone. solvers/replication/test_compiled
 # holds both methods equal; LRMP_COMPILED=always runs any test by the other one.
 os.environ.setdefault("LRMP_COMPILED", "never")
 
