@@ -162,10 +162,10 @@ class Latency:
         a_round["write"] = writing
         self.transfer_cycles: IntArray | None = None
         if chip.memory_bits_per_cycle:
-            bits = (mapping.input_elements + elements) * arriving
-            weights = computation.rows * computation.columns * computation.weight_bits
-            bits = bits + np.where(written, weights, 0)
-            transfer = _over(bits, chip.memory_bits_per_cycle)
+            inputs_and_outputs: IntArray = mapping.input_elements + elements
+            weights: IntArray = computation.rows * computation.columns * computation.weight_bits
+            moved = inputs_and_outputs * arriving + np.where(written, weights, 0)
+            transfer = _over(moved, chip.memory_bits_per_cycle)
             runs = 1 if network.runs is None else network.runs
             self.transfer_cycles = read_only(transfer * runs)
 
