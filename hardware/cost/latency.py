@@ -155,17 +155,16 @@ class Latency:
             self.rounds = read_only(np.maximum(1, ceil_div(mapping.tiles, chip.tiles)))
             written = on
         writing = written * chip.write_cycles
+        weights: IntArray = computation.rows * computation.columns * computation.weight_bits
         if chip.weight_bits_per_cycle and self.rounds is not None:
-            weights = computation.rows * computation.columns * computation.weight_bits
             fetched = ceil_div(ceil_div(weights, self.rounds), chip.weight_bits_per_cycle)
             writing = np.maximum(writing, written * fetched)
         a_round["write"] = writing
         self.transfer_cycles: IntArray | None = None
         if chip.memory_bits_per_cycle:
-            bits = (mapping.input_elements + elements) * arriving
-            weights = computation.rows * computation.columns * computation.weight_bits
-            bits = bits + np.where(written, weights, 0)
-            transfer = _over(bits, chip.memory_bits_per_cycle)
+            inputs_and_outputs: IntArray = mapping.input_elements + elements
+            moved = inputs_and_outputs * arriving + np.where(written, weights, 0)
+            transfer = _over(moved, chip.memory_bits_per_cycle)
             runs = 1 if network.runs is None else network.runs
             self.transfer_cycles = read_only(transfer * runs)
 
