@@ -72,8 +72,13 @@ class Certificate:
 
     @property
     def constant_share(self) -> float:
-        """The best constant's score as a share of the optimum; 0 if there is none."""
-        return 0.0 if self.constant is None else self.constant.value / self.value
+        """The best constant's score as a share of the optimum; 0 if there is none.
+
+        1 where it is the optimum: where nothing is better than the plain design, both are 0.
+        """
+        if self.constant is None:
+            return 0.0
+        return 1.0 if self.constant.value == self.value else self.constant.value / self.value
 
     @property
     def is_easy(self) -> bool:

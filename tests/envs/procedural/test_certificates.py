@@ -149,6 +149,13 @@ def test_lines_are_read_as_they_were_written():
     assert InstanceOptimum.from_line(line.to_line()) == line
 
 
+def test_where_nothing_beats_the_plain_design_the_constant_is_the_optimum():
+    setting = {"weight_bits": 8, "activation_bits": 8}
+    found = InstanceOptimum(0.0, 0.0, 0.0, Constant(setting, 0.0), 3, 4, "ab")
+    assert found.constant_share == 1
+    assert found.is_easy
+
+
 def constant_of(task):
     constant = published_optima(task.objective)[task.id].constant
     layers = [layer.name for layer in task.network.layers]
