@@ -148,8 +148,9 @@ def _activation(function: Any, arguments: Sequence[Any]) -> Activation | None:
     if function in _RELU6:
         return RELU6
     if function in _HARDTANH:
-        low, high = (*arguments, *(-1.0, 1.0)[len(arguments) :])
-        return Activation("hardtanh", (float(low), float(high)))
+        bounds = [-1.0, 1.0]
+        bounds[: len(arguments)] = map(float, arguments)
+        return Activation("hardtanh", tuple(bounds))
     return None
 
 
