@@ -290,5 +290,7 @@ def test_terms_that_are_no_numbers_are_refused():
 
 def test_an_objective_of_two_parts_is_refused():
     problem = rephrased(random_problem(0, "latency"), objective="throughput_then_latency")
-    with pytest.raises(SolverError, match=r"edp or weighted_throughput, got throughput_then_latency"):
+    with pytest.raises(
+        SolverError, match=r"edp or weighted_throughput, got throughput_then_latency"
+    ):
         solve_joint(problem)
