@@ -4,13 +4,8 @@ from pathlib import Path
 
 import pytest
 
-<<<<<<< HEAD
-# Compiling takes a processor half a minute in a fresh clone. solvers/replication/test_compiled
-# holds both methods equal; LRMP_COMPILED=always runs any test by the other one.
-=======
 # Compiling takes a processor half a minute in a fresh clone. test_compiled.py holds both methods
 # equal; LRMP_COMPILED=always runs any test by the other one.
->>>>>>> speed
 os.environ.setdefault("LRMP_COMPILED", "never")
 
 if find_spec("hypothesis") is not None:  # the clients' environments do without
