@@ -31,6 +31,8 @@ SECTIONS = {
     "Benchmark": (
         "optimum.md",
         "leaderboard.md",
+        "board.md",
+        "board-*.md",
         "studies.md",
         "clusters.md",
         "results/study/report.md",
