@@ -31,6 +31,7 @@ SECTIONS = {
     "Benchmark": (
         "optimum.md",
         "leaderboard.md",
+        "board-operations.md",
         "studies.md",
         "clusters.md",
         "results/study/report.md",
