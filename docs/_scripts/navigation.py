@@ -31,7 +31,8 @@ SECTIONS = {
     "Benchmark": (
         "optimum.md",
         "leaderboard.md",
-        "board-operations.md",
+        "board.md",
+        "board-*.md",
         "studies.md",
         "clusters.md",
         "results/study/report.md",
