@@ -19,7 +19,17 @@ from lrmp.baselines.running.algorithms import ALGORITHMS, load_algorithm
 from lrmp.baselines.running.command import parse_args
 from lrmp.baselines.running.run import is_registered
 from lrmp.baselines.running.run_directory import RunDirectory
-from lrmp.cli import accuracy, board, board_play, hardware, optimum, own_task, render, study
+from lrmp.cli import (
+    accuracy,
+    board,
+    board_account,
+    board_play,
+    hardware,
+    optimum,
+    own_task,
+    render,
+    study,
+)
 from lrmp.cli.exit_codes import (
     EPILOG,
     EXIT_BAD_INPUT,
@@ -46,7 +56,7 @@ from lrmp.printable import EscapedStream, printable
 from lrmp.solvers.replication.problem import Replication, ReplicationProblem
 
 #: Command groups with a file of their own: their ``add_commands`` extends the parser.
-GROUPS = (study, own_task, optimum, render, accuracy, hardware, board)
+GROUPS = (study, own_task, optimum, render, accuracy, hardware, board, board_account)
 DESCRIPTION = """\
 Benchmark suite for hardware/DNN co-design on in-memory computing.
 
