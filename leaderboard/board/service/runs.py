@@ -404,7 +404,7 @@ def curve(board: Board, run_id: str) -> list[tuple[int, float]]:
 
 
 def _task(found: Round, agent: str, instance: int) -> Task:
-    return instance_task(found.secret, found.name, agent, instance, found.objective)  # type: ignore[arg-type]  # checked when the round was opened
+    return instance_task(found.secret, found.name, agent, instance, found.objective)
 
 
 def _settings(document: dict[str, Any]) -> dict[str, Any]:

@@ -213,13 +213,14 @@ def _logged(session: Session, submission: Submission) -> dict[str, Any]:
 
 
 def _query(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    return (
+    query: sa.Select[Any] = (
         sa.select(Submission, Agent.name, Job.id, LogItem.kind, LogItem.body)
         .join(Agent, Agent.id == Submission.agent_id)
         .join(Job, (Job.kind == "replay") & (Job.subject == Submission.id))
         .join(LogItem, LogItem.number == Submission.log_number, isouter=True)
         .where(*conditions)
     )
+    return query
 
 
 def _rows(session: Session, query: sa.Select[Any]) -> list[SubmissionRow]:
