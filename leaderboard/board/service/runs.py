@@ -111,7 +111,8 @@ def open_run(
     with board.database.write() as session:
         owner = owned_agent(session, principal, agent)
         session.refresh(owner, with_for_update=True)  # one run of an agent is opened at a time
-        found = session.get(Round, round_name)
+        # Whoever closes the round waits until this run is in the log, or this one for the end.
+        found = session.get(Round, round_name, with_for_update={"read": True})
         if found is None:
             raise NotFoundError(f"Expected a round of the board, got {round_name[:40]!r}.")
         if key is not None:
