@@ -204,8 +204,7 @@ def designs(
     with board.database.read() as session:
         at = position(session, as_of)
         live = [
-            table.task == task_id,
-            table.fingerprint == fingerprint,
+            table.fingerprint == fingerprint,  # of the task, too
             table.number <= at,
             table.withdrawn_by.is_(None) | (table.withdrawn_by > at),
         ]
@@ -213,7 +212,7 @@ def designs(
         query = (
             sa.select(table)
             .where(*live)
-            .order_by(table.score.desc().nulls_last(), table.number)
+            .order_by(table.merit.desc(), table.number)
             .limit(limit)
             .offset(offset)
         )
@@ -366,4 +365,4 @@ def _firsts(session: Session, live: list[Any], hashes: set[str]) -> dict[str, in
         .where(*live, table.design.in_(hashes))
         .group_by(table.design)
     )
-    return dict(session.execute(query).all())  # type: ignore[arg-type]
+    return dict(session.execute(query).all())
