@@ -178,6 +178,9 @@ def append_many(board, record, count):
         for table, rows in ((LogItem, items), (DesignStanding, standings)):
             session.execute(sa.insert(table), rows)
         head.number, head.chain = number, chain
+    with board.database.engine.connect() as connection:  # as PostgreSQL does by itself, later
+        connection.exec_driver_sql("ANALYZE")
+        connection.commit()
 
 
 def test_a_ranking_of_many_entries(served, database_kind, digits):
