@@ -33,6 +33,8 @@ SECTIONS = {
         "optimum.md",
         "benchmarks.md",
         "leaderboard.md",
+        "board.md",
+        "board-*.md",
         "studies.md",
         "clusters.md",
         "results/study/report.md",

@@ -27,4 +27,9 @@ What pages call (``from lrmp.leaderboard.board.service import ...``):
 
 Who asks is a ``service.principal.Principal``; a browser's session is a token in a cookie, which
 ``tokens.authenticate`` recognises.
+
+The file of one machine, `lrmp.leaderboard.Store`, stays plain ``sqlite3``, so that ``lrmp submit``
+needs no extra and reads strangers' files under limits. Both share what decides: the record's
+schema, its canonical form and hash (`lrmp.leaderboard.entry`), its replay, the chain of hashes
+(`lrmp.leaderboard.chain`) and the statistics of a ranking.
 """

@@ -2,11 +2,14 @@
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
 
 from fastapi import APIRouter
 
@@ -40,6 +43,7 @@ def serve(
 
     log_as_json()
     board = Board(settings)
+    logger.info("serving", extra={"address": f"http://{host}:{port}", "workers": workers})
     app = create_app(board, pages)
     config = uvicorn.Config(
         app,
@@ -51,8 +55,14 @@ def serve(
         proxy_headers=False,  # `LimitRate` reads them where they are trusted
         timeout_graceful_shutdown=10,
     )
+    # uvicorn hands the signal on once it has answered all requests.
+    signal.signal(signal.SIGTERM, _end)
     with running_workers(settings, workers):
         uvicorn.Server(config).run()
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The hosted leaderboard as an environment: ``LRMP-Board-v0``."""
 
 import secrets
-from typing import Any, ClassVar, get_args
+from typing import Any, get_args
 
 import gymnasium as gym
 import numpy as np
@@ -90,7 +90,7 @@ class BoardEnv(gym.Env[Observation, Any]):
     - v0: first release.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
+    metadata = {"render_modes": []}  # noqa: RUF012  Gymnasium's way
 
     def __init__(
         self,

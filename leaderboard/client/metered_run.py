@@ -56,6 +56,7 @@ class MeteredRun:
     Attributes:
         id: Names it.
         track: ``"search"`` or ``"zero-shot"``.
+        number: Which of the agent's instances, from 0.
         instance: What the server tells of the instance.
         task: The same as a task whose accuracy is asked for.
         counted: How many evaluations it had when it was opened or returned to.
@@ -67,7 +68,8 @@ class MeteredRun:
     def __init__(self, connection: Connection, run: dict[str, Any]) -> None:
         self._connection = connection
         self.id, self.track, self.state = str(run["id"]), str(run["track"]), str(run["state"])
-        self.number, self.counted, self.budget = run["instance"], run["evaluations"], run["budget"]
+        counts = (int(run[name]) for name in ("instance", "evaluations", "budget"))
+        self.number, self.counted, self.budget = counts
         self.asked = 0
         self.instance = connection.get(f"/runs/{self.id}/instance")
         self.task: Task = read_instance(self.instance, self._drops)

@@ -1,9 +1,10 @@
 import json
+import math
 from dataclasses import replace
 
 import pytest
 
-from lrmp.envs import load_task
+from lrmp.envs import load_task, stored_optimum
 from lrmp.envs.scoring.reward import SCORE_FORMULA
 from lrmp.leaderboard import Entry, Store, format_ranking, rank, to_json
 
@@ -90,7 +91,7 @@ def test_an_agent_without_a_score_ranks_with_the_plain_design(entry):
         ("worse", -0.5, -0.5),
     ]
     row = format_ranking(ranked).splitlines()[-3].split()
-    assert row[:6] == ["2", "bold", "0.0000", "1", "-", "9.000x"]
+    assert row[:7] == ["2", "bold", "0.0000", "1", "-", "-", "9.000x"]
     document = json.loads(json.dumps(to_json(ranked), allow_nan=False))
     assert document["agents"][1]["best_score"] is None
 
@@ -226,9 +227,10 @@ def test_the_text_shows_formula_heading_and_aligned_columns(entry):
     title, header, row = first.splitlines()
     assert title == "LRMP-Digits-v0: search per instance (trained on this task)"
     assert " ".join(header.split()) == (
-        "rank agent score seeds best score gain drop test drop designs accuracy code"
+        "rank agent score seeds best score gap gain drop test drop designs accuracy code"
     )
-    assert row.split()[:6] == ["1", "searcher", "0.5000", "1", "0.5000", "2.000x"]
+    gap = f"{100 * (math.exp(stored_optimum('LRMP-Digits-v0').value - 0.5) - 1):+.2f}"
+    assert row.split()[:8] == ["1", "searcher", "0.5000", "1", "0.5000", gap, "%", "2.000x"]
     assert row.split()[-3:] == ["100", "network", "yes"]
     assert row.index("searcher") == header.index("agent")
     assert row.index("100") + 3 == header.index("designs") + 7

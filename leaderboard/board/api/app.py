@@ -65,6 +65,7 @@ def create_app(board: Board, pages: Sequence[APIRouter] = ()) -> FastAPI:
         app.include_router(page)
     app.add_exception_handler(BoardError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(sa.exc.DataError, _no_value)
     app.add_exception_handler(sa.exc.OperationalError, _unavailable)
     # The last one added is the first to see a request.
     settings = board.settings
@@ -120,6 +121,11 @@ async def _malformed(_: Request, error: Exception) -> Response:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])[:200]
     return JSONResponse({"detail": f"Expected {place}: {first['msg']}"}, status_code=422)
+
+
+async def _no_value(_: Request, error: Exception) -> Response:
+    # PostgreSQL takes no null characters, which addresses may have.
+    return JSONResponse({"detail": "Expected text without null characters."}, status_code=422)
 
 
 async def _unavailable(_: Request, error: Exception) -> Response:

@@ -1,8 +1,9 @@
 """A board's database: SQLite, or PostgreSQL by its URL."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import sqlalchemy as sa
@@ -47,6 +48,8 @@ class Database:
         if self.is_sqlite:
             sa.event.listen(self.engine, "connect", _set_up_sqlite)
             sa.event.listen(self.engine, "begin", _begin_sqlite)
+        # SQLite's own lock is asked for again and again, by whoever is lucky: threads queue here.
+        self._turn: AbstractContextManager[Any] = Lock() if self.is_sqlite else nullcontext()
         self._writer = self.engine.execution_options(**{WRITES: True})
 
     @contextmanager
@@ -67,7 +70,11 @@ class Database:
             The session. On SQLite it has the lock from the start, so that what it reads is still
             so when it writes.
         """
-        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+        with (
+            self._turn,
+            Session(self._writer, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
 
     def close(self) -> None:

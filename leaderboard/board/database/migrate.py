@@ -64,5 +64,6 @@ def _config(connection: sa.Connection) -> Any:
 
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    config.set_main_option("file_template", "%%(slug)s_%%(rev)s")  # names of Python modules
     config.attributes["connection"] = connection
     return config

@@ -9,6 +9,8 @@ NAME = String(40)
 AGENT = String(122)  # team/agent@version
 ID = String(32)
 
+NO_SCORE = -1e300  # below all scores
+
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -223,8 +225,10 @@ class DesignStanding(Base):
 
     __tablename__ = "design_standings"
     __table_args__ = (
-        Index("ix_design_standings_score", "fingerprint", "score", "number"),
-        Index("ix_design_standings_design", "fingerprint", "design", "number"),
+        # A look at a ranking reads its first rows, and counts; both from an index alone.
+        Index("ix_design_standings_merit", "fingerprint", "merit", "number"),
+        Index("ix_design_standings_live", "fingerprint", "number", "withdrawn_by"),
+        Index("ix_design_standings_design", "fingerprint", "design", "number", "withdrawn_by"),
     )
 
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # in the log
@@ -234,6 +238,7 @@ class DesignStanding(Base):
     agent: Mapped[str] = mapped_column(AGENT, index=True)
     design: Mapped[str] = mapped_column(HASH)  # hash of the settings: equal designs are known
     score: Mapped[float | None]
+    merit: Mapped[float]  # the score, or `NO_SCORE`: databases differ in where they sort nulls
     gain: Mapped[float]
     accuracy_drop: Mapped[float]
     test_accuracy_drop: Mapped[float | None]

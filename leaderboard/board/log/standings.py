@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from lrmp.leaderboard.board.database.models import DesignStanding, RunStanding
+from lrmp.leaderboard.board.database.models import NO_SCORE, DesignStanding, RunStanding
 from lrmp.leaderboard.board.log.item import Item, canonical
 
 
@@ -75,6 +75,7 @@ def design_standing(number: int, at: str, body: dict[str, Any]) -> dict[str, Any
         "agent": body["agent"],
         "design": design_hash(record["design"]),
         **claim,
+        "merit": NO_SCORE if claim["score"] is None else claim["score"],
         "test_accuracy_drop": body["test_accuracy_drop"],
         "accuracy": body["accuracy"],
     }

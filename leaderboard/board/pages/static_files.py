@@ -11,6 +11,9 @@ from starlette.responses import Response
 from lrmp.leaderboard.board.errors import NotFoundError
 from lrmp.leaderboard.board.pages.rendering import PageRoute
 
+#: Version of HTMX, and SHA-256 of its file as the npm registry has it; its licence is beside it.
+HTMX = ("2.0.11", "d6fdc75f204e6bdefa99b69bf1e6d4ac69b8a364f77929f45c13476b4000f717")
+
 TYPES = {"board.css": "text/css", "htmx.min.js": "text/javascript"}
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)

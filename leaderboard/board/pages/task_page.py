@@ -13,12 +13,14 @@ from lrmp.envs.task.optimum import Optimum, stored_optimum
 from lrmp.envs.task.task import TASKS, Task, load_task
 from lrmp.errors import TaskError
 from lrmp.leaderboard.board.api.dependencies import TheBoard
+from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.pages.charts.xy_chart import Point, Series, XYChart, draw_xy
 from lrmp.leaderboard.board.pages.rendering import PageRoute, render
 from lrmp.leaderboard.board.service import overview, rankings
 from lrmp.leaderboard.board.service.rankings import DesignRanking
 
 PAGE = 50
+REMEMBERED = 64  # rankings
 MOST_CURVES = 7  # as many colours as there are
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -34,9 +36,9 @@ def task_page(
     offset: Annotated[int, Query(ge=0, le=10**6)] = 0,
 ) -> Response:
     """Show a task."""
-    ranking = rankings.designs(
-        board, task_id, fingerprint=fingerprint, as_of=as_of or None, limit=PAGE, offset=offset
-    )
+    with board.database.read() as session:
+        last = rankings.position(session, as_of or None)
+    ranking = _ranking(board, task_id, fingerprint, last, offset)
     task = load_task(task_id) if task_id in TASKS and ranking.is_current else None
     optimum = stored_optimum(task) if task else None
     bodies = overview.contents(board, [design.number for design in ranking.designs])
@@ -54,6 +56,16 @@ def task_page(
         curves=_curves(ranking, bodies, optimum),
         front=_front(ranking, task, optimum),
         chip=_chip(task) if task else [],
+    )
+
+
+@lru_cache(REMEMBERED)
+def _ranking(
+    board: Board, task_id: str, fingerprint: str | None, last: int, offset: int
+) -> DesignRanking:
+    """Rank as of an item of the log, which stays the same for ever."""
+    return rankings.designs(
+        board, task_id, fingerprint=fingerprint, as_of=last, limit=PAGE, offset=offset
     )
 
 

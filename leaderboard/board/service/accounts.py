@@ -190,6 +190,26 @@ def sign_in(board: Board, subject: str, preferred: str) -> str:
         return tokens.issue(session, user.id, "browser", scopes, SESSION_DAYS)[0]
 
 
+def disable(board: Board, principal: Principal, user: str) -> None:
+    """Let a user sign in no more; what they did stays.
+
+    Args:
+        board: The board.
+        principal: An administrator.
+        user: Name of the user.
+
+    Raises:
+        NotAllowedError: If the asking token may not.
+        NotFoundError: If there is no such user.
+    """
+    principal.require("admin")
+    with board.database.write() as session:
+        found = session.scalar(sa.select(User).where(User.name == user))
+        if found is None:
+            raise NotFoundError(f"Expected a user of the board, got {user[:40]!r}.")
+        found.disabled_at = found.disabled_at or now()
+
+
 def account(board: Board, principal: Principal) -> Account:
     """Say who somebody is.
 

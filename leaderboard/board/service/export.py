@@ -97,7 +97,8 @@ def feed(board: Board, address: str) -> bytes:
         ET.SubElement(entry, "updated").text = item.at
         author = ET.SubElement(entry, "author")
         ET.SubElement(author, "name").text = body.get("agent", "the board")
-    return ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    content: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return content
 
 
 def design_badge(board: Board, submission_id: str) -> bytes:
@@ -185,4 +186,5 @@ def _badge(left: str, right: str) -> bytes:
         }
         ET.SubElement(root, "text", style).text = text
         start += width
-    return ET.tostring(root)
+    picture: bytes = ET.tostring(root)
+    return picture

@@ -220,7 +220,7 @@ def count(board: Board) -> dict[str, int]:
     """
     query = sa.select(Job.state, sa.func.count()).group_by(Job.state)
     with board.database.read() as session:
-        found: dict[str, int] = dict(session.execute(query).all())  # type: ignore[arg-type]
+        found: dict[str, int] = dict(session.execute(query).all())
     return {state: found.get(state, 0) for state in ("waiting", "done", "failed")}
 
 

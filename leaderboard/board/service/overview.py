@@ -3,15 +3,22 @@
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from lrmp.leaderboard.board.core import Board
-from lrmp.leaderboard.board.database.models import DesignStanding, LogItem, RunStanding
+from lrmp.leaderboard.board.database.models import (
+    DesignStanding,
+    LogHead,
+    LogItem,
+    RunStanding,
+)
 from lrmp.leaderboard.board.tracks import budgets_of
 
 MOST_RUNS = 1000  # of a round or an agent on one page
+REMEMBERED = 64  # answers, each of a state of the log
 
 
 @dataclass(frozen=True)
@@ -95,8 +102,26 @@ def tasks(board: Board) -> dict[tuple[str, str], TaskSummary]:
         board: The board.
 
     Returns:
-        By id and fingerprint.
+        By id and fingerprint; shared, not to be changed.
     """
+    return _tasks(board, last_number(board))
+
+
+def last_number(board: Board) -> int:
+    """Say which item of the log is the last. Standings change with the log alone.
+
+    Args:
+        board: The board.
+
+    Returns:
+        Its number.
+    """
+    with board.database.read() as session:
+        return session.scalar(sa.select(LogHead.number)) or 0
+
+
+@lru_cache(REMEMBERED)
+def _tasks(board: Board, last: int) -> dict[tuple[str, str], TaskSummary]:
     table = DesignStanding
     query = (
         sa.select(
@@ -121,8 +146,13 @@ def designs_of(board: Board, agent: str) -> list[AgentDesign]:
         agent: ``team/agent@version``.
 
     Returns:
-        By task.
+        By task; shared, not to be changed.
     """
+    return _designs_of(board, agent, last_number(board))
+
+
+@lru_cache(REMEMBERED)
+def _designs_of(board: Board, agent: str, last: int) -> list[AgentDesign]:
     table = DesignStanding
     query = (
         sa.select(

@@ -204,16 +204,16 @@ def designs(
     with board.database.read() as session:
         at = position(session, as_of)
         live = [
-            table.task == task_id,
-            table.fingerprint == fingerprint,
+            table.fingerprint == fingerprint,  # of the task, too
             table.number <= at,
             table.withdrawn_by.is_(None) | (table.withdrawn_by > at),
         ]
         total = session.scalar(sa.select(sa.func.count()).where(*live)) or 0
+        # The sum keeps SQLite from reading all rows by their numbers, to sort them afterwards.
         query = (
             sa.select(table)
-            .where(*live)
-            .order_by(table.score.desc().nulls_last(), table.number)
+            .where(*live[:1], table.number + 0 <= at, *live[2:])
+            .order_by(table.merit.desc(), table.number)
             .limit(limit)
             .offset(offset)
         )
@@ -366,4 +366,4 @@ def _firsts(session: Session, live: list[Any], hashes: set[str]) -> dict[str, in
         .where(*live, table.design.in_(hashes))
         .group_by(table.design)
     )
-    return dict(session.execute(query).all())  # type: ignore[arg-type]
+    return dict(session.execute(query).all())

@@ -111,7 +111,8 @@ def open_run(
     with board.database.write() as session:
         owner = owned_agent(session, principal, agent)
         session.refresh(owner, with_for_update=True)  # one run of an agent is opened at a time
-        found = session.get(Round, round_name)
+        # Whoever closes the round waits until this run is in the log, or this one for the end.
+        found = session.get(Round, round_name, with_for_update={"read": True})
         if found is None:
             raise NotFoundError(f"Expected a round of the board, got {round_name[:40]!r}.")
         if key is not None:
@@ -404,7 +405,7 @@ def curve(board: Board, run_id: str) -> list[tuple[int, float]]:
 
 
 def _task(found: Round, agent: str, instance: int) -> Task:
-    return instance_task(found.secret, found.name, agent, instance, found.objective)  # type: ignore[arg-type]  # checked when the round was opened
+    return instance_task(found.secret, found.name, agent, instance, found.objective)
 
 
 def _settings(document: dict[str, Any]) -> dict[str, Any]:

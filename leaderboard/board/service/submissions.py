@@ -212,7 +212,7 @@ def _logged(session: Session, submission: Submission) -> dict[str, Any]:
     }
 
 
-def _query(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
+def _query(*conditions: sa.ColumnElement[bool]) -> sa.Select[*tuple[Any, ...]]:
     return (
         sa.select(Submission, Agent.name, Job.id, LogItem.kind, LogItem.body)
         .join(Agent, Agent.id == Submission.agent_id)
@@ -222,7 +222,7 @@ def _query(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
     )
 
 
-def _rows(session: Session, query: sa.Select[Any]) -> list[SubmissionRow]:
+def _rows(session: Session, query: sa.Select[*tuple[Any, ...]]) -> list[SubmissionRow]:
     """Read submissions: what the log has of them is shown as the log has it."""
     found = []
     for submission, agent, job, kind, body in session.execute(query):

@@ -258,11 +258,8 @@ def _submit_there(options: argparse.Namespace, records: Any) -> int:
         raise BoardError("Expected --agent TEAM/AGENT@VERSION beside --board, got none.")
     if options.dry_run:
         for record in records:
-            found = replay(record)
-            print(
-                f"replayed here, nothing sent: {record.task}, {options.agent}, "
-                f"{score_text(found.claim.score)}"
-            )
+            score = score_text(replay(record).claim.score)
+            print(f"replayed here, nothing sent: {record.task}, {options.agent}, {score}")
         return EXIT_OK
     with connect(options.board) as connection:
         register(connection, options.agent, options.code)

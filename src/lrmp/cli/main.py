@@ -22,6 +22,7 @@ from lrmp.baselines.running.run_directory import RunDirectory
 from lrmp.cli import (
     accuracy,
     board,
+    board_account,
     board_play,
     export,
     hardware,
@@ -57,7 +58,18 @@ from lrmp.printable import EscapedStream, printable
 from lrmp.solvers.replication.problem import Replication, ReplicationProblem
 
 #: Command groups with a file of their own: their ``add_commands`` extends the parser.
-GROUPS = (study, own_task, optimum, render, accuracy, hardware, optimize, export, board)
+GROUPS = (
+    study,
+    own_task,
+    optimum,
+    render,
+    accuracy,
+    hardware,
+    optimize,
+    export,
+    board,
+    board_account,
+)
 DESCRIPTION = """\
 Benchmark suite for hardware/DNN co-design on in-memory computing.
 

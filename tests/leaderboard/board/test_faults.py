@@ -1,6 +1,6 @@
 """Kill -9 of the server and of workers at random points: nothing is lost, nothing is double.
 
-``LRMP_BOARD_KILLS=100 pytest tests/leaderboard/board/test_faults.py`` is the long version.
+``BOARD_KILLS=100 pytest tests/leaderboard/board/test_faults.py`` is the long version.
 """
 
 import os
@@ -24,7 +24,7 @@ from lrmp.leaderboard.board.verification.verify import read_mirror
 from lrmp.leaderboard.client import connection as client_connection
 from lrmp.leaderboard.client.connection import Connection
 
-KILLS = int(os.environ.get("LRMP_BOARD_KILLS", "1"))
+KILLS = int(os.environ.get("BOARD_KILLS", "1"))
 CLIENTS = 2
 AGENTS = [f"ants/walker@{number}" for number in range(max(CLIENTS, KILLS))]
 

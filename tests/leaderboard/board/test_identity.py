@@ -118,6 +118,25 @@ def test_others_tokens_cannot_be_revoked(client, admin_client, member):
     assert bob.get("/account").status_code == 401
 
 
+def test_a_user_who_is_disabled_signs_in_no_more(client, admin_client, member):
+    assert member.post("/users/root/disable").status_code == 403
+    assert admin_client.post("/users/nobody/disable").status_code == 404
+    assert admin_client.post("/users/ann/disable").status_code == 204
+    assert member.get("/account").status_code == 401
+
+
+def test_null_characters_in_addresses_are_no_fault(client):
+    for path, query in (
+        ("/agents/%00", {}),
+        ("/submissions/%00", {}),
+        ("/rankings/rounds/%00", {}),
+        ("/submissions", {"agent": "\0"}),
+        ("/agents", {"team": "\0", "after": "\0"}),
+        ("/runs", {"round": "\0"}),
+    ):
+        assert client.get(path, **query).status_code in (200, 404, 422), path
+
+
 @pytest.mark.parametrize(
     ("path", "expected"),
     [

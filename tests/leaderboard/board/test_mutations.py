@@ -1,6 +1,6 @@
 """Mutated requests: no 500, none wrongly accepted.
 
-``LRMP_BOARD_MUTATIONS=20000 pytest tests/leaderboard/board/test_mutations.py`` is the long version.
+``BOARD_MUTATIONS=20000 pytest tests/leaderboard/board/test_mutations.py`` is the long version.
 """
 
 import copy
@@ -18,7 +18,7 @@ from lrmp.leaderboard.board.instances import instance_task, read_settings
 from lrmp.leaderboard.board.log.append import read_items
 from lrmp.leaderboard.board.verification.contents import Contents
 
-MUTATIONS = int(os.environ.get("LRMP_BOARD_MUTATIONS", "300"))
+MUTATIONS = int(os.environ.get("BOARD_MUTATIONS", "300"))
 HOSTILE = [
     *(None, True, False, 0, 1, -1, 2, 9, 0.5, -0.0, 1e308, 2**31, 2**63, 2**64, 10**30),
     *("", " ", "a", "\0", "\ud800", "😀" * 50, "x" * 5000, "../../etc/passwd", "' OR 1=1 --"),

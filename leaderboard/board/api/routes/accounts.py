@@ -34,6 +34,12 @@ def get_account(board: TheBoard, who: Who) -> accounts.Account:
     return accounts.account(board, who)
 
 
+@router.post("/users/{user}/disable", status_code=204)
+def disable(board: TheBoard, who: Who, user: Annotated[str, Path(max_length=40)]) -> None:
+    """Let a user sign in no more."""
+    accounts.disable(board, who, user)
+
+
 @router.post("/invitations", status_code=201)
 def invite(board: TheBoard, who: Who, request: Invite) -> Secret:
     """Make a code that makes its holder a user, once."""

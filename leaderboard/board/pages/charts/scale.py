@@ -48,7 +48,8 @@ class Scale:
         """
         inside = min(max(value, self.low), self.high)
         if self.is_log:
-            share = math.log(inside / self.low) / math.log(self.high / self.low)
+            low = math.log(self.low)
+            share = (math.log(inside) - low) / (math.log(self.high) - low)
         else:
             share = (inside - self.low) / (self.high - self.low)
         return round(self.start + share * (self.end - self.start), 1)
@@ -99,7 +100,8 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    factors = (1,) if len(powers) > 3 else (1, 2, 5)
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    powers = range(first, last + 1, max(1, (last - first) // MOST_TICKS))
+    factors = (1,) if last - first > 2 else (1, 2, 5)
     found = [factor * 10.0**power for power in powers for factor in factors]
     return [value for value in found if low <= value <= high]

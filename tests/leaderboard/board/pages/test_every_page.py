@@ -1,12 +1,17 @@
 """What holds for every page: its form, and that nothing a stranger wrote is more than text."""
 
+import hashlib
 from dataclasses import replace
+from importlib import resources
 from urllib.parse import quote
 
 import pytest
 
+pytest.importorskip("fastapi")
+
 from lrmp.errors import BoardError
 from lrmp.leaderboard.board.database.models import Agent, Team
+from lrmp.leaderboard.board.pages import static_files
 
 PATHS = (
     "/",
@@ -67,6 +72,31 @@ def test_everything_has_a_name_and_fits_a_phone(open_page, live_board):
         assert page.evaluate(UNNAMED) == [], path
         assert page.evaluate(OVERFLOW) <= 0, path
         assert page.locator("html").get_attribute("lang") == "en", path
+
+
+def test_htmx_is_the_registrys_file_with_its_licence():
+    version, digest = static_files.HTMX
+    content = static_files.content_of("htmx.min.js")
+    assert hashlib.sha256(content).hexdigest() == digest
+    assert f'version:"{version}"'.encode() in content
+    folder = resources.files("lrmp.leaderboard.board.pages") / "static"
+    assert "Zero-Clause BSD" in (folder / "htmx.LICENSE.txt").read_text("utf-8")
+
+
+def test_every_link_of_the_pages_leads_somewhere(open_page, live_board):
+    page = open_page(token=live_board.admin)
+    found = set()
+    for path in PATHS:
+        page.goto(path)
+        found |= set(
+            page.locator("a[href^='/'], link[href^='/'], script").evaluate_all(
+                "all => all.map(each => each.getAttribute('href') || each.getAttribute('src'))"
+            )
+        )
+    assert len(found) > 100
+    tasks = sorted(path for path in found if path.startswith("/tasks/"))
+    for path in sorted(found - set(tasks[3:])):  # which are pages of one kind
+        assert page.context.request.get(path).status == 200, path
 
 
 def test_the_keyboard_reaches_the_content_and_focus_is_seen(open_page):
@@ -183,7 +213,7 @@ def test_what_strangers_wrote_is_text(open_page, live_board, hostile):
         shown = page.content()
         assert "<img src=x" not in shown, path
         assert "<script>alert" not in shown, path
-        if path not in ("/submit", "/account"):
+        if not path.startswith(("/sign-in", "/?q")):  # they do not show it
             assert "onerror=alert(1)" in page.locator("body").inner_html(), path
 
 

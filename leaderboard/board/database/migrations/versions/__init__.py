@@ -1,0 +1,1 @@
+"""A file per revision; each has its number in its name."""
