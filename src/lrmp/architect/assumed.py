@@ -69,22 +69,24 @@ def _changed(outcome: Outcome) -> Iterator[Assumed]:
 
 
 def _with_spread(outcome: Outcome, key: str, value: Any, source: str) -> Assumed:
-    whole = isinstance(value, int)
-    sides, notes = [], []
-    for sign in (-1, 1):
-        other = value * (1 + sign * SPREAD)
-        if whole:
-            other = round(other)
-            if other == value:
-                notes.append("a whole number that 30 % do not change")
-                sides.append((1.0, 1.0))
-                continue
-        try:
-            sides.append(_relative(outcome, _with(outcome.task.accelerator, key, other)))
-        except LRMPError:
-            sides.append(None)
-            notes.append(f"the design does not run with {other:g}")
-    return Assumed(key, value, source, *sides, note="; ".join(dict.fromkeys(notes)))
+    low, high = (_side(outcome, key, value, sign * SPREAD) for sign in (-1, 1))
+    notes = dict.fromkeys(note for _, note in (low, high) if note)
+    return Assumed(key, value, source, low[0], high[0], "; ".join(notes))
+
+
+def _side(
+    outcome: Outcome, key: str, value: float, change: float
+) -> tuple[tuple[float, float] | None, str]:
+    """Return objective and gain with a changed number, relative, and what is to be said of it."""
+    other = value * (1 + change)
+    if isinstance(value, int):
+        other = round(other)
+        if other == value:
+            return (1.0, 1.0), f"a whole number that {SPREAD:.0%} do not change"
+    try:
+        return _relative(outcome, _with(outcome.task.accelerator, key, other)), ""
+    except LRMPError:
+        return None, f"the design does not run with {other:g}"
 
 
 def _relative(outcome: Outcome, chip: Accelerator) -> tuple[float, float]:

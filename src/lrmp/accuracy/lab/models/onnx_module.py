@@ -139,6 +139,8 @@ def _convert(path: Path, model: Any) -> nn.Module:
 def _built(model: Any) -> nn.Module:
     with _torchvision():
         from onnx2pytorch import ConvertModel
+    # torch says so of onnx2pytorch's Gather whenever it runs; what it computes is right until then.
+    warnings.filterwarnings("ignore", "Using a non-tuple sequence", module=r"onnx2pytorch\.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of arrays that nobody writes into, and unused domains
         module: nn.Module = ConvertModel(model)
