@@ -122,7 +122,7 @@ def _settings(options: argparse.Namespace) -> Any:
 
 
 def _missing(error: ImportError) -> MissingExtraError:
-    return MissingExtraError(f'Expected {error.name} for a board; run pip install "lrmp[board]".')
+    return MissingExtraError.of(error.name, "for a board", "board")
 
 
 def _serve(options: argparse.Namespace) -> int:
