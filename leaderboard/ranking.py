@@ -123,7 +123,7 @@ def format_ranking(ranked: Sequence[RankedAgent]) -> str:
     )
     blocks = [f"{DESIGN_SCORE}\n{AGENT_SCORE}\n{note}"]
     if not ranked:
-        blocks.append("No entries.")
+        blocks.append("No entries. `lrmp demo` makes some; `lrmp submit RUN` adds a run.")
     for is_estimate, section in groupby(ranked, key=lambda agent: agent.accuracy_is_estimate):
         if is_estimate:
             blocks.append(ESTIMATES)

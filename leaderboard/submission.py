@@ -9,7 +9,7 @@ from lrmp.baselines.running.run_directory import RECORD
 from lrmp.envs.records.record import Record
 from lrmp.envs.task.custom_task import CUSTOM_ID
 from lrmp.envs.task.task import TASKS, Task, load_task
-from lrmp.errors import DesignError, RecordError, unknown_name
+from lrmp.errors import DesignError, NoRecordsError, RecordError, unknown_name
 from lrmp.foreign_file import read_foreign
 from lrmp.leaderboard.agent_name import skeleton
 from lrmp.leaderboard.record_schema import check_record_schema
@@ -172,7 +172,7 @@ def _read_lines(file: Path) -> list[str]:
     try:
         content = read_foreign(file, MAX_BYTES, follow_links=False)
     except OSError as error:
-        raise RecordError(f"Expected records in {file}: {error}. {advice}") from error
+        raise NoRecordsError(f"Expected records in {file}: {error}. {advice}") from error
     lines = content.removesuffix(b"\n").split(b"\n")
     if not content.strip():
         raise RecordError(f"Expected {file} to hold at least one record, got an empty file.")

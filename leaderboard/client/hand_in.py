@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lrmp.envs.records.record import Record
-from lrmp.errors import BoardError, RecordError
+from lrmp.errors import BoardError, NoRecordsError, RecordError
 from lrmp.growing_file import read_whole_lines
 from lrmp.leaderboard.client.connection import Connection
 from lrmp.leaderboard.submission import check_definition, parse_record, read_submission
@@ -164,4 +164,4 @@ def _lines(path: Path) -> list[str]:
     try:
         return list(read_whole_lines(path))
     except (OSError, ValueError) as error:
-        raise RecordError(f"Expected records in {path}: {error}.") from error
+        raise NoRecordsError(f"Expected records in {path}: {error}.") from error

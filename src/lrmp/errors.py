@@ -88,6 +88,10 @@ class BoardError(LRMPError):
     status = 400
 
 
+class NoRecordsError(RecordError):
+    """No file of records to read: bad input, not a record that is refused."""
+
+
 class ForeignFileError(LRMPError, OSError):
     """A file that is not read or written: no regular file, too large, or an impossible name.
 

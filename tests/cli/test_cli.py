@@ -56,7 +56,7 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"lrmp {lrmp.__version__}\n"
 
 
-@pytest.mark.parametrize("words", [[], ["nonsense"], ["submit"], ["envs", "--nonsense"], ["train"]])
+@pytest.mark.parametrize("words", [["nonsense"], ["submit"], ["envs", "--nonsense"], ["train"]])
 def test_bad_usage_exits_with_2(capsys, words):
     with pytest.raises(SystemExit) as exit_:
         main(words)
@@ -239,7 +239,7 @@ def test_leaderboard_reports_damage_and_the_last_hash(capsys, tmp_path, uniform_
     captured = capsys.readouterr()
     assert r"lrmp: Entry 1 of" in captured.err
     assert r"board\x1b[31m.sqlite is left out: expected content that matches" in captured.err
-    assert "No entries." in captured.out
+    assert "No entries. `lrmp demo` makes some" in captured.out
 
 
 def test_forged_record_exits_with_1(capsys, tmp_path, uniform_run):
@@ -446,3 +446,16 @@ def test_evaluate_does_not_call_other_copies_optimal(capsys, tmp_path, uniform_r
     (tmp_path / "record.jsonl").write_text(json.dumps(record) + "\n")
     assert main(["evaluate", str(tmp_path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["proven_optimal"] is False
+
+
+def test_without_words_the_help_is_printed(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([])
+    assert ended.value.code == 0
+    assert "commands:" in capsys.readouterr().out
+
+
+def test_a_submission_that_is_not_there_is_bad_input_and_none_refused(tmp_path, capsys):
+    assert main(["submit", str(tmp_path / "nowhere"), "--store", str(tmp_path / "s")]) == 2
+    assert "Expected records in" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

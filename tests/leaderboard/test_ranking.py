@@ -252,7 +252,9 @@ def test_the_json_form_holds_every_row(entry):
 
 def test_no_entries_give_no_table():
     assert rank([]) == []
-    assert format_ranking([]).endswith("\n\nNo entries.")
+    assert format_ranking([]).endswith(
+        "\n\nNo entries. `lrmp demo` makes some; `lrmp submit RUN` adds a run."
+    )
 
 
 def test_stored_records_are_ranked(tmp_path, digits_replay):

@@ -49,7 +49,7 @@ from lrmp.envs.records.record import Claim, Record
 from lrmp.envs.scoring.outcome import Outcome, evaluate_settings
 from lrmp.envs.task.custom_task import find_task
 from lrmp.envs.task.task import TASKS, Task, load_task
-from lrmp.errors import LRMPError, MissingExtraError, RecordError, RunError
+from lrmp.errors import LRMPError, MissingExtraError, NoRecordsError, RecordError, RunError
 from lrmp.leaderboard.store import DEFAULT_STORE
 from lrmp.plotting.cost_plot import plot_cost
 from lrmp.plotting.design_plot import plot_design
@@ -104,13 +104,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if words[:1] == ["train"] and len(words) > 1 and not words[1].startswith("-"):
             return _train(words[1], words[2:])
         with redirect_stdout(EscapedStream(sys.stdout)):
-            options = _parser().parse_args(words)
+            options = _parser().parse_args(words or ["--help"])
             code: int = options.run(options)
             sys.stdout.flush()
     except LRMPError as error:
         _say(error)
-        refused = isinstance(error, RecordError) and words[0] in ("submit", "demo")
-        return EXIT_REFUSED if refused else EXIT_BAD_INPUT
+        is_refused = isinstance(error, RecordError) and not isinstance(error, NoRecordsError)
+        return EXIT_REFUSED if is_refused and words[0] in ("submit", "demo") else EXIT_BAD_INPUT
     except BrokenPipeError:  # as in `lrmp envs | head -1`; nothing is left to be told
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  until Python exits
         return EXIT_BROKEN_PIPE
