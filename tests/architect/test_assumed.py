@@ -50,7 +50,7 @@ def test_what_cannot_change_says_why():
     assert found["adc"].note == "a choice, not a number"
     assert found["vector_lanes"].note == "left out of the model"
     assert found["active_rows"].low[0] > 1 > found["active_rows"].high[0]
-    assert list(found)[0] == "active_rows"  # what changes most comes first
+    assert next(iter(found)) == "active_rows"  # what changes most comes first
 
 
 def test_what_is_published_is_not_counted():
