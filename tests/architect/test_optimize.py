@@ -14,7 +14,7 @@ import pytest
 import lrmp
 from lrmp.accuracy.lab.images.own_images import Pixels
 from lrmp.architect.effort import Effort
-from lrmp.architect.optimize import MEASUREMENTS, REPORT, SUMMARY
+from lrmp.architect.folder import MEASUREMENTS, REPORT, SUMMARY
 from lrmp.cli.exit_codes import EXIT_BAD_INPUT, EXIT_OK, EXIT_REFUSED
 from lrmp.cli.main import main
 

@@ -1,7 +1,6 @@
 """One command from a network and a chip to a design that the network was seen to hold."""
 
 import json
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -18,13 +17,18 @@ from lrmp.accuracy.model.sensitivity_table import chip_identity
 from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.architect.answer import Answer, ChipAnswer
 from lrmp.architect.effort import USUAL_EFFORT, Effort
+from lrmp.architect.folder import (
+    MEASUREMENTS,
+    REQUEST,
+    SUMMARY,
+    folder_name,
+    write_answer,
+)
 from lrmp.architect.limit import NATS, POINTS, Limit
 from lrmp.architect.own_network import Images, OwnNetwork
-from lrmp.envs.records.record import Record
 from lrmp.envs.scoring.outcome import evaluate_settings
 from lrmp.envs.task.custom_task import make_task
 from lrmp.envs.task.task import Task
-from lrmp.envs.task.task_definition import task_document
 from lrmp.errors import ForeignTextError, RunError
 from lrmp.foreign_file import is_present, read_foreign_text
 from lrmp.foreign_text import parse_json
@@ -35,15 +39,6 @@ from lrmp.hardware.networks.network import Network
 from lrmp.hardware.space.precision import PRECISION
 from lrmp.whole_file import write_whole
 
-#: Under which records name the search.
-AGENT = "optimize"
-REQUEST, MEASUREMENTS, SUMMARY, REPORT = (
-    "request.json",
-    "measurements.jsonl",
-    "summary.json",
-    "report.html",
-)
-DESIGN, RECORD, TASK, TABLE = "design.json", "record.jsonl", "task.json", "table.json"
 DEFAULT_CHIP = "lrmp_frontiers_2024"
 
 
@@ -202,7 +197,7 @@ def run_request(
     answer = Answer(name, tuple(answers), _provenance(request, chips, answers))
     seconds = time.monotonic() - started
     for each in answers:
-        _write(each, out / folder_name(each.chip), seconds)
+        write_answer(each, out / folder_name(each.chip), seconds)
     write_whole(out / SUMMARY, json.dumps(answer.to_json(), indent=2, allow_nan=False) + "\n")
     write_report(answer, out)
     return answer
@@ -264,18 +259,6 @@ def _chip(chip: Accelerator | str | Path) -> Accelerator:
     if isinstance(chip, Accelerator):
         return chip
     return read_preset(Path(chip)) if str(chip).endswith(".toml") else load_preset(str(chip))
-
-
-def folder_name(chip: Accelerator) -> str:
-    """Name the folder of a chip's results.
-
-    Args:
-        chip: Any.
-
-    Returns:
-        Its name, as files can have it.
-    """
-    return re.sub(r"[^A-Za-z0-9._+-]", "_", chip.name).strip(".") or "chip"
 
 
 def _claim(request: Request, chips: Sequence[Accelerator], out: Path) -> None:
@@ -344,24 +327,3 @@ def _provenance(
         },
         "versions": versions,
     }
-
-
-def _write(answer: ChipAnswer, folder: Path, seconds: float) -> None:
-    """Write design, table, and what ``lrmp evaluate FOLDER`` reads."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / DESIGN, json.dumps(answer.to_json(), indent=2, allow_nan=False) + "\n")
-    check = answer.check
-    if check is None:
-        return  # a record claims a drop, which nobody has looked at
-    outcome = answer.outcome
-    write_whole(folder / TABLE, check.table.to_text())
-    write_whole(folder / TASK, json.dumps(task_document(outcome.task)) + "\n")
-    record = Record.of(
-        outcome,
-        agent=AGENT,
-        seed=0,
-        evaluated_designs=len(answer.checks) + check.round + 1,
-        env_steps=0,
-        wall_time_s=seconds,
-    )
-    write_whole(folder / RECORD, record.to_line())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lrmp.architect.answer import Answer, ChipAnswer
 from lrmp.architect.assumed import Assumed, assumed_numbers
-from lrmp.architect.optimize import REPORT, folder_name
+from lrmp.architect.folder import REPORT, folder_name
 from lrmp.errors import DesignError, MissingExtraError
 from lrmp.plotting.cost_plot import plot_cost
 from lrmp.plotting.design_plot import plot_design

@@ -7,8 +7,9 @@ from typing import Any, get_args
 from tqdm import tqdm
 
 from lrmp.architect.effort import Effort
+from lrmp.architect.folder import REPORT
 from lrmp.architect.limit import NATS, POINTS
-from lrmp.architect.optimize import DEFAULT_CHIP, REPORT, Request, run_request
+from lrmp.architect.optimize import DEFAULT_CHIP, Request, run_request
 from lrmp.architect.own_network import Images, OwnNetwork
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK, EXIT_REFUSED
 from lrmp.cli.image_options import add_pixels, given_pixels
