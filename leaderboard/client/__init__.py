@@ -10,16 +10,6 @@ Nothing here imports the server. Layout:
 - ``play``: a round played by any algorithm of lrmp or any function that plays an environment;
 - ``hand_in``: records of designs; ``tables``: rankings as text.
 
-``import lrmp.leaderboard.client`` registers ``LRMP-Board-v0``;
-``gym.make("lrmp.leaderboard.client:LRMP-Board-v0", ...)`` does both. It is not among the
-environments that ``import lrmp`` registers, since it needs a server.
+``gym.make("lrmp.leaderboard.client.registration:LRMP-Board-v0", ...)`` makes the environment. It is
+not among those that ``import lrmp`` registers, since it needs a server.
 """
-
-import gymnasium as gym
-
-ENV_ID = "LRMP-Board-v0"
-
-if ENV_ID not in gym.registry:
-    gym.register(id=ENV_ID, entry_point="lrmp.leaderboard.client.environment:BoardEnv")
-
-__all__ = ["ENV_ID"]

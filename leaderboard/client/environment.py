@@ -86,6 +86,9 @@ class BoardEnv(gym.Env[Observation, Any]):
     | `token` | `str` or `None` | `None` | None for that of `lrmp login` or `LRMP_TOKEN` |
     | `discrete` | `bool` or `"flat"` | `False` | actions as places of values, or of settings |
 
+    ## Registered Configurations
+    `gym.make("lrmp.leaderboard.client.registration:LRMP-Board-v0", ...)`
+
     ## Version History
     - v0: first release.
     """

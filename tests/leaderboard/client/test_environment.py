@@ -1,13 +1,13 @@
 """LRMP-Board-v0 against a board that is served here."""
 
 import itertools
+import sys
 
 import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from lrmp.envs.task.task import TASKS
 from lrmp.errors import ActionError, BoardError, TaskError
 from lrmp.leaderboard.client.environment import BoardEnv
 from lrmp.leaderboard.client.metered_run import BudgetSpentError
@@ -118,9 +118,17 @@ def test_every_run_of_zero_shot_is_one_design_and_nothing_is_told(make):
         env.step([5, 5])
 
 
-def test_it_plays_in_gymnasiums_vectors(live_board, agent):
+@pytest.fixture
+def registered():
+    """Leave the registry as it was: other tests go through it."""
+    yield
+    gym.registry.pop("LRMP-Board-v0", None)
+    sys.modules.pop("lrmp.leaderboard.client.registration", None)
+
+
+def test_it_plays_in_gymnasiums_vectors(live_board, agent, registered):
     envs = gym.make_vec(
-        "lrmp.leaderboard.client:LRMP-Board-v0",
+        "lrmp.leaderboard.client.registration:LRMP-Board-v0",
         num_envs=2,
         vectorization_mode="sync",
         board=live_board.url,
@@ -136,8 +144,10 @@ def test_it_plays_in_gymnasiums_vectors(live_board, agent):
     envs.close()
 
 
-def test_importing_lrmp_does_not_register_what_needs_a_server():
-    assert "LRMP-Board-v0" not in TASKS
+def test_nothing_but_its_own_module_registers_what_needs_a_server():
+    import lrmp.cli  # noqa: F401
+
+    assert "LRMP-Board-v0" not in gym.registry
 
 
 @pytest.mark.parametrize(
