@@ -51,7 +51,7 @@ def test_every_data_file_is_covered_by_package_data():
         file
         for package in packages
         for file in package.rglob("*")
-        if file.is_file() and file.suffix not in (".py", ".pyc")
+        if file.is_file() and file.suffix != ".py" and file.parent.name != "__pycache__"
     }
     assert data <= covered
 
