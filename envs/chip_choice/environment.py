@@ -53,7 +53,8 @@ class _ChipBase(ShownEpisode, OwnSpec, gym.Env[Observation, Action]):  # pyright
         if check_discrete(discrete) == "flat":
             raise TaskError('Expected discrete to be False or True, got "flat".')
         reward_function(reward)
-        self.discrete, self._reward = bool(discrete), reward
+        self.discrete = bool(discrete)
+        self._reward: RewardName = reward
         plain = self.problem.plain_task
         self._count = len(plain.network)
         self._set_up(self.problem.plain_chip)

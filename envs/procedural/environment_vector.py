@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium.utils import seeding
 from numpy.typing import NDArray
 
-from lrmp.envs.forms.action import ActionCode
+from lrmp.envs.forms.action import ActionCode, Discrete
 from lrmp.envs.forms.design_observation import observe_designs
 from lrmp.envs.forms.vector import Advance, EpisodesVectorEnv, Flags, Seeds
 from lrmp.envs.procedural.environment import (
@@ -76,7 +76,8 @@ class _ProceduralVectorBase(EpisodesVectorEnv):
         super().__init__(num_envs, **settings)
         self._renderer = renderer(self.render_mode, scalar.draws)
         self._scalar = scalar  # never played; says what is seen and done
-        self.discrete, self.longest_episode = scalar.discrete, scalar.longest_episode
+        self.discrete: Discrete = scalar.discrete
+        self.longest_episode = scalar.longest_episode
         self.family, self.space, self.features = scalar.family, scalar.space, scalar.features
         self.observation = scalar.observation
         self._reward: Reward = reward

@@ -113,7 +113,8 @@ class BoardEnv(gym.Env[Observation, Any]):
         if runs < 1:
             raise TaskError(f"Expected at least 1 run, got {runs!r}.")
         self.render_mode = None
-        self.track, self.agent, self.runs = track, agent, runs
+        self.track: Track = track
+        self.agent, self.runs = agent, runs
         self._round, self._key = round, key or secrets.token_hex(8)
         self._owns = connection is None
         self._connection = connection or (Connection(board, token) if token else connect(board))

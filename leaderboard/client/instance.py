@@ -128,7 +128,7 @@ def read_features(document: Any, names: tuple[str, ...], layers: int) -> NDArray
         good = tuple(told["names"]) == names and table.shape == (layers, len(names))
     except (LookupError, TypeError, ValueError):
         good = False
-    if not good or not ((table >= 0) & (table <= 1)).all():
+    if not good or not np.all((table >= 0) & (table <= 1)):
         raise BoardError(
             f"Expected the features {', '.join(names)} of {layers} layers, got others. Use the "
             "lrmp that the board has."

@@ -8,10 +8,10 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-import sqlalchemy as sa
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from sqlalchemy.exc import DataError, OperationalError
 from starlette.middleware.sessions import SessionMiddleware
 
 import lrmp
@@ -65,8 +65,8 @@ def create_app(board: Board, pages: Sequence[APIRouter] = ()) -> FastAPI:
         app.include_router(page)
     app.add_exception_handler(BoardError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
-    app.add_exception_handler(sa.exc.DataError, _no_value)
-    app.add_exception_handler(sa.exc.OperationalError, _unavailable)
+    app.add_exception_handler(DataError, _no_value)
+    app.add_exception_handler(OperationalError, _unavailable)
     # The last one added is the first to see a request.
     settings = board.settings
     if settings.openid is not None:

@@ -7,6 +7,8 @@ from threading import Lock
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
 from lrmp.errors import BoardError
@@ -30,7 +32,7 @@ class Database:
     def __init__(self, url: str, pool_size: int = 20) -> None:
         try:
             parsed = sa.make_url(url)
-        except sa.exc.ArgumentError as error:
+        except ArgumentError as error:
             raise BoardError(f"Expected the URL of a database, got {url!r}.") from error
         backend = parsed.get_backend_name()
         if backend not in ("sqlite", "postgresql"):
@@ -46,8 +48,8 @@ class Database:
         self.engine = sa.create_engine(parsed, **settings)
         self.is_sqlite = backend == "sqlite"
         if self.is_sqlite:
-            sa.event.listen(self.engine, "connect", _set_up_sqlite)
-            sa.event.listen(self.engine, "begin", _begin_sqlite)
+            event.listen(self.engine, "connect", _set_up_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
         # SQLite's own lock is asked for again and again, by whoever is lucky: threads queue here.
         self._turn: AbstractContextManager[Any] = Lock() if self.is_sqlite else nullcontext()
         self._writer = self.engine.execution_options(**{WRITES: True})

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from lrmp.leaderboard.board.errors import ConflictError
 
@@ -28,11 +28,14 @@ def again_after_race(function: Callable[Parameters, Result]) -> Callable[Paramet
 
     @wraps(function)
     def called(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             try:
                 return function(*args, **kwargs)
-            except sa.exc.IntegrityError as error:
-                raced = error
-        raise ConflictError("Expected nobody else to write the same now. Try again.") from raced
+            except IntegrityError as error:
+                if attempt == ATTEMPTS - 1:
+                    raise ConflictError(
+                        "Expected nobody else to write the same now. Try again."
+                    ) from error
+        raise AssertionError("unreachable: the last attempt returns or raises")
 
     return called

@@ -97,9 +97,10 @@ def lease(board: Board) -> Lease | None:
         job = session.scalar(query.with_for_update(skip_locked=True))
         if job is None:
             return None
-        job.lease, job.attempts = secrets.token_hex(8), job.attempts + 1
+        lease = secrets.token_hex(8)
+        job.lease, job.attempts = lease, job.attempts + 1
         job.free_at = now(board.settings.lease_s)
-        return Lease(job.id, job.kind, job.subject, job.attempts, job.lease)
+        return Lease(job.id, job.kind, job.subject, job.attempts, lease)
 
 
 def finish(board: Board, leased: Lease, record: Callable[[Session], None]) -> bool:

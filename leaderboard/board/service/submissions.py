@@ -240,7 +240,7 @@ def _rows(session: Session, query: sa.Select[*tuple[Any, ...]]) -> list[Submissi
                 task=logged["record"]["task"],
                 sha256=logged["sha256"],
                 record=canonical(logged["record"]),
-                state=_STATES.get(kind, submission.state),
+                state=_state(kind, submission),
                 reason=logged["reason"],
                 log_number=submission.log_number,
                 job=job,
@@ -251,6 +251,11 @@ def _rows(session: Session, query: sa.Select[*tuple[Any, ...]]) -> list[Submissi
 
 
 _STATES = {"design": "accepted", "refused": "refused"}
+
+
+def _state(kind: str | None, submission: Submission) -> str:
+    """Say what became of a submission, as the log has it, else as its row has it."""
+    return submission.state if kind is None else _STATES.get(kind, submission.state)
 
 
 def _one(session: Session, *conditions: sa.ColumnElement[bool]) -> SubmissionRow | None:

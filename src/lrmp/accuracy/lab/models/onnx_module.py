@@ -170,7 +170,7 @@ def _torchvision() -> Iterator[None]:
         yield
         return
     try:
-        import torchvision  # noqa: F401
+        import torchvision  # noqa: F401  # pyright: ignore[reportMissingImports]
     except Exception:  # a build for another torch raises what it likes
         for name, members in _OF_TORCHVISION.items():
             module = ModuleType(name)
