@@ -31,9 +31,16 @@ class JSONFormatter(logging.Formatter):
         return json.dumps(document, default=str)
 
 
+class _StandardError(logging.Handler):
+    """Writes to what standard error is at the time, which tests and supervisors replace."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stderr.write(self.format(record) + "\n")
+
+
 def log_as_json() -> None:
     """Send the logs of this process to standard error, as JSON."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _StandardError()
     handler.setFormatter(JSONFormatter())
     logger = logging.getLogger("lrmp.board")
     logger.handlers, logger.propagate = [handler], False

@@ -18,6 +18,9 @@ from lrmp.architect.folder import MEASUREMENTS, REPORT, SUMMARY
 from lrmp.cli.exit_codes import EXIT_BAD_INPUT, EXIT_OK, EXIT_REFUSED
 from lrmp.cli.main import main
 
+pytestmark = pytest.mark.long
+
+
 CHIP, OTHER = "lrmp_frontiers_2024", "isaac_isca_2016"
 BOTH = ["--chip", CHIP, OTHER, "--max-drop", "5", "--checks", "4"]
 FEW = ["--random", "12", "--near", "2", "--rounds", "8", "--checks", "2"]

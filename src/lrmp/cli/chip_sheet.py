@@ -13,6 +13,7 @@ from lrmp.si_prefix import format_number, format_quantity
 #: Units of numbers by the end of their key, the first that fits; the others are counts or names.
 _UNITS = {
     "_bits_per_cycle": "bits/cycle",
+    "_bits_per_tile": "bits",
     "_per_cycle": "1/cycle",
     "_lanes": "1/cycle",
     "_bits": "bits",

@@ -23,6 +23,9 @@ from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.mean_weight_bits import MEAN_WEIGHT_BITS
 from lrmp.hardware.space.precision import PRECISION, weight_bits
 
+pytestmark = pytest.mark.long
+
+
 SPACE = DesignSpace((*PRECISION, BLOCK_SIZE, ROTATIONS))
 
 

@@ -26,6 +26,9 @@ from lrmp.envs.scoring.table_optimum import table_optimum
 from lrmp.envs.task.custom_task import make_task
 from lrmp.errors import AccuracyDataError
 
+pytestmark = pytest.mark.long
+
+
 PLAN = Plan(random=12, near=4, annealed=20, learnt=20, rounds=2, judged_near=4, judged_random=6)
 
 
@@ -126,7 +129,6 @@ def refined(folder, protocol, tmp_path_factory):
     return out, task, table, rounds, found
 
 
-@pytest.mark.long
 def test_rounds_run_winners_and_fit_the_table_to_them(refined):
     out, _, table, rounds, found = refined
     assert [each.number for each in rounds] == [0, 1]
@@ -156,7 +158,6 @@ def test_table_is_judged_by_designs_of_the_test_images(refined):
         assert line["images"] == 48
 
 
-@pytest.mark.long
 def test_interrupted_refinement_goes_on_and_ends_the_same(refined, folder, protocol, tmp_path):
     out, task, table, rounds, found = refined
     lines = (out / "log.jsonl").read_text().splitlines(keepends=True)

@@ -10,6 +10,8 @@ from lrmp.baselines.searchers import random_search
 from lrmp.envs import evaluate
 from lrmp.errors import TaskError
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def comparison(tmp_path_factory):
@@ -20,7 +22,6 @@ def comparison(tmp_path_factory):
     return args, compare.compare(args)
 
 
-@pytest.mark.long
 def test_every_agent_and_seed_is_in_the_summary(comparison):
     args, _ = comparison
     document = json.loads((args.out / "comparison.json").read_text())
@@ -67,7 +68,6 @@ def test_table_is_sorted_by_score(comparison):
     assert scores == sorted(scores, reverse=True)
 
 
-@pytest.mark.long
 def test_finished_runs_are_not_repeated(comparison):
     args, table = comparison
     records = sorted(args.runs_dir.glob("*/record.jsonl"))

@@ -23,6 +23,9 @@ from lrmp.cli import main
 from lrmp.envs import load_task, stored_optimum
 from lrmp.errors import StudyError
 
+pytestmark = pytest.mark.long
+
+
 STUDY = """
 tasks = ["LRMP-MLP-v0", "LRMP-MLP-Throughput-v0", "LRMP-Digits-v0"]
 report_at = [10, 20, 60]
@@ -51,7 +54,6 @@ def folder(tmp_path_factory):
     return folder / "out"
 
 
-@pytest.mark.long
 def test_shares_are_those_of_the_runs_that_reach_so_far(folder):
     scores = Scores.read(folder)
     optimum = stored_optimum("LRMP-MLP-v0").value
@@ -113,7 +115,6 @@ def test_only_agents_on_the_same_tasks_are_pooled(folder):
     assert scores.matrix("genetic", 20) is None
 
 
-@pytest.mark.long
 def test_pages_say_what_the_records_say(folder, tmp_path):
     out = tmp_path / "docs" / "results" / "some"
     assert main(["study", "report", str(folder), "--out", str(out), "--no-check"]) == 0
@@ -138,7 +139,6 @@ def test_pages_say_what_the_records_say(folder, tmp_path):
     assert again.read_text() == page.replace(str(out), str(again.parent))
 
 
-@pytest.mark.long
 def test_estimates_are_in_no_number_of_what_is_measured(folder, tmp_path):
     mixed = tmp_path / "mixed"
     shutil.copytree(folder, mixed, ignore=shutil.ignore_patterns("runs"))
@@ -181,7 +181,6 @@ def test_estimates_are_in_no_number_of_what_is_measured(folder, tmp_path):
     assert estimates in alone
 
 
-@pytest.mark.long
 def test_winners_run_on_the_network_once(folder, data, tmp_path, capsys):
     pytest.importorskip("torch")
     first = write_report(folder, tmp_path / "a", data).read_text()
@@ -199,7 +198,6 @@ def test_winners_run_on_the_network_once(folder, data, tmp_path, capsys):
     assert "did not run" not in capsys.readouterr().out
 
 
-@pytest.mark.long
 def test_without_data_winners_are_not_checked(folder, tmp_path, capsys):
     copy = tmp_path / "copy"
     copy.mkdir()
@@ -232,7 +230,6 @@ def changed(folder, tmp_path):
     return tmp_path / "changed"
 
 
-@pytest.mark.long
 def test_gaps_are_those_to_the_optimum_of_the_definition_that_was_played(folder, changed):
     optimum = stored_optimum("LRMP-MLP-v0").value
     before = Scores.read(folder).shares("random", "LRMP-MLP-v0", 20)
@@ -248,7 +245,6 @@ def test_gaps_are_those_to_the_optimum_of_the_definition_that_was_played(folder,
     assert "Earlier definitions" not in write_report(folder, folder, check=False).read_text()
 
 
-@pytest.mark.long
 def test_without_its_optimum_a_changed_task_has_none(changed):
     (changed / "optima.jsonl").unlink()
     page = write_report(changed, changed, check=False).read_text()
@@ -273,7 +269,7 @@ def test_a_folder_without_records_is_refused(tmp_path):
 def test_tables_for_papers_hold_the_gaps_of_the_report(folder, tmp_path):
     scores = Scores.read(folder).part(estimates=False)
     write_paper_tables(scores, tmp_path)
-    rows = list(csv.DictReader((tmp_path / "gaps.csv").open(encoding="utf-8")))
+    rows = list(csv.DictReader((tmp_path / "gaps.csv").read_text("utf-8").splitlines()))
     random = {row["evaluations"]: row for row in rows if row["agent"] == "random"}
     assert list(random) == ["10", "20", "60"]
     assert random["60"]["seeds"] == "2"

@@ -132,6 +132,7 @@ def test_rankings_by_a_table_that_misses_say_so(task_with, monkeypatch):
         score=1.0,
         seeds=1,
         best_score=1.0,
+        best_gap=None,
         best_gain=2.7,
         best_accuracy_drop=0.5,
         best_test_accuracy_drop=None,

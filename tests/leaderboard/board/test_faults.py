@@ -24,6 +24,9 @@ from lrmp.leaderboard.board.verification.verify import read_mirror
 from lrmp.leaderboard.client import connection as client_connection
 from lrmp.leaderboard.client.connection import Connection
 
+pytestmark = pytest.mark.long
+
+
 KILLS = int(os.environ.get("BOARD_KILLS", "1"))
 CLIENTS = 2
 AGENTS = [f"ants/walker@{number}" for number in range(max(CLIENTS, KILLS))]

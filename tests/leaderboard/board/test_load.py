@@ -26,6 +26,9 @@ from lrmp.leaderboard.board.service import accounts, agents, rankings, rounds, s
 from lrmp.leaderboard.chain import link
 from lrmp.leaderboard.client.connection import Connection
 
+pytestmark = pytest.mark.long
+
+
 LONG = os.environ.get("BOARD_LOAD") == "1"
 CLIENTS, SECONDS, ENTRIES = (32, 20.0, 100_000) if LONG else (4, 1.0, 2_000)
 BATCH = 20

@@ -16,6 +16,9 @@ from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.service import accounts, tokens
 from lrmp.leaderboard.board.settings import BoardSettings
 
+pytestmark = pytest.mark.long
+
+
 EXAMPLES = 10  # of every operation
 
 

@@ -24,6 +24,9 @@ from lrmp.solvers.replication import method
 from lrmp.solvers.replication.designs import solve_designs
 from lrmp.solvers.replication.method import VARIABLE, compiled
 
+pytestmark = pytest.mark.long
+
+
 CHIP = load_preset("lrmp_frontiers_2024")
 OBJECTIVES = ("latency", "throughput_then_latency", "energy", "edp")
 needs_numba = pytest.mark.skipif(

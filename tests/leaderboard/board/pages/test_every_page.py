@@ -13,6 +13,9 @@ from lrmp.errors import BoardError
 from lrmp.leaderboard.board.database.models import Agent, Team
 from lrmp.leaderboard.board.pages import static_files
 
+pytestmark = pytest.mark.long
+
+
 PATHS = (
     "/",
     "/?all=true",

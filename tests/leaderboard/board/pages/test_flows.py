@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 
 def record_of(record, seed, **changes):
     return replace(record, seed=seed, **changes).to_line()
