@@ -64,7 +64,9 @@ class LeNet(StagedModel):
 
 
 def max_pool(maps: Tensor) -> Tensor:
-    """Take the largest of every 2 x 2 values: ``F.max_pool2d(maps, 2)``, but vectorised.
+    """Take the largest of every 2 x 2 values, vectorised in inference: ``F.max_pool2d(maps, 2)``.
+
+    Whoever counts operators, or differentiates, sees the pooling itself.
 
     Args:
         maps: Shape (N, C, height, width), both even.
@@ -72,5 +74,7 @@ def max_pool(maps: Tensor) -> Tensor:
     Returns:
         Shape (N, C, height / 2, width / 2).
     """
+    if not torch.is_inference_mode_enabled():
+        return F.max_pool2d(maps, 2)
     rows = torch.maximum(maps[:, :, ::2], maps[:, :, 1::2])
     return torch.maximum(rows[..., ::2], rows[..., 1::2])
