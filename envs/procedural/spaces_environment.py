@@ -137,7 +137,8 @@ class ProceduralSpacesOneShotEnv(ProceduralOneShotEnv):
     >>> tasks = ("LRMP-LeNet-ADC-v0", "LRMP-ResNet20-Float-v0")
     >>> env = gym.make("lrmp:LRMP-Procedural-Spaces-OneShot-v0", tasks=tasks)
     >>> observation, info = env.reset(options={"instance": 0})
-    >>> int(observation["value_mask"][0].any(axis=1).sum())  # knobs
+    >>> mask = observation["value_mask"]
+    >>> int(mask[0].any(axis=1).sum())  # knobs
     3
 
     ## Vectorized environment
