@@ -132,10 +132,8 @@ def network_of_sizes(
             f"Expected every --input-shape of {word} with a name of its own, or none with one; got "
             f"{len(set(named))} names for {len(inputs)} inputs."
         )
-    place = next((parameter.device for parameter in module.parameters()), None)
-    tensors = [
-        torch.zeros(sizes, dtype=getattr(torch, dtype), device=place) for _, sizes, dtype in inputs
-    ]
+    beside = next(module.parameters(), torch.empty(0))  # where the inputs must lie
+    tensors = [beside.new_zeros(sizes, dtype=getattr(torch, dtype)) for _, sizes, dtype in inputs]
     example = dict(zip(named, tensors, strict=True)) if named else tuple(tensors)
     return network_from_torch(module, example, name, batch_dimension)
 

@@ -235,7 +235,9 @@ class Subject:
         """
         if self.layout is not None:
             return self.layout
-        example = self.first_input().to(next(self.module.parameters()).device)
+        given = self.first_input()
+        beside = next(self.module.parameters())
+        example = beside.new_empty(given.shape, dtype=given.dtype).copy_(given)
         found = Network.from_torch(self.module, example, name=self.name)
         if not isinstance(self.module, StagedModel):
             return found

@@ -32,9 +32,10 @@ class CirculantBlocks(WeightProjection):
         self._size, self._groups = size, groups
         self._room = (-outputs % size, -inputs % size)
         blocks = (outputs + self._room[0]) // size
-        within = torch.arange(outputs, device=weight.device) // size
-        first = blocks * torch.arange(groups, device=weight.device)
-        super().__init__((first[:, None] + within).flatten())
+        within = torch.arange(outputs) // size
+        first = blocks * torch.arange(groups)
+        places = (first[:, None] + within).flatten()
+        super().__init__(weight.new_empty(places.shape, dtype=places.dtype).copy_(places))
         ones = weight.new_ones(weight.shape[:2], dtype=torch.float64)
         self.register_buffer("weights_on", self._diagonals(ones[..., None]).sum(2))
 

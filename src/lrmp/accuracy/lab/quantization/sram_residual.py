@@ -100,6 +100,6 @@ def words(residual: Tensor, steps: Tensor, bits: int, shift: int, sparsity: int)
     groups = by_group.numel()
     kept = by_group.flatten().argsort(descending=True, stable=True)
     kept = kept[: groups - groups * sparsity // 100]
-    mask = torch.zeros(groups, dtype=torch.bool, device=residual.device).index_fill_(0, kept, True)
+    mask = residual.new_zeros(groups, dtype=torch.bool).index_fill_(0, kept, True)
     each = mask.view(by_group.shape).repeat_interleave(GROUP, 1)[:, : rows.shape[1]]
     return found * each.reshape(found.shape)
