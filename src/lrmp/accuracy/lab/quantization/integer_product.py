@@ -11,6 +11,9 @@ from lrmp.accuracy.lab.quantization.steps import activation_range, inverse_step
 
 #: The kernels take unsigned inputs: signed ones are moved up by this, which counts as zero.
 SIGNED_ZERO = 128
+#: What private operators raise: another version of torch may lack them or take other arguments, and
+#: another processor may have no such kernel. Then convolutions are computed in float.
+MISSING_KERNEL = (AttributeError, RuntimeError, NotImplementedError, TypeError)
 
 
 class Grid(NamedTuple):
@@ -244,8 +247,6 @@ def kernels_are_exact() -> bool:
                 right = F.conv2d(maps.double(), weight.double(), padding=1)
                 if not torch.equal(found.double(), right):
                     return False
-    # Private operators: another version of torch may lack them or take other arguments, and another
-    # processor may have no such kernel. Then convolutions are computed in float.
-    except (AttributeError, RuntimeError, NotImplementedError, TypeError):
+    except MISSING_KERNEL:
         return False
     return True
