@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lrmp.envs.chip_choice.optimum import stored_chip_optimum
 from lrmp.envs.chip_choice.problem import ChipProblem, load_chip_problem
 from lrmp.envs.forms.action import ActionCode, check_discrete, kinds_of, within
+from lrmp.envs.forms.reset_options import check_no_options
 from lrmp.envs.forms.task_spec import OwnSpec
 from lrmp.envs.procedural.features import transfer_feature_names, transfer_features
 from lrmp.envs.rendering.episode_renderer import EpisodeRenderer
@@ -103,8 +104,7 @@ class _ChipBase(ShownEpisode, OwnSpec, gym.Env[Observation, Action]):  # pyright
             TaskError: If options are given.
         """
         super().reset(seed=seed)
-        if options:
-            raise TaskError(f"Expected no reset options, got {sorted(map(str, options))}.")
+        check_no_options(options)
         self._set_up(self.problem.plain_chip)
         self._settings = self._dynamics.plain.copy()
         self.outcome, self._decided = None, 0

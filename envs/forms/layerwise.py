@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
 from lrmp.envs.forms.action import ActionCode, Discrete
 from lrmp.envs.forms.layerwise_view import LayerwiseObservation, LayerwiseView
+from lrmp.envs.forms.reset_options import check_no_options
 from lrmp.envs.forms.task_spec import OwnSpec
 from lrmp.envs.rendering.episode_renderer import RENDER_MODES, EpisodeRenderer
 from lrmp.envs.rendering.episode_view import EpisodeView
@@ -24,7 +25,7 @@ from lrmp.envs.scoring.observation_table import ObservationTable
 from lrmp.envs.scoring.outcome import Outcome
 from lrmp.envs.scoring.reward import Reward
 from lrmp.envs.task.custom_task import TaskLike, find_task
-from lrmp.errors import ActionError, TaskError
+from lrmp.errors import ActionError
 from lrmp.solvers.replication.oracle import SolverName
 
 Action = NDArray[np.float32] | NDArray[np.int64]
@@ -316,8 +317,7 @@ class LayerwiseEnv(ShownEpisode, OwnSpec, gym.Env[Observation, Action]):  # pyri
             TaskError: If options are given.
         """
         super().reset(seed=seed)
-        if options:
-            raise TaskError(f"Expected no reset options, got {sorted(map(str, options))}.")
+        check_no_options(options)
         self._settings = self._plain_settings.copy()
         self._layer_cycles = self._plain_cycles.copy()
         self._tiles, self._cycles = sum(self._plain_tiles), sum(self._plain_cycles)

@@ -12,6 +12,7 @@ from lrmp.accuracy.model.accuracy_model import AccuracyKind
 from lrmp.envs.forms.action import ActionCode, Discrete, kinds_of, within
 from lrmp.envs.forms.design_observation import DesignObservation, DesignView, observe_designs
 from lrmp.envs.forms.layerwise import Action
+from lrmp.envs.forms.reset_options import check_no_options
 from lrmp.envs.forms.task_spec import OwnSpec
 from lrmp.envs.rendering.episode_renderer import RENDER_MODES, EpisodeRenderer
 from lrmp.envs.rendering.episode_view import EpisodeView
@@ -24,7 +25,7 @@ from lrmp.envs.scoring.observation_table import ObservationTable
 from lrmp.envs.scoring.outcome import Outcome
 from lrmp.envs.scoring.reward import Reward
 from lrmp.envs.task.custom_task import TaskLike, find_task
-from lrmp.errors import ActionError, TaskError
+from lrmp.errors import ActionError
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.replication.oracle import SolverName
 
@@ -156,8 +157,7 @@ class OneShotEnv(ShownEpisode, OwnSpec, gym.Env[Observation, Action]):  # pyrigh
             TaskError: If options are given.
         """
         super().reset(seed=seed)
-        if options:
-            raise TaskError(f"Expected no reset options, got {sorted(map(str, options))}.")
+        check_no_options(options)
         self._running, self.outcome = True, None
         observation, info = self._start
         return deepcopy(observation), fresh(info)

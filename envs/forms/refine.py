@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
 from lrmp.envs.forms.changes import Changes
 from lrmp.envs.forms.design_observation import DesignObservation, DesignView, observe_designs
+from lrmp.envs.forms.reset_options import check_no_options
 from lrmp.envs.forms.task_spec import OwnSpec
 from lrmp.envs.rendering.episode_renderer import RENDER_MODES, EpisodeRenderer
 from lrmp.envs.rendering.episode_view import EpisodeView
@@ -169,8 +170,7 @@ class RefineEnv(ShownEpisode, OwnSpec, gym.Env[Observation, int]):  # pyright: i
             TaskError: If options are given.
         """
         super().reset(seed=seed)
-        if options:
-            raise TaskError(f"Expected no reset options, got {sorted(map(str, options))}.")
+        check_no_options(options)
         self._running = RunningDesign(self.dynamics)
         self._elapsed, self._rewarded, self.outcome = 0, 0.0, None
         self._shown: Outcome | None = None  # of the latest design

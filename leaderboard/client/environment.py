@@ -9,6 +9,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from lrmp.envs.forms.action import ActionCode, Discrete
+from lrmp.envs.forms.reset_options import check_no_options
 from lrmp.envs.procedural.features import transfer_feature_names
 from lrmp.envs.scoring.dynamics import Dynamics
 from lrmp.envs.scoring.observation import knob_features
@@ -18,8 +19,9 @@ from lrmp.hardware.space.precision import PRECISION
 from lrmp.leaderboard.client.connection import Connection
 from lrmp.leaderboard.client.credentials import connect
 from lrmp.leaderboard.client.instance import read_features
-from lrmp.leaderboard.client.metered_run import Answer, BudgetSpentError, MeteredRun
+from lrmp.leaderboard.client.metered_run import BudgetSpentError, MeteredRun
 from lrmp.leaderboard.client.rounds import Track, open_round_of
+from lrmp.leaderboard.metered_answer import Answer
 
 Observation = NDArray[np.float32]
 RUNNING = ("tiles", "cycles", "bottleneck")
@@ -159,8 +161,7 @@ class BoardEnv(gym.Env[Observation, Any]):
             BoardError: If the board opens no run.
         """
         super().reset(seed=seed)
-        if options:
-            raise TaskError(f"Expected no reset options, got {sorted(map(str, options))}.")
+        check_no_options(options)
         if (self.run is None or not self.run.left) and self._opened < self.runs:
             self._open()
         self._layer, self.answer = 0, None

@@ -1,7 +1,7 @@
 """A run of a round: designs go to the server, which scores and counts them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.space.design import Design
 from lrmp.leaderboard.client.connection import Connection
 from lrmp.leaderboard.client.instance import read_instance
+from lrmp.leaderboard.metered_answer import Answer
 
 MOST_PER_REQUEST = 200
 
@@ -21,25 +22,6 @@ class BudgetSpentError(BoardError):
     """A run has had all its evaluations."""
 
     status = 409
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the server says of a design.
-
-    Attributes:
-        number: Which of the run's evaluations, from 1.
-        score: ln(gain), or None beyond the allowed drop.
-        reward: What the environment's default return would be.
-        gain: Baseline / design.
-        accuracy_drop: Percentage points.
-    """
-
-    number: int
-    score: float | None
-    reward: float
-    gain: float
-    accuracy_drop: float
 
 
 class MeteredRun:

@@ -10,6 +10,22 @@ from sqlalchemy.orm import Session
 from lrmp.leaderboard.board.database.models import NO_SCORE, DesignStanding, RunStanding
 from lrmp.leaderboard.board.log.item import Item, canonical
 
+#: What a ranking shows of a design's standing as it is.
+SHOWN = (
+    "number",
+    "submission",
+    "agent",
+    "score",
+    "gain",
+    "accuracy_drop",
+    "test_accuracy_drop",
+    "accuracy",
+    "latency_cycles",
+    "bottleneck_cycles",
+    "tiles",
+    "at",
+)
+
 
 def apply(session: Session, item: Item) -> None:
     """Write what follows from an item.

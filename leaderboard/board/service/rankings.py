@@ -13,7 +13,7 @@ from lrmp.errors import unknown_name
 from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.database.models import DesignStanding, LogItem, Round, RunStanding
 from lrmp.leaderboard.board.errors import MalformedError, NotFoundError
-from lrmp.leaderboard.board.log.standings import design_hash
+from lrmp.leaderboard.board.log.standings import SHOWN, design_hash
 from lrmp.leaderboard.board.ranking import RankedAgent, design_gap, rank_agents
 from lrmp.leaderboard.board.tracks import budgets_of
 
@@ -232,7 +232,7 @@ def designs(
                 place=place,
                 gap=design_gap(optimum, row.score),
                 known_as=known,
-                **{name: getattr(row, name) for name in _COPIED},
+                **{name: getattr(row, name) for name in SHOWN},
             )
         )
     return DesignRanking(
@@ -340,22 +340,6 @@ def ranked_tasks(board: Board) -> dict[tuple[str, str], int]:
     )
     with board.database.read() as session:
         return {(task, fingerprint): n for task, fingerprint, n in session.execute(query)}
-
-
-_COPIED = (
-    "number",
-    "submission",
-    "agent",
-    "score",
-    "gain",
-    "accuracy_drop",
-    "test_accuracy_drop",
-    "accuracy",
-    "latency_cycles",
-    "bottleneck_cycles",
-    "tiles",
-    "at",
-)
 
 
 def _firsts(session: Session, live: list[Any], hashes: set[str]) -> dict[str, int]:

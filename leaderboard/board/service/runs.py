@@ -31,6 +31,7 @@ from lrmp.leaderboard.board.service import jobs
 from lrmp.leaderboard.board.service.principal import Principal, owned_agent
 from lrmp.leaderboard.board.service.rounds import secret_of
 from lrmp.leaderboard.board.tracks import scores_at
+from lrmp.leaderboard.metered_answer import Answer
 
 
 @dataclass(frozen=True)
@@ -64,25 +65,6 @@ class RunRow:
     opened_at: str
     finished_at: str | None
     log_number: int | None
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the server says of a design.
-
-    Attributes:
-        number: Which of the run's evaluations, from 1.
-        score: ln(gain), or None beyond the allowed drop.
-        reward: What the environment's default return would be.
-        gain: Baseline / design.
-        accuracy_drop: Percentage points.
-    """
-
-    number: int
-    score: float | None
-    reward: float
-    gain: float
-    accuracy_drop: float
 
 
 @again_after_race

@@ -5,26 +5,12 @@ from itertools import zip_longest
 from typing import Any
 
 from lrmp.leaderboard.board.log.item import Item
-from lrmp.leaderboard.board.log.standings import design_standing
+from lrmp.leaderboard.board.log.standings import SHOWN, design_standing
 from lrmp.leaderboard.board.ranking import rank_agents
 from lrmp.leaderboard.board.tracks import budgets_of
 from lrmp.leaderboard.client.connection import Connection, part
 
 PAGE = 500
-_SHOWN = (
-    "number",
-    "submission",
-    "agent",
-    "score",
-    "gain",
-    "accuracy_drop",
-    "test_accuracy_drop",
-    "accuracy",
-    "latency_cycles",
-    "bottleneck_cycles",
-    "tiles",
-    "at",
-)
 
 
 def check_rankings(connection: Connection, items: Sequence[Item]) -> list[str]:
@@ -49,7 +35,7 @@ def check_rankings(connection: Connection, items: Sequence[Item]) -> list[str]:
                 limit=PAGE,
                 offset=len(shown),
             )
-            shown += [{name: row[name] for name in _SHOWN} for row in page["designs"]]
+            shown += [{name: row[name] for name in SHOWN} for row in page["designs"]]
             if len(page["designs"]) < PAGE:
                 break
         if shown != expected:
@@ -84,7 +70,7 @@ def expected_designs(items: Sequence[Item]) -> dict[tuple[str, str], list[dict[s
             row = design_standing(item.number, item.at, item.content)
             rows = found.setdefault((row["task"], row["fingerprint"]), [])
             if item.number not in withdrawn:
-                rows.append({name: row[name] for name in _SHOWN})
+                rows.append({name: row[name] for name in SHOWN})
     for rows in found.values():
         rows.sort(key=lambda row: (row["score"] is None, -(row["score"] or 0.0), row["number"]))
     return found

@@ -10,6 +10,7 @@ from lrmp.leaderboard.board.api.schemas import NewEvaluations, NewRound, NewRun
 from lrmp.leaderboard.board.service import rankings, rounds, runs
 from lrmp.leaderboard.board.service.rankings import RoundRanking
 from lrmp.leaderboard.board.tracks import Track
+from lrmp.leaderboard.metered_answer import Answer
 
 router = APIRouter(tags=["rounds"])
 
@@ -98,9 +99,7 @@ def get_instance(board: TheBoard, who: Who, run_id: RunId) -> dict[str, Any]:
 
 
 @router.post("/runs/{run_id}/evaluations")
-def evaluate(
-    board: TheBoard, who: Who, run_id: RunId, request: NewEvaluations
-) -> list[runs.Answer]:
+def evaluate(board: TheBoard, who: Who, run_id: RunId, request: NewEvaluations) -> list[Answer]:
     """Have designs scored and counted; sent again, they are answered again and not counted."""
     return runs.evaluate(board, who, run_id, request.first, request.designs)
 
