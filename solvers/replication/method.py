@@ -48,9 +48,8 @@ class _Method:
         except ImportError as error:  # none, or one that does not fit NumPy
             self._missing = True
             if must:
-                raise MissingExtraError(
-                    f"Expected Numba for {VARIABLE}=always, got: {error}. Run pip install "
-                    f'"lrmp[fast]", or leave {VARIABLE} unset.'
+                raise MissingExtraError.of(
+                    "numba", f"for {VARIABLE}=always ({error})", "fast", f"leave {VARIABLE} unset"
                 ) from error
 
 

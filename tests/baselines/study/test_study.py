@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from lrmp.cli import main
 from lrmp.envs import evaluate_settings, load_task
 from lrmp.errors import LRMPError, MissingExtraError, StudyError
 from lrmp.hardware import Design
+from lrmp.install_command import install_command
 
 STUDIES = Path(__file__).parents[3] / "studies"
 STUDY = """
@@ -390,7 +392,7 @@ def test_the_network_itself_can_say_the_accuracy(write, tmp_path, data, monkeypa
 
 def test_a_missing_library_is_named_before_anything_runs(write, monkeypatch):
     monkeypatch.setitem(sys.modules, "pymoo", None)
-    with pytest.raises(MissingExtraError, match=r"Expected pymoo .*lrmp\[search\]"):
+    with pytest.raises(MissingExtraError, match=re.escape(install_command("search"))):
         read_study(write(AGENT.replace("annealing", "genetic")))
 
 
