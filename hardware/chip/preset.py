@@ -6,7 +6,7 @@ from dataclasses import asdict, fields, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from lrmp.errors import ForeignTextError, PresetError, unknown_name
 from lrmp.foreign_file import read_foreign_text
@@ -16,14 +16,13 @@ from lrmp.hardware.chip.accelerator import (
     PARAMETERS,
     RARE,
     Accelerator,
-    Provenance,
-    Status,
     check_parameter,
 )
 from lrmp.hardware.chip.cell_noise import NOISE, NOISE_LEFT_OUT, DeviceNoise
 from lrmp.hardware.chip.component import Component, check_amount
 from lrmp.hardware.chip.event_energies import EVENTS, EventEnergies
 from lrmp.hardware.chip.faults import Faults
+from lrmp.hardware.chip.provenance import Provenance, read_provenance
 
 _SECTIONS = ("title", "like", "parameters", "energy", "components", "noise")
 _NOISE_FOLDER = "noise"
@@ -31,6 +30,8 @@ _COMPONENT_KEYS = tuple(f.name for f in fields(Component) if f.name != "name")
 _COMPONENT_AREAS = ("area_um2", "area_f2")
 _COMPONENT_REQUIRED = ("part", "per", "count", "leakage_uw")
 _AT_A_NODE = ("energy.", "components.")
+#: Keys of ranges, and the fields of a component whose models they span.
+_COMPONENT_RANGES = {"area_range_um2": "area_um2", "leakage_range_uw": "leakage_uw"}
 _NOT_GIVEN = Provenance("assumed", "not given, so left out of the model")
 
 
@@ -39,9 +40,11 @@ def read_preset(path: Path) -> Accelerator:
 
     ``[parameters]`` gives every parameter of ``Accelerator``, but may omit those that are 0 where
     they are left out of the model, and ``[energy]``, if it is there, every field of
-    ``EventEnergies``, each as ``{value = ..., status = ..., source = ...}``. Every
+    ``EventEnergies``, each as ``{value = ..., status = ..., source = ...}``; an energy may have a
+    ``range = [least, greatest]`` of what models say of it. Every
     table ``[components.NAME]`` has the fields of ``Component``, with ``area_um2`` or ``area_f2``
-    (in squares of the feature size), and status and source. ``[noise]``, if it is there, has fields
+    (in squares of the feature size), status and source, and may have ``area_range_um2`` and
+    ``leakage_range_uw``. ``[noise]``, if it is there, has fields
     of ``DeviceNoise`` like those of the parameters.
 
     ``like = "PRESET"`` takes all that the file does not give from a preset that ships with lrmp,
@@ -239,6 +242,7 @@ def _base(name: str, document: Mapping[str, Any]) -> Accelerator | None:
         key: Provenance(
             "assumed",
             f"as {like}{scaled if key.startswith(_AT_A_NODE) else ''}: {origin.source}",
+            {} if scaled else origin.ranges,  # models were asked at their own node
         )
         for key, origin in preset.provenance.items()
     }
@@ -333,15 +337,18 @@ def _numbers(
     prefix = "" if section == "parameters" else f"{section}."
     values = {}
     for key, entry in table.items():
-        if not isinstance(entry, dict) or set(entry) != {"value", "status", "source"}:
+        may = {"range"} if section == "energy" else set()
+        if not isinstance(entry, dict) or {*entry} - may != {"value", "status", "source"}:
+            more = " (and range, where models differ)" if section == "energy" else ""
             faults.add(
                 f"Expected {key} of preset {preset!r} to be a table with exactly value, status "
-                f"and source, got {entry!r}."
+                f"and source{more}, got {entry!r}."
             )
         elif key in keys:
             values[key] = entry["value"]
             with faults:
-                provenance[prefix + key] = _provenance(preset, key, entry)
+                ranges = {"range": ("value", entry["value"])} if "range" in entry else {}
+                provenance[prefix + key] = read_provenance(preset, key, entry, ranges)
     provenance.update({prefix + key: _NOT_GIVEN for key in absent})
     return values
 
@@ -353,7 +360,7 @@ def _component(
     technology_nm: int,
     provenance: dict[str, Provenance],
 ) -> Component:
-    known = (*_COMPONENT_KEYS, "area_f2", "status", "source")
+    known = (*_COMPONENT_KEYS, "area_f2", *_COMPONENT_RANGES, "status", "source")
     what = f"component {name!r} of preset {preset!r}"
     if not isinstance(entry, dict):
         raise PresetError(f"Expected {what} to be a table, got {entry!r}.")
@@ -369,7 +376,6 @@ def _component(
             f"Expected {what} to give either area_um2 or area_f2, got "
             f"{' and '.join(areas) or 'neither'}."
         )
-    provenance[f"components.{name}"] = _provenance(preset, name, entry)
     values = {key: entry[key] for key in _COMPONENT_KEYS if key in entry}
     if areas == ["area_f2"]:
         if isinstance(entry["area_f2"], bool) or not isinstance(entry["area_f2"], (int, float)):
@@ -377,16 +383,11 @@ def _component(
                 f"Expected area_f2 of {what} to be a number, got {entry['area_f2']!r}."
             )
         values["area_um2"] = entry["area_f2"] * (technology_nm / 1000) ** 2
-    return Component(name=name, **values)
-
-
-def _provenance(preset: str, key: str, entry: Mapping[str, Any]) -> Provenance:
-    if entry["status"] not in get_args(Status):
-        raise PresetError(
-            unknown_name(f"status of {key} in preset {preset!r}", entry["status"], get_args(Status))
-        )
-    if not isinstance(entry["source"], str) or not entry["source"].strip():
-        raise PresetError(
-            f"Expected {key} of preset {preset!r} to name its source, got {entry['source']!r}."
-        )
-    return Provenance(status=entry["status"], source=entry["source"])
+    component = Component(name=name, **values)
+    ranges = {
+        key: (field, getattr(component, field))
+        for key, field in _COMPONENT_RANGES.items()
+        if key in entry
+    }
+    provenance[f"components.{name}"] = read_provenance(preset, name, entry, ranges)
+    return component

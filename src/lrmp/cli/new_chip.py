@@ -3,7 +3,7 @@
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from lrmp.cli.exit_codes import EXIT_OK
 from lrmp.cli.output import note, print_json
@@ -12,6 +12,7 @@ from lrmp.foreign_file import is_present
 from lrmp.hardware.chip.accelerator import PARAMETERS, Accelerator
 from lrmp.hardware.chip.event_energies import EVENTS
 from lrmp.hardware.chip.preset import chip_of_text, load_preset
+from lrmp.hardware.chip.provenance import Status
 from lrmp.si_prefix import format_number
 from lrmp.whole_file import write_whole
 
@@ -95,10 +96,11 @@ def _number(text: str) -> int | float | str:
 
 def _write(title: str, base: Accelerator, given: dict[str, Any]) -> str:
     """Write the file: its own numbers, and those that it inherits as comments to be taken up."""
+    *statuses, last = get_args(Status)
     lines = [
         f"# A chip like {base.name}. What is not given here is taken from there and counts as",
-        "# assumed. Take the # from a line to give a number of your own; say where it is from:",
-        "# status published, second-hand, derived, assumed or calibrated, and the source.",
+        "# assumed. Take the # from a line to give a number of your own; with its source and status",
+        f"# {', '.join(statuses)} or {last}.",
         "",
         f"title = {_toml(title)}",
         f"like = {_toml(base.name)}",
