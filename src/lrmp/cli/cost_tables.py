@@ -126,6 +126,7 @@ def _totals(cost: ChipCost) -> list[str]:
         lines.append(
             f"  energy       {format_quantity(cost.energy_j, 'J')}, {saving:.2f}x; {shares}"
         )
+        lines += _model_ends(cost)
     if cost.area_mm2 is not None:
         shares = _shares(cost.chip.area_um2(cost.budget))
         lines.append(f"  area         {format_number(cost.area_mm2)} mm²; {shares}")
@@ -134,6 +135,18 @@ def _totals(cost: ChipCost) -> list[str]:
     if cost.edp_js is not None:
         lines.append(f"  EDP          {format_quantity(cost.edp_js, 'J s')}")
     return [*lines, *(f"  note: {note}" for note in cost.notes)]
+
+
+def _model_ends(cost: ChipCost) -> list[str]:
+    """Say what the energy is by other models of the chip's numbers."""
+    if not cost.model_ends:
+        return []
+    energies, gains = zip(*cost.model_ends, strict=True)
+    first, last = (format_quantity(energy, "J") for energy in energies)
+    return [
+        f"               {first} to {last} by models of its numbers, "
+        f"{min(gains):.2f}x to {max(gains):.2f}x"
+    ]
 
 
 def _shares(parts: Mapping[Any, int]) -> str:
@@ -176,6 +189,7 @@ def _totals_json(name: str, cost: ChipCost) -> dict[str, Any]:
         "throughput_per_s": report.throughput_per_s,
         "baseline_latency_s": cost.model.baseline.latency_s,
         "energy_j": cost.energy_j,
+        "energy_range_j": [energy for energy, _ in cost.model_ends] or None,
         "area_mm2": cost.area_mm2,
         "tops_per_w": cost.tops_per_w,
         "edp_js": cost.edp_js,
