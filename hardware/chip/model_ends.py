@@ -1,9 +1,11 @@
 """A chip with the least, and with the greatest, that models say of its numbers."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
 
 from lrmp.hardware.chip.accelerator import Accelerator
-from lrmp.hardware.chip.component import Component
+from lrmp.hardware.chip.event_energies import EVENTS
 
 
 def at_model_ends(chip: Accelerator) -> tuple[Accelerator, Accelerator] | None:
@@ -27,19 +29,25 @@ def at_model_ends(chip: Accelerator) -> tuple[Accelerator, Accelerator] | None:
 def _at(chip: Accelerator, end: int) -> Accelerator:
     energy = chip.energy
     if energy is not None:
-        ranged = {
-            key.removeprefix("energy."): origin.ranges["value"][end]
-            for key, origin in chip.provenance.items()
-            if key.startswith("energy.") and origin.ranges
-        }
-        energy = replace(energy, **ranged)
-    return replace(
-        chip, energy=energy, components=tuple(_component(chip, c, end) for c in chip.components)
-    )
+        for key in EVENTS:
+            ranges = _ranges(chip, f"energy.{key}", {"value": getattr(energy, key)})
+            if ranges:
+                energy = replace(energy, **{key: ranges["value"][end]})
+    components = []
+    for component in chip.components:
+        ranges = _ranges(chip, f"components.{component.name}", asdict(component))
+        ends = {field: pair[end] for field, pair in ranges.items()}
+        components.append(replace(component, **ends))
+    return replace(chip, energy=energy, components=tuple(components))
 
 
-def _component(chip: Accelerator, component: Component, end: int) -> Component:
-    origin = chip.provenance.get(f"components.{component.name}")
+def _ranges(
+    chip: Accelerator, key: str, values: Mapping[str, Any]
+) -> dict[str, tuple[float, float]]:
+    """Return the ranges of a number, but for what a chip of one's own has moved out of its own."""
+    origin = chip.provenance.get(key)
     if origin is None:
-        return component
-    return replace(component, **{field: ends[end] for field, ends in origin.ranges.items()})
+        return {}
+    return {
+        field: ends for field, ends in origin.ranges.items() if ends[0] <= values[field] <= ends[1]
+    }

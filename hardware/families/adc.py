@@ -21,7 +21,7 @@ def _chip() -> Accelerator:
     bits, and there is nothing to save.
     """
     preset = load_preset("lrmp_frontiers_2024")
-    source = "ISAAC's 8-bit ADC scaled by the component library of CiMLoop"
+    source = "ISAAC's 8-bit ADC, scaled as a comment of hwcomponents-library 1.0.58 has it"
     changed = {
         "active_rows": Provenance("assumed", "as many as ISAAC and NeuroSim drive together"),
         "weight_encoding": Provenance(

@@ -143,10 +143,8 @@ def _model_ends(cost: ChipCost) -> list[str]:
         return []
     energies, gains = zip(*cost.model_ends, strict=True)
     first, last = (format_quantity(energy, "J") for energy in energies)
-    return [
-        f"               {first} to {last} by models of its numbers, "
-        f"{min(gains):.2f}x to {max(gains):.2f}x"
-    ]
+    gain = f"{min(gains):.2f}x to {max(gains):.2f}x"
+    return [f"               {first} to {last} by models of its numbers, {gain}"]
 
 
 def _shares(parts: Mapping[Any, int]) -> str:
