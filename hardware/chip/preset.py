@@ -1,7 +1,7 @@
 """Presets: accelerators as TOML files in which every number has a status and a source."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from functools import cache
 from importlib import resources
@@ -24,7 +24,7 @@ from lrmp.hardware.chip.event_energies import EVENTS, EventEnergies
 from lrmp.hardware.chip.faults import Faults
 from lrmp.hardware.chip.provenance import Provenance, read_provenance
 
-_SECTIONS = ("title", "like", "parameters", "energy", "components", "noise")
+SECTIONS = ("title", "like", "parameters", "energy", "components", "noise")
 _NOISE_FOLDER = "noise"
 _COMPONENT_KEYS = tuple(f.name for f in fields(Component) if f.name != "name")
 _COMPONENT_AREAS = ("area_um2", "area_f2")
@@ -81,6 +81,48 @@ def chip_of_text(name: str, text: str) -> Accelerator:
         PresetError: As ``read_preset``.
     """
     return _parse(name, text)
+
+
+def chip_of_document(name: str, document: Mapping[str, Any]) -> Accelerator:
+    """Read a chip from what stands in a preset file.
+
+    Args:
+        name: Of the accelerator.
+        document: Its sections.
+
+    Returns:
+        The accelerator with its provenance.
+
+    Raises:
+        PresetError: As ``read_preset``.
+    """
+    check_sections(name, document, SECTIONS)
+    faults = Faults()
+    base = _base(name, document)
+    provenance: dict[str, Provenance] = {} if base is None else dict(base.provenance)
+    parameters = _parameters(name, document, base, provenance, faults)
+    energy = None if base is None else base.energy
+    if "energy" in document:
+        energy = _energy(name, document["energy"], energy, provenance, faults)
+    components = {} if base is None else {c.name: c for c in base.components}
+    with faults:
+        for key, entry in _table(name, "components", document.get("components", {})).items():
+            with faults:
+                node = parameters.get("technology_nm", 0)
+                check_parameter(name, "technology_nm", node)
+                components[key] = _component(name, key, entry, node, provenance)
+    noise = None if base is None else base.noise
+    if "noise" in document:
+        with faults:
+            noise = _noise(name, document["noise"], provenance)
+    faults.raise_all(name)
+    return replace(
+        Accelerator(name=name, **parameters),
+        energy=energy,
+        components=tuple(components.values()),
+        noise=noise,
+        provenance=provenance,
+    )
 
 
 def list_presets() -> list[str]:
@@ -188,39 +230,27 @@ def _shipped_text(name: str) -> str:
     return resources.files("lrmp.hardware.presets").joinpath(f"{name}.toml").read_text("utf-8")
 
 
+def check_sections(name: str, document: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Refuse a section that there is not.
+
+    Args:
+        name: Of the preset.
+        document: Its sections.
+        known: What there is.
+
+    Raises:
+        PresetError: If there is another.
+    """
+    if unknown := sorted(set(document) - set(known)):
+        raise PresetError(unknown_name(f"each section of preset {name!r}", unknown[0], known))
+
+
 def _parse(name: str, text: str) -> Accelerator:
     try:
         document = parse_toml(text)
     except ForeignTextError as error:
         raise PresetError(f"Expected preset {name!r} to be valid TOML: {error}.") from error
-    if unknown := sorted(set(document) - set(_SECTIONS)):
-        raise PresetError(unknown_name(f"each section of preset {name!r}", unknown[0], _SECTIONS))
-    faults = Faults()
-    base = _base(name, document)
-    provenance: dict[str, Provenance] = {} if base is None else dict(base.provenance)
-    parameters = _parameters(name, document, base, provenance, faults)
-    energy = None if base is None else base.energy
-    if "energy" in document:
-        energy = _energy(name, document["energy"], energy, provenance, faults)
-    components = {} if base is None else {c.name: c for c in base.components}
-    with faults:
-        for key, entry in _table(name, "components", document.get("components", {})).items():
-            with faults:
-                node = parameters.get("technology_nm", 0)
-                check_parameter(name, "technology_nm", node)
-                components[key] = _component(name, key, entry, node, provenance)
-    noise = None if base is None else base.noise
-    if "noise" in document:
-        with faults:
-            noise = _noise(name, document["noise"], provenance)
-    faults.raise_all(name)
-    return replace(
-        Accelerator(name=name, **parameters),
-        energy=energy,
-        components=tuple(components.values()),
-        noise=noise,
-        provenance=provenance,
-    )
+    return chip_of_document(name, document)
 
 
 def _base(name: str, document: Mapping[str, Any]) -> Accelerator | None:

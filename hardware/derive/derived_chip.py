@@ -8,7 +8,7 @@ from lrmp.errors import ForeignTextError, PresetError
 from lrmp.foreign_text import parse_toml
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.component import Component
-from lrmp.hardware.chip.preset import chip_of_text
+from lrmp.hardware.chip.preset import SECTIONS, check_sections, chip_of_document
 from lrmp.hardware.chip.preset_text import preset_text
 from lrmp.hardware.derive.derivable import Derivable
 from lrmp.hardware.derive.estimate import Estimate, ModelError
@@ -80,10 +80,11 @@ def derive_chip(name: str, text: str) -> DerivedChip:
         document = parse_toml(text)
     except ForeignTextError as error:
         raise PresetError(f"Expected {name!r} to be valid TOML: {error}.") from error
+    check_sections(name, document, (*SECTIONS, SECTION))
     section = document.pop(SECTION, None)
     base = _base(name, document)
     wanted = read_specification(name, section, base)
-    energy, components = (dict(document.get(key, {})) for key in ("energy", "components"))
+    energy, components = (_table(name, document, key) for key in ("energy", "components"))
     numbers: list[DerivedNumber] = []
     notes: list[str] = []
     for each in wanted:
@@ -100,14 +101,22 @@ def derive_chip(name: str, text: str) -> DerivedChip:
         )
         numbers += _derive_component(each, base, components, replaced, estimates, source)
     document |= {"energy": energy, "components": components}
-    written = preset_text(document)
-    return DerivedChip(chip_of_text(name, written), written, tuple(numbers), tuple(notes))
+    chip = chip_of_document(name, document)
+    return DerivedChip(chip, preset_text(document), tuple(numbers), tuple(notes))
 
 
 def _base(name: str, document: Mapping[str, Any]) -> Accelerator:
     """Read the chip before anything is derived; without a chip that it is like, no energies."""
     known = {key: entry for key, entry in document.items() if key != "energy" or "like" in document}
-    return chip_of_text(name, preset_text(known))
+    return chip_of_document(name, known)
+
+
+def _table(name: str, document: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Copy a table of the file, to be filled in."""
+    table = document.get(key, {})
+    if not isinstance(table, dict):
+        raise PresetError(f"Expected preset {name!r} to have a [{key}] table, got {table!r}.")
+    return dict(table)
 
 
 def _check_given(

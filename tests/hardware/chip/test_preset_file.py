@@ -454,6 +454,11 @@ def test_components_keep_the_order_of_the_file(tmp_path):
         ),
     ],
     ids=[
+        "range no list",
+        "range around another value",
+        "range of texts",
+        "range around another area",
+        "range of a parameter",
         "unknown section",
         "energy no table",
         "components no table",
