@@ -1,7 +1,7 @@
 """What other models of a chip's energies do to energies, and to gains.
 
-The proven designs of the energy tasks on LRMP's chip, costed with the least and with the greatest
-that models say of its numbers: ``docs/hardware/energies.md``.
+The proven designs of the energy tasks on LRMP's chip, costed with what other models say of its
+numbers: ``docs/hardware/energies.md``.
 """
 
 from collections.abc import Iterator
@@ -16,15 +16,13 @@ from lrmp.hardware.networks.network import Network
 from lrmp.hardware.space.design import Design
 from lrmp.si_prefix import format_quantity
 
+_CHIPS = "as it is", "ADC at its least", "all at their least", "all at their greatest"
 _HEADER = (
     "proven design of",
-    "energy",
-    "all at their least",
-    "at their greatest",
-    "gain",
-    "all at their least",
-    "at their greatest",
+    *(f"energy: {name}" for name in _CHIPS),
+    *(f"gain: {name}" for name in _CHIPS),
 )
+_ADC = "adc_conversion_fj"
 
 
 def format_energy_models() -> str:
@@ -41,10 +39,11 @@ def _rows() -> Iterator[tuple[str, ...]]:
     for task_id in list_tasks("energy", family="precision"):
         task = load_task(task_id)
         ends = at_model_ends(task.accelerator)
-        if ends is None:
+        optimum = stored_optimum(task_id)
+        if ends is None or optimum is None:
             continue
-        design = stored_optimum(task_id).design
-        found = [_cost(task.network, chip, design) for chip in (task.accelerator, *ends)]
+        chips = (task.accelerator, _with_adc_of(task.accelerator, ends[0]), *ends)
+        found = [_cost(task.network, chip, optimum.design) for chip in chips]
         yield (
             f"`{task_id}`",
             *(format_quantity(energy, "J") for energy, _ in found),
@@ -52,8 +51,15 @@ def _rows() -> Iterator[tuple[str, ...]]:
         )
 
 
+def _with_adc_of(chip: Accelerator, other: Accelerator) -> Accelerator:
+    """Let a conversion take what it takes on another chip."""
+    assert chip.energy is not None
+    conversion = getattr(other.energy, _ADC)
+    return replace(chip, energy=replace(chip.energy, **{_ADC: conversion}))
+
+
 def _cost(network: Network, chip: Accelerator, design: Design) -> tuple[float, float]:
     """Return energy in joules and gain."""
-    model = CostModel(network, replace(chip, provenance={}), design.space)
+    model = CostModel(network, chip, design.space)
     report = model.evaluate(design)
     return report.energy_j, model.baseline.energy_fj / report.energy_fj

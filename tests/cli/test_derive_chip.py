@@ -3,11 +3,13 @@
 import json
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
 from lrmp.cli.main import main
-from lrmp.hardware import read_preset
+from lrmp.hardware import load_preset, read_preset
+from lrmp.hardware.chip.event_energies import EVENTS
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 SPECIFICATION = 'like = "lrmp_frontiers_2024"\n[derive.adc]\n[derive.shift_add]\n'
@@ -45,7 +47,7 @@ def test_a_chip_is_derived_shown_and_costed(specification, tmp_path, library, ca
     assert "738.999 (104.2 to 739.0) fJ" in printed
     assert "modelled" in printed
     assert main(["hardware", "cost", "lenet", "--preset", str(out), "--one-copy"]) == 0
-    assert "by models of its numbers" in capsys.readouterr().out
+    assert "by the least and the greatest of models" in capsys.readouterr().out
 
 
 def test_as_json(specification, tmp_path, library, capsys):
@@ -97,3 +99,38 @@ def test_nothing_is_overwritten_or_half_written(specification, tmp_path, capsys)
 def test_a_specification_that_is_not_there(tmp_path, capsys):
     assert derive(tmp_path / "none.toml", tmp_path / "mine.toml") == 2
     assert "Expected a readable specification at" in capsys.readouterr().err
+
+
+def test_the_page_shows_what_the_command_prints(tmp_path, library, capsys):
+    docs = Path(__file__).parents[2] / "docs" / "hardware"
+    if not docs.is_dir():
+        pytest.skip("no docs beside the tests")
+    assert derive(docs / "lrmp-derived.toml", tmp_path / "mine.toml") == 0
+    done = capsys.readouterr()
+    if "CACTI" in done.err:
+        pytest.skip(f"CACTI does not run here, .ci/components builds it: {done.err}")
+    page = (docs / "energies.md").read_text("utf-8")
+    begin, end = "<!-- derived by hwcomponents -->\n```text\n", "\n```\n<!-- end of derived -->"
+    assert begin in page
+    _, _, table = done.out.partition("\n\n")
+    assert page.partition(begin)[2].partition(end)[0] == table.partition("\n\n")[0]
+
+
+def test_ranges_of_lrmps_preset_are_those_of_the_models(tmp_path, library, capsys):
+    docs = Path(__file__).parents[2] / "docs" / "hardware"
+    if not docs.is_dir():
+        pytest.skip("no docs beside the tests")
+    out = tmp_path / "mine.toml"
+    assert derive(docs / "lrmp-derived.toml", out) == 0
+    if "CACTI" in capsys.readouterr().err:
+        pytest.skip("CACTI does not run here, .ci/components builds it")
+    preset, derived = load_preset("lrmp_frontiers_2024"), read_preset(out)
+    compared = 0
+    for key in EVENTS:
+        ends = preset.provenance[f"energy.{key}"].ranges.get("value")
+        models = derived.provenance[f"energy.{key}"].ranges.get("value")
+        if ends and models and derived.provenance[f"energy.{key}"].status == "modelled":
+            known = (*models, getattr(preset.energy, key))
+            assert ends == pytest.approx((min(known), max(known)), rel=0.01), key
+            compared += 1
+    assert compared == 7

@@ -138,13 +138,11 @@ def _totals(cost: ChipCost) -> list[str]:
 
 
 def _model_ends(cost: ChipCost) -> list[str]:
-    """Say what the energy is by other models of the chip's numbers."""
+    """Say what the energy is where all models of the chip say their least, or their greatest."""
     if not cost.model_ends:
         return []
-    energies, gains = zip(*cost.model_ends, strict=True)
-    first, last = (format_quantity(energy, "J") for energy in energies)
-    gain = f"{min(gains):.2f}x to {max(gains):.2f}x"
-    return [f"               {first} to {last} by models of its numbers, {gain}"]
+    ends = [f"{format_quantity(energy, 'J')} ({gain:.2f}x)" for energy, gain in cost.model_ends]
+    return [f"               {' to '.join(ends)} by the least and the greatest of models"]
 
 
 def _shares(parts: Mapping[Any, int]) -> str:
