@@ -57,7 +57,9 @@ quantised network itself, which no table describes: there all settings are searc
 leaving out what is too slow whatever its accuracy (`lrmp.baselines.searchers.tree_search`).
 
 An optimum is that of the task's model. What its design loses on a real network is [measured
-apart](results/headline/headline.md); where the table is *predicted*, nobody knows.
+apart](results/headline/headline.md); where the table is *predicted*, nobody knows. Gains in energy
+are robust to which model of the chip's energies is right, [absolute energies are
+not](hardware/energies.md).
 
 Made by `python -m lrmp.baselines.experiments.optimum --out envs/optima --page docs/optimum.md`,
 which computes what is missing or belongs to an earlier definition of its task. `pytest
