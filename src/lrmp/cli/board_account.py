@@ -6,9 +6,10 @@ from getpass import getpass, getuser
 from typing import Any
 
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK, EXIT_REFUSED
-from lrmp.cli.output import add_json, format_table, print_json
+from lrmp.cli.output import add_json, print_json, print_table
 from lrmp.leaderboard.client.connection import Connection, part
 from lrmp.leaderboard.client.credentials import connect, save_token
+from lrmp.text_table import Column
 
 
 def add_commands(commands: Any) -> None:
@@ -142,17 +143,19 @@ def _list_tokens(options: argparse.Namespace) -> int:
     if options.json:
         print_json(tokens)
         return EXIT_OK
-    rows = [
+    if not tokens:
+        print("No tokens yet: `lrmp board token create NAME --board URL` makes one.")
+        return EXIT_OK
+    revoked = ["revoked" if token["revoked_at"] else "" for token in tokens]
+    print_table(
         [
-            token["id"],
-            token["name"],
-            " ".join(token["scopes"]),
-            token["expires_at"][:10],
-            "revoked" if token["revoked_at"] else "",
+            Column("id", [token["id"] for token in tokens], text=True),
+            Column("name", [token["name"] for token in tokens], text=True, fit="shorten"),
+            Column("scopes", [" ".join(token["scopes"]) for token in tokens], text=True),
+            Column("until", [token["expires_at"][:10] for token in tokens], text=True),
+            Column("", revoked, text=True),
         ]
-        for token in tokens
-    ]
-    print(format_table(("id", "name", "scopes", "until", ""), rows, left=5))
+    )
     return EXIT_OK
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK, EXIT_REFUSED
-from lrmp.cli.output import add_json, format_table, note, print_json
+from lrmp.cli.output import add_json, note, print_json
 from lrmp.envs.scoring.reward import score_text
 from lrmp.errors import BoardError
+from lrmp.text_table import format_table, output_width
 
 WAIT_S = 120.0
 EXAMPLES = """\
@@ -131,17 +132,19 @@ def board_leaderboard(options: argparse.Namespace, task_id: str | None) -> int:
     for ranking in found:
         if "task" in ranking:
             title = f"{ranking['task']}: {ranking['total']} designs"
-            header, rows = tables.designs_table(ranking)
-            left = 2
+            columns = tables.designs_table(ranking)
         else:
             title = (
                 f"{ranking['round']} ({ranking['track']}), after {ranking['evaluations']} "
                 "evaluations"
             )
-            header, rows = tables.agents_table(ranking)
-            left = 2
-        blocks.append(f"{title}\n{format_table(header, rows, left)}")
-    print("\n\n".join(blocks) or "No designs and no rounds yet.")
+            columns = tables.agents_table(ranking)
+        blocks.append(f"{title}\n{format_table(columns, output_width())}")
+    print(
+        "\n\n".join(blocks)
+        or "No designs and no rounds yet: `lrmp submit RUN --board URL --agent TEAM/AGENT@VERSION` "
+        "adds a design."
+    )
     return EXIT_OK
 
 

@@ -1,7 +1,6 @@
 """The ``lrmp`` command: environments, training, evaluation, submission, leaderboard."""
 
 import argparse
-import importlib
 import os
 import sys
 import time
@@ -42,7 +41,7 @@ from lrmp.cli.exit_codes import (
     EXIT_REFUSED,
 )
 from lrmp.cli.outcome_text import held_text, print_outcome
-from lrmp.cli.output import add_json, note, print_json
+from lrmp.cli.output import add_json, note, print_folded, print_json, print_table
 from lrmp.cli.picture import save_picture
 from lrmp.cli.settings_argument import GivenSettings, add_settings
 from lrmp.envs.records.record import Claim, Record
@@ -56,6 +55,7 @@ from lrmp.plotting.design_plot import plot_design
 from lrmp.plotting.floor_plan import plot_floor_plan
 from lrmp.printable import EscapedStream, printable
 from lrmp.solvers.replication.problem import Replication, ReplicationProblem
+from lrmp.text_table import Column, output_width
 
 #: Command groups with a file of their own: their ``add_commands`` extends the parser.
 GROUPS = (
@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if words[:1] == ["train"] and len(words) > 1 and not words[1].startswith("-"):
             return _train(words[1], words[2:])
         with redirect_stdout(EscapedStream(sys.stdout)):
-            options = _parser().parse_args(words or ["--help"])
+            options = make_parser().parse_args(words or ["--help"])
             code: int = options.run(options)
             sys.stdout.flush()
     except LRMPError as error:
@@ -139,7 +139,12 @@ class _Parser(argparse.ArgumentParser):
         super().error(printable(message))
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of all commands.
+
+    Returns:
+        It, with what runs a command in ``run`` of the options that it reads.
+    """
     parser = _Parser(
         prog="lrmp",
         description=DESCRIPTION,
@@ -216,7 +221,7 @@ def _parser() -> argparse.ArgumentParser:
         description="DDPG and two simple baselines on one task, the picture, the leaderboard.",
         epilog=EPILOG,
     )
-    demo.add_argument("--env-id", default="LRMP-ResNet18-v0", help="default: %(default)s")
+    demo.add_argument("--env-id", default="LRMP-ResNet8-v0", help="default: %(default)s")
     demo.add_argument("--seed", type=int, default=1, help="default: %(default)s")
     demo.add_argument("--evaluations", type=int, default=600, help="default: %(default)s")
     demo.add_argument("--runs-dir", type=Path, default=Path("runs"), help="default: %(default)s")
@@ -239,23 +244,25 @@ def _envs(options: argparse.Namespace) -> int:
     if options.json:
         print_json(rows)
         return EXIT_OK
-    print(
-        f"{'id':<32} {'network':<18} {'objective':<19} {'layers':>6} {'tiles':>6}  "
-        f"{'accuracy':<16}  holds"
+    print_table(
+        [
+            Column("id", [row["id"] for row in rows], text=True),
+            Column("network", [*map(_networks, rows)], text=True, fit="shorten"),
+            Column("objective", [row["objective"] for row in rows], text=True, leaves=3),
+            Column("layers", [str(row["layers"]) for row in rows], leaves=1),
+            Column("tiles", [f"{row['budget_tiles']:,}" for row in rows], leaves=2),
+            Column("accuracy", [row["accuracy"] for row in rows], text=True),
+            Column("holds", ["yes" if row["accuracy_holds"] else "no" for row in rows], text=True),
+        ]
     )
-    for row in rows:
-        print(
-            f"{row['id']:<32} {_networks(row):<18} {row['objective']:<19} {row['layers']:>6} "
-            f"{row['budget_tiles']:>6}  {row['accuracy']:<16}  "
-            f"{'yes' if row['accuracy_holds'] else 'no'}"
-        )
     missed = {
         task.network.name: held_text(task)
         for task in tasks
         if not task.accuracy_holds and len(task.workload) == 1  # those of several say it there
     }
     if missed:
-        print("\n" + "\n".join(f"{network}: {text}" for network, text in missed.items()))
+        print()
+        print_folded("\n".join(f"{network}: {text}" for network, text in missed.items()), indent=4)
     return EXIT_OK
 
 
@@ -268,20 +275,12 @@ def _train(agent: str, words: list[str]) -> int:
         # Learners import torch, which takes seconds: whoever waits sees what for.
         print(f"loading {printable(agent)} ...", file=sys.stderr, flush=True)
     baseline = load_algorithm(agent)
-    _extra("tyro")
     args = parse_args(baseline.Args, words, prog=f"lrmp train {agent}")
     started = time.time()
     run = algorithms.train(agent, args)
     earlier = run.record_path.stat().st_mtime < started
     print(f"finished{' earlier' if earlier else ''}: {run.path}; next: lrmp evaluate {run.path}")
     return EXIT_OK
-
-
-def _extra(module: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise MissingExtraError.of(module, "for training", "train") from error
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -346,7 +345,10 @@ def _of_run(run: Path, *, use_policy: bool) -> Outcome:
         return _recorded(record, task)
     if folder is None:
         raise RunError(f"Expected --policy beside a run directory, got {run}.")
-    _extra("torch")
+    try:
+        import torch  # noqa: F401  policies run on it
+    except ImportError as error:
+        raise MissingExtraError.of("torch", "for training", "train") from error
     from lrmp.agents.policies import load_policy
     from lrmp.baselines.running.evaluate import evaluate_policy
 
@@ -402,7 +404,7 @@ def _print_ranking(store: Path, task_id: str | None, *, as_json: bool) -> None:
     if as_json:
         print_json(ranking.to_json(ranked) | {"chain": contents.chain})
         return
-    print(ranking.format_ranking(ranked))
+    print(ranking.format_ranking(ranked, output_width()))
     if contents.chain:
         print(f"\nentries: {len(contents.chain)}; hash of the last: {contents.chain[-1]}")
 
