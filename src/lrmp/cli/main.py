@@ -110,7 +110,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LRMPError as error:
         _say(error)
         is_refused = isinstance(error, RecordError) and not isinstance(error, NoRecordsError)
-        return EXIT_REFUSED if is_refused and words[0] in ("submit", "demo") else EXIT_BAD_INPUT
+        takes_records = words[0] in ("submit", "demo") or words[:2] == ["study", "add"]
+        return EXIT_REFUSED if is_refused and takes_records else EXIT_BAD_INPUT
     except BrokenPipeError:  # as in `lrmp envs | head -1`; nothing is left to be told
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  until Python exits
         return EXIT_BROKEN_PIPE
