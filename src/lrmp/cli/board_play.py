@@ -12,12 +12,20 @@ from lrmp.errors import BoardError
 from lrmp.text_table import format_table, output_width
 
 WAIT_S = 120.0
+DESCRIPTION = """\
+Let an algorithm search the secret tasks of a round, or a function play them as
+the environment LRMP-Board-v0. The board scores every design, and counts them.
+"""
 EXAMPLES = """\
 examples:
   lrmp board run genetic --board URL --agent team/genetic@1
-  lrmp board run ippo --board URL --agent team/ippo@1 --options='--learning-rate 0.001'
-  lrmp board run --play my_agent:play --board URL --agent team/mine@1 --track zero-shot
-Repeat the command after a cut: what was counted stays counted, and is not counted twice.
+  lrmp board run ippo --board URL --agent team/ippo@1 \\
+      --options='--learning-rate 0.001'
+  lrmp board run --play my_agent:play --board URL --agent team/mine@1 \\
+      --track zero-shot
+After a cut repeat the command: what was counted stays counted, and is not
+counted twice.
+
 """
 
 
@@ -29,9 +37,8 @@ def add_run(parts: Any) -> None:
     """
     run = parts.add_parser(
         "run",
-        help="let an agent take part in a round",
-        description="Opens a run on every instance of a round, and lets an algorithm search it, or "
-        "a function play it as the environment LRMP-Board-v0. The board scores and counts.",
+        help="let an agent of yours play a round",
+        description=DESCRIPTION,
         epilog=f"{EXAMPLES}{EPILOG}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

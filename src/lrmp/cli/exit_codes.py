@@ -1,5 +1,7 @@
 """What the command line tells the shell."""
 
+from lrmp.text_table import fold
+
 EXIT_OK, EXIT_REFUSED, EXIT_BAD_INPUT, EXIT_BUG = 0, 1, 2, 70
 EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 130, 141
 
@@ -13,4 +15,6 @@ EXIT_CODES = {
     EXIT_BROKEN_PIPE: "the reader of a pipe went away",
 }
 #: The end of every help.
-EPILOG = f"Exit codes: {'; '.join(f'{code} {meaning}' for code, meaning in EXIT_CODES.items())}."
+EPILOG = fold(
+    f"Exit codes: {'; '.join(f'{code} {meaning}' for code, meaning in EXIT_CODES.items())}.", 79
+)

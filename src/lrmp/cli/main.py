@@ -7,7 +7,6 @@ import time
 import traceback
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,12 +16,12 @@ from lrmp.baselines.running import algorithms
 from lrmp.baselines.running.algorithms import ALGORITHMS, load_algorithm
 from lrmp.baselines.running.command import parse_args
 from lrmp.baselines.running.run import is_registered
-from lrmp.baselines.running.run_directory import RunDirectory
 from lrmp.cli import (
     accuracy,
     board,
     board_account,
     board_play,
+    evaluate,
     export,
     hardware,
     optimize,
@@ -31,6 +30,8 @@ from lrmp.cli import (
     render,
     study,
 )
+from lrmp.cli.command_groups import CommandGroups
+from lrmp.cli.evaluate import outcome_of_run
 from lrmp.cli.exit_codes import (
     EPILOG,
     EXIT_BAD_INPUT,
@@ -43,22 +44,17 @@ from lrmp.cli.exit_codes import (
 from lrmp.cli.outcome_text import held_text, print_outcome
 from lrmp.cli.output import add_json, note, print_folded, print_json, print_table
 from lrmp.cli.picture import save_picture
-from lrmp.cli.settings_argument import GivenSettings, add_settings
-from lrmp.envs.records.record import Claim, Record
-from lrmp.envs.scoring.outcome import Outcome, evaluate_settings
 from lrmp.envs.task.custom_task import find_task
 from lrmp.envs.task.task import TASKS, Task, load_task
 from lrmp.errors import LRMPError, MissingExtraError, NoRecordsError, RecordError, RunError
 from lrmp.leaderboard.store import DEFAULT_STORE
-from lrmp.plotting.cost_plot import plot_cost
 from lrmp.plotting.design_plot import plot_design
-from lrmp.plotting.floor_plan import plot_floor_plan
 from lrmp.printable import EscapedStream, printable
-from lrmp.solvers.replication.problem import Replication, ReplicationProblem
 from lrmp.text_table import Column, output_width
 
 #: Command groups with a file of their own: their ``add_commands`` extends the parser.
 GROUPS = (
+    evaluate,
     study,
     own_task,
     optimum,
@@ -70,22 +66,29 @@ GROUPS = (
     board,
     board_account,
 )
+#: Commands by what they are for, in the order in which a newcomer meets them.
+SECTIONS = {
+    "start here": ("demo",),
+    "tasks": ("envs", "task", "optimum"),
+    "agents": ("train", "evaluate", "render", "study"),
+    "leaderboard": ("submit", "leaderboard", "board", "login"),
+    "chips and networks of your own": ("hardware", "optimize", "export", "accuracy"),
+}
 DESCRIPTION = """\
-Benchmark suite for hardware/DNN co-design on in-memory computing.
+Find the design of an in-memory-computing chip: bits and copies for every layer
+of a neural network. Train agents on it, solve it to a proven optimum, or bring
+your own network and chip.
+"""
+SESSION = """\
+a first session:
+  lrmp train ddpg --env-id LRMP-ResNet8-v0 --seed 2
+  lrmp evaluate runs/LRMP-ResNet8-v0__ddpg__2 --plot design.png
+  lrmp submit runs/LRMP-ResNet8-v0__ddpg__2
+  lrmp leaderboard
+  lrmp optimum LRMP-ResNet8-v0
 
-A first session:
-  lrmp envs                                              what can be solved
-  lrmp train ddpg --env-id LRMP-ResNet18-v0 --seed 2     search settings, 600 designs
-  lrmp evaluate runs/LRMP-ResNet18-v0__ddpg__2           the design in numbers; --plot draws it
-  lrmp submit runs/LRMP-ResNet18-v0__ddpg__2             replay it, put it on the leaderboard
-  lrmp leaderboard                                       who is best
-  lrmp optimum LRMP-ResNet18-v0                          how good a design can be, proven
-  lrmp render LRMP-ResNet18-v0 --out episode.gif         watch an episode
-  lrmp hardware cost resnet18                            what a network costs on a chip
-or from your own network, chip and images to a checked design:
-  lrmp optimize --network my.onnx --chip my.toml --calibration train/ --validation val/ --out out
-or all of it at once:
-  lrmp demo
+`lrmp COMMAND --help` explains a command, docs/command-line.md what all have in
+common.
 """
 
 
@@ -148,20 +151,18 @@ def make_parser() -> argparse.ArgumentParser:
     """
     parser = _Parser(
         prog="lrmp",
-        description=DESCRIPTION,
-        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"lrmp {lrmp.__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = CommandGroups(parser, "[-h] [--version]")
 
-    envs = commands.add_parser("envs", help="list the environments", epilog=EPILOG)
+    envs = commands.add_parser("envs", help="list the tasks that can be solved", epilog=EPILOG)
     add_json(envs)
     envs.set_defaults(run=_envs)
 
     train = commands.add_parser(
         "train",
-        help="train an agent or run a search",
+        help="train an agent, or run a search",
         usage="lrmp train [-h] AGENT [options of the agent, such as --env-id and --seed]",
         epilog=f"`lrmp train AGENT --help` lists the agent's own options. {EPILOG}",
     )
@@ -172,37 +173,6 @@ def make_parser() -> argparse.ArgumentParser:
         "brings, or package.module:train",
     )
     train.set_defaults(run=lambda options: _train(options.agent, []))
-
-    evaluate = commands.add_parser(
-        "evaluate",
-        help="cost a design, and draw it",
-        description="Cost the best design of a run, or of its saved policy, or settings of your "
-        "own with the best copies. Only the files that are named are written: nothing in the run "
-        "directory.",
-        epilog=EPILOG,
-    )
-    evaluate.add_argument("run_dir", nargs="?", type=Path, help="a finished run directory")
-    evaluate.add_argument(
-        "--policy", action="store_true", help="act with the run's saved policy instead"
-    )
-    evaluate.add_argument(
-        "--env-id", help="settings of your own instead of a run: the environment, or a task file"
-    )
-    add_settings(evaluate.add_mutually_exclusive_group())
-    evaluate.add_argument(
-        "--plot",
-        type=Path,
-        metavar="FILE",
-        help="picture of the design: .png, .svg or .pdf",
-    )
-    evaluate.add_argument(
-        "--cost-plot", type=Path, metavar="FILE", help="picture of the cost by component"
-    )
-    evaluate.add_argument(
-        "--floor-plan", type=Path, metavar="FILE", help="picture of the tiles and what they hold"
-    )
-    add_json(evaluate)
-    evaluate.set_defaults(run=_evaluate)
 
     board_play.add_submit(commands, _add_store)
 
@@ -218,7 +188,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     demo = commands.add_parser(
         "demo",
-        help="train, draw, submit and rank in one go",
+        help="train, draw, submit and rank three agents in two minutes",
         description="DDPG and two simple baselines on one task, the picture, the leaderboard.",
         epilog=EPILOG,
     )
@@ -230,6 +200,8 @@ def make_parser() -> argparse.ArgumentParser:
 
     for group in GROUPS:
         group.add_commands(commands)
+    parser.description = f"{DESCRIPTION}\n{commands.listing(SECTIONS)}"
+    parser.epilog = f"{SESSION}\n{EPILOG}"
     return parser
 
 
@@ -284,95 +256,6 @@ def _train(agent: str, words: list[str]) -> int:
     return EXIT_OK
 
 
-def _evaluate(options: argparse.Namespace) -> int:
-    given = GivenSettings.of(options)
-    if (options.run_dir is None) == (options.env_id is None):
-        raise RunError(
-            "Expected either a run directory or --env-id, which takes --set or --design."
-        )
-    if options.env_id is not None:
-        if options.policy:
-            raise RunError("Expected --policy beside a run directory, got it beside --env-id.")
-        task = find_task(options.env_id)
-        names = [layer.name for layer in task.network.layers]
-        outcome = evaluate_settings(task, given.settings(task.space, names))
-    else:
-        if given:
-            raise RunError(
-                "Expected --set or --design beside --env-id; a run directory has its own design."
-            )
-        outcome = _of_run(options.run_dir, use_policy=options.policy)
-    _draw(outcome, options.plot, options.cost_plot, options.floor_plan)
-    if options.json:
-        print_json(outcome.to_json())
-    else:
-        print_outcome(outcome)
-        if options.run_dir is not None and not is_registered(outcome.task):
-            print(
-                f"  (a task of the run's own, {outcome.task.fingerprint[:16]}..., which the "
-                "leaderboard does not rank)"
-            )
-        if options.policy:
-            print("  (the run's saved policy without exploration, not its record)")
-    for path in (options.plot, options.cost_plot, options.floor_plan):
-        if path is not None:
-            (note if options.json else print)(f"picture: {path}")
-    return EXIT_OK
-
-
-def _draw(outcome: Outcome, plot: Path | None, cost: Path | None, floor_plan: Path | None) -> None:
-    """Draw what was asked for."""
-    model, design, budget = outcome.task.cost_model, outcome.design, outcome.task.budget
-    if plot is not None:
-        save_picture(partial(plot_design, outcome), plot)
-    if cost is not None:
-        save_picture(partial(plot_cost, model, design, budget), cost)
-    if floor_plan is not None:
-        save_picture(partial(plot_floor_plan, model, design, budget), floor_plan)
-
-
-def _of_run(run: Path, *, use_policy: bool) -> Outcome:
-    """Cost the record of a run, or its policy's design."""
-    from lrmp.leaderboard.submission import check_definition, read_submission
-
-    folder = run if os.path.isdir(run) else None  # Path.is_dir raises for some names
-    own_task = None if folder is None else RunDirectory(folder).own_task()
-    records = read_submission(run, own_task)
-    if len(records) > 1:
-        raise RunError(f"Expected one record in {run}, got {len(records)}.")
-    record = records[0]
-    task = check_definition(record, own_task)
-    if not use_policy:
-        return _recorded(record, task)
-    if folder is None:
-        raise RunError(f"Expected --policy beside a run directory, got {run}.")
-    try:
-        import torch  # noqa: F401  policies run on it
-    except ImportError as error:
-        raise MissingExtraError.of("torch", "for training", "train") from error
-    from lrmp.agents.policies import load_policy
-    from lrmp.baselines.running.evaluate import evaluate_policy
-
-    policy = load_policy(RunDirectory(folder).policy_path)
-    return evaluate_policy(policy, task)
-
-
-def _recorded(record: Record, task: Task) -> Outcome:
-    """Cost the recorded design, copies and all; its claim must hold."""
-    design = record.design_for(task)
-    tiles = int(task.cost_model.tiles_at_once(design.settings, design.replication))
-    if tiles > task.budget:
-        raise RecordError(f"Expected a design within {task.budget} tiles, got {tiles}.")
-    best = evaluate_settings(task, design.settings)
-    problem = ReplicationProblem.of(task.cost_model, design.settings, task.budget, task.objective)
-    bound = best.replication.lower_bound
-    placed = Replication.checked(problem, design.replication, bound, 0.0)
-    outcome = replace(best, design=design, replication=placed)
-    if differences := record.agrees_with(Claim.of(outcome)):
-        raise RecordError(f"The record claims what its design does not do: {differences[0]}.")
-    return outcome
-
-
 def _leaderboard(options: argparse.Namespace) -> int:
     task_id = None if options.task is None else _ranked(options.task).id
     if options.board is not None:
@@ -419,7 +302,7 @@ def _demo(options: argparse.Namespace) -> int:
     # All settings are checked before the first run starts.
     jobs = [(baseline.train, baseline.Args(**settings)) for baseline, settings in baselines]
     runs = [train(args) for train, args in jobs]
-    outcome = _of_run(runs[-1].path, use_policy=False)
+    outcome = outcome_of_run(runs[-1].path)
     print_outcome(outcome)
     picture = runs[-1].path / "design.png"
     try:
