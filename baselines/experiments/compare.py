@@ -82,7 +82,7 @@ def compare(args: Args) -> str:
         ]
         finished = as_completed(future for _, future in futures)
         try:
-            for future in tqdm(finished, total=len(jobs), desc="runs", unit="run"):
+            for future in tqdm(finished, total=len(jobs), desc="runs", unit="run", disable=None):
                 future.result()
         except BaseException:  # a failure, or Ctrl-C: the runs that have not begun never do
             pool.shutdown(wait=False, cancel_futures=True)

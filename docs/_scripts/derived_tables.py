@@ -13,7 +13,7 @@ from lrmp.baselines.experiments.chip_choice import format_searches, format_worth
 from lrmp.baselines.experiments.energy_models import format_energy_models
 from lrmp.baselines.experiments.headline import format_held, read_rows
 from lrmp.baselines.experiments.knob_gain import format_gains
-from lrmp.baselines.validation import format_table, run_validation
+from lrmp.baselines.validation import format_cases, run_validation
 from lrmp.envs import Task, list_tasks, load_task
 from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
 from lrmp.hardware import NETWORKS
@@ -133,7 +133,7 @@ TABLES: dict[str, tuple[Callable[[], str], ...]] = {
     "docs/hardware/energies.md": (format_energy_models,),
     **{f"docs/families/{family}.md": (partial(_worth, family),) for family in WORTH},
     CHIP_PAGE: (partial(format_worth, CHIP_RESULTS), partial(format_searches, CHIP_RESULTS)),
-    "docs/hardware/validation.md": (lambda: format_table(run_validation(), markdown=True),),
+    "docs/hardware/validation.md": (lambda: format_cases(run_validation(), markdown=True),),
 }
 BEGIN, END = "<!-- table -->\n", "\n<!-- end of table -->"
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 #: Title of a section, and patterns of its pages in order; * matches / too.
 SECTIONS = {
     "Home": ("index.md", "numbers.md", "glossary.md"),
-    "Tutorials": ("tutorials/*.md",),
+    "Tutorials": ("tutorials/*.md", "command-line.md"),
     "Environments": (
         "tasks.md",
         "environments/index.md",
