@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from api_pages import api_pages
 from dead_links import dead_links
 from environment_pages import environment_pages, environment_sources
+from figures import with_sources
 from navigation import navigation
 from repository_links import RepositoryLinks
 from task_cards import OPTIMA, card_sources, task_cards
@@ -47,8 +48,9 @@ def stage(folder: Path) -> list[str]:
     pages = {}
     for document in documents:
         name = PurePosixPath(document.relative_to(ROOT).as_posix())
-        text = links.rewrite(document.read_text("utf-8"), str(name))
-        pages[str(links.place(name))] = text
+        page = links.place(name)
+        text = with_sources(document.read_text("utf-8"), str(name), page)
+        pages[str(page)] = links.rewrite(text, str(name))
     environments = environment_pages()
     pages |= {f"environments/{name}": text for name, text in environments.items()}
     described = {name.removesuffix(".md") for name in environments}
