@@ -1,8 +1,8 @@
-"""What needs no learning: ``python -m lrmp.baselines.experiments.reference_scores``.
+"""Random and uniform search: ``python -m lrmp.baselines.experiments.reference_scores``.
 
-Random and uniform search on every registered task, beside the best constant and the optimum: what an
-agent has to be compared with before anything is said of it. A row is kept as long as its task is
-defined as it was, so that no score of an earlier accuracy table stays.
+Both searches on every registered task, beside the best constant and the optimum: an agent has to be
+compared with them before anything is said of it. A row is kept as long as its task is defined as it
+was, so that no score of an earlier accuracy table stays.
 """
 
 import json
@@ -41,13 +41,13 @@ What needs no learning, on every registered task. An agent that is no better has
 - *Optimum*: the [proven](../../optimum.md) best score.
 - *Best constant*: the score of the best setting for all layers alike, and the setting, its knobs in
   the order of the task.
-- *Random*: the best score among so many designs of which every knob of every layer was drawn from its
-  values, all as likely; interquartile mean over {seeds} seeds, with its 95 % interval where seeds
-  differ. A seed without a design within the allowed drop counts as 0, the score of the plain design.
-  *{none}*: no seed has found one.
-- *Uniform*: the best constant among the first so many settings, in the order of the design space. Most
-  spaces have fewer than 100, and within {last} designs every setting of every space is tried, which
-  gives the best constant.
+- *Random*: the best score among so many designs, in which every knob of every layer was drawn from
+  its values, all as likely; interquartile mean over {seeds} seeds, with its 95 % interval where
+  seeds differ. A seed without a design within the allowed drop counts as 0, the score of the plain
+  design. *{none}*: no seed has found one.
+- *Uniform*: the best constant among the first so many settings, in the order of the design space.
+  Most spaces have fewer than 100, and within {last} designs every setting of every space is tried,
+  which gives the best constant.
 
 | task | optimum | best constant | random at {random} | uniform at {uniform} |
 | --- | --- | --- | {lines} |
@@ -56,8 +56,8 @@ What needs no learning, on every registered task. An agent that is no better has
 Scores are `ln(gain)` of designs within the allowed drop. Tasks whose accuracy is *predicted* are
 estimates, and are compared with no other.
 
-Made by `python -m lrmp.baselines.experiments.reference_scores`. [The file](scores.jsonl) has the score
-of every seed.
+Made by `python -m lrmp.baselines.experiments.reference_scores`. [The file](scores.jsonl) has the
+score of every seed.
 """
 
 

@@ -1,7 +1,8 @@
 """Build the documentation: ``python docs/_scripts/build_site.py --out site``.
 
-Collects the documents of the repository and what is made from its code (cards of the tasks, pages of
-the environments and of the API) in a folder of their own, then runs Zensical there. Warnings are errors.
+Collects the documents of the repository and what is made from its code (cards of the tasks, pages
+of the environments and of the API) in a folder of their own, then runs Zensical there. Warnings are
+errors.
 """
 
 import argparse

@@ -45,13 +45,14 @@ def score_table(task: Task, optimum: Optimum | None) -> str:
             f"| proven optimum | {optimum.value:.4f} |{' |' * (len(COUNTS) - 1)}",
         ]
     text = (
-        "The best score within the allowed drop after so many evaluated designs: interquartile mean over "
-        "seeds, with its 95 % interval. *none*: no design within the allowed drop was found. How random "
-        "and uniform search were run says [their page](../results/reference/scores.md)."
+        "The best score within the allowed drop after so many evaluated designs: interquartile "
+        "mean over seeds, with its 95 % interval. *none*: no design within the allowed drop was "
+        "found. [How random and uniform search were run](../results/reference/scores.md)."
     )
     if len(rows) == 2:
         text += (
-            f" No stored study has run on this task as it is defined today; its agents are *{NOT_RUN}*."
+            " No stored study has run on this task as it is defined today; its agents are "
+            f"*{NOT_RUN}*."
         )
     return "\n".join([text, "", *lines])
 

@@ -1,6 +1,6 @@
 """Pictures of designs for the task cards: SVG that stands in the page and follows its colours.
 
-The floor plan is the one that the hosted board draws. Nothing is stored: the site's build draws all.
+The floor plan is the one that the hosted board draws. Nothing is stored: the build draws all.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,7 +34,8 @@ def design_picture(task: Task, optimum: Optimum) -> str:
         rows.append((knob.name.replace("_", " "), values, shades))
     copies = design.replication.tolist()
     most = max(count.bit_length() for count in copies)
-    rows.append(("copies", [str(n) for n in copies], [_shade(n.bit_length(), most + 1) for n in copies]))
+    shades = [_shade(count.bit_length(), most + 1) for count in copies]
+    rows.append(("copies", [str(count) for count in copies], shades))
     names = [layer.name for layer in task.network.layers]
     return _figure(
         "".join(_bands(names, rows)),
@@ -46,9 +47,7 @@ def _shade(place: int, of: int) -> int:
     return min(SHADES - 1, place * SHADES // max(of, 1))
 
 
-def _bands(
-    names: Sequence[str], rows: Sequence[tuple[str, list[str], list[int]]]
-) -> Iterator[str]:
+def _bands(names: Sequence[str], rows: Sequence[tuple[str, list[str], list[int]]]) -> Iterator[str]:
     """Write bands of layers below each other, as many layers in each as fit."""
     longest = max(len(value) for _, values, _ in rows for value in values)
     cell = max(LEAST_CELL, round(PER_LETTER * longest) + 8)
@@ -57,8 +56,8 @@ def _bands(
     high = HEAD + ROW * len(rows)
     width = NAMES + cell * min(per_band, len(names))
     total = (high + GAP) * len(bands)
-    yield f'<svg class="design" viewBox="0 0 {width} {total}" style="max-width:{width}px" role="img" '
-    yield f'aria-label="Settings and copies of {len(names)} layers">'
+    yield f'<svg class="design" viewBox="0 0 {width} {total}" style="max-width:{width}px" '
+    yield f'role="img" aria-label="Settings and copies of {len(names)} layers">'
     for band, first in enumerate(bands):
         top = band * (high + GAP)
         shown = range(first, min(first + per_band, len(names)))
@@ -71,10 +70,12 @@ def _bands(
             yield f'<text class="name" x="{NAMES - 6}" y="{y + 13}">{escape(title)}</text>'
             for place, layer in enumerate(shown):
                 x, shade = NAMES + cell * place, shades[layer]
-                yield f'<rect class="c{shade}" x="{x}" y="{y}" width="{cell - 1}" height="{ROW - 1}">'
-                yield f"<title>{escape(names[layer])}: {escape(title)} {escape(values[layer])}</title>"
-                yield f'</rect><text class="t{shade}" x="{x + (cell - 1) / 2:g}" y="{y + 13}">'
-                yield f"{escape(values[layer])}</text>"
+                value, name = escape(values[layer]), escape(names[layer])
+                size = f'width="{cell - 1}" height="{ROW - 1}"'
+                yield f'<rect class="c{shade}" x="{x}" y="{y}" {size}>'
+                yield f"<title>{name}: {escape(title)} {value}</title></rect>"
+                yield f'<text class="t{shade}" x="{x + (cell - 1) / 2:g}" y="{y + 13}">'
+                yield f"{value}</text>"
     yield "</svg>"
 
 
