@@ -32,7 +32,7 @@ def score_table(task: Task, optimum: Optimum | None) -> str:
     Returns:
         Markdown.
     """
-    rows = [*_reference_rows(_reference().get(task.id)), *_study_rows(task)]
+    rows = [*_reference_rows(task), *_study_rows(task)]
     lines = [
         f"| | {' | '.join(f'{count:,} designs' for count in COUNTS)} |",
         f"| --- |{' --- |' * len(COUNTS)}",
@@ -62,8 +62,9 @@ def _reference() -> dict[str, ReferenceScores]:
     return read_reference_scores(STUDIES / "reference")
 
 
-def _reference_rows(found: ReferenceScores | None) -> Iterator[list[str]]:
-    if found is None:
+def _reference_rows(task: Task) -> Iterator[list[str]]:
+    found = _reference().get(task.id)
+    if found is None or found.task_fingerprint != task.fingerprint:
         yield ["random", *[NOT_RUN] * len(COUNTS)]
         yield ["uniform", *[NOT_RUN] * len(COUNTS)]
         return

@@ -100,11 +100,19 @@ def test_tables_that_do_not_hold_say_so_on_the_pages(scripts, monkeypatch):
     assert missed.endswith("network, not found to hold on optimised designs |")
 
 
+def pages_of(entries):
+    """Return the pages of a navigation, those of its groups included."""
+    for entry in entries:
+        if isinstance(entry, str):
+            yield entry
+        else:
+            for found in entry.values():
+                yield from pages_of(found)
+
+
 def test_navigation_has_every_page_once(sources):
     (settings,) = [tomllib.loads(path.read_text("utf-8")) for path in sources.glob("zensical.toml")]
-    listed = [
-        page for entry in settings["project"]["nav"] for found in entry.values() for page in found
-    ]
+    listed = list(pages_of(settings["project"]["nav"]))
     there = {path.relative_to(sources / "docs").as_posix() for path in sources.rglob("*.md")}
     assert sorted(listed) == sorted(page for page in there if not page.startswith("source/"))
     documents = {path.relative_to(SCRIPTS.parent) for path in SCRIPTS.parent.rglob("*.md")}
