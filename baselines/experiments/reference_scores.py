@@ -9,27 +9,32 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
-from lrmp.baselines.running.design_tally import episode_score
+from lrmp.accuracy.model.digits import DigitsAccuracy
 from lrmp.baselines.searchers import random_search, uniform
-from lrmp.baselines.searchers.search import Proposals, score_proposals
+from lrmp.baselines.searchers.digits_screen import DigitsScreen
 from lrmp.baselines.study.statistics import bootstrap_interval, interquartile_mean
+from lrmp.envs.scoring.dynamics import Dynamics
 from lrmp.envs.task.custom_task import find_task
 from lrmp.envs.task.optimum import Optimum, stored_optimum
 from lrmp.envs.task.task import TASKS, Task, load_task
 from lrmp.foreign_file import is_present, read_foreign_text
 from lrmp.foreign_text import parse_json
+from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.whole_file import write_whole
 
 #: Numbers of designs at which scores are told.
 COUNTS = (100, 600, 1000)
 #: Of the random searches, those of ``lrmp train random --seed``.
 SEEDS = tuple(range(1, 11))
+BATCH = 50  # designs scored together, which is faster; no score depends on it
 SCORES, PAGE_FILE = "scores.jsonl", "scores.md"
 NONE = "none"
 
@@ -120,26 +125,39 @@ class ReferenceScores:
 
 
 def best_scores(
-    task: Task, proposals: Proposals, counts: Sequence[int] = COUNTS
+    task: Task, designs: IntArray, counts: Sequence[int] = COUNTS
 ) -> dict[int, float | None]:
-    """Follow a searcher.
+    """Follow the best score of a search.
 
     Args:
         task: What is searched.
-        proposals: The searcher, not started.
+        designs: In the order in which they are tried, shape (N, L, K).
         counts: Numbers of designs, rising.
 
     Returns:
-        The best score after each; that of a searcher that ends before stays what it was.
+        The best score after each; of a search that ends before, its last.
     """
-    scores = [
-        episode_score(row, task.allowed_drop)
-        for _, rows in score_proposals(task, proposals, counts[-1])
-        for row in rows
-    ]
-    best = np.maximum.accumulate(scores)
+    best = np.maximum.accumulate(_scores(task, designs[: counts[-1]]))
     found = {count: float(best[min(count, len(best)) - 1]) for count in counts}
     return {count: score if math.isfinite(score) else None for count, score in found.items()}
+
+
+def _scores(task: Task, designs: IntArray) -> NDArray[np.float64]:
+    """Score designs; minus infinity beyond the allowed drop.
+
+    Where the network is run for every design, those that a few images rule out are not.
+    """
+    tried = np.ones(len(designs), dtype=bool)
+    if isinstance(task.accuracy, DigitsAccuracy):
+        screen = DigitsScreen(task.accuracy)
+        tried = np.array([screen.least_drop(each) <= task.allowed_drop for each in designs])
+    scores = np.full(len(designs), -np.inf)
+    dynamics, places = Dynamics(task), np.flatnonzero(tried)
+    for first in range(0, len(places), BATCH):
+        batch = places[first : first + BATCH]
+        found = dynamics.scores(designs[batch])
+        scores[batch] = np.where(found.within_allowance, found.score, -np.inf)
+    return scores
 
 
 def reference_scores(task_id: str, seeds: Sequence[int] = SEEDS) -> ReferenceScores:
@@ -153,14 +171,19 @@ def reference_scores(task_id: str, seeds: Sequence[int] = SEEDS) -> ReferenceSco
         The scores.
     """
     task = find_task(task_id)
-    layers = len(task.network)
-    drawn = [best_scores(task, random_search.propose(task.space, layers, seed)) for seed in seeds]
+    drawn = [best_scores(task, _drawn(task, seed)) for seed in seeds]
     return ReferenceScores(
         task.id,
         task.fingerprint,
         {count: tuple(run[count] for run in drawn) for count in COUNTS},
-        best_scores(task, uniform.propose(task)),
+        best_scores(task, next(uniform.propose(task))),
     )
+
+
+def _drawn(task: Task, seed: int) -> IntArray:
+    """Draw the designs that ``lrmp train random`` tries."""
+    batches = random_search.propose(task.space, len(task.network), seed)
+    return np.concatenate([*islice(batches, math.ceil(COUNTS[-1] / random_search.BATCH))])
 
 
 def read_reference_scores(folder: Path) -> dict[str, ReferenceScores]:
