@@ -61,7 +61,8 @@ def _tasks() -> Iterator[str]:
         task = load_task(task_id)
         title = NETWORKS[task.network.name].title
         yield (
-            f"| [`{task_id}`](../envs/optima/{task_id}.json) | {title}, {len(task.network)} layers | {_budget(task)} "
+            f"| [`{task_id}`](../envs/optima/{task_id}.json) "
+            f"| {title}, {len(task.network)} layers | {_budget(task)} "
             f"| {DROPS[task.accuracy_label]}{'' if _is_trusted(task) else NOT_HELD} |"
         )
 
