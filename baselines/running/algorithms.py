@@ -29,8 +29,8 @@ class Algorithm(Protocol):
         """A dataclass of settings with defaults.
 
         ``env_id``, a ``TaskLike``; ``runs_dir``; ``evaluations``, the number of designs to score,
-        unless that follows from the algorithm; ``seed``, if chance plays a part; ``accuracy``, if
-        the network itself may say the accuracy; and whatever else there is to set.
+        unless that follows from the algorithm; ``seed``, if random numbers are drawn; ``accuracy``,
+        if the network itself may say the accuracy; and whatever else there is to set.
         """
         ...
 

@@ -37,7 +37,7 @@ PAGES = {
 }
 #: Problems of a chip are environments of their own, not tasks on one chip.
 CHIP_PAGE = "docs/families/chip.md"
-CHIP_TITLE = "the chip itself in an area, and bits (on CIMNAS's ground)"
+CHIP_TITLE = "the chip itself within an area, and bits (after CIMNAS)"
 CHIP_RESULTS = ROOT / "docs" / "results" / "families" / "chip.json"
 SHARED_TITLE = "bits of several networks that share a chip"
 
@@ -62,13 +62,14 @@ def _tasks() -> Iterator[str]:
         task = load_task(task_id)
         title = NETWORKS[task.network.name].title
         yield (
-            f"| `{task_id}` | {title}, {len(task.network)} layers | {_budget(task)} "
+            f"| [`{task_id}`](../envs/optima/{task_id}.json) "
+            f"| {title}, {len(task.network)} layers | {_budget(task)} "
             f"| {DROPS[task.accuracy_label]}{'' if _is_trusted(task) else NOT_HELD} |"
         )
 
 
 def _families() -> Iterator[str]:
-    yield "| family | what is turned beside copies | tasks |"
+    yield "| family | what an agent turns | tasks |"
     yield "| --- | --- | --- |"
     for name, page in PAGES.items():
         title = SHARED_TITLE if name == "shared" else FAMILIES[name].title
