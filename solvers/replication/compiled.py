@@ -21,6 +21,7 @@ FEW_STEPS = 24  # sorted at the end
 FIRST_STATES = 512  # room for them at first
 
 MOST_POINTS = 256  # of one hull
+TURN = 1.1  # of chords from the solution at hand
 AIM = 1e-7  # by how much chords end above a hyperbola
 MARGIN = 1e-12  # of a bound in floats, whose rounding takes a thousandth of it
 SOLVED, TOO_LARGE, TIED, OPEN = 0, 1, 2, 3  # what the functions return
@@ -159,14 +160,15 @@ def _first_in_order(parent, option, a, a_option, b, b_option):
 
 
 @_compiled()
-def _extend(states, low, high, weights, reduced, first, most, full, free, capacity, gain, slack):
+def _extend(
+    states, head, low, high, weights, reduced, first, most, full, free, capacity, gain, slack
+):
     """Extend the states ``low .. high - 1`` by the options of a block; see ``_enumerate``.
 
     The lists of states with each of the options are merged by weight, their heads at hand.
     """
     w, z, parent, picked = states[0], states[1], states[2], states[3]
     width = len(weights)
-    head = np.empty((4, width), np.int64)
     at, head_w, head_z, head_c = head[0], head[1], head[2], head[3]
     end, lowest = high, np.int64(2**62)
     for j in range(width):
@@ -226,9 +228,10 @@ def _enumerate(blocks, start, options, weights, reduced, used, capacity, gain, s
     """
     count = len(blocks)
     free_weights = np.empty(count, np.int64)
-    least, most, free = used, used, used
+    least, most, free, width = used, used, used, 0
     for level in range(count):
         low, high = start[level], start[level + 1]
+        width = max(width, high - low)
         least += weights[low]
         most += weights[high - 1]
         for option in range(low, high):
@@ -237,6 +240,7 @@ def _enumerate(blocks, start, options, weights, reduced, used, capacity, gain, s
                 break
         free += free_weights[level]
     least, most, free = least - used, most - used, free - used
+    head = np.empty((4, width), np.int64)
     states = np.empty((4, FIRST_STATES), np.int64)  # weight, reduced cost, state before, option
     states[:, 0] = used, 0, -1, -1
     low, high = 0, 1  # those of the level before
@@ -254,6 +258,7 @@ def _enumerate(blocks, start, options, weights, reduced, used, capacity, gain, s
             states = larger
         end, slack = _extend(
             states,
+            head,
             low,
             high,
             weights[first:last],
@@ -560,11 +565,11 @@ def _closes(lines, points, left_line, left, right_line, right):
 
 @_compiled()
 def _hull_minimum(
-    start, weights, sums, largest, capacity, kind, lines, best_high, best_low, chosen
+    start, weights, sums, largest, capacity, kind, lines, solution, best_high, best_low, chosen
 ):
     """Minimise the product of two sums above two lines; see ``_least_product``.
 
-    ``lines`` begins with the least first sum and the least second one, and some solution has the
+    ``lines`` begins with the least first sum and the least second one, and ``solution`` has the
     product ``best_high * 2**62 + best_low``. What lies between two lines and might be better is
     split by another one, in the direction of a chord of the hyperbola of that product.
     """
@@ -574,9 +579,31 @@ def _hull_minimum(
     number[1] = 2
     points[2, 0] = 2**62
     regions, bounds = np.empty((4, 2 * MOST_POINTS), np.int64), np.empty(2 * MOST_POINTS)
-    regions[0, 0], regions[1, 0], regions[2, 0], regions[3, 0] = -1, 0, -1, 1
-    bounds[0] = 0.0
-    waiting = 1
+    # If the solution at hand is the best, two chords prove it, from it to what it is compared with;
+    # they are turned away from its tangent a little more.
+    first, second = solution
+    left, left_line, waiting = -1, 0, 0
+    for tilt in (first / float(lines[2, 0]), float(lines[2, 1]) / second):
+        if abs(tilt - 1) < AIM:
+            continue
+        tilt = max(1 + TURN * (tilt - 1), tilt / 2)
+        direction = _direction(tilt * second, first, largest, ROUNDED / blocks)
+        line = number[1]
+        middle = _support(
+            start, weights, sums, largest, capacity, kind, direction, points, found, lines, number
+        )
+        if middle < 0:
+            return TOO_LARGE
+        if not _closes(lines, points, left_line, left, line, middle):
+            regions[0, waiting], regions[1, waiting] = left, left_line
+            regions[2, waiting], regions[3, waiting] = middle, line
+            bounds[waiting] = _corner(lines, left_line, line)
+            waiting += 1
+        left, left_line = middle, line
+    regions[0, waiting], regions[1, waiting] = left, left_line
+    regions[2, waiting], regions[3, waiting] = -1, 1
+    bounds[waiting] = _corner(lines, left_line, 1)
+    waiting += 1
     while waiting:
         region = np.argmin(bounds[:waiting])
         bound = bounds[region]
@@ -635,21 +662,20 @@ def _hull_minimum(
 
 
 @_compiled()
-def _first_direction(start, weights, sums, capacity, largest):
+def _first_direction(start, weights, sums, capacity, largest, least_second):
     """Guess the tangent at the least product: copies share the capacity as if they were divisible.
 
     Of layers that halve their time with twice the copies each takes capacity in proportion to the
     root of time and weight. Energies are hardly more than the least.
     """
-    roots, room, second = 0.0, float(capacity), 0.0
+    roots, room = 0.0, float(capacity)
     for block in range(len(start) - 1):
         low, high = start[block], start[block + 1]
         step = float(weights[low + 1]) if high - low > 1 else 0.0
         roots += np.sqrt(float(sums[0, low]) * step)
         room += step
-        second += float(sums[1, low:high].min())
     first = roots * roots / max(room, 1.0) + float(sums[2, 0])
-    return _direction(max(second, 1.0), max(first, 1.0), largest, ROUNDED / len(start))
+    return _direction(max(float(least_second), 1.0), max(first, 1.0), largest, ROUNDED / len(start))
 
 
 @_compiled()
@@ -671,14 +697,19 @@ def _least_product(start, weights, sums, capacity, kind, chosen):
         ``SOLVED``; ``TIED`` if there are several best pairs of sums; or ``TOO_LARGE``.
     """
     blocks = len(start) - 1
-    largest = np.zeros(2)
+    largest, least_second = np.zeros(2), 0
     largest[0] = float(sums[2, 0])
-    for row in range(2):
-        for block in range(blocks):
-            largest[row] += float(sums[row, start[block] : start[block + 1]].max())
+    for block in range(blocks):
+        most, more, less = 0, 0, np.int64(2**62)
+        for option in range(start[block], start[block + 1]):
+            most, more = max(most, sums[0, option]), max(more, sums[1, option])
+            less = min(less, sums[1, option])
+        largest[0] += float(most)
+        largest[1] += float(more)
+        least_second += less
     if largest[0] >= EXACT or largest[1] >= EXACT:
         return TOO_LARGE
-    a, b = _first_direction(start, weights, sums, capacity, largest)
+    a, b = _first_direction(start, weights, sums, capacity, largest, least_second)
     if float(a) * largest[0] + float(b) * largest[1] >= EXACT:
         return TOO_LARGE
     costs = np.empty(len(weights), np.int64)
@@ -698,17 +729,17 @@ def _least_product(start, weights, sums, capacity, kind, chosen):
     reduced = np.empty(len(weights), np.int64)
     bound = _reduce(start, ends, weights, costs, gain, weight, reduced) - gain * capacity
     # The least of either sum: the first with the same multiplier, the second whatever it weighs.
-    first, second, least_first, least_second = sums[2, 0], 0, sums[2, 0], 0
+    first, second, least_first = sums[2, 0], 0, sums[2, 0]
     weighed = -gain * capacity
     for block in range(blocks):
         low, high = start[block], ends[block]
         first += sums[0, chosen[block]]
         second += sums[1, chosen[block]]
-        least_first += sums[0, low:high].min()
-        least_second += sums[1, low:high].min()
-        lightest = weight * a * sums[0, low] + gain * weights[low]
-        for option in range(low + 1, high):
+        less, lightest = np.int64(2**62), np.int64(2**62)
+        for option in range(low, high):
+            less = min(less, sums[0, option])
             lightest = min(lightest, weight * a * sums[0, option] + gain * weights[option])
+        least_first += less
         weighed += lightest
     least_first = max(least_first, sums[2, 0] + weighed // (weight * a))
     if least_first <= 0 or least_second <= 0:
@@ -763,7 +794,8 @@ def _least_product(start, weights, sums, capacity, kind, chosen):
     lines[:, 1] = 0, 1, least_second
     status = _hull_minimum(
         *(own_start[: open_blocks + 1], own_weights, own_sums, largest, capacity),
-        *(own_kind[:open_blocks], lines, best_high, best_low, picked),
+        *(own_kind[:open_blocks], lines, (float(first), float(second))),
+        *(best_high, best_low, picked),
     )
     if status == SOLVED:
         for level in range(open_blocks):
