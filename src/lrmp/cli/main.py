@@ -244,11 +244,11 @@ def _networks(row: dict[str, Any]) -> str:
 
 
 def _train(agent: str, words: list[str]) -> int:
+    baseline = load_algorithm(agent)
+    args = parse_args(baseline.Args, words, prog=f"lrmp train {agent}")
     if sys.stderr.isatty() and "torch" not in sys.modules:
         # Learners import torch, which takes seconds: whoever waits sees what for.
         print(f"loading {printable(agent)} ...", file=sys.stderr, flush=True)
-    baseline = load_algorithm(agent)
-    args = parse_args(baseline.Args, words, prog=f"lrmp train {agent}")
     started = time.time()
     run = algorithms.train(agent, args)
     earlier = run.record_path.stat().st_mtime < started
