@@ -1,42 +1,7 @@
-"""Rankings of a board as text."""
+"""Rounds of a board as text."""
 
 from collections.abc import Sequence
 from typing import Any
-
-from lrmp.leaderboard.gap import gap_text
-
-
-def designs_table(ranking: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Write the designs of a task.
-
-    Args:
-        ranking: What ``/rankings/designs`` answers.
-
-    Returns:
-        Header and rows; the certified optimum comes first.
-    """
-    header = ["place", "agent", "score", "gap", "gain", "drop", "test drop", "known as"]
-    rows = []
-    reference = ranking["reference"]
-    if reference is not None:
-        rows.append(
-            ["-", "(certified optimum)", f"{reference['value']:.4f}", gap_text(0.0), "", "", "", ""]
-        )
-    for each in ranking["designs"]:
-        test, known = each["test_accuracy_drop"], each["known_as"]
-        rows.append(
-            [
-                str(each["place"]),
-                each["agent"],
-                _number(each["score"]),
-                gap_text(each["gap"]),
-                f"{each['gain']:.3f}x",
-                f"{each['accuracy_drop']:.2f}",
-                "-" if test is None else f"{test:.2f}",
-                "new" if known is None else "optimum" if known == 0 else f"#{known}",
-            ]
-        )
-    return header, rows
 
 
 def agents_table(ranking: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -85,7 +50,3 @@ def rounds_table(rounds: Sequence[dict[str, Any]]) -> tuple[list[str], list[list
         for each in rounds
     ]
     return header, rows
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"

@@ -16,7 +16,6 @@ from lrmp.leaderboard.board.errors import MalformedError
 from lrmp.leaderboard.board.pages.charts.bars import Bars, draw_bars
 from lrmp.leaderboard.board.pages.charts.floor_plan import FloorPlan, draw_floor_plan
 from lrmp.leaderboard.board.pages.rendering import PageRoute, Sender, User, render
-from lrmp.leaderboard.board.ranking import design_gap
 from lrmp.leaderboard.board.service import (
     agents,
     history,
@@ -27,6 +26,7 @@ from lrmp.leaderboard.board.service import (
     submissions,
 )
 from lrmp.leaderboard.board.service.accounts import account
+from lrmp.leaderboard.gap import design_gap
 
 MOST_AGENTS = 500  # of one's teams, in a form
 

@@ -11,7 +11,7 @@ from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.errors import NotFoundError
 from lrmp.leaderboard.board.ranking import RankedAgent
 from lrmp.leaderboard.board.service import history, rankings
-from lrmp.leaderboard.board.service.rankings import RankedDesign
+from lrmp.leaderboard.design_ranking import RankedDesign
 
 Format = Literal["csv", "json", "parquet"]
 MEDIA_TYPES = {

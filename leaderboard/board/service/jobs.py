@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from lrmp.leaderboard.board.clock import now
 from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.database.models import Job, Submission
 from lrmp.leaderboard.board.errors import ConflictError, NotFoundError
 from lrmp.leaderboard.board.service.principal import Principal
+from lrmp.leaderboard.log.clock import now
 
 
 @dataclass(frozen=True)

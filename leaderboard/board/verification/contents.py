@@ -15,11 +15,10 @@ from lrmp.leaderboard.board.instances import (
     read_settings,
     score_design,
 )
-from lrmp.leaderboard.board.log.item import Item, canonical
 from lrmp.leaderboard.board.names import split_agent
 from lrmp.leaderboard.board.tracks import scores_at
-from lrmp.leaderboard.board.worker.work import replayed
-from lrmp.leaderboard.entry import content_hash
+from lrmp.leaderboard.entry import content_hash, replayed
+from lrmp.leaderboard.log.item import Item, canonical
 from lrmp.leaderboard.replay import replay
 from lrmp.leaderboard.submission import parse_record
 

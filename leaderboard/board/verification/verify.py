@@ -8,11 +8,11 @@ from typing import Any
 
 from lrmp.errors import BoardError, ForeignFileError
 from lrmp.foreign_file import read_foreign
-from lrmp.leaderboard.board.log.item import Item
 from lrmp.leaderboard.board.verification.contents import Contents
 from lrmp.leaderboard.board.verification.links import check_links, check_prefix
 from lrmp.leaderboard.board.verification.shown import check_rankings
 from lrmp.leaderboard.client.connection import Connection
+from lrmp.leaderboard.log.item import Item
 
 MAX_BYTES = 2**32
 

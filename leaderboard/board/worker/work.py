@@ -3,11 +3,11 @@
 import json
 from typing import Any
 
-from lrmp.envs.records.record import library_versions
 from lrmp.envs.scoring.table_optimum import table_optimum
 from lrmp.errors import RecordError
 from lrmp.leaderboard.board.instances import instance_task
-from lrmp.leaderboard.replay import Replay, replay
+from lrmp.leaderboard.entry import replayed
+from lrmp.leaderboard.replay import replay
 from lrmp.leaderboard.submission import parse_record
 
 
@@ -25,24 +25,6 @@ def replay_record(text: str) -> str:
     except RecordError as error:
         return json.dumps({"refused": str(error)})
     return json.dumps({"accepted": replayed(found)}, allow_nan=False)
-
-
-def replayed(found: Replay) -> dict[str, Any]:
-    """Say what a replay recomputed, as the log keeps it.
-
-    Args:
-        found: What ``replay`` returned.
-
-    Returns:
-        Plain JSON values.
-    """
-    return {
-        "claim": vars(found.claim),
-        "test_accuracy_drop": found.test_accuracy_drop,
-        "accuracy": found.accuracy_label,
-        "lower_bound": found.lower_bound,
-        "replayed_with": library_versions(),
-    }
 
 
 def prove_optimum(text: str) -> str:

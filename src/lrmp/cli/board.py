@@ -169,8 +169,8 @@ def _work(options: argparse.Namespace) -> int:
 def _migrate(options: argparse.Namespace) -> int:
     settings = _settings(options)
     try:
-        from lrmp.leaderboard.board.database.connection import Database
         from lrmp.leaderboard.board.database.migrate import migrate, revisions
+        from lrmp.leaderboard.log.database import Database
     except ImportError as error:
         raise _missing(error) from error
     database = Database(settings.database_url)

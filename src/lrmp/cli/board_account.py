@@ -6,9 +6,10 @@ from getpass import getpass, getuser
 from typing import Any
 
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK, EXIT_REFUSED
-from lrmp.cli.output import add_json, format_table, print_json
+from lrmp.cli.output import add_json, print_json
 from lrmp.leaderboard.client.connection import Connection, part
 from lrmp.leaderboard.client.credentials import connect, save_token
+from lrmp.text_table import format_table
 
 
 def add_commands(commands: Any) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK, EXIT_REFUSED
-from lrmp.cli.output import add_json, format_table, note, print_json
+from lrmp.cli.output import add_json, note, print_json
 from lrmp.envs.scoring.reward import score_text
 from lrmp.errors import BoardError
+from lrmp.text_table import format_table
 
 WAIT_S = 120.0
 EXAMPLES = """\
@@ -109,6 +110,7 @@ def board_leaderboard(options: argparse.Namespace, task_id: str | None) -> int:
     """
     from lrmp.leaderboard.client import tables
     from lrmp.leaderboard.client.connection import Connection, part
+    from lrmp.leaderboard.ranking_text import format_ranking
 
     with Connection(options.board) as connection:
         if options.round is not None:
@@ -127,20 +129,14 @@ def board_leaderboard(options: argparse.Namespace, task_id: str | None) -> int:
     if options.json:
         print_json(found)
         return EXIT_OK
-    blocks = []
-    for ranking in found:
-        if "task" in ranking:
-            title = f"{ranking['task']}: {ranking['total']} designs"
-            header, rows = tables.designs_table(ranking)
-            left = 2
-        else:
-            title = (
-                f"{ranking['round']} ({ranking['track']}), after {ranking['evaluations']} "
-                "evaluations"
-            )
-            header, rows = tables.agents_table(ranking)
-            left = 2
-        blocks.append(f"{title}\n{format_table(header, rows, left)}")
+    designs = [ranking for ranking in found if "task" in ranking]
+    blocks = [format_ranking(designs)] if designs else []
+    for ranking in found[len(designs) :]:
+        title = (
+            f"{ranking['round']} ({ranking['track']}), after {ranking['evaluations']} evaluations"
+        )
+        header, rows = tables.agents_table(ranking)
+        blocks.append(f"{title}\n{format_table(header, rows, left=2)}")
     print("\n\n".join(blocks) or "No designs and no rounds yet.")
     return EXIT_OK
 

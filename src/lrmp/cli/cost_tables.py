@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lrmp.cli.chip_cost import ChipCost
-from lrmp.cli.output import format_column, format_table
+from lrmp.cli.output import format_column
 from lrmp.errors import LRMPError
 from lrmp.si_prefix import format_number, format_quantity
+from lrmp.text_table import format_table
 
 #: What became of every chip: its cost, or why it has none.
 ChipCosts = Mapping[str, ChipCost | LRMPError]

@@ -14,7 +14,7 @@ from lrmp.cli.exit_codes import EPILOG, EXIT_OK, EXIT_REFUSED
 from lrmp.cli.network_argument import HELP, add_reading, read_bits, read_network, reading
 from lrmp.cli.network_swap import format_swap, swap_network
 from lrmp.cli.new_chip import add_new
-from lrmp.cli.output import add_json, format_table, note, print_json
+from lrmp.cli.output import add_json, note, print_json
 from lrmp.cli.picture import save_picture
 from lrmp.cli.preset_argument import ALL, load_chip, load_chips
 from lrmp.cli.settings_argument import GivenSettings, add_settings
@@ -30,6 +30,7 @@ from lrmp.hardware.space.precision import PRECISION, precision_for
 from lrmp.plotting.cost_plot import plot_cost
 from lrmp.plotting.floor_plan import plot_floor_plan
 from lrmp.si_prefix import format_quantity
+from lrmp.text_table import format_table
 
 DEFAULT_PRESET = "lrmp_frontiers_2024"
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lrmp.cli.chip_cost import ChipCost, CostOptions, cost_network
-from lrmp.cli.output import format_table
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.cost.swap import Write, break_even, write_of
 from lrmp.hardware.networks.network import Network
 from lrmp.si_prefix import format_quantity
+from lrmp.text_table import format_table
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """A finished design as text."""
 
-from lrmp.cli.output import format_table
 from lrmp.envs.scoring.outcome import Outcome
 from lrmp.envs.task.task import Task
+from lrmp.text_table import format_table
 
 
 def print_outcome(outcome: Outcome) -> None:

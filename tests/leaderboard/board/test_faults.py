@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from lrmp.leaderboard.board.core import Board
-from lrmp.leaderboard.board.log.append import read_items
 from lrmp.leaderboard.board.service import accounts, agents, rounds, tokens
 from lrmp.leaderboard.board.verification import verify_file
 from lrmp.leaderboard.board.verification.links import check_links
 from lrmp.leaderboard.board.verification.verify import read_mirror
 from lrmp.leaderboard.client import connection as client_connection
 from lrmp.leaderboard.client.connection import Connection
+from lrmp.leaderboard.log.append import read_items
 
 pytestmark = pytest.mark.long
 

@@ -19,12 +19,12 @@ import sqlalchemy as sa
 
 from lrmp.errors import BoardError
 from lrmp.leaderboard.board.core import Board
-from lrmp.leaderboard.board.database.models import DesignStanding, LogHead, LogItem
-from lrmp.leaderboard.board.log.item import Item, canonical, chained
-from lrmp.leaderboard.board.log.standings import design_standing
 from lrmp.leaderboard.board.service import accounts, agents, rankings, rounds, submissions, tokens
 from lrmp.leaderboard.chain import link
 from lrmp.leaderboard.client.connection import Connection
+from lrmp.leaderboard.log.item import Item, canonical, chained
+from lrmp.leaderboard.log.standings import design_standing
+from lrmp.leaderboard.log.tables import DesignStanding, LogHead, LogItem
 
 pytestmark = pytest.mark.long
 

@@ -15,8 +15,8 @@ from starlette.testclient import TestClient
 from lrmp.errors import LRMPError
 from lrmp.leaderboard.board.api.app import create_app
 from lrmp.leaderboard.board.instances import instance_task, read_settings
-from lrmp.leaderboard.board.log.append import read_items
 from lrmp.leaderboard.board.verification.contents import Contents
+from lrmp.leaderboard.log.append import read_items
 
 MUTATIONS = int(os.environ.get("BOARD_MUTATIONS", "300"))
 HOSTILE = [

@@ -11,7 +11,7 @@ from lrmp.leaderboard.board.api.dependencies import IdempotencyKey, TheBoard, Wh
 from lrmp.leaderboard.board.api.schemas import NewSubmission
 from lrmp.leaderboard.board.errors import NotFoundError
 from lrmp.leaderboard.board.service import jobs, rankings, submissions
-from lrmp.leaderboard.board.service.rankings import DesignRanking, Reference
+from lrmp.leaderboard.design_ranking import DesignRanking, Reference
 
 router = APIRouter(tags=["designs"])
 

@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from lrmp.leaderboard.board.database.models import Base
+from lrmp.leaderboard.board.database import models
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
+    target_metadata=models.Base.metadata,
     render_as_batch=True,  # SQLite changes tables by copying them
 )
 with context.begin_transaction():

@@ -1,14 +1,14 @@
 """What rankings are made of: rows that follow from the log and can be written anew from it."""
 
-import hashlib
 from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from lrmp.leaderboard.board.database.models import NO_SCORE, DesignStanding, RunStanding
-from lrmp.leaderboard.board.log.item import Item, canonical
+from lrmp.leaderboard.design_ranking import design_hash
+from lrmp.leaderboard.log.item import Item
+from lrmp.leaderboard.log.tables import NO_SCORE, DesignStanding, RunStanding
 
 #: What a ranking shows of a design's standing as it is.
 SHOWN = (
@@ -56,18 +56,24 @@ def apply(session: Session, item: Item) -> None:
             _withdraw(session, body["number"], item.number)
 
 
-def rebuild(session: Session, items: Iterable[Item]) -> None:
+def rebuild(session: Session, items: Iterable[Item]) -> int:
     """Write all standings anew.
 
     Args:
         session: That writes.
         items: The whole log.
+
+    Returns:
+        Number of the last item; 0 without any.
     """
     session.execute(sa.delete(DesignStanding))
     session.execute(sa.delete(RunStanding))
+    last = 0
     for item in items:
         apply(session, item)
-        session.flush()
+        last = item.number
+    session.flush()
+    return last
 
 
 def design_standing(number: int, at: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -95,19 +101,6 @@ def design_standing(number: int, at: str, body: dict[str, Any]) -> dict[str, Any
         "test_accuracy_drop": body["test_accuracy_drop"],
         "accuracy": body["accuracy"],
     }
-
-
-def design_hash(design: dict[str, Any]) -> str:
-    """Tell designs apart by their settings: copies follow from them, whichever of a tie.
-
-    Args:
-        design: What ``Design.to_json`` returns.
-
-    Returns:
-        SHA-256, hexadecimal.
-    """
-    settings = {name: values for name, values in design.items() if name != "replication"}
-    return hashlib.sha256(canonical(settings).encode()).hexdigest()
 
 
 def _withdraw(session: Session, number: int, by: int) -> None:
