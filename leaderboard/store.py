@@ -23,8 +23,7 @@ from lrmp.leaderboard.entry import (
     Entry,
     canonical_json,
     check_replay,
-    content_hash,
-    handed_in,
+    handed_in_here,
     read_entry,
     replayed,
 )
@@ -45,7 +44,6 @@ APPLICATION_ID = int.from_bytes(b"LRMP", "big")
 STORE_VERSION = 3
 BUSY_TIMEOUT_S = 30.0
 MAX_VALUE_BYTES = 2**22  # a record comes from a file of at most 2**20
-SUBMISSION_DIGITS = 24  # of a record's hash: what a hosted board's ids have
 
 _SQLITE_HEADER = b"SQLite format 3\0"
 
@@ -386,9 +384,7 @@ def _new_body(replay: Replay, at: str) -> tuple[Record, dict[str, Any]]:
     with _named(replay.record):
         record = as_submitted(replay.record)
         check_replay(replay)
-        sha256 = content_hash(record)
-        first = handed_in(sha256[:SUBMISSION_DIGITS], record.agent, record.to_json(), sha256, at)
-        return record, first | replayed(replay)
+        return record, handed_in_here(record, at) | replayed(replay)
 
 
 @contextmanager

@@ -104,7 +104,7 @@ def refuse(tmp_path, write, store_bytes):
                 submit(path, store)
         assert not absent.parent.exists()
         assert present.read_bytes() == store_bytes
-        assert [e.replay.record.agent for e in Store(present).entries()] == ["earlier"]
+        assert [e.record.agent for e in Store(present).entries()] == ["earlier"]
 
     return submit_refused
 

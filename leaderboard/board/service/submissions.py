@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from lrmp.envs.records.record import Record
 from lrmp.errors import RecordError
 from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.database.models import Agent, Job, Submission
@@ -202,13 +203,9 @@ def fail(session: Session, submission_id: str, reason: str) -> None:
 
 
 def _logged(session: Session, submission: Submission) -> dict[str, Any]:
-    return handed_in(
-        submission.id,
-        session.get_one(Agent, submission.agent_id).name,
-        json.loads(submission.record),
-        submission.sha256,
-        submission.created_at,
-    )
+    agent = session.get_one(Agent, submission.agent_id)
+    record = Record.from_json(json.loads(submission.record))
+    return handed_in(submission.id, agent.name, record, submission.created_at)
 
 
 def _query(*conditions: sa.ColumnElement[bool]) -> sa.Select[*tuple[Any, ...]]:

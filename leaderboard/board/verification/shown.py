@@ -110,7 +110,7 @@ def _equal(
     expected: dict[str, Any] | None,
     left_out: Collection[str] = (),
 ) -> bool:
-    """Compare values by name: exactly, but for gaps, whose exponential machines round as they do."""
+    """Compare values by name: exactly, but for gaps, whose last digits are the machine's."""
     if given is None or expected is None:
         return given is expected
     return given.keys() == expected.keys() and all(

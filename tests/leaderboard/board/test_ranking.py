@@ -7,8 +7,8 @@ import pytest
 from lrmp.envs.procedural.generator import draw_task, split_of
 from lrmp.leaderboard.board.instances import instance_seed, instance_task
 from lrmp.leaderboard.board.ranking import rank_agents
-from lrmp.leaderboard.gap import design_gap
 from lrmp.leaderboard.board.tracks import scores_at
+from lrmp.leaderboard.gap import design_gap
 
 
 def test_overlapping_intervals_share_a_rank():
