@@ -39,6 +39,12 @@ class RankedDesign:
         accuracy_drop: Percentage points, as searches see it.
         test_accuracy_drop: On images that no search has seen, or None.
         accuracy: ``"network"``, ``"table"`` or ``"table (estimate)"``.
+        network_drop: Percentage points on test images, when the design was run on its network; None
+            if it was not.
+        network_low: Lower end of its 95 % interval.
+        network_high: Upper end.
+        network_images: How many images.
+        network_check: Number of the check in the log.
         latency_cycles: Of one inference.
         bottleneck_cycles: Between two images of a full pipeline.
         tiles: Held by all copies.
@@ -56,6 +62,11 @@ class RankedDesign:
     accuracy_drop: float
     test_accuracy_drop: float | None
     accuracy: str
+    network_drop: float | None
+    network_low: float | None
+    network_high: float | None
+    network_images: int | None
+    network_check: int | None
     latency_cycles: int
     bottleneck_cycles: int
     tiles: int

@@ -24,6 +24,7 @@ _HEADER = (
     "gain",
     "drop",
     "test drop",
+    "on the network",
     "accuracy",
     "known as",
 )
@@ -83,11 +84,20 @@ def _table(ranking: Mapping[str, Any]) -> str:
                 f"{each['gain']:.3f}x",
                 f"{each['accuracy_drop']:.2f}",
                 "-" if test is None else f"{test:.2f}",
+                _checked(each),
                 each["accuracy"],
                 "new" if known is None else "optimum" if known == 0 else f"#{known}",
             ]
         )
     return format_table(_HEADER, rows, left=2)
+
+
+def _checked(design: Mapping[str, Any]) -> str:
+    """Write the drop of a design that was run on its network, with its interval."""
+    if design["network_drop"] is None:
+        return "-"
+    drop, low, high = (design[f"network_{name}"] for name in ("drop", "low", "high"))
+    return f"{drop:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def _number(value: float | None) -> str:

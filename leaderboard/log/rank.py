@@ -12,7 +12,11 @@ from lrmp.leaderboard.gap import design_gap
 from lrmp.leaderboard.log.database import Database
 from lrmp.leaderboard.log.item import Item
 from lrmp.leaderboard.log.standings import SHOWN, rebuild
-from lrmp.leaderboard.log.tables import Base, DesignStanding, RunStanding
+from lrmp.leaderboard.log.tables import Base, DesignStanding, NetworkCheck, RunStanding
+
+NOT_CHECKED: dict[str, Any] = {
+    f"network_{name}": None for name in ("drop", "low", "high", "images", "check")
+}
 
 
 def rank_designs(
@@ -53,7 +57,9 @@ def rank_designs(
         .offset(offset)
     )
     rows = list(session.scalars(query))
-    firsts = _firsts(session, live, {row.design for row in rows})
+    hashes = {row.design for row in rows}
+    firsts = _firsts(session, live, hashes)
+    checks = _checks(session, fingerprint, hashes, as_of)
     optimum = reference[0].value if reference else None
     ranked = []
     for place, row in enumerate(rows, start=offset + 1):
@@ -67,6 +73,7 @@ def rank_designs(
                 place=place,
                 gap=design_gap(optimum, row.score),
                 known_as=known,
+                **checks.get(row.design, NOT_CHECKED),
                 **{name: getattr(row, name) for name in SHOWN},
             )
         )
@@ -115,7 +122,8 @@ def rank_log(items: Iterable[Item]) -> list[DesignRanking]:
     table = DesignStanding
     with Database.in_memory().write() as session:
         Base.metadata.create_all(
-            session.connection(), tables=[table.__table__, RunStanding.__table__]
+            session.connection(),
+            tables=[each.__table__ for each in (table, NetworkCheck, RunStanding)],
         )
         last = rebuild(session, items)
         keys = session.execute(sa.select(table.task, table.fingerprint).distinct()).all()
@@ -136,3 +144,19 @@ def _firsts(session: Session, live: list[Any], hashes: set[str]) -> dict[str, in
         .group_by(table.design)
     )
     return dict(session.execute(query).all())
+
+
+def _checks(
+    session: Session, fingerprint: str, hashes: set[str], as_of: int
+) -> dict[str, dict[str, Any]]:
+    """Find the newest check on the network of each design."""
+    table = NetworkCheck
+    query = (
+        sa.select(table.design, table.drop, table.low, table.high, table.images, table.number)
+        .where(table.fingerprint == fingerprint, table.design.in_(hashes), table.number <= as_of)
+        .order_by(table.number)
+    )
+    return {
+        design: dict(zip(NOT_CHECKED, values, strict=True))
+        for design, *values in session.execute(query)
+    }

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from lrmp.leaderboard.design_ranking import design_hash
 from lrmp.leaderboard.log.item import Item
-from lrmp.leaderboard.log.tables import NO_SCORE, DesignStanding, RunStanding
+from lrmp.leaderboard.log.tables import NO_SCORE, DesignStanding, NetworkCheck, RunStanding
 
 #: What a ranking shows of a design's standing as it is.
 SHOWN = (
@@ -38,6 +38,16 @@ def apply(session: Session, item: Item) -> None:
     match item.kind:
         case "design":
             session.add(DesignStanding(**design_standing(item.number, item.at, body)))
+        case "checked":
+            design = session.get_one(DesignStanding, body["number"])
+            session.add(
+                NetworkCheck(
+                    number=item.number,
+                    fingerprint=design.fingerprint,
+                    design=design.design,
+                    **{name: body[name] for name in ("drop", "low", "high", "images")},
+                )
+            )
         case "run-opened":
             session.add(
                 RunStanding(
@@ -66,8 +76,8 @@ def rebuild(session: Session, items: Iterable[Item]) -> int:
     Returns:
         Number of the last item; 0 without any.
     """
-    session.execute(sa.delete(DesignStanding))
-    session.execute(sa.delete(RunStanding))
+    for table in (DesignStanding, NetworkCheck, RunStanding):
+        session.execute(sa.delete(table))
     last = 0
     for item in items:
         apply(session, item)

@@ -81,6 +81,21 @@ class DesignStanding(Base):
     withdrawn_by: Mapped[int | None]  # number in the log
 
 
+class NetworkCheck(Base):
+    """An accepted design that was run on its network, written from the log."""
+
+    __tablename__ = "network_checks"
+    __table_args__ = (Index("ix_network_checks_design", "fingerprint", "design", "number"),)
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # in the log
+    fingerprint: Mapped[str] = mapped_column(HASH)
+    design: Mapped[str] = mapped_column(HASH)  # as in `DesignStanding`: equal ones share it
+    drop: Mapped[float]
+    low: Mapped[float]
+    high: Mapped[float]
+    images: Mapped[int]
+
+
 class RunStanding(Base):
     """An opened run, written from the log. Until it is finished it counts as 0."""
 

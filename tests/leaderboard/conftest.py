@@ -144,7 +144,7 @@ def live_board(tmp_path_factory):
     from lrmp.leaderboard.board.worker.worker import Worker
 
     folder = tmp_path_factory.mktemp("live")
-    board = Board(BoardSettings(folder=folder, requests_per_minute=0))
+    board = Board(BoardSettings(folder=folder, requests_per_minute=0, network_checks=False))
     secret = accounts.add_admin(board, "root")
     root = tokens.authenticate(board, secret)
     member = accounts.accept_invitation(board, accounts.invite(board, root), "ann", "ants")

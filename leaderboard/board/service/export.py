@@ -26,6 +26,7 @@ FEED_ITEMS = 50
 _NEWS = {
     "design": "{agent}: a design of {task}",
     "refused": "{agent}: a record of {task} was refused",
+    "checked": "Item {number} was run on its network",
     "round-opened": "Round {round} opened",
     "round-closed": "Round {round} closed",
     "run-finished": "{agent}: run {instance} of {round}",

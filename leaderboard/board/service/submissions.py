@@ -14,7 +14,7 @@ from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.database.models import Agent, Job, Submission
 from lrmp.leaderboard.board.database.races import again_after_race
 from lrmp.leaderboard.board.errors import ConflictError, MalformedError, NotFoundError
-from lrmp.leaderboard.board.service import jobs
+from lrmp.leaderboard.board.service import checks, jobs
 from lrmp.leaderboard.board.service.principal import Principal, owned_agent
 from lrmp.leaderboard.entry import canonical_json, content_hash, handed_in
 from lrmp.leaderboard.log.clock import now
@@ -173,6 +173,7 @@ def accept(board: Board, session: Session, submission_id: str, found: dict[str, 
     submission = session.get_one(Submission, submission_id)
     item = board.log(session, "design", _logged(session, submission) | found)
     submission.state, submission.log_number = "accepted", item.number
+    checks.queue(board, session, submission_id)
 
 
 def refuse(board: Board, session: Session, submission_id: str, reason: str) -> None:

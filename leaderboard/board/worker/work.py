@@ -7,8 +7,9 @@ from lrmp.envs.scoring.table_optimum import table_optimum
 from lrmp.errors import RecordError
 from lrmp.leaderboard.board.instances import instance_task
 from lrmp.leaderboard.entry import replayed
+from lrmp.leaderboard.network_drop import network_drop
 from lrmp.leaderboard.replay import replay
-from lrmp.leaderboard.submission import parse_record
+from lrmp.leaderboard.submission import check_definition, parse_record
 
 
 def replay_record(text: str) -> str:
@@ -25,6 +26,24 @@ def replay_record(text: str) -> str:
     except RecordError as error:
         return json.dumps({"refused": str(error)})
     return json.dumps({"accepted": replayed(found)}, allow_nan=False)
+
+
+def check_network(text: str) -> str:
+    """Run a design on its network.
+
+    Args:
+        text: Canonical JSON of an accepted record.
+
+    Returns:
+        JSON: ``{"checked": what the log says of it}`` or ``{"not run": why}``.
+    """
+    try:
+        record = parse_record(text)
+        task = check_definition(record)
+        found = network_drop(task, record.design_for(task))
+    except RecordError as error:
+        return json.dumps({"not run": str(error)})
+    return json.dumps({"checked": found}, allow_nan=False)
 
 
 def prove_optimum(text: str) -> str:

@@ -178,7 +178,9 @@ def empty_tables(url):
 
 @pytest.fixture
 def settings(tmp_path, database_url):
-    return BoardSettings(folder=tmp_path, database=database_url, requests_per_minute=0)
+    return BoardSettings(
+        folder=tmp_path, database=database_url, requests_per_minute=0, network_checks=False
+    )
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from lrmp.errors import unknown_name
 from lrmp.leaderboard.board.api.dependencies import IdempotencyKey, TheBoard, Who
 from lrmp.leaderboard.board.api.schemas import NewSubmission
 from lrmp.leaderboard.board.errors import NotFoundError
-from lrmp.leaderboard.board.service import jobs, rankings, submissions
+from lrmp.leaderboard.board.service import checks, jobs, rankings, submissions
 from lrmp.leaderboard.design_ranking import DesignRanking, Reference
 
 router = APIRouter(tags=["designs"])
@@ -93,6 +93,14 @@ def get_submission(
 ) -> submissions.SubmissionRow:
     """Look a submission up."""
     return submissions.find(board, submission_id)
+
+
+@router.get("/submissions/{submission_id}/network")
+def get_network_check(
+    board: TheBoard, submission_id: Annotated[str, Path(max_length=32)]
+) -> checks.CheckRow:
+    """Say what running a design on its network gave, or why there is nothing."""
+    return checks.find(board, submissions.find(board, submission_id).id)
 
 
 @router.get("/jobs/{job_id}")
