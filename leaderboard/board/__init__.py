@@ -16,7 +16,7 @@ Layout, from the inside out:
 What pages call (``from lrmp.leaderboard.board.service import ...``):
 
 - ``rankings.designs(board, task_id, as_of=, limit=, offset=)``, ``rankings.agents_of_round(board,
-  round, evaluations=, as_of=)``, ``rankings.reference_of``, ``rankings.ranked_tasks(board)``;
+  round, evaluations=, as_of=)``, ``overview.tasks(board)``;
 - ``submissions.submit / find / list_submissions``; ``checks.find``; ``jobs.find``;
 - ``rounds.list_rounds / find``; ``runs.list_runs / find / curve``;
 - ``agents.find / list_agents / register``; ``accounts.account``; ``tokens.authenticate / create /
@@ -27,7 +27,7 @@ What pages call (``from lrmp.leaderboard.board.service import ...``):
 Who asks is a ``service.principal.Principal``; a browser's session is a token in a cookie, which
 ``tokens.authenticate`` recognises.
 
-What a board shares with the file of one machine, `lrmp.leaderboard.Store`, lies beside this package:
-``lrmp.leaderboard.log`` (tables, items, chain, standings and the query that ranks designs), the
+What a board shares with the file of one machine, `lrmp.leaderboard.Store`, lies beside this
+package: ``lrmp.leaderboard.log`` (tables, items, standings, the query that ranks designs), the
 record's schema and replay.
 """

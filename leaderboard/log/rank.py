@@ -11,7 +11,7 @@ from lrmp.leaderboard.design_ranking import REFERENCE, DesignRanking, RankedDesi
 from lrmp.leaderboard.gap import design_gap
 from lrmp.leaderboard.log.database import Database
 from lrmp.leaderboard.log.item import Item
-from lrmp.leaderboard.log.standings import SHOWN, rebuild
+from lrmp.leaderboard.log.standings import SHOWN, count_accepted, rebuild
 from lrmp.leaderboard.log.tables import Base, DesignStanding, NetworkCheck, RunStanding
 
 NOT_CHECKED: dict[str, Any] = {
@@ -47,7 +47,8 @@ def rank_designs(
         table.number <= as_of,
         table.withdrawn_by.is_(None) | (table.withdrawn_by > as_of),
     ]
-    total = session.scalar(sa.select(sa.func.count()).where(*live)) or 0
+    withdrawn = sa.select(sa.func.count()).where(live[0], table.withdrawn_by <= as_of)
+    total = count_accepted(session, fingerprint, as_of) - (session.scalar(withdrawn) or 0)
     # The sum keeps SQLite from reading all rows by their numbers, to sort them afterwards.
     query = (
         sa.select(table)
@@ -89,24 +90,6 @@ def rank_designs(
         total=total,
         designs=ranked,
     )
-
-
-def ranked_tasks(session: Session) -> dict[tuple[str, str], int]:
-    """Count designs by task and definition.
-
-    Args:
-        session: Any.
-
-    Returns:
-        How many are not withdrawn, by id and fingerprint.
-    """
-    table = DesignStanding
-    query = (
-        sa.select(table.task, table.fingerprint, sa.func.count())
-        .where(table.withdrawn_by.is_(None))
-        .group_by(table.task, table.fingerprint)
-    )
-    return {(task, fingerprint): n for task, fingerprint, n in session.execute(query)}
 
 
 def rank_log(items: Iterable[Item]) -> list[DesignRanking]:

@@ -37,7 +37,9 @@ def apply(session: Session, item: Item) -> None:
     body = item.content
     match item.kind:
         case "design":
-            session.add(DesignStanding(**design_standing(item.number, item.at, body)))
+            values = design_standing(item.number, item.at, body)
+            ordinal = 1 + count_accepted(session, values["fingerprint"], item.number)
+            session.add(DesignStanding(**values, ordinal=ordinal))
         case "checked":
             design = session.get_one(DesignStanding, body["number"])
             session.add(
@@ -86,6 +88,27 @@ def rebuild(session: Session, items: Iterable[Item]) -> int:
     return last
 
 
+def count_accepted(session: Session, fingerprint: str, as_of: int) -> int:
+    """Count the designs of a task that were accepted, withdrawn ones included.
+
+    Args:
+        session: Any.
+        fingerprint: Of the task's definition.
+        as_of: Number of the last item of the log that counts.
+
+    Returns:
+        How many, from the last row's ordinal alone.
+    """
+    table = DesignStanding
+    last = (
+        sa.select(table.ordinal)
+        .where(table.fingerprint == fingerprint, table.number <= as_of)
+        .order_by(table.number.desc())
+        .limit(1)
+    )
+    return session.scalar(last) or 0
+
+
 def design_standing(number: int, at: str, body: dict[str, Any]) -> dict[str, Any]:
     """Say how an accepted design stands.
 
@@ -95,7 +118,7 @@ def design_standing(number: int, at: str, body: dict[str, Any]) -> dict[str, Any
         body: Of the item.
 
     Returns:
-        Values by column.
+        Values by column, but for the ordinal.
     """
     record, claim = body["record"], body["claim"]
     return {

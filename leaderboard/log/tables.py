@@ -56,13 +56,15 @@ class DesignStanding(Base):
 
     __tablename__ = "design_standings"
     __table_args__ = (
-        # A look at a ranking reads its first rows, and counts; both from an index alone.
+        # A look at a ranking reads its first rows, the last ordinal, and what was withdrawn.
         Index("ix_design_standings_merit", "fingerprint", "merit", "number"),
-        Index("ix_design_standings_live", "fingerprint", "number", "withdrawn_by"),
+        Index("ix_design_standings_ordinal", "fingerprint", "number", "ordinal"),
+        Index("ix_design_standings_withdrawn", "fingerprint", "withdrawn_by"),
         Index("ix_design_standings_design", "fingerprint", "design", "number", "withdrawn_by"),
     )
 
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # in the log
+    ordinal: Mapped[int]  # among all of its fingerprint, from 1: counts without reading rows
     submission: Mapped[str] = mapped_column(ID, index=True)
     task: Mapped[str] = mapped_column(String(120), index=True)
     fingerprint: Mapped[str] = mapped_column(HASH)

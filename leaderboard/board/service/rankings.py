@@ -176,16 +176,3 @@ def standing_of(board: Board, submission_id: str) -> tuple[str, float | None, fl
         raise NotFoundError(f"Expected a submission that is ranked, got {submission_id[:40]!r}.")
     reference = reference_of(row.task, row.fingerprint)
     return row.task, row.score, design_gap(reference[0].value if reference else None, row.score)
-
-
-def ranked_tasks(board: Board) -> dict[tuple[str, str], int]:
-    """Count designs by task and definition.
-
-    Args:
-        board: The board.
-
-    Returns:
-        How many are not withdrawn, by id and fingerprint.
-    """
-    with board.database.read() as session:
-        return rank.ranked_tasks(session)

@@ -176,7 +176,11 @@ def append_many(board, record, count):
             items.append(asdict(item))
             standings.append(
                 design_standing(number, item.at, body)
-                | {"design": f"{index % (count // 2):064x}", "withdrawn_by": None}
+                | {
+                    "design": f"{index % (count // 2):064x}",
+                    "ordinal": index + 1,
+                    "withdrawn_by": None,
+                }
             )
         for table, rows in ((LogItem, items), (DesignStanding, standings)):
             session.execute(sa.insert(table), rows)

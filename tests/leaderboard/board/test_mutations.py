@@ -54,13 +54,13 @@ def mutate(value, rng):
             if action < 0.2:
                 del target[key]
             elif action < 0.3 and isinstance(target, dict):
-                target[rng.choice(("extra", "", "\0", "x" * 200))] = target[key]
+                target[rng.choice(("extra", "", "\0", "x" * 200))] = copy.deepcopy(target[key])
             elif action < 0.4 and isinstance(target, list):
-                target.insert(key, target[key])
+                target.insert(key, copy.deepcopy(target[key]))
             elif action < 0.5 and type(target[key]) in (int, float):
                 target[key] += rng.choice((1, -1, 1e-6, 1e-12, 2**40))
             else:
-                target[key] = rng.choice(HOSTILE)
+                target[key] = copy.deepcopy(rng.choice(HOSTILE))
             break
     return value
 

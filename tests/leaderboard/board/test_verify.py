@@ -90,6 +90,7 @@ def test_an_honest_board_has_nothing_wrong(busy, client):
         replayed=3,
         unknown=0,
         rescored=4,
+        checked=0,
         unproven=0,
     )
     assert check_rankings(Served(client), items) == []
