@@ -48,7 +48,7 @@ def _space(network: Network, chip: Accelerator) -> DesignSpace:
 ADC = Family(
     name="adc",
     label="ADC",
-    title="bits, and weights other than 0 per column, which set the ADC's (TinyADC)",
+    title="bits, and weights other than 0 per column, which set the ADC's bits (TinyADC)",
     networks=("lenet", "resnet20"),
     chip=_chip,
     space=_space,

@@ -1,4 +1,4 @@
-"""The knobs of the whole chip: crossbars, cells, rows, ADCs and area, on CIMNAS's ground.
+"""The knobs of the whole chip: crossbars, cells, rows, ADCs and area, after CIMNAS.
 
 CIMNAS (IEEE Transactions on Circuits and Systems for Artificial Intelligence, 2025) searches
 networks, quantisation and hardware together. Here the network stays as it is, and the chip is the

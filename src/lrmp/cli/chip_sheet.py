@@ -1,7 +1,5 @@
 """The data sheet of a chip: every number with unit, status and source, and what follows from it."""
 
-import shutil
-import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.peak import peak_ops_per_s
 from lrmp.si_prefix import format_number, format_quantity
+from lrmp.text_table import Column, format_table
 
 #: Units of numbers by the end of their key, the first that fits; the others are counts or names.
 _UNITS = {
@@ -27,7 +26,6 @@ _UNITS = {
     "_fj_per_bit_hop": "fJ/(bit hop)",
 }
 _PEAK_BITS = 8  # of weights and activations, as papers give the peak
-_LEAST_WIDTH, _LEAST_SOURCE = 100, 40  # characters of a line, and of its last column
 
 
 def chip_json(chip: Accelerator) -> dict[str, Any]:
@@ -103,15 +101,16 @@ def _derived(chip: Accelerator) -> dict[str, Any]:
     return derived
 
 
-def format_chip(chip: Accelerator, title: str = "") -> str:
+def format_chip(chip: Accelerator, title: str = "", width: int | None = None) -> str:
     """Write the data sheet of a chip.
 
     Args:
         chip: Read from a preset, with provenance.
         title: One line that describes it.
+        width: Characters of a line; None for as many as it takes.
 
     Returns:
-        Tables as wide as the terminal.
+        A table per kind of number, and what follows from them.
     """
     sheet = chip_json(chip)
     sections = [("parameter", _entries(sheet["parameters"]))]
@@ -122,7 +121,7 @@ def format_chip(chip: Accelerator, title: str = "") -> str:
     if "noise" in sheet:
         sections.append(("noise", _entries(sheet["noise"])))
     blocks = [f"{chip.name}: {title}" if title else chip.name]
-    blocks += [_format_sources(name, rows) for name, rows in sections]
+    blocks += [_format_sources(name, rows, width) for name, rows in sections]
     gaps = {"energy": chip.energy is None, "area and leakage": not chip.components}
     blocks += [f"{gap} not known" for gap, missing in gaps.items() if missing]
     lines = [f"  {name:<38}  {value}" for name, value in _derived_lines(chip, sheet["derived"])]
@@ -166,20 +165,17 @@ def _components(components: dict[str, dict[str, Any]]) -> list[tuple[str, str, s
     return rows
 
 
-def _format_sources(name: str, rows: Sequence[tuple[str, str, str, str]]) -> str:
-    """Align name, value and status, and wrap the source beside them."""
-    table = [(name, "value", "status", "source"), *rows]
-    widths = [max(len(row[column]) for row in table) for column in range(3)]
-    before = sum(widths) + 2 * len(widths)
-    terminal = max(_LEAST_WIDTH, shutil.get_terminal_size().columns)
-    room = max(_LEAST_SOURCE, terminal - before)
-    lines = []
-    for row in table:
-        first, *more = textwrap.wrap(row[3], room) or [""]
-        cells = [cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)]
-        lines.append("  ".join([*cells, first]))
-        lines += [" " * before + line for line in more]
-    return "\n".join(lines)
+def _format_sources(name: str, rows: Sequence[tuple[str, str, str, str]], width: int | None) -> str:
+    names, values, statuses, sources = zip(*rows, strict=True)
+    return format_table(
+        [
+            Column(name, names, text=True),
+            Column("value", values, text=True, fit="wrap"),
+            Column("status", statuses, text=True),
+            Column("source", sources, text=True, fit="wrap"),
+        ],
+        width,
+    )
 
 
 def _derived_lines(chip: Accelerator, derived: dict[str, Any]) -> list[tuple[str, str]]:

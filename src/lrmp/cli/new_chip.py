@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any, get_args
 
+from lrmp.cli.assignment import read_assignments
 from lrmp.cli.exit_codes import EXIT_OK
 from lrmp.cli.output import note, print_json
 from lrmp.errors import RunError, unknown_name
@@ -49,20 +50,20 @@ def add_new(parser: argparse.ArgumentParser, preset: str) -> None:
 def _new(options: argparse.Namespace) -> int:
     if is_present(options.file):
         raise RunError(f"Expected no file at {options.file} yet, got one. Name another.")
-    given = [_value(word) for word in options.set]
-    names = [key for key, _ in given]
-    if twice := [key for key in names if names.count(key) > 1]:
-        raise RunError(f"Expected --set once per number, got {twice[0]} {names.count(twice[0])}x.")
+    if options.file.suffix != ".toml":
+        raise RunError(f"Expected a file ending in .toml, got {options.file}. Add .toml.")
+    words = read_assignments("--set", options.set, "KEY=VALUE", "clock_mhz=400")
+    given = {key: _value(key, values) for key, values in words.items()}
     base = load_preset(options.like)
-    text = _write(options.title or f"like {options.like}", base, dict(given))
+    text = _write(options.title or f"like {options.like}", base, given)
     chip = chip_of_text(options.file.stem, text)
     write_whole(options.file, text)
-    inherited = sum(key not in names for key in base.parameters)
+    inherited = sum(key not in given for key in base.parameters)
     if options.json:
-        print_json({"file": str(options.file), "like": options.like, "set": dict(given)})
+        print_json({"file": str(options.file), "like": options.like, "set": given})
     else:
         print(
-            f"{options.file}: {len(names)} numbers of its own, {inherited} parameters as "
+            f"{options.file}: {len(given)} numbers of its own, {inherited} parameters as "
             f"{options.like}, which count as assumed"
         )
         if chip.technology_nm != base.technology_nm and base.technology_nm:
@@ -73,16 +74,15 @@ def _new(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _value(word: str) -> tuple[str, Any]:
-    key, equals, text = word.partition("=")
-    if not equals or not text:
-        raise RunError(f"Expected --set as KEY=VALUE, such as clock_mhz=400; got {word!r:.80}.")
+def _value(key: str, values: list[str]) -> Any:
     known = (*PARAMETERS, *EVENTS)
     if key not in known:
         raise RunError(unknown_name("each key of --set", key, known))
     if key == "slice_bits":
-        return key, [_number(part) for part in text.split(",")]
-    return key, _number(text)
+        return [_number(value) for value in values]
+    if len(values) > 1:
+        raise RunError(f"Expected one {key}, got {len(values)}: {','.join(values)}.")
+    return _number(values[0])
 
 
 def _number(text: str) -> int | float | str:
