@@ -12,10 +12,11 @@ from lrmp.leaderboard.board.api.schemas import MAX_AGENT, Text
 from lrmp.leaderboard.board.errors import MalformedError
 from lrmp.leaderboard.board.pages.charts.xy_chart import Series, XYChart, draw_xy
 from lrmp.leaderboard.board.pages.rendering import PageRoute, render
-from lrmp.leaderboard.board.ranking import design_gap, rank_agents
+from lrmp.leaderboard.board.ranking import rank_agents
 from lrmp.leaderboard.board.service import agents, overview, rankings, rounds
 from lrmp.leaderboard.board.service.overview import AgentDesign, RunStand
 from lrmp.leaderboard.board.tracks import budgets_of
+from lrmp.leaderboard.gap import design_gap
 
 MOST_COMPARED = 4
 MOST_LISTED = 500

@@ -11,8 +11,8 @@ from lrmp.envs.task.task import TASKS, load_task
 from lrmp.leaderboard.board.api.dependencies import TheBoard
 from lrmp.leaderboard.board.api.schemas import Text
 from lrmp.leaderboard.board.pages.rendering import PageRoute, render
-from lrmp.leaderboard.board.ranking import design_gap
 from lrmp.leaderboard.board.service import history, overview, rankings, rounds
+from lrmp.leaderboard.gap import design_gap
 
 MOST_ROUNDS = 4  # shown with their agents
 SHOWN_AGENTS = 10

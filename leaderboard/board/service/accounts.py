@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from lrmp.leaderboard.board.clock import now
 from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.database.models import Invitation, Membership, Team, User
 from lrmp.leaderboard.board.database.races import again_after_race
@@ -19,6 +18,7 @@ from lrmp.leaderboard.board.errors import (
 from lrmp.leaderboard.board.names import check_name, fold
 from lrmp.leaderboard.board.service import tokens
 from lrmp.leaderboard.board.service.principal import Principal
+from lrmp.leaderboard.log.clock import now
 
 INVITATION_DAYS = 14
 TOKEN_DAYS = 90

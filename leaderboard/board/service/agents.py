@@ -5,15 +5,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from lrmp.leaderboard.board.clock import now
 from lrmp.leaderboard.board.core import Board
-from lrmp.leaderboard.board.database.models import (
-    Agent,
-    DesignStanding,
-    Membership,
-    RunStanding,
-    Team,
-)
+from lrmp.leaderboard.board.database.models import Agent, Membership, Team
 from lrmp.leaderboard.board.database.races import again_after_race
 from lrmp.leaderboard.board.errors import (
     ConflictError,
@@ -23,6 +16,8 @@ from lrmp.leaderboard.board.errors import (
 )
 from lrmp.leaderboard.board.names import fold, split_agent
 from lrmp.leaderboard.board.service.principal import Principal
+from lrmp.leaderboard.log.clock import now
+from lrmp.leaderboard.log.tables import DesignStanding, RunStanding
 from lrmp.leaderboard.record_schema import load_record_schema
 
 

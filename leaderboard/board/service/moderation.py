@@ -6,19 +6,14 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from lrmp.leaderboard.board.clock import now
 from lrmp.leaderboard.board.core import Board
-from lrmp.leaderboard.board.database.models import (
-    DesignStanding,
-    Dispute,
-    LogItem,
-    RunStanding,
-    User,
-)
+from lrmp.leaderboard.board.database.models import Dispute, User
 from lrmp.leaderboard.board.errors import ConflictError, MalformedError, NotFoundError
-from lrmp.leaderboard.board.log.append import lock_head
-from lrmp.leaderboard.board.log.item import Item
 from lrmp.leaderboard.board.service.principal import Principal
+from lrmp.leaderboard.log.append import lock_head
+from lrmp.leaderboard.log.clock import now
+from lrmp.leaderboard.log.item import Item
+from lrmp.leaderboard.log.tables import DesignStanding, LogItem, RunStanding
 
 MAX_TEXT = 2000
 WITHDRAWABLE = ("design", "run-opened", "run-finished")

@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from lrmp.errors import unknown_name
-from lrmp.leaderboard.board.clock import now
 from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.database.models import Token, User
 from lrmp.leaderboard.board.errors import (
@@ -19,6 +18,7 @@ from lrmp.leaderboard.board.errors import (
     NotSignedInError,
 )
 from lrmp.leaderboard.board.service.principal import SCOPES, Principal
+from lrmp.leaderboard.log.clock import now
 
 PREFIX = "lrmp_"  # so that scanners of repositories know one
 MOST_DAYS = 366

@@ -43,7 +43,7 @@ def chip_json(chip: Accelerator) -> dict[str, Any]:
         origin = chip.provenance[where + key]
         unit = next((unit for end, unit in _UNITS.items() if key.endswith(end)), "")
         value = list(value) if isinstance(value, tuple) else value
-        return {"value": value, "unit": unit, "status": origin.status, "source": origin.source}
+        return {"value": value, "unit": unit} | origin.to_json()
 
     parameters = {
         key: entry(key, value) for key, value in chip.parameters.items() if key in chip.provenance
@@ -52,7 +52,8 @@ def chip_json(chip: Accelerator) -> dict[str, Any]:
     if chip.energy is not None:
         energy = {key: entry(key, value, "energy.") for key, value in asdict(chip.energy).items()}
     components = {
-        c.name: asdict(c) | asdict(chip.provenance[f"components.{c.name}"]) for c in chip.components
+        c.name: asdict(c) | chip.provenance[f"components.{c.name}"].to_json()
+        for c in chip.components
     }
     sheet = {
         "accelerator": chip.name,
@@ -131,7 +132,7 @@ def _entries(entries: dict[str, dict[str, Any]]) -> list[tuple[str, str, str, st
     return [
         (
             key,
-            f"{_plain(entry['value'])} {entry['unit']}".rstrip(),
+            f"{_plain(entry['value'])}{_range(entry, 'value')} {entry['unit']}".rstrip(),
             entry["status"],
             entry["source"],
         )
@@ -146,13 +147,20 @@ def _plain(value: Any) -> str:
     return value if isinstance(value, str) else f"{value:,.10g}"
 
 
+def _range(entry: dict[str, Any], key: str) -> str:
+    """Write what models say of a number, where that is known."""
+    ends = entry.get("ranges", {}).get(key)
+    return f" ({' to '.join(format_number(end) for end in ends)})" if ends else ""
+
+
 def _components(components: dict[str, dict[str, Any]]) -> list[tuple[str, str, str, str]]:
     rows = []
     for name, c in components.items():
-        value = f"{_plain(c['count'])} per {c['per']}, {_plain(c['area_um2'])} µm²"
+        area = f"{_plain(c['area_um2'])}{_range(c, 'area_um2')}"
+        value = f"{_plain(c['count'])} per {c['per']}, {area} µm²"
         for key, what in (("leakage_uw", "leaks"), ("peak_power_uw", "peak")):
-            if c[key]:
-                value += f", {what} {_plain(c[key])} µW"
+            if c[key] or _range(c, key):
+                value += f", {what} {_plain(c[key])}{_range(c, key)} µW"
         rows.append((f"{name} ({c['part']})", value, c["status"], c["source"]))
     return rows
 

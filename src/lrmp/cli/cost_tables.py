@@ -122,6 +122,7 @@ def _totals(cost: ChipCost) -> list[str]:
         lines.append(
             f"  energy       {format_quantity(cost.energy_j, 'J')}, {saving:.2f}x; {shares}"
         )
+        lines += _model_ends(cost)
     if cost.area_mm2 is not None:
         shares = _shares(cost.chip.area_um2(cost.budget))
         lines.append(f"  area         {format_number(cost.area_mm2)} mm²; {shares}")
@@ -130,6 +131,14 @@ def _totals(cost: ChipCost) -> list[str]:
     if cost.edp_js is not None:
         lines.append(f"  EDP          {format_quantity(cost.edp_js, 'J s')}")
     return [*lines, *(f"  note: {note}" for note in cost.notes)]
+
+
+def _model_ends(cost: ChipCost) -> list[str]:
+    """Say what the energy is where all models of the chip say their least, or their greatest."""
+    if not cost.model_ends:
+        return []
+    ends = [f"{format_quantity(energy, 'J')} ({gain:.2f}x)" for energy, gain in cost.model_ends]
+    return [f"               {' to '.join(ends)} by the least and the greatest of models"]
 
 
 def _shares(parts: Mapping[Any, int]) -> str:
@@ -172,6 +181,7 @@ def _totals_json(name: str, cost: ChipCost) -> dict[str, Any]:
         "throughput_per_s": report.throughput_per_s,
         "baseline_latency_s": cost.model.baseline.latency_s,
         "energy_j": cost.energy_j,
+        "energy_range_j": [energy for energy, _ in cost.model_ends] or None,
         "area_mm2": cost.area_mm2,
         "tops_per_w": cost.tops_per_w,
         "edp_js": cost.edp_js,

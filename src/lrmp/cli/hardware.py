@@ -10,6 +10,7 @@ from typing import Any
 from lrmp.cli.chip_cost import ChipCost, CostOptions, cost_network
 from lrmp.cli.chip_sheet import chip_json, format_chip
 from lrmp.cli.cost_tables import chips_json, format_chips, format_layers, layers_json
+from lrmp.cli.derive_chip import add_derive
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK, EXIT_REFUSED
 from lrmp.cli.network_argument import HELP, add_reading, read_bits, read_network, reading
 from lrmp.cli.network_swap import format_swap, swap_network
@@ -65,6 +66,9 @@ def add_commands(commands: Any) -> None:
 
     new = add("new", "write a file for a chip of your own", _show)
     add_new(new, DEFAULT_PRESET)
+
+    derive = add("derive", "write a chip whose energies a component library models", _show)
+    add_derive(derive)
 
     compare = add("compare", "cost a network on several chips, one copy of every layer", _compare)
     compare.add_argument("presets", nargs="*", metavar="PRESET", help="or file.toml; default: all")

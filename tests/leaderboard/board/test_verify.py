@@ -8,9 +8,6 @@ import sqlalchemy as sa
 
 from lrmp.errors import BoardError
 from lrmp.leaderboard.board.core import Board
-from lrmp.leaderboard.board.database.models import LogItem
-from lrmp.leaderboard.board.log.append import read_items
-from lrmp.leaderboard.board.log.item import Item, canonical, chained
 from lrmp.leaderboard.board.log.mirror import Mirror
 from lrmp.leaderboard.board.log.signing import load_signer
 from lrmp.leaderboard.board.settings import BoardSettings
@@ -19,6 +16,9 @@ from lrmp.leaderboard.board.verification.links import check_links, check_prefix
 from lrmp.leaderboard.board.verification.shown import check_rankings
 from lrmp.leaderboard.board.verification.verify import Verdict, read_mirror
 from lrmp.leaderboard.chain import link
+from lrmp.leaderboard.log.append import read_items
+from lrmp.leaderboard.log.item import Item, canonical, chained
+from lrmp.leaderboard.log.tables import LogItem
 
 
 @pytest.fixture
@@ -90,6 +90,7 @@ def test_an_honest_board_has_nothing_wrong(busy, client):
         replayed=3,
         unknown=0,
         rescored=4,
+        checked=0,
         unproven=0,
     )
     assert check_rankings(Served(client), items) == []
