@@ -28,13 +28,11 @@ def test_best_scores_are_those_of_the_designs_one_by_one():
         assert found[count] == (pytest.approx(max(best), rel=1e-12) if best else None)
 
 
-def test_digits_that_a_few_images_rule_out_have_no_score():
-    task = load_task("LRMP-Digits-v0")
-    designs = task.space.sample(np.random.default_rng(5), len(task.network), 8)
-    designs = np.concatenate([designs, task.space.plain_settings(5)[None]])
-    scores = [evaluate_settings(task, design).score for design in designs]
-    found = reference._scores(task, designs)
-    assert [None if score == -np.inf else score for score in found] == pytest.approx(scores)
+def test_tasks_that_run_one_network_share_what_it_remembers():
+    model = reference._network_run("digits_cnn")
+    shared = load_task("LRMP-Digits-Energy-v0").with_tenant(accuracy_factory=lambda *_: model)
+    assert shared.fingerprint == load_task("LRMP-Digits-Energy-v0").fingerprint
+    assert shared.accuracy is model is load_task("LRMP-Digits-v0").accuracy
 
 
 def test_a_searcher_that_ends_keeps_its_score():
