@@ -49,11 +49,11 @@ What needs no learning, on every registered task. An agent that is no better has
   its values, all as likely; interquartile mean over {seeds} seeds, with its 95 % interval where
   seeds differ. A seed without a design within the allowed drop counts as 0, the score of the plain
   design. *{none}*: no seed has found one.
-- *Uniform*: the best constant among the first so many settings, in the order of the design space.
-  Most spaces have fewer than 100, and within {last} designs every setting of every space is tried,
-  which gives the best constant.
+- *Uniform*: the best constant among the first {first} settings, in the order of the design space.
+  Most spaces have fewer, and within {last} designs every setting of every space is tried, which
+  gives the best constant.
 
-| task | optimum | best constant | random at {random} | uniform at {uniform} |
+| task | optimum | best constant | random at {random} | uniform at {first} |
 | --- | --- | --- | {lines} |
 {rows}
 
@@ -243,10 +243,10 @@ def format_page(found: Iterable[ReferenceScores]) -> str:
     return PAGE.format(
         seeds=len(SEEDS),
         none=NONE,
+        first=COUNTS[0],
         last=f"{COUNTS[-1]:,}",
         random=" | ".join(f"{count:,}" for count in COUNTS),
-        uniform=" | ".join(f"{count:,}" for count in COUNTS[:-1]),
-        lines=" | ".join(["---"] * (2 * len(COUNTS) - 1)),
+        lines=" | ".join(["---"] * (len(COUNTS) + 1)),
         rows="\n".join(f"| {' | '.join(_cells(scores))} |" for scores in found),
     )
 
@@ -257,7 +257,7 @@ def _cells(scores: ReferenceScores) -> Iterator[str]:
     yield NONE if optimum is None else f"{optimum.value:.4f}"
     yield NONE if optimum is None else constant_text(optimum)
     yield from (random_text(scores.random[count]) for count in COUNTS)
-    yield from (score_or_none(scores.uniform[count]) for count in COUNTS[:-1])
+    yield score_or_none(scores.uniform[COUNTS[0]])
 
 
 def constant_text(optimum: Optimum) -> str:
@@ -272,7 +272,7 @@ def constant_text(optimum: Optimum) -> str:
     if optimum.constant is None:
         return NONE
     setting = "/".join(map(str, optimum.constant.setting.values()))
-    return f"{optimum.constant.value:.4f} ({setting})"
+    return f"{optimum.constant.value:.4f} (`{setting}`)"
 
 
 def random_text(scores: Sequence[float | None]) -> str:

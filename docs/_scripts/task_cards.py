@@ -258,6 +258,8 @@ def _test_drop(task: Task) -> str:
     """Say what the network lost with the proven best design, if it was run."""
     if task.accuracy.kind == "network":
         return "the network is run in every episode"
+    if task.accuracy.is_estimate:
+        return "not known: no weights were at hand"
     row = _headline().get(task.fingerprint, {})
     test = row.get("proven best", {}).get("test")
     if test is None:
