@@ -13,6 +13,7 @@ from lrmp.envs.task.task import TASKS, load_task
 from lrmp.leaderboard.entry import Entry
 from lrmp.leaderboard.gap import gap_text, optimum_gap
 from lrmp.printable import printable
+from lrmp.text_table import Column, fold, format_table
 
 DESIGN_SCORE = f"score of a design = {SCORE_FORMULA}"
 AGENT_SCORE = (
@@ -107,11 +108,12 @@ def rank(entries: Sequence[Entry]) -> list[RankedAgent]:
     ]
 
 
-def format_ranking(ranked: Sequence[RankedAgent]) -> str:
+def format_ranking(ranked: Sequence[RankedAgent], width: int | None = None) -> str:
     """Write a ranking as text.
 
     Args:
         ranked: What ``rank`` returned.
+        width: Characters of a line; None for as many as it takes.
 
     Returns:
         The formulas, then one table per task and kind of training, those of estimates under a
@@ -121,15 +123,14 @@ def format_ranking(ranked: Sequence[RankedAgent]) -> str:
         "gap: of the best design, in what the task minimises, to the certified optimum; accuracy "
         "drops in percentage points; the number of designs is self-reported"
     )
-    blocks = [f"{DESIGN_SCORE}\n{AGENT_SCORE}\n{note}"]
+    blocks = [fold(f"{DESIGN_SCORE}\n{AGENT_SCORE}\n{note}", width, indent=2)]
     if not ranked:
-        blocks.append("No entries. `lrmp demo` makes some; `lrmp submit RUN` adds a run.")
+        blocks.append("No entries yet: `lrmp demo` makes some; `lrmp submit RUN` adds a run.")
     for is_estimate, section in groupby(ranked, key=lambda agent: agent.accuracy_is_estimate):
         if is_estimate:
             blocks.append(ESTIMATES)
         for title, agents in groupby(section, key=_title):
-            rows = [_HEADER, *(_cells(agent) for agent in agents)]
-            blocks.append(f"{title}\n" + "\n".join(_align(rows)))
+            blocks.append(f"{fold(title, width)}\n{_format_agents([*agents], width)}")
     return printable("\n\n".join(blocks))
 
 
@@ -217,49 +218,23 @@ def _score(entry: Entry) -> float:
     return -math.inf if score is None else score
 
 
-_HEADER = (
-    "rank",
-    "agent",
-    "score",
-    "seeds",
-    "best score",
-    "gap",
-    "gain",
-    "drop",
-    "test drop",
-    "designs",
-    "accuracy",
-    "code",
-)
-_TEXT_COLUMNS = ("agent", "accuracy", "code")
-
-
-def _cells(agent: RankedAgent) -> tuple[str, ...]:
-    test_drop = agent.best_test_accuracy_drop
-    return (
-        str(agent.rank),
-        agent.agent,
-        f"{agent.score:.4f}",
-        str(agent.seeds),
-        "-" if agent.best_score is None else f"{agent.best_score:.4f}",
-        gap_text(agent.best_gap),
-        f"{agent.best_gain:.3f}x",
-        f"{agent.best_accuracy_drop:.2f}",
-        "-" if test_drop is None else f"{test_drop:.2f}",
-        str(agent.evaluated_designs),
-        agent.accuracy,
-        "yes" if agent.code else "-",
+def _format_agents(agents: Sequence[RankedAgent], width: int | None) -> str:
+    best = ["-" if a.best_score is None else f"{a.best_score:.4f}" for a in agents]
+    tests = [a.best_test_accuracy_drop for a in agents]
+    return format_table(
+        [
+            Column("rank", [str(a.rank) for a in agents]),
+            Column("agent", [a.agent for a in agents], text=True, fit="shorten"),
+            Column("score", [f"{a.score:.4f}" for a in agents]),
+            Column("seeds", [str(a.seeds) for a in agents]),
+            Column("best score", best, leaves=3),
+            Column("gap", [gap_text(a.best_gap) for a in agents]),
+            Column("gain", [f"{a.best_gain:.3f}x" for a in agents]),
+            Column("drop", [f"{a.best_accuracy_drop:.2f}" for a in agents]),
+            Column("test drop", ["-" if t is None else f"{t:.2f}" for t in tests]),
+            Column("designs", [str(a.evaluated_designs) for a in agents], leaves=4),
+            Column("accuracy", [a.accuracy for a in agents], text=True, leaves=2),
+            Column("code", ["yes" if a.code else "-" for a in agents], text=True, leaves=1),
+        ],
+        width,
     )
-
-
-def _align(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Pad the columns: text to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(width) if name in _TEXT_COLUMNS else cell.rjust(width)
-            for name, cell, width in zip(_HEADER, row, widths, strict=True)
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return lines

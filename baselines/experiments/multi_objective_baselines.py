@@ -169,7 +169,7 @@ def compute(args: Args) -> None:
     """
     rows = []
     seeds = range(1, args.seeds + 1)
-    for task_id in tqdm(args.env_ids, unit="task"):
+    for task_id in tqdm(args.env_ids, unit="task", disable=None):
         front = stored_front(task_id)
         shares = [
             np.median([front.share(search(task_id, args.evaluations, seed)) for seed in seeds])

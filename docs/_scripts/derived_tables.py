@@ -10,9 +10,10 @@ from pathlib import Path
 from lrmp.accuracy.lab.protocol import Protocol, read_protocols
 from lrmp.baselines.clients.measure import format_measurements
 from lrmp.baselines.experiments.chip_choice import format_searches, format_worth
+from lrmp.baselines.experiments.energy_models import format_energy_models
 from lrmp.baselines.experiments.headline import format_held, read_rows
 from lrmp.baselines.experiments.knob_gain import format_gains
-from lrmp.baselines.validation import format_table, run_validation
+from lrmp.baselines.validation import format_cases, run_validation
 from lrmp.envs import Task, list_tasks, load_task
 from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
 from lrmp.hardware import NETWORKS
@@ -130,9 +131,10 @@ TABLES: dict[str, tuple[Callable[[], str], ...]] = {
     "docs/protocol.md": (lambda: "\n".join(_protocols()),),
     "docs/own-task.md": (lambda: "\n".join(_knobs()),),
     "docs/hardware/presets.md": (format_presets,),
+    "docs/hardware/energies.md": (format_energy_models,),
     **{f"docs/families/{family}.md": (partial(_worth, family),) for family in WORTH},
     CHIP_PAGE: (partial(format_worth, CHIP_RESULTS), partial(format_searches, CHIP_RESULTS)),
-    "docs/hardware/validation.md": (lambda: format_table(run_validation(), markdown=True),),
+    "docs/hardware/validation.md": (lambda: format_cases(run_validation(), markdown=True),),
 }
 BEGIN, END = "<!-- table -->\n", "\n<!-- end of table -->"
 

@@ -18,7 +18,7 @@ Entries = list[str | dict[str, list[str]]]
 #: By the title of a section. Groups without a title stand first and by themselves.
 SECTIONS: dict[str, Patterns] = {
     "Home": ("index.md", "for-rl.md", "for-chips.md", "numbers.md", "glossary.md"),
-    "Tutorials": ("tutorials/*.md",),
+    "Tutorials": ("tutorials/*.md", "command-line.md"),
     "Tasks": {
         "": ("tasks.md", "tasks/index.md"),
         **{title: tuple(pages) for title, pages in card_groups().items()},

@@ -10,10 +10,11 @@ chip, and LRMP's own tables hold.
 from dataclasses import replace
 
 from lrmp.errors import DesignError
-from lrmp.hardware.chip.accelerator import Accelerator, Provenance
+from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.adc import sar_ratio
 from lrmp.hardware.chip.component import Component
 from lrmp.hardware.chip.preset import load_preset
+from lrmp.hardware.chip.provenance import Provenance
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.knob import Knob

@@ -7,7 +7,7 @@ import pytest
 import lrmp
 from lrmp.architect.assumed import assumed_numbers
 from lrmp.hardware import load_preset
-from lrmp.hardware.chip.accelerator import Provenance
+from lrmp.hardware.chip.provenance import Provenance
 
 BITS = {"weight_bits": 4, "activation_bits": 4}
 

@@ -239,7 +239,7 @@ def test_leaderboard_reports_damage_and_the_last_hash(capsys, tmp_path, uniform_
     captured = capsys.readouterr()
     assert r"lrmp: Entry 1 of" in captured.err
     assert r"board\x1b[31m.sqlite is left out: expected content that matches" in captured.err
-    assert "No entries. `lrmp demo` makes some" in captured.out
+    assert "No entries yet: `lrmp demo` makes some" in captured.out
 
 
 def test_forged_record_exits_with_1(capsys, tmp_path, uniform_run):

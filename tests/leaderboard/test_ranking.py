@@ -253,7 +253,7 @@ def test_the_json_form_holds_every_row(entry):
 def test_no_entries_give_no_table():
     assert rank([]) == []
     assert format_ranking([]).endswith(
-        "\n\nNo entries. `lrmp demo` makes some; `lrmp submit RUN` adds a run."
+        "\n\nNo entries yet: `lrmp demo` makes some; `lrmp submit RUN` adds a run."
     )
 
 

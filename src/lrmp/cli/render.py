@@ -66,7 +66,7 @@ def _render(options: argparse.Namespace) -> int:
     choose = _chooser(options, task, env)
     observation, _ = env.reset(seed=options.seed)
     frames = [_frame(env)]
-    for layer in tqdm(range(len(task.network)), "drawing", unit="layer"):
+    for layer in tqdm(range(len(task.network)), "drawing", unit="layer", disable=None):
         observation, *_ = env.step(choose(observation, layer))
         frames.append(_frame(env))
     write_video(frames, options.out, options.fps)
