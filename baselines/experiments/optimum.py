@@ -164,7 +164,7 @@ def format_page(optima: list[Optimum]) -> str:
         constant = "none"
         if optimum.constant is not None:
             setting = "/".join(map(str, optimum.constant.setting.values()))
-            constant = f"{optimum.constant.value:.4f} ({setting})"
+            constant = f"{optimum.constant.value:.4f} (`{setting}`)"
         share = f"{optimum.constant_share:.3f}" + (", easy" if optimum.is_easy else "")
         rows.append(
             f"| `{optimum.task}` | {optimum.value:.6f} | {100 * optimum.gap:.1e} % | "
