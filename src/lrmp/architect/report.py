@@ -80,7 +80,7 @@ class _Chip:
     def __init__(self, answer: ChipAnswer, out: Path) -> None:
         self.answer, self.outcome, self.chip = answer, answer.outcome, answer.chip
         self.task = answer.outcome.task
-        self.report, self.baseline = self.outcome.report, self.task.cost_model.baseline
+        self.report, self.baseline = self.outcome.report, self.task.baseline_report
         self.folder = folder_name(self.chip)
         self.rows = self.outcome.to_table()
         self.knobs = list(self.task.space.names)
@@ -132,7 +132,7 @@ class _Chip:
             ),
             "cost": (
                 "Before and after, by component",
-                lambda: plot_cost(model, design, budget),
+                lambda: plot_cost(model, design, budget, self.task.baseline),
             ),
             "floor-plan": ("Floor plan", lambda: plot_floor_plan(model, design, budget)),
         }

@@ -11,7 +11,7 @@ def print_outcome(outcome: Outcome) -> None:
     Args:
         outcome: Of any task.
     """
-    task, report, baseline = outcome.task, outcome.report, outcome.task.cost_model.baseline
+    task, report, baseline = outcome.task, outcome.report, outcome.task.baseline_report
     design, energy = outcome.design, "-"
     if report.component_energy_fj is not None:
         energy = f"{1e3 * baseline.energy_j:.3f} -> {1e3 * report.energy_j:.3f} mJ"
