@@ -182,7 +182,8 @@ def smallest_settings(task: Task) -> IntArray:
 def read_task(path: Path) -> Task:
     """Read a task from a TOML file.
 
-    Its keys are the arguments of ``make_task``; ``baseline`` is ``"from-file"`` or a table. File names are relative to the file's folder. The
+    Its keys are the arguments of ``make_task``; ``baseline`` is ``"from-file"`` or a
+    table. File names are relative to the file's folder. The
     network may also be ``package.module:factory`` or ``file.py:factory``, which is run. How it is
     read say ``input_shapes``, by name sizes or a text such as ``"1,128:int64"``, ``input_values``,
     by name, and ``batch_dimension``, a place or ``"none"``.
