@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from onnx.reference import ReferenceEvaluator  # noqa: E402
 
 from lrmp.accuracy.lab.models.onnx_module import module_from_onnx  # noqa: E402
+from lrmp.accuracy.lab.models.staged import layer_modules  # noqa: E402
 from lrmp.accuracy.lab.models.traced import trace_stages  # noqa: E402
 
 RNG = np.random.default_rng(0)

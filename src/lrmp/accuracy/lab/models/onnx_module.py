@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.fx import GraphModule, Node, Proxy, Tracer
+from torch.fx import GraphModule, Interpreter, Node, Proxy, Tracer
 
 from lrmp.accuracy.lab.models.onnx_operators import NODE, OneByOne, open_operator
 from lrmp.accuracy.lab.models.opened import name_layers, open_products, opens, run_order
@@ -44,6 +44,17 @@ _CLOSED = (
     "Loop",
     "If",
 )
+#: Operators that make zeros of zeros.
+_KEEPS_ZERO = (
+    "Expand",
+    "Identity",
+    "Unsqueeze",
+    "Squeeze",
+    "Reshape",
+    "Slice",
+    "Transpose",
+    "Cast",
+)
 _DOMAINS = ("", "ai.onnx")
 _MOST_BYTES = 2**31 - 1
 #: How far the scores of a batch may be from those of its images one by one, of the largest.
@@ -73,6 +84,7 @@ def module_from_onnx(path: Path, layers: Sequence[Layer], example: Tensor) -> nn
     model = _load(path)
     _open_batch(model.graph)
     _part_sums(model.graph)
+    _drop_zero_states(model.graph)
     module = _trace(_convert(path, model, _rename(model.graph)))
     _open(module)
     named = _renamed(module, path.stem)
@@ -162,6 +174,32 @@ def _part_sums(graph: Any) -> None:
     graph.node.extend(nodes)
 
 
+def _drop_zero_states(graph: Any) -> None:
+    """Leave out initial states of zeros, which recurrent operators have by themselves."""
+    from onnx import numpy_helper
+
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    made = {output: node for node in graph.node for output in node.output}
+
+    def is_zero(name: str) -> bool:
+        if name in stored:
+            return not numpy_helper.to_array(stored[name]).any()
+        node = made.get(name)
+        if node is None:
+            return False
+        value = next((each.t for each in node.attribute if each.name == "value"), None)
+        if node.op_type in ("Constant", "ConstantOfShape"):
+            constant = node.op_type == "ConstantOfShape" and value is None
+            return constant or (value is not None and not numpy_helper.to_array(value).any())
+        return node.op_type in _KEEPS_ZERO and is_zero(node.input[0])
+
+    for node in graph.node:
+        if node.op_type in ("LSTM", "GRU", "RNN"):
+            for place in (5, 6):
+                if len(node.input) > place and node.input[place] and is_zero(node.input[place]):
+                    node.input[place] = ""
+
+
 def _convert(path: Path, model: Any, names: Mapping[str, str]) -> nn.Module:
     nodes = {
         node.output[0]: f"{node.op_type} at {node.name or names[node.output[0]]!r}"
@@ -188,6 +226,7 @@ def _built(model: Any) -> Any:
         from onnx2pytorch import ConvertModel
     # torch says so of onnx2pytorch's Gather whenever it runs; what it computes is right until then.
     warnings.filterwarnings("ignore", "Using a non-tuple sequence", module=r"onnx2pytorch\.")
+    warnings.filterwarnings("ignore", "Truncating the start/stop/step of slice")  # the largest stop
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of arrays that nobody writes into, and unused domains
         return ConvertModel(model)
@@ -300,6 +339,27 @@ def _open(module: GraphModule) -> None:
             setattr(opened, NODE, getattr(operator, NODE, ""))
             module.set_submodule(name, opened.eval())
     open_products(module)
+    _share_layers(module)
+
+
+def _share_layers(module: GraphModule) -> None:
+    """Make one layer of those of the same weights, which are one matrix used again."""
+    kept: list[tuple[str, nn.Linear]] = []
+    for node in module.graph.nodes:
+        layer = module.get_submodule(str(node.target)) if node.op == "call_module" else None
+        if not isinstance(layer, nn.Linear):
+            continue
+        same = next((name for name, other in kept if _alike(layer, other)), None)
+        if same is None:
+            kept.append((str(node.target), layer))
+        else:
+            node.target = same
+    module.recompile()
+
+
+def _alike(one: nn.Linear, other: nn.Linear) -> bool:
+    pairs = ((one.weight, other.weight), (one.bias, other.bias))
+    return all(a is b or (a is not None and b is not None and torch.equal(a, b)) for a, b in pairs)
 
 
 def _renamed(module: GraphModule, name: str) -> GraphModule:
@@ -328,13 +388,13 @@ def _name_layers(path: Path, module: GraphModule, layers: Sequence[Layer], examp
     try:
         order = run_order(module, example[:1])
     except Exception as error:  # whatever shapes that do not fit lead to
-        raise _unfit(path, example.shape, error) from error
+        raise _unfit(path, module, example, error) from error
     if not opens(order, layers):
         raise AccuracyDataError(
             f"Expected {path} to run as {len(layers)} layers, "
             f"{', '.join(layer.name for layer in layers[:4])}{' ...' * (len(layers) > 4)}, as the "
-            f"cost model reads it, got {len(order)}{_unlike(module, order, layers)}. Give the network as a torch module "
-            "(file.py:factory), or --no-accuracy."
+            f"cost model reads it, got {len(order)}{_unlike(module, order, layers)}. Give the "
+            "network as a torch module (file.py:factory), or --no-accuracy."
         )
     name_layers(order, layers)
 
@@ -356,14 +416,40 @@ def _unlike(module: nn.Module, order: Sequence[nn.Module], layers: Sequence[Laye
     return f", and {found.name!r} ({found.kind}) is none of them{inside}"
 
 
-def _unfit(path: Path, shape: Sequence[int], error: Exception) -> AccuracyDataError:
+def _unfit(path: Path, module: GraphModule, example: Tensor, error: Exception) -> AccuracyDataError:
     return AccuracyDataError(
-        f"Expected {path} to take inputs of shape {tuple(shape)}, got {type(error).__name__}: "
-        f"{error}. Export it with an open batch axis, and give images of the size that it takes."
+        f"Expected {path} to take inputs of shape {tuple(example.shape)}, got "
+        f"{type(error).__name__}{_failing(module, example[:1])}: {error}. Export it with an open "
+        "batch axis, and give images of the size that it takes; or --no-accuracy."
     )
 
 
-def _batched(path: Path, module: nn.Module, example: Tensor) -> nn.Module:
+def _failing(module: GraphModule, one: Tensor) -> str:
+    """Name the operator that fails."""
+    run = _LastNode(module)
+    try:
+        with torch.inference_mode():
+            run.run(one)
+    except Exception:  # it fails as it did before
+        last = run.last
+        if last is not None and last.op == "call_module":
+            called = module.get_submodule(str(last.target))
+            return f" in {getattr(called, NODE, type(called).__name__)}"
+    return ""
+
+
+class _LastNode(Interpreter):
+    """Runs a graph and remembers the node that it is at."""
+
+    last: Node | None = None
+
+    def run_node(self, n: Node) -> Any:
+        """Run a node."""
+        self.last = n
+        return super().run_node(n)
+
+
+def _batched(path: Path, module: GraphModule, example: Tensor) -> nn.Module:
     """Return a module that gives for a batch what its inputs give one by one."""
     with torch.inference_mode():
         try:
@@ -373,7 +459,7 @@ def _batched(path: Path, module: nn.Module, example: Tensor) -> nn.Module:
         try:
             alone = torch.cat([module(one[None]) for one in example])
         except Exception as error:  # whatever shapes that do not fit lead to
-            raise _unfit(path, example.shape, error) from error
+            raise _unfit(path, module, example, error) from error
     if together is None or together.shape != alone.shape:
         return OneByOne(module).eval()
     if not torch.allclose(together, alone, rtol=_SAME, atol=_SAME * float(alone.abs().max())):

@@ -186,28 +186,30 @@ class _Constants:
 
     def __init__(self, module: GraphModule) -> None:
         self._module = module
-        self._found: dict[Node, Tensor | None] = {}
+        self._found: dict[Node, Any] = {}
 
     def of(self, node: Any) -> Tensor | None:
         """Return the tensor of a node; None if it depends on inputs, or is no tensor."""
-        if not isinstance(node, Node):
-            return None
+        value = self._value(node) if isinstance(node, Node) else None
+        return value if isinstance(value, Tensor) else None
+
+    def _value(self, node: Node) -> Any:
+        """Return what a node gives, perhaps several tensors; None if that depends on inputs."""
         if node not in self._found:
             self._found[node] = self._compute(node)
         return self._found[node]
 
-    def _compute(self, node: Node) -> Tensor | None:
+    def _compute(self, node: Node) -> Any:
         if node.op == "get_attr":
             where, _, name = str(node.target).rpartition(".")
-            value = getattr(self._module.get_submodule(where), name)
-            return value if isinstance(value, Tensor) else None
+            return getattr(self._module.get_submodule(where), name)
         sources = node.all_input_nodes
         if node.op in ("placeholder", "output") or not sources:
             return None
-        if any(self.of(source) is None for source in sources):
+        if any(self._value(source) is None for source in sources):
             return None
-        args = torch.fx.map_arg(node.args, self.of)
-        named = torch.fx.map_arg(node.kwargs, self.of)
+        args = torch.fx.map_arg(node.args, self._value)
+        named = torch.fx.map_arg(node.kwargs, self._value)
         function: Callable[..., Any]
         if node.op == "call_method":
             function = getattr(torch.Tensor, str(node.target))
@@ -216,8 +218,7 @@ class _Constants:
         else:
             assert callable(node.target)
             function = node.target
-        value = function(*args, **named)
-        return value if isinstance(value, Tensor) else None
+        return function(*args, **named)
 
 
 _PRODUCTS = (torch.matmul, torch.bmm, matmul)
