@@ -272,7 +272,8 @@ def plain_cycles(layer, chip, weight_bits, activation_bits, copies, reads=1, non
         cycles[name] += spent * layer.time_steps * max(1, rounds)
     cycles["write"] = plain_writes(layer, chip, weight_bits, rounds)
     moved = (layer.input_elements + outputs) * activation_bits
-    moved += layer.rows * layer.columns * weight_bits
+    if rounds or layer.kind == "matmul":  # a matrix that is written in every inference
+        moved += layer.rows * layer.columns * weight_bits
     waiting = over(moved, chip.memory_bits_per_cycle) - sum(cycles.values())
     cycles["input"] += max(0, waiting)
     return cycles
@@ -491,7 +492,7 @@ def fit_slices(chip):
         chip["slices_per_conversion"] = 1
         chip["sum_columns"] = 0
     if chip["weight_loading"] == "stationary":
-        chip |= {"weight_bits_per_cycle": 0, "memory_bits_per_cycle": 0}
+        chip["weight_bits_per_cycle"] = 0
     weighed = chip["slices_per_conversion"]
     chip["slices_per_conversion"] = min(weighed, chip["columns_per_adc"])
 
