@@ -190,10 +190,14 @@ def _parse(name: str, text: str) -> Accelerator:
         document = parse_toml(text)
     except ForeignTextError as error:
         raise PresetError(f"Expected preset {name!r} to be valid TOML: {error}.") from error
-    if unknown := sorted(set(document) - set(_SECTIONS)):
-        raise PresetError(unknown_name(f"each section of preset {name!r}", unknown[0], _SECTIONS))
     faults = Faults()
-    base = _base(name, document)
+    for section in sorted(set(document) - set(_SECTIONS)):
+        faults.add(unknown_name(f"each section of preset {name!r}", section, _SECTIONS))
+    base = None
+    with faults:
+        base = _base(name, document)
+    if base is None and document.get("like") is not None:
+        faults.raise_all(name)  # what it lacks cannot be told from what it would have inherited
     provenance: dict[str, Provenance] = {} if base is None else dict(base.provenance)
     parameters = _parameters(name, document, base, provenance, faults)
     energy = None if base is None else base.energy

@@ -506,8 +506,8 @@ class ReplicationProblem(FrozenArrays):
         if self.least_interval or any(limit is not None for limit in limits):
             raise SolverError(
                 "Expected weighted throughput without limits on copies or cycles, without layers "
-                "that wait for a memory and without layers that take turns on the digital unit, got "
-                "some. Networks run at intervals of their own: take throughput for rounds in step."
+                "that wait for a memory and without layers that take turns on the digital unit, "
+                "got some. Networks run at intervals of their own: take throughput for rounds in step."
             )
 
     def _check_energy(self) -> None:
