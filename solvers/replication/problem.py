@@ -507,7 +507,8 @@ class ReplicationProblem(FrozenArrays):
             raise SolverError(
                 "Expected weighted throughput without limits on copies or cycles, without layers "
                 "that wait for a memory and without layers that take turns on the digital unit, "
-                "got some. Networks run at intervals of their own: take throughput for rounds in step."
+                "got some. Networks run at intervals of their own: take throughput for rounds in "
+                "step."
             )
 
     def _check_energy(self) -> None:

@@ -332,7 +332,8 @@ def test_onnx_files_run_with_every_matrix_in_the_open(kind, open_batch, tmp_path
     layers = Network.from_onnx(path, input_shapes={first: (1, TOKENS, WIDTH)}).layers
     found = module_from_onnx(path, layers, given)
     assert list(layer_modules(found)) == [layer.name for layer in layers]
-    assert len(layers) == len(Network.from_torch(module, given[:1]).layers)
+    if kind != "rnn":  # which torch's exporter writes as its products
+        assert len(layers) == len(Network.from_torch(module, given[:1]).layers)
     with torch.no_grad():
         np.testing.assert_allclose(found(given), module(given), atol=1e-4)
     evaluator = NetworkEvaluator(

@@ -84,6 +84,7 @@ def module_from_onnx(path: Path, layers: Sequence[Layer], example: Tensor) -> nn
     model = _load(path)
     _open_batch(model.graph)
     _part_sums(model.graph)
+    _list_axes(model.graph)
     _drop_zero_states(model.graph)
     module = _trace(_convert(path, model, _rename(model.graph)))
     _open(module)
@@ -172,6 +173,21 @@ def _part_sums(graph: Any) -> None:
         nodes.append(helper.make_node("Identity", [node.output[0]], [name], name=node.name))
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def _list_axes(graph: Any) -> None:
+    """Make lists of single axes, as the standard has them; torch's exporter writes numbers."""
+    numbers = {tensor.name: tensor for tensor in graph.initializer if not tensor.dims}
+    for node in graph.node:
+        if node.op_type in ("Unsqueeze", "Squeeze") and len(node.input) > 1:
+            axes = numbers.get(node.input[1])
+            if axes is not None:
+                node.input[1] = f"{axes.name}_lrmp_axes"
+                if all(tensor.name != node.input[1] for tensor in graph.initializer):
+                    listed = graph.initializer.add()
+                    listed.CopyFrom(axes)
+                    listed.name = node.input[1]
+                    listed.dims.append(1)
 
 
 def _drop_zero_states(graph: Any) -> None:
