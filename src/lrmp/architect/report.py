@@ -90,6 +90,33 @@ class _Chip:
         self.pictures = self._pictures(out / self.folder)
 
     @property
+    def about(self) -> str:
+        """What the network is, in a sentence."""
+        network = self.task.network
+        weights = sum(layer.weights for layer in network.layers if layer.kind != "matmul")
+        return (
+            f"{len(network)} layers, {format_number(weights)} weights, "
+            f"{format_number(network.macs)} multiply-accumulates an inference. Optimised for "
+            f"{self.task.objective}."
+        )
+
+    @property
+    def before(self) -> str:
+        """What gains are against."""
+        baseline = self.task.baseline
+        if baseline is not None:
+            return f"the baseline, {baseline.summary}"
+        plain = " and ".join(
+            f"{knob.name.replace('_', ' ')} {knob.plain}" for knob in self.task.space
+        )
+        return f"the plain design, {plain} with one copy of every layer"
+
+    @property
+    def has_products(self) -> bool:
+        """Whether some layers multiply two activations."""
+        return any(layer.kind == "matmul" for layer in self.task.network.layers)
+
+    @property
     def totals(self) -> list[tuple[str, str, str, str]]:
         """Quantity, before, after, and how many times better."""
         before, after = self.baseline, self.report
