@@ -180,7 +180,8 @@ class OpenedMultihead(nn.Module):
     def _split(self, projected: Tensor) -> Tensor:
         """Part the heads: shape (N, heads, L, E / heads)."""
         batch_first = projected if self.first else projected.transpose(0, 1)
-        return batch_first.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        size = batch_first.shape[-1] // self.heads
+        return batch_first.reshape(*batch_first.shape[:-1], self.heads, size).transpose(1, 2)
 
 
 def _linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:

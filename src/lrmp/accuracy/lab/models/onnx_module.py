@@ -234,7 +234,8 @@ def _convert(path: Path, model: Any, names: Mapping[str, str]) -> nn.Module:
         ) from error
     for output, operator in module.mapping.items():
         setattr(getattr(module, operator), NODE, nodes.get(output, operator))
-    return module.requires_grad_(False).eval()
+    converted: nn.Module = module.requires_grad_(False).eval()
+    return converted
 
 
 def _built(model: Any) -> Any:

@@ -47,7 +47,7 @@ class OpenedAttention(nn.Module):
         if flat:
             counts = (self.heads[0], self.heads[1], self.heads[1])
             query, key, value = (
-                each.unflatten(-1, (count, -1)).transpose(1, 2)
+                each.reshape(*each.shape[:-1], count, each.shape[-1] // count).transpose(1, 2)
                 for each, count in zip((query, key, value), counts, strict=True)
             )
         shared = key.shape[1] != query.shape[1]
@@ -94,7 +94,8 @@ def _open_recurrent(operator: Any, place: str) -> nn.Module:
     setattr(operator, place, stack)
     if resets_first:
         operator.linear_before_reset = 1  # what the stack is given is what it computes
-    return operator.eval()
+    opened: nn.Module = operator.eval()
+    return opened
 
 
 class OneByOne(nn.Module):

@@ -1,6 +1,7 @@
 """Recurrent networks as layers of one direction each, which is what a crossbar holds."""
 
 from itertools import product
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -84,7 +85,7 @@ class RecurrentStack(nn.Module):
                 "single one. Pad them, or give --no-accuracy."
             )
         maps = inputs.transpose(0, 1) if self.first else inputs
-        last = []
+        last: list[Any] = []
         for layer in range(self.num_layers):
             found = []
             for direction in self.directions:
