@@ -34,9 +34,12 @@ class Args:
     gae_lambda: float = 0.95
     """trace of the advantage estimate"""
     epochs: int = 10
-    """passes over the steps of an iteration"""
+    """passes over the steps of an iteration; the fast setting, for thousands of designs:
+    --num-envs 256 --epochs 1 --hidden 64"""
     minibatches: int = 4
     """parts of a pass"""
+    hidden: int = 128
+    """width of the hidden layers"""
     clip: float = 0.4
     """how far the ratio of new to old probabilities counts"""
     entropy: float = 0.01
@@ -55,6 +58,7 @@ class Args:
             num_envs=self.num_envs,
             epochs=self.epochs,
             minibatches=self.minibatches,
+            hidden=self.hidden,
             checkpoint_every=self.checkpoint_every,
         )
         if self.evaluations % self.num_envs:
