@@ -705,7 +705,7 @@ def _least_product(start, tried, tried_start, weights, sums, capacity, kind, cho
         ``SOLVED``; ``TIED`` if there are several best pairs of sums; or ``TOO_LARGE``.
     """
     blocks = len(start) - 1
-    largest, least_second = np.zeros(2), 0
+    largest, least_second = np.zeros(2), np.int64(0)
     largest[0] = float(sums[2, 0])
     for block in range(blocks):
         most, more, less = 0, 0, np.int64(2**62)
