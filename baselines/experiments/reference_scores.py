@@ -211,7 +211,7 @@ def compute(args: Args) -> None:
     """
     args.out.mkdir(parents=True, exist_ok=True)
     found = read_reference_scores(args.out)
-    for task_id in tqdm(args.env_ids, unit="task"):
+    for task_id in tqdm(args.env_ids, unit="task", disable=None):
         if task_id not in found:
             found[task_id] = reference_scores(task_id)
             write_scores(args.out, found)

@@ -228,7 +228,7 @@ def test_leaderboard_reports_damage_and_the_last_hash(capsys, tmp_path, uniform_
         "SELECT sql FROM sqlite_master WHERE name = 'no_update'"
     ).fetchone()
     connection.execute("DROP TRIGGER no_update")
-    connection.execute("UPDATE entries SET score = 9")
+    connection.execute("UPDATE log SET body = replace(body, 'tiles', 'tilez')")
     connection.commit()
     assert main(["leaderboard", *store]) == 2
     assert r"board\x1b[31m.sqlite, got no_update missing" in capsys.readouterr().err

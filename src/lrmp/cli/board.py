@@ -111,6 +111,12 @@ def add_commands(commands: Any) -> None:
     verify.add_argument(
         "--no-replay", action="store_true", help="replay no records, which takes seconds each"
     )
+    verify.add_argument(
+        "--networks",
+        action="store_true",
+        help="run checked designs on their networks again, which takes minutes each and needs "
+        "LRMP_DATA",
+    )
     add_json(verify)
     verify.set_defaults(run=_verify)
 
@@ -189,8 +195,8 @@ def _work(options: argparse.Namespace) -> int:
 def _migrate(options: argparse.Namespace) -> int:
     settings = _settings(options)
     try:
-        from lrmp.leaderboard.board.database.connection import Database
         from lrmp.leaderboard.board.database.migrate import migrate, revisions
+        from lrmp.leaderboard.log.database import Database
     except ImportError as error:
         raise _missing(error) from error
     database = Database(settings.database_url)
@@ -235,6 +241,7 @@ def _verify(options: argparse.Namespace) -> int:
         "earlier": options.earlier,
         "first_key": options.key,
         "with_replays": not options.no_replay,
+        "with_networks": options.networks,
     }
     if options.source.startswith(("http://", "https://")):
         verdict = verify_url(options.source, **checks)
@@ -247,8 +254,9 @@ def _verify(options: argparse.Namespace) -> int:
             print(sentence)
         print(
             f"{verdict.items} items, {verdict.replayed} records replayed, {verdict.unknown} of "
-            f"other definitions, {verdict.rescored} evaluations scored again, {verdict.unproven} "
-            f"runs of open rounds; {len(verdict.wrong)} differences\n"
+            f"other definitions, {verdict.rescored} evaluations scored again, {verdict.checked} "
+            f"designs run on their networks again, {verdict.unproven} runs of open "
+            f"rounds; {len(verdict.wrong)} differences\n"
             f"hash of the last item: {verdict.head}\nkey that signed it: {verdict.key}"
         )
     return EXIT_REFUSED if verdict.wrong else EXIT_OK

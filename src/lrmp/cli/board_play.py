@@ -117,6 +117,7 @@ def board_leaderboard(options: argparse.Namespace, task_id: str | None) -> int:
     """
     from lrmp.leaderboard.client import tables
     from lrmp.leaderboard.client.connection import Connection, part
+    from lrmp.leaderboard.ranking_text import format_ranking
 
     with Connection(options.board) as connection:
         if options.round is not None:
@@ -135,18 +136,13 @@ def board_leaderboard(options: argparse.Namespace, task_id: str | None) -> int:
     if options.json:
         print_json(found)
         return EXIT_OK
-    blocks = []
-    for ranking in found:
-        if "task" in ranking:
-            title = f"{ranking['task']}: {ranking['total']} designs"
-            columns = tables.designs_table(ranking)
-        else:
-            title = (
-                f"{ranking['round']} ({ranking['track']}), after {ranking['evaluations']} "
-                "evaluations"
-            )
-            columns = tables.agents_table(ranking)
-        blocks.append(f"{title}\n{format_table(columns, output_width())}")
+    designs = [ranking for ranking in found if "task" in ranking]
+    blocks = [format_ranking(designs, output_width())] if designs else []
+    for ranking in found[len(designs) :]:
+        title = (
+            f"{ranking['round']} ({ranking['track']}), after {ranking['evaluations']} evaluations"
+        )
+        blocks.append(f"{title}\n{format_table(tables.agents_table(ranking), output_width())}")
     print(
         "\n\n".join(blocks)
         or "No designs and no rounds yet: `lrmp submit RUN --board URL --agent TEAM/AGENT@VERSION` "

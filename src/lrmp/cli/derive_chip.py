@@ -5,11 +5,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from lrmp.cli.exit_codes import EXIT_OK
-from lrmp.cli.output import format_table, note, print_json
+from lrmp.cli.output import note, print_json
 from lrmp.errors import PresetError, RunError
 from lrmp.foreign_file import is_present, read_foreign_text
 from lrmp.hardware.derive.derived_chip import DerivedChip, DerivedNumber, derive_chip
 from lrmp.si_prefix import format_number
+from lrmp.text_table import Column, format_table, output_width
 from lrmp.whole_file import write_whole
 
 #: What stands above every file.
@@ -64,10 +65,21 @@ def _derive(options: argparse.Namespace) -> int:
 
 
 def _format(out: Path, derived: DerivedChip) -> str:
-    header = ["number", "unit", "before", "modelled", "second model", "spread"]
+    titles = ("number", "unit", "before", "modelled", "second model", "spread")
     rows = [_row(number) for number in derived.numbers]
+    columns = [
+        Column(
+            title,
+            [row[place] for row in rows],
+            text=place < 2,
+            fit="shorten" if title == "number" else "whole",
+            leaves=1 if title == "before" else 0,
+        )
+        for place, title in enumerate(titles)
+    ]
+    table = format_table(columns, output_width())
     return (
-        f"{out}: {len(rows)} numbers modelled\n\n{format_table(header, rows, left=2)}\n\n"
+        f"{out}: {len(rows)} numbers modelled\n\n{table}\n\n"
         "Gains are robust to which model is right, absolute energies are not."
     )
 

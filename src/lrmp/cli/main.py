@@ -278,17 +278,18 @@ def _ranked(word: str) -> Task:
 
 
 def _print_ranking(store: Path, task_id: str | None, *, as_json: bool) -> None:
-    from lrmp.leaderboard import ranking
+    from lrmp.leaderboard.design_ranking import rank, to_json
+    from lrmp.leaderboard.ranking_text import format_ranking
     from lrmp.leaderboard.store import Store
 
     contents = Store(store).read(task_id)
-    ranked = ranking.rank(contents.entries)
+    document = to_json(rank(contents.entries))
     for sentence in contents.quarantined:
         note(f"lrmp: {sentence}")
     if as_json:
-        print_json(ranking.to_json(ranked) | {"chain": contents.chain})
+        print_json(document | {"chain": contents.chain})
         return
-    print(ranking.format_ranking(ranked, output_width()))
+    print(format_ranking(document["rankings"], output_width()))
     if contents.chain:
         print(f"\nentries: {len(contents.chain)}; hash of the last: {contents.chain[-1]}")
 
@@ -322,7 +323,7 @@ def _submit_new(runs: Sequence[Path], store: Path) -> None:
     from lrmp.leaderboard.store import Store
     from lrmp.leaderboard.submission import read_submission
 
-    entries = [entry.replay.record for entry in Store(store).entries()]
+    entries = [entry.record for entry in Store(store).entries()]
     stored = {(r.task, r.task_fingerprint, r.agent, r.seed) for r in entries}
     for run in runs:
         record = read_submission(run)[0]
