@@ -180,8 +180,8 @@ def read_entry(item: Item) -> Entry:
         expected = handed_in_here(entry.record, entry.submitted_at) | numbers
         expected["claim"] = vars(entry.claim)
         if canonical(expected) != item.body:
-            wrong = [name for name in body if body[name] != expected.get(name)]
-            raise ValueError(f"got another {wrong[0][:40]!r}" if wrong else "got another form")
+            others = [name for name in body if body[name] != expected.get(name)]
+            raise ValueError(f"got another {others[0][:40]!r}" if others else "got another form")
     except _MALFORMED as error:
         raise RecordError(f"expected an entry as lrmp writes it: {error}") from error
     if differences := entry.record.agrees_with(entry.claim):
@@ -199,7 +199,9 @@ _MALFORMED = (
     RecursionError,
 )
 _REPLAYED = ("claim", "test_accuracy_drop", "accuracy", "lower_bound", "replayed_with")
-_ACCURACIES = {accuracy_label(kind, each) for kind in get_args(AccuracyKind) for each in (0, 1)}
+_ACCURACIES = {
+    accuracy_label(kind, each) for kind in get_args(AccuracyKind) for each in (False, True)
+}
 
 
 def _wrong_value(*parts: Any) -> str | None:

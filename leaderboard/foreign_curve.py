@@ -147,16 +147,16 @@ def _add(runs: dict[RunName, _Run], record: Record, digest: str) -> bool:
         )
     claim = recompute(record, task)
     score = claim.score
-    rises = score is not None and (run is None or not run.curve or score > run.curve[-1][1])
-    if rises:
+    rows: list[list[float]] = []
+    if score is not None and (run is None or not run.curve or score > run.curve[-1][1]):
         replay(record)
-    row = [record.evaluated_designs, score, claim.gain, claim.accuracy_drop]
+        rows = [[record.evaluated_designs, score, claim.gain, claim.accuracy_drop]]
+    rises = bool(rows)
     if run is None:
-        runs[name] = _Run(record, record, claim, [row] if rises else [], digest)
+        runs[name] = _Run(record, record, claim, rows, digest)
         return rises
     run.last = record
-    if rises:
-        run.curve.append(row)
+    run.curve += rows
     if rises or (not run.curve and claim.accuracy_drop < run.claim.accuracy_drop):
         run.best, run.claim = record, claim
     return rises

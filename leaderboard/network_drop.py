@@ -1,8 +1,10 @@
 """A design on its real network: the drop on test images that no search has seen."""
 
+from importlib.metadata import version
 from typing import Any
 
 from lrmp.accuracy.lab.images import data_root
+from lrmp.accuracy.lab.network import accuracy_on
 from lrmp.accuracy.lab.protocol import protocol_of
 from lrmp.envs.records.record import library_versions
 from lrmp.envs.task.task import Task
@@ -27,17 +29,12 @@ def network_drop(task: Task, design: Design) -> dict[str, Any]:
     """
     try:
         protocol = protocol_of(task.network)
-        from lrmp.accuracy.lab.network import accuracy_on
-
         accuracy = accuracy_on(protocol, task.space, task.accelerator, None)
         found = accuracy.evaluator.evaluate(design, "test")
-        import torch
     except (AccuracyDataError, MissingExtraError) as error:
         # Where this machine keeps its data is nobody else's business.
         reason = str(error).replace(str(data_root(None)), "LRMP_DATA")
         raise RecordError(f"{task.network.name} could not be run: {reason}") from error
-    except ImportError as error:
-        raise RecordError(f"{task.network.name} could not be run: no {error.name}") from error
     low, high = found.interval()
     return {
         "network": protocol.network,
@@ -47,5 +44,5 @@ def network_drop(task: Task, design: Design) -> dict[str, Any]:
         "high": high,
         "images": found.images,
         "runs": found.runs,
-        "checked_with": dict(library_versions()) | {"torch": torch.__version__},
+        "checked_with": dict(library_versions()) | {"torch": version("torch")},
     }

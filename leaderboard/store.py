@@ -352,12 +352,12 @@ def _fetch(session: "Session", statement: str) -> list[Any]:
 
 def _make(session: "Session") -> None:
     """Make the tables of a store."""
-    from lrmp.leaderboard.log.tables import Base, LogHead, LogItem
+    from lrmp.leaderboard.log.tables import Base, LogHead, LogItem, tables_of
 
     connection = session.connection()
     for pragma in (f"application_id = {APPLICATION_ID}", f"user_version = {STORE_VERSION}"):
         connection.exec_driver_sql(f"PRAGMA {pragma}")
-    Base.metadata.create_all(connection, tables=[LogItem.__table__, LogHead.__table__])
+    Base.metadata.create_all(connection, tables=tables_of(LogItem, LogHead))
     for statement in _TRIGGERS:
         connection.exec_driver_sql(statement)
     session.add(LogHead(id=1, number=0, chain=FIRST))

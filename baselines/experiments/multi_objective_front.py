@@ -82,7 +82,7 @@ def find_front(task: TaskLike, *, progress: bool = True) -> Front:
         RunError: If the bound does not hold.
     """
     task = find_task(task)
-    reference, baseline = reference_point(task), task.cost_model.baseline
+    reference, baseline = reference_point(task), task.baseline_report
     bound = TradeOff(
         joint_problem(replace(task, objective="edp")),
         (int(baseline.cost("latency")), int(baseline.cost("energy"))),

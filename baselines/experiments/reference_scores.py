@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self
@@ -17,14 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from lrmp.accuracy.model.digits import DigitsAccuracy
+from lrmp.accuracy.model.accuracy_model import AccuracyModel
 from lrmp.baselines.searchers import random_search, uniform
-from lrmp.baselines.searchers.digits_screen import DigitsScreen
 from lrmp.baselines.study.statistics import bootstrap_interval, interquartile_mean
 from lrmp.envs.scoring.dynamics import Dynamics
-from lrmp.envs.task.custom_task import find_task
 from lrmp.envs.task.optimum import Optimum, stored_optimum
-from lrmp.envs.task.task import TASKS, Task, load_task
+from lrmp.envs.task.task import TASKS, Task, list_tasks, load_task
 from lrmp.foreign_file import is_present, read_foreign_text
 from lrmp.foreign_text import parse_json
 from lrmp.hardware.frozen_arrays import IntArray
@@ -50,11 +49,11 @@ What needs no learning, on every registered task. An agent that is no better has
   its values, all as likely; interquartile mean over {seeds} seeds, with its 95 % interval where
   seeds differ. A seed without a design within the allowed drop counts as 0, the score of the plain
   design. *{none}*: no seed has found one.
-- *Uniform*: the best constant among the first so many settings, in the order of the design space.
-  Most spaces have fewer than 100, and within {last} designs every setting of every space is tried,
-  which gives the best constant.
+- *Uniform*: the best constant among the first {first} settings, in the order of the design space.
+  Most spaces have fewer, and within {last} designs every setting of every space is tried, which
+  gives the best constant.
 
-| task | optimum | best constant | random at {random} | uniform at {uniform} |
+| task | optimum | best constant | random at {random} | uniform at {first} |
 | --- | --- | --- | {lines} |
 {rows}
 
@@ -143,21 +142,20 @@ def best_scores(
 
 
 def _scores(task: Task, designs: IntArray) -> NDArray[np.float64]:
-    """Score designs; minus infinity beyond the allowed drop.
-
-    Where the network is run for every design, those that a few images rule out are not.
-    """
-    tried = np.ones(len(designs), dtype=bool)
-    if isinstance(task.accuracy, DigitsAccuracy):
-        screen = DigitsScreen(task.accuracy)
-        tried = np.array([screen.least_drop(each) <= task.allowed_drop for each in designs])
-    scores = np.full(len(designs), -np.inf)
-    dynamics, places = Dynamics(task), np.flatnonzero(tried)
-    for first in range(0, len(places), BATCH):
-        batch = places[first : first + BATCH]
-        found = dynamics.scores(designs[batch])
-        scores[batch] = np.where(found.within_allowance, found.score, -np.inf)
+    """Score designs; minus infinity beyond the allowed drop."""
+    dynamics, scores = Dynamics(task), np.full(len(designs), -np.inf)
+    for first in range(0, len(designs), BATCH):
+        found = dynamics.scores(designs[first : first + BATCH])
+        best = np.where(found.within_allowance, found.score, -np.inf)
+        scores[first : first + BATCH] = best
     return scores
+
+
+@cache
+def _network_run(name: str) -> AccuracyModel:
+    """Share what runs a network: it remembers drops, and all objectives try the same designs."""
+    tasks = map(load_task, list_tasks(known_by="network"))
+    return next(task.accuracy for task in tasks if task.network.name == name)
 
 
 def reference_scores(task_id: str, seeds: Sequence[int] = SEEDS) -> ReferenceScores:
@@ -170,7 +168,10 @@ def reference_scores(task_id: str, seeds: Sequence[int] = SEEDS) -> ReferenceSco
     Returns:
         The scores.
     """
-    task = find_task(task_id)
+    task = load_task(task_id)
+    if task.accuracy.kind == "network":
+        model = _network_run(task.network.name)
+        task = task.with_tenant(accuracy_factory=lambda *_: model)
     drawn = [best_scores(task, _drawn(task, seed)) for seed in seeds]
     return ReferenceScores(
         task.id,
@@ -242,10 +243,10 @@ def format_page(found: Iterable[ReferenceScores]) -> str:
     return PAGE.format(
         seeds=len(SEEDS),
         none=NONE,
+        first=COUNTS[0],
         last=f"{COUNTS[-1]:,}",
         random=" | ".join(f"{count:,}" for count in COUNTS),
-        uniform=" | ".join(f"{count:,}" for count in COUNTS[:-1]),
-        lines=" | ".join(["---"] * (2 * len(COUNTS) - 1)),
+        lines=" | ".join(["---"] * (len(COUNTS) + 1)),
         rows="\n".join(f"| {' | '.join(_cells(scores))} |" for scores in found),
     )
 
@@ -256,7 +257,7 @@ def _cells(scores: ReferenceScores) -> Iterator[str]:
     yield NONE if optimum is None else f"{optimum.value:.4f}"
     yield NONE if optimum is None else constant_text(optimum)
     yield from (random_text(scores.random[count]) for count in COUNTS)
-    yield from (score_or_none(scores.uniform[count]) for count in COUNTS[:-1])
+    yield score_or_none(scores.uniform[COUNTS[0]])
 
 
 def constant_text(optimum: Optimum) -> str:
@@ -271,7 +272,7 @@ def constant_text(optimum: Optimum) -> str:
     if optimum.constant is None:
         return NONE
     setting = "/".join(map(str, optimum.constant.setting.values()))
-    return f"{optimum.constant.value:.4f} ({setting})"
+    return f"{optimum.constant.value:.4f} (`{setting}`)"
 
 
 def random_text(scores: Sequence[float | None]) -> str:

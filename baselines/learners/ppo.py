@@ -61,7 +61,7 @@ def _train(run: Run, args: Args) -> None:
     )
     steps, count = len(task.network), args.num_envs
     seen, _ = env.reset(seed=args.seed)
-    policy = CategoricalPolicy(seen.shape[1], task.space.sizes)
+    policy = CategoricalPolicy(seen.shape[1], task.space.sizes, args.hidden)
     optimizer = torch.optim.Adam(policy.parameters(), lr=args.learning_rate, eps=1e-5)
 
     loop = LearningLoop(

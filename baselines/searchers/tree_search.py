@@ -105,6 +105,10 @@ class _Search:
                     model.fixed_cycles,
                 )
             ]
+            if model.waits_for_memory:
+                needs.append(
+                    np.array([model.least_cycles(design)[layer] for design in designs])  # type: ignore[index]
+                )
             if self._energies is not None:
                 needs.append(self._energies[self._number(settings), layer])
             least = np.all([need == need.min() for need in needs], axis=0)
@@ -205,7 +209,7 @@ class _Search:
         self, designs: IntArray, objective: BatchObjective
     ) -> tuple[NDArray[np.int64], IntArray]:
         model, budget = self._task.cost_model, self._task.budget
-        if model.units_are_fixed:
+        if model.units_are_fixed and not model.waits_for_memory:
             batch = ReplicationBatch.of(model, designs, budget, objective)
             copies = solve_batch(batch)
             return batch.objective_values(copies), copies

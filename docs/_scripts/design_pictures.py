@@ -23,7 +23,7 @@ def design_picture(task: Task, optimum: Optimum) -> str:
         optimum: Holds the design.
 
     Returns:
-        A table of values, darker the higher they are in their knob; as HTML.
+        A table of values, in stronger colours the higher they are in their knob; as HTML.
     """
     design = optimum.design
     rows = []
@@ -39,7 +39,7 @@ def design_picture(task: Task, optimum: Optimum) -> str:
     names = [layer.name for layer in task.network.layers]
     return _figure(
         "".join(_bands(names, rows)),
-        "The proven best design, a column per layer; the darker a cell, the larger its value.",
+        "The proven best design, a column per layer; the stronger its colour, the larger a value.",
     )
 
 

@@ -98,12 +98,9 @@ def _group(task_id: str) -> str:
     family = _families()[task_id]
     if family != "precision":
         return f"Family: {family}"
-    return _title(load_task(task_id).network.name)
-
-
-def _title(network: str) -> str:
-    title = NETWORKS[network].title
-    return title[0].upper() + title[1:]
+    entry = NETWORKS[load_task(task_id).network.name]
+    title = entry.title[0].upper() + entry.title[1:]
+    return f"{title} (predicted)" if entry.known_by == "prediction" else title
 
 
 def _index(ids: Sequence[str]) -> str:
@@ -167,7 +164,8 @@ def _facts(task: Task) -> Iterator[str]:
     )
     use = "which layers use in turn" if chip.is_time_multiplexed else "the plain design's area"
     yield f"| budget | {task.budget:,} tile{'s' if task.budget > 1 else ''}, {use} |"
-    yield f"| allowed drop | {task.allowed_drop:g} percentage points of accuracy |"
+    points = "percentage point" if task.allowed_drop == 1 else "percentage points"
+    yield f"| allowed drop | {task.allowed_drop:g} {points} of accuracy |"
     knobs = "; ".join(f"`{knob.name}` {knob.range} {knob.unit}".rstrip() for knob in task.space)
     settings = len(task.space.settings)
     yield f"| design space | {knobs} |"
@@ -260,6 +258,8 @@ def _test_drop(task: Task) -> str:
     """Say what the network lost with the proven best design, if it was run."""
     if task.accuracy.kind == "network":
         return "the network is run in every episode"
+    if task.accuracy.is_estimate:
+        return "not known: no weights were at hand"
     row = _headline().get(task.fingerprint, {})
     test = row.get("proven best", {}).get("test")
     if test is None:

@@ -179,7 +179,7 @@ class EpisodeFrame:
         copies.set_yscale("log", base=2)
         copies.yaxis.set_major_formatter("{x:g}")
         copies.set_ylabel("copies")
-        baseline = task.cost_model.baseline
+        baseline = task.baseline_report
         plain = baseline.layer_cycles * (1e6 / baseline.clock_hz)
         _, cycles = task.cost_model.one_copy
         running = cycles.values[cycles.values > 0] * (1e6 / baseline.clock_hz)

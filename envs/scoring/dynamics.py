@@ -293,7 +293,7 @@ class Dynamics:
         drops = drop_map(divergences) if drop_map else task.accuracy.drops(settings, copies)
         excesses = task.allowance.excesses(divergences)
         # Python's integers and floats, as for one design: NumPy divides large integers otherwise.
-        plain = task.cost_model.baseline.cost(task.objective)
+        plain = task.baseline_report.cost(task.objective)
         gains = [plain / cost for cost in costs]
         log_gains = np.array([math.log(gain) for gain in gains])
         reward = self.reward

@@ -32,7 +32,7 @@ def objective_vectors(task: TaskLike, settings: IntArray, replication: IntArray)
         PresetError: If the chip gives no energies.
     """
     task = find_task(task)
-    table, baseline = divergence_table(task), task.cost_model.baseline
+    table, baseline = divergence_table(task), task.baseline_report
     cost = task.cost_model.evaluate_batch(settings, replication, with_energy=True)
     assert cost.energy_fj is not None
     return np.stack(

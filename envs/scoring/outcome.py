@@ -66,7 +66,7 @@ class Outcome(LayerTable):
     def gain(self) -> float:
         """Baseline / design, of what the task minimises: time, energy, or energy times delay."""
         task = self.task
-        return task.cost_model.baseline.cost(task.objective) / self.replication.objective_value
+        return task.baseline_report.cost(task.objective) / self.replication.objective_value
 
     @cached_property
     def accuracy_drop(self) -> float:
@@ -115,7 +115,7 @@ class Outcome(LayerTable):
 
         Returns:
             One mapping per layer; ``"layer"`` is its name, ``"baseline_cycles"`` are those of the
-            plain chip, and ``"energy_fj"`` is None where it is not known.
+            baseline, and ``"energy_fj"`` is None where it is not known.
         """
         design, report = self.design, self.report
         known = report.component_energy_fj is not None
@@ -125,7 +125,7 @@ class Outcome(LayerTable):
                 **{name: design[name].tolist() for name in design.space.names},
                 "copies": design.replication.tolist(),
                 "tiles": report.layer_tiles.tolist(),
-                "baseline_cycles": self.task.cost_model.baseline.layer_cycles.tolist(),
+                "baseline_cycles": self.task.baseline_report.layer_cycles.tolist(),
                 "cycles": report.layer_cycles.tolist(),
                 "energy_fj": report.layer_energy_fj.tolist() if known else [None] * len(design),
             }
@@ -137,7 +137,7 @@ class Outcome(LayerTable):
         Returns:
             A mapping that ``json.dumps`` accepts; energies are None where they are not known.
         """
-        report, baseline = self.report, self.task.cost_model.baseline
+        report, baseline = self.report, self.task.baseline_report
         known = report.component_energy_fj is not None
         return {
             "task": self.task.id,
@@ -208,7 +208,7 @@ class Outcome(LayerTable):
 
 
 def gain(task: TaskLike, report: CostReport) -> float:
-    """Compare a cost with the plain chip.
+    """Compare a cost with the task's baseline.
 
     Args:
         task: Names the objective and the baseline.
@@ -218,7 +218,7 @@ def gain(task: TaskLike, report: CostReport) -> float:
         Baseline / design, of what the task minimises.
     """
     task = find_task(task)
-    return task.cost_model.baseline.cost(task.objective) / report.cost(task.objective)
+    return task.baseline_report.cost(task.objective) / report.cost(task.objective)
 
 
 def evaluate(

@@ -122,7 +122,7 @@ def joint_problem(task: TaskLike, steep: float = STEEP) -> JointProblem:
         pose=pose,
         budget=task.budget,
         objective=posed_objective(task.cost_model, task.objective),
-        baseline=task.cost_model.baseline.cost(task.objective),
+        baseline=task.baseline_report.cost(task.objective),
         accuracy=tuple(accuracy),
     )
 

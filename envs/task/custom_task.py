@@ -22,6 +22,7 @@ from lrmp.accuracy.model.sensitivity_table import SensitivityTable
 from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.envs.task.environment_id import task_id_of
 from lrmp.envs.task.task import Task, load_task
+from lrmp.envs.task.task_baseline import FROM_FILE, Baseline, baseline_design
 from lrmp.envs.task.task_definition import is_task_document, task_of_document
 from lrmp.envs.task.workload import Tenant, Workload
 from lrmp.errors import (
@@ -43,8 +44,10 @@ from lrmp.hardware.cost.cost_report import Objective
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.networks import load_network
 from lrmp.hardware.networks.network import Network
-from lrmp.hardware.readers.network_source import InputShape, Reading, read_network
+from lrmp.hardware.readers.file_bits import FileBits, read_file_bits
+from lrmp.hardware.readers.network_source import InputShape, Reading, read_bits, read_network
 from lrmp.hardware.space.catalogue import space_from_json
+from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.knob import Knob
 from lrmp.hardware.space.precision import PRECISION
@@ -66,7 +69,7 @@ _ABOUT_POINTS = ("provenance", "estimate")
 
 
 def make_task(
-    network: Network | str | Path,
+    network: Network | FileBits | str | Path,
     accelerator: Accelerator | str | Path = "lrmp_frontiers_2024",
     budget: int | None = None,
     objective: Objective = "latency",
@@ -74,6 +77,7 @@ def make_task(
     allowed_drop: float = 1.0,
     space: DesignSpace | Mapping[str, Any] = PRECISION,
     noise_seeds: Sequence[int] = (),
+    baseline: Baseline = None,
 ) -> Task:
     """Define a task of your own, for ``gym.make("LRMP-Custom-v0", task=...)``.
 
@@ -81,10 +85,12 @@ def make_task(
     files. Its ``fingerprint`` tells it from every other.
 
     Args:
-        network: A network, the name of a built-in one, or an ONNX file.
+        network: A network, the name of a built-in one, an ONNX file, or what ``read_file_bits``
+            made of one.
         accelerator: A chip, the name of a preset, or a preset file (``.toml``).
-        budget: Tiles; None for those of the plain design with one copy of every layer. A
-            time-multiplexed chip, on which layers take turns, has its own and no others.
+        budget: Tiles; None for those of the baseline, the plain design with one copy of every
+            layer if no other is given. A time-multiplexed chip, on which layers take turns, has its
+            own and no others.
         objective: ``"latency"``, ``"throughput"``, ``"energy"`` or ``"edp"``.
         accuracy: A model; ``"table"``, the table that comes with lrmp for a built-in network, or
             ``"network"``, which runs it; a sensitivity table (``.json``) as ``lrmp accuracy
@@ -98,6 +104,10 @@ def make_task(
             the values of every layer}}``.
         noise_seeds: Of ``accuracy="network"``: what knobs draw noise from. A design that has some
             runs once with each, and its drop is the mean.
+        baseline: The design that gains are measured against: None for the plain one;
+            ``"from-file"`` for the bits that an ONNX file quantises its layers to, plain ones where
+            it leaves floats; values by the name of a knob, one for all layers or one for each, with
+            ``"replication"`` for copies; or a design.
 
     Returns:
         The task, with the id ``"LRMP-Custom-v0"``.
@@ -106,15 +116,18 @@ def make_task(
         NetworkError: If there is no such network.
         PresetError: If there is no such chip, or it lacks energies that the objective needs.
         InfeasibleBudgetError: If the network does not fit the budget in any setting.
-        DesignError: If the space has unknown knobs or values.
+        DesignError: If the space has unknown knobs or values, the baseline has others than the
+            space, or the file that it is to come from has no bits.
         AccuracyTableError: If nothing is known about the accuracy of the network, or not what a
             table of it needs.
         TaskError: If an argument is of the wrong kind or out of range.
         MissingExtraError: If a library is missing for the kind of file.
     """
-    found_network, chip = _network(network), _accelerator(accelerator)
+    found, chip = _network(network, baseline), _accelerator(accelerator)
+    found_network, bits = (found.network, found) if isinstance(found, FileBits) else (found, None)
     knobs = space if isinstance(space, DesignSpace) else space_from_json(space)
     model = CostModel(found_network, chip, knobs)
+    before = baseline_design(baseline, found_network, bits, knobs)
     factory = (
         _noisy(accuracy, noise_seeds)
         if noise_seeds
@@ -124,11 +137,13 @@ def make_task(
         id=CUSTOM_ID,
         workload=Workload((Tenant(found_network, factory, allowed_drop),)),
         accelerator=chip,
-        budget=model.plain_budget if budget is None else budget,
+        budget=_tiles(model, before) if budget is None else budget,
         objective=objective,
         space=knobs,
+        baseline=before,
     )
     task.accuracy  # noqa: B018  say at once if there is none
+    task.baseline_report  # noqa: B018  and if the chip cannot hold its copies
     # What no episode could ever finish is refused here: budget, objective and chip.
     smallest = smallest_settings(task)
     needed = int(model.tiles_at_once(smallest))
@@ -139,6 +154,13 @@ def make_task(
         )
     ReplicationProblem.of(model, smallest, task.budget, objective)
     return task
+
+
+def _tiles(model: CostModel, baseline: Design | None) -> int:
+    """Count the tiles of a chip that holds the baseline."""
+    if baseline is None or model.accelerator.is_time_multiplexed:
+        return model.plain_budget
+    return model.evaluate(baseline).tiles
 
 
 def smallest_settings(task: Task) -> IntArray:
@@ -160,7 +182,8 @@ def smallest_settings(task: Task) -> IntArray:
 def read_task(path: Path) -> Task:
     """Read a task from a TOML file.
 
-    Its keys are the arguments of ``make_task``; file names are relative to the file's folder. The
+    Its keys are the arguments of ``make_task``; ``baseline`` is ``"from-file"`` or a
+    table. File names are relative to the file's folder. The
     network may also be ``package.module:factory`` or ``file.py:factory``, which is run. How it is
     read say ``input_shapes``, by name sizes or a text such as ``"1,128:int64"``, ``input_values``,
     by name, and ``batch_dimension``, a place or ``"none"``.
@@ -189,7 +212,8 @@ def read_task(path: Path) -> Task:
     how = _reading({key: document.pop(key) for key in _READING if key in document})
     network = document.get("network")
     if isinstance(network, str) and (how or network.endswith(".onnx") or ":" in network):
-        document["network"] = _read_network(network, path.parent, how or Reading())
+        with_bits = document.get("baseline") == FROM_FILE
+        document["network"] = _read_network(network, path.parent, how or Reading(), with_bits)
     return _from_mapping(document, str(path))
 
 
@@ -215,7 +239,7 @@ def _reading(keys: Mapping[str, Any]) -> Reading | None:
     )
 
 
-def _read_network(word: str, folder: Path, how: Reading) -> Network:
+def _read_network(word: str, folder: Path, how: Reading, with_bits: bool) -> Network | FileBits:
     """Read the network of a task file, whose folder its names are relative to."""
     where, colon, factory = word.rpartition(":")
     if word.endswith(".onnx"):
@@ -223,7 +247,7 @@ def _read_network(word: str, folder: Path, how: Reading) -> Network:
     elif colon and where.endswith(".py"):
         word = f"{folder / where}:{factory}"
     try:
-        return read_network(word, how)
+        return read_bits(word, how) if with_bits else read_network(word, how)
     except NetworkError as error:
         hints = ("input_shapes={", "--input-shape", "input_values={", "batch_dimension")
         if not any(hint in str(error) for hint in hints):
@@ -298,15 +322,18 @@ def _check_keys(arguments: Mapping[str, Any], name: str, others: Sequence[str] =
         raise TaskError(unknown_name(f"each key of {name}", unknown[0], known))
 
 
-def _network(network: Network | str | Path) -> Network:
-    if isinstance(network, Network):
+def _network(
+    network: Network | FileBits | str | Path, baseline: Baseline = None
+) -> Network | FileBits:
+    if isinstance(network, Network | FileBits):
         return network
     if not isinstance(network, str | Path):
         raise NetworkError(
             f"Expected network as a Network, a name or an ONNX file, got {network!r}."
         )
     if str(network).endswith(".onnx"):
-        return Network.from_onnx(network)
+        wanted = isinstance(baseline, str) and baseline == FROM_FILE
+        return read_file_bits(network) if wanted else Network.from_onnx(network)
     try:
         return load_network(str(network))
     except NetworkError as error:

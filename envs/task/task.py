@@ -29,7 +29,7 @@ from lrmp.errors import TaskError, unknown_name
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.preset import load_preset
 from lrmp.hardware.cost.cost_model import CostModel
-from lrmp.hardware.cost.cost_report import Objective
+from lrmp.hardware.cost.cost_report import CostReport, Objective
 from lrmp.hardware.families import FAMILIES, find_family
 from lrmp.hardware.families.family import Family
 from lrmp.hardware.given_fields import given_fields
@@ -37,6 +37,7 @@ from lrmp.hardware.networks import NETWORKS, load_network
 from lrmp.hardware.networks.catalogue import KnownBy, NetworkEntry
 from lrmp.hardware.networks.network import Network
 from lrmp.hardware.short_repr import short_name, short_repr
+from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.precision import PRECISION
 from lrmp.solvers.replication.poser import Poser
@@ -60,10 +61,11 @@ class Task:
         objective: ``"latency"``, ``"throughput"``, ``"energy"``, ``"edp"`` or
             ``"weighted_throughput"``.
         space: The K knobs that a design turns, layer by layer.
+        baseline: The design that gains are measured against; None for the plain one.
 
     Raises:
         TaskError: If the objective is unknown, the budget out of range, or another than a
-            time-multiplexed chip has.
+            time-multiplexed chip has, or the baseline is no design of these layers and knobs.
     """
 
     id: str
@@ -72,6 +74,7 @@ class Task:
     budget: int
     objective: Objective
     space: DesignSpace = PRECISION
+    baseline: Design | None = None
 
     def __post_init__(self) -> None:
         if self.objective not in get_args(Objective):
@@ -95,6 +98,19 @@ class Task:
                 f"Expected the allowed values of {layers} layers for {self.id}, got those of "
                 f"{self.space.layers}."
             )
+        baseline: object = self.baseline
+        if baseline is None:
+            return
+        if not isinstance(baseline, Design):
+            raise TaskError(f"Expected baseline of {self.id} as a design, got {baseline!r:.80}.")
+        if baseline.space != self.space or len(baseline) != layers:
+            raise TaskError(
+                f"Expected baseline of {self.id} to be a design of its {layers} layers and its "
+                f"knobs, {', '.join(self.space.names)}, with their values; got one of "
+                f"{len(baseline)} layers and {', '.join(baseline.space.names)}."
+            )
+        if baseline == Design.plain(layers, self.space):  # the same task, however it is written
+            object.__setattr__(self, "baseline", None)
 
     @property
     def network(self) -> Network:
@@ -118,6 +134,12 @@ class Task:
     def cost_model(self) -> CostModel:
         """Cost of designs on this accelerator; of several networks that of a round."""
         return CostModel(self.network, self.accelerator, self.space)
+
+    @cached_property
+    def baseline_report(self) -> CostReport:
+        """Cost of what gains are measured against: the baseline, or the plain chip."""
+        model = self.cost_model
+        return model.baseline if self.baseline is None else model.evaluate(self.baseline)
 
     @cached_property
     def poser(self) -> Poser:
@@ -249,6 +271,7 @@ class Task:
             "budget": self.budget,
             "objective": self.objective,
             "space": self.space.to_json(),
+            **({} if self.baseline is None else {"baseline": self.baseline.to_json()}),
             **(networks[0] if rates == [1] else {"networks": networks, "rates": rates}),
         }
         return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()

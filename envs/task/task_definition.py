@@ -25,6 +25,7 @@ from lrmp.hardware.chip.event_energies import EventEnergies
 from lrmp.hardware.networks.layer import Layer
 from lrmp.hardware.networks.network import Network
 from lrmp.hardware.space.catalogue import is_catalogued, space_from_json
+from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.design_space import DesignSpace
 
 
@@ -57,6 +58,7 @@ def task_document(task: Task) -> dict[str, Any]:
         "budget": task.budget,
         "objective": task.objective,
         "space": task.space.to_json() if is_catalogued(task.space) else None,
+        **({} if task.baseline is None else {"baseline": task.baseline.to_json()}),
     }
 
 
@@ -145,13 +147,17 @@ def _read(document: Any, given: AccuracyFactory | None) -> Task:
             _tenant(each, given or _accuracy_factory(each["accuracy"], space))
             for each in document["workload"]
         )
+        workload, baseline = Workload(tuple(tenants)), document.get("baseline")
+        if baseline is not None:
+            baseline = Design.from_json(baseline, space, workload.layer_names)
         task = Task(
             id=_text(document["id"]),
-            workload=Workload(tuple(tenants)),
+            workload=workload,
             accelerator=_accelerator(document["accelerator"]),
             budget=document["budget"],
             objective=document["objective"],
             space=space,
+            baseline=baseline,
         )
         _ = task.fingerprint
     except LRMPError:

@@ -99,9 +99,10 @@ class Accelerator:
             failures are computed again.
         weight_bits_per_cycle: Bits of weights that the memory behind a time-multiplexed chip gives
             per cycle, for which a write waits; 0 leaves it out of the model.
-        memory_bits_per_cycle: Bits per cycle between a time-multiplexed chip and a memory that
-            holds all weights, inputs and outputs: a layer takes no less time than these do, in
-            whatever order; 0 leaves it out.
+        memory_bits_per_cycle: Bits per cycle between a layer's tiles and the memory, off the chip
+            or a buffer on it, that holds its inputs and outputs, and on a time-multiplexed chip its
+            weights: a layer takes no less time than these do, in whatever order, however many
+            copies it has; 0 leaves it out.
         energy: Energy of every event; None where it is not known.
         components: What area, peak power and leakage add up from; empty where not known.
         noise: Statistics of the cells; None for cells that hold what was written. It costs nothing;
@@ -207,12 +208,12 @@ class Accelerator:
                     f"Expected accelerator {self.name!r} with {key} {value!r} to give its tiles, "
                     "got 0."
                 )
-        for key in ("weight_bits_per_cycle", "memory_bits_per_cycle"):
-            if getattr(self, key) and not self.is_time_multiplexed:
-                raise PresetError(
-                    f"Expected accelerator {self.name!r} with {key} to have weight_loading "
-                    f"'time-multiplexed', got {self.weight_loading!r}, whose weights stay."
-                )
+        if self.weight_bits_per_cycle and not self.is_time_multiplexed:
+            raise PresetError(
+                f"Expected accelerator {self.name!r} with weight_bits_per_cycle to have "
+                f"weight_loading 'time-multiplexed', got {self.weight_loading!r}, whose weights "
+                "stay."
+            )
         for key, value in (("weight_loading", "stationary"), ("idle_power", "gated")):
             if self.adc == "per-layer" and getattr(self, key) != value:
                 raise PresetError(

@@ -36,7 +36,7 @@ def _at(chip: Accelerator, end: int) -> Accelerator:
     components = []
     for component in chip.components:
         ranges = _ranges(chip, f"components.{component.name}", asdict(component))
-        ends = {field: pair[end] for field, pair in ranges.items()}
+        ends: dict[str, Any] = {field: pair[end] for field, pair in ranges.items()}
         components.append(replace(component, **ends))
     return replace(chip, energy=energy, components=tuple(components))
 

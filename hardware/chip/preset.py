@@ -96,9 +96,14 @@ def chip_of_document(name: str, document: Mapping[str, Any]) -> Accelerator:
     Raises:
         PresetError: As ``read_preset``.
     """
-    check_sections(name, document, SECTIONS)
     faults = Faults()
-    base = _base(name, document)
+    for section in sorted(set(document) - set(SECTIONS)):
+        faults.add(unknown_name(f"each section of preset {name!r}", section, SECTIONS))
+    base = None
+    with faults:
+        base = _base(name, document)
+    if base is None and document.get("like") is not None:
+        faults.raise_all(name)  # what it lacks cannot be told from what it would have inherited
     provenance: dict[str, Provenance] = {} if base is None else dict(base.provenance)
     parameters = _parameters(name, document, base, provenance, faults)
     energy = None if base is None else base.energy

@@ -291,6 +291,28 @@ class CostModel:
         places = self._places(settings)
         return CopyCosts(*(table.of_settings(places) for table in self._of_copies))
 
+    @property
+    def waits_for_memory(self) -> bool:
+        """Whether layers have cycles that they take however many copies they have."""
+        return self._transfer is not None and self._rounds is None
+
+    def least_cycles(self, settings: ArrayLike) -> IntArray | None:
+        """Count the cycles that every layer takes however many copies it has: its memory's.
+
+        Args:
+            settings: Shape (..., L, K).
+
+        Returns:
+            Cycles, shape (..., L); None where the chip waits for no memory, and on a
+            time-multiplexed one, whose layers have one copy.
+
+        Raises:
+            DesignError: If the settings are out of range or of the wrong shape.
+        """
+        if self._transfer is None or self._rounds is not None:
+            return None
+        return self._of_settings(self._transfer, settings)
+
     @cached_property
     def most_copy_costs(self) -> CopyCosts:
         """The largest of each of these numbers that some setting gives a layer, shape (L,)."""

@@ -65,9 +65,10 @@ class Latency:
     Of networks that share a chip all is counted for a round, in which a layer runs as often as its
     network does.
 
-    A time-multiplexed chip whose memory gives ``memory_bits_per_cycle`` takes no less for a layer
-    than its weights, distinct inputs and outputs take there, outputs of as many bits as inputs;
-    what that is longer counts as input.
+    A chip whose memory gives ``memory_bits_per_cycle`` takes no less for a layer than its distinct
+    inputs and outputs, of as many bits as inputs, take there, and the matrix where it is written in
+    every inference; what that is longer counts as input. Copies do not shorten it. Layers of a full
+    pipeline are taken to have as much of it each.
 
     A matmul layer on the digital unit is one unit of ``ceil(MACs / digital_macs_per_cycle)``. The
     chip has one digital unit, whose whole rate this is: layers on it take turns.

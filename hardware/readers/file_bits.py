@@ -43,6 +43,18 @@ class FileBits:
             for knob, widths in self.bits.items()
         }
 
+    def require_any(self) -> None:
+        """Refuse a file of floats.
+
+        Raises:
+            DesignError: If no layer has bits.
+        """
+        if all(width is None for widths in self.bits.values() for width in widths):
+            raise DesignError(
+                f"Expected {self.network.name} to have quantised layers, got floats alone. Set the "
+                "bits by weight_bits and activation_bits."
+            )
+
     def design(self) -> Design:
         """Make a design of one copy.
 
@@ -52,11 +64,7 @@ class FileBits:
         Raises:
             DesignError: If the file has no bits at all, or more than 16.
         """
-        if all(width is None for widths in self.bits.values() for width in widths):
-            raise DesignError(
-                f"Expected {self.network.name} to have quantised layers, got floats alone. Set the "
-                "bits by weight_bits and activation_bits."
-            )
+        self.require_any()
         values = self.values()
         space = precision_for([width for widths in values.values() for width in widths])
         return Design.of(values, space=space)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from lrmp.errors import LRMPError, MissingExtraError, NetworkError, unknown_name
 from lrmp.hardware.networks import NETWORKS, load_network
 from lrmp.hardware.networks.network import Network
+from lrmp.hardware.readers.file_bits import FileBits, read_file_bits
 
 if TYPE_CHECKING:
     from torch import nn
@@ -114,6 +115,35 @@ def read_network(word: str, how: Reading | None = None) -> Network:
             f"{len(how.inputs) + len(how.values)}."
         )
     return network
+
+
+def read_bits(word: str, how: Reading | None = None) -> FileBits:
+    """Find the bits that the file of a network has chosen.
+
+    Args:
+        word: An ONNX file.
+        how: How it is read; None where nothing needs saying.
+
+    Returns:
+        The network, and its bits.
+
+    Raises:
+        NetworkError: If it is no ONNX file, or cannot be read.
+        MissingExtraError: If onnx is not installed.
+    """
+    if not word.endswith(".onnx"):
+        raise NetworkError(
+            f"Expected an ONNX file where bits are taken from the file, got {word}, which has none "
+            "of its own. Set them by weight_bits and activation_bits."
+        )
+    how = how or Reading()
+    _check_named(how)
+    return read_file_bits(
+        word,
+        input_shapes={shape.name: shape.sizes for shape in how.inputs},
+        input_values=how.values,
+        batch_dimension=how.batch_dimension,
+    )
 
 
 def make_module(word: str) -> "nn.Module":
@@ -218,12 +248,16 @@ def _of_module(word: str, made: Any, how: Reading) -> Network:
     return network_of_sizes(word, made, sizes, name, how.batch_dimension)
 
 
-def _of_onnx(word: str, how: Reading) -> Network:
+def _check_named(how: Reading) -> None:
     if not all(shape.name for shape in how.inputs):
         raise NetworkError(
             "Expected --input-shape with the name of the input for an ONNX file, such as "
             "x=1,3,224,224; got it without."
         )
+
+
+def _of_onnx(word: str, how: Reading) -> Network:
+    _check_named(how)
     return Network.from_onnx(
         Path(word),
         input_shapes={shape.name: shape.sizes for shape in how.inputs},

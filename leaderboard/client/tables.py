@@ -1,5 +1,6 @@
 """Rounds of a board as text."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from lrmp.text_table import Column
@@ -30,7 +31,7 @@ def agents_table(ranking: dict[str, Any]) -> list[Column]:
 
 
 def _columns(
-    titles: tuple[str, ...], rows: list[tuple[str, ...]], leaves: dict[str, int]
+    titles: tuple[str, ...], rows: Sequence[tuple[str, ...]], leaves: dict[str, int]
 ) -> list[Column]:
     return [
         Column(

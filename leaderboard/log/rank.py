@@ -106,7 +106,10 @@ def rank_log(items: Iterable[Item]) -> list[DesignRanking]:
     with Database.in_memory().write() as session:
         Base.metadata.create_all(
             session.connection(),
-            tables=[each.__table__ for each in (table, NetworkCheck, RunStanding)],
+            tables=[
+                Base.metadata.tables[each.__tablename__]
+                for each in (table, NetworkCheck, RunStanding)
+            ],
         )
         last = rebuild(session, items)
         keys = session.execute(sa.select(table.task, table.fingerprint).distinct()).all()

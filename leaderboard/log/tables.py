@@ -1,6 +1,6 @@
 """The tables of a log. The log is what counts: rows of `Standing` tables are written from it."""
 
-from sqlalchemy import JSON, BigInteger, Index, MetaData, String, Text
+from sqlalchemy import JSON, BigInteger, Index, MetaData, String, Table, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 TIME = String(27)  # as `clock.now` writes it
@@ -23,6 +23,18 @@ class Base(DeclarativeBase):
     """All tables."""
 
     metadata = MetaData(naming_convention=NAMES)
+
+
+def tables_of(*classes: type[Base]) -> list[Table]:
+    """Look up tables, to make some of them alone.
+
+    Args:
+        *classes: What their rows are.
+
+    Returns:
+        One each.
+    """
+    return [Base.metadata.tables[each.__tablename__] for each in classes]
 
 
 class LogItem(Base):

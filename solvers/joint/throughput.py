@@ -84,12 +84,15 @@ class _Choices:
         self._units = np.stack([p.units for p in posed], axis=1)
         self._cycles = np.stack([p.cycles_per_unit for p in posed], axis=1)
         self._fixed = np.stack([p.fixed_cycles for p in posed], axis=1)
+        self._least = np.stack([p.cycles_at_least for p in posed], axis=1)
         # Where a unit that layers share sets the interval, it is the same for all settings.
         least_interval = posed[0].least_interval
         slowest = np.maximum(self._units * self._cycles + self._fixed, least_interval)
+        slowest = np.maximum(slowest, self._least)
+        fastest = np.maximum(self._cycles + self._fixed, self._least)
         #: The least limit that any settings keep, and the least that all keep with one copy.
         self.limits = (
-            max(int((self._cycles + self._fixed).min(axis=1).max()), least_interval),
+            max(int(fastest.min(axis=1).max()), least_interval),
             int(slowest.max()),
         )
         rows, tried = np.arange(len(slowest)), problem.simple_designs()
@@ -110,7 +113,7 @@ class _Choices:
             What every such design pays at least, and settings that pay about that.
         """
         units_per_copy = (limit - self._fixed) // self._cycles
-        possible = (units_per_copy >= 1) & self._usable
+        possible = (units_per_copy >= 1) & (self._least <= limit) & self._usable
         copies = ceil_div(self._units, np.maximum(units_per_copy, 1))
         tiles = np.where(possible, copies * self._tiles, NEVER)
         # In every layer the settings that give up less than all that need no more tiles.

@@ -128,7 +128,8 @@ class ReplicationBatch(FrozenArrays):
         Raises:
             DesignError: If the settings are out of range or of the wrong shape.
             InfeasibleBudgetError: If in some problem one copy of every layer does not fit.
-            SolverError: If the settings change the units that copies share.
+            SolverError: If the settings change the units that copies share, or layers wait for a
+                memory.
         """
         costs = cost_model.copy_costs(settings)
         units = costs.units.reshape(-1, costs.units.shape[-1])
@@ -136,6 +137,11 @@ class ReplicationBatch(FrozenArrays):
             raise SolverError(
                 "Expected settings that leave the units of work as they are, got others. Solve "
                 "such problems one by one."
+            )
+        if cost_model.waits_for_memory:
+            raise SolverError(
+                f"Expected layers that wait for no memory, got memory_bits_per_cycle of "
+                f"{cost_model.accelerator.name!r}. Solve such problems one by one."
             )
         return cls(
             tiles=costs.tiles,

@@ -73,9 +73,11 @@ class Choices:
             block=table.layer,
             copies=table.copies,
             tiles=table.copies * problem.tiles[table.layer],
-            cycles=table.shares * problem.cycles_per_unit[table.layer],
+            cycles=_at_least(
+                table.shares * problem.cycles_per_unit[table.layer], problem, table.layer
+            ),
             energy_fj=None if problem.energy_fj is None else np.concatenate(problem.energy_fj),
-            steps=table.steps,
+            steps=table.steps if problem.least_cycles is None else None,
         )
 
     @classmethod
@@ -87,7 +89,9 @@ class Choices:
             shares = ceil_div(units[:, None], copies)
             counts.append(copies)
             tiles.append(copies * problem.tiles[list(block)].sum())
-            cycles.append((shares * problem.cycles_per_unit[list(block), None]).sum(axis=0))
+            of_layers = shares * problem.cycles_per_unit[list(block), None]
+            rows = np.array(block)[:, None]
+            cycles.append(_at_least(of_layers, problem, rows).sum(axis=0))
             if problem.energy_fj is not None:
                 energies.append(
                     sum(
@@ -139,6 +143,8 @@ class Choices:
             columns.append(problem.most_copies)
         if problem.max_layer_cycles is not None or problem.objective.startswith("throughput"):
             columns.append(problem.fixed_cycles)
+        if problem.least_cycles is not None:
+            columns.append(problem.least_cycles - problem.fixed_cycles)
         layers = list(zip(*(column.tolist() for column in columns), strict=True))
         if problem.energy_fj is not None:
             energies = (energies.tobytes() for energies in problem.energy_fj)
@@ -238,6 +244,14 @@ class Choices:
         for block, count in zip(self.problem.blocks, chosen, strict=True):
             copies[list(block)] = count
         return copies
+
+
+def _at_least(cycles: IntArray, problem: ReplicationProblem, layers: IntArray) -> IntArray:
+    """Lengthen the cycles that copies shorten to what the layers take in any case."""
+    if problem.least_cycles is None:
+        return cycles
+    floor: IntArray = (problem.least_cycles - problem.fixed_cycles)[layers]
+    return np.maximum(cycles, floor)
 
 
 @dataclass(frozen=True)

@@ -47,14 +47,18 @@ def _compiled(*signature: Any) -> Callable[[Any], Any]:
 
 
 @_compiled()
-def _walk_hulls(start, weights, costs, step_start, before, after):
-    """List the steps down the lower convex hull of every block; rounding costs no exactness."""
+def _walk_hulls(options, start, weights, costs, step_start, before, after):
+    """List the steps down the lower convex hull of every block; rounding costs no exactness.
+
+    ``options`` are those looked at, of block b ``options[start[b]] .. options[start[b + 1] - 1]``.
+    """
     count = 0
     for block in range(len(start) - 1):
         step_start[block] = count
-        first = start[block]
+        first = options[start[block]]
         top = first  # vertices lie in after[], the first one apart
-        for option in range(first + 1, start[block + 1]):
+        for place in range(start[block] + 1, start[block + 1]):
+            option = options[place]
             if costs[option] >= costs[top]:
                 continue
             while count > step_start[block]:
@@ -432,9 +436,9 @@ def _solve(start, weights, costs, capacity, kind, step_start, before, after, slo
 
 
 @_compiled()
-def _hull_slopes(start, weights, costs, step_start, before, after):
+def _hull_slopes(options, start, weights, costs, step_start, before, after):
     """List the steps down the hulls, and return what they gain per weight."""
-    _walk_hulls(start, weights, costs, step_start, before, after)
+    _walk_hulls(options, start, weights, costs, step_start, before, after)
     slopes = np.empty(step_start[-1])
     for step in range(len(slopes)):
         gain = costs[before[step]] - costs[after[step]]
@@ -447,7 +451,8 @@ def _solve_any(start, weights, costs, capacity, kind, chosen):
     """Do the same for costs whose hulls are not known; weights begin with 0 in every block."""
     step_start = np.empty(len(start), np.int64)
     before, after = np.empty(len(weights), np.int64), np.empty(len(weights), np.int64)
-    slopes = _hull_slopes(start, weights, costs, step_start, before, after)
+    options = np.arange(len(weights))
+    slopes = _hull_slopes(options, start, weights, costs, step_start, before, after)
     return _solve(start, weights, costs, capacity, kind, step_start, before, after, slopes, chosen)
 
 
@@ -600,10 +605,11 @@ def _hull_minimum(
             bounds[waiting] = _corner(lines, left_line, line)
             waiting += 1
         left, left_line = middle, line
-    regions[0, waiting], regions[1, waiting] = left, left_line
-    regions[2, waiting], regions[3, waiting] = -1, 1
-    bounds[waiting] = _corner(lines, left_line, 1)
-    waiting += 1
+    if not _closes(lines, points, left_line, left, 1, -1):
+        regions[0, waiting], regions[1, waiting] = left, left_line
+        regions[2, waiting], regions[3, waiting] = -1, 1
+        bounds[waiting] = _corner(lines, left_line, 1)
+        waiting += 1
     while waiting:
         region = np.argmin(bounds[:waiting])
         bound = bounds[region]
@@ -679,7 +685,7 @@ def _first_direction(start, weights, sums, capacity, largest, least_second):
 
 
 @_compiled()
-def _least_product(start, weights, sums, capacity, kind, chosen):
+def _least_product(start, tried, tried_start, weights, sums, capacity, kind, chosen):
     """Minimise the product of two sums, to the same end as ``product.least_product``.
 
     The linear relaxation of one weighted sum bounds it, and what is beyond the best that its
@@ -687,6 +693,8 @@ def _least_product(start, weights, sums, capacity, kind, chosen):
 
     Args:
         start: As of ``solve_one``.
+        tried: Options that the relaxation looks at, among them the first of every block.
+        tried_start: Where those of every block begin there, shape (B + 1,).
         weights: From 0 on in every block, shape (N,).
         sums: What options add to the sums, and in the third row what the first begins with, (3, N).
         capacity: Beyond the first options.
@@ -697,7 +705,7 @@ def _least_product(start, weights, sums, capacity, kind, chosen):
         ``SOLVED``; ``TIED`` if there are several best pairs of sums; or ``TOO_LARGE``.
     """
     blocks = len(start) - 1
-    largest, least_second = np.zeros(2), 0
+    largest, least_second = np.zeros(2), np.int64(0)
     largest[0] = float(sums[2, 0])
     for block in range(blocks):
         most, more, less = 0, 0, np.int64(2**62)
@@ -717,7 +725,7 @@ def _least_product(start, weights, sums, capacity, kind, chosen):
         costs[option] = a * sums[0, option] + b * sums[1, option]
     step_start = np.empty(len(start), np.int64)
     before, after = np.empty(len(weights), np.int64), np.empty(len(weights), np.int64)
-    slopes = _hull_slopes(start, weights, costs, step_start, before, after)
+    slopes = _hull_slopes(tried, tried_start, weights, costs, step_start, before, after)
     ends = np.empty(blocks, np.int64)
     status, gain, weight, left, _ = _relax(
         *(start, weights, costs, capacity, step_start, before, after, slopes, chosen, ends)
@@ -821,6 +829,8 @@ def solve_one(start, weights, costs, energy, fixed, capacity, kind, chosen):
         ``SOLVED``, or ``TOO_LARGE`` for 64 bits or for memory; of products ``TIED`` if several
         pairs of sums are best.
     """
+    # Copies that may be written to: so all is compiled for one kind of array.
+    own_start, own_kind = start.copy(), kind.copy()
     beyond = np.empty(len(weights), np.int64)
     for block in range(len(start) - 1):
         first = weights[start[block]]
@@ -828,10 +838,11 @@ def solve_one(start, weights, costs, energy, fixed, capacity, kind, chosen):
         for option in range(start[block], start[block + 1]):
             beyond[option] = weights[option] - first
     if len(energy) == 0:
-        return _solve_any(start, beyond, costs, capacity, kind, chosen)
+        return _solve_any(own_start, beyond, costs.copy(), capacity, own_kind, chosen)
     sums = np.empty((3, len(weights)), np.int64)
     sums[0], sums[1], sums[2, 0] = costs, energy, fixed
-    return _least_product(start, beyond, sums, capacity, kind, chosen)
+    tried = np.arange(len(weights))
+    return _least_product(own_start, tried, own_start, beyond, sums, capacity, own_kind, chosen)
 
 
 @_compiled(
@@ -864,9 +875,19 @@ def solve_many(
         status: Is given what ``solve_one`` returns, shape (B,).
     """
     layers = len(start) - 1
+    # Copies that may be written to: so all is compiled for one kind of array.
+    own_start, own_step_start = start.copy(), step_start.copy()
+    own_before, own_after = before.copy(), after.copy()
     weights, kind = np.empty(len(copies), np.int64), np.empty(layers, np.int64)
     sums, slopes = np.empty((3, len(copies)), np.int64), np.empty(len(ratios))
     costs = sums[0]
+    # Where energies hardly differ the hulls of products are about those of the cycles.
+    tried, tried_start = np.empty(layers + len(after), np.int64), np.zeros(layers + 1, np.int64)
+    for layer in range(layers):
+        at, first = tried_start[layer], step_start[layer]
+        tried_start[layer + 1] = at + 1 + step_start[layer + 1] - first
+        tried[at] = start[layer]
+        tried[at + 1 : tried_start[layer + 1]] = after[first : step_start[layer + 1]]
     for row in range(len(tiles)):
         own_tiles, own_cycles, chosen = tiles[row], per_unit[row], found[row]
         capacity = budget
@@ -898,14 +919,17 @@ def solve_many(
                         break
         if len(energy) > 0:
             sums[2, 0] = fixed[row].sum()
-            status[row] = _least_product(start, weights, sums, capacity, kind, chosen)
+            status[row] = _least_product(
+                own_start, tried, tried_start, weights, sums, capacity, kind, chosen
+            )
         else:
             for layer in range(layers):
                 ratio = float(own_cycles[layer]) / float(max(own_tiles[layer], 1))
                 for step in range(step_start[layer], step_start[layer + 1]):
                     slopes[step] = ratios[step] * ratio
             status[row] = _solve(
-                start, weights, costs, capacity, kind, step_start, before, after, slopes, chosen
+                *(own_start, weights, costs, capacity, kind),
+                *(own_step_start, own_before, own_after, slopes, chosen),
             )
         if status[row] == SOLVED:
             for layer in range(layers):

@@ -47,7 +47,8 @@ def solve_designs(pose: Poser, settings: IntArray, solver: SolverName = "exact")
     Raises:
         LRMPError: As ``ReplicationProblem.of`` does, of the first design that it refuses.
     """
-    if solver == "exact" and pose.cost_model.units_are_fixed:
+    model = pose.cost_model
+    if solver == "exact" and model.units_are_fixed and not model.waits_for_memory:
         if pose.objective in ("latency", "throughput"):
             batch = ReplicationBatch.of(pose.cost_model, settings, pose.budget, pose.objective)
             copies = solve_batch(batch)

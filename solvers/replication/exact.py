@@ -66,7 +66,7 @@ def solve_exact(problem: ReplicationProblem) -> Replication:
 
 
 def _least_latency(problem: ReplicationProblem) -> IntArray:
-    limits = problem.most_copies, problem.max_layer_cycles, problem.tied
+    limits = problem.most_copies, problem.max_layer_cycles, problem.tied, problem.least_cycles
     core = compiled() if all(limit is None for limit in limits) else None
     if core is not None:
         costs = CopyCosts(

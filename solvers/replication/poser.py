@@ -72,7 +72,7 @@ class Poser:
     def _is_bounded(self) -> bool:
         """Whether all problems share their units, and no sum of any can overflow."""
         model = self.cost_model
-        if not model.units_are_fixed:
+        if not model.units_are_fixed or model.waits_for_memory:
             return False
         if self._networks and model.least_interval:  # which is refused
             return False

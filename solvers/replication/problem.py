@@ -109,6 +109,8 @@ class ReplicationProblem(FrozenArrays):
             least 1.
         cycles_per_unit: Shape (L,), each at least 1.
         fixed_cycles: Cycles that copies do not shorten, shape (L,), each at least 0.
+        least_cycles: Cycles that a layer takes however many copies it has, such as for its memory,
+            shape (L,), each at least 0; None for no such.
         budget: Tiles on the chip.
         objective: What is minimised.
         energy_fj: For the objectives energy and edp, else None: for each layer its energy with
@@ -143,6 +145,7 @@ class ReplicationProblem(FrozenArrays):
     tied: IntArray | None = None
     least_interval: int = 0
     networks: tuple[int, ...] | None = None
+    least_cycles: IntArray | None = None
 
     def __post_init__(self) -> None:
         if self.objective not in get_args(ReplicationObjective):
@@ -158,6 +161,7 @@ class ReplicationProblem(FrozenArrays):
         ]
         arrays += [] if self.most_copies is None else [("most_copies", 1)]
         arrays += [] if self.tied is None else [("tied", None)]
+        arrays += [] if self.least_cycles is None else [("least_cycles", 0)]
         for name, least in arrays:
             object.__setattr__(self, name, self._per_layer(name, least))
         if (self.units > 1)[self.tiles == 0].any():
@@ -223,6 +227,7 @@ class ReplicationProblem(FrozenArrays):
             energy_fj=energy_fj,
             least_interval=cost_model.least_interval,
             networks=networks_of(cost_model, objective),
+            least_cycles=cost_model.least_cycles(settings),
         )
 
     @classmethod
@@ -284,6 +289,9 @@ class ReplicationProblem(FrozenArrays):
             most_copies=most_copies,
             tied=tied,
             least_interval=sum(rate * problem.least_interval for problem, rate in rated),
+            least_cycles=None
+            if all(problem.least_cycles is None for problem in problems)
+            else np.concatenate([times(rate, p.cycles_at_least) for p, rate in rated]),
             networks=tuple(map(len, problems)) if weighted else None,
         )
 
@@ -326,7 +334,14 @@ class ReplicationProblem(FrozenArrays):
         Returns:
             Cycles, shape (L,).
         """
-        return ceil_div(self.units, copies) * self.cycles_per_unit + self.fixed_cycles
+        cycles = ceil_div(self.units, copies) * self.cycles_per_unit + self.fixed_cycles
+        return cycles if self.least_cycles is None else np.maximum(cycles, self.least_cycles)
+
+    @property
+    def cycles_at_least(self) -> IntArray:
+        """What every layer takes however many copies it has, shape (L,)."""
+        none = np.zeros(len(self), dtype=np.int64)
+        return none if self.least_cycles is None else self.least_cycles
 
     def interval(self, copies: IntArray) -> int:
         """Count the cycles between two images of a full pipeline.
@@ -487,12 +502,13 @@ class ReplicationProblem(FrozenArrays):
                 )
         if self.objective != "weighted_throughput":
             return
-        limits = self.most_copies, self.tied, self.max_layer_cycles
+        limits = self.most_copies, self.tied, self.max_layer_cycles, self.least_cycles
         if self.least_interval or any(limit is not None for limit in limits):
             raise SolverError(
-                "Expected weighted throughput without limits on copies or cycles and without "
-                "layers that take turns on the digital unit, got some. Networks run at intervals "
-                "of their own: take throughput for rounds in step."
+                "Expected weighted throughput without limits on copies or cycles, without layers "
+                "that wait for a memory and without layers that take turns on the digital unit, "
+                "got some. Networks run at intervals of their own: take throughput for rounds in "
+                "step."
             )
 
     def _check_energy(self) -> None:
@@ -533,7 +549,11 @@ class ReplicationProblem(FrozenArrays):
         # Python's integers do not overflow: an honest check of what int64 will have to hold.
         tiles, units = self.tiles.tolist(), self.units.tolist()
         per_unit, fixed = self.cycles_per_unit.tolist(), self.fixed_cycles.tolist()
-        cycles = sum(u * c + f for u, c, f in zip(units, per_unit, fixed, strict=True))
+        least = self.cycles_at_least.tolist()
+        cycles = sum(
+            max(u * c + f, floor)
+            for u, c, f, floor in zip(units, per_unit, fixed, least, strict=True)
+        )
         most = max(
             sum(tiles[layer] for layer in block) * max(units[layer] for layer in block)
             for block in self.blocks

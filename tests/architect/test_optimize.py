@@ -90,7 +90,7 @@ def test_the_report_holds_all_it_shows(done):
         "By layer",
         "Certificate",
         "Accuracy: table and network",
-        "Assumed numbers of the chip",
+        "Assumed and modelled numbers of the chip",
         "Provenance",
     ):
         assert part in text
@@ -98,6 +98,12 @@ def test_the_report_holds_all_it_shows(done):
         assert f"{chip['gain']:.3f}x" in text
         assert chip["verdict"] in text
         assert f"{chip['certificate']['bound']:.6f}" in text
+    assert "3 layers, 1,936 weights" in text  # 8 x 9, 8 x 72 and 10 x 128
+    assert "How to read it." in text
+    plain = "the plain design, weight bits 8 and activation bits 8 with one copy of every layer"
+    assert text.count(plain) == 4  # in the summary and before every design
+    assert '<td class="left">conv2d</td><td>72 x 8</td><td>64</td>' in text
+    assert "Layers of kind matmul" not in text
     for layer in ("first", "second", "out"):
         assert f"<td>{layer}</td>" in text
     assert text.count("data:image/svg+xml;base64,") == 7

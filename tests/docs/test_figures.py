@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from lrmp.cli.main import _parser
+from lrmp.cli.main import make_parser
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "docs" / "_scripts"
@@ -45,7 +45,7 @@ def test_commands_are_those_that_there_are(figures):
     for command in commands:
         program, *arguments = shlex.split(command)
         if program == "lrmp":
-            _parser().parse_args(arguments)
+            make_parser().parse_args(arguments)
         elif arguments[0] == "-m":
             tyro = pytest.importorskip("tyro")
             assert find_spec(arguments[1]) is not None

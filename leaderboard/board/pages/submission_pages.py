@@ -23,10 +23,10 @@ from lrmp.leaderboard.board.service import (
     jobs,
     moderation,
     overview,
-    rankings,
     submissions,
 )
 from lrmp.leaderboard.board.service.accounts import account
+from lrmp.leaderboard.design_ranking import reference_of
 from lrmp.leaderboard.gap import design_gap
 
 MOST_AGENTS = 500  # of one's teams, in a form
@@ -85,7 +85,7 @@ def submission_page(
     task = load_task(row.task) if row.task in TASKS else None
     if task is not None and task.fingerprint != document["task_fingerprint"]:
         task = None
-    reference = rankings.reference_of(row.task, document["task_fingerprint"])
+    reference = reference_of(row.task, document["task_fingerprint"])
     claim = found.get("claim", document["claim"])
     return render(
         request,

@@ -7,9 +7,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from lrmp.leaderboard.board.core import Board
-from lrmp.leaderboard.board.database.models import Job, Submission
+from lrmp.leaderboard.board.database.models import Agent, Job, Submission
+from lrmp.leaderboard.board.errors import TooManyError
 from lrmp.leaderboard.board.service import jobs
+from lrmp.leaderboard.board.service.allowance import refuse_more
 from lrmp.leaderboard.log.tables import DesignStanding, NetworkCheck
+
+CHECK_SHARE = 10  # a network runs for minutes, a replay for seconds
 
 State = Literal["checked", "waiting", "not run", "not needed"]
 
@@ -50,7 +54,30 @@ def queue(board: Board, session: Session, submission_id: str) -> None:
         return
     session.flush()
     design = _standing(session, submission_id)
-    if design is not None and _needs_check(design) and _newest(session, design) is None:
+    if design is None or not _needs_check(design) or _newest(session, design) is not None:
+        return
+    team = (
+        sa.select(Agent.team_id)
+        .join(Submission, Submission.agent_id == Agent.id)
+        .where(Submission.id == submission_id)
+        .scalar_subquery()
+    )
+    most = board.settings.waiting_per_team // CHECK_SHARE
+    try:
+        refuse_more(
+            session,
+            most,
+            "designs of a team that wait for their network",
+            Job.kind == "check",
+            Job.state == "waiting",
+            Job.subject == Submission.id,
+            Submission.agent_id == Agent.id,
+            Agent.team_id == team,
+        )
+    except TooManyError as error:  # it stands without; an administrator may let it be tried
+        job = jobs.queue(session, "check", submission_id)
+        job.state, job.error, job.done_at = "done", str(error), job.created_at
+    else:
         jobs.queue(session, "check", submission_id)
 
 

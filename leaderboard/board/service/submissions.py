@@ -15,6 +15,7 @@ from lrmp.leaderboard.board.database.models import Agent, Job, Submission
 from lrmp.leaderboard.board.database.races import again_after_race
 from lrmp.leaderboard.board.errors import ConflictError, MalformedError, NotFoundError
 from lrmp.leaderboard.board.service import checks, jobs
+from lrmp.leaderboard.board.service.allowance import refuse_more
 from lrmp.leaderboard.board.service.principal import Principal, owned_agent
 from lrmp.leaderboard.entry import canonical_json, content_hash, handed_in
 from lrmp.leaderboard.log.clock import now
@@ -77,6 +78,7 @@ def submit(
         NotFoundError: If there is no such agent.
         NotAllowedError: If the agent is another team's, or the token may not submit.
         ConflictError: If the key was used with another record.
+        TooManyError: If as many submissions of the team wait as may.
     """
     principal.require("submit")
     try:
@@ -99,6 +101,10 @@ def submit(
         known = _one(session, Submission.agent_id == owner.id, Submission.sha256 == sha256)
         if known is not None:
             return known
+        waiting = (Agent.team_id == owner.team_id, Submission.state == "waiting")
+        most = board.settings.waiting_per_team
+        joined = Submission.agent_id == Agent.id
+        refuse_more(session, most, "waiting submissions of a team", joined, *waiting)
         submission = Submission(
             id=secrets.token_hex(12),
             agent_id=owner.id,

@@ -117,7 +117,8 @@ def _relative(outcome: Outcome, chip: Accelerator) -> tuple[float, float]:
     # Cycles of another clock are other times.
     clocks = task.accelerator.clock_hz / chip.clock_hz if _is_timed(task.objective) else 1.0
     cost = report.cost(task.objective) * clocks / outcome.report.cost(task.objective)
-    gain = model.baseline.cost(task.objective) / report.cost(task.objective)
+    before = model.baseline if task.baseline is None else model.evaluate(task.baseline)
+    gain = before.cost(task.objective) / report.cost(task.objective)
     return cost, gain / outcome.gain
 
 

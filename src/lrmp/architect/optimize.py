@@ -29,6 +29,7 @@ from lrmp.architect.own_network import Images, OwnNetwork
 from lrmp.envs.scoring.outcome import evaluate_settings
 from lrmp.envs.task.custom_task import make_task
 from lrmp.envs.task.task import Task
+from lrmp.envs.task.task_baseline import Baseline, FromFile, baseline_design
 from lrmp.errors import ForeignTextError, RunError
 from lrmp.foreign_file import is_present, read_foreign_text
 from lrmp.foreign_text import parse_json
@@ -36,6 +37,7 @@ from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.preset import load_preset, read_preset
 from lrmp.hardware.cost.cost_report import Objective
 from lrmp.hardware.networks.network import Network
+from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.precision import PRECISION
 from lrmp.whole_file import write_whole
 
@@ -56,11 +58,13 @@ class Request:
         max_divergence: Nats that the class probabilities may diverge; None for 0.05, where they are
             not.
         accuracy: Whether the network is run. Without, the copies alone are optimised.
-        bits: Without accuracy: for each knob the value of every layer, or one for all.
+        bits: Without accuracy: for each knob the value of every layer, or one for all; or
+            ``"from-file"``, those of the network's own.
         effort: How much is run.
         data: Folder of a built-in network's weights and images; None for the default.
         processes: Worker processes that run designs.
         processor: Where torch computes.
+        baseline: What gains are measured against, as ``make_task`` takes it.
 
     Raises:
         RunError: If options contradict each other.
@@ -74,11 +78,12 @@ class Request:
     max_drop: float | None = None
     max_divergence: float | None = None
     accuracy: bool = True
-    bits: Mapping[str, ArrayLike] | None = None
+    bits: Mapping[str, ArrayLike] | FromFile | None = None
     effort: Effort = USUAL_EFFORT
     data: Path | None = None
     processes: int = 1
     processor: str = "cpu"
+    baseline: Baseline = None
 
     def __post_init__(self) -> None:
         if not self.chips:
@@ -147,7 +152,7 @@ def optimize(
         progress: Whether to print a line for every step.
         **options: Other fields of ``lrmp.architect.optimize.Request``: ``budget``, ``objective``,
             ``max_drop``, ``max_divergence``, ``accuracy``, ``bits``, ``effort``, ``data``,
-            ``processes``, ``processor``.
+            ``processes``, ``processor``, ``baseline``.
 
     Returns:
         The answer; the files in the folder say the same.
@@ -233,7 +238,12 @@ def _with_accuracy(
 def _copies_alone(request: Request, chips: Sequence[Accelerator]) -> list[ChipAnswer]:
     network = request.network.network()
     names = [layer.name for layer in network.layers]
-    settings = PRECISION.encode(dict(request.bits or {}), names)
+    values = request.bits or {}
+    if isinstance(values, str):
+        own = request.network.file_bits()
+        own.require_any()
+        values = own.values()
+    settings = PRECISION.encode(dict(values), names)
     tasks = [_task(request, network, chip) for chip in chips]
     return [ChipAnswer(evaluate_settings(task, settings)) for task in tasks]
 
@@ -243,7 +253,10 @@ def _task(request: Request, network: Network, chip: Accelerator) -> Task:
     layers = len(network)
     nothing = {knob.name: np.zeros((layers, len(knob))) for knob in PRECISION}
     unknown = TableAccuracy(nothing, "accuracy was not looked at", is_estimate=True)
-    return make_task(network, chip, request.budget, request.objective, unknown)
+    baseline = request.baseline
+    if isinstance(baseline, str):
+        baseline = baseline_design(baseline, network, request.network.file_bits(), PRECISION)
+    return make_task(network, chip, request.budget, request.objective, unknown, baseline=baseline)
 
 
 def _chips(request: Request) -> list[Accelerator]:
@@ -290,7 +303,8 @@ def _document(request: Request, chips: Sequence[Accelerator]) -> dict[str, Any]:
         "inputs": {name: list(sizes) for name, sizes in (own.inputs or {}).items()},
         "chips": [chip_identity(chip) for chip in chips],
         "images": None if images is None else asdict(images),
-        "bits": {name: np.asarray(given).tolist() for name, given in (request.bits or {}).items()},
+        "bits": _plain_values(request.bits or {}),
+        "baseline": _plain_values(request.baseline),
         "effort": asdict(request.effort),
     }
     for each in fields(request):
@@ -298,6 +312,15 @@ def _document(request: Request, chips: Sequence[Accelerator]) -> dict[str, Any]:
             document[each.name] = getattr(request, each.name)
     found: dict[str, Any] = json.loads(json.dumps(document, default=str))
     return found
+
+
+def _plain_values(given: Baseline) -> Any:
+    """Write values by the name of a knob as JSON has them."""
+    if isinstance(given, Design):
+        return given.to_json()
+    if not isinstance(given, Mapping):
+        return given
+    return {name: np.asarray(values).tolist() for name, values in given.items()}
 
 
 def _provenance(

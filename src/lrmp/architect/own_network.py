@@ -23,6 +23,7 @@ from lrmp.errors import AccuracyDataError, MissingExtraError, NetworkError, RunE
 from lrmp.foreign_file import file_digest
 from lrmp.hardware.networks import NETWORKS, load_network
 from lrmp.hardware.networks.network import Network
+from lrmp.hardware.readers.file_bits import FileBits, read_file_bits
 
 if TYPE_CHECKING:
     from lrmp.accuracy.lab.examples import Examples
@@ -123,9 +124,8 @@ class OwnNetwork:
         """
         shapes = dict(self.inputs or {})
         if self.is_onnx:
-            if "" in shapes:
-                shapes = {_first_input(Path(self.source)): shapes[""]}
-            return Network.from_onnx(self.source, input_shapes=shapes or None, name=self.label)
+            named = self._named_shapes()
+            return Network.from_onnx(self.source, input_shapes=named, name=self.label)
         if isinstance(self.source, str):
             return load_network(self.source)
         torch = _torch()
@@ -136,6 +136,29 @@ class OwnNetwork:
             )
         example = torch.zeros(tuple(next(iter(shapes.values()))))
         return Network.from_torch(self.source, example, name=self.label)
+
+    def file_bits(self) -> FileBits:
+        """Read the bits that an ONNX file quantises the layers to.
+
+        Returns:
+            The network and its bits.
+
+        Raises:
+            NetworkError: If it is no ONNX file, or cannot be read.
+        """
+        if not self.is_onnx:
+            raise NetworkError(
+                f"Expected an ONNX file where bits are taken from the file, got {self.label}, "
+                "which has none of its own. Set them: --set weight_bits=4."
+            )
+        return read_file_bits(self.source, input_shapes=self._named_shapes(), name=self.label)
+
+    def _named_shapes(self) -> dict[str, Sequence[int]] | None:
+        """Return shapes by the names that the inputs of an ONNX file have."""
+        shapes = dict(self.inputs or {})
+        if "" in shapes:
+            shapes = {_first_input(Path(self.source)): shapes[""]}
+        return shapes or None
 
     def subject(self, images: Images | None, data: Path | None) -> "Subject":
         """Prepare the network to be measured.

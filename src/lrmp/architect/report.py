@@ -80,7 +80,7 @@ class _Chip:
     def __init__(self, answer: ChipAnswer, out: Path) -> None:
         self.answer, self.outcome, self.chip = answer, answer.outcome, answer.chip
         self.task = answer.outcome.task
-        self.report, self.baseline = self.outcome.report, self.task.cost_model.baseline
+        self.report, self.baseline = self.outcome.report, self.task.baseline_report
         self.folder = folder_name(self.chip)
         self.rows = self.outcome.to_table()
         self.knobs = list(self.task.space.names)
@@ -88,6 +88,33 @@ class _Chip:
         self.sources = dict(Counter(each.status for each in self.chip.provenance.values()))
         self.limit_points = None if answer.check is None else self.task.allowed_drop
         self.pictures = self._pictures(out / self.folder)
+
+    @property
+    def about(self) -> str:
+        """What the network is, in a sentence."""
+        network = self.task.network
+        weights = sum(layer.weights for layer in network.layers if layer.kind != "matmul")
+        return (
+            f"{len(network)} layers, {format_number(weights)} weights, "
+            f"{format_number(network.macs)} multiply-accumulates an inference. Optimised for "
+            f"{self.task.objective}."
+        )
+
+    @property
+    def before(self) -> str:
+        """What gains are against."""
+        baseline = self.task.baseline
+        if baseline is not None:
+            return f"the baseline, {baseline.summary}"
+        plain = " and ".join(
+            f"{knob.name.replace('_', ' ')} {knob.plain}" for knob in self.task.space
+        )
+        return f"the plain design, {plain} with one copy of every layer"
+
+    @property
+    def has_products(self) -> bool:
+        """Whether some layers multiply two activations."""
+        return any(layer.kind == "matmul" for layer in self.task.network.layers)
 
     @property
     def totals(self) -> list[tuple[str, str, str, str]]:
@@ -132,7 +159,7 @@ class _Chip:
             ),
             "cost": (
                 "Before and after, by component",
-                lambda: plot_cost(model, design, budget),
+                lambda: plot_cost(model, design, budget, self.task.baseline),
             ),
             "floor-plan": ("Floor plan", lambda: plot_floor_plan(model, design, budget)),
         }

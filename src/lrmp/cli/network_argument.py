@@ -8,8 +8,9 @@ from typing import Any
 from lrmp.cli.output import note_warnings
 from lrmp.errors import NetworkError
 from lrmp.hardware.networks.network import Network
-from lrmp.hardware.readers.file_bits import FileBits, read_file_bits
+from lrmp.hardware.readers.file_bits import FileBits
 from lrmp.hardware.readers.network_source import FORMS, InputShape, Reading
+from lrmp.hardware.readers.network_source import read_bits as read_source_bits
 from lrmp.hardware.readers.network_source import read_network as read_source
 
 HELP = FORMS
@@ -113,12 +114,7 @@ def read_bits(word: str, how: Reading) -> FileBits:
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # said when the network was read
-        return read_file_bits(
-            word,
-            input_shapes={shape.name: shape.sizes for shape in how.inputs},
-            input_values=how.values,
-            batch_dimension=how.batch_dimension,
-        )
+        return read_source_bits(word, how)
 
 
 def _value(word: str) -> tuple[str, Any]:

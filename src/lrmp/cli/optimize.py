@@ -16,6 +16,7 @@ from lrmp.cli.image_options import add_pixels, given_pixels
 from lrmp.cli.network_argument import HELP, SHAPE_HELP
 from lrmp.cli.output import add_json, note, print_json
 from lrmp.cli.settings_argument import GivenSettings, add_settings
+from lrmp.envs.task.task_baseline import FROM_FILE
 from lrmp.errors import MissingExtraError, RunError
 from lrmp.hardware.cost.cost_report import NETWORK_OBJECTIVES, Objective
 from lrmp.hardware.networks import NETWORKS
@@ -71,7 +72,13 @@ def add_commands(commands: Any) -> None:
         type=int,
         metavar="TILES",
         help="how many there are for all copies; default: as many as one copy of every layer takes "
-        "at plain bits",
+        "in the baseline",
+    )
+    parser.add_argument(
+        "--baseline",
+        choices=[FROM_FILE],
+        help="what gains are measured against: the bits that an ONNX file is quantised to; "
+        "default: the plain design, 8 bits and one copy of every layer",
     )
     parser.add_argument(
         "--objective",
@@ -209,11 +216,12 @@ def _request(options: argparse.Namespace) -> Request:
         options.max_drop,
         options.max_divergence,
         not options.no_accuracy,
-        given.values_of_knobs() if given else None,
+        FROM_FILE if given.from_file else given.values_of_knobs() if given else None,
         effort,
         options.data,
         options.processes,
         options.processor,
+        options.baseline,
     )
 
 

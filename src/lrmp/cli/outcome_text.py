@@ -16,7 +16,7 @@ def print_outcome(outcome: Outcome) -> None:
     Args:
         outcome: Of any task.
     """
-    task, report, baseline = outcome.task, outcome.report, outcome.task.cost_model.baseline
+    task, report, baseline = outcome.task, outcome.report, outcome.task.baseline_report
     design, energy = outcome.design, "-"
     if report.component_energy_fj is not None:
         energy = _change(baseline.energy_j, report.energy_j, "J")

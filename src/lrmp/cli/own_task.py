@@ -33,7 +33,7 @@ def add_commands(commands: Any) -> None:
 
 def _task(options: argparse.Namespace) -> int:
     task = read_task(options.file)
-    baseline = task.cost_model.baseline
+    baseline = task.baseline_report
     if options.json:
         print_json(
             {
@@ -45,6 +45,7 @@ def _task(options: argparse.Namespace) -> int:
                 "objective": task.objective,
                 "space": task.space.to_json(),
                 "budget_tiles": task.budget,
+                "baseline": None if task.baseline is None else task.baseline.to_json(),
                 "baseline_tiles": baseline.tiles,
                 "baseline_latency_s": baseline.latency_s,
                 "baseline_throughput_per_s": baseline.throughput_per_s,
@@ -62,7 +63,7 @@ def _task(options: argparse.Namespace) -> int:
         f"  network         {task.network.name}, {len(task.network)} layers\n"
         f"  accelerator     {task.accelerator.name}\n"
         f"  objective       {task.objective}\n"
-        f"  budget          {task.budget} tiles; the plain design holds {_plain_tiles(task)}\n"
+        f"  budget          {task.budget} tiles; the {_before(task)} holds {_tiles(task)}\n"
         f"{_knobs(task.space)}"
         f"  baseline        {format_quantity(baseline.latency_s, 's')}, "
         f"{format_quantity(baseline.throughput_per_s, '/s')}\n"
@@ -74,10 +75,14 @@ def _task(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _plain_tiles(task: Task) -> str:
-    """Say how many tiles the plain design takes."""
+def _before(task: Task) -> str:
+    return "plain design" if task.baseline is None else f"baseline, {task.baseline.summary},"
+
+
+def _tiles(task: Task) -> str:
+    """Say how many tiles the baseline takes."""
     turns = " in turn" if task.accelerator.is_time_multiplexed else ""
-    return f"{task.cost_model.baseline.tiles}{turns}"
+    return f"{task.baseline_report.tiles}{turns}"
 
 
 def _knobs(space: DesignSpace) -> str:

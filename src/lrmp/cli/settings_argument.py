@@ -8,6 +8,7 @@ from typing import Any
 
 from lrmp.architect.exports.policy import read_policy
 from lrmp.cli.assignment import read_assignments
+from lrmp.envs.task.task_baseline import FROM_FILE
 from lrmp.errors import DesignError, ForeignTextError, RunError
 from lrmp.foreign_file import read_foreign_text
 from lrmp.foreign_text import parse_json
@@ -16,9 +17,6 @@ from lrmp.hardware.space.design import REPLICATION, Design
 from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.knob import Knob, Value
 from lrmp.hardware.space.precision import PRECISION
-
-#: Of ``--set``: take the bits of the network's own file.
-FROM_FILE = "from-file"
 
 
 def add_settings(group: "argparse._MutuallyExclusiveGroup") -> None:
@@ -33,7 +31,8 @@ def add_settings(group: "argparse._MutuallyExclusiveGroup") -> None:
         metavar="KNOB=VALUES",
         help="the value of a knob for all layers, or one for each: weight_bits=4, "
         "weight_bits=8,4,4,6; repeat it for other knobs; one that is not set keeps its plain "
-        "value; from-file takes the bits that an ONNX file is quantised to (lrmp hardware alone)",
+        "value; from-file takes the bits that an ONNX file is quantised to (lrmp hardware and "
+        "lrmp optimize alone)",
     )
     group.add_argument(
         "--design",

@@ -76,13 +76,19 @@ class _Stack:
         return type(self)(self.quantity, self.unit, tuple(names), *parts)
 
 
-def plot_cost(cost_model: CostModel, design: Design, budget: int | None = None) -> "Figure":
-    """Draw what a design costs beside the baseline: plain settings, one copy of every layer.
+def plot_cost(
+    cost_model: CostModel,
+    design: Design,
+    budget: int | None = None,
+    baseline: Design | None = None,
+) -> "Figure":
+    """Draw what a design costs beside the baseline.
 
     Args:
         cost_model: Network of L layers, and chip.
         design: Bits and copies.
         budget: Tiles on the chip, whose area is drawn; None for those that the design holds.
+        baseline: What it is compared with; None for plain settings, one copy of every layer.
 
     Returns:
         Per layer and stacked by component: latency before and after and, where the chip gives
@@ -96,6 +102,10 @@ def plot_cost(cost_model: CostModel, design: Design, budget: int | None = None) 
     """
     network, chip = cost_model.network, cost_model.accelerator
     before, after = cost_model.baseline, cost_model.evaluate(design)
+    words = "plain, one copy of every layer"
+    if baseline is not None:
+        before, words = cost_model.evaluate(baseline), baseline.summary
+    titles = f"before: {words}", f"after: {design.summary}"
     stacks = [_latency_stack(before, after)]
     if before.component_energy_fj is not None and after.component_energy_fj is not None:
         stacks.append(
@@ -116,7 +126,7 @@ def plot_cost(cost_model: CostModel, design: Design, budget: int | None = None) 
     for index, stack in enumerate(stacks):
         top, bottom = 2 * index, 2 * index + 1
         total = figure.add_subplot(grid[top : bottom + 1, 1])
-        _draw_stack(panels[top], panels[bottom], total, stack.merged(), design.summary)
+        _draw_stack(panels[top], panels[bottom], total, stack.merged(), titles)
     _draw_utilisation(panels[-1], cost_model, design, after)
     for panel in panels:
         panel.set_xlim(-0.7, len(network) - 0.3)
@@ -152,12 +162,12 @@ def _gains(before: CostReport, after: CostReport) -> str:
 
 
 def _draw_stack(
-    top: "Axes", bottom: "Axes", total: "Axes", stack: _Stack, description: str
+    top: "Axes", bottom: "Axes", total: "Axes", stack: _Stack, titles: tuple[str, str]
 ) -> None:
     """Draw one quantity per layer, before and after, and in total."""
     designs = (
-        (top, stack.before, "before: plain, one copy of every layer"),
-        (bottom, stack.after, f"after: {description}"),
+        (top, stack.before, titles[0]),
+        (bottom, stack.after, titles[1]),
     )
     largest = max(float(parts.sum(axis=0).max()) for _, parts, _ in designs)
     factor, prefix = si_prefix(largest)

@@ -88,8 +88,9 @@ def plot_design(outcome: "Outcome", title: str | None = None) -> "Figure":
     )
 
     to_us = 1e6 / report.clock_hz
-    baseline = task.cost_model.baseline
-    time.bar(x - 0.2, baseline.layer_cycles * to_us, 0.4, color=BEFORE, label="plain chip")
+    baseline = task.baseline_report
+    before = "plain chip" if task.baseline is None else "baseline"
+    time.bar(x - 0.2, baseline.layer_cycles * to_us, 0.4, color=BEFORE, label=before)
     time.bar(x + 0.2, report.layer_cycles * to_us, 0.4, color=AFTER, label="this design")
     time.set_yscale("log")
     time.set_ylabel("time per layer (µs)")

@@ -176,7 +176,7 @@ def test_chip_that_is_not_simulated_is_refused():
 @pytest.mark.parametrize(
     ("module", "images", "found"),
     [
-        (nn.LSTM(3, 4), [torch.rand(2, 1, 3)], "QuantizedLSTM"),
+        (nn.LSTM(3, 4), [torch.rand(2, 1, 3)], "QuantizedRecurrent"),
         (nn.Conv2d(1, 2, 3, padding="same"), torch.rand(1, 1, 5, 5), "Conv2d"),
         (nn.Conv2d(1, 2, 3, padding=1, padding_mode="reflect"), torch.rand(1, 1, 5, 5), "Conv2d"),
     ],

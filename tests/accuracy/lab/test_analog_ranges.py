@@ -174,7 +174,8 @@ def test_unknown_percentiles_and_recurrent_layers_are_refused():
     lstm = QuantizedNetwork(nn.Sequential(nn.LSTM(3, 4)), chip=CHIP)
     lstm.calibrate([torch.rand(5, 2, 3)])
     with pytest.raises(
-        AccuracyDataError, match=r"^Expected calibrated convolutions .*, got a QuantizedLSTM\.$"
+        AccuracyDataError,
+        match=r"^Expected calibrated convolutions .*, got a QuantizedRecurrent\.$",
     ):
         network_effect(COLUMN_RANGE)(next(iter(lstm.layers.values())), "2")
 

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 
 from lrmp.accuracy.lab.models import MODELS, load_model, load_weights
-from lrmp.accuracy.lab.models.staged import weighted_modules
+from lrmp.accuracy.lab.models.staged import layer_modules
 from lrmp.errors import AccuracyDataError
 from lrmp.hardware.networks import load_network
 
@@ -42,7 +42,7 @@ def test_scores_have_one_column_per_class(name):
 @pytest.mark.parametrize("name", MODELS)
 def test_layers_are_those_of_the_built_in_network_in_its_order(name):
     layers = load_network(name).layers
-    assert list(weighted_modules(load_model(name))) == [layer.name for layer in layers]
+    assert list(layer_modules(load_model(name))) == [layer.name for layer in layers]
 
 
 @pytest.mark.parametrize("name", MODELS)

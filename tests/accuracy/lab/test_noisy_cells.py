@@ -168,7 +168,7 @@ def test_averages_need_noise_a_chip_and_products():
     lstm.noise_run.seed = 0
     with pytest.raises(
         AccuracyDataError,
-        match=r"^Expected convolutions and fully connected layers, .* got a QuantizedLSTM\.$",
+        match=r"^Expected convolutions and fully connected layers, .* got a QuantizedRecurrent\.$",
     ):
         effect(next(iter(lstm.layers.values())), 2)
 

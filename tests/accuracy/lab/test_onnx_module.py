@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from onnx.reference import ReferenceEvaluator  # noqa: E402
 
 from lrmp.accuracy.lab.models.onnx_module import module_from_onnx  # noqa: E402
+from lrmp.accuracy.lab.models.staged import layer_modules  # noqa: E402
 from lrmp.accuracy.lab.models.traced import trace_stages  # noqa: E402
 
 RNG = np.random.default_rng(0)
@@ -77,7 +78,8 @@ def test_a_file_for_one_image_computes_batches(tmp_path, images):
     np.testing.assert_allclose(found, expected, atol=1e-3)
     names = [layer.name for layer in network.layers]
     assert names == ["stem", "wide", "head"]
-    modules = dict(module.named_modules())
+    modules = layer_modules(module)
+    assert list(modules) == names
     assert [type(modules[name]).__name__ for name in names] == ["Conv2d", "Conv2d", "Linear"]
 
 
@@ -115,7 +117,7 @@ def test_an_operator_that_is_not_known_is_named(tmp_path, images, node, message)
 def test_layers_that_are_not_those_of_the_costs_are_refused(tmp_path, images):
     path = write(tmp_path / "net.onnx", residual())
     layers = Network.from_onnx(path).layers
-    with pytest.raises(AccuracyDataError, match=r"to run as 2 convolutions .*got 3"):
+    with pytest.raises(AccuracyDataError, match=r"to run as 2 layers, stem, wide, as .*got 3"):
         module_from_onnx(path, layers[:2], torch.from_numpy(images))
 
 

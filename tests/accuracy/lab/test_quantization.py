@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from lrmp.accuracy.lab.models import MODELS, load_model
-from lrmp.accuracy.lab.models.staged import weighted_modules
+from lrmp.accuracy.lab.models.staged import layer_modules
 from lrmp.accuracy.lab.quantization import QuantizedNetwork, Recipe, load_recipe
-from lrmp.accuracy.lab.quantization.layers import QuantizedLSTM, QuantizedProduct
+from lrmp.accuracy.lab.quantization.layers import QuantizedProduct
 from lrmp.accuracy.lab.quantization.network import fold_batch_norm
+from lrmp.accuracy.lab.quantization.recurrent import QuantizedRecurrent
 from lrmp.accuracy.lab.quantization.steps import (
     activation_range,
     activation_steps,
@@ -164,7 +165,7 @@ def test_uncalibrated_copy_computes_like_the_float_network(name):
 
 
 def test_layers_are_those_of_the_model_in_order(resnet8):
-    assert list(QuantizedNetwork(resnet8[0]).layers) == list(weighted_modules(resnet8[0]))
+    assert list(QuantizedNetwork(resnet8[0]).layers) == list(layer_modules(resnet8[0]))
 
 
 def test_float_network_is_never_modified(resnet8):
@@ -335,7 +336,7 @@ def lstm():
 def test_lstm_in_float_is_torchs(lstm):
     module, inputs = lstm
     outputs, (hidden, cell) = module(inputs)
-    found, (found_hidden, found_cell) = QuantizedLSTM(module)(inputs)
+    found, (found_hidden, found_cell) = QuantizedRecurrent(module)(inputs)
     for a, b in ((outputs, found), (hidden, found_hidden), (cell, found_cell)):
         assert a.shape == b.shape
         assert torch.allclose(a, b, atol=1e-6)
@@ -343,7 +344,7 @@ def test_lstm_in_float_is_torchs(lstm):
 
 def test_lstm_continues_from_a_state(lstm):
     module, inputs = lstm
-    layer = QuantizedLSTM(module)
+    layer = QuantizedRecurrent(module)
     _, state = layer(inputs[:2])
     assert torch.allclose(layer(inputs[2:], state)[0], layer(inputs)[0][2:], atol=1e-6)
 
@@ -352,7 +353,7 @@ def test_lstm_batch_first_swaps_the_axes():
     torch.manual_seed(0)
     module = nn.LSTM(5, 7, batch_first=True, bias=False)
     inputs = seeded((4, 6, 5))
-    assert torch.allclose(QuantizedLSTM(module)(inputs)[0], module(inputs)[0], atol=1e-6)
+    assert torch.allclose(QuantizedRecurrent(module)(inputs)[0], module(inputs)[0], atol=1e-6)
 
 
 def test_lstm_rounds_both_matrices_and_both_inputs(lstm):
@@ -393,7 +394,7 @@ def test_lstm_rounds_both_matrices_and_both_inputs(lstm):
 )
 def test_lstm_of_another_kind_is_refused(options):
     with pytest.raises(AccuracyDataError, match=r"Expected an LSTM of one layer, one direction"):
-        QuantizedLSTM(nn.LSTM(5, 7, **options))
+        QuantizedRecurrent(nn.LSTM(5, 7, **options))
 
 
 # Errors

@@ -11,7 +11,7 @@ import pytest
 from lrmp.baselines.experiments import reference_scores as reference
 from lrmp.envs.scoring.outcome import evaluate_settings
 from lrmp.envs.task.optimum import stored_optimum
-from lrmp.envs.task.task import TASKS, load_task
+from lrmp.envs.task.task import TASKS, list_tasks, load_task
 
 FOLDER = Path(__file__).parents[3] / "docs" / "results" / "reference"
 stored = pytest.mark.skipif(not FOLDER.exists(), reason="the results lie in the repository")
@@ -28,13 +28,11 @@ def test_best_scores_are_those_of_the_designs_one_by_one():
         assert found[count] == (pytest.approx(max(best), rel=1e-12) if best else None)
 
 
-def test_digits_that_a_few_images_rule_out_have_no_score():
-    task = load_task("LRMP-Digits-v0")
-    designs = task.space.sample(np.random.default_rng(5), len(task.network), 8)
-    designs = np.concatenate([designs, task.space.plain_settings(5)[None]])
-    scores = [evaluate_settings(task, design).score for design in designs]
-    found = reference._scores(task, designs)
-    assert [None if score == -np.inf else score for score in found] == pytest.approx(scores)
+def test_tasks_that_run_one_network_share_what_it_remembers():
+    model = reference._network_run("digits_cnn")
+    shared = load_task("LRMP-Digits-Energy-v0").with_tenant(accuracy_factory=lambda *_: model)
+    assert shared.fingerprint == load_task("LRMP-Digits-Energy-v0").fingerprint
+    assert shared.accuracy is model is load_task("LRMP-Digits-v0").accuracy
 
 
 def test_a_searcher_that_ends_keeps_its_score():
@@ -80,7 +78,11 @@ def test_stored_scores_are_found_again():
 def test_every_task_has_scores_between_the_constant_and_the_optimum():
     known = reference.read_reference_scores(FOLDER)
     remedy = "Run python -m lrmp.baselines.experiments.reference_scores"
-    assert sorted(known) == sorted(TASKS), remedy
+    # Where the network is run for every design, a card may say that its scores are not there yet.
+    run = set(list_tasks(known_by="network"))
+    assert [task_id for task_id in TASKS if task_id not in known and task_id not in run] == [], (
+        remedy
+    )
     for task_id, scores in known.items():
         optimum = stored_optimum(task_id)
         last = reference.COUNTS[-1]

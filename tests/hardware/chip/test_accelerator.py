@@ -65,7 +65,7 @@ def another(key):
         return {key: 2, "slice_placement": "packed"}
     if key == "sum_columns":
         return {key: 7, "slice_placement": "packed"}
-    if key in ("weight_bits_per_cycle", "memory_bits_per_cycle"):
+    if key == "weight_bits_per_cycle":
         return {key: 7, "weight_loading": "time-multiplexed", "tiles": 1}
     if key == "stored_bits":
         return {key: "magnitude", "weight_encoding": "differential-rows"}
@@ -157,8 +157,8 @@ def test_slices_are_whole_numbers(value):
         ),
         ({"adc": "none", "adc_resolution_bits": 6}, r"adc 'none' to have adc_resolution_bits 0"),
         (
-            {"memory_bits_per_cycle": 8},
-            r"memory_bits_per_cycle to have weight_loading 'time-multiplexed', got 'stationary'",
+            {"weight_bits_per_cycle": 8},
+            r"weight_bits_per_cycle to have weight_loading 'time-multiplexed', got 'stationary'",
         ),
         ({"stored_bits": "magnitude"}, r"weight_encoding of pairs, .* got 'offset'\."),
     ],

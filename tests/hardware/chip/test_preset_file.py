@@ -75,10 +75,12 @@ def test_all_faults_are_told_at_once(tmp_path):
         active_rows="16",
     )
     with pytest.raises(PresetError) as error:
-        read(tmp_path, text + "[components.adc]\ncount = 1\n[energy]\n")
+        read(tmp_path, text + "[components.adc]\ncount = 1\n[energy]\n[enrgy]\n[noize]\n")
     message = str(error.value)
-    assert message.startswith("Expected preset 'chip' without faults, got 8: (1) ")
+    assert message.startswith("Expected preset 'chip' without faults, got 10: (1) ")
     for part in (
+        "got 'enrgy'. Did you mean 'energy'?",
+        "got 'noize'. Did you mean 'noise'?",
         "got 'clock_ghz'",
         "clock_mhz missing",
         "Expected active_rows of preset 'chip' to be a table with exactly value, status and source",

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from lrmp.accuracy.lab.class_probabilities import class_probabilities, temperature
+from lrmp.accuracy.lab.models.opened import open_layers
 from lrmp.accuracy.lab.models.staged import Stage, StagedModel
 from lrmp.accuracy.lab.models.traced import trace_stages
 from lrmp.accuracy.lab.network_effect import network_effect
@@ -27,6 +28,7 @@ from lrmp.accuracy.model.turn import Turned, turns
 from lrmp.errors import AccuracyDataError, NetworkError, unlike_names
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.networks import load_network
+from lrmp.hardware.networks.layer import Layer
 from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.design_space import DesignSpace
 
@@ -267,7 +269,17 @@ class NetworkEvaluator:
                 "module takes them, or preprocess."
             ) from failure
         _check_scores(subject.name, scores, len(inputs))
-        return model
+        if isinstance(model, StagedModel):
+            return model
+        return open_layers(model, self._laid_out(inputs.clone()), self._costed_layers)
+
+    @cached_property
+    def _costed_layers(self) -> Sequence[Layer] | None:
+        """The layers that costs are known by; None where nobody can read them."""
+        try:
+            return self.subject.network().layers
+        except NetworkError:
+            return None  # it can be measured all the same
 
     @property
     def _batch_size(self) -> int:
@@ -302,19 +314,18 @@ class NetworkEvaluator:
 
     def _check_layers(self, names: list[str]) -> None:
         """Check that the layers are those of the network as the cost model sees it."""
-        subject = self.subject
-        try:
-            protocol = subject.protocol
-            costed = subject.network() if protocol is None else load_network(protocol.network)
-        except NetworkError:
-            return  # it can be measured all the same
-        expected = [layer.name for layer in costed.layers]
+        subject, protocol = self.subject, self.subject.protocol
+        costed = self._costed_layers if protocol is None else load_network(protocol.network).layers
+        if costed is None:
+            return
+        expected = [layer.name for layer in costed]
         if names != expected:
             raise AccuracyDataError(
                 f"Expected {subject.name} to be quantised in all layers that Network.from_torch "
                 f"finds, {unlike_names('layers', expected, names)}. Only modules of the kinds "
-                "Conv1d, Conv2d, Linear and one-layer LSTM are, each with weights of its own; "
-                "write the network with those."
+                "Conv1d, Conv2d, Linear, LSTM, GRU, RNN and MultiheadAttention are, each with "
+                "weights of its own, and products of activations that torch.fx can follow; write "
+                "the network with those, or give --no-accuracy."
             )
 
     @property

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from lrmp.accuracy.lab.examples import Examples
-from lrmp.accuracy.lab.models.staged import StagedModel, layer_name, weighted_modules
+from lrmp.accuracy.lab.models.staged import StagedModel, layer_modules, layer_name
 from lrmp.accuracy.lab.protocol import Protocol, SplitName, identity
 from lrmp.accuracy.lab.quantization.recipe import load_recipe
 from lrmp.errors import AccuracyDataError, LRMPError
@@ -83,7 +83,7 @@ class Subject:
             raise AccuracyDataError(
                 f"Expected a torch.nn.Module, got {type(self.module).__name__}."
             )
-        weighted_modules(self.module)
+        layer_modules(self.module)
         for name, value in self.module.named_parameters():
             if isinstance(value, nn.UninitializedParameter):
                 raise AccuracyDataError(

@@ -2,9 +2,9 @@
 
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import count
+from itertools import count, pairwise
 from operator import getitem
 from pathlib import Path
 from types import ModuleType
@@ -12,9 +12,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.fx import GraphModule, Node, Proxy, Tracer
+from torch.fx import GraphModule, Interpreter, Node, Proxy, Tracer
 
-from lrmp.accuracy.lab.models.staged import WEIGHTED
+from lrmp.accuracy.lab.models.onnx_operators import NODE, OneByOne, open_operator
+from lrmp.accuracy.lab.models.opened import name_layers, open_products, opens, run_order
 from lrmp.errors import AccuracyDataError, MissingExtraError
 from lrmp.foreign_file import read_foreign
 from lrmp.hardware.networks.layer import Layer
@@ -25,38 +26,71 @@ _OF_TORCHVISION = {
     "torchvision.io": ("ImageReadMode", "decode_image"),
     "torchvision.ops": ("box_convert", "deform_conv2d", "nms", "roi_align", "roi_pool"),
 }
+#: Operators that multiply by a matrix which nothing here rounds, as onnx2pytorch calls them.
+_CLOSED = (
+    "MatMul",
+    "Einsum",
+    "Attention",
+    "LinearAttention",
+    "Gemm",
+    "General",
+    "ConvTranspose",
+    "ConvInteger",
+    "MatMulInteger",
+    "QLinearConv",
+    "QLinearMatMul",
+    "DeformConv",
+    "Scan",
+    "Loop",
+    "If",
+)
+#: Operators that make zeros of zeros.
+_KEEPS_ZERO = (
+    "Expand",
+    "Identity",
+    "Unsqueeze",
+    "Squeeze",
+    "Reshape",
+    "Slice",
+    "Transpose",
+    "Cast",
+)
 _DOMAINS = ("", "ai.onnx")
 _MOST_BYTES = 2**31 - 1
 #: How far the scores of a batch may be from those of its images one by one, of the largest.
 _SAME = 1e-4
 
 
-def module_from_onnx(path: Path, layers: Sequence[Layer], example: Tensor) -> GraphModule:
+def module_from_onnx(path: Path, layers: Sequence[Layer], example: Tensor) -> nn.Module:
     """Build a module that computes what an ONNX file does, with layers that can be exchanged.
 
     Files that were exported for one image take batches afterwards: a ``Reshape`` to 1 row keeps the
-    rows that come.
+    rows that come. Where that is not enough, the images of a batch run one by one.
 
     Args:
         path: The file; weights in files beside it are read, too.
-        layers: What ``Network.from_onnx`` finds in it, whose names the modules get.
+        layers: What ``Network.from_onnx`` finds in it, whose names the modules have as layers.
         example: A batch of at least 2 inputs, shape (N, ...).
 
     Returns:
-        The module in evaluation mode; its layers are ``Conv1d``, ``Conv2d`` and ``Linear`` by name.
+        The module in evaluation mode; its layers are convolutions, linear and recurrent layers of
+        torch, and products of activations.
 
     Raises:
         AccuracyDataError: If the file holds an operator that is not known, its layers are not those
-            of the network, or it does not take a batch.
+            of the network, or it does not take the inputs.
         MissingExtraError: If onnx or onnx2pytorch is not installed.
     """
     model = _load(path)
     _open_batch(model.graph)
-    _rename(model.graph)
-    module = _trace(_convert(path, model))
-    named = _named(path, module, layers)
-    _check_batches(path, named, example)
-    return named
+    _part_sums(model.graph)
+    _list_axes(model.graph)
+    _drop_zero_states(model.graph)
+    module = _trace(_convert(path, model, _rename(model.graph)))
+    _open(module)
+    named = _renamed(module, path.stem)
+    _name_layers(path, named, layers, example)
+    return _batched(path, named, example)
 
 
 def _load(path: Path) -> Any:
@@ -122,7 +156,72 @@ def _open_batch(graph: Any) -> None:
         graph.initializer.append(numpy_helper.from_array(shape, node.input[1]))
 
 
-def _convert(path: Path, model: Any) -> nn.Module:
+def _part_sums(graph: Any) -> None:
+    """Keep onnx2pytorch from taking what follows a product for its bias where it is no vector."""
+    from onnx import helper
+
+    sizes = {tensor.name: tensor.dims for tensor in graph.initializer}
+    nodes = []
+    for node, after in pairwise([*graph.node, None]):
+        nodes.append(node)
+        if node.op_type != "MatMul" or after is None or after.op_type != "Add":
+            continue
+        if all(len(sizes.get(name, (1,))) == 1 for name in after.input):
+            continue
+        name = node.output[0]
+        node.output[0] = f"{name}_lrmp_product"
+        nodes.append(helper.make_node("Identity", [node.output[0]], [name], name=node.name))
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _list_axes(graph: Any) -> None:
+    """Make lists of single axes, as the standard has them; torch's exporter writes numbers."""
+    numbers = {tensor.name: tensor for tensor in graph.initializer if not tensor.dims}
+    for node in graph.node:
+        if node.op_type in ("Unsqueeze", "Squeeze") and len(node.input) > 1:
+            axes = numbers.get(node.input[1])
+            if axes is not None:
+                node.input[1] = f"{axes.name}_lrmp_axes"
+                if all(tensor.name != node.input[1] for tensor in graph.initializer):
+                    listed = graph.initializer.add()
+                    listed.CopyFrom(axes)
+                    listed.name = node.input[1]
+                    listed.dims.append(1)
+
+
+def _drop_zero_states(graph: Any) -> None:
+    """Leave out initial states of zeros, which recurrent operators have by themselves."""
+    from onnx import numpy_helper
+
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    made = {output: node for node in graph.node for output in node.output}
+
+    def is_zero(name: str) -> bool:
+        if name in stored:
+            return not numpy_helper.to_array(stored[name]).any()
+        node = made.get(name)
+        if node is None:
+            return False
+        value = next((each.t for each in node.attribute if each.name == "value"), None)
+        if node.op_type in ("Constant", "ConstantOfShape"):
+            constant = node.op_type == "ConstantOfShape" and value is None
+            return constant or (value is not None and not numpy_helper.to_array(value).any())
+        return node.op_type in _KEEPS_ZERO and is_zero(node.input[0])
+
+    for node in graph.node:
+        if node.op_type in ("LSTM", "GRU", "RNN"):
+            for place in (5, 6):
+                if len(node.input) > place and node.input[place] and is_zero(node.input[place]):
+                    node.input[place] = ""
+
+
+def _convert(path: Path, model: Any, names: Mapping[str, str]) -> nn.Module:
+    nodes = {
+        node.output[0]: f"{node.op_type} at {node.name or names[node.output[0]]!r}"
+        for node in model.graph.node
+        if node.output
+    }
     try:
         module = _built(model)
     except ImportError as error:
@@ -133,18 +232,21 @@ def _convert(path: Path, model: Any) -> nn.Module:
             f"{error}{_blame(model, error)}. Export the float network without it, or give "
             "--no-accuracy."
         ) from error
-    return module.requires_grad_(False).eval()
+    for output, operator in module.mapping.items():
+        setattr(getattr(module, operator), NODE, nodes.get(output, operator))
+    converted: nn.Module = module.requires_grad_(False).eval()
+    return converted
 
 
-def _built(model: Any) -> nn.Module:
+def _built(model: Any) -> Any:
     with _torchvision():
         from onnx2pytorch import ConvertModel
     # torch says so of onnx2pytorch's Gather whenever it runs; what it computes is right until then.
     warnings.filterwarnings("ignore", "Using a non-tuple sequence", module=r"onnx2pytorch\.")
+    warnings.filterwarnings("ignore", "Truncating the start/stop/step of slice")  # the largest stop
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of arrays that nobody writes into, and unused domains
-        module: nn.Module = ConvertModel(model)
-    return module
+        return ConvertModel(model)
 
 
 def _blame(model: Any, error: Exception) -> str:
@@ -185,8 +287,11 @@ def _torchvision() -> Iterator[None]:
         yield
 
 
-def _rename(graph: Any) -> None:
-    """Number the tensors: their names become those of modules, which take no dots."""
+def _rename(graph: Any) -> dict[str, str]:
+    """Number the tensors: their names become those of modules, which take no dots.
+
+    Returns the names that they had.
+    """
     numbers: dict[str, str] = {"": ""}
     for tensor in (*graph.input, *graph.initializer):
         tensor.name = numbers.setdefault(tensor.name, f"t{len(numbers)}")
@@ -195,6 +300,7 @@ def _rename(graph: Any) -> None:
             names[:] = [numbers.setdefault(name, f"t{len(numbers)}") for name in names]
     for tensor in graph.output:
         tensor.name = numbers.setdefault(tensor.name, f"t{len(numbers)}")
+    return {number: name for name, number in numbers.items()}
 
 
 class _Operators(Tracer):
@@ -242,69 +348,140 @@ def _trace(module: nn.Module) -> GraphModule:
     return traced
 
 
-def _named(path: Path, module: GraphModule, layers: Sequence[Layer]) -> GraphModule:
-    """Give the layers the names that the cost model has for them."""
-    calls = [node for node in module.graph.nodes if node.op == "call_module"]
-    called = {node: module.get_submodule(str(node.target)) for node in calls}
-    weighted = [node for node in calls if isinstance(called[node], WEIGHTED)]
-    stored = [layer for layer in layers if layer.kind != "matmul"]
-    sizes = [_weights(called[node]) for node in weighted]
-    if [layer.weights for layer in stored] != sizes:
-        raise AccuracyDataError(
-            f"Expected {path} to run as {len(stored)} convolutions and linear layers, "
-            f"{', '.join(layer.name for layer in stored[:4])}{' ...' * (len(stored) > 4)}, as the "
-            f"cost model reads it, got {len(sizes)}{_unlike(stored, sizes)}. Give the network as a "
-            "torch module (file.py:factory), or --no-accuracy."
-        )
+def _open(module: GraphModule) -> None:
+    """Put the layers that operators hold, and products of activations, in the open."""
+    for name, operator in list(module.named_modules()):
+        opened = open_operator(operator)
+        if opened is not operator:
+            setattr(opened, NODE, getattr(operator, NODE, ""))
+            module.set_submodule(name, opened.eval())
+    open_products(module)
+    _share_layers(module)
+
+
+def _share_layers(module: GraphModule) -> None:
+    """Make one layer of those of the same weights, which are one matrix used again."""
+    kept: list[tuple[str, nn.Linear]] = []
+    for node in module.graph.nodes:
+        layer = module.get_submodule(str(node.target)) if node.op == "call_module" else None
+        if not isinstance(layer, nn.Linear):
+            continue
+        same = next((name for name, other in kept if _alike(layer, other)), None)
+        if same is None:
+            kept.append((str(node.target), layer))
+        else:
+            node.target = same
+    module.recompile()
+
+
+def _alike(one: nn.Linear, other: nn.Linear) -> bool:
+    pairs = ((one.weight, other.weight), (one.bias, other.bias))
+    return all(a is b or (a is not None and b is not None and torch.equal(a, b)) for a, b in pairs)
+
+
+def _renamed(module: GraphModule, name: str) -> GraphModule:
+    """Call submodules by what they are: paths of onnx2pytorch may clash with those of layers."""
     parts: dict[str, Any] = {}
     for number, node in enumerate(module.graph.nodes):
-        if node in called:
-            node.target = f"operators.{number}_{type(called[node]).__name__}"
-            parts[node.target] = called[node]
+        if node.op == "call_module":
+            called = module.get_submodule(str(node.target))
+            node.target = f"operators.{number}_{type(called).__name__}"
+            parts[node.target] = called
         elif node.op == "get_attr":
             value = _attribute(module, node)
             node.target = f"constants.c{number}"
             parts[node.target] = value
-    for node, layer in zip(weighted, stored, strict=True):
-        del parts[node.target]
-        node.target = layer.name
-        parts[layer.name] = called[node]
-    named = GraphModule(parts, module.graph, path.stem)
+    named = GraphModule(parts, module.graph, name)
     return named.requires_grad_(False).eval()
 
 
-def _weights(module: nn.Module) -> int:
-    weight = module.weight
-    assert isinstance(weight, Tensor)
-    return weight.numel()
-
-
-def _attribute(module: nn.Module, node: Node) -> Any:
+def _attribute(module: GraphModule, node: Node) -> Any:
     where, _, name = str(node.target).rpartition(".")
     return getattr(module.get_submodule(where), name)
 
 
-def _unlike(layers: Sequence[Layer], sizes: Sequence[int]) -> str:
-    for layer, size in zip(layers, sizes, strict=False):
-        if layer.weights != size:
-            return f", with {size:,} weights where {layer.name} has {layer.weights:,}"
+def _name_layers(path: Path, module: GraphModule, layers: Sequence[Layer], example: Tensor) -> None:
+    """Give the layers the names that the cost model has for them."""
+    try:
+        order = run_order(module, example[:1])
+    except Exception as error:  # whatever shapes that do not fit lead to
+        raise _unfit(path, module, example, error) from error
+    if not opens(order, layers):
+        raise AccuracyDataError(
+            f"Expected {path} to run as {len(layers)} layers, "
+            f"{', '.join(layer.name for layer in layers[:4])}{' ...' * (len(layers) > 4)}, as the "
+            f"cost model reads it, got {len(order)}{_unlike(module, order, layers)}. Give the "
+            "network as a torch module (file.py:factory), or --no-accuracy."
+        )
+    name_layers(order, layers)
+
+
+def _unlike(module: nn.Module, order: Sequence[nn.Module], layers: Sequence[Layer]) -> str:
+    """Say which layer is the first without a module, and which operators hold it perhaps."""
+    found = next(
+        (layer for layer, each in zip(layers, order, strict=False) if not opens([each], [layer])),
+        layers[len(order)] if len(order) < len(layers) else None,
+    )
+    if found is None:
+        return ""
+    closed = [
+        str(getattr(each, NODE))
+        for each in module.modules()
+        if type(each).__name__ in _CLOSED and hasattr(each, NODE)
+    ]
+    inside = f"; nothing here rounds what {', '.join(closed[:3])} multiplies" if closed else ""
+    return f", and {found.name!r} ({found.kind}) is none of them{inside}"
+
+
+def _unfit(path: Path, module: GraphModule, example: Tensor, error: Exception) -> AccuracyDataError:
+    return AccuracyDataError(
+        f"Expected {path} to take inputs of shape {tuple(example.shape)}, got "
+        f"{type(error).__name__}{_failing(module, example[:1])}: {error}. Export it with an open "
+        "batch axis, and give images of the size that it takes; or --no-accuracy."
+    )
+
+
+def _failing(module: GraphModule, one: Tensor) -> str:
+    """Name the operator that fails."""
+    run = _LastNode(module)
+    try:
+        with torch.inference_mode():
+            run.run(one)
+    except Exception:  # it fails as it did before
+        last = run.last
+        if last is not None and last.op == "call_module":
+            called = module.get_submodule(str(last.target))
+            return f" in {getattr(called, NODE, type(called).__name__)}"
     return ""
 
 
-def _check_batches(path: Path, module: nn.Module, example: Tensor) -> None:
-    """Check that a batch gives what its inputs give one by one."""
-    try:
-        with torch.inference_mode():
+class _LastNode(Interpreter):
+    """Runs a graph and remembers the node that it is at."""
+
+    last: Node | None = None
+
+    def run_node(self, n: Node) -> Any:
+        """Run a node."""
+        self.last = n
+        return super().run_node(n)
+
+
+def _batched(path: Path, module: GraphModule, example: Tensor) -> nn.Module:
+    """Return a module that gives for a batch what its inputs give one by one."""
+    with torch.inference_mode():
+        try:
             together = module(example)
+        except Exception:  # it was exported for one input, in a way that cannot be opened
+            together = None
+        try:
             alone = torch.cat([module(one[None]) for one in example])
-    except Exception as error:  # whatever shapes that do not fit lead to
-        raise AccuracyDataError(
-            f"Expected {path} to take inputs of shape {tuple(example.shape)}, got "
-            f"{type(error).__name__}: {error}. Export it with an open batch axis, and give "
-            "images of the size that it takes."
-        ) from error
+        except Exception as error:  # whatever shapes that do not fit lead to
+            raise _unfit(path, module, example, error) from error
+    if together is None or together.shape != alone.shape:
+        return OneByOne(module).eval()
     if not torch.allclose(together, alone, rtol=_SAME, atol=_SAME * float(alone.abs().max())):
         raise AccuracyDataError(
             f"Expected {path} to answer for every input by itself, got answers that depend on the "
             "others of a batch. Export it with an open batch axis."
         )
+    return module

@@ -1,26 +1,27 @@
 """What all models have in common: a forward pass in stages, and layers with names."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from lrmp.accuracy.lab.models.activation_product import ActivationProduct
 from lrmp.errors import AccuracyDataError
 
 Stage = Callable[[Tensor], Tensor]
 
-#: Modules whose weights sit in crossbars.
-WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Linear, nn.LSTM)
+#: Modules whose matrix sits in crossbars; recurrent ones of one layer and direction.
+LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear, nn.LSTM, nn.GRU, nn.RNN, ActivationProduct)
+#: Modules that hold several layers, which can be opened.
+OPENED = (nn.MultiheadAttention,)
 #: Others of torch whose weights would, but which nothing here rounds.
-_UNKNOWN = (
-    nn.modules.conv._ConvNd,
-    nn.RNNBase,
-    nn.RNNCellBase,
-    nn.MultiheadAttention,
-    nn.Bilinear,
-)
+_UNKNOWN = (nn.modules.conv._ConvNd, nn.RNNCellBase, nn.Bilinear)
+
+
+#: Attribute of a module that was opened: the name that its layer has elsewhere.
+LAYER_NAME = "lrmp_layer"
 
 
 class StagedModel(nn.Module, ABC):
@@ -63,8 +64,8 @@ class StagedModel(nn.Module, ABC):
         return images
 
 
-def weighted_modules(model: nn.Module) -> dict[str, nn.Module]:
-    """Find the modules whose weights sit in crossbars.
+def layer_modules(model: nn.Module) -> dict[str, nn.Module]:
+    """Find the modules whose matrix sits in crossbars.
 
     Args:
         model: Any module.
@@ -72,15 +73,16 @@ def weighted_modules(model: nn.Module) -> dict[str, nn.Module]:
     Returns:
         Modules by layer name, in order of definition, which in all models here is the order in
         which they run. Layers are named as ``Network.from_torch`` names them, those of a
-        ``StagedModel`` as ``lrmp.hardware`` does: without the index inside ``downsample``.
+        ``StagedModel`` as ``lrmp.hardware`` does: without the index inside ``downsample``. Modules
+        that hold several are among them, as long as nobody has opened them.
 
     Raises:
         AccuracyDataError: If there are none, or the module is one itself, or there is one of a kind
             that cannot be quantised, or weights of one are computed from others.
     """
-    kinds, found = ", ".join(kind.__name__ for kind in WEIGHTED), dict[str, nn.Module]()
-    for name, module in model.named_modules():
-        if isinstance(module, WEIGHTED):
+    kinds, found = ", ".join(kind.__name__ for kind in LAYERS[:-1]), dict[str, nn.Module]()
+    for name, module in _outermost(model):
+        if isinstance(module, LAYERS + OPENED):
             found[name] = module
         elif isinstance(module, _UNKNOWN):
             raise AccuracyDataError(
@@ -94,7 +96,8 @@ def weighted_modules(model: nn.Module) -> dict[str, nn.Module]:
             f"{kinds}; got {got}"
         )
     for name, module in found.items():
-        if not isinstance(module, nn.LSTM) and module._parameters.get("weight") is None:
+        has_one = isinstance(module, nn.Conv1d | nn.Conv2d | nn.Linear)
+        if has_one and module._parameters.get("weight") is None:
             raise AccuracyDataError(
                 f"Expected weights of {name} that are a parameter, got such as are computed from "
                 "others. Call torch.nn.utils.parametrize.remove_parametrizations, or "
@@ -102,11 +105,23 @@ def weighted_modules(model: nn.Module) -> dict[str, nn.Module]:
             )
     named: dict[str, nn.Module] = {}
     for name, module in found.items():
-        if isinstance(module, nn.LSTM):
+        if given := getattr(module, LAYER_NAME, ""):
+            named[given] = module
+        elif isinstance(module, nn.RNNBase):
             named[f"{name}.l0"] = module  # its first layer, and its only one
         else:
             named[layer_name(name) if isinstance(model, StagedModel) else name] = module
     return named
+
+
+def _outermost(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """List modules by name, without the parts of those that hold several layers."""
+    inside = ""
+    for name, module in model.named_modules():
+        if inside and name.startswith(inside):
+            continue
+        inside = f"{name}." if isinstance(module, OPENED) else ""
+        yield name, module
 
 
 def layer_name(module_name: str) -> str:

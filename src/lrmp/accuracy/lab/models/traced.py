@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx import Graph, GraphModule, Interpreter, Node, Tracer
 
-from lrmp.accuracy.lab.models.staged import WEIGHTED, Stage
+from lrmp.accuracy.lab.models.staged import LAYERS, Stage
 
 #: Where a module hangs while it is traced.
 _PLACE = "module"
@@ -59,21 +59,38 @@ def trace_stages(module: nn.Module, inputs: Tensor) -> TracedStages | None:
         The stages; None if torch.fx cannot follow the module, or follows something else than what
         it does. It runs in one piece then.
     """
+    whole = trace_whole(module, inputs)
+    if whole is None or len(list(whole.graph.nodes)[-1].all_input_nodes) != 1:
+        return None
+    nodes, run = list(whole.graph.nodes), _Recorder(whole)
+    with torch.no_grad():
+        run.run(inputs.clone())
+    return TracedStages(_cut(nodes, run.tensors, module), _batch_norms(nodes, module))
+
+
+def trace_whole(module: nn.Module, inputs: Tensor) -> GraphModule | None:
+    """Follow a module with torch.fx; layers stay whole.
+
+    Args:
+        module: In evaluation mode.
+        inputs: A batch that it takes.
+
+    Returns:
+        A module of its graph with the same submodules; None if torch.fx cannot follow it, or
+        follows something else than what it does.
+    """
     try:
         graph = _Tracer().trace(_Caller(module))
         for node in graph.nodes:
             if node.op in ("call_module", "get_attr"):
                 node.target = str(node.target).removeprefix(f"{_PLACE}.")
-        run = _Recorder(GraphModule(module, graph))
+        whole = GraphModule(module, graph)
         with torch.no_grad():
-            same = torch.equal(run.run(inputs.clone()), module(inputs.clone()))
+            same = torch.equal(whole(inputs.clone()), module(inputs.clone()))
     except Exception:  # whatever the module's own code raises when it is given no real tensor
         return None
-    nodes = list(graph.nodes)
     # It may follow another way than real tensors do, such as one that asks for their type.
-    if not same or len(nodes[-1].all_input_nodes) != 1:
-        return None
-    return TracedStages(_cut(nodes, run.tensors, module), _batch_norms(nodes, module))
+    return whole.eval() if same else None
 
 
 class _Caller(nn.Module):
@@ -102,9 +119,7 @@ class _Tracer(Tracer):
         The operators of ONNX files stay whole as well: some look at values.
         """
         of_onnx = type(m).__module__.startswith("onnx2pytorch.")
-        return (
-            isinstance(m, WEIGHTED) or of_onnx or super().is_leaf_module(m, module_qualified_name)
-        )
+        return isinstance(m, LAYERS) or of_onnx or super().is_leaf_module(m, module_qualified_name)
 
 
 class _Recorder(Interpreter):
@@ -123,7 +138,7 @@ class _Recorder(Interpreter):
 
 
 def _is_layer(node: Node, module: nn.Module) -> bool:
-    return node.op == "call_module" and isinstance(module.get_submodule(str(node.target)), WEIGHTED)
+    return node.op == "call_module" and isinstance(module.get_submodule(str(node.target)), LAYERS)
 
 
 def _cut(nodes: Sequence[Node], tensors: set[Node], module: nn.Module) -> tuple[Graph, ...]:

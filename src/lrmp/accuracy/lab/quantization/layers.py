@@ -8,7 +8,6 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from lrmp.accuracy.lab.noise import Noise, NoiseRun
 from lrmp.accuracy.lab.quantization.deferred_maps import DeferredMaps, defers_exactly
@@ -360,6 +359,15 @@ class QuantizedLayer(nn.Module, ABC):
         Args:
             recipe: Names the candidates.
         """
+        self._finish_inputs(recipe)
+        if self._mean_patches is not None:
+            self._mean_patches = self._mean_patches / self._seen if recipe.bias_correction else None
+        self._recipe = recipe
+        self._all_grids[None] = WeightGrids(self.float_weight, recipe, self._mean_patches, None)
+        self._use_grids(None)
+
+    def _finish_inputs(self, recipe: Recipe) -> None:
+        """Choose the steps of the inputs from what was seen, and run from now on."""
         sample = torch.cat(self._samples)
         self._samples = []
         self.mode = "run"
@@ -367,19 +375,18 @@ class QuantizedLayer(nn.Module, ABC):
             sample, recipe.activation_clip_ratios, signed=self.signed
         ).tolist()
         self.input_magnitudes = input_magnitudes(sample)
-        if self._mean_patches is not None:
-            self._mean_patches = self._mean_patches / self._seen if recipe.bias_correction else None
-        self._recipe = recipe
-        self._all_grids[None] = WeightGrids(self.float_weight, recipe, self._mean_patches, None)
-        self._use_grids(None)
 
     def _observe(self, inputs: Tensor) -> None:
-        """Keep a sample of the inputs, and their largest value."""
-        flat = inputs.detach().flatten()
-        self.signed = self.signed or bool((flat < 0).any())
+        """Keep a sample of the inputs."""
+        self.signed = self.signed or bool((inputs < 0).any())
+        self._samples.append(self._sample(inputs))
+
+    def _sample(self, values: Tensor) -> Tensor:
+        """Return a sample of values, with the largest of them."""
+        flat = values.detach().flatten()
         stride = max(1, flat.numel() // self.samples_per_batch)
         # The largest magnitude bounds the candidates, so it must be in the sample.
-        self._samples.append(torch.cat([flat[::stride], flat[flat.abs().argmax()][None]]))
+        return torch.cat([flat[::stride], flat[flat.abs().argmax()][None]])
 
     def _quantize_input(self, inputs: Tensor) -> Tensor:
         self.runs += 1
@@ -567,99 +574,3 @@ class QuantizedProduct(QuantizedLayer):
             linear = isinstance(self.module, nn.Linear)
             outputs = outputs.flatten(1, -2).mean(1) if linear else outputs.flatten(2).mean(2)
         return outputs.sum()
-
-
-class QuantizedLSTM(QuantizedLayer):
-    """A one-directional LSTM whose products round the input and the hidden state alike.
-
-    A crossbar holds the matrix [W_ih W_hh] of a layer: its rows read the input and the hidden
-    state, so the two share one activation width and one step, and its 4H columns have a weight
-    step each. Gates and the cell state stay in float. Biases are not corrected.
-
-    Args:
-        module: The float LSTM of one layer; it is never changed.
-
-    Raises:
-        AccuracyDataError: If it is bidirectional, has projections, or more than one layer.
-    """
-
-    def __init__(self, module: nn.LSTM) -> None:
-        super().__init__()
-        if module.bidirectional or module.proj_size or module.num_layers != 1:
-            raise AccuracyDataError(
-                "Expected an LSTM of one layer, one direction and no projection, got "
-                f"{module.num_layers} layers, bidirectional {module.bidirectional}, projection "
-                f"{module.proj_size}. Stack one-layer LSTMs instead."
-            )
-        self.batch_first = module.batch_first
-        parameters = dict(module.named_parameters())
-        self.float_weight = torch.cat(
-            [parameters["weight_ih_l0"].detach(), parameters["weight_hh_l0"].detach()], 1
-        )
-        zero = self.float_weight.new_zeros(len(self.float_weight))
-        self.bias = (
-            parameters["bias_ih_l0"].detach() + parameters["bias_hh_l0"].detach()
-            if module.bias
-            else zero
-        )
-        self.hidden_size = module.hidden_size
-        self._weight = self.float_weight
-
-    def forward(
-        self, inputs: Tensor, state: tuple[Tensor, Tensor] | None = None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Run the sequence step by step.
-
-        Args:
-            inputs: Shape (T, N, I), or (N, T, I) with ``batch_first``.
-            state: Hidden and cell state, shape (1, N, H) each; None for zeros.
-
-        Returns:
-            Outputs of every step, and the last hidden and cell state, as ``nn.LSTM`` gives them.
-        """
-        steps = inputs.transpose(0, 1) if self.batch_first else inputs
-        if state is None:
-            zero = inputs.new_zeros(steps.shape[1], self.hidden_size)
-            hidden, cell = zero, zero
-        else:
-            hidden, cell = state[0][0], state[1][0]
-        split = steps.shape[2]
-        # The part of the input does not wait for the state: one product for all steps.
-        rounded = self._quantize_input(steps)
-        from_inputs = F.linear(rounded, self._weight[:, :split], self.bias)
-        outputs = []
-        for step in from_inputs:
-            gates = step + F.linear(self._quantize_input(hidden), self._weight[:, split:])
-            entry, forget, candidate, out = self._change_outputs(gates).chunk(4, 1)
-            cell = forget.sigmoid() * cell + entry.sigmoid() * candidate.tanh()
-            hidden = out.sigmoid() * cell.tanh()
-            outputs.append(hidden)
-        stacked = torch.stack(outputs)
-        if self.mode == "observe":
-            self._observe(torch.cat([steps.flatten(), stacked.flatten()]))
-        if self.batch_first:
-            stacked = stacked.transpose(0, 1)
-        return stacked, (hidden[None], cell[None])
-
-    def _use_weights(self, bits: int | None) -> None:
-        weight, grids = self.float_weight, self.grids
-        if grids is not None and self._rounding is not None:
-            weight = self._rounding(grids)
-        elif grids is not None:
-            weight = grids.weight if bits is None else grids.rounded(bits).data
-        self._weight = self._changed(weight)
-
-
-def quantized(module: nn.Module) -> QuantizedLayer:
-    """Build the quantised counterpart of a layer.
-
-    Args:
-        module: A convolution, a fully connected layer or an LSTM.
-
-    Returns:
-        A layer that computes in float until knobs are set.
-    """
-    if isinstance(module, nn.LSTM):
-        return QuantizedLSTM(module)
-    assert isinstance(module, nn.Conv1d | nn.Conv2d | nn.Linear)
-    return QuantizedProduct(module)

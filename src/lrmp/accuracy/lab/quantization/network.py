@@ -7,12 +7,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from lrmp.accuracy.lab.models.staged import Stage, StagedModel, weighted_modules
+from lrmp.accuracy.lab.models.staged import Stage, StagedModel, layer_modules
 from lrmp.accuracy.lab.models.traced import TracedStages
 from lrmp.accuracy.lab.network_effect import network_effect
 from lrmp.accuracy.lab.noise import NoiseRun
 from lrmp.accuracy.lab.quantization.deferred_maps import settled
-from lrmp.accuracy.lab.quantization.layers import QuantizedLayer, quantized
+from lrmp.accuracy.lab.quantization.layers import QuantizedLayer
+from lrmp.accuracy.lab.quantization.quantized import quantized
 from lrmp.accuracy.lab.quantization.recipe import Recipe, load_recipe
 from lrmp.errors import AccuracyDataError
 from lrmp.hardware.chip.accelerator import Accelerator
@@ -57,7 +58,7 @@ class QuantizedNetwork:
         self.noise_run = NoiseRun()
         self.model = fold_batch_norm(model, traced)
         self.layers: dict[str, QuantizedLayer] = {}
-        for name, module in weighted_modules(self.model).items():
+        for name, module in layer_modules(self.model).items():
             self.layers[name] = quantized(module)
             self.layers[name].noise_run = self.noise_run
             self.layers[name].enter(1, chip)
