@@ -80,5 +80,5 @@ def register_envs() -> None:
 def _register(env_id: str, longest: int | None, **settings: Any) -> None:
     if env_id not in gym.registry:
         limit = None if longest is None else longest + 1
-        gym.register(id=env_id, max_episode_steps=limit, **settings)
-        gym.registry[env_id] = TaskSpec.of(gym.registry[env_id])
+        # What gym.register does, without its search for ids of other versions.
+        gym.registry[env_id] = TaskSpec(id=env_id, max_episode_steps=limit, **settings)

@@ -1,9 +1,10 @@
 """What a design costs on a chip: layers, networks, accelerators and the cost model."""
 
-from lrmp.hardware.chip.accelerator import Accelerator, Provenance
+from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.component import Component
 from lrmp.hardware.chip.event_energies import EventEnergies
 from lrmp.hardware.chip.preset import list_presets, load_preset, read_preset
+from lrmp.hardware.chip.provenance import Provenance
 from lrmp.hardware.cost.cost_model import BatchCost, CostModel
 from lrmp.hardware.cost.cost_report import CostReport, Objective
 from lrmp.hardware.cost.energy import ENERGY_COMPONENTS

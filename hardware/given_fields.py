@@ -1,4 +1,4 @@
-"""What was said of a thing: the fields that differ from their defaults."""
+"""Finds the fields of a dataclass that differ from their defaults."""
 
 from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""What stands for a thing in one line of a prompt or a log, whatever its size."""
+"""Short representations of objects: one line in a prompt or a log, whatever their size."""
 
 import reprlib
 from typing import Any

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,18 +22,6 @@ def link(row: Mapping[str, Any]) -> str:
     columns = {name: row[name] for name in sorted(row) if name != "chain"}
     # Values of types that lrmp does not write have a hash too, which no honest row has.
     return hashlib.sha256(json.dumps(columns, default=repr).encode()).hexdigest()
-
-
-def is_hash(value: object) -> bool:
-    """Tell whether a value has the form of a hash.
-
-    Args:
-        value: Anything.
-
-    Returns:
-        Whether it is text as ``link`` returns it.
-    """
-    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
 
 
 def check_chain(rows: Sequence[Mapping[str, Any]], counter: int) -> list[bool]:

@@ -1,18 +1,20 @@
-"""An entry of the leaderboard, and the row as which it is stored."""
+"""An accepted design in a log, and the body of the item that says so."""
 
 import hashlib
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import NoneType
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
-from lrmp.envs.records.record import Claim, Record
+from lrmp.accuracy.model.accuracy_model import AccuracyKind, accuracy_label
+from lrmp.envs.records.record import Claim, Record, library_versions
 from lrmp.errors import RecordError
 from lrmp.hardware.space.knob import Value
-from lrmp.leaderboard.agent_name import skeleton
+from lrmp.leaderboard.log.item import Item, canonical
 from lrmp.leaderboard.replay import Replay
+
+SUBMISSION_DIGITS = 24  # of a record's hash: what a hosted board's ids have
 
 
 @dataclass(frozen=True)
@@ -20,18 +22,32 @@ class Entry:
     """A stored record.
 
     Attributes:
-        number: Position in the order of submission, from 1.
-        replay: The record and its recomputed numbers.
+        item: As it stands in the log.
+        record: What was submitted.
+        claim: The recomputed numbers; they rank.
+        test_accuracy_drop: Percentage points on images that no search has seen, or None.
+        accuracy: ``"network"``, ``"table"`` or ``"table (estimate)"``.
+        lower_bound: What no copies of these settings can beat, proven: cycles, femtojoules or their
+            product, as the task minimises.
         sha256: Of the record's canonical JSON.
         submitted_at: UTC, ISO 8601.
-        lrmp_version: Version of lrmp that replayed it.
+        replayed_with: Versions of lrmp, Python and the libraries that decide results.
     """
 
-    number: int
-    replay: Replay
+    item: Item
+    record: Record
+    claim: Claim
+    test_accuracy_drop: float | None
+    accuracy: str
+    lower_bound: int
     sha256: str
     submitted_at: str
-    lrmp_version: str
+    replayed_with: dict[str, str]
+
+    @property
+    def number(self) -> int:
+        """Position in the log, from 1."""
+        return self.item.number
 
 
 def canonical_json(record: Record) -> str:
@@ -43,7 +59,7 @@ def canonical_json(record: Record) -> str:
     Returns:
         JSON with sorted keys and no spaces.
     """
-    return json.dumps(record.to_json(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return canonical(record.to_json())
 
 
 def content_hash(record: Record) -> str:
@@ -55,89 +71,120 @@ def content_hash(record: Record) -> str:
     Returns:
         SHA-256 of its canonical JSON, in hexadecimal.
     """
-    return _sha256(canonical_json(record))
+    return hashlib.sha256(canonical_json(record).encode()).hexdigest()
 
 
-def to_row(entry: Entry) -> dict[str, Any]:
-    """Write an entry as the values of a row, which SQLite returns as they are.
+def handed_in(submission: str, agent: str, record: Record, submitted_at: str) -> dict[str, Any]:
+    """Say what was handed in, as the log keeps it.
 
     Args:
-        entry: An entry.
+        submission: Names it.
+        agent: Who handed it in.
+        record: What.
+        submitted_at: When.
 
     Returns:
-        Values by column.
+        Plain JSON values; ``replayed`` is the other half of an accepted design.
+    """
+    return {
+        "submission": submission,
+        "agent": agent,
+        "record": record.to_json(),
+        "sha256": content_hash(record),
+        "submitted_at": submitted_at,
+    }
+
+
+def handed_in_here(record: Record, submitted_at: str) -> dict[str, Any]:
+    """Say what was handed in on one's own machine: its hash names it, the record who.
+
+    Args:
+        record: What.
+        submitted_at: When.
+
+    Returns:
+        As ``handed_in``.
+    """
+    return handed_in(content_hash(record)[:SUBMISSION_DIGITS], record.agent, record, submitted_at)
+
+
+def replayed(found: Replay) -> dict[str, Any]:
+    """Say what a replay recomputed, as the log keeps it.
+
+    Args:
+        found: What ``replay`` returned.
+
+    Returns:
+        Plain JSON values.
+    """
+    return {
+        "claim": vars(found.claim),
+        "test_accuracy_drop": found.test_accuracy_drop,
+        "accuracy": found.accuracy_label,
+        "lower_bound": found.lower_bound,
+        "replayed_with": library_versions(),
+    }
+
+
+def check_replay(found: Replay) -> None:
+    """Refuse a replay that could not be read back.
+
+    Args:
+        found: A replay.
 
     Raises:
-        RecordError: If the entry holds values of other types than its classes say, or numbers
-            that are not finite.
+        RecordError: If it holds values of other types than its classes say, numbers that are not
+            finite, or other numbers than its record claims.
     """
-    if wrong := _wrong_value(entry):
+    if wrong := _wrong_value(found, found.record, found.claim, found.record.claim):
         raise RecordError(f"expected finite numbers and texts, got {wrong}.")
-    replay, record = entry.replay, entry.replay.record
-    row = {
-        "number": entry.number,
-        "task": record.task,
-        "task_fingerprint": record.task_fingerprint,
-        "agent": record.agent,
-        "agent_skeleton": skeleton(record.agent),
-        "seed": record.seed,
-        "record": canonical_json(record),
-        "sha256": entry.sha256,
-        **vars(replay.claim),
-        "test_accuracy_drop": replay.test_accuracy_drop,
-        "accuracy_kind": replay.accuracy_kind,
-        "accuracy_is_estimate": int(replay.accuracy_is_estimate),
-        "lower_bound": str(replay.lower_bound),  # of energy times delay: beyond 64 bits
-        "replay_wall_time_s": replay.wall_time_s,
-        "submitted_at": entry.submitted_at,
-        "lrmp_version": entry.lrmp_version,
-    }
-    # SQLite makes reals of integers here, and knows no negative zero.
-    reals = {name: row[name] + 0.0 for name in _REALS if row[name] is not None}
-    return row | reals
+    if differences := found.record.agrees_with(found.claim):
+        raise RecordError(f"{differences[0]}.")
 
 
-def from_row(row: Mapping[str, Any]) -> Entry:
-    """Build an entry again.
+def read_entry(item: Item) -> Entry:
+    """Read an accepted design of one's own machine.
 
     What is stored was checked against the published schema when it was added, and its hash says
     that it is the same still; so only what could mislead or stop a program is checked here.
 
     Args:
-        row: Values by column, of any types.
+        item: Of a log, with values of any types.
 
     Returns:
         The entry.
 
     Raises:
-        RecordError: If the row is none that ``to_row`` writes.
+        RecordError: If the item is no accepted design that lrmp writes.
     """
     try:
-        record = Record.from_json(json.loads(row["record"], parse_constant=_refuse_constant))
+        if item.kind != "design":
+            raise ValueError(f"got a kind {str(item.kind)[:40]!r}")
+        body = json.loads(item.body, parse_constant=_refuse_constant)
         entry = Entry(
-            number=row["number"],
-            replay=Replay(
-                record=record,
-                claim=Claim(**{field.name: row[field.name] for field in fields(Claim)}),
-                test_accuracy_drop=row["test_accuracy_drop"],
-                accuracy_kind=row["accuracy_kind"],
-                accuracy_is_estimate=bool(row["accuracy_is_estimate"]),
-                lower_bound=int(row["lower_bound"]),
-                wall_time_s=row["replay_wall_time_s"],
-            ),
-            sha256=row["sha256"],
-            submitted_at=row["submitted_at"],
-            lrmp_version=row["lrmp_version"],
+            item=item,
+            record=Record.from_json(body["record"]),
+            claim=Claim(**body["claim"]),
+            test_accuracy_drop=body["test_accuracy_drop"],
+            accuracy=body["accuracy"],
+            lower_bound=body["lower_bound"],
+            sha256=body["sha256"],
+            submitted_at=body["submitted_at"],
+            replayed_with=body["replayed_with"],
         )
-        expected = to_row(entry)
+        if wrong := _wrong_value(item, entry, entry.record, entry.claim, entry.record.claim):
+            raise ValueError(f"got {wrong}")
+        if entry.accuracy not in _ACCURACIES:
+            raise ValueError(f"got accuracy {entry.accuracy!r}")
+        numbers = {name: getattr(entry, name) for name in _REPLAYED}
+        expected = handed_in_here(entry.record, entry.submitted_at) | numbers
+        expected["claim"] = vars(entry.claim)
+        if canonical(expected) != item.body:
+            others = [name for name in body if body[name] != expected.get(name)]
+            raise ValueError(f"got another {others[0][:40]!r}" if others else "got another form")
     except _MALFORMED as error:
         raise RecordError(f"expected an entry as lrmp writes it: {error}") from error
-    for name, value in expected.items():
-        if row[name] != value:
-            raise RecordError(f"expected {name} to agree with the record, got another value.")
-    if entry.sha256 != _sha256(row["record"]):
-        raise RecordError("expected a record that matches its SHA-256, got another one.")
-    if differences := record.agrees_with(entry.replay.claim):
+    if differences := entry.record.agrees_with(entry.claim):
         raise RecordError(f"{differences[0]}.")
     return entry
 
@@ -151,13 +198,15 @@ _MALFORMED = (
     OverflowError,
     RecursionError,
 )
-_REALS = ("score", "gain", "accuracy_drop", "test_accuracy_drop", "replay_wall_time_s")
+_REPLAYED = ("claim", "test_accuracy_drop", "accuracy", "lower_bound", "replayed_with")
+_ACCURACIES = {
+    accuracy_label(kind, each) for kind in get_args(AccuracyKind) for each in (False, True)
+}
 
 
-def _wrong_value(entry: Entry) -> str | None:
+def _wrong_value(*parts: Any) -> str | None:
     """Name the first value that is not of the type its class gives, or no finite number."""
-    replay = entry.replay
-    for part in (entry, replay, replay.record, replay.claim, replay.record.claim):
+    for part in parts:
         for field in fields(part):
             value = getattr(part, field.name)
             if not _is_of_type(value, field.type):
@@ -197,7 +246,3 @@ def _is_plain_text(value: Any) -> bool:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number")
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -21,7 +21,21 @@ def optimum_gap(task_id: str, fingerprint: str, score: float | None) -> float | 
     if score is None or task_id not in TASKS or load_task(task_id).fingerprint != fingerprint:
         return None
     optimum = stored_optimum(load_task(task_id))
-    return None if optimum is None else math.expm1(optimum.value - score)
+    return design_gap(None if optimum is None else optimum.value, score)
+
+
+def design_gap(optimum: float | None, score: float | None) -> float | None:
+    """Say by how much a design is worse than the best that is known.
+
+    Args:
+        optimum: Score of the certified optimum, or None if the task has none.
+        score: Of the design, or None beyond the allowed drop.
+
+    Returns:
+        By how much what the task minimises is larger than the optimum's; 0.01 is 1 %. None where
+        there is nothing to compare.
+    """
+    return None if optimum is None or score is None else math.expm1(optimum - score)
 
 
 def gap_text(gap: float | None) -> str:

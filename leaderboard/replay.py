@@ -75,14 +75,21 @@ def replay(record: Record, deterministic_limit: float = REPLAY_LIMIT) -> Replay:
         raise RecordError(f"{run}: {error}") from error
 
 
-def _replay(record: Record, deterministic_limit: float) -> Replay:
-    start = time.perf_counter()
-    as_submitted(record)
-    # The copy has no cost or accuracy model yet: nothing that a search has remembered is used.
-    task = replace(check_definition(record))
+def recompute(record: Record, task: Task) -> Claim:
+    """Compute a record's numbers again, without a proof that its copies are the best.
+
+    Args:
+        record: As it was read, of the published schema and of the task.
+        task: Its task.
+
+    Returns:
+        The recomputed numbers.
+
+    Raises:
+        RecordError: If the design is over budget, or a claimed number differs.
+    """
     design = record.design_for(task)
     problem = _problem(task, design)
-    report = task.cost_model.evaluate(design)
     tiles = int(task.cost_model.tiles_at_once(design.settings, design.replication))
     if tiles > task.budget:
         raise RecordError(
@@ -97,6 +104,17 @@ def _replay(record: Record, deterministic_limit: float) -> Replay:
             f"{'; '.join(differences)}. Claims are replayed: submit the numbers that "
             "lrmp.envs.Record.of writes."
         )
+    return claim
+
+
+def _replay(record: Record, deterministic_limit: float) -> Replay:
+    start = time.perf_counter()
+    as_submitted(record)
+    # The copy has no cost or accuracy model yet: nothing that a search has remembered is used.
+    task = replace(check_definition(record))
+    claim = recompute(record, task)
+    design = record.design_for(task)
+    report, problem = task.cost_model.evaluate(design), _problem(task, design)
     optimum = _prove_optimum(problem, deterministic_limit)
     cost, unit = report.cost(task.objective), COST_UNITS[task.objective]
     if cost != optimum.objective_value:

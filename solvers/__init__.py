@@ -1,4 +1,4 @@
-"""The best replicas for given bits."""
+"""Exact solvers: the best copies for given settings, and the best settings together with copies."""
 
 from lrmp.solvers.replication.batch import ReplicationBatch, solve_batch
 from lrmp.solvers.replication.exact import solve_exact

@@ -260,12 +260,12 @@ def measure(args: Args) -> str:
     """
     new_figure(1, 1)  # refuses at once where nothing can be drawn
     policies = read_policies(args.policies, load_network(NETWORK))
-    rows = compare(tqdm(policies, desc="policies", unit="policy"))
+    rows = compare(tqdm(policies, desc="policies", unit="policy", disable=None))
     cells = sorted({row.cell_bits for row in rows if row.constraint == "both"})
     curves = {
         cell_bits: [
             (drop, math.exp(table_optimum(cim_aq_task(cell_bits, drop)).value))
-            for drop in tqdm(CURVE, desc=f"{cell_bits}-bit cells", unit="drop")
+            for drop in tqdm(CURVE, desc=f"{cell_bits}-bit cells", unit="drop", disable=None)
         ]
         for cell_bits in cells
     }

@@ -17,6 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from lrmp.baselines.learners import ddpg
+from lrmp.baselines.learners.settings.ddpg import Args as SettingsOfDDPG
 from lrmp.baselines.running.command import check_counts
 from lrmp.baselines.running.design_tally import best_so_far
 from lrmp.baselines.running.run_directory import RunDirectory
@@ -73,7 +74,7 @@ def compare(args: Args) -> str:
     for seed in range(1, args.seeds + 1):
         options: dict[str, Any] = common | {"seed": seed, "evaluations": args.evaluations}
         jobs.append(("random", random_search.train, random_search.Args(**options)))
-        jobs.append(("ddpg", ddpg.train, ddpg.Args(**options)))
+        jobs.append(("ddpg", ddpg.train, SettingsOfDDPG(**options)))
 
     runs: dict[str, list[RunDirectory]] = {agent: [] for agent, _, _ in jobs}
     with ProcessPoolExecutor(args.workers, mp_context=get_context("spawn")) as pool:
@@ -82,7 +83,7 @@ def compare(args: Args) -> str:
         ]
         finished = as_completed(future for _, future in futures)
         try:
-            for future in tqdm(finished, total=len(jobs), desc="runs", unit="run"):
+            for future in tqdm(finished, total=len(jobs), desc="runs", unit="run", disable=None):
                 future.result()
         except BaseException:  # a failure, or Ctrl-C: the runs that have not begun never do
             pool.shutdown(wait=False, cancel_futures=True)

@@ -87,7 +87,7 @@ def compare(args: Args) -> str:
     for name, heuristic in HEURISTICS.items():
         methods[name] = lambda problem, heuristic=heuristic: heuristic(problem, 0)  # type: ignore[misc]
     rows: list[dict[str, Any]] = []
-    for task_id in tqdm(args.env_ids, desc="tasks", unit="task"):
+    for task_id in tqdm(args.env_ids, desc="tasks", unit="task", disable=None):
         problems = problems_of(load_task(task_id))
         best = [solve_exact(problem).objective_value for problem in problems]
         for name, method in methods.items():

@@ -104,7 +104,7 @@ def ablate(args: Args) -> str:
     # Seed by seed, so that a run that was stopped early has all variants.
     runs = [(seed, variant) for seed in range(1, args.seeds + 1) for variant in VARIANTS]
     missing = [(seed, variant) for seed, variant in runs if seed not in done.get(variant, {})]
-    for seed, variant in tqdm(missing, desc="ablation", unit="run"):
+    for seed, variant in tqdm(missing, desc="ablation", unit="run", disable=None):
         returns = train(args, seed, features_of(variant, shown))
         curves.add(variant, seed, returns)
     curves.plot(args.out / "ablation.png", args.env_id)

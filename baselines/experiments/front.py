@@ -61,7 +61,7 @@ def front(task: TaskLike) -> list[dict[str, float]]:
     """
     task = find_task(task)
     points = []
-    for allowance in tqdm(ALLOWANCES, desc=task.id, unit="point"):
+    for allowance in tqdm(ALLOWANCES, desc=task.id, unit="point", disable=None):
         answer = best_within(task, allowance)
         if answer is None:
             continue
@@ -172,7 +172,7 @@ def energy_against_latency(task: TaskLike) -> list[dict[str, float]]:
     scale = baseline["latency"] / baseline["energy"]
     options = JointOptions.of(posed)
     rows = []
-    for share in tqdm(ENERGY_SHARES, desc=f"{task.id}, energy", unit="point"):
+    for share in tqdm(ENERGY_SHARES, desc=f"{task.id}, energy", unit="point", disable=None):
         weights = 1 - share, share * scale
         found = SumSearch(posed, options, lambda line: None, *weights).run()
         report = model.evaluate(

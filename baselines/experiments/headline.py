@@ -189,7 +189,7 @@ def compute(args: Args) -> list[dict[str, Any]]:
     known = {row["task"]: row for row in read_rows(path)}
     rows: list[dict[str, Any]] = []
     accuracy: NetworkAccuracy | None = None
-    for task_id in tqdm(args.env_ids, desc="headline", unit="task"):
+    for task_id in tqdm(args.env_ids, desc="headline", unit="task", disable=None):
         task = load_task(task_id)
         row = known.get(task_id)
         if row is None or row["task_fingerprint"] != task.fingerprint:

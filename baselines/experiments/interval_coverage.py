@@ -303,7 +303,7 @@ def measure_all(args: Args, *, progress: bool = True) -> Results:
     cells = [(name, tasks, runs) for name, tasks in samplers for runs in RUNS]
     return {
         cell: measure(samplers[cell[:2]], cell[2], args.repeats)
-        for cell in tqdm(cells, desc="populations", unit="cell", disable=not progress)
+        for cell in tqdm(cells, desc="populations", unit="cell", disable=not progress or None)
     }
 
 
@@ -322,7 +322,7 @@ def measure_gaps(args: Args, *, progress: bool = True) -> Results:
         (name, tasks, runs): measure(
             synthetic(POPULATIONS[name], tasks, optimality_gaps), runs, args.repeats, GAP_METHODS
         )
-        for name, tasks, runs in tqdm(cells, desc="gaps", unit="cell", disable=not progress)
+        for name, tasks, runs in tqdm(cells, desc="gaps", unit="cell", disable=not progress or None)
     }
 
 

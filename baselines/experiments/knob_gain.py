@@ -111,7 +111,9 @@ def knob_gains(
     """
     ids = list_tasks(family=family.name) if tasks is None else tasks
     found = []
-    with tqdm(total=len(ids) * len(allowances), desc=family.name, unit="point") as bar:
+    with tqdm(
+        total=len(ids) * len(allowances), desc=family.name, unit="point", disable=None
+    ) as bar:
         for task_id in ids:
             task = find_task(task_id)
             bare = without_knobs(task, family)

@@ -64,7 +64,7 @@ class LearningCurves:
         """
         done = self.read().get(agent, {})
         missing = [seed for seed in range(1, seeds + 1) if seed not in done]
-        for seed in tqdm(missing, desc=agent, unit="run"):
+        for seed in tqdm(missing, desc=agent, unit="run", disable=None):
             self.add(agent, seed, train(seed))
 
     def add(self, agent: str, seed: int, returns: NDArray[np.float64]) -> None:

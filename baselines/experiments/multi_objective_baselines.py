@@ -33,7 +33,8 @@ PAGE = """\
 The multi-objective environments, `LRMP-ResNet18-MultiObjective-v0` and one for every other network
 with an accuracy table, reward latency, energy and accuracy each on its own, [as MO-Gymnasium
 does](../envs/forms/multi_objective.py). Their score is the hypervolume of all designs found, as a
-share of a *proven* bound.
+share of a *proven* bound. Gains in energy are robust to which model of the chip's energies is
+right, [absolute energies are not](hardware/energies.md).
 
 | environment | bound | best known | random search | weighted sums |
 | --- | --- | --- | --- | --- |
@@ -169,7 +170,7 @@ def compute(args: Args) -> None:
     """
     rows = []
     seeds = range(1, args.seeds + 1)
-    for task_id in tqdm(args.env_ids, unit="task"):
+    for task_id in tqdm(args.env_ids, unit="task", disable=None):
         front = stored_front(task_id)
         shares = [
             np.median([front.share(search(task_id, args.evaluations, seed)) for seed in seeds])

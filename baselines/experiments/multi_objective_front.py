@@ -88,7 +88,7 @@ def find_front(task: TaskLike, *, progress: bool = True) -> Front:
         (int(baseline.cost("latency")), int(baseline.cost("energy"))),
         -float(reference[2]),
     )
-    with tqdm(total=SHARES + ROUNDS, desc=task.id, disable=not progress) as bar:
+    with tqdm(total=SHARES + ROUNDS, desc=task.id, disable=not progress or None) as bar:
         for share in np.linspace(0.0, 1.0, SHARES).tolist():
             bound.weigh([share], LEVELS)
             bar.update()

@@ -49,15 +49,19 @@ and copies alone, so a task with an additive accuracy table is a knapsack with t
 and accuracy (`lrmp.solvers.joint.sum`). Terms are counted in whole units of the largest sum that
 matters, so that neither the unit nor the offset of a table plays a part. Prices for tiles and
 accuracy give a bound on all designs; every design better than a target stays within some room of
-that bound, and all designs within the room are enumerated, leaving out those that others beat. For
-throughput the least loss of accuracy is found for every limit on the interval between two images
-(`lrmp.solvers.joint.throughput`), and for the energy-delay product a few weighted sums of energy
-and delay are minimised (`lrmp.solvers.joint.product`). The accuracy of Digits is that of the
-quantised network itself, which no table describes: there all settings are searched as a tree,
-leaving out what is too slow whatever its accuracy (`lrmp.baselines.searchers.tree_search`).
+that bound, and all designs within the room are enumerated, leaving out those that others beat.
+Where a bound is too loose for that, the designs are divided in two, time and again, each part with
+prices of its own (`lrmp.solvers.joint.branch`). For throughput the least loss of accuracy is found
+for every limit on the interval between two images (`lrmp.solvers.joint.throughput`), and for the
+energy-delay product a few weighted sums of energy and delay are minimised
+(`lrmp.solvers.joint.product`). The accuracy of Digits is that of the quantised network itself,
+which no table describes: there all settings are searched as a tree, leaving out what is too slow
+whatever its accuracy (`lrmp.baselines.searchers.tree_search`).
 
 An optimum is that of the task's model. What its design loses on a real network is [measured
-apart](results/headline/headline.md); where the table is *predicted*, nobody knows.
+apart](results/headline/headline.md); where the table is *predicted*, nobody knows. Gains in energy
+are robust to which model of the chip's energies is right, [absolute energies are
+not](hardware/energies.md).
 
 Made by `python -m lrmp.baselines.experiments.optimum --out envs/optima --page docs/optimum.md`,
 which computes what is missing or belongs to an earlier definition of its task. `pytest
@@ -161,7 +165,7 @@ def format_page(optima: list[Optimum]) -> str:
         constant = "none"
         if optimum.constant is not None:
             setting = "/".join(map(str, optimum.constant.setting.values()))
-            constant = f"{optimum.constant.value:.4f} ({setting})"
+            constant = f"{optimum.constant.value:.4f} (`{setting}`)"
         share = f"{optimum.constant_share:.3f}" + (", easy" if optimum.is_easy else "")
         rows.append(
             f"| `{optimum.task}` | {optimum.value:.6f} | {100 * optimum.gap:.1e} % | "

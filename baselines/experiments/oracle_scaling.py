@@ -60,7 +60,7 @@ def measure(args: Args) -> list[dict[str, Any]]:
     rows = []
     cells = [(times, factor) for times in REPEATS for factor in BUDGETS]
     rng = np.random.default_rng(0)
-    for times, factor in tqdm(cells, desc="sizes", unit="size"):
+    for times, factor in tqdm(cells, desc="sizes", unit="size", disable=None):
         model = CostModel(repeated(times), load_preset("lrmp_frontiers_2024"))
         budget = int(factor * model.baseline.tiles)
         seconds = []

@@ -238,7 +238,7 @@ def _compute(
         total=len(numbers),
         desc=f"optima, {draws}, {objective}",
         unit="instance",
-        disable=not progress,
+        disable=not progress or None,
     )
     with GrowingFile(path) as file:
         for number, found in zip(numbers, bar, strict=True):

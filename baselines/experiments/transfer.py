@@ -170,7 +170,7 @@ def _train(run: RunDirectory, result: Path, args: Args, progress: bool) -> None:
         total=args.iterations,
         desc=f"{AGENT} seed {args.seed}",
         unit="update",
-        disable=not progress,
+        disable=not progress or None,
     )
     for iteration in bar:
         left = 1 - iteration / args.iterations

@@ -235,7 +235,9 @@ def _tune(args: Args, grids: Mapping[str, Grid], journal: GrowingFile) -> str:
     with ProcessPoolExecutor(args.workers, mp_context=spawn) as pool:
         jobs = {pool.submit(best_score, grids[run.agent].algorithm, run): run for run in missing}
         try:
-            for job in tqdm(as_completed(jobs), total=len(jobs), desc="tuning", unit="run"):
+            for job in tqdm(
+                as_completed(jobs), total=len(jobs), desc="tuning", unit="run", disable=None
+            ):
                 run = jobs[job]
                 scores[run] = job.result()
                 row = run._asdict() | {"settings": json.loads(run.settings), "score": scores[run]}

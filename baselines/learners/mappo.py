@@ -13,20 +13,9 @@ design, for the leaderboard) and policy.safetensors (the last policy). A run tha
 goes on from its last checkpoint and gives the same result.
 """
 
-from dataclasses import dataclass
-from typing import ClassVar
-
-from lrmp.baselines.learners import ippo
 from lrmp.baselines.learners.ippo import train
+from lrmp.baselines.learners.settings.mappo import Args
 from lrmp.baselines.running.command import run_command
-
-
-@dataclass(frozen=True)
-class Args(ippo.Args):
-    """Multi-agent PPO: an agent per layer, a centralised critic."""
-
-    algorithm: ClassVar[str] = "mappo"
-    centralised: ClassVar[bool] = True
 
 
 def main() -> None:

@@ -13,80 +13,21 @@ design, for the leaderboard) and policy.safetensors (the last policy). A run tha
 goes on from its last checkpoint and gives the same result.
 """
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import gymnasium as gym
 import numpy as np
 import torch
 
-from lrmp.accuracy.model.accuracy_model import AccuracyKind
 from lrmp.agents.advantage import estimate_advantages
 from lrmp.agents.categorical_policy import CategoricalPolicy
 from lrmp.agents.reward_compression import compress
-from lrmp.baselines.running.command import check_counts, run_command
+from lrmp.baselines.learners.settings.ppo import Args
+from lrmp.baselines.running.command import run_command
 from lrmp.baselines.running.learning_loop import LearningLoop
 from lrmp.baselines.running.run import Run
 from lrmp.baselines.running.run_directory import RunDirectory
-from lrmp.envs.task.custom_task import CUSTOM_ID, TaskLike
-from lrmp.errors import RunError
+from lrmp.envs.task.custom_task import CUSTOM_ID
 
 AGENT = "ppo"
-
-
-@dataclass(frozen=True)
-class Args:
-    """PPO on the vector environment."""
-
-    env_id: TaskLike = "LRMP-ResNet18-v0"
-    """id of the environment, in any form, or a task file (.toml)"""
-    accuracy: AccuracyKind | None = None
-    """run the "network" itself, or look drops up in a "table"; default: as the task does"""
-    seed: int = 1
-    """seed of the run: initial weights, exploration and minibatches"""
-    evaluations: int = 600
-    """designs to try, a multiple of NUM_ENVS"""
-    runs_dir: Path = Path("runs")
-    """where the run directory is made: RUNS_DIR/ENV_ID__ppo__SEED"""
-
-    # Algorithm specific arguments
-    num_envs: int = 20
-    """episodes side by side, which one iteration learns from"""
-    learning_rate: float = 1e-3
-    """Adam's first learning rate; it falls linearly to zero"""
-    gamma: float = 1.0
-    """discount"""
-    gae_lambda: float = 0.95
-    """trace of the advantage estimate"""
-    epochs: int = 10
-    """passes over the steps of an iteration"""
-    minibatches: int = 4
-    """parts of a pass"""
-    clip: float = 0.4
-    """how far the ratio of new to old probabilities counts"""
-    entropy: float = 0.01
-    """first weight of the entropy; it falls linearly to zero"""
-    value_weight: float = 0.5
-    """weight of the value loss"""
-    max_gradient: float = 0.5
-    """largest norm of a gradient"""
-    checkpoint_every: int = 25
-    """iterations between checkpoints"""
-
-    def __post_init__(self) -> None:
-        check_counts(
-            self.seed,
-            evaluations=self.evaluations,
-            num_envs=self.num_envs,
-            epochs=self.epochs,
-            minibatches=self.minibatches,
-            checkpoint_every=self.checkpoint_every,
-        )
-        if self.evaluations % self.num_envs:
-            raise RunError(
-                f"Expected evaluations to be a multiple of num_envs ({self.num_envs}), got "
-                f"{self.evaluations}."
-            )
 
 
 def train(args: Args, *, progress: bool = True) -> RunDirectory:
@@ -120,7 +61,7 @@ def _train(run: Run, args: Args) -> None:
     )
     steps, count = len(task.network), args.num_envs
     seen, _ = env.reset(seed=args.seed)
-    policy = CategoricalPolicy(seen.shape[1], task.space.sizes)
+    policy = CategoricalPolicy(seen.shape[1], task.space.sizes, args.hidden)
     optimizer = torch.optim.Adam(policy.parameters(), lr=args.learning_rate, eps=1e-5)
 
     loop = LearningLoop(

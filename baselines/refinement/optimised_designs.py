@@ -181,7 +181,8 @@ def learned(
     Yields:
         The best design of the run, if it is within the allowance.
     """
-    from lrmp.baselines.learners.ippo import Args, train  # torch, which the solvers do without
+    from lrmp.baselines.learners.ippo import train  # torch, which the solvers do without
+    from lrmp.baselines.learners.settings.ippo import Args
 
     posed = _task_with(task, table, objective, allowed)
     with TemporaryDirectory() as folder:

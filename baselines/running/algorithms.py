@@ -29,8 +29,8 @@ class Algorithm(Protocol):
         """A dataclass of settings with defaults.
 
         ``env_id``, a ``TaskLike``; ``runs_dir``; ``evaluations``, the number of designs to score,
-        unless that follows from the algorithm; ``seed``, if chance plays a part; ``accuracy``, if
-        the network itself may say the accuracy; and whatever else there is to set.
+        unless that follows from the algorithm; ``seed``, if random numbers are drawn; ``accuracy``,
+        if the network itself may say the accuracy; and whatever else there is to set.
         """
         ...
 
@@ -42,15 +42,55 @@ class Algorithm(Protocol):
 
 @dataclass(frozen=True)
 class BuiltIn:
-    """Where an algorithm of lrmp's own is.
+    """An algorithm of lrmp's own, imported when asked: its settings alone need no torch.
 
     Attributes:
-        module: An ``Algorithm``.
+        name: What it is called.
+        module: Where ``train`` is.
+        settings: Where ``Args`` are.
         package: What it imports when it runs, from the extra ``search``.
     """
 
+    name: str
     module: str
+    settings: str
     package: str | None = None
+
+    @classmethod
+    def learner(cls, name: str, module: str) -> "BuiltIn":
+        """Say where a learner is, whose settings lie apart."""
+        learners = "lrmp.baselines.learners"
+        return cls(name, f"{learners}.{module}", f"{learners}.settings.{module}")
+
+    @classmethod
+    def searcher(cls, name: str, module: str, package: str | None = None) -> "BuiltIn":
+        """Say where a search is, one file with its settings."""
+        file = f"lrmp.baselines.searchers.{module}"
+        return cls(name, file, file, package)
+
+    @property
+    def Args(self) -> type[Any]:  # noqa: N802  a class
+        """Import the settings."""
+        args: type[Any] = self._imported(self.settings).Args
+        return args
+
+    @property
+    def train(self) -> Callable[..., RunDirectory]:
+        """Import the algorithm.
+
+        Raises:
+            MissingExtraError: If a library that it needs is not installed.
+        """
+        if self.package is not None:
+            check_library(self.package, "search")
+        train: Callable[..., RunDirectory] = self._imported(self.module).train
+        return train
+
+    def _imported(self, module: str) -> Any:
+        try:
+            return importlib.import_module(module)
+        except ImportError as error:
+            raise MissingExtraError.of(error.name, f"for {self.name}", "train") from error
 
 
 @dataclass(frozen=True)
@@ -67,22 +107,25 @@ class Outside:
 
 
 ALGORITHMS = {
-    "annealing": BuiltIn("lrmp.baselines.searchers.annealing"),
-    "bayesian": BuiltIn("lrmp.baselines.searchers.bayesian", package="optuna"),
-    "cma-es": BuiltIn("lrmp.baselines.searchers.cma_es", package="cma"),
-    "composite": BuiltIn("lrmp.baselines.learners.composite"),
-    "ddpg": BuiltIn("lrmp.baselines.learners.ddpg"),
-    "genetic": BuiltIn("lrmp.baselines.searchers.genetic", package="pymoo"),
-    "greedy": BuiltIn("lrmp.baselines.searchers.greedy"),
-    "hawq-ilp": BuiltIn("lrmp.baselines.searchers.hawq_ilp"),
-    "ippo": BuiltIn("lrmp.baselines.learners.ippo"),
-    "mappo": BuiltIn("lrmp.baselines.learners.mappo"),
-    "policy-gradient": BuiltIn("lrmp.baselines.learners.policy_gradient"),
-    "ppo": BuiltIn("lrmp.baselines.learners.ppo"),
-    "qmix": BuiltIn("lrmp.baselines.learners.qmix"),
-    "random": BuiltIn("lrmp.baselines.searchers.random_search"),
-    "td3": BuiltIn("lrmp.baselines.learners.td3"),
-    "uniform": BuiltIn("lrmp.baselines.searchers.uniform"),
+    each.name: each
+    for each in (
+        BuiltIn.searcher("annealing", "annealing"),
+        BuiltIn.searcher("bayesian", "bayesian", package="optuna"),
+        BuiltIn.searcher("cma-es", "cma_es", package="cma"),
+        BuiltIn.learner("composite", "composite"),
+        BuiltIn.learner("ddpg", "ddpg"),
+        BuiltIn.searcher("genetic", "genetic", package="pymoo"),
+        BuiltIn.searcher("greedy", "greedy"),
+        BuiltIn.searcher("hawq-ilp", "hawq_ilp"),
+        BuiltIn.learner("ippo", "ippo"),
+        BuiltIn.learner("mappo", "mappo"),
+        BuiltIn.learner("policy-gradient", "policy_gradient"),
+        BuiltIn.learner("ppo", "ppo"),
+        BuiltIn.learner("qmix", "qmix"),
+        BuiltIn.searcher("random", "random_search"),
+        BuiltIn.learner("td3", "td3"),
+        BuiltIn.searcher("uniform", "uniform"),
+    )
 }
 
 
@@ -96,7 +139,7 @@ def list_algorithms() -> list[str]:
 
 
 def load_algorithm(name: str) -> Algorithm:
-    """Import an algorithm.
+    """Find an algorithm.
 
     Args:
         name: A key of ``ALGORITHMS``; the name of an entry point in the group ``lrmp.algorithms``;
@@ -104,14 +147,14 @@ def load_algorithm(name: str) -> Algorithm:
             current folder.
 
     Returns:
-        The algorithm. One of lrmp's own goes before an entry point of the same name.
+        The algorithm. One of lrmp's own goes before an entry point of the same name, and is
+        imported when its ``Args`` or ``train`` are asked for.
 
     Raises:
         RunError: If there is no such algorithm, or it is none.
-        MissingExtraError: If a library that one of lrmp's own needs is not installed.
     """
     if name in ALGORITHMS:
-        return _built_in(name)
+        return ALGORITHMS[name]
     if ":" in name:
         return _outside(name, name)
     for entry in entry_points(group=GROUP, name=name):
@@ -155,18 +198,6 @@ def needs_table(algorithm: Algorithm) -> bool:
     """
     module = inspect.getmodule(algorithm.train)
     return bool(getattr(module, "NEEDS_TABLE", False))
-
-
-def _built_in(name: str) -> Algorithm:
-    algorithm = ALGORITHMS[name]
-    if algorithm.package is not None:
-        check_library(algorithm.package, "search")
-    try:
-        module: Any = importlib.import_module(algorithm.module)
-    except ImportError as error:
-        raise MissingExtraError.of(error.name, f"for {name}", "train") from error
-    found: Algorithm = module
-    return found
 
 
 def _outside(where: str, shown: str) -> Outside:

@@ -1,6 +1,7 @@
 """The command line of a baseline: its Args as options, errors as one line, exit codes."""
 
 import importlib
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -56,9 +57,21 @@ def parse_args(
 
     Returns:
         The settings.
+
+    Raises:
+        MissingExtraError: If tyro is not installed.
     """
-    import tyro
-    from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
+    if os.environ.get("NO_COLOR"):  # which tyro knows under this name alone, when imported
+        os.environ.setdefault("PYTHON_TYRO_ANSI_CODES", "False")
+    try:
+        import tyro
+        from tyro.constructors import (
+            ConstructorRegistry,
+            PrimitiveConstructorSpec,
+            PrimitiveTypeInfo,
+        )
+    except ImportError as error:
+        raise MissingExtraError.of("tyro", "for training", "train") from error
 
     registry = ConstructorRegistry()
 

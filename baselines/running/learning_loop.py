@@ -76,7 +76,7 @@ class LearningLoop:
             total=iterations,
             desc=run.title,
             unit="iteration",
-            disable=not run.progress,
+            disable=not run.progress or None,
         )
 
     def __iter__(self) -> Iterator[int]:

@@ -86,7 +86,7 @@ class Run:
     Attributes:
         agent: Name under which it is ranked.
         task: What is solved.
-        seed: Of the run; 0 where chance plays no part.
+        seed: Of the run; 0 if its algorithm draws no random numbers.
         directory: RUNS_DIR/TASK__AGENT__SEED.
         progress: Whether to show a progress bar.
     """

@@ -65,7 +65,7 @@ def run_searcher(
 def _search(run: Run, proposals: Proposals, count: int) -> None:
     with (
         _Journal(run.directory) as journal,
-        tqdm(total=count, desc=run.title, unit="design", disable=not run.progress) as bar,
+        tqdm(total=count, desc=run.title, unit="design", disable=not run.progress or None) as bar,
     ):
         tally = DesignTally(run.task, journal.seconds_before)
         for settings, scored in score_proposals(run.task, proposals, count, journal):

@@ -164,7 +164,7 @@ class _Search:
         self.nodes += len(designs)
         leaf = depth + 1 == len(prefix)
         order = np.argsort(-bounds, kind="stable")
-        for child in tqdm(order, desc="tree", unit="subtree", disable=not progress):
+        for child in tqdm(order, desc="tree", unit="subtree", disable=not progress or None):
             if bounds[child] <= self.value:
                 break
             if leaf:

@@ -96,7 +96,7 @@ class _Agent:
     module: Algorithm
     settings: dict[str, Any]
     evaluations: list[int]
-    seeds: list[int]  # as many, 0 where chance plays no part
+    seeds: list[int]  # as many; 0 without random numbers
 
     def runs(self, task_id: str, kind: str, task: Task) -> Iterator[PlannedRun]:
         known = [field.name for field in fields(self.module.Args)]

@@ -54,7 +54,9 @@ def check_winners(
     known = {_identity(check): check for check in _read(path)}
     found: dict[str, Check | str] = {}
     accuracy: NetworkAccuracy | None = None
-    for label, record in tqdm(winners.items(), desc="network checks", unit="task", disable=not run):
+    for label, record in tqdm(
+        winners.items(), desc="network checks", unit="task", disable=not run or None
+    ):
         task = task_of(record_key(record), own_tasks)
         design = Design.from_json(record["design"], task.space)
         if isinstance(task.accuracy, DigitsAccuracy):

@@ -44,7 +44,7 @@ class RunKey(NamedTuple):
         accuracy: ``"network"`` or ``"table"`` where the study says so, else ``""``.
         agent: Its name in the study.
         evaluations: Designs to evaluate; 0 where their number follows from the algorithm.
-        seed: Of the run; 0 where chance plays no part.
+        seed: Of the run; 0 if its algorithm draws no random numbers.
     """
 
     task: str

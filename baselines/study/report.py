@@ -11,6 +11,7 @@ import numpy as np
 from lrmp.baselines.experiments.front import PUBLISHED
 from lrmp.baselines.experiments.headline import OBJECTIVES, by_network
 from lrmp.baselines.study.certified_optima import keep_optima
+from lrmp.baselines.study.foreign import FOREIGN
 from lrmp.baselines.study.network_check import CHECKS, Check, check_winners
 from lrmp.baselines.study.paper_tables import write_paper_tables
 from lrmp.baselines.study.planned_run import NO_TASKS, record_key, task_of
@@ -108,6 +109,16 @@ lrmp study report runs/studies/{name} --out {out}
 ```
 
 The records are in [{results}]({results}), a line per run, with versions and commits: {versions}.
+{foreign}"""
+
+FOREIGN_RUNS = """
+## Foreign agents
+
+Their runs were made elsewhere and added by `lrmp study add`. Designs, gains, drops and scores were
+computed again from the designs; how many designs had been scored, and the seconds, are as
+claimed. They are pooled where they have runs on all pooled tasks, and take none out of the pool.
+
+{table}
 """
 
 ESTIMATES = """\
@@ -161,7 +172,7 @@ def write_report(folder: Path, out: Path, data: Path | None = None, *, check: bo
     out.mkdir(parents=True, exist_ok=True)
     keep_optima(out, scores.certified)
     if out.resolve() != folder.resolve():
-        for name in (RESULTS, PLAN, CHECKS):
+        for name in (RESULTS, FOREIGN, PLAN, CHECKS):
             if (folder / name).exists():
                 shutil.copyfile(folder / name, out / name)
     measured = scores.part(estimates=False)
@@ -200,7 +211,7 @@ def format_report(
     return REPORT.format(
         name=scores.plan["name"],
         study=_word(scores.plan["name"]),
-        runs=len(scores.records),
+        runs=len(scores.own),
         planned=sum(scores.plan["planned"].values()),
         optimum=_link("proven optimum", "optimum.md", out),
         intervals=_link("a bootstrap, widened for few seeds", "results/intervals/coverage.md", out),
@@ -227,6 +238,7 @@ def format_report(
         out=out,
         results=RESULTS,
         versions=format_versions(scores),
+        foreign=format_foreign(scores),
     )
 
 
@@ -534,7 +546,7 @@ def format_times(scores: Scores) -> str:
         A table by agent and evaluations.
     """
     times: dict[tuple[str, int], list[tuple[float, int]]] = {}
-    for record in scores.records:
+    for record in scores.own:
         key = record["agent"], record["evaluations"]
         times.setdefault(key, []).append((record["wall_time_s"], record["evaluated_designs"]))
     rows = []
@@ -576,6 +588,37 @@ def format_agents(scores: Scores) -> str:
         done = f"{finished} of {scores.plan['planned'].get(name, 0)}"
         rows.append([name, agent["algorithm"], settings, counts, seeds, done])
     return _table(["agent", "algorithm", "settings", "designs", "seeds", "runs"], rows)
+
+
+def format_foreign(scores: Scores) -> str:
+    """Say which agents are foreign, and what they were added from.
+
+    Args:
+        scores: Of the study.
+
+    Returns:
+        A section; empty if there are none.
+    """
+    rows: dict[tuple[str, str], list[StudyRecord]] = {}
+    for record in scores.foreign:
+        rows.setdefault((record["agent"], record["foreign"]["file_sha256"]), []).append(record)
+    if not rows:
+        return ""
+    table = _table(
+        ["agent", "runs", "tasks", "designs", "code", "SHA-256 of the file"],
+        [
+            [
+                agent,
+                str(len(runs)),
+                str(len({run["task"] for run in runs})),
+                ", ".join(f"{count:,}" for count in sorted({run["evaluations"] for run in runs})),
+                runs[0]["foreign"]["code"] or "-",
+                f"`{digest[:16]}`",
+            ]
+            for (agent, digest), runs in rows.items()
+        ],
+    )
+    return FOREIGN_RUNS.format(table=table)
 
 
 def format_tasks(scores: Scores) -> str:
@@ -623,7 +666,7 @@ def format_versions(scores: Scores) -> str:
         Names with all versions that occur.
     """
     found: dict[str, set[str]] = {}
-    for record in scores.records:
+    for record in scores.own:
         for name, version in record["versions"].items():
             found.setdefault(name, set()).add(str(version))
     return "; ".join(f"{name} {', '.join(sorted(versions))}" for name, versions in found.items())

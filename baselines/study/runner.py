@@ -84,7 +84,7 @@ def run_study(
                 initial=len(runs) - len(missing),
                 desc=study.name,
                 unit="run",
-                disable=not progress,
+                disable=not progress or None,
             ) as bar,
             closing(engine(missing, folder / RUNS)) as endings,
         ):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.baselines.study.certified_optima import certified_optima
+from lrmp.baselines.study.foreign import FOREIGN, MARK, is_foreign
 from lrmp.baselines.study.planned_run import record_key, task_label, task_of
 from lrmp.baselines.study.results import RESULTS, StudyRecord, read_results
 from lrmp.baselines.study.runner import PLAN
@@ -40,7 +41,7 @@ class Scores:
 
     Attributes:
         plan: What ``study.json`` says.
-        records: All records, by key.
+        records: All records, by key; those of foreign agents among them.
         certified: Optima of what was played, by fingerprint of the task.
     """
 
@@ -69,11 +70,18 @@ class Scores:
                 f"Expected the folder of a study, with {PLAN} and {RESULTS}, got {folder} "
                 f"({error}). Run it first: lrmp study run."
             ) from error
-        records = read_results(folder / RESULTS)
-        if not records:
+        own, foreign = read_results(folder / RESULTS), read_results(folder / FOREIGN)
+        if not own:
             raise StudyError(f"Expected finished runs in {folder / RESULTS}, got none.")
-        for key, record in records.items():
-            _check_record(record, f"{key} in {folder / RESULTS}")
+        for path, found in ((RESULTS, own), (FOREIGN, foreign)):
+            for key, record in found.items():
+                if is_foreign(key.agent) != (found is foreign):
+                    raise StudyError(
+                        f"Expected agents marked{MARK} in {folder / FOREIGN} alone, got {key} in "
+                        f"{folder / path}. Add them with lrmp study add."
+                    )
+                _check_record(record, f"{key} in {folder / path}")
+        records = own | foreign
         ordered = tuple(records[key] for key in sorted(records))
         played = [(record["task"], record["task_fingerprint"]) for record in ordered]
         return cls(plan, ordered, certified_optima(folder, played))
@@ -111,6 +119,16 @@ class Scores:
         """
         records = (r for r in self.records if self.task(r).accuracy.is_estimate == estimates)
         return replace(self, records=tuple(records))
+
+    @cached_property
+    def own(self) -> tuple[StudyRecord, ...]:
+        """The records of runs that the study made itself."""
+        return tuple(r for r in self.records if not is_foreign(r["agent"]))
+
+    @cached_property
+    def foreign(self) -> tuple[StudyRecord, ...]:
+        """The records of runs that were made elsewhere."""
+        return tuple(r for r in self.records if is_foreign(r["agent"]))
 
     @cached_property
     def tasks(self) -> list[str]:
@@ -188,16 +206,22 @@ class Scores:
         """Agents and tasks that may be pooled: every one of the agents has runs on all the tasks.
 
         Agents with runs on less than half of the tasks with a certified optimum are left out, since
-        they would leave nothing of the others to be compared.
+        they would leave nothing of the others to be compared. Foreign agents take no task out of
+        the pool: those that miss one are left out.
         """
         count = self.report_at[0]
         covered = {
             agent: {task for task in self.optima if len(self.shares(agent, task, count))}
             for agent in self.agents
         }
-        agents = [agent for agent in self.agents if 2 * len(covered[agent]) >= len(self.optima) > 0]
+        agents = [
+            agent
+            for agent in self.agents
+            if not is_foreign(agent) and 2 * len(covered[agent]) >= len(self.optima) > 0
+        ]
         tasks = [task for task in self.optima if all(task in covered[agent] for agent in agents)]
-        return agents, tasks if agents else []
+        guests = [a for a in self.agents if is_foreign(a) and covered[a].issuperset(tasks)]
+        return ([*agents, *guests], tasks) if agents else ([], [])
 
     def matrix(self, agent: str, count: int) -> Floats | None:
         """Collect an agent's runs on the pooled tasks.

@@ -5,7 +5,7 @@ allow to compare. Nothing is fitted here: every figure of the model comes from a
 model and the solvers. Where a published figure went into a preset, the basis of the case says so.
 """
 
-from lrmp.baselines.validation.case import ValidationCase, format_table
+from lrmp.baselines.validation.case import ValidationCase, format_cases
 from lrmp.baselines.validation.cases import CASES, run_case, run_validation
 
-__all__ = ["CASES", "ValidationCase", "format_table", "run_case", "run_validation"]
+__all__ = ["CASES", "ValidationCase", "format_cases", "run_case", "run_validation"]

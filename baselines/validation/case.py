@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from lrmp.text_table import Column, format_table
+
 Check = Literal["digits", "ratio", "range"]
 Basis = Literal["same formulas", "reconstruction", "roll-up", "by construction", "prediction"]
 
@@ -98,18 +100,34 @@ class ValidationCase:
         return " / ".join(f"{figure:.{self.decimals}f}" for figure in figures) or "-"
 
 
-def format_table(cases: Iterable[ValidationCase], markdown: bool = False) -> str:
+def format_cases(
+    cases: Iterable[ValidationCase], *, markdown: bool = False, width: int | None = None
+) -> str:
     """Lay cases out as a table.
 
     Args:
         cases: The cases.
         markdown: Whether to write a Markdown table with sources and notes, not plain text.
+        width: Characters of a line of plain text; None for as many as it takes.
 
     Returns:
         The table, without a newline at its end.
     """
     if not markdown:
-        return _aligned([_HEADER, *map(_row, cases)])
+        rows = zip(*map(_row, cases), strict=True)
+        return format_table(
+            [
+                Column(
+                    title,
+                    cells,
+                    text=True,
+                    fit=_FIT.get(title, "whole"),
+                    leaves=_LEAVES.get(title, 0),
+                )
+                for title, cells in zip(_HEADER, rows, strict=True)
+            ],
+            width,
+        )
     header = (*_HEADER, "basis", "confidence", "source, note")
     lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
     for case in cases:
@@ -120,6 +138,8 @@ def format_table(cases: Iterable[ValidationCase], markdown: bool = False) -> str
 
 
 _HEADER = ("case", "what", "unit", "lrmp", "published", "ratio", "required", "result")
+_FIT: dict[str, Literal["wrap"]] = {"what": "wrap", "lrmp": "wrap", "published": "wrap"}
+_LEAVES = {"required": 1, "ratio": 2}
 _RESULTS = {True: "holds", False: "FAILS", None: "shown"}
 
 
@@ -139,12 +159,3 @@ def _row(case: ValidationCase) -> tuple[str, ...]:
         case.requirement,
         _RESULTS[case.holds],
     )
-
-
-def _aligned(table: list[tuple[str, ...]]) -> str:
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    lines = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in table
-    )
-    return "\n".join(line.rstrip() for line in lines)

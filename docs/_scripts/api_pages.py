@@ -16,6 +16,7 @@ OPEN = (
     "lrmp.agents",
     "lrmp.baselines.experiments",
     "lrmp.baselines.learners",
+    "lrmp.baselines.learners.settings",
     "lrmp.baselines.running",
     "lrmp.baselines.searchers",
     "lrmp.envs.procedural",

@@ -1,7 +1,8 @@
 """Build the documentation: ``python docs/_scripts/build_site.py --out site``.
 
-Collects the documents of the repository and what is made from its code (pages of the environments
-and of the API) in a folder of their own, then runs Zensical there. Warnings are errors.
+Collects the documents of the repository and what is made from its code (cards of the tasks, pages
+of the environments and of the API) in a folder of their own, then runs Zensical there. Warnings are
+errors.
 """
 
 import argparse
@@ -16,8 +17,10 @@ from pathlib import Path, PurePosixPath
 from api_pages import api_pages
 from dead_links import dead_links
 from environment_pages import environment_pages, environment_sources
+from figures import with_sources
 from navigation import navigation
 from repository_links import RepositoryLinks
+from task_cards import OPTIMA, card_sources, task_cards
 
 ROOT = Path(__file__).parents[2]
 #: Documents outside ``docs/``, and their pages.
@@ -41,17 +44,19 @@ def stage(folder: Path) -> list[str]:
         Links that lead nowhere.
     """
     sources = {path: f"environments/{page}" for path, page in environment_sources().items()}
-    links = RepositoryLinks(ROOT, DOCUMENTS | sources)
+    links = RepositoryLinks(ROOT, DOCUMENTS | sources | card_sources())
     documents = [ROOT / name for name in DOCUMENTS] + sorted((ROOT / "docs").rglob("*.md"))
     pages = {}
     for document in documents:
         name = PurePosixPath(document.relative_to(ROOT).as_posix())
-        text = links.rewrite(document.read_text("utf-8"), str(name))
-        pages[str(links.place(name))] = text
+        page = links.place(name)
+        text = with_sources(document.read_text("utf-8"), str(name), page)
+        pages[str(page)] = links.rewrite(text, str(name))
     environments = environment_pages()
     pages |= {f"environments/{name}": text for name, text in environments.items()}
     described = {name.removesuffix(".md") for name in environments}
     pages |= {f"api/{name}": text for name, text in api_pages(described).items()}
+    pages |= {f"tasks/{name}": text for name, text in task_cards().items()}
     pages |= links.source_pages()
     for page, text in pages.items():
         path = folder / "docs" / page
@@ -62,6 +67,8 @@ def stage(folder: Path) -> list[str]:
             copy = folder / "docs" / asset.relative_to(ROOT / "docs")
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(asset, copy)
+    for optimum in OPTIMA.glob("*.json"):
+        shutil.copyfile(optimum, folder / "docs" / "tasks" / optimum.name)
     settings = SETTINGS.read_text("utf-8").replace(
         "[project]\n", f"[project]\n{navigation(pages)}\n", 1
     )

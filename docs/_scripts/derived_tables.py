@@ -10,9 +10,10 @@ from pathlib import Path
 from lrmp.accuracy.lab.protocol import Protocol, read_protocols
 from lrmp.baselines.clients.measure import format_measurements
 from lrmp.baselines.experiments.chip_choice import format_searches, format_worth
+from lrmp.baselines.experiments.energy_models import format_energy_models
 from lrmp.baselines.experiments.headline import format_held, read_rows
 from lrmp.baselines.experiments.knob_gain import format_gains
-from lrmp.baselines.validation import format_table, run_validation
+from lrmp.baselines.validation import format_cases, run_validation
 from lrmp.envs import Task, list_tasks, load_task
 from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
 from lrmp.hardware import NETWORKS
@@ -36,7 +37,7 @@ PAGES = {
 }
 #: Problems of a chip are environments of their own, not tasks on one chip.
 CHIP_PAGE = "docs/families/chip.md"
-CHIP_TITLE = "the chip itself in an area, and bits (on CIMNAS's ground)"
+CHIP_TITLE = "the chip itself within an area, and bits (after CIMNAS)"
 CHIP_RESULTS = ROOT / "docs" / "results" / "families" / "chip.json"
 SHARED_TITLE = "bits of several networks that share a chip"
 
@@ -61,13 +62,14 @@ def _tasks() -> Iterator[str]:
         task = load_task(task_id)
         title = NETWORKS[task.network.name].title
         yield (
-            f"| `{task_id}` | {title}, {len(task.network)} layers | {_budget(task)} "
+            f"| [`{task_id}`](../envs/optima/{task_id}.json) "
+            f"| {title}, {len(task.network)} layers | {_budget(task)} "
             f"| {DROPS[task.accuracy_label]}{'' if _is_trusted(task) else NOT_HELD} |"
         )
 
 
 def _families() -> Iterator[str]:
-    yield "| family | what is turned beside copies | tasks |"
+    yield "| family | what an agent turns | tasks |"
     yield "| --- | --- | --- |"
     for name, page in PAGES.items():
         title = SHARED_TITLE if name == "shared" else FAMILIES[name].title
@@ -129,9 +131,10 @@ TABLES: dict[str, tuple[Callable[[], str], ...]] = {
     "docs/protocol.md": (lambda: "\n".join(_protocols()),),
     "docs/own-task.md": (lambda: "\n".join(_knobs()),),
     "docs/hardware/presets.md": (format_presets,),
+    "docs/hardware/energies.md": (format_energy_models,),
     **{f"docs/families/{family}.md": (partial(_worth, family),) for family in WORTH},
     CHIP_PAGE: (partial(format_worth, CHIP_RESULTS), partial(format_searches, CHIP_RESULTS)),
-    "docs/hardware/validation.md": (lambda: format_table(run_validation(), markdown=True),),
+    "docs/hardware/validation.md": (lambda: format_cases(run_validation(), markdown=True),),
 }
 BEGIN, END = "<!-- table -->\n", "\n<!-- end of table -->"
 

@@ -35,14 +35,14 @@ together. The prefix `lrmp:` imports the package; after `import lrmp` it can be 
 drop of accuracy is measured on is in [the protocol](../protocol.md), what the optimum is and how it
 was proven in [the optimum](../optimum.md).
 """
-HEAD = ["id", "network", "layers", "tiles", "objective", "accuracy", "holds"]
+HEAD = ["id", "layers", "objective", "accuracy", "holds"]
 HEAD += ["optimum", "best constant", "observations", "actions"]
 COLUMNS = """\
-Accuracy: the quantised *network* itself, a *table* measured on it, or a *table (estimate)*. Holds:
-whether its drops were found to be the network's on [designs that optimisers
-pick](../accuracy/fidelity.md), or why not. The optimum is the best return; in Gymnasium it is the
-environment's `reward_threshold`. The best constant is what one setting for all layers reaches, the
-score to beat. Where rewards are vectors there is neither.
+Ids lead to the [cards](../tasks/index.md) of their tasks, which say more. Accuracy: the quantised
+*network* itself, a *table* measured on it, or a *table (estimate)*. Holds: whether its drops were
+found to be the network's on [designs that optimisers pick](../accuracy/fidelity.md). The optimum is
+the best return; in Gymnasium it is the environment's `reward_threshold`. The best constant is what
+one setting for all layers reaches, the score to beat. Where rewards are vectors there is neither.
 """
 
 
@@ -170,7 +170,9 @@ def _table(form: Form) -> Iterator[str]:
     yield f"| {' | '.join(HEAD)} |"
     yield f"| {' | '.join(['---'] * len(HEAD))} |"
     for spec in form.specs:
-        cells = [f"`{spec.id}`", *_describe(_task(spec), form.environment)]
+        task = _task(spec)
+        name = f"`{spec.id}`" if task is None else f"[`{spec.id}`](../tasks/{task.id}.md)"
+        cells = [name, *_describe(task, form.environment)]
         if _is_playable(spec):
             cells += [_show(space) for space in form.spaces(spec)]
         yield f"| {' | '.join(cells + [NONE] * (len(HEAD) - len(cells)))} |"
@@ -178,16 +180,14 @@ def _table(form: Form) -> Iterator[str]:
 
 def _describe(task: Task | None, environment: type) -> list[str]:
     if task is None:
-        return [NONE] * 8
+        return [NONE] * 6
     vectors = issubclass(environment, MultiObjectiveEnv)
     optimum = None if vectors else stored_optimum(task.id)
     return [
-        task.network.name,
         str(len(task.network)),
-        str(task.budget),
         task.objective,
         task.accuracy_label,
-        "yes" if task.accuracy_holds else f"no: {'; '.join(task.accuracy_misses)}",
+        "yes" if task.accuracy_holds else "no",
         NONE if optimum is None else f"{optimum.value:.4f}",
         NONE if optimum is None or optimum.constant is None else f"{optimum.constant.value:.4f}",
     ]

@@ -1,1 +1,1 @@
-"""Chip and settings together: which chip to build in an area, and what runs on it how."""
+"""Environments that choose a chip within an area, and the settings of the layers on it."""

@@ -10,7 +10,7 @@ ChipObjective = Literal["latency", "energy", "edap"]
 
 
 class ProblemName(NamedTuple):
-    """What an id stands for.
+    """The network and the objective that the id of a problem stands for.
 
     Attributes:
         network: Name of what runs.

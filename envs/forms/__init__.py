@@ -1,1 +1,1 @@
-"""The forms of a task: layer by layer, at once, by refinement, an agent per layer; one or many."""
+"""The forms in which a task is played: layer by layer, at once, by refinement, by many agents."""

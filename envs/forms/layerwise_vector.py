@@ -17,7 +17,7 @@ from lrmp.hardware.frozen_arrays import IntArray
 
 
 class LayerwiseVectorEnv(TaskVectorEnv):
-    """`LayerwiseEnv` in NumPy over episodes; its docstring says what is decided and seen.
+    """Play many episodes of `LayerwiseEnv` side by side, in NumPy, by the rules described there.
 
     Args:
         num_envs: Episodes side by side.

@@ -28,7 +28,7 @@ Credit = Literal["team", "difference"]
 
 
 class MultiAgentVector:
-    """`MultiAgentEnv` with discrete actions in NumPy over episodes; its docstring has the rules.
+    """Play many episodes of `MultiAgentEnv` side by side, in NumPy, with discrete actions.
 
     All episodes begin together and end together, after ``rounds`` rounds.
 

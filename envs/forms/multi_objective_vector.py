@@ -20,7 +20,7 @@ from lrmp.hardware.frozen_arrays import IntArray
 
 
 class MultiObjectiveVectorEnv(LayerwiseVectorEnv):
-    """`MultiObjectiveEnv` in NumPy over episodes; rewards are of shape (num_envs, 3).
+    """Play many episodes of `MultiObjectiveEnv` side by side; rewards have shape (num_envs, 3).
 
     Args:
         num_envs: Episodes side by side.

@@ -15,7 +15,7 @@ from lrmp.hardware.frozen_arrays import IntArray
 
 
 class OneShotVectorEnv(TaskVectorEnv):
-    """`OneShotEnv` in NumPy over episodes; its docstring says what is decided and seen.
+    """Play many episodes of `OneShotEnv` side by side, in NumPy, by the rules described there.
 
     Args:
         num_envs: Episodes side by side.

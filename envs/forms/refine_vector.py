@@ -17,7 +17,7 @@ from lrmp.hardware.frozen_arrays import IntArray
 
 
 class RefineVectorEnv(TaskVectorEnv):
-    """`RefineEnv` in NumPy over episodes; its docstring says what is decided and seen.
+    """Play many episodes of `RefineEnv` side by side, in NumPy, by the rules described there.
 
     Args:
         num_envs: Episodes side by side.

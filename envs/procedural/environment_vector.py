@@ -280,7 +280,7 @@ class _ProceduralVectorBase(EpisodesVectorEnv):
 
 
 class ProceduralVectorEnv(_ProceduralVectorBase):
-    """`ProceduralEnv` for many episodes; its docstring says what is decided and seen.
+    """Play many episodes of `ProceduralEnv` side by side, by the rules described there.
 
     Args:
         num_envs: Episodes side by side, each with a network of its own.
@@ -415,7 +415,7 @@ class ProceduralVectorEnv(_ProceduralVectorBase):
 
 
 class ProceduralOneShotVectorEnv(_ProceduralVectorBase):
-    """`ProceduralOneShotEnv` for many episodes; its docstring says what is decided and seen.
+    """Play many episodes of `ProceduralOneShotEnv` side by side, by the rules described there.
 
     Args:
         num_envs: Episodes side by side, each with a network of its own.

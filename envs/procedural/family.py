@@ -195,7 +195,7 @@ class Family:
 
 
 class Remembered(Generic[Kept]):
-    """What was made of instances, so that it is not made again; the oldest is forgotten.
+    """A cache of what was computed of instances; the oldest entry is the first to go.
 
     Args:
         make: Makes it, of the number of an instance.

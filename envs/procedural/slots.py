@@ -25,7 +25,7 @@ SLOTS = DesignSpace(_slot(number + 1) for number in range(MOST_KNOBS))
 
 
 class Slots:
-    """Says how what a task's own environment takes and gives lies in arrays of one size.
+    """Fits the actions, masks and infos of any task's environment into arrays of one size.
 
     Knob k of the task sits in slot k. In tasks that all have the knobs of the slots themselves,
     nothing is changed.

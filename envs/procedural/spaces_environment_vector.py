@@ -8,12 +8,12 @@ from lrmp.envs.procedural.spaces_environment import ProceduralSpacesEnv, Procedu
 
 
 class ProceduralSpacesVectorEnv(ProceduralVectorEnv):
-    """`ProceduralSpacesEnv` for many episodes."""
+    """Play many episodes of `ProceduralSpacesEnv` side by side."""
 
     scalar: ClassVar[type[ProceduralEnv]] = ProceduralSpacesEnv
 
 
 class ProceduralSpacesOneShotVectorEnv(ProceduralOneShotVectorEnv):
-    """`ProceduralSpacesOneShotEnv` for many episodes."""
+    """Play many episodes of `ProceduralSpacesOneShotEnv` side by side."""
 
     scalar: ClassVar[type[ProceduralOneShotEnv]] = ProceduralSpacesOneShotEnv

@@ -6,7 +6,6 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from operator import index
 from typing import Any, Literal, Self
 
@@ -251,6 +250,8 @@ def library_versions() -> dict[str, str]:
     Returns:
         Versions by name; libraries that are not installed are left out.
     """
+    from importlib.metadata import PackageNotFoundError, version  # slow, and seldom needed
+
     versions = {"python": platform.python_version()}
     for name in ("lrmp", "gymnasium", "numpy", "ortools", "scikit-learn", "torch"):
         try:

@@ -1,4 +1,4 @@
-"""What can be had of latency, energy and accuracy at once: the stored front of a task."""
+"""The stored front of a task: the best combinations of latency, energy and accuracy."""
 
 import json
 from dataclasses import dataclass

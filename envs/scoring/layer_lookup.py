@@ -12,7 +12,7 @@ MOST_REMEMBERED = 2**14
 
 
 class LayerEntry(NamedTuple):
-    """A layer in a setting.
+    """What one layer takes with one setting.
 
     Attributes:
         tiles: Of one copy.

@@ -34,7 +34,7 @@ REWARD_FORMULA = f"ln(gain) within the allowed drop; beyond it {BEYOND}, x = {EX
 
 
 class Measured(NamedTuple):
-    """What formulas look at.
+    """The numbers of a design that a reward formula may use.
 
     Attributes:
         gain: Baseline / design, of what the task minimises.

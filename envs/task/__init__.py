@@ -1,1 +1,1 @@
-"""What an id names: the task, how to define one, and its certified optimum."""
+"""Tasks: what an id stands for, how to define your own, and their certified optima."""

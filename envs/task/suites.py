@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-#: ``"default"``: measured tasks that tell agents apart, since no setting for all layers alike comes
+#: ``"default"``: measured tasks on which agents differ, since no setting for all layers alike comes
 #: near their optimum, of small, middle and large networks; two whose energy counts, where copies do
 #: not help; and the family of random tasks, which asks for a policy and not for one design. The
 #: energy-delay products stay out: the design of least latency has nearly all of their optimum.

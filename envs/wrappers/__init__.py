@@ -1,4 +1,4 @@
-"""Wrappers: what other searches do to an agent's choice, and what users do with an environment."""
+"""Wrappers of environments: the constraints of other searches, and a log of designs."""
 
 from lrmp.envs.wrappers.budget_projection import BudgetProjection
 from lrmp.envs.wrappers.cell_width_weights import CellWidthWeights

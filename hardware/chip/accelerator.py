@@ -11,24 +11,10 @@ from lrmp.hardware.chip.adc import adc_bits, sar_ratio
 from lrmp.hardware.chip.cell_noise import DeviceNoise
 from lrmp.hardware.chip.component import Component, Level, Part
 from lrmp.hardware.chip.event_energies import EventEnergies
+from lrmp.hardware.chip.provenance import Provenance
 from lrmp.hardware.chip.technology import area_ratio, energy_ratio
 from lrmp.hardware.given_fields import given_fields
 from lrmp.hardware.short_repr import short_name, short_repr
-
-Status = Literal["published", "second-hand", "derived", "assumed", "calibrated"]
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """Where a number comes from.
-
-    Attributes:
-        status: How far the number can be trusted.
-        source: The publication, file or argument it was taken from.
-    """
-
-    status: Status
-    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,7 +379,7 @@ class Accelerator:
             "energy": self.energy and asdict(self.energy),
             "components": [asdict(component) for component in self.components],
             "noise": self.noise and asdict(self.noise),
-            "provenance": {key: asdict(source) for key, source in self.provenance.items()},
+            "provenance": {key: source.to_json() for key, source in self.provenance.items()},
         }
 
     def per_tile(self, component: Component) -> float:

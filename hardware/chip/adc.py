@@ -2,8 +2,10 @@
 
 from lrmp.errors import PresetError
 
-#: Successive-approximation converters at 32 nm derived from ISAAC's (ISCA 2016) by the component
-#: library of CiMLoop: bits -> (fJ per conversion, um2).
+#: Successive-approximation converters at 32 nm, scaled from ISAAC's (ISCA 2016) by the power of
+#: their capacitors (Saberi et al., 2011), as a comment in the component library of CiMLoop has them
+#: (hwcomponents-library, isaac.py): bits -> (fJ per conversion, um2). The model beside that comment
+#: doubles both with every bit; see docs/hardware/energies.md.
 SAR_32NM = {
     4: (790.0, 361.0),
     5: (990.0, 477.0),

@@ -1,12 +1,12 @@
 """Presets: accelerators as TOML files in which every number has a status and a source."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from lrmp.errors import ForeignTextError, PresetError, unknown_name
 from lrmp.foreign_file import read_foreign_text
@@ -16,21 +16,22 @@ from lrmp.hardware.chip.accelerator import (
     PARAMETERS,
     RARE,
     Accelerator,
-    Provenance,
-    Status,
     check_parameter,
 )
 from lrmp.hardware.chip.cell_noise import NOISE, NOISE_LEFT_OUT, DeviceNoise
 from lrmp.hardware.chip.component import Component, check_amount
 from lrmp.hardware.chip.event_energies import EVENTS, EventEnergies
 from lrmp.hardware.chip.faults import Faults
+from lrmp.hardware.chip.provenance import Provenance, read_provenance
 
-_SECTIONS = ("title", "like", "parameters", "energy", "components", "noise")
+SECTIONS = ("title", "like", "parameters", "energy", "components", "noise")
 _NOISE_FOLDER = "noise"
 _COMPONENT_KEYS = tuple(f.name for f in fields(Component) if f.name != "name")
 _COMPONENT_AREAS = ("area_um2", "area_f2")
 _COMPONENT_REQUIRED = ("part", "per", "count", "leakage_uw")
 _AT_A_NODE = ("energy.", "components.")
+#: Keys of ranges, and the fields of a component whose models they span.
+_COMPONENT_RANGES = {"area_range_um2": "area_um2", "leakage_range_uw": "leakage_uw"}
 _NOT_GIVEN = Provenance("assumed", "not given, so left out of the model")
 
 
@@ -39,9 +40,11 @@ def read_preset(path: Path) -> Accelerator:
 
     ``[parameters]`` gives every parameter of ``Accelerator``, but may omit those that are 0 where
     they are left out of the model, and ``[energy]``, if it is there, every field of
-    ``EventEnergies``, each as ``{value = ..., status = ..., source = ...}``. Every
+    ``EventEnergies``, each as ``{value = ..., status = ..., source = ...}``; an energy may have a
+    ``range = [least, greatest]`` of what models say of it. Every
     table ``[components.NAME]`` has the fields of ``Component``, with ``area_um2`` or ``area_f2``
-    (in squares of the feature size), and status and source. ``[noise]``, if it is there, has fields
+    (in squares of the feature size), status and source, and may have ``area_range_um2`` and
+    ``leakage_range_uw``. ``[noise]``, if it is there, has fields
     of ``DeviceNoise`` like those of the parameters.
 
     ``like = "PRESET"`` takes all that the file does not give from a preset that ships with lrmp,
@@ -78,6 +81,53 @@ def chip_of_text(name: str, text: str) -> Accelerator:
         PresetError: As ``read_preset``.
     """
     return _parse(name, text)
+
+
+def chip_of_document(name: str, document: Mapping[str, Any]) -> Accelerator:
+    """Read a chip from what stands in a preset file.
+
+    Args:
+        name: Of the accelerator.
+        document: Its sections.
+
+    Returns:
+        The accelerator with its provenance.
+
+    Raises:
+        PresetError: As ``read_preset``.
+    """
+    faults = Faults()
+    for section in sorted(set(document) - set(SECTIONS)):
+        faults.add(unknown_name(f"each section of preset {name!r}", section, SECTIONS))
+    base = None
+    with faults:
+        base = _base(name, document)
+    if base is None and document.get("like") is not None:
+        faults.raise_all(name)  # what it lacks cannot be told from what it would have inherited
+    provenance: dict[str, Provenance] = {} if base is None else dict(base.provenance)
+    parameters = _parameters(name, document, base, provenance, faults)
+    energy = None if base is None else base.energy
+    if "energy" in document:
+        energy = _energy(name, document["energy"], energy, provenance, faults)
+    components = {} if base is None else {c.name: c for c in base.components}
+    with faults:
+        for key, entry in _table(name, "components", document.get("components", {})).items():
+            with faults:
+                node = parameters.get("technology_nm", 0)
+                check_parameter(name, "technology_nm", node)
+                components[key] = _component(name, key, entry, node, provenance)
+    noise = None if base is None else base.noise
+    if "noise" in document:
+        with faults:
+            noise = _noise(name, document["noise"], provenance)
+    faults.raise_all(name)
+    return replace(
+        Accelerator(name=name, **parameters),
+        energy=energy,
+        components=tuple(components.values()),
+        noise=noise,
+        provenance=provenance,
+    )
 
 
 def list_presets() -> list[str]:
@@ -185,43 +235,27 @@ def _shipped_text(name: str) -> str:
     return resources.files("lrmp.hardware.presets").joinpath(f"{name}.toml").read_text("utf-8")
 
 
+def check_sections(name: str, document: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Refuse a section that there is not.
+
+    Args:
+        name: Of the preset.
+        document: Its sections.
+        known: What there is.
+
+    Raises:
+        PresetError: If there is another.
+    """
+    if unknown := sorted(set(document) - set(known)):
+        raise PresetError(unknown_name(f"each section of preset {name!r}", unknown[0], known))
+
+
 def _parse(name: str, text: str) -> Accelerator:
     try:
         document = parse_toml(text)
     except ForeignTextError as error:
         raise PresetError(f"Expected preset {name!r} to be valid TOML: {error}.") from error
-    faults = Faults()
-    for section in sorted(set(document) - set(_SECTIONS)):
-        faults.add(unknown_name(f"each section of preset {name!r}", section, _SECTIONS))
-    base = None
-    with faults:
-        base = _base(name, document)
-    if base is None and document.get("like") is not None:
-        faults.raise_all(name)  # what it lacks cannot be told from what it would have inherited
-    provenance: dict[str, Provenance] = {} if base is None else dict(base.provenance)
-    parameters = _parameters(name, document, base, provenance, faults)
-    energy = None if base is None else base.energy
-    if "energy" in document:
-        energy = _energy(name, document["energy"], energy, provenance, faults)
-    components = {} if base is None else {c.name: c for c in base.components}
-    with faults:
-        for key, entry in _table(name, "components", document.get("components", {})).items():
-            with faults:
-                node = parameters.get("technology_nm", 0)
-                check_parameter(name, "technology_nm", node)
-                components[key] = _component(name, key, entry, node, provenance)
-    noise = None if base is None else base.noise
-    if "noise" in document:
-        with faults:
-            noise = _noise(name, document["noise"], provenance)
-    faults.raise_all(name)
-    return replace(
-        Accelerator(name=name, **parameters),
-        energy=energy,
-        components=tuple(components.values()),
-        noise=noise,
-        provenance=provenance,
-    )
+    return chip_of_document(name, document)
 
 
 def _base(name: str, document: Mapping[str, Any]) -> Accelerator | None:
@@ -243,6 +277,7 @@ def _base(name: str, document: Mapping[str, Any]) -> Accelerator | None:
         key: Provenance(
             "assumed",
             f"as {like}{scaled if key.startswith(_AT_A_NODE) else ''}: {origin.source}",
+            {} if scaled else origin.ranges,  # models were asked at their own node
         )
         for key, origin in preset.provenance.items()
     }
@@ -337,15 +372,18 @@ def _numbers(
     prefix = "" if section == "parameters" else f"{section}."
     values = {}
     for key, entry in table.items():
-        if not isinstance(entry, dict) or set(entry) != {"value", "status", "source"}:
+        may = {"range"} if section == "energy" else set()
+        if not isinstance(entry, dict) or {*entry} - may != {"value", "status", "source"}:
+            more = " (and range, where models differ)" if section == "energy" else ""
             faults.add(
                 f"Expected {key} of preset {preset!r} to be a table with exactly value, status "
-                f"and source, got {entry!r}."
+                f"and source{more}, got {entry!r}."
             )
         elif key in keys:
             values[key] = entry["value"]
             with faults:
-                provenance[prefix + key] = _provenance(preset, key, entry)
+                ranges = {"range": ("value", entry["value"])} if "range" in entry else {}
+                provenance[prefix + key] = read_provenance(preset, key, entry, ranges)
     provenance.update({prefix + key: _NOT_GIVEN for key in absent})
     return values
 
@@ -357,7 +395,7 @@ def _component(
     technology_nm: int,
     provenance: dict[str, Provenance],
 ) -> Component:
-    known = (*_COMPONENT_KEYS, "area_f2", "status", "source")
+    known = (*_COMPONENT_KEYS, "area_f2", *_COMPONENT_RANGES, "status", "source")
     what = f"component {name!r} of preset {preset!r}"
     if not isinstance(entry, dict):
         raise PresetError(f"Expected {what} to be a table, got {entry!r}.")
@@ -373,7 +411,6 @@ def _component(
             f"Expected {what} to give either area_um2 or area_f2, got "
             f"{' and '.join(areas) or 'neither'}."
         )
-    provenance[f"components.{name}"] = _provenance(preset, name, entry)
     values = {key: entry[key] for key in _COMPONENT_KEYS if key in entry}
     if areas == ["area_f2"]:
         if isinstance(entry["area_f2"], bool) or not isinstance(entry["area_f2"], (int, float)):
@@ -381,16 +418,11 @@ def _component(
                 f"Expected area_f2 of {what} to be a number, got {entry['area_f2']!r}."
             )
         values["area_um2"] = entry["area_f2"] * (technology_nm / 1000) ** 2
-    return Component(name=name, **values)
-
-
-def _provenance(preset: str, key: str, entry: Mapping[str, Any]) -> Provenance:
-    if entry["status"] not in get_args(Status):
-        raise PresetError(
-            unknown_name(f"status of {key} in preset {preset!r}", entry["status"], get_args(Status))
-        )
-    if not isinstance(entry["source"], str) or not entry["source"].strip():
-        raise PresetError(
-            f"Expected {key} of preset {preset!r} to name its source, got {entry['source']!r}."
-        )
-    return Provenance(status=entry["status"], source=entry["source"])
+    component = Component(name=name, **values)
+    ranges = {
+        key: (field, getattr(component, field))
+        for key, field in _COMPONENT_RANGES.items()
+        if key in entry
+    }
+    provenance[f"components.{name}"] = read_provenance(preset, name, entry, ranges)
+    return component

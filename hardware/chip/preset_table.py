@@ -3,9 +3,10 @@
 from collections import Counter
 from typing import get_args
 
-from lrmp.hardware.chip.accelerator import Accelerator, Status
+from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.peak import peak_ops_per_s
 from lrmp.hardware.chip.preset import list_presets, load_preset
+from lrmp.hardware.chip.provenance import Status
 
 _HEADER = (
     "preset",

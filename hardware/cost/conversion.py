@@ -24,7 +24,7 @@ class Conversion:
 
     - a layer whose ADCs clip (``adc_clip_bits``) has no more bits than that;
     - cycles scale as the bits (``Accelerator.read_and_convert_cycles_at``);
-    - energy per conversion scales by ``sar_ratio``, the component library of CiMLoop;
+    - energy per conversion scales by ``sar_ratio``, ISAAC's ADC at other resolutions;
     - with ``adc = "per-layer"`` the area of the components of part ``adc`` scales by the same law,
       and their leakage as the energy.
 

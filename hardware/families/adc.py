@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from lrmp.hardware.chip.accelerator import Accelerator, Provenance
+from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.preset import load_preset
+from lrmp.hardware.chip.provenance import Provenance
 from lrmp.hardware.families.family import Family
 from lrmp.hardware.networks.network import Network
 from lrmp.hardware.space.column_nonzeros import column_nonzeros
@@ -20,7 +21,7 @@ def _chip() -> Accelerator:
     bits, and there is nothing to save.
     """
     preset = load_preset("lrmp_frontiers_2024")
-    source = "ISAAC's 8-bit ADC scaled by the component library of CiMLoop"
+    source = "ISAAC's 8-bit ADC, scaled as a comment of hwcomponents-library 1.0.58 has it"
     changed = {
         "active_rows": Provenance("assumed", "as many as ISAAC and NeuroSim drive together"),
         "weight_encoding": Provenance(
@@ -47,7 +48,7 @@ def _space(network: Network, chip: Accelerator) -> DesignSpace:
 ADC = Family(
     name="adc",
     label="ADC",
-    title="bits, and weights other than 0 per column, which set the ADC's (TinyADC)",
+    title="bits, and weights other than 0 per column, which set the ADC's bits (TinyADC)",
     networks=("lenet", "resnet20"),
     chip=_chip,
     space=_space,

@@ -1,4 +1,4 @@
-"""The knobs of the whole chip: crossbars, cells, rows, ADCs and area, on CIMNAS's ground.
+"""The knobs of the whole chip: crossbars, cells, rows, ADCs and area, after CIMNAS.
 
 CIMNAS (IEEE Transactions on Circuits and Systems for Artificial Intelligence, 2025) searches
 networks, quantisation and hardware together. Here the network stays as it is, and the chip is the
@@ -10,10 +10,11 @@ chip, and LRMP's own tables hold.
 from dataclasses import replace
 
 from lrmp.errors import DesignError
-from lrmp.hardware.chip.accelerator import Accelerator, Provenance
+from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.adc import sar_ratio
 from lrmp.hardware.chip.component import Component
 from lrmp.hardware.chip.preset import load_preset
+from lrmp.hardware.chip.provenance import Provenance
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.knob import Knob

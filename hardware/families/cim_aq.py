@@ -8,8 +8,9 @@ from dataclasses import replace
 from functools import partial
 
 from lrmp.errors import DesignError
-from lrmp.hardware.chip.accelerator import Accelerator, Provenance
+from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.preset import load_preset
+from lrmp.hardware.chip.provenance import Provenance
 from lrmp.hardware.families.family import Family
 from lrmp.hardware.networks.network import Network
 from lrmp.hardware.space.design_space import DesignSpace

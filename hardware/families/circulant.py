@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from lrmp.hardware.chip.accelerator import Accelerator, Provenance
+from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.preset import load_preset
+from lrmp.hardware.chip.provenance import Provenance
 from lrmp.hardware.families.family import Family
 from lrmp.hardware.networks.layer import Layer
 from lrmp.hardware.networks.network import Network

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
-from lrmp.hardware.chip.accelerator import Accelerator, Provenance
+from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.half_precision import STORED_BITS
 from lrmp.hardware.chip.preset import load_preset
+from lrmp.hardware.chip.provenance import Provenance
 from lrmp.hardware.families.family import Family
 from lrmp.hardware.networks.network import Network
 from lrmp.hardware.space.alignment_bits import ALIGNMENT_BITS

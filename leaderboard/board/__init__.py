@@ -3,9 +3,8 @@
 Layout, from the inside out:
 
 - ``tracks``, ``instances``, ``ranking``, ``names``: pure functions, without a database;
-- ``database``: tables (SQLAlchemy), sessions on SQLite and PostgreSQL, migrations (Alembic);
-- ``log``: the append-only chain of items, its signatures, its mirror, and ``standings``, the rows
-  of rankings that follow from it;
+- ``database``: the board's own tables (SQLAlchemy), migrations (Alembic);
+- ``log``: signatures and the mirror;
 - ``core.Board``: database, signing key and mirror of one board; services take it first;
 - ``service``: what the board does. Each function opens its own transaction, raises a ``BoardError``
   whose ``status`` is HTTP's, and returns frozen data classes;
@@ -17,8 +16,8 @@ Layout, from the inside out:
 What pages call (``from lrmp.leaderboard.board.service import ...``):
 
 - ``rankings.designs(board, task_id, as_of=, limit=, offset=)``, ``rankings.agents_of_round(board,
-  round, evaluations=, as_of=)``, ``rankings.reference_of``, ``rankings.ranked_tasks(board)``;
-- ``submissions.submit / find / list_submissions``; ``jobs.find``;
+  round, evaluations=, as_of=)``, ``overview.tasks(board)``;
+- ``submissions.submit / find / list_submissions``; ``checks.find``; ``jobs.find``;
 - ``rounds.list_rounds / find``; ``runs.list_runs / find / curve``;
 - ``agents.find / list_agents / register``; ``accounts.account``; ``tokens.authenticate / create /
   list_tokens / revoke``;
@@ -28,8 +27,7 @@ What pages call (``from lrmp.leaderboard.board.service import ...``):
 Who asks is a ``service.principal.Principal``; a browser's session is a token in a cookie, which
 ``tokens.authenticate`` recognises.
 
-The file of one machine, `lrmp.leaderboard.Store`, stays plain ``sqlite3``, so that ``lrmp submit``
-needs no extra and reads strangers' files under limits. Both share what decides: the record's
-schema, its canonical form and hash (`lrmp.leaderboard.entry`), its replay, the chain of hashes
-(`lrmp.leaderboard.chain`) and the statistics of a ranking.
+What a board shares with the file of one machine, `lrmp.leaderboard.Store`, lies beside this
+package: ``lrmp.leaderboard.log`` (tables, items, standings, the query that ranks designs), the
+record's schema and replay.
 """

@@ -5,13 +5,14 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from lrmp.errors import BoardError
-from lrmp.leaderboard.board.database.connection import Database
 from lrmp.leaderboard.board.database.migrate import check_migrated, migrate, revisions
-from lrmp.leaderboard.board.log.append import append, lock_head, read_key
-from lrmp.leaderboard.board.log.item import Item, Kind
 from lrmp.leaderboard.board.log.mirror import Mirror
 from lrmp.leaderboard.board.log.signing import Signer, load_signer
 from lrmp.leaderboard.board.settings import BoardSettings
+from lrmp.leaderboard.log.append import append, lock_head, read_key
+from lrmp.leaderboard.log.database import Database
+from lrmp.leaderboard.log.item import Item, Kind
+from lrmp.leaderboard.log.standings import apply
 
 NEXT = ".next.pem"  # of a key that is about to take over
 
@@ -43,7 +44,7 @@ class Board:
             raise
 
     def log(self, session: Session, kind: Kind, body: dict[str, Any]) -> Item:
-        """Append to the log.
+        """Append to the log, and write the standings that follow.
 
         Args:
             session: That writes.
@@ -53,7 +54,9 @@ class Board:
         Returns:
             The item.
         """
-        return append(session, self.signer, kind, body)
+        item = append(session, self.signer, kind, body)
+        apply(session, item)
+        return item
 
     def close(self) -> None:
         """Bring the mirror up to date and close all connections."""

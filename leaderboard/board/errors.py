@@ -31,3 +31,9 @@ class ConflictError(BoardError):
     """Something else is there already, or has changed meanwhile."""
 
     status = 409
+
+
+class TooManyError(BoardError):
+    """More at once than one may have."""
+
+    status = 429

@@ -63,17 +63,3 @@ def rank_agents(
 @lru_cache(4096)
 def _interval(scores: tuple[float, ...]) -> tuple[float, float]:
     return bootstrap_interval(scores)
-
-
-def design_gap(optimum: float | None, score: float | None) -> float | None:
-    """Say by how much a design is worse than the best that is known.
-
-    Args:
-        optimum: Score of the certified optimum, or None if the task has none.
-        score: Of the design, or None beyond the allowed drop.
-
-    Returns:
-        By how much what the task minimises is larger than the optimum's; 0.01 is 1 %. None where
-        there is nothing to compare.
-    """
-    return None if optimum is None or score is None else math.expm1(optimum - score)

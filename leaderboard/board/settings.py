@@ -9,6 +9,7 @@ from typing import Any
 from lrmp.errors import BoardError
 
 PREFIX = "LRMP_BOARD_"
+WALL_FACTOR = 4  # the machine may be busy: a job may take as many times its processor time
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,12 @@ class BoardSettings:
         job_memory_mb: Address space of a worker's process.
         job_cpu_s: Processor time of a job.
         job_attempts: How often a job is tried whose worker died.
+        waiting_per_team: Submissions of a team that may wait to be replayed, and a tenth as many
+            designs to be run on their networks; 0 for any number.
+        network_checks: Whether accepted designs are run on their networks, where ``LRMP_DATA`` has
+            weights and images.
+        check_memory_mb: Address space of the process that runs networks.
+        check_cpu_s: Processor time of running one.
         lease_s: How long a worker has a job for itself.
         openid_issuer: Address of an OpenID provider; empty for none.
         openid_client_id: Of the board, there.
@@ -58,6 +65,10 @@ class BoardSettings:
     job_memory_mb: int = 4096
     job_cpu_s: int = 300
     job_attempts: int = 3
+    waiting_per_team: int = 500
+    network_checks: bool = True
+    check_memory_mb: int = 16384
+    check_cpu_s: int = 3600
     lease_s: int = 600
     openid_issuer: str = ""
     openid_client_id: str = ""

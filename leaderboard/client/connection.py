@@ -122,6 +122,9 @@ class Connection:
                 self._http.request(method, f"{self._prefix}/api/v1{path}", body, headers)
                 answer = self._http.getresponse()
                 content = answer.read(MAX_ANSWER)
+                # What a dying server cuts off, in the head or the body, `read` does not tell.
+                if not content or (answer.length and len(content) < MAX_ANSWER):
+                    raise http.client.IncompleteRead(content, answer.length)
             except (OSError, http.client.HTTPException) as error:
                 self.close()
                 if last:

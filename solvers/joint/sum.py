@@ -6,55 +6,28 @@ accuracy s that it gives up depend on its own choice alone, and the return of a 
     ln(baseline / sum c) - penalty(sum s),    with sum t <= budget,
 
 for a penalty that never falls as the sum grows: a knapsack with two budgets, tiles and accuracy.
-
-1. Bounds. Prices of a tile and of a unit of accuracy bound the cost of all designs from below
-   (``joint.relaxation``). The prices that say most of the best design are found by turns with how
-   much accuracy it seems to give up.
-2. Core enumeration. Designs better than a target have a reduced cost within some room of that
-   bound. Layer by layer all partial designs within the room are listed, dominated ones dropped.
-   Either the best design is among them, or none is better than the target, and the target moves
-   away from the bound.
-
-Tiles, costs and accuracy are whole numbers, rounded down where they are none, so that sums are
-exact; rounding of prices and logarithms is counted against the bound.
+Branch and bound: mostly the root settles it (``joint.branch``); where its bound is loose, it is
+divided, and the part with the lowest bound is looked at next.
 """
 
+import heapq
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.errors import SolverError
 from lrmp.hardware.frozen_arrays import IntArray
-from lrmp.solvers.joint.combination import LEAVES, Combination, combine
-from lrmp.solvers.joint.enumeration import Core, Listing, PricedOptions, list_designs
+from lrmp.solvers.joint.branch import CLOSE, Branch, FoundDesign
 from lrmp.solvers.joint.floats import ROUNDING, Floats
-from lrmp.solvers.joint.least_cost import LeastCost
 from lrmp.solvers.joint.options import JointOptions
-from lrmp.solvers.joint.others import Others, Stairs
-from lrmp.solvers.joint.problem import FORBIDDEN, JointProblem, no_design_allowed
-from lrmp.solvers.joint.relaxation import Prices, Relaxation
-from lrmp.solvers.joint.room import (
-    MOST_PARTS,
-    ROUNDS,
-    PricedNetwork,
-    Room,
-    first_parts,
-    penalty_factor,
-    rooms,
-    split,
-)
+from lrmp.solvers.joint.problem import JointProblem, no_design_allowed
 from lrmp.solvers.joint.terms import JointTerms
 
-FIRST_TARGET = 2e-5  # above the bound, relative
-LONG_STEP = 8  # times as far is the next target, while few partial designs are kept,
-STEP = 2  # and while more are
-FEW_PARTIAL_DESIGNS = 1_000
-MOST_PARTIAL_DESIGNS = 200_000  # kept after each layer; more are cut off, and the bound says so
-CLOSE = 1e-7  # relative: bounds are not improved beyond
+MOST_BRANCHES = 4_000  # looked at; those left over say what is proven
 MOST_EXACT = 2.0**50  # costs that are no whole numbers are scaled to this and rounded down
 
 
@@ -71,31 +44,6 @@ class SumOptimum:
     settings: IntArray
     copies: IntArray
     bound: float
-
-
-@dataclass(frozen=True)
-class _Design:
-    """A complete design: its penalised cost and its options."""
-
-    penalised: float
-    options: NDArray[np.intp]
-
-
-@dataclass(frozen=True)
-class _Enumeration:
-    """What was found of the designs whose penalised cost is below a target.
-
-    Attributes:
-        best: The best of them, by its true penalty and not that of its units.
-        least: What no design below the target falls below, the target itself if there is none.
-        whole: Whether no partial design had to be left out for want of memory.
-        most: The most partial designs kept after a layer.
-    """
-
-    best: _Design | None
-    least: float
-    whole: bool
-    most: int
 
 
 class SumSearch:
@@ -121,32 +69,6 @@ class SumSearch:
         cost, self._scale = whole_costs(options, cycle_weight, energy_weight)
         self._terms, kept, self._known = _worth_having(problem, options, cost)
         self._options, self._cost = options.only(kept), cost[kept]
-        layer = self._options.layer
-        self._units = np.concatenate([t.units for t in self._terms])[layer, self._options.setting]
-        self._network = np.repeat(
-            np.arange(len(self._terms)), [len(a.terms) for a in problem.accuracy]
-        )[layer]
-        self._relaxation = Relaxation(
-            self._options, self._cost, self._units, self._network, problem.budget
-        )
-        self._prices = self._best_prices()
-        self._networks = [
-            PricedNetwork(*network)
-            for network in zip(
-                self._relaxation.least_costs(self._prices),
-                self._terms,
-                self._prices.unit,
-                strict=True,
-            )
-        ]
-        self._priced = PricedOptions(
-            self._options,
-            self._cost,
-            self._units,
-            np.array(self._prices.unit)[self._network] * self._units,
-            self._prices.tile,
-            problem.budget,
-        )
 
     def run(self) -> SumOptimum:
         """Search.
@@ -158,214 +80,47 @@ class SumSearch:
             InfeasibleAccuracyError: If every design that fits is forbidden.
             SolverError: If none was found in the memory that the enumeration has.
         """
-        floor = self._proven_floor()
-        self._log(
-            f"{len(self._cost)} options of {len(self._options.first)} layers; penalised cost of at "
-            f"least {floor / self._scale:.9g} at {self._prices.tile / self._scale:.6g} per tile"
-        )
-        best, proven, distance = self._known, floor, FIRST_TARGET
-        step, memory = LONG_STEP, FEW_PARTIAL_DESIGNS
-        dearest = float(self._options.most(self._cost).sum()) * math.exp(FORBIDDEN + 1)
-        while True:
-            target = min(floor * (1 + distance), dearest)
-            last = best is not None and best.penalised <= target
-            if best is not None and last:
-                target = np.nextafter(best.penalised, math.inf)
-            listing = self._enumerate(target, memory)
-            found = listing.best
-            nearest = "none" if found is None else f"the best at {found.penalised / floor - 1:.3e}"
+        best, least = self._known, math.inf
+        number = count()  # decides between equal bounds
+        root = self._branch(np.arange(len(self._cost)))
+        branches = [(root.floor, next(number), root)]
+        looked_at = 0
+        while branches and looked_at < MOST_BRANCHES:
+            floor, _, branch = heapq.heappop(branches)
+            if best is not None and floor >= best.penalised:
+                least = min(least, best.penalised)
+                branches.clear()  # nor can any other have a better one
+                break
+            looked_at += 1
             self._log(
-                f"designs within {target / floor - 1:.3e} of that: {nearest}; "
-                f"{'all' if listing.whole else 'not all'} partial designs listed, "
-                f"up to {listing.most}"
+                f"{branch.size} options of {len(self._options.first)} layers; penalised cost of at "
+                f"least {floor / self._scale:.9g} at {branch.tile / self._scale:.6g} per tile"
             )
-            if found is not None and (best is None or found.penalised < best.penalised):
-                best = found
-            if listing.whole:
-                proven = max(proven, listing.least)
-                if best is not None and best.penalised <= target:
-                    proven = min(listing.least, best.penalised)
-                    break
-                if target == dearest:
-                    raise no_design_allowed()
-            elif memory < MOST_PARTIAL_DESIGNS:
-                distance /= step  # back to the last target that was short work
-                step, memory = STEP, MOST_PARTIAL_DESIGNS
-            elif last or target == dearest:
-                break  # even the designs better than the best are too many
-            distance *= step if distance < 1 else step * distance
+            searched = branch.search(best, self._log)
+            best = searched.best
+            if searched.settled:
+                least = min(least, searched.least)
+                continue
+            parts = branch.parts()
+            if not parts:
+                least = min(least, searched.least)
+            for kept in parts:
+                part = self._branch(kept)
+                bound = max(part.floor, searched.least)
+                heapq.heappush(branches, (bound, next(number), part))
+        least = min([least, *(bound for bound, _, _ in branches)])
         if best is None:
-            raise SolverError(
-                f"Expected a design among {MOST_PARTIAL_DESIGNS} partial ones per layer, got none."
-            )
+            if not branches:
+                raise no_design_allowed()
+            raise SolverError(f"Expected a design in {MOST_BRANCHES} branches, got none.")
         return SumOptimum(
             self._options.setting[best.options],
             self._options.copies[best.options],
-            proven / self._scale * (1 - 16 * ROUNDING),
+            min(least, best.penalised) / self._scale * (1 - 16 * ROUNDING),
         )
 
-    def _best_prices(self) -> Prices:
-        """Find the prices at the accuracy that the best design seems to give up.
-
-        Any prices bound; with good ones few designs lie between bound and best.
-        """
-        allowances = [terms.free for terms in self._terms]
-        prices, before = self._relaxation.best_prices(allowances), -math.inf
-        for _ in range(ROUNDS):
-            floor, allowances = self._floor(prices, allowances)
-            if floor <= before * (1 + CLOSE):
-                break
-            prices, before = self._relaxation.best_prices(allowances), floor
-        return prices
-
-    def _floor(self, prices: Prices, places: Sequence[float]) -> tuple[float, list[float]]:
-        """Find the least penalised cost that the lines known so far allow.
-
-        Of several networks one after the other chooses what it gives up best beside the others.
-
-        Args:
-            prices: Those known to be best.
-            places: Accuracy given up by every network to begin with.
-
-        Returns:
-            The least, which bounds the penalised cost of all designs from below if there is one
-            network; and the accuracy that the best design would give up if there were designs
-            wherever the lines allow them.
-        """
-        least_costs, places = self._relaxation.least_costs(prices), list(places)
-        cheapest = float(self._options.least(self._cost).sum()) * (1 - CLOSE)
-        floor = math.inf
-        for _ in range(ROUNDS):
-            before = floor
-            for network, terms in enumerate(self._terms):
-                others = [n for n in range(len(places)) if n != network]
-                cost = sum((least_costs[n](np.array(places[n])) for n in others), start=np.zeros(1))
-                factor = math.prod(
-                    float(penalty_factor(self._terms[n], np.array(places[n]))) for n in others
-                )
-                floor, places[network] = _least_penalised(
-                    least_costs[network], terms, cost, factor, cheapest
-                )
-            if len(places) == 1 or floor >= before * (1 - CLOSE):
-                break
-        return floor, places
-
-    def _proven_floor(self) -> float:
-        """Bound the penalised cost of all designs from below, by the lines known so far."""
-        floor, _ = self._floor(self._prices, [terms.free for terms in self._terms])
-        if len(self._terms) == 1:
-            return floor
-        share = 4 * CLOSE  # the networks by turns may have met another place than the best
-        while share < 1:
-            if rooms(self._networks, self._prices.at_none, floor * (1 - share)) is None:
-                return floor * (1 - share)
-            share *= 4
-        return float(self._options.least(self._cost).sum())
-
-    def _enumerate(self, target: float, memory: int) -> "_Enumeration":
-        """List the designs whose penalised cost is below a target."""
-        networks, at_none = self._networks, self._prices.at_none
-        found = rooms(networks, at_none, target)
-        if found is None:
-            return _Enumeration(None, target, whole=True, most=0)
-        core = Core(self._priced, min(room.most for room in found))
-        stairs = [room.stairs for room in found] if len(networks) > 1 else []
-        listings: dict[int, Listing] = {}
-        most = 0
-        for n in sorted(range(len(networks)), key=lambda n: len(self._problem.accuracy[n].terms)):
-            if listings:  # what these leave is less than what the prices say
-                others = Others([*stairs[:n], *stairs[n + 1 :]])
-                found[n] = Room(networks[n], at_none, target, others)
-            layers, price = self._problem.layers[n], networks[n].price
-            listing = list_designs(core, layers, price, found[n], memory)
-            most = max(most, listing.most)
-            if not (self._terms[n].paid(listing.units) < math.inf).any():
-                return _Enumeration(None, target, whole=listing.whole, most=most)
-            listings[n] = listing
-            if len(networks) > 1 and listing.whole:
-                stairs[n] = self._listed(core, n, listing)
-        designs = combine(
-            [self._combination(n, listing) for n, listing in sorted(listings.items())],
-            self._problem.budget,
-            core.allowed,
-            memory,
-        )
-        penalised = designs.penalised
-        best: _Design | None = None
-        for design in np.argsort(penalised, kind="stable")[:LEAVES].tolist():
-            if best is not None and penalised[design] >= best.penalised:
-                break
-            parts = enumerate(designs.parts[:, design].tolist())
-            options = np.concatenate([listings[n].options_of(part) for n, part in parts])
-            paid = float(self._problem.paid_by(self._options.setting[options]))
-            true = float(designs.cost[design]) * math.exp(paid)
-            if true < (math.inf if best is None else best.penalised):
-                best = _Design(true, options)
-        least = float(penalised.min(initial=target))
-        return _Enumeration(best, least, whole=designs.whole, most=most)
-
-    def _listed(self, core: Core, network: int, listing: Listing) -> Stairs:
-        """Say what all designs of a network that were listed make of it, step by step.
-
-        With a listed design its layers cost more than the least with so many tiles; that is taken
-        off what accuracy is given up at its price, for it leaves the others less room.
-        """
-        layers, price = self._problem.layers[network], self._networks[network].price
-        order = range(len(core.blocks))[layers]
-        tile = self._prices.tiles[:, None]
-        held = tile * self._problem.budget / len(self._networks)
-        accuracy = price * listing.units
-        least = core.rest(order, len(order)).within(0, listing.tiles)
-        dearer = np.maximum(listing.cost + accuracy - least - core.slack, 0.0)
-        paid = self._terms[network].paid(listing.units)
-        cost = listing.cost + tile * listing.tiles - held - core.slack
-        allowed = paid < math.inf
-        return Stairs(paid[allowed], cost[:, allowed], (accuracy - dearer)[allowed])
-
-    def _combination(self, network: int, listing: Listing) -> Combination:
-        """Take the listed designs of a network, with what they are beyond the least."""
-        layers, price = self._problem.layers[network], self._networks[network].price
-        reduced = listing.cost + self._prices.tile * listing.tiles + price * listing.units
-        return Combination(
-            listing.tiles,
-            listing.cost,
-            self._terms[network].paid(listing.units),
-            reduced - float(self._priced.least[layers].sum()),
-            np.arange(len(listing.cost))[None],
-            listing.whole,
-        )
-
-
-def _least_penalised(
-    least_cost: LeastCost, terms: JointTerms, cost: Floats, factor: float, cheapest: float
-) -> tuple[float, float]:
-    """Find what a network best gives up beside others.
-
-    Args:
-        least_cost: Bounds its part of the cost.
-        terms: What its units stand for.
-        cost: Of the others, by tile prices, shape (P,).
-        factor: Of the others' penalties.
-        cheapest: What all together cost at least.
-
-    Returns:
-        A lower bound on the penalised cost, and where it is about reached.
-    """
-    low, high = first_parts(terms)
-    place = terms.free
-    factors = penalty_factor(terms, np.zeros(())) * factor
-    best = max(float((least_cost(low[0]) + cost).max()), cheapest) * float(factors)
-    for _ in range(ROUNDS):
-        costs = np.maximum((least_cost(high) + cost[:, None]).max(axis=0), cheapest)
-        values = costs * (penalty_factor(terms, high) * factor)
-        if values.min() < best:
-            best, place = float(values.min()), float(high[values.argmin()])
-        bounds = costs * (penalty_factor(terms, low) * factor)
-        unsettled = bounds < best * (1 - CLOSE)
-        if not unsettled.any() or len(low) > MOST_PARTS:
-            break
-        low, high = split(low[unsettled], high[unsettled])
-    return min(best * (1 - CLOSE), float(bounds.min())), place
+    def _branch(self, kept: NDArray[np.intp]) -> Branch:
+        return Branch(self._problem, self._terms, self._options, self._cost, kept)
 
 
 def whole_costs(
@@ -405,7 +160,7 @@ def whole_costs(
 
 def _worth_having(
     problem: JointProblem, options: JointOptions, cost: Floats
-) -> tuple[list[JointTerms], NDArray[np.intp], _Design | None]:
+) -> tuple[list[JointTerms], NDArray[np.intp], FoundDesign | None]:
     """Leave out options that no design worth having has.
 
     Returns:
@@ -441,4 +196,4 @@ def _worth_having(
     if penalised[best] == math.inf:
         return terms, kept, None
     first = float(costs[best]) * math.exp(float(paid[best]))
-    return terms, kept, _Design(first, np.searchsorted(kept, chosen[best]))
+    return terms, kept, FoundDesign(first, np.searchsorted(kept, chosen[best]))

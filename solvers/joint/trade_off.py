@@ -1,4 +1,4 @@
-"""What designs can have of speed, energy and accuracy at once: a bound on all of them.
+"""A bound on what any design can reach in speed, energy and accuracy together.
 
 For weights a of the cycles and b of the energy, and prices of a tile and of accuracy, the linear
 relaxation (``joint.relaxation``) proves ``a * cycles + b * energy >= at_none - price * sum`` of

@@ -21,8 +21,10 @@ FEW_STEPS = 24  # sorted at the end
 FIRST_STATES = 512  # room for them at first
 
 MOST_POINTS = 256  # of one hull
+TURN = 1.1  # of chords from the solution at hand
+AIM = 1e-7  # by how much chords end above a hyperbola
 MARGIN = 1e-12  # of a bound in floats, whose rounding takes a thousandth of it
-SOLVED, TOO_LARGE, TIED = 0, 1, 2  # what the functions return
+SOLVED, TOO_LARGE, TIED, OPEN = 0, 1, 2, 3  # what the functions return
 
 _INT = types.int64
 _INTS = types.Array(_INT, 1, "C", readonly=True)
@@ -45,14 +47,18 @@ def _compiled(*signature: Any) -> Callable[[Any], Any]:
 
 
 @_compiled()
-def _walk_hulls(start, weights, costs, step_start, before, after):
-    """List the steps down the lower convex hull of every block; rounding costs no exactness."""
+def _walk_hulls(options, start, weights, costs, step_start, before, after):
+    """List the steps down the lower convex hull of every block; rounding costs no exactness.
+
+    ``options`` are those looked at, of block b ``options[start[b]] .. options[start[b + 1] - 1]``.
+    """
     count = 0
     for block in range(len(start) - 1):
         step_start[block] = count
-        first = start[block]
+        first = options[start[block]]
         top = first  # vertices lie in after[], the first one apart
-        for option in range(first + 1, start[block + 1]):
+        for place in range(start[block] + 1, start[block + 1]):
+            option = options[place]
             if costs[option] >= costs[top]:
                 continue
             while count > step_start[block]:
@@ -158,14 +164,15 @@ def _first_in_order(parent, option, a, a_option, b, b_option):
 
 
 @_compiled()
-def _extend(states, low, high, weights, reduced, first, most, full, free, capacity, gain, slack):
+def _extend(
+    states, head, low, high, weights, reduced, first, most, full, free, capacity, gain, slack
+):
     """Extend the states ``low .. high - 1`` by the options of a block; see ``_enumerate``.
 
     The lists of states with each of the options are merged by weight, their heads at hand.
     """
     w, z, parent, picked = states[0], states[1], states[2], states[3]
     width = len(weights)
-    head = np.empty((4, width), np.int64)
     at, head_w, head_z, head_c = head[0], head[1], head[2], head[3]
     end, lowest = high, np.int64(2**62)
     for j in range(width):
@@ -225,9 +232,10 @@ def _enumerate(blocks, start, options, weights, reduced, used, capacity, gain, s
     """
     count = len(blocks)
     free_weights = np.empty(count, np.int64)
-    least, most, free = used, used, used
+    least, most, free, width = used, used, used, 0
     for level in range(count):
         low, high = start[level], start[level + 1]
+        width = max(width, high - low)
         least += weights[low]
         most += weights[high - 1]
         for option in range(low, high):
@@ -236,6 +244,7 @@ def _enumerate(blocks, start, options, weights, reduced, used, capacity, gain, s
                 break
         free += free_weights[level]
     least, most, free = least - used, most - used, free - used
+    head = np.empty((4, width), np.int64)
     states = np.empty((4, FIRST_STATES), np.int64)  # weight, reduced cost, state before, option
     states[:, 0] = used, 0, -1, -1
     low, high = 0, 1  # those of the level before
@@ -253,6 +262,7 @@ def _enumerate(blocks, start, options, weights, reduced, used, capacity, gain, s
             states = larger
         end, slack = _extend(
             states,
+            head,
             low,
             high,
             weights[first:last],
@@ -274,12 +284,18 @@ def _enumerate(blocks, start, options, weights, reduced, used, capacity, gain, s
 
 
 @_compiled()
-def _solve(start, weights, costs, capacity, kind, step_start, before, after, slopes, chosen):
-    """Choose one option per block, canonically; weights begin with 0 in every block."""
+def _relax(start, weights, costs, capacity, step_start, before, after, slopes, chosen, ends):
+    """Solve the linear relaxation: steps along the hulls, the best gain per weight first.
+
+    Returns:
+        ``SOLVED`` if all options of the least cost fit, ``OPEN`` if not, or ``TOO_LARGE``; the
+        multiplier of the weight, ``gain / weight``; and the capacity that the options in
+        ``chosen`` leave and their cost. ``ends`` is given what lies behind the options that fit by
+        themselves.
+    """
     count = len(start) - 1
     steps = step_start[count]
     heaviest, most_cost = 0.0, 0.0
-    ends = np.empty(count, np.int64)  # behind the options that fit by themselves
     for block in range(count):
         low, high = start[block], start[block + 1]
         while low < high:
@@ -295,22 +311,23 @@ def _solve(start, weights, costs, capacity, kind, step_start, before, after, slo
             dearest = max(dearest, abs(cost))
         most_cost += float(dearest)
     if heaviest >= EXACT:
-        return TOO_LARGE
-    # The linear relaxation: steps along the hulls, the best gain per weight first.
+        return TOO_LARGE, 0, 1, 0, 0
     needed = 0.0
     step_weights = np.empty(steps, np.int64)
     for step in range(steps):
         step_weights[step] = weights[after[step]] - weights[before[step]]
         needed += float(step_weights[step])
     if needed >= EXACT:
-        return TOO_LARGE
+        return TOO_LARGE, 0, 1, 0, 0
+    left, cost = capacity, 0
     if needed <= capacity:
         for block in range(count):
             low, high = step_start[block], step_start[block + 1]
             chosen[block] = after[high - 1] if high > low else start[block]
-        return SOLVED
+            left -= weights[chosen[block]]
+            cost += costs[chosen[block]]
+        return SOLVED, 0, 1, left, cost
     slope = _break_slope(slopes, step_weights, capacity)
-    left, cost = capacity, 0
     for block in range(count):
         option = start[block]
         step = step_start[block]
@@ -334,7 +351,7 @@ def _solve(start, weights, costs, capacity, kind, step_start, before, after, slo
             elif slopes[step] < slope:
                 break
     if broken < 0:
-        return TOO_LARGE  # slopes too close for floats
+        return TOO_LARGE, 0, 1, 0, 0  # slopes too close for floats
     gain = costs[before[broken]] - costs[after[broken]]
     weight = weights[after[broken]] - weights[before[broken]]
     total = float(weight) * most_cost + float(gain) * (heaviest + float(capacity))
@@ -344,10 +361,15 @@ def _solve(start, weights, costs, capacity, kind, step_start, before, after, slo
         gain = int(float(gain) / float(weight) * float(scaled))
         weight = scaled
         if float(weight) * most_cost + float(gain) * (heaviest + float(capacity)) >= EXACT:
-            return TOO_LARGE
-    reduced = np.empty(start[count], np.int64)
-    bound = -gain * capacity
-    for block in range(count):
+            return TOO_LARGE, 0, 1, 0, 0
+    return OPEN, gain, weight, left, cost
+
+
+@_compiled()
+def _reduce(start, ends, weights, costs, gain, weight, reduced):
+    """Weigh costs and weights, less the least of the block; return the sum of the least."""
+    total = 0
+    for block in range(len(ends)):
         low, high = start[block], ends[block]
         own, own_weights, own_costs = reduced[low:high], weights[low:high], costs[low:high]
         least = weight * own_costs[0] + gain * own_weights[0]
@@ -356,7 +378,21 @@ def _solve(start, weights, costs, capacity, kind, step_start, before, after, slo
             least = min(least, own[option])
         for option in range(len(own)):
             own[option] -= least
-        bound += least
+        total += least
+    return total
+
+
+@_compiled()
+def _solve(start, weights, costs, capacity, kind, step_start, before, after, slopes, chosen):
+    """Choose one option per block, canonically; weights begin with 0 in every block."""
+    count = len(start) - 1
+    ends, reduced = np.empty(count, np.int64), np.empty(start[count], np.int64)
+    status, gain, weight, left, cost = _relax(
+        *(start, weights, costs, capacity, step_start, before, after, slopes, chosen, ends)
+    )
+    if status != OPEN:
+        return status
+    bound = _reduce(start, ends, weights, costs, gain, weight, reduced) - gain * capacity
     cost -= _improved(start, weights, costs, chosen, left)
     slack = weight * cost - bound
     # What is left: blocks with a choice in reading order, and their options.
@@ -400,15 +436,23 @@ def _solve(start, weights, costs, capacity, kind, step_start, before, after, slo
 
 
 @_compiled()
-def _solve_any(start, weights, costs, capacity, kind, chosen):
-    """Do the same for costs whose hulls are not known; weights begin with 0 in every block."""
-    step_start = np.empty(len(start), np.int64)
-    before, after = np.empty(len(weights), np.int64), np.empty(len(weights), np.int64)
-    _walk_hulls(start, weights, costs, step_start, before, after)
+def _hull_slopes(options, start, weights, costs, step_start, before, after):
+    """List the steps down the hulls, and return what they gain per weight."""
+    _walk_hulls(options, start, weights, costs, step_start, before, after)
     slopes = np.empty(step_start[-1])
     for step in range(len(slopes)):
         gain = costs[before[step]] - costs[after[step]]
         slopes[step] = float(gain) / float(weights[after[step]] - weights[before[step]])
+    return slopes
+
+
+@_compiled()
+def _solve_any(start, weights, costs, capacity, kind, chosen):
+    """Do the same for costs whose hulls are not known; weights begin with 0 in every block."""
+    step_start = np.empty(len(start), np.int64)
+    before, after = np.empty(len(weights), np.int64), np.empty(len(weights), np.int64)
+    options = np.arange(len(weights))
+    slopes = _hull_slopes(options, start, weights, costs, step_start, before, after)
     return _solve(start, weights, costs, capacity, kind, step_start, before, after, slopes, chosen)
 
 
@@ -470,7 +514,7 @@ def _support(
         costs[option] = a * sums[0, option] + b * sums[1, option]
     if _solve_any(start, weights, costs, capacity, kind, chosen) != SOLVED:
         return -1
-    first, second = sums[2, 0], 0
+    first, second = sums[2, 0], sums[2, 1]
     for block in range(len(chosen)):
         first += sums[0, chosen[block]]
         second += sums[1, chosen[block]]
@@ -491,41 +535,166 @@ def _support(
 
 
 @_compiled()
-def _lies_below(points, a, b, left, middle):
-    """Whether the line through the left point in a direction is above the middle one."""
-    right_by = points[0, middle] - points[0, left]
-    down_by = points[1, left] - points[1, middle]
-    if right_by <= 0 or down_by <= 0:
-        return right_by <= 0 <= down_by and right_by < down_by
-    high, low = _product(a, right_by)
-    other_high, other_low = _product(b, down_by)
-    return high < other_high or (high == other_high and low < other_low)
+def _crossing(line, product, side):
+    """Find the larger (side 1) or the smaller (-1) first sum at which a line has some product.
+
+    Where it has it nowhere, where its product is largest. Returns both sums.
+    """
+    a, b, bound = float(line[0]), float(line[1]), float(line[2])
+    if a == 0.0:
+        second = bound / b
+        return product / second, second
+    if b == 0.0:
+        first = bound / a
+        return first, product / first
+    root = np.sqrt(max(bound * bound - 4 * a * b * product, 0.0))
+    first = (bound + side * root) / (2 * a)
+    return first, (bound - a * first) / b
 
 
 @_compiled()
-def _common_divisor(a, b):
-    while b:
-        a, b = b, a % b
-    return a
+def _direction(first, second, largest, most):
+    """Turn the slope of a chord into whole numbers whose weighted sums are about some number."""
+    short = max(1, int(min(first, second) * (most / (first * largest[0] + second * largest[1]))))
+    long = int(max(first, second) / min(first, second) * float(short) + 0.5)
+    return (long, short) if first > second else (short, long)
 
 
 @_compiled()
-def _rounded(a, b, largest, most):
-    """Shorten a direction whose weighted sums might be more than some number."""
-    total = float(a) * float(largest[0]) + float(b) * float(largest[1])
-    if total < most:
-        return a, b
-    short = max(1, int(float(min(a, b)) * (most / total)))
-    long = int(float(max(a, b)) / float(min(a, b)) * float(short) + 0.5)
-    return (long, short) if a > b else (short, long)
+def _closes(lines, points, left_line, left, right_line, right):
+    """Whether one of two points lies on both lines: below it there is nothing."""
+    if left >= 0 and (left == right or _goes_through(lines, right_line, points, left)):
+        return True
+    return right >= 0 and _goes_through(lines, left_line, points, right)
 
 
 @_compiled()
-def _least_product(start, weights, sums, capacity, kind, chosen):
-    """Minimise the product of two sums, as ``product.least_product`` does.
+def _hull_minimum(
+    start, weights, sums, largest, capacity, kind, lines, solution, best_high, best_low, chosen
+):
+    """Minimise the product of two sums above two lines; see ``_least_product``.
+
+    ``lines`` begins with the least first sum and the least second one, and ``solution`` has the
+    product ``best_high * 2**62 + best_low``. What lies between two lines and might be better is
+    split by another one, in the direction of a chord of the hyperbola of that product.
+    """
+    blocks = len(start) - 1
+    points, found = np.empty((4, MOST_POINTS), np.int64), np.empty((MOST_POINTS, blocks), np.int64)
+    number = np.zeros(3, np.int64)  # of points, of lines, of the best point
+    number[1] = 2
+    points[2, 0] = 2**62
+    regions, bounds = np.empty((4, 2 * MOST_POINTS), np.int64), np.empty(2 * MOST_POINTS)
+    # If the solution at hand is the best, two chords prove it, from it to what it is compared with;
+    # they are turned away from its tangent a little more.
+    first, second = solution
+    left, left_line, waiting = -1, 0, 0
+    for tilt in (first / float(lines[2, 0]), float(lines[2, 1]) / second):
+        if abs(tilt - 1) < AIM:
+            continue
+        tilt = max(1 + TURN * (tilt - 1), tilt / 2)
+        direction = _direction(tilt * second, first, largest, ROUNDED / blocks)
+        line = number[1]
+        middle = _support(
+            start, weights, sums, largest, capacity, kind, direction, points, found, lines, number
+        )
+        if middle < 0:
+            return TOO_LARGE
+        if not _closes(lines, points, left_line, left, line, middle):
+            regions[0, waiting], regions[1, waiting] = left, left_line
+            regions[2, waiting], regions[3, waiting] = middle, line
+            bounds[waiting] = _corner(lines, left_line, line)
+            waiting += 1
+        left, left_line = middle, line
+    if not _closes(lines, points, left_line, left, 1, -1):
+        regions[0, waiting], regions[1, waiting] = left, left_line
+        regions[2, waiting], regions[3, waiting] = -1, 1
+        bounds[waiting] = _corner(lines, left_line, 1)
+        waiting += 1
+    while waiting:
+        region = np.argmin(bounds[:waiting])
+        bound = bounds[region]
+        left, left_line = regions[0, region], regions[1, region]
+        right, right_line = regions[2, region], regions[3, region]
+        waiting -= 1
+        regions[:, region], bounds[region] = regions[:, waiting], bounds[waiting]
+        if number[0] > 0 and (
+            points[2, number[2]] < best_high
+            or (points[2, number[2]] == best_high and points[3, number[2]] < best_low)
+        ):
+            best_high, best_low = points[2, number[2]], points[3, number[2]]
+        least = float(best_high) * 2.0**62 + float(best_low)
+        if bound > least + least * MARGIN:
+            break
+        if number[0] >= MOST_POINTS - 1 or number[1] >= 2 * MOST_POINTS - 1:
+            return TOO_LARGE
+        # A little above the hyperbola: a line that goes through one end closes the other, too.
+        aim = least + least * AIM
+        first, second = _crossing(lines[:, left_line], aim, 1)
+        if left >= 0 and float(points[0, left]) > first:
+            first, second = float(points[0, left]), float(points[1, left])
+        other_first, other_second = _crossing(lines[:, right_line], aim, -1)
+        if right >= 0 and float(points[0, right]) < other_first:
+            other_first, other_second = float(points[0, right]), float(points[1, right])
+        right_by, down_by = other_first - first, second - other_second
+        if not (right_by > 0.0 and down_by > 0.0):
+            return TOO_LARGE
+        direction = _direction(down_by, right_by, largest, ROUNDED / blocks)
+        for line in (left_line, right_line):
+            if lines[0, line] == direction[0] and lines[1, line] == direction[1]:
+                return TOO_LARGE
+        line = number[1]
+        middle = _support(
+            start, weights, sums, largest, capacity, kind, direction, points, found, lines, number
+        )
+        if middle < 0:
+            return TOO_LARGE
+        if not _closes(lines, points, left_line, left, line, middle):
+            regions[0, waiting], regions[1, waiting] = left, left_line
+            regions[2, waiting], regions[3, waiting] = middle, line
+            bounds[waiting] = _corner(lines, left_line, line)
+            waiting += 1
+        if not _closes(lines, points, line, middle, right_line, right):
+            regions[0, waiting], regions[1, waiting] = middle, line
+            regions[2, waiting], regions[3, waiting] = right, right_line
+            bounds[waiting] = _corner(lines, line, right_line)
+            waiting += 1
+    best = number[2]
+    for point in range(number[0]):
+        same = points[2, point] == points[2, best] and points[3, point] == points[3, best]
+        if same and point != best:
+            return TIED
+    chosen[:] = found[best]
+    return SOLVED
+
+
+@_compiled()
+def _first_direction(start, weights, sums, capacity, largest, least_second):
+    """Guess the tangent at the least product: copies share the capacity as if they were divisible.
+
+    Of layers that halve their time with twice the copies each takes capacity in proportion to the
+    root of time and weight. Energies are hardly more than the least.
+    """
+    roots, room = 0.0, float(capacity)
+    for block in range(len(start) - 1):
+        low, high = start[block], start[block + 1]
+        step = float(weights[low + 1]) if high - low > 1 else 0.0
+        roots += np.sqrt(float(sums[0, low]) * step)
+        room += step
+    first = roots * roots / max(room, 1.0) + float(sums[2, 0])
+    return _direction(max(float(least_second), 1.0), max(first, 1.0), largest, ROUNDED / len(start))
+
+
+@_compiled()
+def _least_product(start, tried, tried_start, weights, sums, capacity, kind, chosen):
+    """Minimise the product of two sums, to the same end as ``product.least_product``.
+
+    The linear relaxation of one weighted sum bounds it, and what is beyond the best that its
+    rounding gives: options that cost more are in no better solution. What is left is small.
 
     Args:
         start: As of ``solve_one``.
+        tried: Options that the relaxation looks at, among them the first of every block.
+        tried_start: Where those of every block begin there, shape (B + 1,).
         weights: From 0 on in every block, shape (N,).
         sums: What options add to the sums, and in the third row what the first begins with, (3, N).
         capacity: Beyond the first options.
@@ -536,95 +705,110 @@ def _least_product(start, weights, sums, capacity, kind, chosen):
         ``SOLVED``; ``TIED`` if there are several best pairs of sums; or ``TOO_LARGE``.
     """
     blocks = len(start) - 1
-    largest = np.zeros(2)
+    largest, least_second = np.zeros(2), np.int64(0)
     largest[0] = float(sums[2, 0])
-    for row in range(2):
-        for block in range(blocks):
-            largest[row] += float(sums[row, start[block] : start[block + 1]].max())
+    for block in range(blocks):
+        most, more, less = 0, 0, np.int64(2**62)
+        for option in range(start[block], start[block + 1]):
+            most, more = max(most, sums[0, option]), max(more, sums[1, option])
+            less = min(less, sums[1, option])
+        largest[0] += float(most)
+        largest[1] += float(more)
+        least_second += less
     if largest[0] >= EXACT or largest[1] >= EXACT:
         return TOO_LARGE
-    points, found = np.empty((4, MOST_POINTS), np.int64), np.empty((MOST_POINTS, blocks), np.int64)
-    lines, number = np.empty((3, 2 * MOST_POINTS), np.int64), np.zeros(3, np.int64)
-    points[2, 0] = 2**62  # the best so far
-    # What lies between two points, above the lines that they were found on: see ``product``.
-    regions, bounds = np.empty((4, 2 * MOST_POINTS), np.int64), np.empty(2 * MOST_POINTS)
-    for a in (1, 0):
-        end = _support(
-            start, weights, sums, largest, capacity, kind, (a, 1 - a), points, found, lines, number
-        )
-        if end < 0:
-            return TOO_LARGE
-        regions[2 * (1 - a), 0], regions[2 * (1 - a) + 1, 0] = end, 1 - a
-    bounds[0] = 0.0
-    waiting = 1
-    while waiting:
-        region = np.argmin(bounds[:waiting])
-        bound = bounds[region]
-        left, left_line = regions[0, region], regions[1, region]
-        right, right_line = regions[2, region], regions[3, region]
-        waiting -= 1
-        regions[:, region], bounds[region] = regions[:, waiting], bounds[waiting]
-        least = float(points[2, number[2]]) * 2.0**62 + float(points[3, number[2]])
-        least += least * MARGIN
-        if bound > least:
-            break
-        a, b = points[1, left] - points[1, right], points[0, right] - points[0, left]
-        if a <= 0 or b <= 0:
-            continue
-        divisor = _common_divisor(a, b)
-        a, b = a // divisor, b // divisor
-        direction = _rounded(a, b, largest, ROUNDED / blocks)
-        before, tried = -1, 0
-        while True:
-            if number[1] >= 2 * MOST_POINTS - 1 or number[0] >= MOST_POINTS - 1:
-                return TOO_LARGE
-            line = number[1]
-            middle = _support(
-                *(start, weights, sums, largest, capacity, kind, direction, points, found),
-                *(lines, number),
-            )
-            if middle < 0:
-                return TOO_LARGE
-            if _lies_below(points, a, b, left, middle):
-                regions[0, waiting], regions[1, waiting] = left, left_line
-                regions[2, waiting], regions[3, waiting] = middle, line
-                bounds[waiting] = _corner(lines, left_line, line)
-                waiting += 1
-                regions[0, waiting], regions[1, waiting] = middle, line
-                regions[2, waiting], regions[3, waiting] = right, right_line
-                bounds[waiting] = _corner(lines, line, right_line)
-                waiting += 1
-                break
-            if direction == (a, b):
-                break  # an edge of the hull
-            # The rounded direction, then its neighbour on the other side, then as it is.
-            tried += 1
-            left_by = _difference(direction[0], b, a, direction[1])
-            if tried == 1:
-                before, down = line, -1 if left_by > 0 else 1
-                direction = (
-                    (direction[0] + down, direction[1])
-                    if direction[0] > direction[1]
-                    else (direction[0], direction[1] - down)
-                )
-                continue
-            steep, flat = (line, before) if left_by > 0 else (before, line)
-            beside = _corner(lines, steep, flat)
-            # Below a point that both lines go through nothing is left.
-            if not _goes_through(lines, steep, points, left):
-                beside = min(beside, _corner(lines, left_line, steep))
-            if not _goes_through(lines, flat, points, right):
-                beside = min(beside, _corner(lines, flat, right_line))
-            if beside > least:
-                break
-            direction = (a, b)
-    best = number[2]
-    for point in range(number[0]):
-        same = points[2, point] == points[2, best] and points[3, point] == points[3, best]
-        if same and point != best:
-            return TIED
-    chosen[:] = found[best]
-    return SOLVED
+    a, b = _first_direction(start, weights, sums, capacity, largest, least_second)
+    if float(a) * largest[0] + float(b) * largest[1] >= EXACT:
+        return TOO_LARGE
+    costs = np.empty(len(weights), np.int64)
+    for option in range(len(costs)):
+        costs[option] = a * sums[0, option] + b * sums[1, option]
+    step_start = np.empty(len(start), np.int64)
+    before, after = np.empty(len(weights), np.int64), np.empty(len(weights), np.int64)
+    slopes = _hull_slopes(tried, tried_start, weights, costs, step_start, before, after)
+    ends = np.empty(blocks, np.int64)
+    status, gain, weight, left, _ = _relax(
+        *(start, weights, costs, capacity, step_start, before, after, slopes, chosen, ends)
+    )
+    if status == TOO_LARGE:
+        return TOO_LARGE
+    if status == OPEN:
+        _improved(start, weights, costs, chosen, left)
+    reduced = np.empty(len(weights), np.int64)
+    bound = _reduce(start, ends, weights, costs, gain, weight, reduced) - gain * capacity
+    # The least of either sum: the first with the same multiplier, the second whatever it weighs.
+    first, second, least_first = sums[2, 0], 0, sums[2, 0]
+    weighed = -gain * capacity
+    for block in range(blocks):
+        low, high = start[block], ends[block]
+        first += sums[0, chosen[block]]
+        second += sums[1, chosen[block]]
+        less, lightest = np.int64(2**62), np.int64(2**62)
+        for option in range(low, high):
+            less = min(less, sums[0, option])
+            lightest = min(lightest, weight * a * sums[0, option] + gain * weights[option])
+        least_first += less
+        weighed += lightest
+    least_first = max(least_first, sums[2, 0] + weighed // (weight * a))
+    if least_first <= 0 or least_second <= 0:
+        return TOO_LARGE
+    best_high, best_low = _product(first, second)
+    best = (float(best_high) * 2.0**62 + float(best_low)) * (1 + MARGIN)
+    # No better solution has a larger weighted sum than one of the ends of the hyperbola.
+    beyond = 0.0
+    for x, y in (
+        (float(least_first), best / float(least_first)),
+        (best / float(least_second), float(least_second)),
+    ):
+        beyond = max(beyond, float(a) * (x - float(sums[2, 0])) + float(b) * y)
+    beyond *= float(weight) * (1 + MARGIN)
+    slack = int(beyond) - bound + 1 if beyond < EXACT else np.int64(2**62)
+    # What is left: blocks with a choice, and their options.
+    own_start, own_kind = np.zeros(len(start), np.int64), np.empty(blocks, np.int64)
+    kept, number, open_blocks = np.empty(len(weights), np.int64), 0, 0
+    own_blocks = np.empty(blocks, np.int64)
+    base_first, base_second = sums[2, 0], 0
+    for block in range(blocks):
+        begin = number
+        for option in range(start[block], ends[block]):
+            if reduced[option] <= slack:
+                kept[number] = option
+                number += 1
+        only = kept[begin]
+        capacity -= weights[only]
+        if number - begin == 1:
+            chosen[block] = only
+            base_first += sums[0, only]
+            base_second += sums[1, only]
+            number = begin
+        else:
+            own_blocks[open_blocks], own_kind[open_blocks] = block, kind[block]
+            open_blocks += 1
+            own_start[open_blocks] = number
+    if open_blocks == 0:
+        return SOLVED
+    own_weights, own_sums = np.empty(number, np.int64), np.empty((3, number), np.int64)
+    largest[0], largest[1] = float(base_first), float(base_second)
+    for level in range(open_blocks):
+        low, high = own_start[level], own_start[level + 1]
+        for option in range(low, high):
+            own_weights[option] = weights[kept[option]] - weights[kept[low]]
+            own_sums[0, option], own_sums[1, option] = sums[0, kept[option]], sums[1, kept[option]]
+        largest[0] += float(own_sums[0, low:high].max())
+        largest[1] += float(own_sums[1, low:high].max())
+    own_sums[2, 0], own_sums[2, 1] = base_first, base_second
+    lines, picked = np.empty((3, 2 * MOST_POINTS), np.int64), np.empty(open_blocks, np.int64)
+    lines[:, 0] = 1, 0, least_first
+    lines[:, 1] = 0, 1, least_second
+    status = _hull_minimum(
+        *(own_start[: open_blocks + 1], own_weights, own_sums, largest, capacity),
+        *(own_kind[:open_blocks], lines, (float(first), float(second))),
+        *(best_high, best_low, picked),
+    )
+    if status == SOLVED:
+        for level in range(open_blocks):
+            chosen[own_blocks[level]] = kept[picked[level]]
+    return status
 
 
 @_compiled(_INT(_INTS, _INTS, _INTS, _INTS, _INT, _INT, _INTS, _OUT))
@@ -645,6 +829,8 @@ def solve_one(start, weights, costs, energy, fixed, capacity, kind, chosen):
         ``SOLVED``, or ``TOO_LARGE`` for 64 bits or for memory; of products ``TIED`` if several
         pairs of sums are best.
     """
+    # Copies that may be written to: so all is compiled for one kind of array.
+    own_start, own_kind = start.copy(), kind.copy()
     beyond = np.empty(len(weights), np.int64)
     for block in range(len(start) - 1):
         first = weights[start[block]]
@@ -652,10 +838,11 @@ def solve_one(start, weights, costs, energy, fixed, capacity, kind, chosen):
         for option in range(start[block], start[block + 1]):
             beyond[option] = weights[option] - first
     if len(energy) == 0:
-        return _solve_any(start, beyond, costs, capacity, kind, chosen)
+        return _solve_any(own_start, beyond, costs.copy(), capacity, own_kind, chosen)
     sums = np.empty((3, len(weights)), np.int64)
     sums[0], sums[1], sums[2, 0] = costs, energy, fixed
-    return _least_product(start, beyond, sums, capacity, kind, chosen)
+    tried = np.arange(len(weights))
+    return _least_product(own_start, tried, own_start, beyond, sums, capacity, own_kind, chosen)
 
 
 @_compiled(
@@ -688,9 +875,19 @@ def solve_many(
         status: Is given what ``solve_one`` returns, shape (B,).
     """
     layers = len(start) - 1
+    # Copies that may be written to: so all is compiled for one kind of array.
+    own_start, own_step_start = start.copy(), step_start.copy()
+    own_before, own_after = before.copy(), after.copy()
     weights, kind = np.empty(len(copies), np.int64), np.empty(layers, np.int64)
     sums, slopes = np.empty((3, len(copies)), np.int64), np.empty(len(ratios))
     costs = sums[0]
+    # Where energies hardly differ the hulls of products are about those of the cycles.
+    tried, tried_start = np.empty(layers + len(after), np.int64), np.zeros(layers + 1, np.int64)
+    for layer in range(layers):
+        at, first = tried_start[layer], step_start[layer]
+        tried_start[layer + 1] = at + 1 + step_start[layer + 1] - first
+        tried[at] = start[layer]
+        tried[at + 1 : tried_start[layer + 1]] = after[first : step_start[layer + 1]]
     for row in range(len(tiles)):
         own_tiles, own_cycles, chosen = tiles[row], per_unit[row], found[row]
         capacity = budget
@@ -722,14 +919,17 @@ def solve_many(
                         break
         if len(energy) > 0:
             sums[2, 0] = fixed[row].sum()
-            status[row] = _least_product(start, weights, sums, capacity, kind, chosen)
+            status[row] = _least_product(
+                own_start, tried, tried_start, weights, sums, capacity, kind, chosen
+            )
         else:
             for layer in range(layers):
                 ratio = float(own_cycles[layer]) / float(max(own_tiles[layer], 1))
                 for step in range(step_start[layer], step_start[layer + 1]):
                     slopes[step] = ratios[step] * ratio
             status[row] = _solve(
-                start, weights, costs, capacity, kind, step_start, before, after, slopes, chosen
+                *(own_start, weights, costs, capacity, kind),
+                *(own_step_start, own_before, own_after, slopes, chosen),
             )
         if status[row] == SOLVED:
             for layer in range(layers):

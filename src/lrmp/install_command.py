@@ -2,7 +2,6 @@
 
 import json
 import shlex
-from importlib.metadata import Distribution, PackageNotFoundError
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -19,6 +18,8 @@ def install_command(extras: str) -> str:
     Returns:
         A line for a shell, such as ``pip install "lrmp[train]"``.
     """
+    from importlib.metadata import Distribution, PackageNotFoundError  # slow, and seldom needed
+
     try:
         noted = Distribution.from_name("lrmp").read_text("direct_url.json")
     except PackageNotFoundError:  # imported from its folder, never installed

@@ -7,7 +7,7 @@ import pytest
 import lrmp
 from lrmp.architect.assumed import assumed_numbers
 from lrmp.hardware import load_preset
-from lrmp.hardware.chip.accelerator import Provenance
+from lrmp.hardware.chip.provenance import Provenance
 
 BITS = {"weight_bits": 4, "activation_bits": 4}
 
@@ -56,9 +56,33 @@ def test_what_cannot_change_says_why():
 def test_what_is_published_is_not_counted():
     chip = load_preset("lrmp_frontiers_2024")
     found = {each.key for each in assumed_numbers(outcome(provenance=chip.provenance))}
-    expected = {key for key, each in chip.provenance.items() if each.status == "assumed"}
+    sources = chip.provenance.items()
+    expected = {key for key, each in sources if each.status == "assumed" or each.ranges}
     # A component has several numbers.
     assert {".".join(key.split(".")[:2]) for key in found} == expected
+
+
+def test_what_models_say_counts_in_place_of_30_per_cent():
+    key = "energy.adc_conversion_fj"
+    for status in ("published", "assumed", "modelled"):
+        origin = Provenance(status, "a library", {"value": (104, 1580)})
+        found = outcome("energy", provenance={key: origin})
+        (each,) = assumed_numbers(found)
+        share = found.report.energy_breakdown_fj["adc"] / found.report.energy_fj
+        assert each.low[0] == pytest.approx(1 + share * (104 / 790 - 1))
+        assert each.high[0] == pytest.approx(1 + share)
+        assert each.note == "models: 104 to 1580, in place of 30%"
+    ranges = {"leakage_uw": (0, 20)}  # of the fields of a component, one
+    origin = Provenance("published", "a library", ranges)
+    (each,) = assumed_numbers(outcome("energy", provenance={"components.adc": origin}))
+    assert each.key == "components.adc.leakage_uw"
+    assert each.low[0] < 1 < each.high[0]
+
+
+def test_what_is_modelled_once_counts_as_what_is_assumed():
+    (each,) = assumed("energy", **{"energy.row_drive_fj": "x"}).values()
+    found = outcome("energy", provenance={"energy.row_drive_fj": Provenance("modelled", "x")})
+    assert assumed_numbers(found) == [each]
 
 
 def test_a_chip_without_sources_has_none():

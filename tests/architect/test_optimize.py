@@ -90,7 +90,7 @@ def test_the_report_holds_all_it_shows(done):
         "By layer",
         "Certificate",
         "Accuracy: table and network",
-        "Assumed numbers of the chip",
+        "Assumed and modelled numbers of the chip",
         "Provenance",
     ):
         assert part in text

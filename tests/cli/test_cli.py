@@ -228,7 +228,7 @@ def test_leaderboard_reports_damage_and_the_last_hash(capsys, tmp_path, uniform_
         "SELECT sql FROM sqlite_master WHERE name = 'no_update'"
     ).fetchone()
     connection.execute("DROP TRIGGER no_update")
-    connection.execute("UPDATE entries SET score = 9")
+    connection.execute("UPDATE log SET body = replace(body, 'tiles', 'tilez')")
     connection.commit()
     assert main(["leaderboard", *store]) == 2
     assert r"board\x1b[31m.sqlite, got no_update missing" in capsys.readouterr().err
@@ -239,7 +239,7 @@ def test_leaderboard_reports_damage_and_the_last_hash(capsys, tmp_path, uniform_
     captured = capsys.readouterr()
     assert r"lrmp: Entry 1 of" in captured.err
     assert r"board\x1b[31m.sqlite is left out: expected content that matches" in captured.err
-    assert "No entries. `lrmp demo` makes some" in captured.out
+    assert "No entries yet: `lrmp demo` makes some" in captured.out
 
 
 def test_forged_record_exits_with_1(capsys, tmp_path, uniform_run):

@@ -223,14 +223,6 @@ class TestShow:
         assert "peak of one tile" in text
         assert "peak of 0 tiles" not in text
 
-    def test_sources_fit_the_width(self, capsys, monkeypatch):
-        for columns in (100, 150):
-            monkeypatch.setenv("COLUMNS", str(columns))
-            lines = run(capsys, "show", LRMP).splitlines()
-            # The components' values are long; their sources keep 40 characters all the same.
-            parameters = lines[: next(i for i, line in enumerate(lines) if "energy of" in line)]
-            assert columns - 20 < max(map(len, parameters)) <= columns
-
     def test_unknown_preset(self, capsys):
         message = refused(capsys, "show", "lrmp_frontiers_2023")
         assert "Did you mean 'lrmp_frontiers_2024'?" in message

@@ -56,7 +56,10 @@ def test_energies_and_areas_follow_the_node(tmp_path, capsys):
     [
         (["--set", "clock=4"], "got 'clock'. Did you mean 'clock_mhz'?"),
         (["--set", "clock_mhz"], "Expected --set as KEY=VALUE, such as clock_mhz=400; got 'clock_"),
-        (["--set", "tiles=4", "--set", "tiles=5"], "Expected --set once per number, got tiles 2x."),
+        (
+            ["--set", "tiles=4", "--set", "tiles=5"],
+            "Expected --set once per name, got tiles twice. Several",
+        ),
         (["--like", "isaac_2016"], "Did you mean 'isaac_isca_2016'?"),
         (
             ["--set", "cell_bits=9", "--set", "dac_bits=-1", "--set", "tiles=many"],

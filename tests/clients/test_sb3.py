@@ -19,7 +19,7 @@ from lrmp.envs import evaluate_settings, load_task
 from lrmp.envs.scoring.best_constant import best_constant
 
 ENV = "LRMP-ResNet18-v0"
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "for-rl.md"
 
 
 @pytest.fixture(autouse=True)
@@ -75,11 +75,11 @@ def test_graphs_train(env_id):
     assert agent.learn(128).num_timesteps == 128
 
 
-@pytest.mark.skipif(not README.exists(), reason="the page lies in the repository")
-def test_readme_learns(capsys):
+@pytest.mark.skipif(not PAGE.exists(), reason="the page lies in the repository")
+def test_the_page_for_rl_learns(capsys):
     (code,) = re.findall(
-        r"^<!-- learn -->\n```python\n(.*?)^```$", README.read_text("utf-8"), re.M | re.S
+        r"^<!-- learn -->\n```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S
     )
-    exec(compile(code, "README.md", "exec"), {})
+    exec(compile(code, PAGE.name, "exec"), {})
     score = float(re.fullmatch(r"score ([\d.]+)\n", capsys.readouterr().out)[1])
     assert score > best_constant(ENV).value + 0.02

@@ -104,7 +104,7 @@ def refuse(tmp_path, write, store_bytes):
                 submit(path, store)
         assert not absent.parent.exists()
         assert present.read_bytes() == store_bytes
-        assert [e.replay.record.agent for e in Store(present).entries()] == ["earlier"]
+        assert [e.record.agent for e in Store(present).entries()] == ["earlier"]
 
     return submit_refused
 
@@ -144,7 +144,7 @@ def live_board(tmp_path_factory):
     from lrmp.leaderboard.board.worker.worker import Worker
 
     folder = tmp_path_factory.mktemp("live")
-    board = Board(BoardSettings(folder=folder, requests_per_minute=0))
+    board = Board(BoardSettings(folder=folder, requests_per_minute=0, network_checks=False))
     secret = accounts.add_admin(board, "root")
     root = tokens.authenticate(board, secret)
     member = accounts.accept_invitation(board, accounts.invite(board, root), "ann", "ants")

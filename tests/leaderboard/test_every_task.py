@@ -4,7 +4,7 @@ import pytest
 
 from lrmp.envs import TASKS, Record, evaluate_settings, load_task
 from lrmp.envs.task.optimum import stored_optimum
-from lrmp.leaderboard import Store, format_ranking, rank, submit
+from lrmp.leaderboard import Store, format_ranking, rank, submit, to_json
 
 
 @pytest.mark.long
@@ -19,9 +19,15 @@ def test_the_published_optimum_is_submitted_and_ranked(tmp_path, task_id):
     file.write_text(record.to_line())
     submit(file, store)
     (entry,) = Store(store).entries(task_id)
-    assert entry.replay.record == record
-    assert entry.replay.claim == record.claim
-    assert entry.replay.lower_bound == outcome.report.cost(task.objective)
-    ranked = rank([entry])
-    assert [(a.task, a.rank, a.agent, a.is_current) for a in ranked] == [(task_id, 1, "ddpg", True)]
-    assert f"{task_id}: search per instance" in format_ranking(ranked)
+    assert entry.record == record
+    assert entry.claim == record.claim
+    assert entry.lower_bound == outcome.report.cost(task.objective)
+    (ranking,) = rank([entry])
+    assert (ranking.task, ranking.is_current) == (task_id, True)
+    # The published optimum gets no credit of its own.
+    assert [(d.place, d.agent, d.known_as, d.gap) for d in ranking.designs] == [
+        (1, "ddpg", 0, pytest.approx(0.0, abs=1e-9))
+    ]
+    text = format_ranking(to_json([ranking])["rankings"])
+    assert f"{task_id}: 1 design" in text
+    assert text.splitlines()[-1].split()[-1] == "optimum"

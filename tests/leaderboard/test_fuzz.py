@@ -81,7 +81,7 @@ def test_damaged_records_are_refused_or_true(request, tmp_path, write, name, cha
             refused += 1
             continue
         for entry in Store(store).entries():
-            stored = entry.replay.record
+            stored = entry.record
             task = load_task(stored.task)
             design = stored.design_for(task)
             best = evaluate_settings(task, design.settings)

@@ -11,7 +11,7 @@ from lrmp.errors import DesignError, RecordError
 from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.knob import Knob
 from lrmp.hardware.space.precision import weight_bits
-from lrmp.leaderboard import Store, format_ranking, rank, read_submission, submit
+from lrmp.leaderboard import Store, format_ranking, rank, read_submission, submit, to_json
 from lrmp.leaderboard.submission import check_definition
 
 VALUES = {"weight_bits": [4, 6, 5], "reads": [1, 4, 2], "converter": ["fine", "coarse", "fine"]}
@@ -82,10 +82,11 @@ def test_the_record_is_replayed_stored_and_ranked(task, tmp_path, write):
     replays = submit(write([best.to_line(), other.to_line()]), store)
     assert [replayed.claim for replayed in replays] == [best.claim, other.claim]
     assert best.claim.gain > other.claim.gain
-    (agent,) = rank(Store(store).entries(task))
-    assert (agent.task, agent.seeds, agent.best_gain) == (task.id, 2, best.claim.gain)
-    assert agent.is_current
-    assert "LRMP-Toy-v0: search per instance" in format_ranking([agent])
+    (ranking,) = rank(Store(store).entries(task))
+    assert (ranking.task, ranking.total) == (task.id, 2)
+    assert [d.gain for d in ranking.designs] == [best.claim.gain, other.claim.gain]
+    assert ranking.is_current
+    assert "LRMP-Toy-v0: 2 designs" in format_ranking(to_json([ranking])["rankings"])
 
 
 def test_entries_are_read_when_the_task_is_gone(task, tmp_path, write, monkeypatch):
@@ -93,7 +94,7 @@ def test_entries_are_read_when_the_task_is_gone(task, tmp_path, write, monkeypat
     submit(write([record.to_line()]), store)
     monkeypatch.delitem(TASKS, task.id)
     (entry,) = Store(store).entries()
-    assert entry.replay.record == record
+    assert entry.record == record
     assert not rank([entry])[0].is_current
 
 

@@ -14,16 +14,27 @@ import pytest
 from lrmp import __version__
 from lrmp.envs import Record, evaluate, load_task
 from lrmp.errors import RecordError
-from lrmp.leaderboard import Store, replay
+from lrmp.leaderboard import Store, rank, replay
 from lrmp.leaderboard.chain import FIRST, link
-from lrmp.leaderboard.entry import content_hash
+from lrmp.leaderboard.entry import content_hash, replayed
 from lrmp.leaderboard.store import APPLICATION_ID
 
 DIGITS = {"weight_bits": [6, 5, 4, 5, 6], "activation_bits": [6, 6, 5, 5, 8]}
 
 
-def seeds(replayed, numbers):
-    return [replace(replayed, record=replace(replayed.record, seed=n)) for n in numbers]
+def seeds(found, numbers):
+    return [replace(found, record=replace(found.record, seed=n)) for n in numbers]
+
+
+def told(entry):
+    """What an entry says of its replay."""
+    names = ("test_accuracy_drop", "accuracy", "lower_bound", "replayed_with")
+    numbers = {name: getattr(entry, name) for name in names}
+    return entry.record, numbers | {"claim": vars(entry.claim)}
+
+
+def tell(replays):
+    return [(each.record, replayed(each)) for each in replays]
 
 
 @pytest.fixture
@@ -41,9 +52,8 @@ def test_what_was_added_is_read_back_in_order(store, digits_replay):
     replays = seeds(digits_replay, [3, 1, 2])
     store.add(replays[:2])
     store.add(replays[2:])
-    assert [e.replay for e in store.entries()] == replays
+    assert [told(e) for e in store.entries()] == tell(replays)
     assert [e.number for e in store.entries()] == [1, 2, 3]
-    assert store.entries()[0].replay.wall_time_s == digits_replay.wall_time_s
 
 
 def test_entries_are_filtered_by_task(full):
@@ -55,15 +65,16 @@ def test_entries_are_filtered_by_task(full):
 
 def test_a_missing_test_drop_is_kept_missing(store, digits_replay):
     store.add([replace(digits_replay, test_accuracy_drop=None)])
-    assert store.entries()[0].replay.test_accuracy_drop is None
+    assert store.entries()[0].test_accuracy_drop is None
 
 
 def test_an_entry_carries_hash_time_and_version(full):
     entry = full.entries()[0]
-    text = json.dumps(entry.replay.record.to_json(), sort_keys=True, separators=(",", ":"))
+    text = json.dumps(entry.record.to_json(), sort_keys=True, separators=(",", ":"))
     assert entry.sha256 == hashlib.sha256(text.encode()).hexdigest()
-    assert entry.submitted_at.endswith("+00:00")
-    assert entry.lrmp_version == __version__
+    assert entry.submitted_at.endswith("Z")
+    assert entry.item.at >= entry.submitted_at
+    assert entry.replayed_with["lrmp"] == __version__
 
 
 def test_the_hash_covers_every_field(digits_record):
@@ -123,15 +134,15 @@ def test_the_same_seed_twice_in_one_batch_is_refused(store, digits_replay):
 @pytest.mark.parametrize(
     ("statement", "verb"),
     [
-        ("UPDATE entries SET score = 99", "changed"),
-        ("UPDATE OR REPLACE entries SET seed = 1 WHERE seed = 0", "changed"),
-        ("DELETE FROM entries", "deleted"),
-        ("INSERT OR REPLACE INTO entries SELECT * FROM entries WHERE number = 1", "replaced"),
+        ("UPDATE log SET body = '{}'", "changed"),
+        ("UPDATE OR REPLACE log SET number = 1 WHERE number = 2", "changed"),
+        ("DELETE FROM log", "deleted"),
+        ("INSERT OR REPLACE INTO log SELECT * FROM log WHERE number = 1", "replaced"),
         (
             """
-            CREATE TEMP TABLE copy AS SELECT * FROM entries WHERE number = 1;
-            UPDATE copy SET number = 9, score = 99, chain = 'x';
-            INSERT OR REPLACE INTO entries SELECT * FROM copy
+            CREATE TEMP TABLE copy AS SELECT * FROM log WHERE number = 1;
+            UPDATE copy SET number = 9, body = '{}';
+            INSERT OR REPLACE INTO log SELECT * FROM copy
             """,
             "replaced",
         ),
@@ -166,17 +177,25 @@ def rehash(store):
     connection = sqlite3.connect(store.path)
     connection.row_factory = sqlite3.Row
     connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
-    rows = [dict(row) for row in connection.execute("SELECT * FROM entries ORDER BY number")]
+    rows = [dict(row) for row in connection.execute("SELECT * FROM log ORDER BY number")]
     connection.close()
     statements, previous = [], FIRST
     for row in rows:
-        chain = link(row | {"previous": previous})
+        chain = link({name: row[name] for name in HASHED} | {"previous": previous})
         statements.append(
-            f"UPDATE entries SET previous = '{previous}', chain = '{chain}' "
+            f"UPDATE log SET previous = '{previous}', chain = '{chain}' "
             f"WHERE number = {row['number']}"
         )
         previous = chain
-    alter(store, *statements)
+    alter(store, *statements, f"UPDATE log_head SET chain = '{previous}'")
+
+
+HASHED = ("number", "kind", "at", "body", "previous")
+
+
+def edit(path, value):
+    """SQL that sets a value of an entry's body, by its path; the value is SQL, too."""
+    return f"UPDATE log SET body = json_set(body, '$.{path}', {value})"
 
 
 @pytest.fixture
@@ -186,41 +205,48 @@ def three(store, digits_replay):
 
 
 SHOWN = {
-    "task": "'LRMP-MLP-v0'",
-    "task_fingerprint": f"'{'0' * 64}'",
+    "record.task": "'LRMP-MLP-v0'",
+    "record.task_fingerprint": f"'{'0' * 64}'",
+    "record.agent": "'winner'",
+    "record.seed": "77",
+    "record.claim.score": "99",
     "agent": "'winner'",
-    "agent_skeleton": "'winner'",
-    "seed": "77",
-    "record": "replace(record, 'tester', 'winner')",
+    "submission": "'x'",
     "sha256": f"'{'0' * 64}'",
-    "score": "score + 1e-12",
-    "gain": "99",
-    "accuracy_drop": "7",
-    "latency_cycles": "1",
-    "bottleneck_cycles": "1",
-    "tiles": "1",
+    "claim.score": "json_extract(body, '$.claim.score') + 1e-12",
+    "claim.gain": "99",
+    "claim.accuracy_drop": "7",
+    "claim.latency_cycles": "1",
+    "claim.bottleneck_cycles": "1",
+    "claim.tiles": "1",
     "test_accuracy_drop": "NULL",
-    "accuracy_kind": "'table'",
-    "accuracy_is_estimate": "1",
-    "lower_bound": "'1'",
-    "replay_wall_time_s": "0.5",
-    "submitted_at": "'2020-01-01T00:00:00+00:00'",
-    "lrmp_version": "'9.9.9'",
+    "accuracy": "'table (estimate)'",
+    "lower_bound": "1",
+    "submitted_at": "'2020-01-01T00:00:00.000000Z'",
+    "replayed_with.lrmp": "'9.9.9'",
+}
+COLUMNS = {"kind": "'refused'", "at": "'2020-01-01T00:00:00.000000Z'", "body": "body || ' '"}
+EDITS = {path: edit(path, value) for path, value in SHOWN.items()} | {
+    column: f"UPDATE log SET {column} = {value}" for column, value in COLUMNS.items()
 }
 
 
-def test_every_column_is_tried(three):
+def test_everything_stored_is_tried(three):
     connection = sqlite3.connect(three.path)
-    columns = {row[1] for row in connection.execute("PRAGMA table_info(entries)")}
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(log)")}
     connection.close()
-    assert columns == {*SHOWN, "number", "previous", "chain"}
+    # Nobody signs a file of one machine.
+    assert columns == {*COLUMNS, "number", "previous", "chain", "key", "signature"}
+    body = three.entries()[0].item.content
+    assert {path.partition(".")[0] for path in SHOWN} == set(body)
+    assert {f"claim.{name}" for name in body["claim"]} <= set(SHOWN)
 
 
-@pytest.mark.parametrize("column", SHOWN)
+@pytest.mark.parametrize("what", EDITS)
 @pytest.mark.parametrize("number", [1, 2, 3])
-def test_an_altered_entry_is_left_out_and_reported(three, column, number):
+def test_an_altered_entry_is_left_out_and_reported(three, what, number):
     whole = three.entries()
-    alter(three, f"UPDATE entries SET {column} = {SHOWN[column]} WHERE number = {number}")
+    alter(three, f"{EDITS[what]} WHERE number = {number}")
     with pytest.warns(UserWarning, match=rf"^Entry {number} of .*store.sqlite is left out: expe"):
         assert three.entries() == [e for e in whole if e.number != number]
     contents = three.read()
@@ -230,55 +256,66 @@ def test_an_altered_entry_is_left_out_and_reported(three, column, number):
     three.read("LRMP-Digits-v0")
 
 
-@pytest.mark.parametrize("column", [c for c in SHOWN if c != "agent_skeleton"])
-def test_an_altered_entry_hashed_anew_is_noticed_by_the_next(three, column):
-    alter(three, f"UPDATE entries SET {column} = {SHOWN[column]} WHERE number = 2")
+@pytest.mark.parametrize("what", EDITS)
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (2, "got an entry 3 that was not added after entry 2"),
+        (3, "got another entry 3 than was added"),
+    ],
+)
+def test_an_altered_entry_hashed_anew_is_noticed(three, what, number, message):
+    alter(three, f"{EDITS[what]} WHERE number = {number}")
     connection = sqlite3.connect(three.path)
     connection.row_factory = sqlite3.Row
-    row = dict(connection.execute("SELECT * FROM entries WHERE number = 2").fetchone())
+    row = connection.execute("SELECT * FROM log WHERE number = ?", [number]).fetchone()
     connection.close()
-    alter(three, f"UPDATE entries SET chain = '{link(row)}' WHERE number = 2")
-    with pytest.raises(RecordError, match="got an entry 3 that was not added after entry 2"):
+    chain = link({name: row[name] for name in HASHED})
+    alter(three, f"UPDATE log SET chain = '{chain}' WHERE number = {number}")
+    with pytest.raises(RecordError, match=message):
         three.read()
 
 
 @pytest.mark.parametrize(
     ("statements", "message"),
     [
-        (["DELETE FROM entries WHERE number = 1"], "got no entry 1, but entry 2"),
-        (["DELETE FROM entries WHERE number = 2"], "got no entry 2, but entry 3"),
-        (["DELETE FROM entries WHERE number = 3"], "got 2 of 3 entries"),
-        (["DELETE FROM entries WHERE number > 1"], "got 1 of 3 entries"),
-        (["DELETE FROM entries"], "got 0 of 3 entries"),
-        (["DELETE FROM sqlite_sequence"], "got 3 of 0 entries"),
-        (["UPDATE sqlite_sequence SET seq = 'x'"], "got 3 of x entries"),
+        (["DELETE FROM log WHERE number = 1"], "got no entry 1, but entry 2"),
+        (["DELETE FROM log WHERE number = 2"], "got no entry 2, but entry 3"),
+        (["DELETE FROM log WHERE number = 3"], "got 2 of 3 entries"),
+        (["DELETE FROM log WHERE number > 1"], "got 1 of 3 entries"),
+        (["DELETE FROM log"], "got 0 of 3 entries"),
+        (["DELETE FROM log_head"], "got 0 ends of the log"),
+        (["UPDATE log_head SET number = 'x'"], "got 3 of x entries"),
+        (["UPDATE log_head SET number = 4"], "got 3 of 4 entries"),
+        (["UPDATE log_head SET chain = previous FROM log"], "got another entry 3 than was added"),
+        (["INSERT INTO log_head VALUES (2, 3, 'x')"], "got 2 ends of the log"),
         (
-            ["DELETE FROM entries WHERE number = 1", "UPDATE entries SET number = number - 1"],
+            ["DELETE FROM log WHERE number = 1", "UPDATE log SET number = number - 1"],
             "got an entry 1 that was not added after entry 0",
         ),
         (
             [
-                "DELETE FROM entries WHERE number = 2",
-                "UPDATE entries SET number = 2 WHERE number = 3",
-                "UPDATE sqlite_sequence SET seq = 2",
+                "DELETE FROM log WHERE number = 2",
+                "UPDATE log SET number = 2 WHERE number = 3",
+                "UPDATE log_head SET number = 2",
             ],
             "got an entry 2 that was not added after entry 1",
         ),
-        (["UPDATE entries SET number = 9 WHERE number = 2"], "got no entry 2, but entry 3"),
-        (["UPDATE entries SET previous = 'x' WHERE number = 2"], "entry 2 that was not added afte"),
+        (["UPDATE log SET number = 9 WHERE number = 2"], "got no entry 2, but entry 3"),
+        (["UPDATE log SET previous = 'x' WHERE number = 2"], "entry 2 that was not added afte"),
         (
             [
-                "UPDATE entries SET number = 9 WHERE number = 1",
-                "UPDATE entries SET number = 1 WHERE number = 2",
-                "UPDATE entries SET number = 2 WHERE number = 9",
+                "UPDATE log SET number = 9 WHERE number = 1",
+                "UPDATE log SET number = 1 WHERE number = 2",
+                "UPDATE log SET number = 2 WHERE number = 9",
             ],
             "entry 1 that was not added after entry 0",
         ),
         (
             [
-                "CREATE TABLE copy AS SELECT * FROM entries WHERE number = 3",
-                "UPDATE copy SET number = 4, seed = 9, chain = 'x'",
-                "INSERT INTO entries SELECT * FROM copy",
+                "CREATE TABLE copy AS SELECT * FROM log WHERE number = 3",
+                "UPDATE copy SET number = 4, body = '{}', chain = 'x'",
+                "INSERT INTO log SELECT * FROM copy",
                 "DROP TABLE copy",
             ],
             "entry 4 that was not added after entry 3",
@@ -301,22 +338,28 @@ def test_entries_removed_or_put_in_are_noticed(three, digits_replay, statements,
 
 
 def test_a_damaged_hash_leaves_the_entries_around_it_readable(three, digits_replay):
-    alter(three, "UPDATE entries SET chain = 'x' WHERE number = 2")
+    alter(three, "UPDATE log SET chain = 'x' WHERE number = 2")
     assert [e.number for e in three.read().entries] == [1, 3]
 
 
 def test_a_store_with_a_damaged_entry_goes_on(three, digits_replay):
-    alter(three, "UPDATE entries SET score = 99 WHERE number = 3")
+    alter(three, f"{edit('claim.score', 99)} WHERE number = 3")
     three.add(seeds(digits_replay, [9]))
     assert [e.number for e in three.read().entries] == [1, 2, 4]
 
 
 @pytest.mark.parametrize("value", ["'x'", "x'00'", "CAST(x'ff' AS TEXT)", "upper(chain)"])
-def test_nothing_is_added_after_a_damaged_hash(three, digits_replay, value):
-    alter(three, f"UPDATE entries SET chain = {value} WHERE number = 3")
+def test_a_store_goes_on_after_a_damaged_hash(three, digits_replay, value):
+    noted = three.read().chain[1]
+    alter(three, f"UPDATE log SET chain = {value} WHERE number = 3")
     assert [e.number for e in three.read().entries] == [1, 2]
-    with pytest.raises(RecordError, match=r"Expected the last entry of .* to have a hash, got no"):
-        three.add(seeds(digits_replay, [9]))
+    three.add(seeds(digits_replay, [9]))  # the end of the log has the hash still
+    assert [e.number for e in three.read().entries] == [1, 2, 4]
+    assert noted in three.read().chain
+    # With the end lost, too, nobody knows what was last.
+    alter(three, "UPDATE log_head SET chain = 'x'")
+    with pytest.raises(RecordError, match="got another entry 4 than was added"):
+        three.add(seeds(digits_replay, [10]))
 
 
 def test_a_rebuilt_store_is_told_by_a_hash_that_was_noted(three):
@@ -324,8 +367,8 @@ def test_a_rebuilt_store_is_told_by_a_hash_that_was_noted(three):
     assert noted in three.read().chain
     alter(
         three,
-        "DELETE FROM entries WHERE number = 3",
-        "UPDATE sqlite_sequence SET seq = 2",
+        "DELETE FROM log WHERE number = 3",
+        "UPDATE log_head SET (number, chain) = (SELECT number, chain FROM log WHERE number = 2)",
     )
     assert len(three.read().entries) == 2  # nothing in the file tells
     assert noted not in three.read().chain
@@ -337,14 +380,15 @@ def test_a_rebuilt_store_is_told_by_a_hash_that_was_noted(three):
         ("DROP TRIGGER no_update", "no_update"),
         ("DROP TRIGGER no_delete", "no_delete"),
         ("DROP TRIGGER no_replace", "no_replace"),
-        ("DROP TABLE entries", "entries, no_delete, no_replace, no_update"),
+        ("DROP TABLE log", "ix_log_kind_number, log, no_delete, no_replace, no_update"),
+        ("DROP TABLE log_head", "log_head"),
         ("CREATE VIEW best AS SELECT 1", "best"),
         ("CREATE TABLE more (a)", "more"),
         (
-            "CREATE TRIGGER helper AFTER INSERT ON entries BEGIN DELETE FROM sqlite_sequence; END",
+            "CREATE TRIGGER helper AFTER INSERT ON log BEGIN DELETE FROM log_head; END",
             "helper",
         ),
-        ("ALTER TABLE entries ADD COLUMN more", "entries"),
+        ("ALTER TABLE log ADD COLUMN more", "log"),
     ],
 )
 def test_a_store_without_its_triggers_is_refused(three, digits_replay, statement, parts):
@@ -353,7 +397,7 @@ def test_a_store_without_its_triggers_is_refused(three, digits_replay, statement
     connection.commit()
     connection.close()
     message = (
-        f"Expected a leaderboard store with its table and triggers at .*, got {parts} missing, "
+        f"Expected a leaderboard store with its tables and triggers at .*, got {parts} missing, "
         "added or changed. The file was altered behind lrmp's back: restore it from a copy."
     )
     with pytest.raises(RecordError, match=message):
@@ -365,51 +409,60 @@ def test_a_store_without_its_triggers_is_refused(three, digits_replay, statement
 
 
 DEEP = "[" * 100_000
-ILLEGAL = {
-    "record": [
-        "x'00ff'", "CAST(x'ff' AS TEXT)", "CAST(x'00' AS TEXT)", "''", "'{}'", "'[]'", "'null'",
-        "5",
-        f"'{DEEP}'", "'{\"seed\": " + "9" * 5000 + "}'", "replace(record, '1.5', 'NaN')",
-        "replace(record, '1.5', '1e999')", "replace(record, '1.5', 'null')",
-        "replace(record, '1.5', '1" + "0" * 400 + "')",
-        "replace(record, '\"tester\"', '7')", "replace(record, '\"tester\"', '[]')",
-        "replace(record, '\"this-task\"', '\"x\"')", "replace(record, '\"this-task\"', '{}')",
-        "replace(record, '\"code\":null', '\"code\":7')",
-        "replace(record, '\"design\"', '\"plan\"')",
-        "replace(record, '\"replication\":[', '\"replication\":[null,')",
-        "replace(record, '\"replication\":[', '\"x\":7,\"replication\":[')",
-        "replace(record, '\"lrmp\":', '\"lrmp\":7,\"x\":')",
-    ],
-    "score": ["'text'", "9e999", "x'00'", "NULL"],
-    "lower_bound": ["'1.5'", "'x'", "'" + "9" * 5000 + "'", "x'31'", "' 1'"],
-    "accuracy_kind": ["'guess'", "x'00'"],
-    "accuracy_is_estimate": ["7", "'x'", "1.5"],
-    "test_accuracy_drop": ["'x'", "-9e999"],
-    "submitted_at": ["x'00'", "CAST(x'ff' AS TEXT)"],
-    "latency_cycles": ["1.5", "'many'"],
-    "agent": ["x'00'", "'winner'"],
-    "seed": ["'x'", "99"],
-}  # fmt: skip
+BODIES = [
+    "x'00ff'", "CAST(x'ff' AS TEXT)", "CAST(x'00' AS TEXT)", "''", "'{}'", "'[]'", "'null'",
+    "5",
+    f"'{DEEP}'", "'{\"seed\": " + "9" * 5000 + "}'", "replace(body, '1.5', 'NaN')",
+    "replace(body, '1.5', '1e999')", "replace(body, '1.5', 'null')",
+    "replace(body, '1.5', '1" + "0" * 400 + "')",
+    "replace(body, '\"tester\"', '7')", "replace(body, '\"tester\"', '[]')",
+    "replace(body, '\"this-task\"', '\"x\"')", "replace(body, '\"this-task\"', '{}')",
+    "replace(body, '\"code\":null', '\"code\":7')",
+    "replace(body, '\"design\"', '\"plan\"')",
+    "replace(body, '\"replication\":[', '\"replication\":[null,')",
+    "replace(body, '\"replication\":[', '\"x\":7,\"replication\":[')",
+    "replace(body, '\"lrmp\":', '\"lrmp\":7,\"x\":')",
+    "replace(body, '\"accuracy\":', '\"more\":1,\"accuracy\":')",
+    "replace(body, ',', ', ')", "body || '{}'", "substr(body, 2)",
+]  # fmt: skip
+VALUES = {
+    "claim.score": ["'text'", "9e999", "NULL", "1"],
+    "lower_bound": ["1.5", "'x'", "'1'", "NULL"],
+    "accuracy": ["'guess'", "7", "'network (guess)'"],
+    "test_accuracy_drop": ["'x'", "json('[]')"],
+    "submitted_at": ["7", "char(27)", "NULL"],
+    "claim.latency_cycles": ["1.5", "'many'"],
+    "agent": ["7", "'winner'"],
+    "record.seed": ["'x'", "99"],
+    "submission": ["NULL", "7"],
+    "replayed_with": ["7", "json('{\"lrmp\":7}')", "json('[]')"],
+}
+ILLEGAL = [
+    *(f"UPDATE log SET body = {body}" for body in BODIES),
+    *(edit(path, value) for path, values in VALUES.items() for value in values),
+    "UPDATE log SET kind = 'refused'",
+    "UPDATE log SET kind = x'00'",
+    "UPDATE log SET at = CAST(x'ff' AS TEXT)",
+]
 
 
-@pytest.mark.parametrize(
-    ("column", "value"), [(c, v) for c, values in ILLEGAL.items() for v in values]
-)
-def test_rows_that_another_program_wrote_are_left_out(three, column, value):
+@pytest.mark.parametrize("statement", ILLEGAL)
+def test_rows_that_another_program_wrote_are_left_out(three, statement):
     whole = three.entries()
-    alter(three, f"UPDATE entries SET {column} = {value} WHERE number = 2")
+    alter(three, f"{statement} WHERE number = 2")
     with pytest.warns(UserWarning, match="^Entry 2 of .* is left out: expected content that match"):
         assert three.entries() == [whole[0], whole[2]]
     rehash(three)  # now only its values tell
     with pytest.warns(UserWarning, match="^Entry 2 of .* is left out: expected "):
         found = three.entries()
-    assert [e.replay for e in found] == [whole[0].replay, whole[2].replay]
+    assert [told(e) for e in found] == [told(whole[0]), told(whole[2])]
+    assert [row.number for row in rank(found)[0].designs] == [1, 3]
 
 
 def test_reports_hold_no_control_characters(tmp_path, digits_replay):
     store = Store(tmp_path / "\x1b[31mred\u202e.sqlite")
     store.add(seeds(digits_replay, [0, 1]))
-    alter(store, "UPDATE entries SET agent = char(27) || '[31m' WHERE number = 2")
+    alter(store, "UPDATE log SET body = char(27) || '[31m' WHERE number = 2")
     (sentence,) = store.read().quarantined
     assert sentence.isprintable()
     assert r"\x1b[31mred\u202e.sqlite" in sentence
@@ -479,10 +532,10 @@ def test_a_design_beyond_the_allowance_is_stored_without_a_score(store, bold_rec
     assert bold.claim.score is None
     store.add([bold])
     (entry,) = store.entries()
-    assert entry.replay == bold
-    assert entry.replay.record.claim.score is None
+    assert [told(entry)] == tell([bold])
+    assert entry.record.claim.score is None
     for value in ("0", "0.5", "-9e999"):
-        alter(store, f"UPDATE entries SET score = {value}")
+        alter(store, edit("claim.score", value))
         rehash(store)
         with pytest.warns(UserWarning, match="^Entry 1 of .* is left out: expected "):
             assert store.entries() == []
@@ -497,8 +550,8 @@ def test_whole_numbers_are_kept_where_real_ones_are_meant(store, digits_replay):
     )
     store.add([whole])
     (entry,) = store.entries()
-    assert entry.replay == whole
-    assert type(entry.replay.record.wall_time_s) is float
+    assert [told(entry)] == tell([whole])
+    assert type(entry.record.wall_time_s) is float
 
 
 def test_numbers_of_numpy_make_a_record_of_plain_ones(store):
@@ -512,20 +565,20 @@ def test_numbers_of_numpy_make_a_record_of_plain_ones(store):
         wall_time_s=np.float32(0.5),
     )
     store.add([replay(record)])
-    assert store.entries()[0].replay.record == record
+    assert store.entries()[0].record == record
 
 
 @pytest.mark.parametrize("bound", [0, 2**63, 10**20, 10**300])
 def test_bounds_of_any_size_are_kept(store, digits_replay, bound):
     store.add([replace(digits_replay, lower_bound=bound)])
-    assert store.entries()[0].replay.lower_bound == bound
+    assert store.entries()[0].lower_bound == bound
 
 
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE entries SET score = 9 WHERE number = 3",
-        "UPDATE entries SET record = '{}' WHERE number = 3",
+        f"{edit('claim.score', 9)} WHERE number = 3",
+        "UPDATE log SET body = '{}' WHERE number = 3",
     ],
 )
 def test_a_reader_that_found_damage_keeps_no_lock(store, digits_replay, statement):
@@ -539,7 +592,7 @@ def test_a_reader_that_found_damage_keeps_no_lock(store, digits_replay, statemen
 
 def test_a_reader_that_was_refused_keeps_no_lock(store, digits_replay):
     store.add(seeds(digits_replay, range(200)))
-    alter(store, "UPDATE entries SET previous = 'x' WHERE number = 3")
+    alter(store, "UPDATE log SET previous = 'x' WHERE number = 3")
     errors = []
     for refused in (store.entries, lambda: store.add(seeds(digits_replay, [1000]))):
         with pytest.raises(RecordError, match="entry 3 that was not added") as caught:
@@ -610,7 +663,7 @@ def test_a_name_with_a_null_character_is_refused(tmp_path, digits_replay):
 
 
 def test_a_value_of_megabytes_is_refused(full):
-    alter(full, f"UPDATE entries SET record = zeroblob({2**22 + 1}) WHERE number = 2")
+    alter(full, f"UPDATE log SET body = zeroblob({2**22 + 1}) WHERE number = 2")
     with pytest.raises(
         RecordError, match=r"Expected a leaderboard store at .*, got string or blob"
     ):
@@ -634,7 +687,7 @@ def other_application(path):
 def newer_store(path):
     connection = sqlite3.connect(path)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute("PRAGMA user_version = 3")
+    connection.execute("PRAGMA user_version = 4")
     connection.commit()
     connection.close()
 
@@ -644,7 +697,7 @@ def newer_store(path):
     [
         (foreign_database, "Expected a leaderboard store at .*, got the database of another appli"),
         (other_application, "Expected a leaderboard store at .*, got the database of another app"),
-        (newer_store, "Expected a leaderboard store of version 2 at .*, got version 3. Use the"),
+        (newer_store, "Expected a leaderboard store of version 3 at .*, got version 4. Use the"),
         (lambda p: p.write_bytes(b"garbage " * 500), "got file is not a database. Choose another"),
         (lambda p: p.write_bytes(b"x"), "got file is not a database. Choose another"),
         (lambda p: p.mkdir(), "Expected a leaderboard store at .*, got no regular file. Choose an"),
@@ -709,7 +762,7 @@ def test_processes_that_add_at_once_wait_for_each_other(store, digits_replay):
     for process in processes:
         process.join()
     assert [p.exitcode for p in processes] == [0, 0, 0]
-    stored = [e.replay.record.seed for e in store.entries()]
+    stored = [e.record.seed for e in store.entries()]
     assert sorted(stored) == [100 * p + i for p in range(3) for i in range(50)]
     batches = [stored[i : i + 50] for i in range(0, 150, 50)]  # no batch was torn apart
     assert all(batch == list(range(batch[0], batch[0] + 50)) for batch in batches)
@@ -723,4 +776,4 @@ def test_an_interrupted_addition_leaves_nothing(full, digits_replay):
 
     with pytest.raises(KeyboardInterrupt):
         full.add(Interrupting(seeds(digits_replay, [20, 21])))
-    assert [e.replay.record.seed for e in full.entries()] == [0, 1]
+    assert [e.record.seed for e in full.entries()] == [0, 1]

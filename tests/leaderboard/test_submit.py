@@ -16,7 +16,8 @@ def test_a_run_directory_is_replayed_and_stored(tmp_path, digits_record):
     replays = submit(run.path, tmp_path / "runs" / "store.sqlite")
     assert [r.record for r in replays] == [digits_record]
     entries = Store(tmp_path / "runs" / "store.sqlite").entries()
-    assert [e.replay for e in entries] == replays
+    assert [e.record for e in entries] == [r.record for r in replays]
+    assert [e.claim for e in entries] == [r.claim for r in replays]
 
 
 def test_one_bad_record_among_good_ones_stores_none(refuse, edit, resnet_record):
@@ -87,7 +88,7 @@ def test_processes_that_submit_at_once_all_succeed(tmp_path, write, resnet_recor
     for process in processes:
         process.join()
     assert [p.exitcode for p in processes] == [0, 0]
-    assert {e.replay.record.seed for e in Store(store).entries()} == {0, 1}
+    assert {e.record.seed for e in Store(store).entries()} == {0, 1}
 
 
 def test_of_processes_that_submit_the_same_record_one_succeeds(tmp_path, write, resnet_record):
@@ -99,13 +100,13 @@ def test_of_processes_that_submit_the_same_record_one_succeeds(tmp_path, write, 
     for process in processes:
         process.join()
     assert sorted(p.exitcode for p in processes) == [0, 1]
-    assert [e.replay.record for e in Store(store).entries()] == [resnet_record]
+    assert [e.record for e in Store(store).entries()] == [resnet_record]
 
 
 def test_importing_the_leaderboard_loads_no_solver_and_no_network():
     code = (
         "import sys, lrmp.leaderboard; "
-        "print(sorted({'ortools', 'sklearn', 'torch', 'jsonschema', 'matplotlib'} & "
+        "print(sorted({'ortools', 'sklearn', 'torch', 'jsonschema', 'matplotlib', 'sqlalchemy'} & "
         "set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -58,7 +58,9 @@ start = time.process_time()
 import lrmp
 dir(lrmp)
 print(time.process_time() - start)
-print(sorted({"torch", "matplotlib", "numba", "ortools", "sklearn", "scipy"} & set(sys.modules)))
+gymnasium.make("LRMP-LeNet-v0")
+heavy = {"torch", "matplotlib", "numba", "ortools", "sklearn", "scipy", "sqlalchemy"}
+print(sorted(heavy & set(sys.modules)))
 """
     seconds = []
     for _ in range(3):  # the machine may be busy

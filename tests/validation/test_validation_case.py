@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from lrmp.baselines.validation import ValidationCase, format_table
+from lrmp.baselines.validation import ValidationCase, format_cases
 
 CASE = ValidationCase(
     case="V0",
@@ -51,7 +51,7 @@ def test_text_table():
     shown = replace(CASE, what="shown", tested=False, published=(2.5,), model=(1.0, 2.0))
     within = replace(CASE, what="range", check="range", published=(0.5, 9.25))
     digits = replace(CASE, what="digits", check="digits", decimals=0, unit="")
-    assert format_table([CASE, far, shown, within, digits]).splitlines() == [
+    assert format_cases([CASE, far, shown, within, digits]).splitlines() == [
         "case  what          unit  lrmp         published    ratio           required    result",
         "V0    a chip: area  mm2   1.02 / 3.00  1.00 / 3.00  1.000 to 1.020  2 %         holds",
         "V0    far           mm2   0.20 / 9.00  1.00 / 3.00  0.200 to 3.000  3 x         FAILS",
@@ -63,7 +63,7 @@ def test_text_table():
 
 def test_markdown_table_has_sources_and_notes():
     noted = replace(CASE, note="Because of that")
-    assert format_table(iter([CASE, noted]), markdown=True).splitlines() == [
+    assert format_cases(iter([CASE, noted]), markdown=True).splitlines() == [
         (
             "| case | what | unit | lrmp | published | ratio | required | result | basis | "
             "confidence | source, note |"

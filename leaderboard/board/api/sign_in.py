@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from lrmp.leaderboard.board.api.dependencies import TheBoard
 from lrmp.leaderboard.board.api.session import begin_session, end_session, public_address
-from lrmp.leaderboard.board.errors import NotSignedInError
+from lrmp.leaderboard.board.errors import NotAllowedError, NotSignedInError
 from lrmp.leaderboard.board.service import accounts, tokens
 from lrmp.leaderboard.board.settings import OpenIDProvider
 
@@ -42,6 +42,9 @@ def sign_in_routes(provider: OpenIDProvider | None) -> APIRouter:
         next: Annotated[str, Form(max_length=MAX_NEXT)] = "/",  # noqa: A002  the word it is
     ) -> Response:
         """Sign a browser in by a token; the session ends with it."""
+        if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+            # Another site's form would sign its visitors in as somebody else.
+            raise NotAllowedError("Expected a form of this site. Load the page again.")
         tokens.authenticate(board, token)
         answer = RedirectResponse(local_path(next), status_code=303)
         begin_session(request, answer, token)

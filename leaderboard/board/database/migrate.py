@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from lrmp.errors import BoardError
-from lrmp.leaderboard.board.database.connection import Database
+from lrmp.leaderboard.log.database import Database
 
 _SCRIPTS = Path(__file__).resolve().with_name("migrations")
 

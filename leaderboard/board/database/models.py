@@ -1,28 +1,9 @@
-"""The tables. The log is what counts: the rows in `Standing` tables are written from it."""
+"""The tables of a board beside its log: who takes part, what waits, what was said."""
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, MetaData, String, Text, UniqueConstraint
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
 
-TIME = String(27)  # as `clock.now` writes it
-HASH = String(64)
-NAME = String(40)
-AGENT = String(122)  # team/agent@version
-ID = String(32)
-
-NO_SCORE = -1e300  # below all scores
-
-NAMES = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
-
-class Base(DeclarativeBase):
-    """All tables."""
-
-    metadata = MetaData(naming_convention=NAMES)
+from lrmp.leaderboard.log.tables import AGENT, HASH, ID, NAME, TIME, Base
 
 
 class User(Base):
@@ -192,80 +173,6 @@ class Evaluation(Base):
     reward: Mapped[float]
     gain: Mapped[float]
     accuracy_drop: Mapped[float]
-
-
-class LogItem(Base):
-    """An item of the log. Rows are added, never changed."""
-
-    __tablename__ = "log"
-    __table_args__ = (Index("ix_log_kind_number", "kind", "number"),)
-
-    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # from 1
-    kind: Mapped[str] = mapped_column(String(20))
-    at: Mapped[str] = mapped_column(TIME)
-    body: Mapped[str] = mapped_column(Text)  # canonical JSON
-    previous: Mapped[str] = mapped_column(HASH)
-    chain: Mapped[str] = mapped_column(HASH, unique=True)
-    key: Mapped[str] = mapped_column(HASH)  # public half of the signing key, hexadecimal
-    signature: Mapped[str] = mapped_column(String(128))  # of number and chain
-
-
-class LogHead(Base):
-    """The end of the log: one row, which whoever appends locks."""
-
-    __tablename__ = "log_head"
-
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    number: Mapped[int]
-    chain: Mapped[str] = mapped_column(HASH)
-
-
-class DesignStanding(Base):
-    """An accepted design, written from the log."""
-
-    __tablename__ = "design_standings"
-    __table_args__ = (
-        # A look at a ranking reads its first rows, and counts; both from an index alone.
-        Index("ix_design_standings_merit", "fingerprint", "merit", "number"),
-        Index("ix_design_standings_live", "fingerprint", "number", "withdrawn_by"),
-        Index("ix_design_standings_design", "fingerprint", "design", "number", "withdrawn_by"),
-    )
-
-    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # in the log
-    submission: Mapped[str] = mapped_column(ID, index=True)
-    task: Mapped[str] = mapped_column(String(120), index=True)
-    fingerprint: Mapped[str] = mapped_column(HASH)
-    agent: Mapped[str] = mapped_column(AGENT, index=True)
-    design: Mapped[str] = mapped_column(HASH)  # hash of the settings: equal designs are known
-    score: Mapped[float | None]
-    merit: Mapped[float]  # the score, or `NO_SCORE`: databases differ in where they sort nulls
-    gain: Mapped[float]
-    accuracy_drop: Mapped[float]
-    test_accuracy_drop: Mapped[float | None]
-    accuracy: Mapped[str] = mapped_column(String(20))
-    latency_cycles: Mapped[int] = mapped_column(BigInteger)
-    bottleneck_cycles: Mapped[int] = mapped_column(BigInteger)
-    tiles: Mapped[int] = mapped_column(BigInteger)
-    at: Mapped[str] = mapped_column(TIME)
-    withdrawn_by: Mapped[int | None]  # number in the log
-
-
-class RunStanding(Base):
-    """An opened run, written from the log. Until it is finished it counts as 0."""
-
-    __tablename__ = "run_standings"
-    __table_args__ = (Index("ix_run_standings_round", "round", "agent"),)
-
-    run: Mapped[str] = mapped_column(ID, primary_key=True)
-    round: Mapped[str] = mapped_column(NAME)
-    agent: Mapped[str] = mapped_column(AGENT, index=True)
-    instance: Mapped[int]
-    opened: Mapped[int]  # number in the log
-    finished: Mapped[int | None]  # number in the log
-    evaluations: Mapped[int] = mapped_column(default=0)
-    optimum: Mapped[float | None]
-    scores: Mapped[dict[str, float]] = mapped_column(JSON, default=dict)  # by evaluations
-    withdrawn_by: Mapped[int | None]
 
 
 class Dispute(Base):

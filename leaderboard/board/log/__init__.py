@@ -1,1 +1,1 @@
-"""The log: every decision of the board, chained, signed, mirrored."""
+"""What makes a log somebody's: signatures, and a mirror that others may keep."""

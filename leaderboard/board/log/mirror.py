@@ -5,8 +5,8 @@ import json
 import os
 from pathlib import Path
 
-from lrmp.leaderboard.board.database.connection import Database
-from lrmp.leaderboard.board.log.append import read_items
+from lrmp.leaderboard.log.append import read_items
+from lrmp.leaderboard.log.database import Database
 
 BATCH = 500
 

@@ -12,10 +12,12 @@ from lrmp.leaderboard.board.api.schemas import MAX_AGENT, Text
 from lrmp.leaderboard.board.errors import MalformedError
 from lrmp.leaderboard.board.pages.charts.xy_chart import Series, XYChart, draw_xy
 from lrmp.leaderboard.board.pages.rendering import PageRoute, render
-from lrmp.leaderboard.board.ranking import design_gap, rank_agents
-from lrmp.leaderboard.board.service import agents, overview, rankings, rounds
+from lrmp.leaderboard.board.ranking import rank_agents
+from lrmp.leaderboard.board.service import agents, overview, rounds
 from lrmp.leaderboard.board.service.overview import AgentDesign, RunStand
 from lrmp.leaderboard.board.tracks import budgets_of
+from lrmp.leaderboard.design_ranking import reference_of
+from lrmp.leaderboard.gap import design_gap
 
 MOST_COMPARED = 4
 MOST_LISTED = 500
@@ -122,7 +124,7 @@ def _chances(scores: dict[str, list[float]]) -> dict[tuple[str, str], float]:
 
 
 def _gap(design: AgentDesign) -> float | None:
-    reference = rankings.reference_of(design.task, design.fingerprint)
+    reference = reference_of(design.task, design.fingerprint)
     return design_gap(reference[0].value if reference else None, design.score)
 
 

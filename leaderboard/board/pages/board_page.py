@@ -11,8 +11,9 @@ from lrmp.envs.task.task import TASKS, load_task
 from lrmp.leaderboard.board.api.dependencies import TheBoard
 from lrmp.leaderboard.board.api.schemas import Text
 from lrmp.leaderboard.board.pages.rendering import PageRoute, render
-from lrmp.leaderboard.board.ranking import design_gap
 from lrmp.leaderboard.board.service import history, overview, rankings, rounds
+from lrmp.leaderboard.design_ranking import reference_of
+from lrmp.leaderboard.gap import design_gap
 
 MOST_ROUNDS = 4  # shown with their agents
 SHOWN_AGENTS = 10
@@ -56,7 +57,7 @@ def board_page(
     rows = []
     for facts, fingerprint in task_facts():
         summary = known.get((facts["id"], fingerprint))
-        reference = rankings.reference_of(facts["id"], fingerprint)
+        reference = reference_of(facts["id"], fingerprint)
         optimum = reference[0].value if reference else None
         rows.append(
             TaskRow(

@@ -16,17 +16,18 @@ from lrmp.leaderboard.board.errors import MalformedError
 from lrmp.leaderboard.board.pages.charts.bars import Bars, draw_bars
 from lrmp.leaderboard.board.pages.charts.floor_plan import FloorPlan, draw_floor_plan
 from lrmp.leaderboard.board.pages.rendering import PageRoute, Sender, User, render
-from lrmp.leaderboard.board.ranking import design_gap
 from lrmp.leaderboard.board.service import (
     agents,
+    checks,
     history,
     jobs,
     moderation,
     overview,
-    rankings,
     submissions,
 )
 from lrmp.leaderboard.board.service.accounts import account
+from lrmp.leaderboard.design_ranking import reference_of
+from lrmp.leaderboard.gap import design_gap
 
 MOST_AGENTS = 500  # of one's teams, in a form
 
@@ -84,7 +85,7 @@ def submission_page(
     task = load_task(row.task) if row.task in TASKS else None
     if task is not None and task.fingerprint != document["task_fingerprint"]:
         task = None
-    reference = rankings.reference_of(row.task, document["task_fingerprint"])
+    reference = reference_of(row.task, document["task_fingerprint"])
     claim = found.get("claim", document["claim"])
     return render(
         request,
@@ -100,6 +101,7 @@ def submission_page(
         design=view_design(document, task),
         checks=[Check(n, document["claim"][n], found["claim"][n]) for n in found.get("claim", {})],
         withdrawn=overview.withdrawn_by(board, row.log_number) if row.log_number else None,
+        network=checks.find(board, row.id),
         disputes=moderation.list_disputes(board, number=row.log_number) if row.log_number else [],
     )
 

@@ -17,7 +17,7 @@ from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.pages.charts.xy_chart import Point, Series, XYChart, draw_xy
 from lrmp.leaderboard.board.pages.rendering import PageRoute, render
 from lrmp.leaderboard.board.service import overview, rankings
-from lrmp.leaderboard.board.service.rankings import DesignRanking
+from lrmp.leaderboard.design_ranking import DesignRanking
 
 PAGE = 50
 REMEMBERED = 64  # rankings

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from lrmp.leaderboard.board.clock import now
 from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.database.models import Invitation, Membership, Team, User
 from lrmp.leaderboard.board.database.races import again_after_race
@@ -18,7 +17,9 @@ from lrmp.leaderboard.board.errors import (
 )
 from lrmp.leaderboard.board.names import check_name, fold
 from lrmp.leaderboard.board.service import tokens
+from lrmp.leaderboard.board.service.allowance import MOST_INVITATIONS, MOST_TEAMS, refuse_more
 from lrmp.leaderboard.board.service.principal import Principal
+from lrmp.leaderboard.log.clock import now
 
 INVITATION_DAYS = 14
 TOKEN_DAYS = 90
@@ -78,6 +79,7 @@ def invite(board: Board, principal: Principal, team: str | None = None) -> str:
     Raises:
         NotAllowedError: If the asking token may not.
         NotFoundError: If there is no such team.
+        TooManyError: If as many invitations into the team are open as may be.
     """
     with board.database.write() as session:
         if team is None:
@@ -89,6 +91,14 @@ def invite(board: Board, principal: Principal, team: str | None = None) -> str:
                 raise NotFoundError(f"Expected a team of the board, got {team[:40]!r}.")
             if not session.get(Membership, (found.id, principal.user_id)):
                 principal.require("admin")
+            refuse_more(
+                session,
+                MOST_INVITATIONS,
+                "open invitations into a team",
+                Invitation.team == team,
+                Invitation.used_at.is_(None),
+                Invitation.expires_at > now(),
+            )
         code = secrets.token_urlsafe(32)
         session.add(
             Invitation(
@@ -156,9 +166,12 @@ def found_team(board: Board, principal: Principal, team: str) -> str:
         ConflictError: If the name looks like one that is taken.
         MalformedError: If it is none.
         NotAllowedError: If the asking token may not.
+        TooManyError: If the user has as many teams as one may.
     """
     principal.require("manage")
     with board.database.write() as session:
+        mine = Membership.user_id == principal.user_id
+        refuse_more(session, MOST_TEAMS, "teams of a user", mine)
         added = _add_team(session, team)
         session.add(Membership(team_id=added.id, user_id=principal.user_id))
         return added.name

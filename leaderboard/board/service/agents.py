@@ -5,15 +5,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from lrmp.leaderboard.board.clock import now
 from lrmp.leaderboard.board.core import Board
-from lrmp.leaderboard.board.database.models import (
-    Agent,
-    DesignStanding,
-    Membership,
-    RunStanding,
-    Team,
-)
+from lrmp.leaderboard.board.database.models import Agent, Membership, Team
 from lrmp.leaderboard.board.database.races import again_after_race
 from lrmp.leaderboard.board.errors import (
     ConflictError,
@@ -22,7 +15,10 @@ from lrmp.leaderboard.board.errors import (
     NotFoundError,
 )
 from lrmp.leaderboard.board.names import fold, split_agent
+from lrmp.leaderboard.board.service.allowance import MOST_AGENTS, refuse_more
 from lrmp.leaderboard.board.service.principal import Principal
+from lrmp.leaderboard.log.clock import now
+from lrmp.leaderboard.log.tables import DesignStanding, RunStanding
 from lrmp.leaderboard.record_schema import load_record_schema
 
 
@@ -63,6 +59,7 @@ def register(board: Board, principal: Principal, full_name: str, code: str | Non
         NotFoundError: If there is no such team.
         NotAllowedError: If it is another team's, or the asking token may not.
         ConflictError: If the name looks like one that is taken, or is known with other code.
+        TooManyError: If the team has as many agents as one may.
     """
     principal.require("manage")
     team_name, _, _ = split_agent(full_name)
@@ -79,6 +76,7 @@ def register(board: Board, principal: Principal, full_name: str, code: str | Non
             raise NotAllowedError(f"Expected a team of {principal.user}, got {team_name}.")
         known = session.scalar(sa.select(Agent).where(Agent.folded == fold(full_name)))
         if known is None:
+            refuse_more(session, MOST_AGENTS, "agents of a team", Agent.team_id == team.id)
             known = Agent(
                 team_id=team.id,
                 name=full_name,

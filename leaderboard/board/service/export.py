@@ -11,7 +11,7 @@ from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.errors import NotFoundError
 from lrmp.leaderboard.board.ranking import RankedAgent
 from lrmp.leaderboard.board.service import history, rankings
-from lrmp.leaderboard.board.service.rankings import RankedDesign
+from lrmp.leaderboard.design_ranking import RankedDesign
 
 Format = Literal["csv", "json", "parquet"]
 MEDIA_TYPES = {
@@ -26,6 +26,7 @@ FEED_ITEMS = 50
 _NEWS = {
     "design": "{agent}: a design of {task}",
     "refused": "{agent}: a record of {task} was refused",
+    "checked": "Item {number} was run on its network",
     "round-opened": "Round {round} opened",
     "round-closed": "Round {round} closed",
     "run-finished": "{agent}: run {instance} of {round}",

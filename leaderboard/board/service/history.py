@@ -2,8 +2,8 @@
 
 from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.errors import NotFoundError
-from lrmp.leaderboard.board.log.append import read_head, read_items
-from lrmp.leaderboard.board.log.item import Item
+from lrmp.leaderboard.log.append import read_head, read_items
+from lrmp.leaderboard.log.item import Item
 
 MOST_ITEMS = 500  # of one answer
 

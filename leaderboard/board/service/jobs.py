@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from lrmp.leaderboard.board.clock import now
 from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.database.models import Job, Submission
 from lrmp.leaderboard.board.errors import ConflictError, NotFoundError
 from lrmp.leaderboard.board.service.principal import Principal
+from lrmp.leaderboard.board.settings import WALL_FACTOR
+from lrmp.leaderboard.log.clock import now
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,11 @@ class JobRow:
 
     Attributes:
         id: Names it.
-        kind: ``"replay"`` or ``"settle"``.
+        kind: ``"replay"``, ``"settle"`` or ``"check"``.
         subject: Id of the submission or run.
         state: ``"waiting"``, ``"done"`` or ``"failed"``; waiting ones may be at work.
         attempts: How often it was leased.
-        error: Why it failed, or None.
+        error: Why it failed or found nothing, or None.
         created_at: When it was queued.
         done_at: When it ended, or None.
     """
@@ -63,7 +64,7 @@ def queue(session: Session, kind: str, subject: str) -> Job:
 
     Args:
         session: That writes.
-        kind: ``"replay"`` or ``"settle"``.
+        kind: ``"replay"``, ``"settle"`` or ``"check"``.
         subject: Id of the submission or run.
 
     Returns:
@@ -79,7 +80,7 @@ def queue(session: Session, kind: str, subject: str) -> Job:
 
 
 def lease(board: Board) -> Lease | None:
-    """Take the job that has waited longest.
+    """Take the job that has waited longest; checks on networks come after all others.
 
     Args:
         board: The board.
@@ -88,7 +89,10 @@ def lease(board: Board) -> Lease | None:
         The lease, or None if nothing waits.
     """
     query = (
-        sa.select(Job).where(Job.state == "waiting", Job.free_at <= now()).order_by(Job.id).limit(1)
+        sa.select(Job)
+        .where(Job.state == "waiting", Job.free_at <= now())
+        .order_by(sa.case((Job.kind == "check", 1), else_=0), Job.id)  # networks run for minutes
+        .limit(1)
     )
     with board.database.read() as session:  # most looks find nothing: they take no lock
         if session.scalar(query) is None:
@@ -99,22 +103,25 @@ def lease(board: Board) -> Lease | None:
             return None
         lease = secrets.token_hex(8)
         job.lease, job.attempts = lease, job.attempts + 1
-        job.free_at = now(board.settings.lease_s)
+        job.free_at = now(_lease_s(board, job.kind))
         return Lease(job.id, job.kind, job.subject, job.attempts, lease)
 
 
-def finish(board: Board, leased: Lease, record: Callable[[Session], None]) -> bool:
+def finish(
+    board: Board, leased: Lease, record: Callable[[Session], None], note: str | None = None
+) -> bool:
     """End a job and write what it found, both or neither.
 
     Args:
         board: The board.
         leased: What `lease` returned.
         record: Writes the finding.
+        note: Why nothing was found.
 
     Returns:
         Whether the lease was still good; if not, somebody else has the job, and nothing is written.
     """
-    return _end(board, leased, "done", None, record)
+    return _end(board, leased, "done", note, record)
 
 
 def fail(board: Board, leased: Lease, error: str, record: Callable[[Session], None]) -> bool:
@@ -167,13 +174,13 @@ def retry(board: Board, principal: Principal, job_id: int) -> JobRow:
     Raises:
         NotAllowedError: If the asking token may not.
         NotFoundError: If there is no such job.
-        ConflictError: If it has not failed.
+        ConflictError: If it has not failed, or found what it was for.
     """
     principal.require("admin")
     find(board, job_id)
     with board.database.write() as session:
         job = session.get_one(Job, job_id, with_for_update=True)
-        if job.state != "failed":
+        if job.state == "waiting" or job.error is None:
             raise ConflictError(f"Expected a job that failed, got one that is {job.state}.")
         job.state, job.free_at, job.attempts, job.done_at = "waiting", now(), 0, None
         if job.kind == "replay":
@@ -240,6 +247,11 @@ def _end(
         job.state, job.error, job.lease, job.done_at = state, error, None, now()
     board.mirror.catch_up(board.database)
     return True
+
+
+def _lease_s(board: Board, kind: str) -> float:
+    settings = board.settings
+    return settings.lease_s + (WALL_FACTOR * settings.check_cpu_s if kind == "check" else 0)
 
 
 def _held(session: Session, leased: Lease) -> Job | None:

@@ -6,19 +6,15 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from lrmp.leaderboard.board.clock import now
 from lrmp.leaderboard.board.core import Board
-from lrmp.leaderboard.board.database.models import (
-    DesignStanding,
-    Dispute,
-    LogItem,
-    RunStanding,
-    User,
-)
+from lrmp.leaderboard.board.database.models import Dispute, User
 from lrmp.leaderboard.board.errors import ConflictError, MalformedError, NotFoundError
-from lrmp.leaderboard.board.log.append import lock_head
-from lrmp.leaderboard.board.log.item import Item
+from lrmp.leaderboard.board.service.allowance import MOST_DISPUTES, refuse_more
 from lrmp.leaderboard.board.service.principal import Principal
+from lrmp.leaderboard.log.append import lock_head
+from lrmp.leaderboard.log.clock import now
+from lrmp.leaderboard.log.item import Item
+from lrmp.leaderboard.log.tables import DesignStanding, LogItem, RunStanding
 
 MAX_TEXT = 2000
 WITHDRAWABLE = ("design", "run-opened", "run-finished")
@@ -91,11 +87,14 @@ def dispute(board: Board, principal: Principal, number: int, text: str) -> Dispu
         NotAllowedError: If the asking token may not.
         NotFoundError: If there is no such item.
         MalformedError: If the text is empty or too long.
+        TooManyError: If the user has as many open disputes as one may.
     """
     principal.require("manage")
     _check_text("text", text)
     with board.database.write() as session:
         _item(session, number)
+        mine = (Dispute.user_id == principal.user_id, Dispute.state == "open")
+        refuse_more(session, MOST_DISPUTES, "open disputes of a user", *mine)
         added = Dispute(
             id=secrets.token_hex(12),
             log_number=number,

@@ -9,13 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from lrmp.leaderboard.board.core import Board
-from lrmp.leaderboard.board.database.models import (
-    DesignStanding,
-    LogHead,
-    LogItem,
-    RunStanding,
-)
 from lrmp.leaderboard.board.tracks import budgets_of
+from lrmp.leaderboard.log.tables import DesignStanding, LogHead, LogItem, RunStanding
 
 MOST_RUNS = 1000  # of a round or an agent on one page
 REMEMBERED = 64  # answers, each of a state of the log

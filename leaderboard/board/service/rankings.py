@@ -1,104 +1,21 @@
 """Rankings, read from the standings that follow from the log."""
 
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from lrmp.envs.task.optimum import Optimum, stored_optimum
 from lrmp.envs.task.task import TASKS, load_task
 from lrmp.errors import unknown_name
 from lrmp.leaderboard.board.core import Board
-from lrmp.leaderboard.board.database.models import DesignStanding, LogItem, Round, RunStanding
+from lrmp.leaderboard.board.database.models import Round
 from lrmp.leaderboard.board.errors import MalformedError, NotFoundError
-from lrmp.leaderboard.board.log.standings import SHOWN, design_hash
-from lrmp.leaderboard.board.ranking import RankedAgent, design_gap, rank_agents
+from lrmp.leaderboard.board.ranking import RankedAgent, rank_agents
 from lrmp.leaderboard.board.tracks import budgets_of
-
-#: What `known_as` says of a design that is the reference row's.
-REFERENCE = 0
-
-
-@dataclass(frozen=True)
-class RankedDesign:
-    """A design's place on a task. Nobody is ranked: designs are.
-
-    Attributes:
-        place: From 1, by score; of equal scores the first in the log comes first.
-        number: In the log.
-        submission: Id of the submission.
-        agent: Who handed it in.
-        score: ln(gain), or None beyond the allowed drop.
-        gap: By how much it is worse than the certified optimum; 0.01 is 1 %. None without either.
-        known_as: Number of the first item with the same settings, or 0 for the certified
-            optimum's: then it is nothing new. None if it was new.
-        gain: Baseline / design.
-        accuracy_drop: Percentage points, as searches see it.
-        test_accuracy_drop: On images that no search has seen, or None.
-        accuracy: ``"network"``, ``"table"`` or ``"table (estimate)"``.
-        latency_cycles: Of one inference.
-        bottleneck_cycles: Between two images of a full pipeline.
-        tiles: Held by all copies.
-        at: When it was logged.
-    """
-
-    place: int
-    number: int
-    submission: str
-    agent: str
-    score: float | None
-    gap: float | None
-    known_as: int | None
-    gain: float
-    accuracy_drop: float
-    test_accuracy_drop: float | None
-    accuracy: str
-    latency_cycles: int
-    bottleneck_cycles: int
-    tiles: int
-    at: str
-
-
-@dataclass(frozen=True)
-class Reference:
-    """The certified optimum of a task, as the ranking's reference row.
-
-    Attributes:
-        value: Score of the best design that is known.
-        bound: No design has a higher score, proven.
-        constant: Score of the best setting for all layers alike.
-        method: How it was found and proven.
-    """
-
-    value: float
-    bound: float
-    constant: float
-    method: str
-
-
-@dataclass(frozen=True)
-class DesignRanking:
-    """The designs of a task.
-
-    Attributes:
-        task: Id.
-        fingerprint: Of its definition; others are ranked apart.
-        is_current: Whether that is how this lrmp defines it.
-        as_of: Number of the last item of the log that counts.
-        reference: The certified optimum, if it is known.
-        total: How many designs there are.
-        designs: Those that were asked for, in order.
-    """
-
-    task: str
-    fingerprint: str
-    is_current: bool
-    as_of: int
-    reference: Reference | None
-    total: int
-    designs: list[RankedDesign]
+from lrmp.leaderboard.design_ranking import DesignRanking, reference_of
+from lrmp.leaderboard.gap import design_gap
+from lrmp.leaderboard.log import rank
+from lrmp.leaderboard.log.tables import DesignStanding, LogItem, RunStanding
 
 
 @dataclass(frozen=True)
@@ -118,26 +35,6 @@ class RoundRanking:
     evaluations: int
     as_of: int
     agents: list[RankedAgent]
-
-
-@cache
-def reference_of(task_id: str, fingerprint: str) -> tuple[Reference, str] | None:
-    """Look up the certified optimum of a task.
-
-    Args:
-        task_id: Of the task.
-        fingerprint: Of its definition.
-
-    Returns:
-        The reference row and the hash of its design; None if it is not known.
-    """
-    if task_id not in TASKS or load_task(task_id).fingerprint != fingerprint:
-        return None
-    found: Optimum | None = stored_optimum(load_task(task_id))
-    if found is None:
-        return None
-    row = Reference(found.value, found.bound, found.constant_value, found.method)
-    return row, design_hash(found.design.to_json())
 
 
 def position(session: Session, as_of: str | int | None) -> int:
@@ -195,55 +92,13 @@ def designs(
         NotFoundError: If there is no such task.
         MalformedError: If ``as_of`` is neither.
     """
-    current = load_task(task_id).fingerprint if task_id in TASKS else None
-    fingerprint = fingerprint or current
     if fingerprint is None:
-        raise NotFoundError(unknown_name("task", task_id[:120], TASKS))
-    reference = reference_of(task_id, fingerprint)
-    table = DesignStanding
+        if task_id not in TASKS:
+            raise NotFoundError(unknown_name("task", task_id[:120], TASKS))
+        fingerprint = load_task(task_id).fingerprint
     with board.database.read() as session:
         at = position(session, as_of)
-        live = [
-            table.fingerprint == fingerprint,  # of the task, too
-            table.number <= at,
-            table.withdrawn_by.is_(None) | (table.withdrawn_by > at),
-        ]
-        total = session.scalar(sa.select(sa.func.count()).where(*live)) or 0
-        # The sum keeps SQLite from reading all rows by their numbers, to sort them afterwards.
-        query = (
-            sa.select(table)
-            .where(*live[:1], table.number + 0 <= at, *live[2:])
-            .order_by(table.merit.desc(), table.number)
-            .limit(limit)
-            .offset(offset)
-        )
-        rows = list(session.scalars(query))
-        firsts = _firsts(session, live, {row.design for row in rows})
-    optimum = reference[0].value if reference else None
-    ranked = []
-    for place, row in enumerate(rows, start=offset + 1):
-        known: int | None = firsts[row.design]
-        if reference and row.design == reference[1]:
-            known = REFERENCE
-        elif known == row.number:
-            known = None
-        ranked.append(
-            RankedDesign(
-                place=place,
-                gap=design_gap(optimum, row.score),
-                known_as=known,
-                **{name: getattr(row, name) for name in SHOWN},
-            )
-        )
-    return DesignRanking(
-        task_id,
-        fingerprint,
-        fingerprint == current,
-        at,
-        reference[0] if reference else None,
-        total,
-        ranked,
-    )
+        return rank.rank_designs(session, task_id, fingerprint, at, limit, offset)
 
 
 def agents_of_round(
@@ -321,33 +176,3 @@ def standing_of(board: Board, submission_id: str) -> tuple[str, float | None, fl
         raise NotFoundError(f"Expected a submission that is ranked, got {submission_id[:40]!r}.")
     reference = reference_of(row.task, row.fingerprint)
     return row.task, row.score, design_gap(reference[0].value if reference else None, row.score)
-
-
-def ranked_tasks(board: Board) -> dict[tuple[str, str], int]:
-    """Count designs by task and definition.
-
-    Args:
-        board: The board.
-
-    Returns:
-        How many are not withdrawn, by id and fingerprint.
-    """
-    table = DesignStanding
-    query = (
-        sa.select(table.task, table.fingerprint, sa.func.count())
-        .where(table.withdrawn_by.is_(None))
-        .group_by(table.task, table.fingerprint)
-    )
-    with board.database.read() as session:
-        return {(task, fingerprint): n for task, fingerprint, n in session.execute(query)}
-
-
-def _firsts(session: Session, live: list[Any], hashes: set[str]) -> dict[str, int]:
-    """Find the first item in the log with each design."""
-    table = DesignStanding
-    query = (
-        sa.select(table.design, sa.func.min(table.number))
-        .where(*live, table.design.in_(hashes))
-        .group_by(table.design)
-    )
-    return dict(session.execute(query).all())

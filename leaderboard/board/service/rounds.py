@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 from lrmp.envs.records.record import library_versions
 from lrmp.errors import unknown_name
 from lrmp.hardware.cost.cost_report import NETWORK_OBJECTIVES
-from lrmp.leaderboard.board.clock import now
 from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.database.models import Agent, Round, Run
 from lrmp.leaderboard.board.database.races import again_after_race
@@ -18,6 +17,7 @@ from lrmp.leaderboard.board.instances import SECRET_BYTES, commitment
 from lrmp.leaderboard.board.names import check_name
 from lrmp.leaderboard.board.service.principal import Principal
 from lrmp.leaderboard.board.tracks import LEAST_INSTANCES, TRACKS, budgets_of
+from lrmp.leaderboard.log.clock import now
 
 MOST_INSTANCES = 100
 MOST_DAYS = 400.0

@@ -10,9 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from lrmp.envs.task.task import Task
-from lrmp.leaderboard.board.clock import now
 from lrmp.leaderboard.board.core import Board
-from lrmp.leaderboard.board.database.models import Agent, Evaluation, LogItem, Round, Run
+from lrmp.leaderboard.board.database.models import Agent, Evaluation, Round, Run
 from lrmp.leaderboard.board.database.races import again_after_race
 from lrmp.leaderboard.board.errors import (
     ConflictError,
@@ -26,11 +25,13 @@ from lrmp.leaderboard.board.instances import (
     read_settings,
     score_design,
 )
-from lrmp.leaderboard.board.log.item import canonical
 from lrmp.leaderboard.board.service import jobs
 from lrmp.leaderboard.board.service.principal import Principal, owned_agent
 from lrmp.leaderboard.board.service.rounds import secret_of
 from lrmp.leaderboard.board.tracks import scores_at
+from lrmp.leaderboard.log.clock import now
+from lrmp.leaderboard.log.item import canonical
+from lrmp.leaderboard.log.tables import LogItem
 from lrmp.leaderboard.metered_answer import Answer
 
 

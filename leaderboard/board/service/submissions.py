@@ -8,16 +8,19 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from lrmp.envs.records.record import Record
 from lrmp.errors import RecordError
-from lrmp.leaderboard.board.clock import now
 from lrmp.leaderboard.board.core import Board
-from lrmp.leaderboard.board.database.models import Agent, Job, LogItem, Submission
+from lrmp.leaderboard.board.database.models import Agent, Job, Submission
 from lrmp.leaderboard.board.database.races import again_after_race
 from lrmp.leaderboard.board.errors import ConflictError, MalformedError, NotFoundError
-from lrmp.leaderboard.board.log.item import canonical
-from lrmp.leaderboard.board.service import jobs
+from lrmp.leaderboard.board.service import checks, jobs
+from lrmp.leaderboard.board.service.allowance import refuse_more
 from lrmp.leaderboard.board.service.principal import Principal, owned_agent
-from lrmp.leaderboard.entry import canonical_json, content_hash
+from lrmp.leaderboard.entry import canonical_json, content_hash, handed_in
+from lrmp.leaderboard.log.clock import now
+from lrmp.leaderboard.log.item import canonical
+from lrmp.leaderboard.log.tables import LogItem
 from lrmp.leaderboard.submission import as_submitted, check_definition, parse_record
 
 MAX_KEY = 80
@@ -75,6 +78,7 @@ def submit(
         NotFoundError: If there is no such agent.
         NotAllowedError: If the agent is another team's, or the token may not submit.
         ConflictError: If the key was used with another record.
+        TooManyError: If as many submissions of the team wait as may.
     """
     principal.require("submit")
     try:
@@ -97,6 +101,10 @@ def submit(
         known = _one(session, Submission.agent_id == owner.id, Submission.sha256 == sha256)
         if known is not None:
             return known
+        waiting = (Agent.team_id == owner.team_id, Submission.state == "waiting")
+        most = board.settings.waiting_per_team
+        joined = Submission.agent_id == Agent.id
+        refuse_more(session, most, "waiting submissions of a team", joined, *waiting)
         submission = Submission(
             id=secrets.token_hex(12),
             agent_id=owner.id,
@@ -166,12 +174,12 @@ def accept(board: Board, session: Session, submission_id: str, found: dict[str, 
         board: The board.
         session: That writes.
         submission_id: Of the submission.
-        found: What the replay recomputed, as `lrmp.leaderboard.board.worker.work.replay_record`
-            gives it.
+        found: What the replay recomputed, as ``replayed`` gives it.
     """
     submission = session.get_one(Submission, submission_id)
     item = board.log(session, "design", _logged(session, submission) | found)
     submission.state, submission.log_number = "accepted", item.number
+    checks.queue(board, session, submission_id)
 
 
 def refuse(board: Board, session: Session, submission_id: str, reason: str) -> None:
@@ -203,13 +211,8 @@ def fail(session: Session, submission_id: str, reason: str) -> None:
 
 def _logged(session: Session, submission: Submission) -> dict[str, Any]:
     agent = session.get_one(Agent, submission.agent_id)
-    return {
-        "submission": submission.id,
-        "agent": agent.name,
-        "record": json.loads(submission.record),
-        "sha256": submission.sha256,
-        "submitted_at": submission.created_at,
-    }
+    record = Record.from_json(json.loads(submission.record))
+    return handed_in(submission.id, agent.name, record, submission.created_at)
 
 
 def _query(*conditions: sa.ColumnElement[bool]) -> sa.Select[*tuple[Any, ...]]:

@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from lrmp.errors import unknown_name
-from lrmp.leaderboard.board.clock import now
 from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.database.models import Token, User
 from lrmp.leaderboard.board.errors import (
@@ -18,7 +17,9 @@ from lrmp.leaderboard.board.errors import (
     NotFoundError,
     NotSignedInError,
 )
+from lrmp.leaderboard.board.service.allowance import MOST_TOKENS, refuse_more
 from lrmp.leaderboard.board.service.principal import SCOPES, Principal
+from lrmp.leaderboard.log.clock import now
 
 PREFIX = "lrmp_"  # so that scanners of repositories know one
 MOST_DAYS = 366
@@ -154,6 +155,7 @@ def create(
     Raises:
         NotAllowedError: If the asking token may not make tokens, or lacks one of the scopes.
         MalformedError: If a scope is unknown, there is none, or the time is out of range.
+        TooManyError: If the user has as many tokens as one may.
     """
     principal.require("manage")
     if more := set(scopes) & set(SCOPES) - principal.scopes:
@@ -161,6 +163,9 @@ def create(
             f"Expected scopes of the token itself, got {', '.join(sorted(more))} too."
         )
     with board.database.write() as session:
+        good = (Token.revoked_at.is_(None), Token.expires_at > now())
+        mine = Token.user_id == principal.user_id
+        refuse_more(session, MOST_TOKENS, "tokens of a user", mine, *good)
         secret, token = issue(session, principal.user_id, name, scopes, days)
         return secret, _row(token)
 

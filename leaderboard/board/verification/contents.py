@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from lrmp.envs.records.record import Record
 from lrmp.envs.scoring.table_optimum import table_optimum
 from lrmp.envs.task.task import TASKS, load_task
 from lrmp.errors import LRMPError, RecordError
@@ -15,13 +16,13 @@ from lrmp.leaderboard.board.instances import (
     read_settings,
     score_design,
 )
-from lrmp.leaderboard.board.log.item import Item, canonical
 from lrmp.leaderboard.board.names import split_agent
 from lrmp.leaderboard.board.tracks import scores_at
-from lrmp.leaderboard.board.worker.work import replayed
-from lrmp.leaderboard.entry import content_hash
+from lrmp.leaderboard.entry import content_hash, replayed
+from lrmp.leaderboard.log.item import Item, canonical
+from lrmp.leaderboard.network_drop import network_drop
 from lrmp.leaderboard.replay import replay
-from lrmp.leaderboard.submission import parse_record
+from lrmp.leaderboard.submission import check_definition, parse_record
 
 #: What a body that no board wrote may raise.
 _FOREIGN = (
@@ -32,6 +33,7 @@ _FOREIGN = (
     AttributeError,
     RecursionError,
 )
+SAME_IMAGES = 2
 #: Of a replay: which libraries made it is no matter.
 _REPLAYED = ("claim", "test_accuracy_drop", "accuracy", "lower_bound")
 
@@ -42,24 +44,29 @@ class Contents:
 
     Attributes:
         with_replays: Whether to replay records, which takes seconds each.
+        with_networks: Whether to run checked designs on their networks again, which takes minutes.
         wrong: What is wrong, a sentence each.
         replayed: Records that were replayed.
         unknown: Records of tasks that this lrmp has not, or defines otherwise.
         rescored: Evaluations of closed rounds that were scored again.
+        checked: Designs that were run on their networks again.
         unproven: Finished runs of rounds that are still open: their instances are secret.
     """
 
     with_replays: bool = True
+    with_networks: bool = False
     wrong: list[str] = field(default_factory=list)
     replayed: int = 0
     unknown: int = 0
     rescored: int = 0
+    checked: int = 0
     unproven: int = 0
     _kinds: dict[int, str] = field(default_factory=dict)
     _rounds: dict[str, dict[str, Any]] = field(default_factory=dict)
     _opened: dict[str, tuple[Item, dict[str, Any]]] = field(default_factory=dict)
     _finished: dict[str, tuple[Item, dict[str, Any]]] = field(default_factory=dict)
     _secrets: dict[str, str] = field(default_factory=dict)
+    _designs: dict[int, tuple[str, Record]] = field(default_factory=dict)
     _withdrawn: set[int] = field(default_factory=set)
 
     def check(
@@ -103,6 +110,7 @@ class Contents:
             "agent": lambda item, body: split_agent(body["agent"]) and None,
             "design": self._check_record,
             "refused": self._check_record,
+            "checked": self._check_network,
             "round-opened": self._check_round,
             "run-opened": self._check_opened,
             "run-finished": self._check_finished,
@@ -118,6 +126,8 @@ class Contents:
         record = parse_record(canonical(body["record"]))
         if content_hash(record) != body["sha256"]:
             self._say(item, "its record does not match its SHA-256")
+        if item.kind == "design":
+            self._designs[item.number] = body["submission"], record
         task = record.task
         if task not in TASKS or load_task(task).fingerprint != record.task_fingerprint:
             self.unknown += 1
@@ -137,6 +147,27 @@ class Contents:
         for name in _REPLAYED:
             if not _equal(body[name], found[name]):
                 self._say(item, f"expected {name} {found[name]}, got {body[name]}")
+
+    def _check_network(self, item: Item, body: dict[str, Any]) -> None:
+        submission, record = self._designs.get(body["number"], (None, None))
+        if record is None or body["submission"] != submission:
+            self._say(item, f"it checks item {body['number']}, which is not that design")
+            return
+        if not -100 <= body["low"] <= body["drop"] <= body["high"] <= 100 or body["images"] < 1:
+            self._say(item, f"expected a drop within its interval, got {body['drop']}")
+        if not self.with_networks:
+            return
+        self.checked += 1
+        try:
+            task = check_definition(record)
+            found = network_drop(task, record.design_for(task))
+        except RecordError as error:
+            self._say(item, f"it cannot be run again: {error}")
+            return
+        # Machines round differently: an image or two may fall on the other side.
+        near = 100 * SAME_IMAGES / found["images"]
+        if body["images"] != found["images"] or abs(body["drop"] - found["drop"]) > near:
+            self._say(item, f"expected a drop of {found['drop']}, got {body['drop']}")
 
     def _check_withdrawn(self, item: Item, body: dict[str, Any]) -> None:
         number = body["number"]

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from lrmp.leaderboard.board.log.item import KINDS, Item
 from lrmp.leaderboard.board.log.signing import is_signed
 from lrmp.leaderboard.chain import FIRST
+from lrmp.leaderboard.log.item import KINDS, Item
 
 
 def check_links(items: Sequence[Item], first_key: str | None = None) -> list[str]:

@@ -1,16 +1,22 @@
 """What a board shows, compared with what follows from its log."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from itertools import zip_longest
 from typing import Any
 
-from lrmp.leaderboard.board.log.item import Item
-from lrmp.leaderboard.board.log.standings import SHOWN, design_standing
+from lrmp.errors import BoardError
 from lrmp.leaderboard.board.ranking import rank_agents
 from lrmp.leaderboard.board.tracks import budgets_of
 from lrmp.leaderboard.client.connection import Connection, part
+from lrmp.leaderboard.design_ranking import DesignRanking
+from lrmp.leaderboard.log.item import Item
+from lrmp.leaderboard.log.rank import rank_log
 
 PAGE = 500
+TOLD_OF_ROUND = ("track", "objective", "instances", "evaluations", "commitment")
+_FOREIGN = (KeyError, TypeError, ValueError, AttributeError)  # what no board answers
 
 
 def check_rankings(connection: Connection, items: Sequence[Item]) -> list[str]:
@@ -22,29 +28,84 @@ def check_rankings(connection: Connection, items: Sequence[Item]) -> list[str]:
 
     Returns:
         What differs, a sentence each.
+
+    Raises:
+        BoardError: If it answers what no board does.
     """
+    try:
+        return [
+            *_check_designs(connection, items),
+            *_check_rounds(connection, items),
+            *_check_agents(connection, items),
+        ]
+    except _FOREIGN as error:
+        raise BoardError(
+            f"Expected rankings, rounds and agents as a board answers them: {error!r}"[:300]
+        ) from error
+
+
+def _check_designs(connection: Connection, items: Sequence[Item]) -> list[str]:
+    wrong = []
+    rankings = rank_log(items)
+    totals = {(ranking.task, ranking.fingerprint): ranking.total for ranking in rankings}
+    for task in connection.get("/tasks"):
+        key = task["id"], task["fingerprint"]
+        if task["designs"] != totals.get(key, 0):
+            wrong.append(f"{key[0]}: expected {totals.get(key, 0)} designs, got {task['designs']}")
+        if key not in totals:  # what is shown of it, the log does not have
+            page = connection.get(f"/rankings/designs/{part(key[0])}", fingerprint=key[1])
+            if page["total"] or page["designs"]:
+                wrong.append(f"ranking of {key[0]}: the log has no design of it")
+    for ranking in rankings:
+        wrong += _check_ranking(connection, ranking, items[-1].number)
+    return wrong
+
+
+def _check_ranking(connection: Connection, expected: DesignRanking, last: int) -> list[str]:
+    wrong = []
+    shown: list[dict[str, Any]] = []
+    while True:
+        page = connection.get(
+            f"/rankings/designs/{part(expected.task)}",
+            fingerprint=expected.fingerprint,
+            as_of=last,
+            limit=PAGE,
+            offset=len(shown),
+        )
+        shown += page["designs"]
+        if len(page["designs"]) < PAGE:
+            break
+    name = f"ranking of {expected.task} ({expected.fingerprint[:16]}...)"
+    if page["total"] != expected.total:
+        wrong.append(f"{name}: expected {expected.total} designs, got {page['total']}")
+    # Which optimum is certified is known of tasks as this lrmp has them.
+    if expected.is_current and not _equal(page["reference"], asdict(expected)["reference"]):
+        wrong.append(f"{name}: expected the optimum {expected.reference}")
+    left_out = () if expected.is_current else ("gap", "known_as")
+    pairs = zip_longest(shown, map(vars, expected.designs))
+    for place, (one, other) in enumerate(pairs, start=1):
+        if not _equal(one, other, left_out):
+            wrong.append(f"{name}: place {place} is not what the log gives")
+            break
+    return wrong
+
+
+def _check_rounds(connection: Connection, items: Sequence[Item]) -> list[str]:
     wrong = []
     last = items[-1].number if items else 0
-    for (task, fingerprint), expected in expected_designs(items).items():
-        shown: list[dict[str, Any]] = []
-        while True:
-            page = connection.get(
-                f"/rankings/designs/{part(task)}",
-                fingerprint=fingerprint,
-                as_of=last,
-                limit=PAGE,
-                offset=len(shown),
-            )
-            shown += [{name: row[name] for name in SHOWN} for row in page["designs"]]
-            if len(page["designs"]) < PAGE:
-                break
-        if shown != expected:
-            pairs = enumerate(zip_longest(shown, expected), start=1)
-            place = next(number for number, (one, other) in pairs if one != other)
-            wrong.append(
-                f"ranking of {task} ({fingerprint[:16]}...): place {place} is not what the log "
-                "gives"
-            )
+    rounds = {item.content["round"]: item.content for item in items if item.kind == "round-opened"}
+    secrets = {
+        item.content["round"]: item.content["secret"]
+        for item in items
+        if item.kind == "round-closed"
+    }
+    for shown in connection.get("/rounds"):
+        name = shown["name"]
+        told = {each: rounds.get(name, {}).get(each) for each in TOLD_OF_ROUND}
+        if told != {each: shown[each] for each in TOLD_OF_ROUND}:
+            wrong.append(f"the round {name} is not the one that the log opened")
+        if shown["secret"] != secrets.get(name):
+            wrong.append(f"the round {name} tells another secret than the log")
     for (name, budget), agents in expected_rounds(items).items():
         answer = connection.get(f"/rankings/rounds/{part(name)}", evaluations=budget, as_of=last)
         if answer["agents"] != agents:
@@ -54,26 +115,22 @@ def check_rankings(connection: Connection, items: Sequence[Item]) -> list[str]:
     return wrong
 
 
-def expected_designs(items: Sequence[Item]) -> dict[tuple[str, str], list[dict[str, Any]]]:
-    """Rank designs by the log alone.
-
-    Args:
-        items: The whole log.
-
-    Returns:
-        Rows as they are shown, in order, by task and fingerprint.
-    """
-    withdrawn = _withdrawn(items)
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for item in items:
-        if item.kind == "design":
-            row = design_standing(item.number, item.at, item.content)
-            rows = found.setdefault((row["task"], row["fingerprint"]), [])
-            if item.number not in withdrawn:
-                rows.append({name: row[name] for name in SHOWN})
-    for rows in found.values():
-        rows.sort(key=lambda row: (row["score"] is None, -(row["score"] or 0.0), row["number"]))
-    return found
+def _check_agents(connection: Connection, items: Sequence[Item]) -> list[str]:
+    registered = {
+        item.content["agent"]: item.content["code"] for item in items if item.kind == "agent"
+    }
+    shown: list[dict[str, Any]] = []
+    while True:
+        after = shown[-1]["name"] if shown else ""
+        page = connection.get("/agents", after=after, limit=PAGE)
+        shown += page
+        if len(page) < PAGE:
+            break
+    return [
+        f"agent {agent['name']}: its name or code is not the one that was registered"
+        for agent in shown
+        if agent["name"] not in registered or agent["code"] != registered[agent["name"]]
+    ]
 
 
 def expected_rounds(items: Sequence[Item]) -> dict[tuple[str, int], list[dict[str, Any]]]:
@@ -118,3 +175,20 @@ def expected_rounds(items: Sequence[Item]) -> dict[tuple[str, int], list[dict[st
 
 def _withdrawn(items: Sequence[Item]) -> set[int]:
     return {item.content["number"] for item in items if item.kind == "withdrawn"}
+
+
+def _equal(
+    given: dict[str, Any] | None,
+    expected: dict[str, Any] | None,
+    left_out: Collection[str] = (),
+) -> bool:
+    """Compare values by name: exactly, but for gaps, whose last digits are the machine's."""
+    if given is None or expected is None:
+        return given is expected
+    return given.keys() == expected.keys() and all(
+        math.isclose(given[name], value, rel_tol=1e-9, abs_tol=1e-9)
+        if name == "gap" and isinstance(value, float) and isinstance(given[name], float)
+        else given[name] == value
+        for name, value in expected.items()
+        if name not in left_out
+    )

@@ -8,11 +8,11 @@ from typing import Any
 
 from lrmp.errors import BoardError, ForeignFileError
 from lrmp.foreign_file import read_foreign
-from lrmp.leaderboard.board.log.item import Item
 from lrmp.leaderboard.board.verification.contents import Contents
 from lrmp.leaderboard.board.verification.links import check_links, check_prefix
 from lrmp.leaderboard.board.verification.shown import check_rankings
 from lrmp.leaderboard.client.connection import Connection
+from lrmp.leaderboard.log.item import Item
 
 MAX_BYTES = 2**32
 
@@ -29,6 +29,7 @@ class Verdict:
         replayed: Records that were replayed.
         unknown: Records that this lrmp cannot replay: of tasks that it has not, or has otherwise.
         rescored: Evaluations of closed rounds that were scored again.
+        checked: Designs that were run on their networks again.
         unproven: Finished runs of rounds whose secret is not told yet.
     """
 
@@ -39,6 +40,7 @@ class Verdict:
     replayed: int
     unknown: int
     rescored: int
+    checked: int
     unproven: int
 
     def to_json(self) -> dict[str, Any]:
@@ -56,6 +58,7 @@ def verify_url(
     earlier: Path | None = None,
     first_key: str | None = None,
     with_replays: bool = True,
+    with_networks: bool = False,
     progress: Callable[[int], None] = lambda number: None,
 ) -> Verdict:
     """Verify a board: its log, and the rankings that it shows.
@@ -65,6 +68,7 @@ def verify_url(
         earlier: A mirror of its log that was kept.
         first_key: Public half of its first key, where it is known from elsewhere.
         with_replays: Whether to replay records, which takes seconds each.
+        with_networks: Whether to run checked designs on their networks again, which takes minutes.
         progress: Called with the number of every item that was checked.
 
     Returns:
@@ -75,7 +79,7 @@ def verify_url(
     """
     with Connection(address) as connection:
         items = fetch_items(connection)
-        verdict = _verify(items, earlier, first_key, with_replays, progress)
+        verdict = _verify(items, earlier, first_key, with_replays, with_networks, progress)
         if not verdict.wrong:  # rankings of a log that is not whole say nothing more
             verdict.wrong.extend(check_rankings(connection, items))
         return verdict
@@ -87,6 +91,7 @@ def verify_file(
     earlier: Path | None = None,
     first_key: str | None = None,
     with_replays: bool = True,
+    with_networks: bool = False,
     progress: Callable[[int], None] = lambda number: None,
 ) -> Verdict:
     """Verify the mirror of a board's log.
@@ -96,6 +101,7 @@ def verify_file(
         earlier: Another one that was kept.
         first_key: Public half of the board's first key, where it is known from elsewhere.
         with_replays: Whether to replay records, which takes seconds each.
+        with_networks: Whether to run checked designs on their networks again, which takes minutes.
         progress: Called with the number of every item that was checked.
 
     Returns:
@@ -104,7 +110,7 @@ def verify_file(
     Raises:
         BoardError: If it is no file of a log.
     """
-    return _verify(read_mirror(path), earlier, first_key, with_replays, progress)
+    return _verify(read_mirror(path), earlier, first_key, with_replays, with_networks, progress)
 
 
 def fetch_items(connection: Connection) -> list[Item]:
@@ -160,9 +166,10 @@ def _verify(
     earlier: Path | None,
     first_key: str | None,
     with_replays: bool,
+    with_networks: bool,
     progress: Callable[[int], None],
 ) -> Verdict:
-    contents = Contents(with_replays)
+    contents = Contents(with_replays, with_networks)
     contents.wrong += check_links(items, first_key)
     if earlier is not None:
         contents.wrong += check_prefix(items, read_mirror(earlier))
@@ -175,5 +182,6 @@ def _verify(
         replayed=contents.replayed,
         unknown=contents.unknown,
         rescored=contents.rescored,
+        checked=contents.checked,
         unproven=contents.unproven,
     )

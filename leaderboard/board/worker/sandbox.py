@@ -6,12 +6,12 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Literal
 
-from lrmp.leaderboard.board.worker.work import prove_optimum, replay_record
+from lrmp.leaderboard.board.settings import WALL_FACTOR
+from lrmp.leaderboard.board.worker.work import check_network, prove_optimum, replay_record
 
-Work = Literal["replay", "settle"]
-FUNCTIONS = {"replay": replay_record, "settle": prove_optimum}
+Work = Literal["replay", "settle", "check"]
+FUNCTIONS = {"replay": replay_record, "settle": prove_optimum, "check": check_network}
 MB = 2**20
-WALL_FACTOR = 4  # the machine may be busy; a process that sleeps is ended, too
 START_S = 60  # to import what it needs
 
 _DONE, _FAILED = b"+", b"-"

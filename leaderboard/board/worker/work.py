@@ -3,12 +3,13 @@
 import json
 from typing import Any
 
-from lrmp.envs.records.record import library_versions
 from lrmp.envs.scoring.table_optimum import table_optimum
 from lrmp.errors import RecordError
 from lrmp.leaderboard.board.instances import instance_task
-from lrmp.leaderboard.replay import Replay, replay
-from lrmp.leaderboard.submission import parse_record
+from lrmp.leaderboard.entry import replayed
+from lrmp.leaderboard.network_drop import network_drop
+from lrmp.leaderboard.replay import replay
+from lrmp.leaderboard.submission import check_definition, parse_record
 
 
 def replay_record(text: str) -> str:
@@ -27,22 +28,22 @@ def replay_record(text: str) -> str:
     return json.dumps({"accepted": replayed(found)}, allow_nan=False)
 
 
-def replayed(found: Replay) -> dict[str, Any]:
-    """Say what a replay recomputed, as the log keeps it.
+def check_network(text: str) -> str:
+    """Run a design on its network.
 
     Args:
-        found: What ``replay`` returned.
+        text: Canonical JSON of an accepted record.
 
     Returns:
-        Plain JSON values.
+        JSON: ``{"checked": what the log says of it}`` or ``{"not run": why}``.
     """
-    return {
-        "claim": vars(found.claim),
-        "test_accuracy_drop": found.test_accuracy_drop,
-        "accuracy": found.accuracy_label,
-        "lower_bound": found.lower_bound,
-        "replayed_with": library_versions(),
-    }
+    try:
+        record = parse_record(text)
+        task = check_definition(record)
+        found = network_drop(task, record.design_for(task))
+    except RecordError as error:
+        return json.dumps({"not run": str(error)})
+    return json.dumps({"checked": found}, allow_nan=False)
 
 
 def prove_optimum(text: str) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.database.models import Run, Submission
-from lrmp.leaderboard.board.service import jobs, runs, submissions
+from lrmp.leaderboard.board.service import checks, jobs, runs, submissions
 from lrmp.leaderboard.board.service.rounds import secret_of
 from lrmp.leaderboard.board.settings import BoardSettings
 from lrmp.leaderboard.board.structured_log import log_as_json
@@ -31,12 +31,17 @@ class Worker:
     Args:
         board: The board.
         sandbox: Where jobs are done; None for one with the board's limits.
+        networks: Where networks are run; None for one with the board's limits.
     """
 
-    def __init__(self, board: Board, sandbox: Sandbox | None = None) -> None:
+    def __init__(
+        self, board: Board, sandbox: Sandbox | None = None, networks: Sandbox | None = None
+    ) -> None:
         self._board = board
         settings = board.settings
         self._sandbox = sandbox or Sandbox(settings.job_memory_mb, settings.job_cpu_s)
+        self._networks = networks or Sandbox(settings.check_memory_mb, settings.check_cpu_s)
+        self._jobs = {"replay": self._replay, "settle": self._settle, "check": self._check}
 
     def run(self, stop: threading.Event, parent: int | None = None) -> None:
         """Do jobs until told to stop.
@@ -65,7 +70,7 @@ class Worker:
         if leased is None:
             return False
         try:
-            done = self._replay(leased) if leased.kind == "replay" else self._settle(leased)
+            done = self._jobs[leased.kind](leased)
         except SandboxError as error:
             reason = str(error)
             done = jobs.fail(self._board, leased, reason, partial(_give_up, leased, reason))
@@ -82,8 +87,9 @@ class Worker:
         return True
 
     def close(self) -> None:
-        """End the inner process."""
+        """End the inner processes."""
         self._sandbox.close()
+        self._networks.close()
 
     def _replay(self, leased: jobs.Lease) -> bool:
         with self._board.database.read() as session:
@@ -115,6 +121,20 @@ class Worker:
             self._board,
             leased,
             lambda session: runs.settle(self._board, session, leased.subject, optimum),
+        )
+
+    def _check(self, leased: jobs.Lease) -> bool:
+        if checks.is_checked(self._board, leased.subject):
+            return jobs.finish(self._board, leased, lambda session: None)
+        with self._board.database.read() as session:
+            record = session.get_one(Submission, leased.subject).record
+        found = json.loads(self._networks.call("check", record))
+        if "not run" in found:
+            return jobs.finish(self._board, leased, lambda session: None, found["not run"])
+        return jobs.finish(
+            self._board,
+            leased,
+            lambda session: checks.record(self._board, session, leased.subject, found["checked"]),
         )
 
 

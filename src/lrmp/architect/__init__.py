@@ -1,1 +1,1 @@
-"""What an architect brings, a network and a chip, and takes away: a design that was checked."""
+"""From a network and a chip of your own to a design that was checked on the network itself."""

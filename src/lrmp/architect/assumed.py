@@ -1,4 +1,7 @@
-"""What a chip's assumed numbers decide: each is changed by 30 %, and the design costed again."""
+"""What a chip's assumed numbers decide: each is changed, and the design costed again.
+
+By 30 %, or to the least and the greatest that models say of it, where these are known.
+"""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -11,20 +14,21 @@ from lrmp.hardware.cost.cost_model import CostModel
 
 SPREAD = 0.3
 #: How a number that nobody has published is marked.
-ASSUMED = "assumed"
+ASSUMED = ("assumed", "modelled")
 
 
 @dataclass(frozen=True)
 class Assumed:
-    """An assumed number of a chip.
+    """A number of a chip that is assumed or modelled, or of which models say something else.
 
     Attributes:
         key: As the preset names it.
         value: Of it.
         source: Why it was assumed so.
-        low: What the design's objective and gain are with 30 % less, relative to now; None where
-            the design does not run then, or the number is a choice of words.
-        high: The same with 30 % more.
+        low: What the design's objective and gain are with 30 % less, or the least that models say,
+            relative to now; None where the design does not run then, or the number is a choice of
+            words.
+        high: The same with 30 % more, or the greatest.
         note: What else is to be said, such as that a whole number cannot change by 30 %.
     """
 
@@ -42,7 +46,7 @@ class Assumed:
 
 
 def assumed_numbers(outcome: Outcome) -> list[Assumed]:
-    """Change every assumed number of a chip.
+    """Change every number of a chip that is assumed or modelled, or has a range.
 
     Args:
         outcome: A design; it stays as it is, copies and all.
@@ -56,33 +60,49 @@ def assumed_numbers(outcome: Outcome) -> list[Assumed]:
 
 def _changed(outcome: Outcome) -> Iterator[Assumed]:
     chip = outcome.task.accelerator
-    for key, provenance in chip.provenance.items():
-        if provenance.status != ASSUMED:
-            continue
+    for key, origin in chip.provenance.items():
         for name, value in _numbers(chip, key):
-            if isinstance(value, str):
-                yield Assumed(name, value, provenance.source, note="a choice, not a number")
+            ends = origin.ranges.get("value" if key == name else name.rpartition(".")[2])
+            if ends and ends[0] <= value <= ends[1]:
+                yield _between(outcome, name, value, origin.source, ends)
+            elif origin.status not in ASSUMED:
+                continue
+            elif isinstance(value, str):
+                yield Assumed(name, value, origin.source, note="a choice, not a number")
             elif not value:
-                yield Assumed(name, value, provenance.source, note="left out of the model")
+                yield Assumed(name, value, origin.source, note="left out of the model")
             else:
-                yield _with_spread(outcome, name, value, provenance.source)
+                yield _with_spread(outcome, name, value, origin.source)
+
+
+def _between(
+    outcome: Outcome, key: str, value: float, source: str, ends: tuple[float, float]
+) -> Assumed:
+    """Change a number to the ends of its range."""
+    low, high = (_side(outcome, key, end) for end in ends)
+    note = f"models: {ends[0]:g} to {ends[1]:g}, in place of {SPREAD:.0%}"
+    return Assumed(key, value, source, low[0], high[0], note)
 
 
 def _with_spread(outcome: Outcome, key: str, value: Any, source: str) -> Assumed:
-    low, high = (_side(outcome, key, value, sign * SPREAD) for sign in (-1, 1))
+    low, high = (_changed_side(outcome, key, value, sign * SPREAD) for sign in (-1, 1))
     notes = dict.fromkeys(note for _, note in (low, high) if note)
     return Assumed(key, value, source, low[0], high[0], "; ".join(notes))
 
 
-def _side(
+def _changed_side(
     outcome: Outcome, key: str, value: float, change: float
 ) -> tuple[tuple[float, float] | None, str]:
-    """Return objective and gain with a changed number, relative, and what is to be said of it."""
     other = value * (1 + change)
     if isinstance(value, int):
         other = round(other)
         if other == value:
             return (1.0, 1.0), f"a whole number that {SPREAD:.0%} do not change"
+    return _side(outcome, key, other)
+
+
+def _side(outcome: Outcome, key: str, other: float) -> tuple[tuple[float, float] | None, str]:
+    """Return objective and gain with another number, relative, and what is to be said of it."""
     try:
         return _relative(outcome, _with(outcome.task.accelerator, key, other)), ""
     except LRMPError:

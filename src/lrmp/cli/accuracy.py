@@ -65,7 +65,12 @@ def add_commands(commands: Any) -> None:
         epilog=EPILOG,
     )
     which = measure.add_mutually_exclusive_group(required=True)
-    which.add_argument("--network", choices=sorted(read_protocols()), help="one of lrmp's own")
+    which.add_argument(
+        "--network",
+        choices=sorted(read_protocols()),
+        metavar="NETWORK",
+        help=f"one of lrmp's own: {', '.join(sorted(read_protocols()))}",
+    )
     which.add_argument(
         "--subject",
         metavar="MODULE:FUNCTION",

@@ -58,8 +58,9 @@ def add_refine(commands: Any, tables: Path) -> argparse.ArgumentParser:
     parser.add_argument(
         "--family",
         choices=FAMILIES,
+        metavar="FAMILY",
         default=PRECISION.name,
-        help="whose knobs are turned, on its chip; default: %(default)s",
+        help=f"whose knobs are turned, on its chip, of {', '.join(FAMILIES)}; default: %(default)s",
     )
     for name, text in COUNTS.items():
         parser.add_argument(

@@ -6,9 +6,23 @@ from typing import Any
 
 from lrmp.cli import board_play
 from lrmp.cli.board_account import add_account_commands
+from lrmp.cli.command_groups import CommandGroups
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK, EXIT_REFUSED
 from lrmp.cli.output import add_json, note, print_json
 from lrmp.errors import MissingExtraError
+
+#: Commands by who needs them.
+SECTIONS = {
+    "take part": ("run", "token"),
+    "check": ("verify",),
+    "organise": ("invite", "round"),
+    "host": ("demo", "serve", "work", "migrate", "admin", "rotate-key"),
+}
+DESCRIPTION = """\
+A leaderboard on a server, on which teams compare agents. `lrmp login URL` comes
+first for those who take part; docs/board.md explains the rest to them, and
+docs/board-operations.md to those who host one.
+"""
 
 
 def add_commands(commands: Any) -> None:
@@ -19,20 +33,20 @@ def add_commands(commands: Any) -> None:
     """
     board = commands.add_parser(
         "board",
-        help="serve a leaderboard for many, and take part in one",
-        description="The hosted leaderboard; docs/board-operations.md explains how to run one.",
+        help="host a leaderboard for many, or take part in one",
         epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parts = board.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    parts = CommandGroups(board)
 
-    serve = parts.add_parser("serve", help="serve a board", epilog=EPILOG)
+    serve = parts.add_parser("serve", help="run a board on this machine", epilog=EPILOG)
     _add_place(serve)
     _add_listening(serve)
     serve.set_defaults(run=_serve)
 
     demo = parts.add_parser(
         "demo",
-        help="serve a board with the repository's records",
+        help="run one with contents, to look at; on this machine alone",
         description="A board with contents, on this machine alone.",
         epilog=EPILOG,
     )
@@ -43,19 +57,24 @@ def add_commands(commands: Any) -> None:
     demo.set_defaults(run=_demo, database=None)
 
     work = parts.add_parser(
-        "work", help="be a worker of a board", description="Does jobs until ended.", epilog=EPILOG
+        "work",
+        help="replay what was submitted, beside `serve`",
+        description="Replays submissions and settles runs, as a process of a board, until ended.",
+        epilog=EPILOG,
     )
     _add_place(work)
     work.add_argument("--parent", type=int, metavar="PID", help="end when this process is gone")
     work.set_defaults(run=_work)
 
-    migrate = parts.add_parser("migrate", help="upgrade a board's database", epilog=EPILOG)
+    migrate = parts.add_parser(
+        "migrate", help="bring the database to this version of lrmp", epilog=EPILOG
+    )
     _add_place(migrate)
     migrate.set_defaults(run=_migrate)
 
     admin = parts.add_parser(
         "admin",
-        help="make an administrator, on the board's machine",
+        help="make an administrator, and print a token",
         description="Prints a token with all scopes; give it to `lrmp login`.",
         epilog=EPILOG,
     )
@@ -67,7 +86,7 @@ def add_commands(commands: Any) -> None:
 
     rotate = parts.add_parser(
         "rotate-key",
-        help="let another key sign the log, on the board's machine",
+        help="sign the log with a new key from now on",
         description="The log says so, signed by the key before. End the board's processes first.",
         epilog=EPILOG,
     )
@@ -76,7 +95,7 @@ def add_commands(commands: Any) -> None:
 
     verify = parts.add_parser(
         "verify",
-        help="check a board, or the mirror of its log",
+        help="check that a board ranks what its log says, by replaying it",
         description="Checks links and signatures, replays every record, draws the instances of "
         "closed rounds again, scores all their designs again, and compares the rankings of a "
         "board with what follows from its log.",
@@ -92,10 +111,17 @@ def add_commands(commands: Any) -> None:
     verify.add_argument(
         "--no-replay", action="store_true", help="replay no records, which takes seconds each"
     )
+    verify.add_argument(
+        "--networks",
+        action="store_true",
+        help="run checked designs on their networks again, which takes minutes each and needs "
+        "LRMP_DATA",
+    )
     add_json(verify)
     verify.set_defaults(run=_verify)
 
     add_account_commands(parts)
+    board.description = f"{DESCRIPTION}\n{parts.listing(SECTIONS)}"
 
 
 def _add_place(parser: argparse.ArgumentParser) -> None:
@@ -169,8 +195,8 @@ def _work(options: argparse.Namespace) -> int:
 def _migrate(options: argparse.Namespace) -> int:
     settings = _settings(options)
     try:
-        from lrmp.leaderboard.board.database.connection import Database
         from lrmp.leaderboard.board.database.migrate import migrate, revisions
+        from lrmp.leaderboard.log.database import Database
     except ImportError as error:
         raise _missing(error) from error
     database = Database(settings.database_url)
@@ -215,6 +241,7 @@ def _verify(options: argparse.Namespace) -> int:
         "earlier": options.earlier,
         "first_key": options.key,
         "with_replays": not options.no_replay,
+        "with_networks": options.networks,
     }
     if options.source.startswith(("http://", "https://")):
         verdict = verify_url(options.source, **checks)
@@ -227,8 +254,9 @@ def _verify(options: argparse.Namespace) -> int:
             print(sentence)
         print(
             f"{verdict.items} items, {verdict.replayed} records replayed, {verdict.unknown} of "
-            f"other definitions, {verdict.rescored} evaluations scored again, {verdict.unproven} "
-            f"runs of open rounds; {len(verdict.wrong)} differences\n"
+            f"other definitions, {verdict.rescored} evaluations scored again, {verdict.checked} "
+            f"designs run on their networks again, {verdict.unproven} runs of open "
+            f"rounds; {len(verdict.wrong)} differences\n"
             f"hash of the last item: {verdict.head}\nkey that signed it: {verdict.key}"
         )
     return EXIT_REFUSED if verdict.wrong else EXIT_OK

@@ -6,9 +6,10 @@ from getpass import getpass, getuser
 from typing import Any
 
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK, EXIT_REFUSED
-from lrmp.cli.output import add_json, format_table, print_json
+from lrmp.cli.output import add_json, print_json, print_table
 from lrmp.leaderboard.client.connection import Connection, part
 from lrmp.leaderboard.client.credentials import connect, save_token
+from lrmp.text_table import Column
 
 
 def add_commands(commands: Any) -> None:
@@ -54,7 +55,7 @@ def _add_address(parser: argparse.ArgumentParser, *, positional: bool = False) -
 def _add_invite(parts: Any) -> None:
     invite = parts.add_parser(
         "invite",
-        help="make an invitation's code",
+        help="print a code with which somebody may join",
         description="Prints a code for `lrmp login URL --invitation`, good once, for 14 days.",
         epilog=EPILOG,
     )
@@ -64,9 +65,13 @@ def _add_invite(parts: Any) -> None:
 
 
 def _add_round(parts: Any) -> None:
-    rounds = parts.add_parser("round", help="open or close a round", epilog=EPILOG)
+    rounds = parts.add_parser(
+        "round", help="open or close a competition on secret tasks", epilog=EPILOG
+    )
     actions = rounds.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    opening = actions.add_parser("open", help="draw a secret, publish its hash", epilog=EPILOG)
+    opening = actions.add_parser(
+        "open", help="draw secret tasks, and publish their hash", epilog=EPILOG
+    )
     opening.add_argument("name")
     opening.add_argument("--track", choices=("search", "zero-shot"), required=True)
     opening.add_argument("--days", type=float, required=True, help="until it closes")
@@ -74,14 +79,18 @@ def _add_round(parts: Any) -> None:
     opening.add_argument("--instances", type=int, default=10, help="default: %(default)s")
     _add_address(opening)
     opening.set_defaults(run=_open_round)
-    closing = actions.add_parser("close", help="finish all runs, tell the secret", epilog=EPILOG)
+    closing = actions.add_parser(
+        "close", help="end all runs, and publish the secret", epilog=EPILOG
+    )
     closing.add_argument("name")
     _add_address(closing)
     closing.set_defaults(run=_close_round)
 
 
 def _add_token(parts: Any) -> None:
-    token = parts.add_parser("token", help="make, list and revoke tokens", epilog=EPILOG)
+    token = parts.add_parser(
+        "token", help="make, list and revoke the tokens of your account", epilog=EPILOG
+    )
     actions = token.add_subparsers(title="commands", required=True, metavar="COMMAND")
     create = actions.add_parser("create", help="make a token, and print it once", epilog=EPILOG)
     create.add_argument("name", help="what to call it, such as the machine that uses it")
@@ -142,17 +151,19 @@ def _list_tokens(options: argparse.Namespace) -> int:
     if options.json:
         print_json(tokens)
         return EXIT_OK
-    rows = [
+    if not tokens:
+        print("No tokens yet: `lrmp board token create NAME --board URL` makes one.")
+        return EXIT_OK
+    revoked = ["revoked" if token["revoked_at"] else "" for token in tokens]
+    print_table(
         [
-            token["id"],
-            token["name"],
-            " ".join(token["scopes"]),
-            token["expires_at"][:10],
-            "revoked" if token["revoked_at"] else "",
+            Column("id", [token["id"] for token in tokens], text=True),
+            Column("name", [token["name"] for token in tokens], text=True, fit="shorten"),
+            Column("scopes", [" ".join(token["scopes"]) for token in tokens], text=True),
+            Column("until", [token["expires_at"][:10] for token in tokens], text=True),
+            Column("", revoked, text=True),
         ]
-        for token in tokens
-    ]
-    print(format_table(("id", "name", "scopes", "until", ""), rows, left=5))
+    )
     return EXIT_OK
 
 

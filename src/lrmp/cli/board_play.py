@@ -6,17 +6,26 @@ from pathlib import Path
 from typing import Any
 
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK, EXIT_REFUSED
-from lrmp.cli.output import add_json, format_table, note, print_json
+from lrmp.cli.output import add_json, note, print_json
 from lrmp.envs.scoring.reward import score_text
 from lrmp.errors import BoardError
+from lrmp.text_table import format_table, output_width
 
 WAIT_S = 120.0
+DESCRIPTION = """\
+Let an algorithm search the secret tasks of a round, or a function play them as
+the environment LRMP-Board-v0. The board scores every design, and counts them.
+"""
 EXAMPLES = """\
 examples:
   lrmp board run genetic --board URL --agent team/genetic@1
-  lrmp board run ippo --board URL --agent team/ippo@1 --options='--learning-rate 0.001'
-  lrmp board run --play my_agent:play --board URL --agent team/mine@1 --track zero-shot
-Repeat the command after a cut: what was counted stays counted, and is not counted twice.
+  lrmp board run ippo --board URL --agent team/ippo@1 \\
+      --options='--learning-rate 0.001'
+  lrmp board run --play my_agent:play --board URL --agent team/mine@1 \\
+      --track zero-shot
+After a cut repeat the command: what was counted stays counted, and is not
+counted twice.
+
 """
 
 
@@ -28,9 +37,8 @@ def add_run(parts: Any) -> None:
     """
     run = parts.add_parser(
         "run",
-        help="let an agent take part in a round",
-        description="Opens a run on every instance of a round, and lets an algorithm search it, or "
-        "a function play it as the environment LRMP-Board-v0. The board scores and counts.",
+        help="let an agent of yours play a round",
+        description=DESCRIPTION,
         epilog=f"{EXAMPLES}{EPILOG}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -109,6 +117,7 @@ def board_leaderboard(options: argparse.Namespace, task_id: str | None) -> int:
     """
     from lrmp.leaderboard.client import tables
     from lrmp.leaderboard.client.connection import Connection, part
+    from lrmp.leaderboard.ranking_text import format_ranking
 
     with Connection(options.board) as connection:
         if options.round is not None:
@@ -127,21 +136,18 @@ def board_leaderboard(options: argparse.Namespace, task_id: str | None) -> int:
     if options.json:
         print_json(found)
         return EXIT_OK
-    blocks = []
-    for ranking in found:
-        if "task" in ranking:
-            title = f"{ranking['task']}: {ranking['total']} designs"
-            header, rows = tables.designs_table(ranking)
-            left = 2
-        else:
-            title = (
-                f"{ranking['round']} ({ranking['track']}), after {ranking['evaluations']} "
-                "evaluations"
-            )
-            header, rows = tables.agents_table(ranking)
-            left = 2
-        blocks.append(f"{title}\n{format_table(header, rows, left)}")
-    print("\n\n".join(blocks) or "No designs and no rounds yet.")
+    designs = [ranking for ranking in found if "task" in ranking]
+    blocks = [format_ranking(designs, output_width())] if designs else []
+    for ranking in found[len(designs) :]:
+        title = (
+            f"{ranking['round']} ({ranking['track']}), after {ranking['evaluations']} evaluations"
+        )
+        blocks.append(f"{title}\n{format_table(tables.agents_table(ranking), output_width())}")
+    print(
+        "\n\n".join(blocks)
+        or "No designs and no rounds yet: `lrmp submit RUN --board URL --agent TEAM/AGENT@VERSION` "
+        "adds a design."
+    )
     return EXIT_OK
 
 

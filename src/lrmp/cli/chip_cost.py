@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from lrmp.hardware.chip.accelerator import Accelerator
+from lrmp.hardware.chip.model_ends import at_model_ends
 from lrmp.hardware.cost.cost_model import CostModel
 from lrmp.hardware.cost.cost_report import CostReport, Objective
 from lrmp.hardware.cost.mapping import ceil_div
@@ -85,6 +86,21 @@ class ChipCost:
     def energy_j(self) -> float | None:
         """Energy of one inference; None where it is not known."""
         return None if self.report.component_energy_fj is None else self.report.energy_j
+
+    @cached_property
+    def model_ends(self) -> tuple[tuple[float, float], ...]:
+        """Energy in joules, and the gain in energy, by the models of the chip's numbers.
+
+        With the least that they say of all numbers, and the greatest; empty where nothing has a
+        range.
+        """
+        chips = None if self.energy_j is None else at_model_ends(self.chip)
+        found = []
+        for chip in chips or ():
+            model = CostModel(self.network, chip, self.design.space)
+            report = model.evaluate(self.design)
+            found.append((report.energy_j, model.baseline.energy_fj / report.energy_fj))
+        return tuple(found)
 
     @property
     def tops_per_w(self) -> float | None:

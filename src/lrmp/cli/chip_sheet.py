@@ -1,7 +1,5 @@
 """The data sheet of a chip: every number with unit, status and source, and what follows from it."""
 
-import shutil
-import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.peak import peak_ops_per_s
 from lrmp.si_prefix import format_number, format_quantity
+from lrmp.text_table import Column, format_table
 
 #: Units of numbers by the end of their key, the first that fits; the others are counts or names.
 _UNITS = {
@@ -27,7 +26,6 @@ _UNITS = {
     "_fj_per_bit_hop": "fJ/(bit hop)",
 }
 _PEAK_BITS = 8  # of weights and activations, as papers give the peak
-_LEAST_WIDTH, _LEAST_SOURCE = 100, 40  # characters of a line, and of its last column
 
 
 def chip_json(chip: Accelerator) -> dict[str, Any]:
@@ -45,7 +43,7 @@ def chip_json(chip: Accelerator) -> dict[str, Any]:
         origin = chip.provenance[where + key]
         unit = next((unit for end, unit in _UNITS.items() if key.endswith(end)), "")
         value = list(value) if isinstance(value, tuple) else value
-        return {"value": value, "unit": unit, "status": origin.status, "source": origin.source}
+        return {"value": value, "unit": unit} | origin.to_json()
 
     parameters = {
         key: entry(key, value) for key, value in chip.parameters.items() if key in chip.provenance
@@ -54,7 +52,8 @@ def chip_json(chip: Accelerator) -> dict[str, Any]:
     if chip.energy is not None:
         energy = {key: entry(key, value, "energy.") for key, value in asdict(chip.energy).items()}
     components = {
-        c.name: asdict(c) | asdict(chip.provenance[f"components.{c.name}"]) for c in chip.components
+        c.name: asdict(c) | chip.provenance[f"components.{c.name}"].to_json()
+        for c in chip.components
     }
     sheet = {
         "accelerator": chip.name,
@@ -102,15 +101,16 @@ def _derived(chip: Accelerator) -> dict[str, Any]:
     return derived
 
 
-def format_chip(chip: Accelerator, title: str = "") -> str:
+def format_chip(chip: Accelerator, title: str = "", width: int | None = None) -> str:
     """Write the data sheet of a chip.
 
     Args:
         chip: Read from a preset, with provenance.
         title: One line that describes it.
+        width: Characters of a line; None for as many as it takes.
 
     Returns:
-        Tables as wide as the terminal.
+        A table per kind of number, and what follows from them.
     """
     sheet = chip_json(chip)
     sections = [("parameter", _entries(sheet["parameters"]))]
@@ -121,7 +121,7 @@ def format_chip(chip: Accelerator, title: str = "") -> str:
     if "noise" in sheet:
         sections.append(("noise", _entries(sheet["noise"])))
     blocks = [f"{chip.name}: {title}" if title else chip.name]
-    blocks += [_format_sources(name, rows) for name, rows in sections]
+    blocks += [_format_sources(name, rows, width) for name, rows in sections]
     gaps = {"energy": chip.energy is None, "area and leakage": not chip.components}
     blocks += [f"{gap} not known" for gap, missing in gaps.items() if missing]
     lines = [f"  {name:<38}  {value}" for name, value in _derived_lines(chip, sheet["derived"])]
@@ -132,7 +132,7 @@ def _entries(entries: dict[str, dict[str, Any]]) -> list[tuple[str, str, str, st
     return [
         (
             key,
-            f"{_plain(entry['value'])} {entry['unit']}".rstrip(),
+            f"{_plain(entry['value'])}{_range(entry, 'value')} {entry['unit']}".rstrip(),
             entry["status"],
             entry["source"],
         )
@@ -147,31 +147,35 @@ def _plain(value: Any) -> str:
     return value if isinstance(value, str) else f"{value:,.10g}"
 
 
+def _range(entry: dict[str, Any], key: str) -> str:
+    """Write what models say of a number, where that is known."""
+    ends = entry.get("ranges", {}).get(key)
+    return f" ({' to '.join(format_number(end) for end in ends)})" if ends else ""
+
+
 def _components(components: dict[str, dict[str, Any]]) -> list[tuple[str, str, str, str]]:
     rows = []
     for name, c in components.items():
-        value = f"{_plain(c['count'])} per {c['per']}, {_plain(c['area_um2'])} µm²"
+        area = f"{_plain(c['area_um2'])}{_range(c, 'area_um2')}"
+        value = f"{_plain(c['count'])} per {c['per']}, {area} µm²"
         for key, what in (("leakage_uw", "leaks"), ("peak_power_uw", "peak")):
-            if c[key]:
-                value += f", {what} {_plain(c[key])} µW"
+            if c[key] or _range(c, key):
+                value += f", {what} {_plain(c[key])}{_range(c, key)} µW"
         rows.append((f"{name} ({c['part']})", value, c["status"], c["source"]))
     return rows
 
 
-def _format_sources(name: str, rows: Sequence[tuple[str, str, str, str]]) -> str:
-    """Align name, value and status, and wrap the source beside them."""
-    table = [(name, "value", "status", "source"), *rows]
-    widths = [max(len(row[column]) for row in table) for column in range(3)]
-    before = sum(widths) + 2 * len(widths)
-    terminal = max(_LEAST_WIDTH, shutil.get_terminal_size().columns)
-    room = max(_LEAST_SOURCE, terminal - before)
-    lines = []
-    for row in table:
-        first, *more = textwrap.wrap(row[3], room) or [""]
-        cells = [cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)]
-        lines.append("  ".join([*cells, first]))
-        lines += [" " * before + line for line in more]
-    return "\n".join(lines)
+def _format_sources(name: str, rows: Sequence[tuple[str, str, str, str]], width: int | None) -> str:
+    names, values, statuses, sources = zip(*rows, strict=True)
+    return format_table(
+        [
+            Column(name, names, text=True),
+            Column("value", values, text=True, fit="wrap"),
+            Column("status", statuses, text=True),
+            Column("source", sources, text=True, fit="wrap"),
+        ],
+        width,
+    )
 
 
 def _derived_lines(chip: Accelerator, derived: dict[str, Any]) -> list[tuple[str, str]]:

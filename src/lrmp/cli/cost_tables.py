@@ -4,19 +4,21 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lrmp.cli.chip_cost import ChipCost
-from lrmp.cli.output import format_column, format_table
+from lrmp.cli.output import quantities
 from lrmp.errors import LRMPError
 from lrmp.si_prefix import format_number, format_quantity
+from lrmp.text_table import Column, fold, format_table
 
 #: What became of every chip: its cost, or why it has none.
 ChipCosts = Mapping[str, ChipCost | LRMPError]
 
 
-def format_chips(costs: ChipCosts) -> str:
+def format_chips(costs: ChipCosts, width: int | None = None) -> str:
     """Write one line per chip.
 
     Args:
         costs: By name of the chip.
+        width: Characters of a line; None for as many as it takes.
 
     Returns:
         A table with ``-`` for what is not known, and footnotes.
@@ -26,16 +28,17 @@ def format_chips(costs: ChipCosts) -> str:
     def values(read: Callable[[ChipCost], float | None]) -> list[float | None]:
         return [None if cost is None else read(cost) for cost in known]
 
+    rates = values(lambda cost: cost.report.throughput_per_s)
     columns = [
-        ("chip", list(costs)),
-        ("tiles", [f"{cost.tiles:,}" if cost else "-" for cost in known]),
-        ("copies", [_copies(cost) if cost else "-" for cost in known]),
-        format_column("latency", values(lambda cost: cost.report.latency_s), "s"),
-        format_column("throughput", values(lambda cost: cost.report.throughput_per_s), "/s"),
-        format_column("energy", values(lambda cost: cost.energy_j), "J"),
-        ("area (mm²)", _cells(values(lambda cost: cost.area_mm2))),
-        ("TOPS/W", _cells(values(lambda cost: cost.tops_per_w))),
-        format_column("EDP", values(lambda cost: cost.edp_js), "J s"),
+        Column("chip", list(costs), text=True, fit="shorten"),
+        Column("tiles", [f"{cost.tiles:,}" if cost else "-" for cost in known]),
+        Column("copies", [_copies(cost) if cost else "-" for cost in known], leaves=2),
+        quantities("latency", values(lambda cost: cost.report.latency_s), "s"),
+        quantities("throughput", rates, "/s", leaves=1),
+        quantities("energy", values(lambda cost: cost.energy_j), "J"),
+        Column("area (mm²)", _cells(values(lambda cost: cost.area_mm2))),
+        Column("TOPS/W", _cells(values(lambda cost: cost.tops_per_w)), leaves=3),
+        quantities("EDP", values(lambda cost: cost.edp_js), "J s", leaves=4),
     ]
     notes: list[str] = []
     marks = []
@@ -46,11 +49,11 @@ def format_chips(costs: ChipCosts) -> str:
         notes += [note for note in own if note not in notes]
         marks.append(" ".join(str(notes.index(note) + 1) for note in own))
     if notes:
-        columns.append(("notes", marks))
-    header = [name for name, _ in columns]
-    rows = list(zip(*(cells for _, cells in columns), strict=True))
-    footnotes = [f"  {number} {note}" for number, note in enumerate(notes, start=1)]
-    return "\n".join([format_table(header, rows), *footnotes])
+        columns.append(Column("notes", marks))
+    footnotes = [
+        fold(f"  {number} {note}", width, indent=4) for number, note in enumerate(notes, start=1)
+    ]
+    return "\n".join([format_table(columns, width), *footnotes])
 
 
 def _cells(values: list[float | None]) -> list[str]:
@@ -62,47 +65,40 @@ def _copies(cost: ChipCost) -> str:
     return str(least) if least == most else f"{least}..{most}"
 
 
-def format_layers(cost: ChipCost) -> str:
+def format_layers(cost: ChipCost, width: int | None = None) -> str:
     """Write one line per layer, and the totals.
 
     A knob has a column where its values differ between the layers.
 
     Args:
         cost: Of one chip.
+        width: Characters of a line; None for as many as it takes.
 
     Returns:
         Two tables and the notes.
     """
-    report, design = cost.report, cost.design
-    utilisation = cost.model.utilisation(design.settings)
+    report, design, layers = cost.report, cost.design, cost.network.layers
+    used = zip(cost.model.utilisation(design.settings), report.layer_tiles, strict=True)
     # What is the same in all layers is said below.
     values = {name: design[name].tolist() for name in design.space.names}
-    turned = {name: own for name, own in values.items() if len(set(own)) > 1}
-    time_header, times = format_column(
-        "time", (report.layer_cycles / report.clock_hz).tolist(), "s"
-    )
-    header = ["layer", "rows x columns", "positions", *turned, "copies", "tiles", "used", "cycles"]
-    header += [time_header, "share"]
-    energies: list[str] | None = None
+    times_s = (report.layer_cycles / report.clock_hz).tolist()
+    shares = report.layer_cycles / report.latency_cycles
+    columns = [
+        Column("layer", [layer.name for layer in layers], text=True, fit="shorten"),
+        Column("rows x columns", [f"{layer.rows} x {layer.columns}" for layer in layers]),
+        Column("positions", [f"{layer.positions:,}" for layer in layers], leaves=3),
+        *(Column(name, [*map(str, own)]) for name, own in values.items() if len(set(own)) > 1),
+        Column("copies", [*map(str, design.replication)]),
+        Column("tiles", [f"{tiles:,}" for tiles in report.layer_tiles]),
+        Column("used", [f"{share:.1%}" if tiles else "-" for share, tiles in used], leaves=2),
+        Column("cycles", [f"{cycles:,}" for cycles in report.layer_cycles], leaves=1),
+        quantities("time", times_s, "s"),
+        Column("share", [f"{share:.1%}" for share in shares], leaves=4),
+    ]
     if cost.energy_j is not None:
-        name, energies = format_column("energy", (report.layer_energy_fj * 1e-15).tolist(), "J")
-        header.append(name)
-    rows = []
-    for index, layer in enumerate(cost.network.layers):
-        row = [
-            layer.name,
-            f"{layer.rows} x {layer.columns}",
-            f"{layer.positions:,}",
-            *(str(own[index]) for own in turned.values()),
-            f"{design.replication[index]}",
-            f"{report.layer_tiles[index]:,}",
-            f"{utilisation[index]:.1%}" if report.layer_tiles[index] else "-",
-            f"{report.layer_cycles[index]:,}",
-            times[index],
-            f"{report.layer_cycles[index] / report.latency_cycles:.1%}",
-        ]
-        rows.append([*row, energies[index]] if energies else row)
-    return "\n".join([format_table(header, rows), "", *_totals(cost)])
+        columns.append(quantities("energy", (report.layer_energy_fj * 1e-15).tolist(), "J"))
+    totals = [fold(line, width, indent=15) for line in _totals(cost)]
+    return "\n".join([format_table(columns, width), "", *totals])
 
 
 def _totals(cost: ChipCost) -> list[str]:
@@ -126,6 +122,7 @@ def _totals(cost: ChipCost) -> list[str]:
         lines.append(
             f"  energy       {format_quantity(cost.energy_j, 'J')}, {saving:.2f}x; {shares}"
         )
+        lines += _model_ends(cost)
     if cost.area_mm2 is not None:
         shares = _shares(cost.chip.area_um2(cost.budget))
         lines.append(f"  area         {format_number(cost.area_mm2)} mm²; {shares}")
@@ -134,6 +131,14 @@ def _totals(cost: ChipCost) -> list[str]:
     if cost.edp_js is not None:
         lines.append(f"  EDP          {format_quantity(cost.edp_js, 'J s')}")
     return [*lines, *(f"  note: {note}" for note in cost.notes)]
+
+
+def _model_ends(cost: ChipCost) -> list[str]:
+    """Say what the energy is where all models of the chip say their least, or their greatest."""
+    if not cost.model_ends:
+        return []
+    ends = [f"{format_quantity(energy, 'J')} ({gain:.2f}x)" for energy, gain in cost.model_ends]
+    return [f"               {' to '.join(ends)} by the least and the greatest of models"]
 
 
 def _shares(parts: Mapping[Any, int]) -> str:
@@ -176,6 +181,7 @@ def _totals_json(name: str, cost: ChipCost) -> dict[str, Any]:
         "throughput_per_s": report.throughput_per_s,
         "baseline_latency_s": cost.model.baseline.latency_s,
         "energy_j": cost.energy_j,
+        "energy_range_j": [energy for energy, _ in cost.model_ends] or None,
         "area_mm2": cost.area_mm2,
         "tops_per_w": cost.tops_per_w,
         "edp_js": cost.edp_js,

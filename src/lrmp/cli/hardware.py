@@ -10,11 +10,12 @@ from typing import Any
 from lrmp.cli.chip_cost import ChipCost, CostOptions, cost_network
 from lrmp.cli.chip_sheet import chip_json, format_chip
 from lrmp.cli.cost_tables import chips_json, format_chips, format_layers, layers_json
+from lrmp.cli.derive_chip import add_derive
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK, EXIT_REFUSED
 from lrmp.cli.network_argument import HELP, add_reading, read_bits, read_network, reading
 from lrmp.cli.network_swap import format_swap, swap_network
 from lrmp.cli.new_chip import add_new
-from lrmp.cli.output import add_json, format_table, note, print_json
+from lrmp.cli.output import add_json, note, print_folded, print_json, print_table
 from lrmp.cli.picture import save_picture
 from lrmp.cli.preset_argument import ALL, load_chip, load_chips
 from lrmp.cli.settings_argument import GivenSettings, add_settings
@@ -30,6 +31,7 @@ from lrmp.hardware.space.precision import PRECISION, precision_for
 from lrmp.plotting.cost_plot import plot_cost
 from lrmp.plotting.floor_plan import plot_floor_plan
 from lrmp.si_prefix import format_quantity
+from lrmp.text_table import Column, output_width
 
 DEFAULT_PRESET = "lrmp_frontiers_2024"
 
@@ -64,6 +66,9 @@ def add_commands(commands: Any) -> None:
 
     new = add("new", "write a file for a chip of your own", _show)
     add_new(new, DEFAULT_PRESET)
+
+    derive = add("derive", "write a chip whose energies a component library models", _show)
+    add_derive(derive)
 
     compare = add("compare", "cost a network on several chips, one copy of every layer", _compare)
     compare.add_argument("presets", nargs="*", metavar="PRESET", help="or file.toml; default: all")
@@ -147,27 +152,21 @@ def _list(options: argparse.Namespace) -> int:
     if options.json:
         print_json([_summary(chip) for chip in chips])
         return EXIT_OK
-    header = ["preset", "energy, area", "node", "crossbar", "cell", "ADC", "rows at once", "tiles"]
-    rows = []
-    for chip in chips:
-        known = [name for name, there in _known(chip).items() if there]
-        rows.append(
-            [
-                chip.name,
-                ", ".join(known) or "-",
-                f"{chip.technology_nm} nm" if chip.technology_nm else "-",
-                f"{chip.crossbar_rows} x {chip.crossbar_columns}",
-                f"{chip.cell_bits} b",
-                "-" if chip.adc == "none" else f"{chip.adc_bits} b",
-                str(chip.active_rows),
-                f"{chip.tiles:,}" if chip.tiles else "-",
-            ]
-        )
-    lines = format_table(header, rows, left=2).splitlines()
-    width = max(map(len, lines))
-    titles = ["title", *(preset_title(chip.name) for chip in chips)]
-    for line, title in zip(lines, titles, strict=True):
-        print(f"{line:<{width}}  {title}")
+    known = [", ".join(name for name, there in _known(chip).items() if there) for chip in chips]
+    sizes = [f"{chip.crossbar_rows} x {chip.crossbar_columns}" for chip in chips]
+    print_table(
+        [
+            Column("preset", [chip.name for chip in chips], text=True),
+            Column("energy, area", [text or "-" for text in known], text=True, leaves=3),
+            Column("node", [f"{c.technology_nm} nm" if c.technology_nm else "-" for c in chips]),
+            Column("crossbar", sizes),
+            Column("cell", [f"{chip.cell_bits} b" for chip in chips]),
+            Column("ADC", ["-" if c.adc == "none" else f"{c.adc_bits} b" for c in chips]),
+            Column("rows at once", [str(chip.active_rows) for chip in chips], leaves=2),
+            Column("tiles", [f"{chip.tiles:,}" if chip.tiles else "-" for chip in chips]),
+            Column("title", [preset_title(chip.name) for chip in chips], text=True, leaves=1),
+        ]
+    )
     return EXIT_OK
 
 
@@ -196,7 +195,7 @@ def _show(options: argparse.Namespace) -> int:
     if options.json:
         print_json(chip_json(chip) | {"title": title})
     else:
-        print(format_chip(chip, title))
+        print(format_chip(chip, title, output_width()))
     return EXIT_OK
 
 
@@ -230,7 +229,7 @@ def _cost(options: argparse.Namespace) -> int:
     if options.json:
         print_json(chips_json({chips[0].name: cost})[0] | {"layers": layers_json(cost)})
     else:
-        print(format_layers(cost))
+        print(format_layers(cost, output_width()))
     for path in drawn:
         (note if options.json else print)(f"picture: {path}")
     return EXIT_OK
@@ -306,11 +305,11 @@ def _print_chips(
     if as_json:
         print_json(chips_json(costs))
         return EXIT_OK
-    print(
+    print_folded(
         f"{network.name}: {len(network)} layers, {format_quantity(network.macs, 'MAC')}; "
         f"{options.design.settings_summary}, {copies}\n"
     )
-    print(format_chips(costs))
+    print(f"\n{format_chips(costs, output_width())}")
     return EXIT_OK
 
 
@@ -325,12 +324,11 @@ def _draw(cost: ChipCost, picture: Path | None, floor_plan: Path | None) -> list
 
 
 def _validate(options: argparse.Namespace) -> int:
-    from lrmp.baselines.validation import format_table as format_cases
-    from lrmp.baselines.validation import run_validation
+    from lrmp.baselines.validation import format_cases, run_validation
 
     cases = run_validation()
     if options.json:
         print_json([asdict(c) | {"ratios": c.ratios, "holds": c.holds} for c in cases])
     else:
-        print(format_cases(cases))
+        print(format_cases(cases, width=output_width()))
     return EXIT_REFUSED if any(case.holds is False for case in cases) else EXIT_OK

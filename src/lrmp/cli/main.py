@@ -1,14 +1,12 @@
 """The ``lrmp`` command: environments, training, evaluation, submission, leaderboard."""
 
 import argparse
-import importlib
 import os
 import sys
 import time
 import traceback
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,12 +16,12 @@ from lrmp.baselines.running import algorithms
 from lrmp.baselines.running.algorithms import ALGORITHMS, load_algorithm
 from lrmp.baselines.running.command import parse_args
 from lrmp.baselines.running.run import is_registered
-from lrmp.baselines.running.run_directory import RunDirectory
 from lrmp.cli import (
     accuracy,
     board,
     board_account,
     board_play,
+    evaluate,
     export,
     hardware,
     optimize,
@@ -32,6 +30,8 @@ from lrmp.cli import (
     render,
     study,
 )
+from lrmp.cli.command_groups import CommandGroups
+from lrmp.cli.evaluate import outcome_of_run
 from lrmp.cli.exit_codes import (
     EPILOG,
     EXIT_BAD_INPUT,
@@ -42,23 +42,19 @@ from lrmp.cli.exit_codes import (
     EXIT_REFUSED,
 )
 from lrmp.cli.outcome_text import held_text, print_outcome
-from lrmp.cli.output import add_json, note, print_json
+from lrmp.cli.output import add_json, note, print_folded, print_json, print_table
 from lrmp.cli.picture import save_picture
-from lrmp.cli.settings_argument import GivenSettings, add_settings
-from lrmp.envs.records.record import Claim, Record
-from lrmp.envs.scoring.outcome import Outcome, evaluate_settings
 from lrmp.envs.task.custom_task import find_task
 from lrmp.envs.task.task import TASKS, Task, load_task
 from lrmp.errors import LRMPError, MissingExtraError, NoRecordsError, RecordError, RunError
 from lrmp.leaderboard.store import DEFAULT_STORE
-from lrmp.plotting.cost_plot import plot_cost
 from lrmp.plotting.design_plot import plot_design
-from lrmp.plotting.floor_plan import plot_floor_plan
 from lrmp.printable import EscapedStream, printable
-from lrmp.solvers.replication.problem import Replication, ReplicationProblem
+from lrmp.text_table import Column, output_width
 
 #: Command groups with a file of their own: their ``add_commands`` extends the parser.
 GROUPS = (
+    evaluate,
     study,
     own_task,
     optimum,
@@ -70,22 +66,29 @@ GROUPS = (
     board,
     board_account,
 )
+#: Commands by what they are for, in the order in which a newcomer meets them.
+SECTIONS = {
+    "start here": ("demo",),
+    "tasks": ("envs", "task", "optimum"),
+    "agents": ("train", "evaluate", "render", "study"),
+    "leaderboard": ("submit", "leaderboard", "board", "login"),
+    "chips and networks of your own": ("hardware", "optimize", "export", "accuracy"),
+}
 DESCRIPTION = """\
-Benchmark suite for hardware/DNN co-design on in-memory computing.
+Find the design of an in-memory-computing chip: bits and copies for every layer
+of a neural network. Train agents on it, solve it to a proven optimum, or bring
+your own network and chip.
+"""
+SESSION = """\
+a first session:
+  lrmp train ddpg --env-id LRMP-ResNet8-v0 --seed 2
+  lrmp evaluate runs/LRMP-ResNet8-v0__ddpg__2 --plot design.png
+  lrmp submit runs/LRMP-ResNet8-v0__ddpg__2
+  lrmp leaderboard
+  lrmp optimum LRMP-ResNet8-v0
 
-A first session:
-  lrmp envs                                              what can be solved
-  lrmp train ddpg --env-id LRMP-ResNet18-v0 --seed 2     search settings, 600 designs
-  lrmp evaluate runs/LRMP-ResNet18-v0__ddpg__2           the design in numbers; --plot draws it
-  lrmp submit runs/LRMP-ResNet18-v0__ddpg__2             replay it, put it on the leaderboard
-  lrmp leaderboard                                       who is best
-  lrmp optimum LRMP-ResNet18-v0                          how good a design can be, proven
-  lrmp render LRMP-ResNet18-v0 --out episode.gif         watch an episode
-  lrmp hardware cost resnet18                            what a network costs on a chip
-or from your own network, chip and images to a checked design:
-  lrmp optimize --network my.onnx --chip my.toml --calibration train/ --validation val/ --out out
-or all of it at once:
-  lrmp demo
+`lrmp COMMAND --help` explains a command, docs/command-line.md what all have in
+common.
 """
 
 
@@ -104,13 +107,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if words[:1] == ["train"] and len(words) > 1 and not words[1].startswith("-"):
             return _train(words[1], words[2:])
         with redirect_stdout(EscapedStream(sys.stdout)):
-            options = _parser().parse_args(words or ["--help"])
+            options = make_parser().parse_args(words or ["--help"])
             code: int = options.run(options)
             sys.stdout.flush()
     except LRMPError as error:
         _say(error)
         is_refused = isinstance(error, RecordError) and not isinstance(error, NoRecordsError)
-        return EXIT_REFUSED if is_refused and words[0] in ("submit", "demo") else EXIT_BAD_INPUT
+        takes_records = words[0] in ("submit", "demo") or words[:2] == ["study", "add"]
+        return EXIT_REFUSED if is_refused and takes_records else EXIT_BAD_INPUT
     except BrokenPipeError:  # as in `lrmp envs | head -1`; nothing is left to be told
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  until Python exits
         return EXIT_BROKEN_PIPE
@@ -139,23 +143,26 @@ class _Parser(argparse.ArgumentParser):
         super().error(printable(message))
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of all commands.
+
+    Returns:
+        It, with what runs a command in ``run`` of the options that it reads.
+    """
     parser = _Parser(
         prog="lrmp",
-        description=DESCRIPTION,
-        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"lrmp {lrmp.__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = CommandGroups(parser, "[-h] [--version]")
 
-    envs = commands.add_parser("envs", help="list the environments", epilog=EPILOG)
+    envs = commands.add_parser("envs", help="list the tasks that can be solved", epilog=EPILOG)
     add_json(envs)
     envs.set_defaults(run=_envs)
 
     train = commands.add_parser(
         "train",
-        help="train an agent or run a search",
+        help="train an agent, or run a search",
         usage="lrmp train [-h] AGENT [options of the agent, such as --env-id and --seed]",
         epilog=f"`lrmp train AGENT --help` lists the agent's own options. {EPILOG}",
     )
@@ -166,37 +173,6 @@ def _parser() -> argparse.ArgumentParser:
         "brings, or package.module:train",
     )
     train.set_defaults(run=lambda options: _train(options.agent, []))
-
-    evaluate = commands.add_parser(
-        "evaluate",
-        help="cost a design, and draw it",
-        description="Cost the best design of a run, or of its saved policy, or settings of your "
-        "own with the best copies. Only the files that are named are written: nothing in the run "
-        "directory.",
-        epilog=EPILOG,
-    )
-    evaluate.add_argument("run_dir", nargs="?", type=Path, help="a finished run directory")
-    evaluate.add_argument(
-        "--policy", action="store_true", help="act with the run's saved policy instead"
-    )
-    evaluate.add_argument(
-        "--env-id", help="settings of your own instead of a run: the environment, or a task file"
-    )
-    add_settings(evaluate.add_mutually_exclusive_group())
-    evaluate.add_argument(
-        "--plot",
-        type=Path,
-        metavar="FILE",
-        help="picture of the design: .png, .svg or .pdf",
-    )
-    evaluate.add_argument(
-        "--cost-plot", type=Path, metavar="FILE", help="picture of the cost by component"
-    )
-    evaluate.add_argument(
-        "--floor-plan", type=Path, metavar="FILE", help="picture of the tiles and what they hold"
-    )
-    add_json(evaluate)
-    evaluate.set_defaults(run=_evaluate)
 
     board_play.add_submit(commands, _add_store)
 
@@ -212,11 +188,11 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = commands.add_parser(
         "demo",
-        help="train, draw, submit and rank in one go",
+        help="train, draw, submit and rank three agents in two minutes",
         description="DDPG and two simple baselines on one task, the picture, the leaderboard.",
         epilog=EPILOG,
     )
-    demo.add_argument("--env-id", default="LRMP-ResNet18-v0", help="default: %(default)s")
+    demo.add_argument("--env-id", default="LRMP-ResNet8-v0", help="default: %(default)s")
     demo.add_argument("--seed", type=int, default=1, help="default: %(default)s")
     demo.add_argument("--evaluations", type=int, default=600, help="default: %(default)s")
     demo.add_argument("--runs-dir", type=Path, default=Path("runs"), help="default: %(default)s")
@@ -224,6 +200,8 @@ def _parser() -> argparse.ArgumentParser:
 
     for group in GROUPS:
         group.add_commands(commands)
+    parser.description = f"{DESCRIPTION}\n{commands.listing(SECTIONS)}"
+    parser.epilog = f"{SESSION}\n{EPILOG}"
     return parser
 
 
@@ -239,23 +217,25 @@ def _envs(options: argparse.Namespace) -> int:
     if options.json:
         print_json(rows)
         return EXIT_OK
-    print(
-        f"{'id':<32} {'network':<18} {'objective':<19} {'layers':>6} {'tiles':>6}  "
-        f"{'accuracy':<16}  holds"
+    print_table(
+        [
+            Column("id", [row["id"] for row in rows], text=True),
+            Column("network", [*map(_networks, rows)], text=True, fit="shorten"),
+            Column("objective", [row["objective"] for row in rows], text=True, leaves=3),
+            Column("layers", [str(row["layers"]) for row in rows], leaves=1),
+            Column("tiles", [f"{row['budget_tiles']:,}" for row in rows], leaves=2),
+            Column("accuracy", [row["accuracy"] for row in rows], text=True),
+            Column("holds", ["yes" if row["accuracy_holds"] else "no" for row in rows], text=True),
+        ]
     )
-    for row in rows:
-        print(
-            f"{row['id']:<32} {_networks(row):<18} {row['objective']:<19} {row['layers']:>6} "
-            f"{row['budget_tiles']:>6}  {row['accuracy']:<16}  "
-            f"{'yes' if row['accuracy_holds'] else 'no'}"
-        )
     missed = {
         task.network.name: held_text(task)
         for task in tasks
         if not task.accuracy_holds and len(task.workload) == 1  # those of several say it there
     }
     if missed:
-        print("\n" + "\n".join(f"{network}: {text}" for network, text in missed.items()))
+        print()
+        print_folded("\n".join(f"{network}: {text}" for network, text in missed.items()), indent=4)
     return EXIT_OK
 
 
@@ -264,110 +244,16 @@ def _networks(row: dict[str, Any]) -> str:
 
 
 def _train(agent: str, words: list[str]) -> int:
+    baseline = load_algorithm(agent)
+    args = parse_args(baseline.Args, words, prog=f"lrmp train {agent}")
     if sys.stderr.isatty() and "torch" not in sys.modules:
         # Learners import torch, which takes seconds: whoever waits sees what for.
         print(f"loading {printable(agent)} ...", file=sys.stderr, flush=True)
-    baseline = load_algorithm(agent)
-    _extra("tyro")
-    args = parse_args(baseline.Args, words, prog=f"lrmp train {agent}")
     started = time.time()
     run = algorithms.train(agent, args)
     earlier = run.record_path.stat().st_mtime < started
     print(f"finished{' earlier' if earlier else ''}: {run.path}; next: lrmp evaluate {run.path}")
     return EXIT_OK
-
-
-def _extra(module: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise MissingExtraError.of(module, "for training", "train") from error
-
-
-def _evaluate(options: argparse.Namespace) -> int:
-    given = GivenSettings.of(options)
-    if (options.run_dir is None) == (options.env_id is None):
-        raise RunError(
-            "Expected either a run directory or --env-id, which takes --set or --design."
-        )
-    if options.env_id is not None:
-        if options.policy:
-            raise RunError("Expected --policy beside a run directory, got it beside --env-id.")
-        task = find_task(options.env_id)
-        names = [layer.name for layer in task.network.layers]
-        outcome = evaluate_settings(task, given.settings(task.space, names))
-    else:
-        if given:
-            raise RunError(
-                "Expected --set or --design beside --env-id; a run directory has its own design."
-            )
-        outcome = _of_run(options.run_dir, use_policy=options.policy)
-    _draw(outcome, options.plot, options.cost_plot, options.floor_plan)
-    if options.json:
-        print_json(outcome.to_json())
-    else:
-        print_outcome(outcome)
-        if options.run_dir is not None and not is_registered(outcome.task):
-            print(
-                f"  (a task of the run's own, {outcome.task.fingerprint[:16]}..., which the "
-                "leaderboard does not rank)"
-            )
-        if options.policy:
-            print("  (the run's saved policy without exploration, not its record)")
-    for path in (options.plot, options.cost_plot, options.floor_plan):
-        if path is not None:
-            (note if options.json else print)(f"picture: {path}")
-    return EXIT_OK
-
-
-def _draw(outcome: Outcome, plot: Path | None, cost: Path | None, floor_plan: Path | None) -> None:
-    """Draw what was asked for."""
-    model, design, budget = outcome.task.cost_model, outcome.design, outcome.task.budget
-    if plot is not None:
-        save_picture(partial(plot_design, outcome), plot)
-    if cost is not None:
-        save_picture(partial(plot_cost, model, design, budget), cost)
-    if floor_plan is not None:
-        save_picture(partial(plot_floor_plan, model, design, budget), floor_plan)
-
-
-def _of_run(run: Path, *, use_policy: bool) -> Outcome:
-    """Cost the record of a run, or its policy's design."""
-    from lrmp.leaderboard.submission import check_definition, read_submission
-
-    folder = run if os.path.isdir(run) else None  # Path.is_dir raises for some names
-    own_task = None if folder is None else RunDirectory(folder).own_task()
-    records = read_submission(run, own_task)
-    if len(records) > 1:
-        raise RunError(f"Expected one record in {run}, got {len(records)}.")
-    record = records[0]
-    task = check_definition(record, own_task)
-    if not use_policy:
-        return _recorded(record, task)
-    if folder is None:
-        raise RunError(f"Expected --policy beside a run directory, got {run}.")
-    _extra("torch")
-    from lrmp.agents.policies import load_policy
-    from lrmp.baselines.running.evaluate import evaluate_policy
-
-    policy = load_policy(RunDirectory(folder).policy_path)
-    return evaluate_policy(policy, task)
-
-
-def _recorded(record: Record, task: Task) -> Outcome:
-    """Cost the recorded design, copies and all; its claim must hold."""
-    design = record.design_for(task)
-    tiles = int(task.cost_model.tiles_at_once(design.settings, design.replication))
-    if tiles > task.budget:
-        raise RecordError(f"Expected a design within {task.budget} tiles, got {tiles}.")
-    best = evaluate_settings(task, design.settings)
-    problem = ReplicationProblem.of(task.cost_model, design.settings, task.budget, task.objective)
-    bound = best.replication.lower_bound
-    placed = Replication.checked(problem, design.replication, bound, 0.0)
-    outcome = replace(best, design=design, replication=placed)
-    if differences := record.agrees_with(Claim.of(outcome)):
-        raise RecordError(f"The record claims what its design does not do: {differences[0]}.")
-    return outcome
 
 
 def _leaderboard(options: argparse.Namespace) -> int:
@@ -392,17 +278,18 @@ def _ranked(word: str) -> Task:
 
 
 def _print_ranking(store: Path, task_id: str | None, *, as_json: bool) -> None:
-    from lrmp.leaderboard import ranking
+    from lrmp.leaderboard.design_ranking import rank, to_json
+    from lrmp.leaderboard.ranking_text import format_ranking
     from lrmp.leaderboard.store import Store
 
     contents = Store(store).read(task_id)
-    ranked = ranking.rank(contents.entries)
+    document = to_json(rank(contents.entries))
     for sentence in contents.quarantined:
         note(f"lrmp: {sentence}")
     if as_json:
-        print_json(ranking.to_json(ranked) | {"chain": contents.chain})
+        print_json(document | {"chain": contents.chain})
         return
-    print(ranking.format_ranking(ranked))
+    print(format_ranking(document["rankings"], output_width()))
     if contents.chain:
         print(f"\nentries: {len(contents.chain)}; hash of the last: {contents.chain[-1]}")
 
@@ -416,7 +303,7 @@ def _demo(options: argparse.Namespace) -> int:
     # All settings are checked before the first run starts.
     jobs = [(baseline.train, baseline.Args(**settings)) for baseline, settings in baselines]
     runs = [train(args) for train, args in jobs]
-    outcome = _of_run(runs[-1].path, use_policy=False)
+    outcome = outcome_of_run(runs[-1].path)
     print_outcome(outcome)
     picture = runs[-1].path / "design.png"
     try:
@@ -436,7 +323,7 @@ def _submit_new(runs: Sequence[Path], store: Path) -> None:
     from lrmp.leaderboard.store import Store
     from lrmp.leaderboard.submission import read_submission
 
-    entries = [entry.replay.record for entry in Store(store).entries()]
+    entries = [entry.record for entry in Store(store).entries()]
     stored = {(r.task, r.task_fingerprint, r.agent, r.seed) for r in entries}
     for run in runs:
         record = read_submission(run)[0]

@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lrmp.cli.chip_cost import ChipCost, CostOptions, cost_network
-from lrmp.cli.output import format_table
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.cost.swap import Write, break_even, write_of
 from lrmp.hardware.networks.network import Network
 from lrmp.si_prefix import format_quantity
+from lrmp.text_table import Column, format_table
 
 
 @dataclass(frozen=True)
@@ -109,16 +109,16 @@ def format_swap(swap: Swap) -> str:
     Returns:
         A table and a few lines.
     """
-    rows = [
+    costs = (swap.alone, swap.beside)
+    energies = [cost.energy_j for cost in costs]
+    table = format_table(
         [
-            name,
-            f"{cost.report.tiles:,}",
-            format_quantity(cost.report.latency_s, "s"),
-            "-" if cost.energy_j is None else format_quantity(cost.energy_j, "J"),
+            Column("", ["in its own turn", "beside others"], text=True),
+            Column("tiles", [f"{cost.report.tiles:,}" for cost in costs]),
+            Column("latency", [format_quantity(cost.report.latency_s, "s") for cost in costs]),
+            Column("energy", ["-" if e is None else format_quantity(e, "J") for e in energies]),
         ]
-        for name, cost in (("in its own turn", swap.alone), ("beside others", swap.beside))
-    ]
-    table = format_table(["", "tiles", "latency", "energy"], rows)
+    )
     write = swap.write
     energy = "" if write.energy_fj is None else f", {format_quantity(write.energy_j, 'J')}"
     return (

@@ -1,10 +1,10 @@
 """The ``lrmp hardware new`` command: a chip of your own, like one that is there."""
 
 import argparse
-import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from lrmp.cli.assignment import read_assignments
 from lrmp.cli.exit_codes import EXIT_OK
 from lrmp.cli.output import note, print_json
 from lrmp.errors import RunError, unknown_name
@@ -12,6 +12,8 @@ from lrmp.foreign_file import is_present
 from lrmp.hardware.chip.accelerator import PARAMETERS, Accelerator
 from lrmp.hardware.chip.event_energies import EVENTS
 from lrmp.hardware.chip.preset import chip_of_text, load_preset
+from lrmp.hardware.chip.preset_text import number_line, toml_value
+from lrmp.hardware.chip.provenance import Status
 from lrmp.si_prefix import format_number
 from lrmp.whole_file import write_whole
 
@@ -48,20 +50,20 @@ def add_new(parser: argparse.ArgumentParser, preset: str) -> None:
 def _new(options: argparse.Namespace) -> int:
     if is_present(options.file):
         raise RunError(f"Expected no file at {options.file} yet, got one. Name another.")
-    given = [_value(word) for word in options.set]
-    names = [key for key, _ in given]
-    if twice := [key for key in names if names.count(key) > 1]:
-        raise RunError(f"Expected --set once per number, got {twice[0]} {names.count(twice[0])}x.")
+    if options.file.suffix != ".toml":
+        raise RunError(f"Expected a file ending in .toml, got {options.file}. Add .toml.")
+    words = read_assignments("--set", options.set, "KEY=VALUE", "clock_mhz=400")
+    given = {key: _value(key, values) for key, values in words.items()}
     base = load_preset(options.like)
-    text = _write(options.title or f"like {options.like}", base, dict(given))
+    text = _write(options.title or f"like {options.like}", base, given)
     chip = chip_of_text(options.file.stem, text)
     write_whole(options.file, text)
-    inherited = sum(key not in names for key in base.parameters)
+    inherited = sum(key not in given for key in base.parameters)
     if options.json:
-        print_json({"file": str(options.file), "like": options.like, "set": dict(given)})
+        print_json({"file": str(options.file), "like": options.like, "set": given})
     else:
         print(
-            f"{options.file}: {len(names)} numbers of its own, {inherited} parameters as "
+            f"{options.file}: {len(given)} numbers of its own, {inherited} parameters as "
             f"{options.like}, which count as assumed"
         )
         if chip.technology_nm != base.technology_nm and base.technology_nm:
@@ -72,16 +74,15 @@ def _new(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _value(word: str) -> tuple[str, Any]:
-    key, equals, text = word.partition("=")
-    if not equals or not text:
-        raise RunError(f"Expected --set as KEY=VALUE, such as clock_mhz=400; got {word!r:.80}.")
+def _value(key: str, values: list[str]) -> Any:
     known = (*PARAMETERS, *EVENTS)
     if key not in known:
         raise RunError(unknown_name("each key of --set", key, known))
     if key == "slice_bits":
-        return key, [_number(part) for part in text.split(",")]
-    return key, _number(text)
+        return [_number(value) for value in values]
+    if len(values) > 1:
+        raise RunError(f"Expected one {key}, got {len(values)}: {','.join(values)}.")
+    return _number(values[0])
 
 
 def _number(text: str) -> int | float | str:
@@ -95,13 +96,14 @@ def _number(text: str) -> int | float | str:
 
 def _write(title: str, base: Accelerator, given: dict[str, Any]) -> str:
     """Write the file: its own numbers, and those that it inherits as comments to be taken up."""
+    *statuses, last = get_args(Status)
     lines = [
         f"# A chip like {base.name}. What is not given here is taken from there and counts as",
-        "# assumed. Take the # from a line to give a number of your own; say where it is from:",
-        "# status published, second-hand, derived, assumed or calibrated, and the source.",
+        "# assumed. Take the # from a line to give a number of your own, and say where it is from:",
+        f"# status {', '.join(statuses)} or {last}, and the source.",
         "",
-        f"title = {_toml(title)}",
-        f"like = {_toml(base.name)}",
+        f"title = {toml_value(title)}",
+        f"like = {toml_value(base.name)}",
     ]
     energies = {} if base.energy is None else {key: getattr(base.energy, key) for key in EVENTS}
     sections = {"parameters": {**base.parameters}, "energy": energies}
@@ -113,9 +115,9 @@ def _write(title: str, base: Accelerator, given: dict[str, Any]) -> str:
         prefix = "" if section == "parameters" else f"{section}."
         for key, value in (numbers | own).items():
             if key in own:
-                lines.append(_entry(key, own[key], "assumed", SET_SOURCE))
+                lines.append(number_line(key, _entry(own[key], "assumed", SET_SOURCE)))
             elif origin := base.provenance.get(prefix + key):
-                lines.append(f"# {_entry(key, value, origin.status, origin.source)}")
+                lines.append(f"# {number_line(key, _entry(value, origin.status, origin.source))}")
     if base.components:
         lines += ["", "# Components, each a table [components.NAME] that may be given anew:"]
         for c in base.components:
@@ -127,12 +129,5 @@ def _write(title: str, base: Accelerator, given: dict[str, Any]) -> str:
 _KEYS = {"parameters": PARAMETERS, "energy": EVENTS}
 
 
-def _entry(key: str, value: Any, status: str, source: str) -> str:
-    return (
-        f"{key} = {{ value = {_toml(value)}, status = {_toml(status)}, source = {_toml(source)} }}"
-    )
-
-
-def _toml(value: Any) -> str:
-    """Write a value as TOML does; its texts and lists are those of JSON."""
-    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+def _entry(value: Any, status: str, source: str) -> dict[str, Any]:
+    return {"value": value, "status": status, "source": source}

@@ -23,21 +23,25 @@ from lrmp.hardware.networks import NETWORKS
 from lrmp.hardware.readers.network_source import InputShape, make_module
 
 DESCRIPTION = """\
-Find the best design of a network on a chip that the network itself was seen to hold.
+Find the best bits and copies for a network on a chip, and check on images that
+the network stands them.
 
-Its own sensitivities are measured, the task is solved to a proven optimum, the winner runs on the
-validation images, and the table is fitted again, until the network loses no more than the limit.
-Interrupted, the same command goes on where it stopped, to the same result.
+How much every layer loses with fewer bits is measured on the network. The best
+design by these measurements is found and proven, runs on the validation
+images, and corrects the measurements, until the network loses no more than the
+limit. Interrupted, the same command goes on where it stopped, to the same
+result.
 
-  lrmp optimize --network my.onnx --chip my.toml --calibration train/ --validation val/ --out out
+  lrmp optimize --network my.onnx --chip my.toml \\
+      --calibration train/ --validation val/ --out out
 """
 #: Options, by field of ``Effort``.
 EFFORT = {
     "random": "random designs that the first table is fitted to",
-    "near": "designs near the best, of every round and chip",
-    "rounds": "most rounds of solving, running and fitting",
-    "checks": "most designs of a chip that run on the unseen half of the validation images",
-    "seed": "of what is left out near the best",
+    "near": "designs near the best that run on the network, of every round and chip",
+    "rounds": "most rounds of solving, running and correcting",
+    "checks": "most designs of a chip that run on validation images that no search has seen",
+    "seed": "of the drawing of designs near the best",
 }
 
 
@@ -49,19 +53,27 @@ def add_commands(commands: Any) -> None:
     """
     parser = commands.add_parser(
         "optimize",
-        help="from your network, chip and images to a checked design and its report",
+        help="find and check the best design for your network and chip",
         description=DESCRIPTION,
-        epilog=f"1 also if a network does not hold its limit. {EPILOG}",
+        epilog=f"1 also says that the network loses more than the limit.\n{EPILOG}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--network", required=True, help=HELP)
+    parser.add_argument("--network", required=True, metavar="NETWORK", help=f"what to run: {HELP}")
     parser.add_argument(
         "--chip",
         nargs="+",
         default=[DEFAULT_CHIP],
-        help="a preset or a file.toml; several are compared; default: %(default)s",
+        metavar="PRESET|FILE.toml",
+        help="what to run it on; several are compared; `lrmp hardware list` names the presets; "
+        f"default: {DEFAULT_CHIP}",
     )
-    parser.add_argument("--budget", type=int, help="tiles; default: those of the baseline")
+    parser.add_argument(
+        "--budget",
+        type=int,
+        metavar="TILES",
+        help="how many there are for all copies; default: as many as one copy of every layer takes "
+        "in the baseline",
+    )
     parser.add_argument(
         "--baseline",
         choices=[FROM_FILE],
@@ -72,28 +84,29 @@ def add_commands(commands: Any) -> None:
         "--objective",
         choices=[each for each in get_args(Objective) if each in NETWORK_OBJECTIVES],
         default="latency",
-        help="default: %(default)s",
+        help="what is made best; default: %(default)s",
     )
     limit = parser.add_mutually_exclusive_group()
     limit.add_argument(
         "--max-drop",
         type=float,
         metavar="POINTS",
-        help=f"of top-1 accuracy that may be lost, where labels are known; default: {POINTS:g}",
+        help="how many points of top-1 accuracy may be lost, where the images have labels; "
+        f"default: {POINTS:g}",
     )
     limit.add_argument(
         "--max-divergence",
         type=float,
         metavar="NATS",
-        help="that the class probabilities may diverge from the float network's, where labels are "
-        f"not known; default: {NATS:g}",
+        help="how far class probabilities may be from those of the float network, where the images "
+        f"have no labels; default: {NATS:g}",
     )
     images = parser.add_argument_group("images")
     images.add_argument(
         "--calibration",
         type=Path,
         metavar="DIR|NPZ",
-        help="images that quantiser steps are chosen on",
+        help="images from which the ranges of activations are taken",
     )
     images.add_argument(
         "--validation",
@@ -106,13 +119,18 @@ def add_commands(commands: Any) -> None:
     add_pixels(images)
     images.add_argument("--input-shape", metavar="SIZES", action="append", help=SHAPE_HELP)
     images.add_argument(
-        "--search-images", type=int, default=Images.search, help="at most; default: %(default)s"
+        "--search-images",
+        type=int,
+        metavar="N",
+        default=Images.search,
+        help="most validation images that designs are searched on; default: %(default)s",
     )
     images.add_argument(
         "--sensitivity-images",
         type=int,
+        metavar="N",
         default=Images.sensitivity,
-        help="at most so many of these for sensitivities; default: %(default)s",
+        help="most of these on which single layers are measured; default: %(default)s",
     )
     images.add_argument(
         "--no-accuracy",
@@ -126,13 +144,25 @@ def add_commands(commands: Any) -> None:
         effort.add_argument(
             f"--{name}", type=int, metavar="N", default=default, help=f"{text}; default: {default}"
         )
-    effort.add_argument("--processes", type=int, default=1, help="worker processes")
     effort.add_argument(
-        "--device", dest="processor", default="cpu", help="where torch computes; default: cpu"
+        "--processes",
+        type=int,
+        metavar="N",
+        default=1,
+        help="processes that run the network; default: %(default)s",
     )
-    effort.add_argument("--data", type=Path, help="weights and images of built-in networks")
+    effort.add_argument(
+        "--device",
+        dest="processor",
+        metavar="NAME",
+        default="cpu",
+        help="where torch computes, such as cuda; default: %(default)s",
+    )
+    effort.add_argument(
+        "--data", type=Path, metavar="DIR", help="weights and images of built-in networks"
+    )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="design, record and report"
+        "--out", type=Path, required=True, metavar="DIR", help="where design and report go"
     )
     add_json(parser)
     parser.set_defaults(run=_optimize)

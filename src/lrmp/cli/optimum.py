@@ -8,8 +8,8 @@ from typing import Any
 from tqdm import tqdm
 
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK
-from lrmp.cli.outcome_text import print_outcome
-from lrmp.cli.output import add_json, print_json
+from lrmp.cli.outcome_text import DETAIL, print_outcome
+from lrmp.cli.output import add_json, print_folded, print_json
 from lrmp.cli.picture import save_picture
 from lrmp.envs.scoring.outcome import evaluate_settings
 from lrmp.envs.task.custom_task import find_task
@@ -50,7 +50,9 @@ def _optimum(options: argparse.Namespace) -> int:
     if options.solve:
         from lrmp.baselines.experiments.optimum import find_optimum
 
-        with tqdm(desc=f"solving {task.id}", bar_format=STATUS, leave=False) as status:
+        with tqdm(
+            desc=f"solving {task.id}", bar_format=STATUS, leave=False, disable=None
+        ) as status:
             known = find_optimum(task, status.set_postfix_str)
     if known is None:
         raise RunError(
@@ -70,14 +72,15 @@ def _optimum(options: argparse.Namespace) -> int:
         print_json(outcome.to_json() | extra | {"log": known.log})
         return EXIT_OK
     print_outcome(outcome)
-    print(
+    print_folded(
         f"  bound           {known.bound:.4f}: no design within the allowed drop scores more\n"
         f"  best constant   {_constant(known)}\n"
         f"  gap             {known.gap:.2e} of the {task.objective}\n"
-        f"  method          {known.method}"
+        f"  method          {known.method}",
+        indent=DETAIL,
     )
     for line in known.log:
-        print(f"    {line}")
+        print_folded(f"    {line}", indent=6)
     if options.plot is not None:
         print(f"picture: {options.plot}")
     return EXIT_OK

@@ -1,8 +1,13 @@
 """A finished design as text."""
 
-from lrmp.cli.output import format_table
+from lrmp.cli.output import print_folded, print_table, quantities
 from lrmp.envs.scoring.outcome import Outcome
 from lrmp.envs.task.task import Task
+from lrmp.si_prefix import format_number, si_prefix
+from lrmp.text_table import Column
+
+#: Characters before what a line of totals says.
+DETAIL = 18
 
 
 def print_outcome(outcome: Outcome) -> None:
@@ -14,52 +19,57 @@ def print_outcome(outcome: Outcome) -> None:
     task, report, baseline = outcome.task, outcome.report, outcome.task.baseline_report
     design, energy = outcome.design, "-"
     if report.component_energy_fj is not None:
-        energy = f"{1e3 * baseline.energy_j:.3f} -> {1e3 * report.energy_j:.3f} mJ"
-    rows = [
-        [layer.name, *map(str, setting), f"{copies}", f"{tiles}", f"{old:,}", f"{new:,}"]
-        for layer, setting, copies, tiles, old, new in zip(
-            task.network.layers,
-            zip(*(design[name] for name in task.space.names), strict=True),
-            design.replication,
-            report.layer_tiles,
-            baseline.layer_cycles,
-            report.layer_cycles,
-            strict=True,
-        )
-    ]
-    header = ["layer", *task.space.names, "copies", "tiles", "cycles before", "after"]
-    print(format_table(header, rows))
-    print(
-        f"\n{task.id} on {task.accelerator.name}\n"
-        f"  {task.objective} gain    {outcome.gain:.3f}x\n"
-        f"  latency         {1e3 * baseline.latency_s:.3f} -> {1e3 * report.latency_s:.3f} ms\n"
-        f"  throughput      {baseline.throughput_per_s:.1f} -> {report.throughput_per_s:.1f} /s\n"
+        energy = _change(baseline.energy_j, report.energy_j, "J")
+    print_table(
+        [
+            Column(
+                "layer", [layer.name for layer in task.network.layers], text=True, fit="shorten"
+            ),
+            *(Column(name, [*map(str, design[name])]) for name in task.space.names),
+            Column("copies", [*map(str, design.replication)]),
+            Column("tiles", [f"{tiles:,}" for tiles in report.layer_tiles], leaves=2),
+            Column("cycles before", [f"{old:,}" for old in baseline.layer_cycles], leaves=1),
+            Column("after", [f"{new:,}" for new in report.layer_cycles], leaves=3),
+        ]
+    )
+    print()
+    print_folded(
+        f"{task.id} on {task.accelerator.name}\n"
+        f"  {f'{task.objective} gain':<15} {outcome.gain:.3f}x\n"
+        f"  latency         {_change(baseline.latency_s, report.latency_s, 's')}\n"
+        f"  throughput      {_change(baseline.throughput_per_s, report.throughput_per_s, '/s')}\n"
         f"  energy          {energy}\n"
         f"  accuracy drop   {outcome.accuracy_drop:.2f} points, {task.accuracy_label}: "
         f"{task.accuracy.provenance}\n{held_line(task)}"
         f"  tiles           {report.tiles_text(task.budget)}\n"
-        f"  score           {_score(outcome)}"
+        f"  score           {_score(outcome)}",
+        indent=DETAIL,
     )
     if len(task.workload) > 1:
-        print(f"\n{_format_networks(outcome)}")
+        print()
+        _print_networks(outcome)
 
 
-def _format_networks(outcome: Outcome) -> str:
+def _change(before: float, after: float, unit: str) -> str:
+    """Write what a quantity was and what it is, with one prefix for both."""
+    factor, prefix = si_prefix(before)
+    return f"{format_number(before / factor)} -> {format_number(after / factor)} {prefix}{unit}"
+
+
+def _print_networks(outcome: Outcome) -> None:
     """Say what every network has of the chip; latency and throughput above are of a round."""
-    clock_hz = outcome.report.clock_hz
-    rows = [
+    networks = outcome.networks()
+    latencies = [each["latency_cycles"] / outcome.report.clock_hz for each in networks]
+    print_table(
         [
-            network["network"],
-            f"{network['rate']}",
-            f"{network['tiles']:,}",
-            f"{1e3 * network['latency_cycles'] / clock_hz:.3f}",
-            f"{network['accuracy_drop']:.2f}",
-            f"{network['allowed_drop']:g}",
+            Column("network", [each["network"] for each in networks], text=True, fit="shorten"),
+            Column("runs a round", [str(each["rate"]) for each in networks]),
+            Column("tiles", [f"{each['tiles']:,}" for each in networks]),
+            quantities("latency", latencies, "s"),
+            Column("drop", [f"{each['accuracy_drop']:.2f}" for each in networks]),
+            Column("allowed", [f"{each['allowed_drop']:g}" for each in networks]),
         ]
-        for network in outcome.networks()
-    ]
-    header = ["network", "runs a round", "tiles", "latency (ms)", "drop", "allowed"]
-    return format_table(header, rows)
+    )
 
 
 def held_line(task: Task) -> str:

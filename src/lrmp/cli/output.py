@@ -11,6 +11,7 @@ from typing import Any
 
 from lrmp.printable import printable
 from lrmp.si_prefix import format_number, si_prefix
+from lrmp.text_table import Column, fold, format_table, output_width
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -48,42 +49,39 @@ def note_warnings() -> Iterator[None]:
         yield
 
 
-def format_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Align columns.
+def print_table(columns: Sequence[Column]) -> None:
+    """Print a table that fits the terminal.
 
     Args:
-        header: One title per column.
-        rows: As many cells each.
-        left: How many columns are aligned to the left; the others to the right.
-
-    Returns:
-        Lines without trailing blanks.
+        columns: As ``format_table`` takes them.
     """
-    table = [header, *rows]
-    widths = [max(len(row[column]) for row in table) for column in range(len(header))]
-    lines = []
-    for row in table:
-        cells = [
-            cell.ljust(width) if column < left else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+    print(format_table(columns, output_width()))
 
 
-def format_column(name: str, values: Sequence[float | None], unit: str) -> tuple[str, list[str]]:
+def print_folded(text: str, indent: int = 0) -> None:
+    """Print lines, broken where the terminal ends.
+
+    Args:
+        text: Lines.
+        indent: Blanks before what goes on in a further line.
+    """
+    print(fold(text, output_width(), indent))
+
+
+def quantities(name: str, values: Sequence[float | None], unit: str, *, leaves: int = 0) -> Column:
     """Write a column of quantities with one unit for all.
 
     Args:
         name: What they are.
         values: In the unit without prefix; None for what is not known.
         unit: Such as ``"s"``.
+        leaves: As a ``Column`` has it.
 
     Returns:
-        The title with the unit, and the cells; ``"-"`` for None.
+        The column, with the unit in its title; ``"-"`` for None.
     """
     known = [value for value in values if value]
     middle = exp(sum(map(log, known)) / len(known)) if known else 0.0
     factor, prefix = si_prefix(middle)
     cells = ["-" if value is None else format_number(value / factor) for value in values]
-    return f"{name} ({prefix}{unit})", cells
+    return Column(f"{name} ({prefix}{unit})", cells, leaves=leaves)

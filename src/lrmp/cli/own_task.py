@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK
-from lrmp.cli.outcome_text import held_line
-from lrmp.cli.output import add_json, print_json
+from lrmp.cli.outcome_text import DETAIL, held_line
+from lrmp.cli.output import add_json, print_folded, print_json
 from lrmp.envs.task.custom_task import read_task
 from lrmp.envs.task.task import Task
 from lrmp.hardware.space.design_space import DesignSpace
+from lrmp.si_prefix import format_quantity
 
 
 def add_commands(commands: Any) -> None:
@@ -56,7 +57,7 @@ def _task(options: argparse.Namespace) -> int:
             }
         )
         return EXIT_OK
-    print(
+    print_folded(
         f"{task.id}\n"
         f"  fingerprint     {task.fingerprint}\n"
         f"  network         {task.network.name}, {len(task.network)} layers\n"
@@ -64,11 +65,12 @@ def _task(options: argparse.Namespace) -> int:
         f"  objective       {task.objective}\n"
         f"  budget          {task.budget} tiles; the {_before(task)} holds {_tiles(task)}\n"
         f"{_knobs(task.space)}"
-        f"  baseline        {1e3 * baseline.latency_s:.3f} ms, "
-        f"{baseline.throughput_per_s:.1f} /s\n"
+        f"  baseline        {format_quantity(baseline.latency_s, 's')}, "
+        f"{format_quantity(baseline.throughput_per_s, '/s')}\n"
         f"  accuracy drop   at most {task.allowed_drop:g} points, {task.accuracy_label}: "
         f"{task.accuracy.provenance}\n{held_line(task)}"
-        f'  environment     gym.make("lrmp:{task.id}", task={str(options.file)!r})'
+        f'  environment     gym.make("lrmp:{task.id}", task={str(options.file)!r})',
+        indent=DETAIL,
     )
     return EXIT_OK
 

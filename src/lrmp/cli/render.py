@@ -35,6 +35,10 @@ def add_commands(commands: Any) -> None:
     parser = commands.add_parser(
         "render",
         help="write an episode as a GIF or MP4 file",
+        # argparse would not break what excludes each other.
+        usage="lrmp render [-h] --out FILE [--fps N] env_id\n"
+        "                   [--policy RUN | --set KNOB=VALUES | --design FILE |\n"
+        "                    --optimum | --seed N]",
         description="Play one episode and show settings, copies, time per layer and totals.",
         epilog=EPILOG,
     )
@@ -47,10 +51,14 @@ def add_commands(commands: Any) -> None:
     add_settings(who)
     who.add_argument("--optimum", action="store_true", help="the proven optimum of the task")
     who.add_argument(
-        "--seed", type=int, default=0, help="random settings from this seed; default: %(default)s"
+        "--seed",
+        type=int,
+        metavar="N",
+        default=0,
+        help="random settings from this seed; default: %(default)s",
     )
     parser.add_argument(
-        "--fps", type=int, default=4, help="layers per second; default: %(default)s"
+        "--fps", type=int, metavar="N", default=4, help="layers per second; default: %(default)s"
     )
     parser.set_defaults(run=_render)
 
@@ -66,7 +74,7 @@ def _render(options: argparse.Namespace) -> int:
     choose = _chooser(options, task, env)
     observation, _ = env.reset(seed=options.seed)
     frames = [_frame(env)]
-    for layer in tqdm(range(len(task.network)), "drawing", unit="layer"):
+    for layer in tqdm(range(len(task.network)), "drawing", unit="layer", disable=None):
         observation, *_ = env.step(choose(observation, layer))
         frames.append(_frame(env))
     write_video(frames, options.out, options.fps)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lrmp.architect.exports.policy import read_policy
+from lrmp.cli.assignment import read_assignments
 from lrmp.envs.task.task_baseline import FROM_FILE
 from lrmp.errors import DesignError, ForeignTextError, RunError
 from lrmp.foreign_file import read_foreign_text
@@ -74,23 +75,10 @@ class GivenSettings:
         """
         if options.design is not None:
             return cls(document=_design_in(options.design), file=options.design)
-        words: dict[str, Sequence[str]] = {}
         if options.set == [FROM_FILE]:
             return cls(from_file=True)
-        for word in options.set or ():
-            name, equals, values = word.partition("=")
-            if not equals:
-                raise RunError(
-                    f"Expected --set as KNOB=VALUES, such as weight_bits=4 or weight_bits=8,4,4; "
-                    f"got {word!r:.80}."
-                )
-            if name in words:
-                raise RunError(
-                    f"Expected --set once per knob, got {name} twice. Values of different layers "
-                    f"stand in one list: {name}=A,B,C."
-                )
-            words[name] = values.split(",")
-        return cls(words)
+        example = "weight_bits=4 or weight_bits=8,4,4"
+        return cls(read_assignments("--set", options.set or (), "KNOB=VALUES", example))
 
     def __bool__(self) -> bool:
         return bool(self.words) or self.document is not None or self.from_file

@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tqdm import tqdm
+
 from lrmp.accuracy.lab.images import data_root
 from lrmp.accuracy.lab.protocol import protocol_of
 from lrmp.cli.exit_codes import EPILOG, EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED
@@ -69,6 +71,27 @@ def add_commands(commands: Any) -> None:
     run.add_argument("--dry-run", action="store_true", help="check the study and count its runs")
     run.set_defaults(run=_run)
 
+    add = parts.add_parser(
+        "add",
+        help="let a curve that was made elsewhere join a report",
+        description="Add runs of your own agent to a study, marked as foreign. Every design is "
+        "replayed, every number computed again; all runs of the files are added, or none. "
+        "docs/studies.md describes the file, which lrmp.envs.wrappers.RecordDesigns writes.",
+        epilog=EPILOG,
+    )
+    add.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE.jsonl", help="a record for every design"
+    )
+    add.add_argument(
+        "--to",
+        type=Path,
+        metavar="DIR",
+        help=f"folder of the study; default: the only one in {STUDIES}",
+    )
+    add.add_argument("--agent", metavar="NAME", help="what to call it; default: as the file does")
+    add.add_argument("--dry-run", action="store_true", help="check and replay; add nothing")
+    add.set_defaults(run=_add)
+
     report = parts.add_parser(
         "report",
         help="write pages and pictures from the records",
@@ -125,6 +148,30 @@ def _run(options: argparse.Namespace) -> int:
         )
         return EXIT_REFUSED
     return EXIT_OK
+
+
+def _add(options: argparse.Namespace) -> int:
+    from lrmp.baselines.study.foreign import add_foreign
+    from lrmp.leaderboard.foreign_curve import read_foreign_curves, runs_text
+
+    folder = _only_study() if options.to is None else options.to
+    with tqdm(desc="replaying", unit="design", leave=False, disable=None) as bar:
+        records = read_foreign_curves(options.files, options.agent, told=bar.update)
+    add_foreign(folder, records, dry_run=options.dry_run)
+    print(runs_text(records))
+    if options.dry_run:
+        print("replayed, nothing added")
+    else:
+        print(f"replayed and added to {folder}; next: lrmp study report {folder}")
+    return EXIT_OK
+
+
+def _only_study() -> Path:
+    found = sorted(path.parent for path in STUDIES.glob("*/study.json"))
+    if len(found) != 1:
+        names = ", ".join(map(str, found)) or "none: `lrmp study run quick` makes one"
+        raise StudyError(f"Expected --to DIR, the folder of a study; there are {names}.")
+    return found[0]
 
 
 def _report(options: argparse.Namespace) -> int:

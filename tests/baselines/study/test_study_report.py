@@ -20,7 +20,7 @@ from lrmp.baselines.study.runner import run_study
 from lrmp.baselines.study.scores import Scores
 from lrmp.baselines.study.statistics import interquartile_mean
 from lrmp.cli import main
-from lrmp.envs import load_task, stored_optimum
+from lrmp.envs import Record, evaluate, load_task, stored_optimum
 from lrmp.errors import StudyError
 
 pytestmark = pytest.mark.long
@@ -280,3 +280,64 @@ def test_tables_for_papers_hold_the_gaps_of_the_report(folder, tmp_path):
     assert f"{expected:.2f}" in latex
     assert latex.count(r"\\") == 1 + len({row["agent"] for row in rows})
     assert latex.count(r"\textbf{") >= 3  # the best at every number of designs
+
+
+def test_foreign_agents_stand_among_the_others_and_change_none_of_their_numbers(folder, tmp_path):
+    copy = tmp_path / "guests"
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("runs"))
+    lines = [
+        Record.of(
+            evaluate(task, weight_bits=bits, activation_bits=bits),
+            agent=agent,
+            seed=seed,
+            evaluated_designs=number,
+            env_steps=0,
+            wall_time_s=1.0,
+        ).to_line()
+        for agent, tasks in (
+            ("guest", ["LRMP-MLP-v0", "LRMP-MLP-Throughput-v0"]),
+            ("half", ["LRMP-MLP-v0"]),
+        )
+        for task in tasks
+        for seed in (1, 2)
+        for number, bits in ((1, 6), (60, 4))
+    ]
+    (tmp_path / "mine.jsonl").write_text("".join(lines))
+    assert main(["study", "add", str(tmp_path / "mine.jsonl"), "--to", str(copy)]) == 0
+    before, scores = Scores.read(folder), Scores.read(copy)
+    assert scores.pool == ([*before.pool[0], "guest (foreign)"], before.pool[1])
+    for agent in before.pool[0]:
+        for count in before.report_at:
+            mine, theirs = scores.matrix(agent, count), before.matrix(agent, count)
+            assert (mine is None) == (theirs is None)
+            assert mine is None or (mine == theirs).all()
+    four = evaluate("LRMP-MLP-v0", weight_bits=4, activation_bits=4).score
+    share = four / stored_optimum("LRMP-MLP-v0").value
+    assert scores.shares("half (foreign)", "LRMP-MLP-v0", 60) == pytest.approx([share] * 2)
+    assert scores.shares("half (foreign)", "LRMP-MLP-v0", 59) == pytest.approx(
+        [evaluate("LRMP-MLP-v0", weight_bits=6, activation_bits=6).score * share / four] * 2
+    )
+    out = tmp_path / "docs" / "results" / "guests"
+    page = write_report(copy, out, check=False).read_text()
+    assert "23 of 23 runs are finished" in page
+    assert "(all but genetic, half (foreign))" in page
+    section = page.partition("## Foreign agents")[2]
+    assert "| guest (foreign) | 4 | 2 | 60 | - | `" in section
+    assert "| half (foreign) | 2 | 1 | 60 | - | `" in section
+    times = page.partition("## Wall time")[2].partition("\n## ")[0]
+    assert "(foreign)" not in times
+    assert "guest (foreign) & " in (out / "gaps.tex").read_text()
+    assert "| half (foreign) | " in (out / "tasks.md").read_text()
+    assert "Foreign" not in write_report(folder, tmp_path / "none", check=False).read_text()
+    # The copies of the records are enough to write it again.
+    again = write_report(out, tmp_path / "docs" / "results" / "again", check=False)
+    assert again.read_text() == page.replace(str(out), str(again.parent))
+
+
+def test_an_agent_with_the_mark_is_refused_among_the_studys_own(folder, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("runs"))
+    text = (copy / "results.jsonl").read_text()
+    (copy / "results.jsonl").write_text(text.replace('"random"', '"random (foreign)"', 1))
+    with pytest.raises(StudyError, match=r"Expected agents marked \(foreign\) in .*foreign.jsonl"):
+        Scores.read(copy)

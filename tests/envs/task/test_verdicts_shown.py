@@ -15,7 +15,8 @@ from lrmp.cli.outcome_text import print_outcome
 from lrmp.envs import evaluate, load_task, make_task
 from lrmp.envs.forms.multi_agent import MultiAgentEnv
 from lrmp.envs.task.task_definition import task_document, task_of_document
-from lrmp.leaderboard import ranking
+from lrmp.leaderboard import format_ranking, to_json
+from lrmp.leaderboard.log import rank as log_rank
 
 HOLDS, MISSED = TableVerdict(()), TableVerdict(("divergence off", "test drop off"))
 FORMS = ("LRMP-Custom-v0", "LRMP-Custom-OneShot-v0", "LRMP-Custom-Refine-v0")
@@ -122,38 +123,25 @@ def test_environments_are_listed_with_their_verdicts(task_with, monkeypatch, cap
 
 
 def test_rankings_by_a_table_that_misses_say_so(task_with, monkeypatch):
-    agent = ranking.RankedAgent(
-        task="LRMP-Missed-v0",
-        task_fingerprint="0" * 64,
-        is_current=True,
-        trained_on="this-task",
-        rank=1,
-        agent="somebody",
-        score=1.0,
-        seeds=1,
-        best_score=1.0,
-        best_gap=None,
-        best_gain=2.7,
-        best_accuracy_drop=0.5,
-        best_test_accuracy_drop=None,
-        evaluated_designs=600,
-        accuracy="table",
-        accuracy_is_estimate=False,
-        accuracy_holds=False,
-        code=None,
-        best_sha256="0" * 64,
-    )
-    monkeypatch.setattr(ranking, "load_task", lambda task_id: task_with(MISSED))
-    title = "LRMP-Missed-v0: search per instance (trained on this task)"
+    task = dataclasses.replace(task_with(MISSED), id="LRMP-Missed-v0")
+    monkeypatch.setattr(log_rank, "TASKS", {task.id: task})
+    monkeypatch.setattr(log_rank, "load_task", {task.id: task}.__getitem__)
+    monkeypatch.setattr(log_rank, "reference_of", lambda task_id, fingerprint: None)
+    with log_rank.Database.in_memory().write() as session:
+        log_rank.Base.metadata.create_all(session.connection())
+        ranking = log_rank.rank_designs(session, task.id, task.fingerprint, 0)
+        earlier = log_rank.rank_designs(session, task.id, "0" * 64, 0)
+    title = "LRMP-Missed-v0: 0 designs"
+    (document,) = to_json([ranking])["rankings"]
+    assert document["accuracy_misses"] == ["divergence off", "test drop off"]
     assert (
         f"{title}, by a table not found to hold on optimised designs: divergence off; test drop off"
-    ) in ranking.format_ranking([agent])
-    held = dataclasses.replace(agent, accuracy_holds=True)
-    assert f"{title}\n" in ranking.format_ranking([held])
-    earlier = dataclasses.replace(agent, is_current=False, accuracy_holds=None)
-    assert "optimised designs" not in ranking.format_ranking([earlier])
-    (document,) = ranking.to_json([agent])["agents"]
-    assert document["accuracy_holds"] is False
+    ) in format_ranking([document])
+    held = document | {"accuracy_misses": []}
+    assert f"{title}\n" in format_ranking([held])
+    (document,) = to_json([earlier])["rankings"]
+    assert document["accuracy_misses"] is None
+    assert "optimised designs" not in format_ranking([document])
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,7 @@ def test_what_depends_on_the_node_is_scaled_with_it(tmp_path):
             preset(cell_bits='{value = 2, status = "measurd", source = "test"}'),
             (
                 r"Expected status of cell_bits in preset 'chip' to be one of assumed, calibrated, "
-                r"derived, published, second-hand; got 'measurd'\."
+                r"derived, modelled, published and 1 more; got 'measurd'\."
             ),
         ),
         (
@@ -275,6 +275,24 @@ def test_energies_and_components_are_read_with_their_provenance(tmp_path):
     assert len(chip.provenance) == len(PARAMETERS) + len(EVENTS) + 1
 
 
+def test_ranges_of_what_models_say(tmp_path):
+    modelled = '{value = 104, range = [104, 739.5], status = "modelled", source = "a library"}'
+    text = whole(
+        energy(adc_conversion_fj=modelled),
+        component(area_range_um2="[83000, 83000.5]", leakage_range_uw="[2.8, 460]"),
+    )
+    chip = read(tmp_path, text)
+    adc, edram = (chip.provenance[key] for key in ("energy.adc_conversion_fj", "components.edram"))
+    assert (adc.status, adc.ranges) == ("modelled", {"value": (104, 739.5)})
+    assert edram.ranges == {"area_um2": (83_000, 83_000.5), "leakage_uw": (2.8, 460)}
+    assert chip.to_json()["provenance"]["energy.adc_conversion_fj"] == {
+        "status": "modelled",
+        "source": "a library",
+        "ranges": {"value": [104, 739.5]},
+    }
+    assert chip == read(tmp_path, whole(energy(adc_conversion_fj=modelled), component()))
+
+
 def test_area_in_squares_of_the_feature_size(tmp_path):
     # 48 F2 at 45 nm: 48 * 0.045 um * 0.045 um.
     node = preset(technology_nm=NODE.replace("32", "45"))
@@ -292,6 +310,30 @@ def test_components_keep_the_order_of_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (
+            whole(energy(cell_read_fj='{value = 1, range = 2, status = "modelled", source = "t"}')),
+            r"Expected range of cell_read_fj in preset 'chip' as \[least, greatest\], got 2\.",
+        ),
+        (
+            whole(
+                energy(
+                    cell_read_fj='{value = 1, range = [2, 3], status = "modelled", source = "t"}'
+                )
+            ),
+            r"Expected range of cell_read_fj .* around the value 1, got \[2, 3\]\.",
+        ),
+        (
+            whole(energy(cell_read_fj='{value=1, range=["1", 3], status="modelled", source="t"}')),
+            r"Expected range of cell_read_fj in preset 'chip' to be a finite number >= 0, got '1'",
+        ),
+        (
+            whole(components=component(area_range_um2="[1, 2]")),
+            r"Expected area_range_um2 of edram in preset 'chip' .* value 83000\.5, got \[1, 2\]\.",
+        ),
+        (
+            preset(cell_bits='{value = 2, range = [1, 2], status = "assumed", source = "test"}'),
+            r"Expected cell_bits of preset 'chip' to be a table with exactly value, status and so",
+        ),
         (preset() + "[enrgy]\n", r"Expected each section of preset 'chip' to be one of .*'energy'"),
         (f"energy = 3\n{preset()}", r"Expected preset 'chip' to have a \[energy\] table, got 3\."),
         (
@@ -414,6 +456,11 @@ def test_components_keep_the_order_of_the_file(tmp_path):
         ),
     ],
     ids=[
+        "range no list",
+        "range around another value",
+        "range of texts",
+        "range around another area",
+        "range of a parameter",
         "unknown section",
         "energy no table",
         "components no table",

@@ -13,9 +13,10 @@ from lrmp.hardware import (
     load_preset,
     read_preset,
 )
-from lrmp.hardware.chip.accelerator import PARAMETERS, RARE, Status
+from lrmp.hardware.chip.accelerator import PARAMETERS, RARE
 from lrmp.hardware.chip.event_energies import EVENTS
 from lrmp.hardware.chip.preset import preset_title
+from lrmp.hardware.chip.provenance import Status
 
 
 def test_lrmp_is_shipped():

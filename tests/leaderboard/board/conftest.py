@@ -22,14 +22,14 @@ from starlette.testclient import TestClient
 from lrmp.envs import Record, evaluate
 from lrmp.leaderboard.board.api.app import create_app
 from lrmp.leaderboard.board.core import Board
-from lrmp.leaderboard.board.database.connection import Database
 from lrmp.leaderboard.board.database.migrate import migrate
-from lrmp.leaderboard.board.database.models import Base, LogHead
 from lrmp.leaderboard.board.service import accounts, tokens
 from lrmp.leaderboard.board.settings import BoardSettings
 from lrmp.leaderboard.board.worker.sandbox import Sandbox
 from lrmp.leaderboard.board.worker.worker import Worker
 from lrmp.leaderboard.chain import FIRST
+from lrmp.leaderboard.log.database import Database
+from lrmp.leaderboard.log.tables import Base, LogHead
 
 
 @dataclass
@@ -178,7 +178,9 @@ def empty_tables(url):
 
 @pytest.fixture
 def settings(tmp_path, database_url):
-    return BoardSettings(folder=tmp_path, database=database_url, requests_per_minute=0)
+    return BoardSettings(
+        folder=tmp_path, database=database_url, requests_per_minute=0, network_checks=False
+    )
 
 
 @pytest.fixture

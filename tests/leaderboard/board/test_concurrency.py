@@ -7,9 +7,9 @@ import pytest
 
 from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.database.models import Submission
-from lrmp.leaderboard.board.log.append import read_items
 from lrmp.leaderboard.board.service import jobs
 from lrmp.leaderboard.board.verification.links import check_links
+from lrmp.leaderboard.log.append import read_items
 
 CLIENTS = 32
 

@@ -14,15 +14,17 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from lrmp.leaderboard.board.core import Board
-from lrmp.leaderboard.board.log.append import read_items
 from lrmp.leaderboard.board.service import accounts, agents, rounds, tokens
 from lrmp.leaderboard.board.verification import verify_file
 from lrmp.leaderboard.board.verification.links import check_links
 from lrmp.leaderboard.board.verification.verify import read_mirror
 from lrmp.leaderboard.client import connection as client_connection
 from lrmp.leaderboard.client.connection import Connection
+from lrmp.leaderboard.log.append import read_items
+from lrmp.leaderboard.log.tables import LogItem
 
 pytestmark = pytest.mark.long
 
@@ -129,6 +131,21 @@ def patient(monkeypatch):
     """Servers are slow to start on a busy machine."""
     monkeypatch.setattr(client_connection, "ATTEMPTS", 600)
     monkeypatch.setattr(client_connection, "LONGEST_PAUSE_S", 0.5)
+
+
+def await_work(board):
+    """Wait until workers log again: on a busy machine they would be killed before they begin."""
+    before = logged_work(board)
+    for _ in range(600):
+        if logged_work(board) > before:
+            return
+        time.sleep(0.1)
+
+
+def logged_work(board):
+    query = sa.select(sa.func.count()).where(LogItem.kind.in_(("design", "run-finished")))
+    with board.database.read() as session:
+        return session.scalar(query)
 
 
 def test_nothing_is_lost_or_double(settings, free_port, digits, patient):

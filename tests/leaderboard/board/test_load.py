@@ -19,12 +19,12 @@ import sqlalchemy as sa
 
 from lrmp.errors import BoardError
 from lrmp.leaderboard.board.core import Board
-from lrmp.leaderboard.board.database.models import DesignStanding, LogHead, LogItem
-from lrmp.leaderboard.board.log.item import Item, canonical, chained
-from lrmp.leaderboard.board.log.standings import design_standing
 from lrmp.leaderboard.board.service import accounts, agents, rankings, rounds, submissions, tokens
 from lrmp.leaderboard.chain import link
 from lrmp.leaderboard.client.connection import Connection
+from lrmp.leaderboard.log.item import Item, canonical, chained
+from lrmp.leaderboard.log.standings import design_standing
+from lrmp.leaderboard.log.tables import DesignStanding, LogHead, LogItem
 
 pytestmark = pytest.mark.long
 
@@ -176,7 +176,11 @@ def append_many(board, record, count):
             items.append(asdict(item))
             standings.append(
                 design_standing(number, item.at, body)
-                | {"design": f"{index % (count // 2):064x}", "withdrawn_by": None}
+                | {
+                    "design": f"{index % (count // 2):064x}",
+                    "ordinal": index + 1,
+                    "withdrawn_by": None,
+                }
             )
         for table, rows in ((LogItem, items), (DesignStanding, standings)):
             session.execute(sa.insert(table), rows)

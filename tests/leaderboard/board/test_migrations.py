@@ -12,12 +12,12 @@ from alembic.script import ScriptDirectory
 from lrmp.errors import BoardError
 from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.database import migrate as migrate_module
-from lrmp.leaderboard.board.database.connection import Database
 from lrmp.leaderboard.board.database.migrate import migrate, revisions
-from lrmp.leaderboard.board.database.models import Base
-from lrmp.leaderboard.board.log.append import read_items
 from lrmp.leaderboard.board.settings import BoardSettings
 from lrmp.leaderboard.board.verification.links import check_links
+from lrmp.leaderboard.log.append import read_items
+from lrmp.leaderboard.log.database import Database
+from lrmp.leaderboard.log.tables import Base
 
 
 def one_back():

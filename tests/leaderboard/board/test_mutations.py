@@ -15,8 +15,8 @@ from starlette.testclient import TestClient
 from lrmp.errors import LRMPError
 from lrmp.leaderboard.board.api.app import create_app
 from lrmp.leaderboard.board.instances import instance_task, read_settings
-from lrmp.leaderboard.board.log.append import read_items
 from lrmp.leaderboard.board.verification.contents import Contents
+from lrmp.leaderboard.log.append import read_items
 
 MUTATIONS = int(os.environ.get("BOARD_MUTATIONS", "300"))
 HOSTILE = [
@@ -54,13 +54,13 @@ def mutate(value, rng):
             if action < 0.2:
                 del target[key]
             elif action < 0.3 and isinstance(target, dict):
-                target[rng.choice(("extra", "", "\0", "x" * 200))] = target[key]
+                target[rng.choice(("extra", "", "\0", "x" * 200))] = copy.deepcopy(target[key])
             elif action < 0.4 and isinstance(target, list):
-                target.insert(key, target[key])
+                target.insert(key, copy.deepcopy(target[key]))
             elif action < 0.5 and type(target[key]) in (int, float):
                 target[key] += rng.choice((1, -1, 1e-6, 1e-12, 2**40))
             else:
-                target[key] = rng.choice(HOSTILE)
+                target[key] = copy.deepcopy(rng.choice(HOSTILE))
             break
     return value
 

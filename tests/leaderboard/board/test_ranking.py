@@ -6,8 +6,9 @@ import pytest
 
 from lrmp.envs.procedural.generator import draw_task, split_of
 from lrmp.leaderboard.board.instances import instance_seed, instance_task
-from lrmp.leaderboard.board.ranking import design_gap, rank_agents
+from lrmp.leaderboard.board.ranking import rank_agents
 from lrmp.leaderboard.board.tracks import scores_at
+from lrmp.leaderboard.gap import design_gap
 
 
 def test_overlapping_intervals_share_a_rank():

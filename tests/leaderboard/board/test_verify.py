@@ -6,19 +6,21 @@ import shutil
 import pytest
 import sqlalchemy as sa
 
+from lrmp.envs import load_task
 from lrmp.errors import BoardError
 from lrmp.leaderboard.board.core import Board
-from lrmp.leaderboard.board.database.models import LogItem
-from lrmp.leaderboard.board.log.append import read_items
-from lrmp.leaderboard.board.log.item import Item, canonical, chained
 from lrmp.leaderboard.board.log.mirror import Mirror
 from lrmp.leaderboard.board.log.signing import load_signer
+from lrmp.leaderboard.board.service import accounts
 from lrmp.leaderboard.board.settings import BoardSettings
 from lrmp.leaderboard.board.verification import verify_file
 from lrmp.leaderboard.board.verification.links import check_links, check_prefix
 from lrmp.leaderboard.board.verification.shown import check_rankings
 from lrmp.leaderboard.board.verification.verify import Verdict, read_mirror
 from lrmp.leaderboard.chain import link
+from lrmp.leaderboard.log.append import read_items
+from lrmp.leaderboard.log.item import Item, canonical, chained
+from lrmp.leaderboard.log.tables import LogItem
 
 
 @pytest.fixture
@@ -90,6 +92,7 @@ def test_an_honest_board_has_nothing_wrong(busy, client):
         replayed=3,
         unknown=0,
         rescored=4,
+        checked=0,
         unproven=0,
     )
     assert check_rankings(Served(client), items) == []
@@ -104,6 +107,78 @@ def test_a_second_administrators_edit_of_the_ranking_is_found(busy, client):
     with busy.database.write() as session:
         session.execute(sa.text("DELETE FROM run_standings WHERE agent = 'ants/walker@1'"))
     assert len(check_rankings(Served(client), items)) == 4  # at three budgets of the round
+
+
+FORGED_ROW = """
+    INSERT INTO design_standings (number, ordinal, submission, task, fingerprint, agent, design,
+        score, merit, gain, accuracy_drop, accuracy, latency_cycles, bottleneck_cycles, tiles, at)
+    SELECT 1, {ordinal}, submission, {task}, {fingerprint}, agent, design, 9.5, 9.5, 99,
+        accuracy_drop, accuracy, latency_cycles, bottleneck_cycles, tiles, at
+    FROM design_standings ORDER BY number LIMIT 1
+"""
+MLP = load_task("LRMP-MLP-v0")
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        # A row that no item of the log stands behind, on a task that the log has and on another.
+        (
+            FORGED_ROW.format(ordinal=3, task="task", fingerprint="fingerprint"),
+            "place 1 is not what the log gives",
+        ),
+        (
+            FORGED_ROW.format(ordinal=1, task=f"'{MLP.id}'", fingerprint=f"'{MLP.fingerprint}'"),
+            "ranking of LRMP-MLP-v0: the log has no design of it",
+        ),
+        ("UPDATE design_standings SET ordinal = 9", "expected 1 designs, got 8"),
+        ("UPDATE design_standings SET agent = 'ants/walker@2'", "place 1 is not what the log"),
+        ("UPDATE design_standings SET withdrawn_by = NULL", "expected 1 designs, got 2"),
+        ("DELETE FROM design_standings", "expected 1 designs, got 0"),
+        ("UPDATE agents SET code = 'https://evil.example.org'", "its name or code is not the one"),
+        ("UPDATE rounds SET commitment = secret", "the round r1 is not the one that the log op"),
+        ("UPDATE rounds SET secret = commitment", "the round r1 tells another secret than the"),
+    ],
+)
+def test_rows_that_no_item_stands_behind_are_found(busy, client, edit, message):
+    with busy.database.write() as session:
+        session.execute(sa.text(edit))
+    wrong = check_rankings(Served(client), log_of(busy))
+    assert any(message in sentence for sentence in wrong), wrong
+
+
+def test_credit_that_was_taken_is_found(board, fill, client, worker, digits):
+    """Equal designs: the second one is known as the first, whatever the rows say."""
+    filled = fill(board)
+    member = client.of(accounts.add_admin(board, "root"))
+    assert member.post("/teams", {"team": "wasps"}).status_code == 201
+    assert member.post("/agents", {"agent": "wasps/copy@1"}).status_code == 201
+    member.post("/submissions", {"agent": "wasps/copy@1", "record": digits(seed=7)})
+    worker()
+    items = log_of(filled)
+    assert check_rankings(Served(client), items) == []
+    row = client.get("/rankings/designs/LRMP-Digits-v0").json()["designs"][1]
+    assert row["known_as"] is not None
+    with filled.database.write() as session:
+        session.execute(
+            sa.text("UPDATE design_standings SET design = submission WHERE agent LIKE 'wasps%'")
+        )
+    row = client.get("/rankings/designs/LRMP-Digits-v0").json()["designs"][1]
+    assert row["known_as"] is None
+    (sentence,) = check_rankings(Served(client), items)
+    assert "place 2 is not what the log gives" in sentence
+
+
+@pytest.mark.parametrize("answer", [[{}], [7], [{"id": 1}], {}, "x", None, 7])
+def test_a_server_that_answers_something_else_is_told_of(items, answer):
+    class Hostile:
+        address = "https://evil.example.org"
+
+        def get(self, path, **query):
+            return answer
+
+    with pytest.raises(BoardError, match="Expected rankings, rounds and agents as a board answers"):
+        check_rankings(Hostile(), items)
 
 
 @pytest.mark.parametrize(

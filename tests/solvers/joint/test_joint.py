@@ -9,6 +9,7 @@ from joint_tasks import OBJECTIVES, PENALTIES, TABLES, best_of_all, random_probl
 
 from lrmp.errors import InfeasibleAccuracyError, InfeasibleBudgetError, SolverError
 from lrmp.solvers import solve_exact
+from lrmp.solvers.joint import branch as joint_branch
 from lrmp.solvers.joint import enumeration as joint_enumeration
 from lrmp.solvers.joint import sum as joint_sum
 from lrmp.solvers.joint.problem import evaluate_joint
@@ -66,9 +67,10 @@ def test_no_design_is_better_on_five_thousand_tasks():
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("penalty", PENALTIES)
 def test_bounds_hold_where_few_partial_designs_are_kept(penalty, objective, monkeypatch):
-    monkeypatch.setattr(joint_sum, "FEW_PARTIAL_DESIGNS", 1)
-    monkeypatch.setattr(joint_sum, "MOST_PARTIAL_DESIGNS", 2)
+    monkeypatch.setattr(joint_branch, "FEW_PARTIAL_DESIGNS", 1)
+    monkeypatch.setattr(joint_branch, "MOST_PARTIAL_DESIGNS", 2)
     monkeypatch.setattr(joint_enumeration, "UNCOMPARED", 0)
+    monkeypatch.setattr(joint_sum, "MOST_BRANCHES", 2)
     for seed in range(SEEDS):
         problem = random_problem([seed, 1], objective, penalty, "any")
         best = best_of_all(problem)
@@ -78,6 +80,19 @@ def test_bounds_hold_where_few_partial_designs_are_kept(penalty, objective, monk
             continue
         assert cut_off.value <= best + 1e-9
         assert cut_off.bound >= best
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_branches_prove_what_one_list_has_no_room_for(penalty, objective, monkeypatch):
+    monkeypatch.setattr(joint_branch, "FEW_PARTIAL_DESIGNS", 1)
+    monkeypatch.setattr(joint_branch, "MOST_PARTIAL_DESIGNS", 2)
+    monkeypatch.setattr(joint_enumeration, "UNCOMPARED", 0)
+    for seed in range(SEEDS):
+        check_against_all_designs(
+            random_problem([seed, 4], objective, penalty, "any"), smooth=penalty in SMOOTH
+        )
 
 
 def test_bounds_hold_without_a_table_of_the_rest(monkeypatch):

@@ -17,6 +17,7 @@ from joint_tasks import (
 )
 
 from lrmp.errors import InfeasibleAccuracyError, InfeasibleBudgetError, SolverError
+from lrmp.solvers.joint import branch as joint_branch
 from lrmp.solvers.joint import combination, sharing
 from lrmp.solvers.joint import enumeration as joint_enumeration
 from lrmp.solvers.joint import sum as joint_sum
@@ -84,8 +85,9 @@ def test_no_design_is_better_on_three_thousand_tasks():
 @pytest.mark.long
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_bounds_hold_where_little_memory_is_used(objective, monkeypatch):
-    monkeypatch.setattr(joint_sum, "FEW_PARTIAL_DESIGNS", 1)
-    monkeypatch.setattr(joint_sum, "MOST_PARTIAL_DESIGNS", 2)
+    monkeypatch.setattr(joint_branch, "FEW_PARTIAL_DESIGNS", 1)
+    monkeypatch.setattr(joint_branch, "MOST_PARTIAL_DESIGNS", 2)
+    monkeypatch.setattr(joint_sum, "MOST_BRANCHES", 2)
     monkeypatch.setattr(joint_enumeration, "UNCOMPARED", 0)
     monkeypatch.setattr(combination, "MOST_PAIRS", 2)
     monkeypatch.setattr(combination, "PAIRS_AT_A_TIME", 1)

@@ -10,8 +10,8 @@ from lrmp.errors import unknown_name
 from lrmp.leaderboard.board.api.dependencies import IdempotencyKey, TheBoard, Who
 from lrmp.leaderboard.board.api.schemas import NewSubmission
 from lrmp.leaderboard.board.errors import NotFoundError
-from lrmp.leaderboard.board.service import jobs, rankings, submissions
-from lrmp.leaderboard.board.service.rankings import DesignRanking, Reference
+from lrmp.leaderboard.board.service import checks, jobs, overview, rankings, submissions
+from lrmp.leaderboard.design_ranking import DesignRanking, Reference, reference_of
 
 router = APIRouter(tags=["designs"])
 
@@ -26,11 +26,12 @@ Limit = Annotated[int, Query(ge=1, le=500)]
 @router.get("/tasks")
 def list_tasks(board: TheBoard) -> list[dict[str, Any]]:
     """List the tasks that are ranked, with how many designs each has."""
-    counts = rankings.ranked_tasks(board)
+    known = overview.tasks(board)
     found = []
     for task_id in TASKS:
         task = load_task(task_id)
-        designs = counts.get((task_id, task.fingerprint), 0)
+        summary = known.get((task_id, task.fingerprint))
+        designs = summary.designs if summary else 0
         found.append(task.to_json() | {"fingerprint": task.fingerprint, "designs": designs})
     return found
 
@@ -41,7 +42,7 @@ def get_task(board: TheBoard, task_id: TaskId) -> dict[str, Any]:
     if task_id not in TASKS:
         raise NotFoundError(unknown_name("task", task_id, TASKS))
     task = load_task(task_id)
-    reference = rankings.reference_of(task_id, task.fingerprint)
+    reference = reference_of(task_id, task.fingerprint)
     row: Reference | None = reference[0] if reference else None
     return task.to_json() | {"fingerprint": task.fingerprint, "optimum": row and vars(row)}
 
@@ -93,6 +94,14 @@ def get_submission(
 ) -> submissions.SubmissionRow:
     """Look a submission up."""
     return submissions.find(board, submission_id)
+
+
+@router.get("/submissions/{submission_id}/network")
+def get_network_check(
+    board: TheBoard, submission_id: Annotated[str, Path(max_length=32)]
+) -> checks.CheckRow:
+    """Say what running a design on its network gave, or why there is nothing."""
+    return checks.find(board, submissions.find(board, submission_id).id)
 
 
 @router.get("/jobs/{job_id}")

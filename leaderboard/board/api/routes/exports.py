@@ -1,5 +1,8 @@
 """Rankings as files, a feed, badges."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import BoundedSemaphore
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -8,8 +11,12 @@ from lrmp.leaderboard.board.api.dependencies import TheBoard
 from lrmp.leaderboard.board.api.routes.designs import AsOf, TaskId
 from lrmp.leaderboard.board.api.routes.metered import RoundName
 from lrmp.leaderboard.board.api.session import public_address
+from lrmp.leaderboard.board.errors import TooManyError
 from lrmp.leaderboard.board.service import export
 from lrmp.leaderboard.board.service.export import MEDIA_TYPES, Format
+
+AT_ONCE, WAIT_S = 2, 5.0
+_turns = BoundedSemaphore(AT_ONCE)
 
 router = APIRouter(tags=["exports"])
 
@@ -19,7 +26,8 @@ def export_designs(
     board: TheBoard, task_id: TaskId, to: Format = "csv", as_of: AsOf = None
 ) -> Response:
     """Write the ranking of a task's designs."""
-    content = export.export_designs(board, task_id, as_of, to)
+    with _turn():
+        content = export.export_designs(board, task_id, as_of, to)
     return _file(content, "designs", to)
 
 
@@ -57,6 +65,17 @@ def get_agent_badge(
 ) -> Response:
     """Draw a badge of an agent's place in a round."""
     return _picture(export.agent_badge(board, name, agent))
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Write few whole rankings at once: each holds all of its rows in memory."""
+    if not _turns.acquire(timeout=WAIT_S):
+        raise TooManyError(f"Expected at most {AT_ONCE} exports at once. Try again.")
+    try:
+        yield
+    finally:
+        _turns.release()
 
 
 def _file(content: bytes, stem: str, to: Format) -> Response:

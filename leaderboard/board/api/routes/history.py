@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from lrmp.leaderboard.board.api.dependencies import TheBoard
-from lrmp.leaderboard.board.log.item import Item
 from lrmp.leaderboard.board.service import history
+from lrmp.leaderboard.log.item import Item
 
 router = APIRouter(tags=["log"])
 

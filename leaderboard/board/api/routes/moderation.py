@@ -7,8 +7,8 @@ from fastapi import APIRouter, Path, Query
 from lrmp.leaderboard.board.api.dependencies import TheBoard, Who
 from lrmp.leaderboard.board.api.routes.designs import Limit
 from lrmp.leaderboard.board.api.schemas import Answer, NewDispute, Withdrawal
-from lrmp.leaderboard.board.log.item import Item
 from lrmp.leaderboard.board.service import moderation
+from lrmp.leaderboard.log.item import Item
 
 router = APIRouter(tags=["moderation"])
 

@@ -2,7 +2,8 @@
 
 from alembic import context
 
-from lrmp.leaderboard.board.database.models import Base
+from lrmp.leaderboard.board.database import models  # noqa: F401  its tables, too
+from lrmp.leaderboard.log.tables import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -127,7 +127,9 @@ class Measurement:
                 self._keep_divergence(turned, 0.0)
         known = self.known()
         done = len(known.intersection(wanted))
-        with tqdm(total=len(wanted), initial=done, desc="sensitivities", unit="run") as bar:
+        with tqdm(
+            total=len(wanted), initial=done, desc="sensitivities", unit="run", disable=None
+        ) as bar:
             if self.processes == 1:
                 for index in range(len(stages)):
                     for entry in self.evaluator.stage_divergences(index, self.space, known):
@@ -214,7 +216,10 @@ class Measurement:
             for at in range(0, len(entries), DESIGNS_PER_JOB)
         ]
         with tqdm(
-            total=len(settings), initial=len(settings) - len(missing), desc=f"{split} designs"
+            total=len(settings),
+            initial=len(settings) - len(missing),
+            desc=f"{split} designs",
+            disable=None,
         ) as bar:
             if self.processes > 1:
                 results = self._map(_results_of_designs, jobs)

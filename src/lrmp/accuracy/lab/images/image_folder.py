@@ -146,9 +146,11 @@ def _read(
     if processes > 1:
         with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
             decoded = pool.map(read_image, jobs, chunksize=32)
-            pixels = list(tqdm(decoded, "reading images", len(jobs), leave=False))
+            pixels = list(tqdm(decoded, "reading images", len(jobs), leave=False, disable=None))
     else:
-        pixels = [read_image(job) for job in tqdm(jobs, "reading images", leave=False)]
+        pixels = [
+            read_image(job) for job in tqdm(jobs, "reading images", leave=False, disable=None)
+        ]
     return ImageSet(np.stack(pixels), np.array(labels, dtype=np.int64))
 
 

@@ -1,15 +1,17 @@
-"""A board's database: SQLite, or PostgreSQL by its URL."""
+"""The database of a log: SQLite, or PostgreSQL by its URL."""
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Self
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
 
 from lrmp.errors import BoardError
 
@@ -45,14 +47,41 @@ class Database:
             settings["connect_args"] = {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
         else:
             settings["pool_pre_ping"] = True
-        self.engine = sa.create_engine(parsed, **settings)
-        self.is_sqlite = backend == "sqlite"
+        self._use(sa.create_engine(parsed, **settings))
         if self.is_sqlite:
             event.listen(self.engine, "connect", _set_up_sqlite)
-            event.listen(self.engine, "begin", _begin_sqlite)
+
+    @classmethod
+    def by(cls, connect: Callable[[], sqlite3.Connection]) -> Self:
+        """Use SQLite's database that a function opens, as it is set up.
+
+        Args:
+            connect: Opens it anew for every session, with an ``isolation_level`` of None.
+
+        Returns:
+            The database.
+        """
+        database = cls.__new__(cls)
+        database._use(sa.create_engine("sqlite://", creator=connect, poolclass=NullPool))
+        return database
+
+    @classmethod
+    def in_memory(cls) -> Self:
+        """Use a database without tables in memory; every session has one of its own.
+
+        Returns:
+            The database.
+        """
+        return cls.by(lambda: sqlite3.connect(":memory:", isolation_level=None))
+
+    def _use(self, engine: sa.Engine) -> None:
+        self.engine = engine
+        self.is_sqlite = engine.dialect.name == "sqlite"
+        if self.is_sqlite:
+            event.listen(engine, "begin", _begin_sqlite)
         # SQLite's own lock is asked for again and again, by whoever is lucky: threads queue here.
         self._turn: AbstractContextManager[Any] = Lock() if self.is_sqlite else nullcontext()
-        self._writer = self.engine.execution_options(**{WRITES: True})
+        self._writer = engine.execution_options(**{WRITES: True})
 
     @contextmanager
     def read(self) -> Iterator[Session]:

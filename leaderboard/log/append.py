@@ -2,25 +2,45 @@
 
 import json
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from lrmp.leaderboard.board.clock import now
-from lrmp.leaderboard.board.database.models import LogHead, LogItem
-from lrmp.leaderboard.board.log.item import Item, Kind, canonical, chained
-from lrmp.leaderboard.board.log.signing import Signer
-from lrmp.leaderboard.board.log.standings import apply
 from lrmp.leaderboard.chain import link
+from lrmp.leaderboard.log.clock import now
+from lrmp.leaderboard.log.item import Item, Kind, canonical, chained
+from lrmp.leaderboard.log.tables import LogHead, LogItem
 
 
-def append(session: Session, signer: Signer, kind: Kind, body: dict[str, Any]) -> Item:
-    """Append an item and write the standings that follow from it.
+class Signs(Protocol):
+    """Who signs a log.
+
+    Attributes:
+        public: Public half of the key, hexadecimal.
+    """
+
+    public: str
+
+    def sign(self, number: int, chain: str) -> str:
+        """Sign the head that the log has with an item.
+
+        Args:
+            number: Of the item.
+            chain: Hash of the item, over all before it.
+
+        Returns:
+            The signature, hexadecimal.
+        """
+        ...
+
+
+def append(session: Session, signer: Signs | None, kind: Kind, body: dict[str, Any]) -> Item:
+    """Append an item.
 
     Args:
         session: That writes; the item is there when it is committed.
-        signer: Of the board.
+        signer: Of the board; None for a file of one machine, which nobody signs.
         kind: What the item says.
         body: Plain JSON values.
 
@@ -31,10 +51,10 @@ def append(session: Session, signer: Signer, kind: Kind, body: dict[str, Any]) -
     number, at, text = head.number + 1, now(), canonical(body)
     row = chained(number, kind, at, text, head.chain)
     chain = link(row)
-    item = Item(**row, chain=chain, key=signer.public, signature=signer.sign(number, chain))
+    key, signature = (signer.public, signer.sign(number, chain)) if signer else ("", "")
+    item = Item(**row, chain=chain, key=key, signature=signature)
     session.add(LogItem(**asdict(item)))
     head.number, head.chain = number, chain
-    apply(session, item)
     return item
 
 

@@ -1,14 +1,14 @@
 """What rankings are made of: rows that follow from the log and can be written anew from it."""
 
-import hashlib
 from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from lrmp.leaderboard.board.database.models import NO_SCORE, DesignStanding, RunStanding
-from lrmp.leaderboard.board.log.item import Item, canonical
+from lrmp.leaderboard.design_ranking import design_hash
+from lrmp.leaderboard.log.item import Item
+from lrmp.leaderboard.log.tables import NO_SCORE, DesignStanding, NetworkCheck, RunStanding
 
 #: What a ranking shows of a design's standing as it is.
 SHOWN = (
@@ -37,7 +37,19 @@ def apply(session: Session, item: Item) -> None:
     body = item.content
     match item.kind:
         case "design":
-            session.add(DesignStanding(**design_standing(item.number, item.at, body)))
+            values = design_standing(item.number, item.at, body)
+            ordinal = 1 + count_accepted(session, values["fingerprint"], item.number)
+            session.add(DesignStanding(**values, ordinal=ordinal))
+        case "checked":
+            design = session.get_one(DesignStanding, body["number"])
+            session.add(
+                NetworkCheck(
+                    number=item.number,
+                    fingerprint=design.fingerprint,
+                    design=design.design,
+                    **{name: body[name] for name in ("drop", "low", "high", "images")},
+                )
+            )
         case "run-opened":
             session.add(
                 RunStanding(
@@ -56,18 +68,45 @@ def apply(session: Session, item: Item) -> None:
             _withdraw(session, body["number"], item.number)
 
 
-def rebuild(session: Session, items: Iterable[Item]) -> None:
+def rebuild(session: Session, items: Iterable[Item]) -> int:
     """Write all standings anew.
 
     Args:
         session: That writes.
         items: The whole log.
+
+    Returns:
+        Number of the last item; 0 without any.
     """
-    session.execute(sa.delete(DesignStanding))
-    session.execute(sa.delete(RunStanding))
+    for table in (DesignStanding, NetworkCheck, RunStanding):
+        session.execute(sa.delete(table))
+    last = 0
     for item in items:
         apply(session, item)
-        session.flush()
+        last = item.number
+    session.flush()
+    return last
+
+
+def count_accepted(session: Session, fingerprint: str, as_of: int) -> int:
+    """Count the designs of a task that were accepted, withdrawn ones included.
+
+    Args:
+        session: Any.
+        fingerprint: Of the task's definition.
+        as_of: Number of the last item of the log that counts.
+
+    Returns:
+        How many, from the last row's ordinal alone.
+    """
+    table = DesignStanding
+    last = (
+        sa.select(table.ordinal)
+        .where(table.fingerprint == fingerprint, table.number <= as_of)
+        .order_by(table.number.desc())
+        .limit(1)
+    )
+    return session.scalar(last) or 0
 
 
 def design_standing(number: int, at: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +118,7 @@ def design_standing(number: int, at: str, body: dict[str, Any]) -> dict[str, Any
         body: Of the item.
 
     Returns:
-        Values by column.
+        Values by column, but for the ordinal.
     """
     record, claim = body["record"], body["claim"]
     return {
@@ -95,19 +134,6 @@ def design_standing(number: int, at: str, body: dict[str, Any]) -> dict[str, Any
         "test_accuracy_drop": body["test_accuracy_drop"],
         "accuracy": body["accuracy"],
     }
-
-
-def design_hash(design: dict[str, Any]) -> str:
-    """Tell designs apart by their settings: copies follow from them, whichever of a tie.
-
-    Args:
-        design: What ``Design.to_json`` returns.
-
-    Returns:
-        SHA-256, hexadecimal.
-    """
-    settings = {name: values for name, values in design.items() if name != "replication"}
-    return hashlib.sha256(canonical(settings).encode()).hexdigest()
 
 
 def _withdraw(session: Session, number: int, by: int) -> None:

@@ -14,6 +14,7 @@ Kind = Literal[
     "round-closed",  # tells the secret
     "design",  # accepted
     "refused",
+    "checked",  # an accepted design on its network
     "run-opened",
     "run-finished",
     "withdrawn",

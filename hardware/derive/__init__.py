@@ -1,0 +1,1 @@
+"""Energies, areas and leakage of a chip's components, by the models of a component library."""
