@@ -1,6 +1,7 @@
 """Energies of layers with every useful copy count, by their settings, remembered as they come."""
 
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 
@@ -9,6 +10,10 @@ from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.replication.problem import useful_copies
 
 MOST_REMEMBERED = 2**13  # settings of layers; a few KiB each
+
+
+#: Threads may share a table; one for all tables, so that those are copied and sent as before.
+_LOCK = Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +46,10 @@ class EnergyTable:
         self._copies = [useful_copies(each) for each in units]
         self._count = int(np.prod(cost_model.space.sizes))
         self._found: dict[int, LayerEnergies] = {}
+        # The energies of all, one after the other in memory that grows, and where each begins.
+        self._flat: IntArray = np.empty(2**10, dtype=np.int64)
+        self._used = 0
+        self._starts: dict[int, int] = {}
 
     def of_design(self, settings: IntArray) -> list[LayerEnergies]:
         """Look the layers of a design up.
@@ -52,8 +61,9 @@ class EnergyTable:
             One for each layer.
         """
         codes = self._codes(settings).tolist()
-        self._remember(codes)
-        return [self._found[code] for code in codes]
+        with _LOCK:
+            self._remember(codes)
+            return [self._found[code] for code in codes]
 
     def of_designs(self, settings: IntArray) -> tuple[IntArray, IntArray]:
         """Look the layers of many designs up.
@@ -62,14 +72,15 @@ class EnergyTable:
             settings: Shape (B, L, K).
 
         Returns:
-            Femtojoules of settings with all useful copy counts, one after the other, and where
-            those of every layer begin, shape (B, L).
+            Femtojoules of all settings that are remembered, with all useful copy counts, one after
+            the other, and where those of every layer begin, shape (B, L).
         """
         codes, places = np.unique(self._codes(settings), return_inverse=True)
-        self._remember(codes.tolist())
-        energies = [self._found[code].energy_fj for code in codes.tolist()]
-        starts = np.cumsum([0, *map(len, energies[:-1])])
-        return np.concatenate(energies), starts[places.reshape(settings.shape[:-1])]
+        with _LOCK:
+            self._remember(codes.tolist())
+            starts = np.array([self._starts[code] for code in codes.tolist()])
+            energies = self._flat[: self._used]
+        return energies, starts[places.reshape(settings.shape[:-1])]
 
     def cheapest(self, settings: IntArray) -> tuple[IntArray, IntArray]:
         """Choose for every layer the copies that cost least energy, whatever tiles they take.
@@ -81,8 +92,9 @@ class EnergyTable:
             The fewest such copies and femtojoules, each of shape (B, L).
         """
         codes, places = np.unique(self._codes(settings), return_inverse=True)
-        self._remember(codes.tolist())
-        entries = [self._found[code] for code in codes.tolist()]
+        with _LOCK:
+            self._remember(codes.tolist())
+            entries = [self._found[code] for code in codes.tolist()]
         copies = np.array([entry.copies for entry in entries])
         least = np.array([entry.least for entry in entries])
         places = places.reshape(settings.shape[:-1])
@@ -102,7 +114,9 @@ class EnergyTable:
             return
         if len(self._found) + len(new) > MOST_REMEMBERED:
             self._found.clear()
-            new = codes
+            self._starts.clear()
+            self._flat = np.empty(2**10, dtype=np.int64)  # the other one may be in use
+            self._used, new = 0, codes
         settings = np.array(self._model.space.plain_settings(len(self._copies)))
         waiting: dict[int, list[int]] = {}
         for code in dict.fromkeys(new):
@@ -119,3 +133,13 @@ class EnergyTable:
                 self._found[code] = LayerEnergies(
                     own, int(own.max()), int(own[best]), int(self._copies[layer][best])
                 )
+                self._store(code, own)
+
+    def _store(self, code: int, energies: IntArray) -> None:
+        start, end = self._used, self._used + len(energies)
+        if end > len(self._flat):
+            larger = np.empty(2 * end, dtype=np.int64)
+            larger[:start] = self._flat[:start]
+            self._flat = larger  # who was given the other one before keeps it
+        self._flat[start:end] = energies
+        self._starts[code], self._used = start, end

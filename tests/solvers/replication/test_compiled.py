@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrmp.envs import load_task
+from lrmp.envs import TASKS, load_task
 from lrmp.errors import InfeasibleBudgetError, MissingExtraError, SolverError
 from lrmp.hardware import CostModel, Layer, Network, load_network, load_preset
 from lrmp.install_command import install_command
@@ -22,7 +22,7 @@ from lrmp.solvers import (
     solve_exact,
     useful_copies,
 )
-from lrmp.solvers.replication import method
+from lrmp.solvers.replication import designs, method
 from lrmp.solvers.replication.designs import solve_designs
 from lrmp.solvers.replication.method import VARIABLE, compiled
 
@@ -183,6 +183,28 @@ def test_designs_of_a_task(task_id, monkeypatch):
     one = solve_exact(task.poser(drawn[5]))
     assert one.copies.tolist() == core.copies[5].tolist()
     assert one.objective_value == core.objective_values[5]
+
+
+@needs_numba
+@pytest.mark.parametrize("task_id", [task_id for task_id in TASKS if task_id.endswith("-EDP-v0")])
+def test_products_are_left_to_the_other_method_by_no_task(task_id, monkeypatch):
+    """The compiled method may give a product up; then a design takes a hundred times as long."""
+    task, rng = load_task(task_id), np.random.default_rng(4)
+    layers = len(task.network)
+    plain = task.space.plain_settings(layers)
+    drawn = task.space.sample(rng, layers, 12)
+    near = np.where(rng.random(drawn.shape) < 0.8, plain, drawn)
+    some = np.concatenate([plain[None], drawn, near])
+    left = []
+    monkeypatch.setattr(designs, "_one_by_one", lambda *given: left.append(given))
+    monkeypatch.setenv(VARIABLE, "always")
+    found = solve_designs(task.poser, some)
+    assert not left
+    monkeypatch.setenv(VARIABLE, "never")
+    for row in (0, 1, 13):
+        one = solve_exact(task.poser(some[row]))
+        assert one.copies.tolist() == found.copies[row].tolist()
+        assert one.objective_value == found.objective_values[row]
 
 
 @pytest.mark.parametrize("objective", ["Energy", "EDP"])
