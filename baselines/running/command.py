@@ -87,7 +87,10 @@ def parse_args(
             str_from_instance=lambda value: [str(value)],
         )
 
-    return tyro.cli(args_class, args=words, prog=prog, registry=registry)
+    try:
+        return tyro.cli(args_class, args=words, prog=prog, registry=registry)
+    except ImportError as error:  # tyro looks at a torch that is there and cannot be imported
+        raise MissingExtraError.of(error.name, "for training", "train") from error
 
 
 def check_counts(seed: int, **counts: int) -> None:

@@ -12,7 +12,13 @@ from lrmp.leaderboard.gap import design_gap
 from lrmp.leaderboard.log.database import Database
 from lrmp.leaderboard.log.item import Item
 from lrmp.leaderboard.log.standings import SHOWN, count_accepted, rebuild
-from lrmp.leaderboard.log.tables import Base, DesignStanding, NetworkCheck, RunStanding
+from lrmp.leaderboard.log.tables import (
+    Base,
+    DesignStanding,
+    NetworkCheck,
+    RunStanding,
+    tables_of,
+)
 
 NOT_CHECKED: dict[str, Any] = {
     f"network_{name}": None for name in ("drop", "low", "high", "images", "check")
@@ -105,11 +111,7 @@ def rank_log(items: Iterable[Item]) -> list[DesignRanking]:
     table = DesignStanding
     with Database.in_memory().write() as session:
         Base.metadata.create_all(
-            session.connection(),
-            tables=[
-                Base.metadata.tables[each.__tablename__]
-                for each in (table, NetworkCheck, RunStanding)
-            ],
+            session.connection(), tables=tables_of(table, NetworkCheck, RunStanding)
         )
         last = rebuild(session, items)
         keys = session.execute(sa.select(table.task, table.fingerprint).distinct()).all()

@@ -98,7 +98,7 @@ def test_the_report_holds_all_it_shows(done):
         assert f"{chip['gain']:.3f}x" in text
         assert chip["verdict"] in text
         assert f"{chip['certificate']['bound']:.6f}" in text
-    assert "3 layers, 1,936 weights" in text  # 8 x 9, 8 x 72 and 10 x 128
+    assert "3 layers, 1,928 weights" in text  # 8 x 9, 8 x 72 and 10 x 128
     assert "How to read it." in text
     plain = "the plain design, weight bits 8 and activation bits 8 with one copy of every layer"
     assert text.count(plain) == 4  # in the summary and before every design

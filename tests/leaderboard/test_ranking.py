@@ -209,7 +209,7 @@ def test_the_text_shows_formula_heading_and_aligned_columns(entry):
     title, header, reference, first, second = text.split("\n\n")[1].splitlines()
     assert title == "LRMP-Digits-v0: 2 designs"
     assert " ".join(header.split()) == (
-        "place agent score gap gain drop test drop accuracy known as"
+        "place agent score gap gain drop test drop on the network accuracy known as"
     )
     gap = f"{100 * (math.exp(stored_optimum('LRMP-Digits-v0').value - 0.5) - 1):+.2f}"
     assert first.split()[:6] == ["1", "searcher", "0.5000", gap, "%", "2.000x"]

@@ -307,7 +307,7 @@ def _print_chips(
         return EXIT_OK
     print_folded(
         f"{network.name}: {len(network)} layers, {format_quantity(network.macs, 'MAC')}; "
-        f"{options.design.settings_summary}, {copies}\n"
+        f"{options.design.settings_summary}, {copies}"
     )
     print(f"\n{format_chips(costs, output_width())}")
     return EXIT_OK

@@ -174,8 +174,11 @@ def test_the_local_leaderboard_takes_a_name_and_shows_the_gap(
     assert "replayed and stored: LRMP-Digits-v0, by-hand, seed 0" in out
     assert " to the optimum" in out
     _, out, _ = lrmp(capsys, "leaderboard", "--store", store)
-    header, row = [line for line in out.splitlines() if " gap " in line or "by-hand" in line][-2:]
-    assert header.index("gap") > header.index("best score")
+    header, optimum, row = out.splitlines()[5:8]
+    assert header.split()[:4] == ["place", "agent", "score", "gap"]
+    assert optimum.split()[-2:] == ["0", "%"]
+    assert row.split()[1] == "by-hand"
+    assert row.split()[3].startswith("+")
     assert "%" in row
 
 

@@ -56,7 +56,8 @@ def write_qdq(network: QuantizedNetwork, design: Design, source: Path, path: Pat
     if len(nodes) != len(layers):
         raise AccuracyDataError(
             f"Expected {len(layers)} layers in {source}, got {len(nodes)} operators of "
-            f"{', '.join(LAYERS)} with weights."
+            f"{', '.join(LAYERS)} with weights, which alone are written. CSV and policies take "
+            "others."
         )
     bits = zip(design["weight_bits"].tolist(), design["activation_bits"].tolist(), strict=True)
     for node, layer, (weight, activation) in zip(nodes, layers, bits, strict=True):
