@@ -162,7 +162,7 @@ def _part_sums(graph: Any) -> None:
 
     sizes = {tensor.name: tensor.dims for tensor in graph.initializer}
     nodes = []
-    for node, after in pairwise([*graph.node, None]):
+    for node, after in zip_longest(graph.node, graph.node[1:]):
         nodes.append(node)
         if node.op_type != "MatMul" or after is None or after.op_type != "Add":
             continue
