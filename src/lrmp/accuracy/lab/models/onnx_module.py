@@ -4,7 +4,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import count, pairwise
+from itertools import count, zip_longest
 from operator import getitem
 from pathlib import Path
 from types import ModuleType
