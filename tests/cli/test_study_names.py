@@ -8,7 +8,7 @@ from lrmp.studies import list_studies, study_path
 
 
 def test_shipped_studies_are_named():
-    assert {"lrmp", "quick", "families"} <= set(list_studies())
+    assert {"lrmp", "quick", "network"} <= set(list_studies())
     assert study_path("quick").name == "quick.toml"
 
 

@@ -32,8 +32,11 @@ def varied(module, seed=0):
     """Give every weight a value of its own, so that no two layers are alike."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for value in filter(lambda each: each.ndim > 1, module.parameters()):
-            value.copy_(torch.randn(value.shape, generator=generator) * 0.4)
+        for name, value in module.named_parameters():
+            if value.ndim > 1:
+                value.copy_(torch.randn(value.shape, generator=generator) * 0.4)
+            elif "bias" in name:  # else drawn from torch's own generator, by the tests before
+                value.copy_(torch.randn(value.shape, generator=generator) * 0.1)
     return module.eval()
 
 
@@ -174,7 +177,7 @@ def test_every_matrix_is_rounded_and_floats_stay_what_they_were(kind):
     layers = len(costed)
     fine = evaluator.evaluate(uniform(8, 8, layers), "search").divergence
     # Every layer counts, in both its bits: the fewest do more than what eight do.
-    assert 0 < fine < 5e-3
+    assert 0 < fine < 5e-2
     for place in range(layers):
         for knob in ("weight_bits", "activation_bits"):
             values = {"weight_bits": [8] * layers, "activation_bits": [8] * layers}

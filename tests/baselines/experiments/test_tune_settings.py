@@ -14,6 +14,8 @@ from lrmp.envs.task.task import TASKS
 from lrmp.errors import RunError
 from lrmp.studies import study_path
 
+NOT_IN_THE_STUDY = {"policy-gradient"}  # which has the one that was trained before
+
 
 @pytest.mark.parametrize("agent", GRIDS)
 def test_what_is_used_was_among_what_was_tried(agent):
@@ -21,7 +23,7 @@ def test_what_is_used_was_among_what_was_tried(agent):
     assert grid.used() in grid.combinations()
 
 
-@pytest.mark.parametrize("agent", GRIDS)
+@pytest.mark.parametrize("agent", sorted(GRIDS.keys() - NOT_IN_THE_STUDY))
 def test_the_study_uses_what_was_chosen(agent):
     settings = tomllib.loads(study_path("lrmp").read_text("utf-8"))["agents"][agent].get(
         "settings", {}

@@ -99,8 +99,8 @@ def test_an_id_in_any_form_is_the_same_run(word, tmp_path, capsys):
     capsys.readouterr()
     shown = ["--store", str(tmp_path / "board"), "--json"]
     assert main(["leaderboard", "--task", word, *shown]) == 0
-    (agent,) = json.loads(capsys.readouterr().out)["agents"]
-    assert agent["task"] == "LRMP-MLP-v0"
+    (ranking,) = json.loads(capsys.readouterr().out)["rankings"]
+    assert (ranking["task"], ranking["total"]) == ("LRMP-MLP-v0", 1)
 
 
 def test_tasks_of_ones_own_do_not_share_a_directory(file, tmp_path):
