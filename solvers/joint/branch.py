@@ -209,7 +209,10 @@ class Branch:
             cheapest = self._options.least(np.where(tied, cost, math.inf))
             widest = int((dearest - cheapest).argmax())
             if dearest[widest] > cheapest[widest]:
-                middle = (dearest[widest] + cheapest[widest]) / 2
+                # Of the options between those two as many to either part: few divisions part two.
+                costs = np.unique(cost[layer == widest])
+                places = np.searchsorted(costs, [cheapest[widest], dearest[widest]])
+                middle = costs[places.sum() // 2]
                 elsewhere = layer != widest
                 return [
                     self._kept[elsewhere | (cost <= middle)],

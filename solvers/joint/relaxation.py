@@ -32,6 +32,8 @@ from lrmp.solvers.joint.terms import MOST_UNITS
 FIRST_PRICES = (0.0, 0.1, 1.0, 10.0)  # in the scale of the cost; the first cuts
 HIGHEST_PRICE = 1e4  # likewise; any prices bound, so that a limit on them is no assumption
 MOST_CUTS = 60  # by allowance, for every network
+#: Ways of solving for prices, tried until one ends: presolve loses optima, as all may now and then.
+GLOP = ("use_preprocessing: false", "use_dual_simplex: true", "use_preprocessing: true")
 #: Where lines are compared: evenly, and at every order of magnitude.
 GRID = np.concatenate([np.linspace(0, MOST_UNITS, 257), np.geomspace(1, MOST_UNITS, 256)])
 CLOSE = 1e-9  # relative: prices as good as this are good enough
@@ -138,8 +140,6 @@ class Relaxation:
             The prices.
         """
         program = pywraplp.Solver.CreateSolver("GLOP")
-        if self._networks > 1:  # in several prices its presolve loses optima
-            program.SetSolverSpecificParametersAsString("use_preprocessing: false")
         value = program.NumVar(-program.infinity(), program.infinity(), "value")
         tile = program.NumVar(0, HIGHEST_PRICE, "tile")
         unit = [program.NumVar(0, HIGHEST_PRICE, f"unit{n}") for n in range(self._networks)]
@@ -156,7 +156,7 @@ class Relaxation:
             cut(*point)
         best = max(self.prices, key=lambda p: p.at(allowances))
         for _ in range(MOST_CUTS * self._networks):
-            if program.Solve() != pywraplp.Solver.OPTIMAL:
+            if not _solve(program):
                 break  # whatever was found so far bounds, too
             found = self._price(
                 tile.solution_value() * self._scale / self._budget,
@@ -221,3 +221,12 @@ class Relaxation:
         for price, part in zip(unit, self._parts, strict=True):
             reduced[part] += price * self._units[part]
         return reduced
+
+
+def _solve(program: pywraplp.Solver) -> bool:
+    """Solve a linear program, one way or another; tell whether it was."""
+    for parameters in GLOP:
+        program.SetSolverSpecificParametersAsString(parameters)
+        if program.Solve() == pywraplp.Solver.OPTIMAL:
+            return True
+    return False
