@@ -24,7 +24,7 @@ def commands(parser, words):
             for name, inner in action.choices.items():
                 yield from commands(inner, [*words, name])
 
-asked = [[*words, "--help"] for words in commands(lrmp._parser(), [])]
+asked = [[*words, "--help"] for words in commands(lrmp.make_parser(), [])]
 asked += [["train", name, "--help"] for name in ALGORITHMS]
 asked += [["envs"], ["optimum", "LRMP-ResNet18-v0"]]
 for words in asked:
