@@ -55,7 +55,7 @@ of weights or of blocks, bits or alignment of inputs, and weights other than 0 p
 or are not, each with some of its values. They are ids of their own, not an option of the above:
 their tasks have other knobs, so actions and observations have other shapes, and no result of one
 can stand beside one of the other; the above and its published optima stay as they are. The knobs of
-a task sit in the first of 4 slots of 12 values, in any order of names; what tells them apart is
+a task sit in the first of 4 slots of 12 values, in any order of names; an agent recognises them by
 what every value does in every layer, with the others plain: to tiles, cycles and energy, and to the
 accuracy. [The docstring](../envs/procedural/spaces_environment.py) lists these features. The test
 split has a quarter of all spaces for itself beside its topologies. The knobs of circulant blocks

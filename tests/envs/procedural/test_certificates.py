@@ -102,18 +102,13 @@ def test_registered_tasks_have_their_stored_optimum():
 def test_published_optima_are_of_the_first_test_instances(objective):
     optima = published_optima(objective)
     numbers = [found.instance for found in optima.values()]
-    assert numbers == list(range(len(numbers)))
-    assert 0 < len(numbers) <= PUBLISHED
+    assert numbers == list(range(PUBLISHED))
+    assert PUBLISHED == 1000
     for found in optima.values():
         assert 0 <= found.constant.value <= found.value <= found.bound
-        # Of the energy-delay product a few instances keep a gap: two objectives in one.
-        assert found.gap < (0.2 if objective == "edp" else 1e-6)
+        assert found.gap < 1e-6
     # Hardly ever a design just beyond the allowance has a higher reward than the best within.
-    assert sum(not found.is_exact for found in optima.values()) <= 0.003 * PUBLISHED
-
-
-def test_latency_is_published_in_whole():
-    assert len(published_optima()) == PUBLISHED == 1000
+    assert sum(not found.is_exact for found in optima.values()) <= 0.006 * PUBLISHED
 
 
 @pytest.mark.long
