@@ -31,6 +31,7 @@ pytestmark = pytest.mark.long
 
 KILLS = int(os.environ.get("BOARD_KILLS", "1"))
 CLIENTS = 2
+PATIENCE = 600  # looks, two a second, at what waits and gets no less
 AGENTS = [f"ants/walker@{number}" for number in range(max(CLIENTS, KILLS))]
 
 
@@ -175,11 +176,14 @@ def test_nothing_is_lost_or_double(settings, free_port, digits, patient):
             for load in loads:
                 load.join()
             assert [load.error for load in loads] == [None] * CLIENTS
-            for _ in range(600):
-                if rounds.close_round(board, root, "r1").secret:
-                    waiting = connection.get("/submissions", state="waiting", limit=500)
-                    if not waiting:
-                        break
+            left, patience = None, PATIENCE
+            while patience:  # as long as there is less to do than there was
+                closed = rounds.close_round(board, root, "r1").secret is not None
+                waiting = len(connection.get("/submissions", state="waiting", limit=500))
+                if closed and not waiting:
+                    break
+                patience = patience - 1 if (closed, waiting) == left else PATIENCE
+                left = closed, waiting
                 time.sleep(0.5)
     finally:
         stop.set()
