@@ -27,7 +27,7 @@ from lrmp.solvers.joint.options import JointOptions
 from lrmp.solvers.joint.problem import JointProblem, no_design_allowed
 from lrmp.solvers.joint.terms import JointTerms
 
-MOST_BRANCHES = 4_000  # looked at; those left over say what is proven
+MOST_BRANCHES = 1_000  # looked at; those left over say what is proven
 MOST_EXACT = 2.0**50  # costs that are no whole numbers are scaled to this and rounded down
 
 
@@ -82,16 +82,18 @@ class SumSearch:
         """
         best, least = self._known, math.inf
         number = count()  # decides between equal bounds
-        root = self._branch(np.arange(len(self._cost)))
-        branches = [(root.floor, next(number), root)]
+        # Branches that wait hold no more than the numbers of their options.
+        branches = [(0.0, next(number), np.arange(len(self._cost)))]
         looked_at = 0
         while branches and looked_at < MOST_BRANCHES:
-            floor, _, branch = heapq.heappop(branches)
+            floor, _, kept = heapq.heappop(branches)
             if best is not None and floor >= best.penalised:
                 least = min(least, best.penalised)
                 branches.clear()  # nor can any other have a better one
                 break
             looked_at += 1
+            branch = self._branch(kept)
+            floor = max(floor, branch.floor)
             self._log(
                 f"{branch.size} options of {len(self._options.first)} layers; penalised cost of at "
                 f"least {floor / self._scale:.9g} at {branch.tile / self._scale:.6g} per tile"
@@ -104,9 +106,8 @@ class SumSearch:
             parts = branch.parts()
             if not parts:
                 least = min(least, searched.least)
-            for kept in parts:
-                part = self._branch(kept)
-                bound = max(part.floor, searched.least)
+            for part in parts:
+                bound = max(self._branch(part).floor, searched.least)
                 heapq.heappush(branches, (bound, next(number), part))
         least = min([least, *(bound for bound, _, _ in branches)])
         if best is None:
