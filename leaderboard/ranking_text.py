@@ -7,7 +7,7 @@ from typing import Any
 from lrmp.leaderboard.design_ranking import DESIGN_SCORE, ESTIMATE
 from lrmp.leaderboard.gap import gap_text
 from lrmp.printable import printable
-from lrmp.text_table import Column, fold, format_table
+from lrmp.text_table import columns_of_rows, fold, format_table
 
 NOTE = (
     "gap: in what the task minimises, to the certified optimum; drops in percentage points\n"
@@ -92,17 +92,7 @@ def _table(ranking: Mapping[str, Any], width: int | None) -> str:
                 "new" if known is None else "optimum" if known == 0 else f"#{known}",
             ]
         )
-    columns = [
-        Column(
-            title,
-            [row[place] for row in rows],
-            text=place < 2,
-            fit="shorten" if title == "agent" else "whole",
-            leaves=_LEAVES.get(title, 0),
-        )
-        for place, title in enumerate(_TITLES)
-    ]
-    return format_table(columns, width)
+    return format_table(columns_of_rows(_TITLES, rows, name="agent", leaves=_LEAVES), width)
 
 
 def _checked(design: Mapping[str, Any]) -> str:

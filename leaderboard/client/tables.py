@@ -1,9 +1,8 @@
 """Rounds of a board as text."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from lrmp.text_table import Column
+from lrmp.text_table import Column, columns_of_rows
 
 
 def agents_table(ranking: dict[str, Any]) -> list[Column]:
@@ -27,19 +26,4 @@ def agents_table(ranking: dict[str, Any]) -> list[Column]:
         for each in ranking["agents"]
     ]
     titles = ("rank", "agent", "of the optimum", "95 % interval", "finished", "opened")
-    return _columns(titles, rows, {"opened": 1, "finished": 2})
-
-
-def _columns(
-    titles: tuple[str, ...], rows: Sequence[tuple[str, ...]], leaves: dict[str, int]
-) -> list[Column]:
-    return [
-        Column(
-            title,
-            [row[place] for row in rows],
-            text=place < 2,
-            fit="shorten" if title == "agent" else "whole",
-            leaves=leaves.get(title, 0),
-        )
-        for place, title in enumerate(titles)
-    ]
+    return columns_of_rows(titles, rows, name="agent", leaves={"opened": 1, "finished": 2})

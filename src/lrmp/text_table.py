@@ -4,7 +4,7 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Literal
@@ -48,6 +48,36 @@ class Column:
         words = max(map(len, _words(self.title)), default=0)
         cells = max(map(len, self.cells), default=0)
         return max(words, min(cells, LEAST.get(self.fit, cells)))
+
+
+def columns_of_rows(
+    titles: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    name: str,
+    leaves: Mapping[str, int],
+) -> list[Column]:
+    """Make columns of rows that begin with two words each, such as a place and a name.
+
+    Args:
+        titles: Of the columns.
+        rows: As many cells each.
+        name: Title of the column whose cells are names, which may lose their middle.
+        leaves: By title, turns in being left out.
+
+    Returns:
+        Columns for ``format_table``.
+    """
+    return [
+        Column(
+            title,
+            [row[place] for row in rows],
+            text=place < 2,
+            fit="shorten" if title == name else "whole",
+            leaves=leaves.get(title, 0),
+        )
+        for place, title in enumerate(titles)
+    ]
 
 
 def output_width() -> int | None:

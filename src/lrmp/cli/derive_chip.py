@@ -10,7 +10,7 @@ from lrmp.errors import PresetError, RunError
 from lrmp.foreign_file import is_present, read_foreign_text
 from lrmp.hardware.derive.derived_chip import DerivedChip, DerivedNumber, derive_chip
 from lrmp.si_prefix import format_number
-from lrmp.text_table import Column, format_table, output_width
+from lrmp.text_table import columns_of_rows, format_table, output_width
 from lrmp.whole_file import write_whole
 
 #: What stands above every file.
@@ -67,16 +67,7 @@ def _derive(options: argparse.Namespace) -> int:
 def _format(out: Path, derived: DerivedChip) -> str:
     titles = ("number", "unit", "before", "modelled", "second model", "spread")
     rows = [_row(number) for number in derived.numbers]
-    columns = [
-        Column(
-            title,
-            [row[place] for row in rows],
-            text=place < 2,
-            fit="shorten" if title == "number" else "whole",
-            leaves=1 if title == "before" else 0,
-        )
-        for place, title in enumerate(titles)
-    ]
+    columns = columns_of_rows(titles, rows, name="number", leaves={"before": 1})
     table = format_table(columns, output_width())
     return (
         f"{out}: {len(rows)} numbers modelled\n\n{table}\n\n"
