@@ -569,6 +569,17 @@ def _closes(lines, points, left_line, left, right_line, right):
 
 
 @_compiled()
+def _wait(lines, points, regions, bounds, waiting, left_line, left, right_line, right):
+    """Note what lies between two points above two lines, unless nothing does; count what waits."""
+    if _closes(lines, points, left_line, left, right_line, right):
+        return waiting
+    regions[0, waiting], regions[1, waiting] = left, left_line
+    regions[2, waiting], regions[3, waiting] = right, right_line
+    bounds[waiting] = _corner(lines, left_line, right_line)
+    return waiting + 1
+
+
+@_compiled()
 def _hull_minimum(
     start, weights, sums, largest, capacity, kind, lines, solution, best_high, best_low, chosen
 ):
@@ -599,17 +610,9 @@ def _hull_minimum(
         )
         if middle < 0:
             return TOO_LARGE
-        if not _closes(lines, points, left_line, left, line, middle):
-            regions[0, waiting], regions[1, waiting] = left, left_line
-            regions[2, waiting], regions[3, waiting] = middle, line
-            bounds[waiting] = _corner(lines, left_line, line)
-            waiting += 1
+        waiting = _wait(lines, points, regions, bounds, waiting, left_line, left, line, middle)
         left, left_line = middle, line
-    if not _closes(lines, points, left_line, left, 1, -1):
-        regions[0, waiting], regions[1, waiting] = left, left_line
-        regions[2, waiting], regions[3, waiting] = -1, 1
-        bounds[waiting] = _corner(lines, left_line, 1)
-        waiting += 1
+    waiting = _wait(lines, points, regions, bounds, waiting, left_line, left, 1, -1)
     while waiting:
         region = np.argmin(bounds[:waiting])
         bound = bounds[region]
@@ -648,16 +651,8 @@ def _hull_minimum(
         )
         if middle < 0:
             return TOO_LARGE
-        if not _closes(lines, points, left_line, left, line, middle):
-            regions[0, waiting], regions[1, waiting] = left, left_line
-            regions[2, waiting], regions[3, waiting] = middle, line
-            bounds[waiting] = _corner(lines, left_line, line)
-            waiting += 1
-        if not _closes(lines, points, line, middle, right_line, right):
-            regions[0, waiting], regions[1, waiting] = middle, line
-            regions[2, waiting], regions[3, waiting] = right, right_line
-            bounds[waiting] = _corner(lines, line, right_line)
-            waiting += 1
+        waiting = _wait(lines, points, regions, bounds, waiting, left_line, left, line, middle)
+        waiting = _wait(lines, points, regions, bounds, waiting, line, middle, right_line, right)
     best = number[2]
     for point in range(number[0]):
         same = points[2, point] == points[2, best] and points[3, point] == points[3, best]
