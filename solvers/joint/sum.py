@@ -78,7 +78,7 @@ class SumSearch:
 
         Raises:
             InfeasibleAccuracyError: If every design that fits is forbidden.
-            SolverError: If none was found in the memory that the enumeration has.
+            SolverError: If none was found in the branches that were looked at.
         """
         best, least = self._known, math.inf
         number = count()  # decides between equal bounds
@@ -111,7 +111,7 @@ class SumSearch:
                 heapq.heappush(branches, (bound, next(number), part))
         least = min([least, *(bound for bound, _, _ in branches)])
         if best is None:
-            if not branches:
+            if least == math.inf:
                 raise no_design_allowed()
             raise SolverError(f"Expected a design in {MOST_BRANCHES} branches, got none.")
         return SumOptimum(
