@@ -64,7 +64,7 @@ def read_preset(path: Path) -> Accelerator:
         text = read_foreign_text(path)
     except OSError as error:
         raise PresetError(f"Expected a readable preset at {path}: {error}.") from error
-    return _parse(path.stem, text)
+    return chip_of_text(path.stem, text)
 
 
 def chip_of_text(name: str, text: str) -> Accelerator:
@@ -80,7 +80,11 @@ def chip_of_text(name: str, text: str) -> Accelerator:
     Raises:
         PresetError: As ``read_preset``.
     """
-    return _parse(name, text)
+    try:
+        document = parse_toml(text)
+    except ForeignTextError as error:
+        raise PresetError(f"Expected preset {name!r} to be valid TOML: {error}.") from error
+    return chip_of_document(name, document)
 
 
 def chip_of_document(name: str, document: Mapping[str, Any]) -> Accelerator:
@@ -97,8 +101,8 @@ def chip_of_document(name: str, document: Mapping[str, Any]) -> Accelerator:
         PresetError: As ``read_preset``.
     """
     faults = Faults()
-    for section in sorted(set(document) - set(SECTIONS)):
-        faults.add(unknown_name(f"each section of preset {name!r}", section, SECTIONS))
+    for sentence in unknown_sections(name, document, SECTIONS):
+        faults.add(sentence)
     base = None
     with faults:
         base = _base(name, document)
@@ -153,7 +157,7 @@ def load_preset(name: str) -> Accelerator:
     Raises:
         PresetError: If there is no such preset.
     """
-    return _parse(name, _shipped_text(name))
+    return chip_of_text(name, _shipped_text(name))
 
 
 @cache
@@ -235,27 +239,19 @@ def _shipped_text(name: str) -> str:
     return resources.files("lrmp.hardware.presets").joinpath(f"{name}.toml").read_text("utf-8")
 
 
-def check_sections(name: str, document: Mapping[str, Any], known: Sequence[str]) -> None:
-    """Refuse a section that there is not.
+def unknown_sections(name: str, document: Mapping[str, Any], known: Sequence[str]) -> list[str]:
+    """Word what is wrong with the sections that there are not.
 
     Args:
         name: Of the preset.
         document: Its sections.
         known: What there is.
 
-    Raises:
-        PresetError: If there is another.
+    Returns:
+        A sentence for each, in order.
     """
-    if unknown := sorted(set(document) - set(known)):
-        raise PresetError(unknown_name(f"each section of preset {name!r}", unknown[0], known))
-
-
-def _parse(name: str, text: str) -> Accelerator:
-    try:
-        document = parse_toml(text)
-    except ForeignTextError as error:
-        raise PresetError(f"Expected preset {name!r} to be valid TOML: {error}.") from error
-    return chip_of_document(name, document)
+    unknown = sorted(set(document) - set(known))
+    return [unknown_name(f"each section of preset {name!r}", each, known) for each in unknown]
 
 
 def _base(name: str, document: Mapping[str, Any]) -> Accelerator | None:

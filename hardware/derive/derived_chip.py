@@ -8,7 +8,7 @@ from lrmp.errors import ForeignTextError, PresetError
 from lrmp.foreign_text import parse_toml
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.component import Component
-from lrmp.hardware.chip.preset import SECTIONS, check_sections, chip_of_document
+from lrmp.hardware.chip.preset import SECTIONS, chip_of_document, unknown_sections
 from lrmp.hardware.chip.preset_text import preset_text
 from lrmp.hardware.derive.derivable import Derivable
 from lrmp.hardware.derive.estimate import Estimate, ModelError
@@ -80,7 +80,8 @@ def derive_chip(name: str, text: str) -> DerivedChip:
         document = parse_toml(text)
     except ForeignTextError as error:
         raise PresetError(f"Expected {name!r} to be valid TOML: {error}.") from error
-    check_sections(name, document, (*SECTIONS, SECTION))
+    if unknown := unknown_sections(name, document, (*SECTIONS, SECTION)):
+        raise PresetError(unknown[0])
     section = document.pop(SECTION, None)
     base = _base(name, document)
     wanted = read_specification(name, section, base)

@@ -262,9 +262,12 @@ def isaac_cell(asked: Asked) -> Estimate:
     return Estimate(_ISAAC_CELL_FJ * energy, source, _ISAAC_CELL_UM2 * area, 0.0)
 
 
+def _place(module: str) -> str:
+    return ".".join(("hwcomponents_library", "library", module))
+
+
 def _of_library(module: str, name: str, asked: Asked, **arguments: int) -> Called:
-    where = f"hwcomponents_library.library.{module}"
-    return call(_LIBRARY, where, name, tech_node=asked.node, **arguments)
+    return call(_LIBRARY, _place(module), name, tech_node=asked.node, **arguments)
 
 
 def _whole(called: Called, action: str, bits: int = 1) -> Estimate:
@@ -279,8 +282,7 @@ def _wire(asked: Asked, length_um: float, volt: float | None = None) -> Estimate
     """Take the energy of a wire's capacitance."""
     length = float(f"{length_um:.6g}e-6")
     more = {} if volt is None else {"voltage": volt}
-    where = "hwcomponents_library.library.misc"
-    wire = call(_LIBRARY, where, "Wire", length=length, tech_node=asked.node, **more)
+    wire = call(_LIBRARY, _place("misc"), "Wire", length=length, tech_node=asked.node, **more)
     return Estimate(wire.energy_fj("read"), f"{wire.citation}: read, the wire alone")
 
 
