@@ -8,6 +8,8 @@ import pytest
 def torch_model():
     """Build the torch model of a built-in network and its inputs, by default without memory."""
     torch = pytest.importorskip("torch")
+    from torch import device as made_on
+
     from lrmp.accuracy.lab.models import MODELS
 
     path = Path(__file__).with_name("torch_models.py")
@@ -16,7 +18,7 @@ def torch_model():
     spec.loader.exec_module(plain)
 
     def torch_model(name, device="meta", **options):
-        with torch.device(device):
+        with made_on(device):
             if name in MODELS:
                 model = MODELS[name]()
                 return model, (torch.empty(1, *model.input_shape),)

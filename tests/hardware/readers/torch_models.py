@@ -5,6 +5,11 @@ from torch import nn
 from torch.nn import functional as F
 
 
+def places_of(tokens):
+    """Number the tokens, from 0 on, beside them."""
+    return torch.ones_like(tokens[0]).cumsum(0) - 1
+
+
 class VGG(nn.Module):
     def __init__(self, blocks, size, units):
         super().__init__()
@@ -120,7 +125,7 @@ class Bert(nn.Module):
         self.pooler.dense = nn.Linear(768, 768)
 
     def forward(self, tokens, segments):
-        places = torch.arange(tokens.shape[1], device=tokens.device)[None]
+        places = places_of(tokens)[None]
         x = self.norm(self.words(tokens) + self.segments(segments) + self.places(places))
         for layer in self.encoder.layer:
             x = layer(x)
@@ -186,8 +191,8 @@ class Llama(nn.Module):
 
     def forward(self, tokens):
         x = self.model.embed_tokens(tokens)
-        places = torch.arange(tokens.shape[1], device=tokens.device).float()
-        steps = 10_000 ** (-torch.arange(0, 128, 2, device=tokens.device) / 128)
+        places = places_of(tokens).float()
+        steps = 10_000 ** (-places.new_tensor(range(0, 128, 2)) / 128)
         angles = torch.cat([torch.outer(places, steps)] * 2, dim=-1)
         for layer in self.model.layers:
             x = layer(x, angles.cos(), angles.sin())
