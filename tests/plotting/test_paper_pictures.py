@@ -37,6 +37,14 @@ def test_105_layers_are_named_and_their_names_do_not_overlap(deep):
         assert min(gaps) > -1  # pixels
 
 
+def test_few_copies_are_all_named():
+    design = lrmp.evaluate("LRMP-ResNet8-v0", weight_bits=6, activation_bits=7)
+    assert design.design.replication.max() == 3
+    copies = plot_design(design).axes[-2]
+    assert copies.get_ylabel() == "copies"
+    assert [label.get_text() for label in copies.get_yticklabels()] == ["1", "2", "3"]
+
+
 def test_few_layers_are_named_too():
     outcome = lrmp.evaluate("LRMP-LeNet-v0", weight_bits=6)
     assert shown(plot_design(outcome).axes[-1]) == ["conv1", "conv2", "fc1", "fc2"]

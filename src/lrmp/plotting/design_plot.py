@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lrmp.envs.scoring.outcome import Outcome
 
 AFTER = "#1f6f8b"
+EACH_NAMED = 6  # copies; up to here every number has its tick
 
 
 def new_figure(width: float, height: float) -> "Figure":
@@ -76,6 +77,10 @@ def plot_design(outcome: "Outcome", title: str | None = None) -> "Figure":
     copies.bar(x, design.replication, 0.7, color=AFTER)
     copies.set_yscale("log", base=2)
     copies.set_ylim(bottom=0.8)
+    if (
+        most := int(design.replication.max())
+    ) <= EACH_NAMED:  # powers of 2 would leave bars between
+        copies.set_yticks(range(1, most + 1))
     copies.yaxis.set_major_formatter("{x:g}")
     copies.set_ylabel("copies")
     copies.text(
