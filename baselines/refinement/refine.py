@@ -5,12 +5,13 @@ runs the winners on the search images, and fits the table anew to all that was r
 is the one after which the proven best of every objective was as the table said, within sampling
 error, twice in a row. Then designs that no fit has seen are run on the test images, to judge it.
 
-Nothing is run twice: every result goes to the measurement's log at once, and a repeated command
-goes on where the last one stopped.
+Nothing is run or solved twice: every result and every round that is over goes to the measurement's
+log at once, and a repeated command goes on where the last one stopped.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -127,7 +128,7 @@ def refine(
         task: Network, chip and budget; objective, allowance and accuracy play no part.
         plan: How much is run.
         command: What was called, for the provenance.
-        report: Called after every round.
+        report: Called with every round, those that the log holds included.
 
     Returns:
         The table, and the rounds that it took.
@@ -135,22 +136,40 @@ def refine(
     measurement.measure_divergences()
     measurement.measure_designs("search", plan.random, FIT_SEED)
     measurement.measure_plain()
-    rounds: list[Round] = []
-    for number in range(plan.rounds):
+    rounds = [_round_of(found, measurement.log.path) for found in measurement.log.rounds]
+    for each in rounds:
+        report(each)
+    for number in range(len(rounds), plan.rounds):
+        if _settled(rounds):
+            break
         table = fitted_table(measurement, command, number)
         picked = list(_winners(task, table, plan, number))
         before = len(measurement.log.results)
         results = run_optimised(measurement, picked, {"round": number})
         new = len(measurement.log.results) - before
         rounds.append(_round(number, table, picked, results, new))
+        measurement.log.append_round(asdict(rounds[-1]))
         report(rounds[-1])
-        latest = rounds[-IN_A_ROW:]
-        if len(latest) == IN_A_ROW and not any(each.outside for each in latest):
-            break
     # A log may hold rounds of an earlier, longer refinement: the table is fitted to them, too.
     table = fitted_table(measurement, command)
     provenance = table.provenance | {"rounds": [asdict(each) for each in rounds]}
     return replace(table, provenance=provenance), rounds
+
+
+def _round_of(found: Any, path: Path) -> Round:
+    names = [field.name for field in fields(Round)]
+    if not isinstance(found, dict) or sorted(found) != sorted(names):
+        raise AccuracyDataError(
+            f"Expected rounds with {', '.join(names)} in {path}, got {str(found)[:80]}. Delete it "
+            "to start afresh."
+        )
+    return Round(**found)
+
+
+def _settled(rounds: Sequence[Round]) -> bool:
+    """Say whether the proven best designs were as the table said, often enough in a row."""
+    latest = rounds[-IN_A_ROW:]
+    return len(latest) == IN_A_ROW and not any(each.outside for each in latest)
 
 
 def judge_designs(

@@ -173,6 +173,27 @@ def test_interrupted_refinement_goes_on_and_ends_the_same(refined, folder, proto
     assert other.to_text() == dataclasses.replace(table, provenance=other.provenance).to_text()
 
 
+def test_rounds_of_the_log_are_not_solved_again(refined, folder, protocol, tmp_path):
+    out, task, table, rounds, found = refined
+    log = tmp_path / "log.jsonl"
+    log.write_bytes((out / "log.jsonl").read_bytes())
+    again, told = measurement(folder, protocol, log), []
+    # Rounds of another plan would run other designs.
+    other, others = refine(again, task, dataclasses.replace(PLAN, near=9), "refine", told.append)
+    assert others == told == rounds
+    assert again.log.results == found.log.results
+    assert other.to_text() == dataclasses.replace(table, provenance=other.provenance).to_text()
+
+
+def test_damaged_round_of_a_log_is_told(refined, folder, protocol, tmp_path):
+    out, task, *_ = refined
+    log = tmp_path / "log.jsonl"
+    log.write_text((out / "log.jsonl").read_text() + '{"round":{"number":2}}\n')
+    expected = r"Expected rounds with number, designs, .* in .*log\.jsonl, got \{'number': 2\}\."
+    with pytest.raises(AccuracyDataError, match=expected):
+        refine(measurement(folder, protocol, log), task, PLAN, "refine")
+
+
 def test_design_of_several_optimisers_runs_once(refined):
     *_, found = refined
     settings = np.full((10, 2), 3)
