@@ -14,6 +14,7 @@ suites: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "LRMP-ResNet20-v0",
             "LRMP-SqueezeNet-v0",
             "LRMP-MobileNetV2-v0",
+            "LRMP-EfficientNetLite0-v0",
             "LRMP-ResNet18-v0",
             "LRMP-ResNet50-v0",
             "LRMP-ResNet18-Energy-v0",

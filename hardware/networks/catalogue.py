@@ -87,6 +87,7 @@ _ENTRIES = (
         efficientnet_lite0,
         50,
         "efficientnet:EfficientNetLite0",
+        "EfficientNetLite0",
     ),
     NetworkEntry(
         "resnet18",
