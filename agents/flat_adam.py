@@ -10,7 +10,7 @@ def flatten_parameters(*networks: nn.Module) -> nn.Parameter:
 
     Args:
         networks: Changed in place: their parameters and gradients become views of the vector's.
-            Gradients have to stay there: zero them in place.
+            Gradients have to stay there: `FlatAdam.zero_gradients`.
 
     Returns:
         A vector for optimisers and soft updates; its gradient is there from the start, zero.
@@ -52,6 +52,12 @@ class FlatAdam(nn.Module):
         self.register_buffer("mean", torch.zeros_like(vector))
         self.register_buffer("square", torch.zeros_like(vector))
         self.register_buffer("steps", torch.zeros(()))
+
+    def zero_gradients(self) -> None:
+        """Zero the gradients, which autograd adds to."""
+        (vector,) = self._vector
+        assert vector.grad is not None
+        vector.grad.zero_()
 
     @torch.no_grad()
     def step(self) -> None:

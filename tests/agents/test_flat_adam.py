@@ -43,7 +43,7 @@ def test_flat_adam_steps_as_torchs_own(networks):
     for step in range(20):
         theirs.param_groups[0]["lr"] = ours.learning_rate = 1e-2 / (1 + step)
         theirs.zero_grad()
-        vector.grad.zero_()
+        ours.zero_gradients()
         for network in (plain, actor):
             network(observation).square().mean().backward()
         theirs.step()
