@@ -85,4 +85,6 @@ class ReplayBuffer:
             The transitions.
         """
         index = rng.integers(0, len(self), size)
-        return Batch(**{name: torch.from_numpy(a[index]) for name, a in self.arrays.items()})
+        return Batch(
+            **{name: torch.from_numpy(a.take(index, 0)) for name, a in self.arrays.items()}
+        )

@@ -19,9 +19,15 @@ interrupted goes on from its last checkpoint and gives the same result.
 import gymnasium as gym
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from lrmp.agents.actor_critic import Actor, Critic
+from lrmp.agents.deterministic_policy_gradient import (
+    actor_gradient,
+    choose,
+    critic_gradient,
+    value,
+)
+from lrmp.agents.flat_adam import FlatAdam, flatten_parameters
 from lrmp.agents.replay_buffer import ReplayBuffer
 from lrmp.agents.truncated_normal import truncated_normal
 from lrmp.baselines.learners.settings.ddpg import Args
@@ -71,8 +77,10 @@ def _train(run: Run, args: Args) -> None:
     target_critic = Critic(observation_size, action_size)
     target_actor.load_state_dict(actor.state_dict())
     target_critic.load_state_dict(critic.state_dict())
-    actor_optimizer = torch.optim.Adam(actor.parameters(), lr=args.actor_learning_rate)
-    critic_optimizer = torch.optim.Adam(critic.parameters(), lr=args.critic_learning_rate)
+    learned = [flatten_parameters(actor), flatten_parameters(critic)]
+    targets = [flatten_parameters(target_actor), flatten_parameters(target_critic)]
+    actor_optimizer = FlatAdam(learned[0], args.actor_learning_rate)
+    critic_optimizer = FlatAdam(learned[1], args.critic_learning_rate)
     buffer = ReplayBuffer(args.buffer_episodes * steps_per_episode, observation_size, action_size)
     modules = {
         "actor": actor,
@@ -132,35 +140,18 @@ def _train(run: Run, args: Args) -> None:
                 baseline = running.get("reward", mean_reward)
                 baseline += (1 - args.baseline_decay) * (mean_reward - baseline)
                 running["reward"] = baseline
-                with torch.no_grad():
-                    next_value = target_critic(
-                        batch.next_observation, target_actor(batch.next_observation)
-                    )
-                    target = (
-                        batch.reward - baseline + args.gamma * (1 - batch.terminated) * next_value
-                    )
-                critic_loss = F.mse_loss(critic(batch.observation, batch.action), target)
-                critic_optimizer.zero_grad()
-                critic_loss.backward()  # type: ignore[no-untyped-call]
+                next_action = choose(target_actor, batch.next_observation)
+                next_value = value(target_critic, batch.next_observation, next_action)
+                target = batch.reward - baseline + args.gamma * (1 - batch.terminated) * next_value
+                error = critic_gradient(critic, batch.observation, batch.action, target)
                 critic_optimizer.step()
-
-                actor_loss = -critic(batch.observation, actor(batch.observation)).mean()
-                actor_optimizer.zero_grad()
-                # The critic's weights need no gradients here.
-                actor_loss.backward(inputs=list(actor.parameters()))
+                values = actor_gradient(actor, critic, batch.observation)
                 actor_optimizer.step()
-
                 with torch.no_grad():
-                    for module, target_module in (
-                        (actor, target_actor),
-                        (critic, target_critic),
-                    ):
-                        for new, old in zip(
-                            module.parameters(), target_module.parameters(), strict=True
-                        ):
-                            old.lerp_(new, args.tau)
-            scalars["losses/critic_loss"] = critic_loss.item()
-            scalars["losses/actor_loss"] = actor_loss.item()
+                    for new, old in zip(learned, targets, strict=True):
+                        old.lerp_(new, args.tau)
+            scalars["losses/critic_loss"] = error.square().mean().item()
+            scalars["losses/actor_loss"] = -values.mean().item()
 
         loop.log(episode, reward, scalars)
     env.close()

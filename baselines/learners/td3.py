@@ -31,6 +31,7 @@ import torch
 from numpy.typing import NDArray
 
 from lrmp.agents.actor_critic import Actor, Critic, squash
+from lrmp.agents.flat_adam import FlatAdam, flatten_parameters
 from lrmp.agents.replay_buffer import ReplayBuffer
 from lrmp.agents.reward_compression import compress
 from lrmp.agents.truncated_normal import truncated_normal
@@ -139,14 +140,11 @@ def _train(run: Run, args: Args) -> None:  # noqa: C901  one algorithm, top to b
     learned = torch.nn.ModuleList([actor, *critics])
     targets = torch.nn.ModuleList([target_actor, *target_critics])
     targets.load_state_dict(learned.state_dict())
-    critic_parameters = [p for critic in critics for p in critic.parameters()]
+    vectors = [flatten_parameters(actor), flatten_parameters(*critics)]
+    target_vectors = [flatten_parameters(target_actor), flatten_parameters(*target_critics)]
     optimizers = {
-        "actor_optimizer": torch.optim.Adam(
-            actor.parameters(), lr=args.actor_learning_rate, fused=True
-        ),
-        "critic_optimizer": torch.optim.Adam(
-            critic_parameters, lr=args.critic_learning_rate, fused=True
-        ),
+        "actor_optimizer": FlatAdam(vectors[0], args.actor_learning_rate),
+        "critic_optimizer": FlatAdam(vectors[1], args.critic_learning_rate),
     }
     actor_optimizer, critic_optimizer = optimizers.values()
     buffer = ReplayBuffer(args.buffer_episodes * steps, *sizes[:2])
@@ -202,7 +200,7 @@ def _train(run: Run, args: Args) -> None:  # noqa: C901  one algorithm, top to b
         middle, spread = kept.mean(), kept.std(correction=0) + LEAST_SPREAD
 
         # Learning.
-        actor_optimizer.param_groups[0]["lr"] = left * args.actor_learning_rate
+        actor_optimizer.learning_rate = left * args.actor_learning_rate
         updates = args.updates_per_episode * count
         losses: dict[str, float] = {}
         for update in range(updates if len(tally) >= args.warmup_episodes else 0):
@@ -218,19 +216,19 @@ def _train(run: Run, args: Args) -> None:  # noqa: C901  one algorithm, top to b
                 target = torch.where(batch.terminated > 0, target, value)
             errors = [critic(batch.observation, batch.action) - target for critic in critics]
             critic_loss = torch.stack(errors).square().mean(1).sum()
-            critic_optimizer.zero_grad()
+            critic_optimizer.zero_gradients()
             critic_loss.backward()  # type: ignore[no-untyped-call]
             critic_optimizer.step()
 
             if update % args.policy_delay == 0:
                 loss = actor_loss(actor, critics, batch.observation, args.inverted_gradients)
-                actor_optimizer.zero_grad()
+                actor_optimizer.zero_gradients()
                 # The critics' weights need no gradients here.
                 loss.backward(inputs=list(actor.parameters()))  # type: ignore[no-untyped-call]
                 actor_optimizer.step()
             if args.n_steps:
                 with torch.no_grad():
-                    for old, new in zip(targets.parameters(), learned.parameters(), strict=True):
+                    for old, new in zip(target_vectors, vectors, strict=True):
                         old.lerp_(new, args.tau)
             if update + 1 == updates:
                 losses["losses/critic_loss"] = critic_loss.item()

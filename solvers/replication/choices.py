@@ -62,7 +62,7 @@ class Choices:
         allowed = choices.copies >= least[firsts]
         if problem.most_copies is not None:
             allowed &= choices.copies <= problem.most_useful_copies[firsts]
-        return choices._only(allowed)
+        return choices.only(allowed)
 
     @classmethod
     def _untied(cls, problem: ReplicationProblem) -> "Choices":
@@ -113,8 +113,15 @@ class Choices:
             steps=None,
         )
 
-    def _only(self, allowed: NDArray[np.bool_]) -> "Choices":
-        """Keep some of the options."""
+    def only(self, allowed: NDArray[np.bool_]) -> "Choices":
+        """Keep some of the options.
+
+        Args:
+            allowed: Shape (N,), at least one of every block.
+
+        Returns:
+            Those that are allowed.
+        """
         sizes = np.add.reduceat(allowed, self.start[:-1], dtype=np.int64)
         return Choices(
             problem=self.problem,

@@ -1,5 +1,6 @@
 """The fast exact method: knapsacks for sums, bisection for the interval."""
 
+import math
 import time
 from dataclasses import replace
 from typing import Any
@@ -15,8 +16,11 @@ from lrmp.solvers.replication.knapsack import Knapsack, solve_knapsack
 from lrmp.solvers.replication.method import compiled
 from lrmp.solvers.replication.problem import Replication, ReplicationProblem
 from lrmp.solvers.replication.product import least_product
+from lrmp.solvers.replication.promising import promising
 from lrmp.solvers.replication.weighted_throughput import most_rounds
 
+FEW_COMBINATIONS = 2**14  # to try them all takes less time than two knapsacks
+MARGIN = 1e-12  # of products in floats, whose rounding takes a thousandth of it
 _NOTHING: IntArray = np.empty(0, dtype=np.int64)
 
 
@@ -144,11 +148,39 @@ def _least_edp(choices: Choices) -> IntArray:
         )
         if status == core.SOLVED:
             return choices.replication(options)
+    choices = promising(choices)
+    combinations = math.prod(np.diff(choices.start).tolist())
+    if combinations <= FEW_COMBINATIONS:
+        return _best_of_few(choices)
 
     def solve(cycle_weight: int, energy_weight: int) -> tuple[IntArray, int]:
         options = _least_sum(choices, cycle_weight, energy_weight)
         cycles, energy = choices.cycles_and_energy(options)
         return options, cycle_weight * cycles + energy_weight * energy
 
-    best, _ = least_product(solve, choices.cycles_and_energy, choices.largest)
+    best, _ = least_product(solve, choices.cycles_and_energy, choices.largest, consistent=True)
     return min(map(choices.replication, best), key=choices.canonical_key)
+
+
+def _best_of_few(choices: Choices) -> IntArray:
+    """Minimise the product of energy and cycles by trying all choices of options."""
+    assert choices.energy_fj is not None
+    sizes = np.diff(choices.start)
+    amounts = np.stack([choices.tiles, choices.cycles, choices.energy_fj])
+    sums = amounts[:, choices.start[:-1][sizes == 1]].sum(axis=1, keepdims=True)
+    undecided = np.flatnonzero(sizes > 1).tolist()
+    for block in undecided:
+        own = amounts[:, choices.start[block] : choices.start[block + 1]]
+        sums = (sums[:, :, None] + own[:, None]).reshape(3, -1)
+    tiles, cycles, energy = sums
+    cycles = cycles + choices.fixed_cycles
+    fits = np.flatnonzero(tiles <= choices.problem.budget)
+    rounded = cycles[fits].astype(float) * energy[fits]
+    near = fits[rounded <= rounded.min() * (1 + MARGIN)]
+    products = cycles[near].astype(object) * energy[near]
+    number = near[products == products.min()]
+    options = np.tile(choices.start[:-1], (len(number), 1))
+    for block in reversed(undecided):
+        number, place = np.divmod(number, sizes[block])
+        options[:, block] += place
+    return min(map(choices.replication, options), key=choices.canonical_key)

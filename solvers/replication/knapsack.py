@@ -291,13 +291,14 @@ def hull_steps(weights: Integers, costs: Integers) -> IntArray:
                 break
             hull.pop()
         hull.append((w, c, index))
-    vertices = np.array([index for *_, index in hull], dtype=np.int64)
-    return np.stack([vertices[:-1], vertices[1:]])
+    vertices = [index for *_, index in hull]
+    return np.array([vertices[:-1], vertices[1:]], dtype=np.int64)
 
 
 def _all_steps(knapsack: Knapsack) -> IntArray:
-    limits = knapsack.start.tolist()
-    return np.concatenate(
-        [a + hull_steps(knapsack.weights[a:b], knapsack.costs[a:b]) for a, b in pairwise(limits)],
-        axis=1,
-    )
+    steps = [
+        a + hull_steps(knapsack.weights[a:b], knapsack.costs[a:b])
+        for a, b in pairwise(knapsack.start.tolist())
+        if b > a + 1
+    ]
+    return np.concatenate(steps, axis=1) if steps else np.empty((2, 0), dtype=np.int64)

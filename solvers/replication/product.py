@@ -70,6 +70,8 @@ def least_product(
     solve: WeightedSolver[Solution],
     sums: Callable[[Solution], tuple[int, int]],
     largest: tuple[int, int],
+    *,
+    consistent: bool = False,
 ) -> tuple[list[Solution], int]:
     """Minimise C * E.
 
@@ -78,6 +80,8 @@ def least_product(
         sums: C and E of a solution.
         largest: About the largest C and E. Directions that would lead to huge numbers are rounded
             first, and solved as they are only where that leaves a doubt.
+        consistent: Whether all weighted sums are solved to the end, and of all best solutions the
+            one that comes first in an order that is the same for all.
 
     Returns:
         For every best pair (C, E) the solution that the solver prefers, and a lower bound on the
@@ -85,8 +89,11 @@ def least_product(
     """
     hull = _Hull(solve, sums, largest)
     bound = hull.explore()
+    best = [point for point in hull.found if point.product == hull.least]
+    if consistent:
+        return [hull.found[point] for point in best], bound
     preferred = []
-    for point in [point for point in hull.found if point.product == hull.least]:
+    for point in best:
         # Of all pairs the best one alone minimises E* C + C* E, the tangent at it.
         answers = (solve(*d) for d in _directions(point.second, point.first, largest))
         copies = (answer[0] for answer in answers if answer is not None)
