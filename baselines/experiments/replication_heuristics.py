@@ -171,7 +171,7 @@ def _times(problem: ReplicationProblem, population: IntArray) -> IntArray:
     if problem.objective == "latency":
         latency: IntArray = cycles.sum(axis=1)
         return latency
-    intervals: IntArray = np.maximum(cycles.max(axis=1), problem.least_interval)
+    intervals: IntArray = np.maximum(cycles.max(axis=1), problem.interval_at_least)
     return intervals
 
 

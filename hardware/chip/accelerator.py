@@ -158,6 +158,8 @@ class Accelerator:
     extra_input_steps: int = 0
     weight_bits_per_cycle: int = 0
     memory_bits_per_cycle: int = 0
+    off_chip_bits_per_cycle: int = 0
+    buffer_bits: int = 0
     energy: EventEnergies | None = None
     components: tuple[Component, ...] = ()
     noise: DeviceNoise | None = None
@@ -183,6 +185,7 @@ class Accelerator:
                 )
         self._check_tiles()
         self._check_slices()
+        self._check_memory()
         if self.conversion_cycles > 1 and self.conversions_per_cycle > 1:
             raise PresetError(
                 f"Expected accelerator {self.name!r} to give conversion_cycles or "
@@ -246,6 +249,28 @@ class Accelerator:
             raise PresetError(
                 f"Expected accelerator {self.name!r} with stored_bits 'magnitude' to have a "
                 "weight_encoding of pairs, which give the sign, got 'offset'."
+            )
+
+    def _check_memory(self) -> None:
+        """Refuse a buffer that nothing is beside, and a rate of none."""
+        if self.buffer_bits and not self.off_chip_bits_per_cycle:
+            raise PresetError(
+                f"Expected accelerator {self.name!r} with buffer_bits to give the "
+                "off_chip_bits_per_cycle at which moves what does not fit, got 0."
+            )
+        if not self.off_chip_bits_per_cycle:
+            return
+        if self.memory_bits_per_cycle and not self.buffer_bits:
+            raise PresetError(
+                f"Expected accelerator {self.name!r} with memory_bits_per_cycle beside "
+                "off_chip_bits_per_cycle to give the buffer_bits of what it reaches, got 0. Leave "
+                "memory_bits_per_cycle out if there is no buffer."
+            )
+        if self.active_columns and self.is_time_multiplexed:
+            raise PresetError(
+                f"Expected accelerator {self.name!r} with off_chip_bits_per_cycle and "
+                "weight_loading 'time-multiplexed' to have active_columns 0, got "
+                f"{self.active_columns}: which sums of operation units wait is not modelled."
             )
 
     def __repr__(self) -> str:
@@ -561,6 +586,8 @@ RARE = (
     "extra_input_steps",
     "weight_bits_per_cycle",
     "memory_bits_per_cycle",
+    "off_chip_bits_per_cycle",
+    "buffer_bits",
 )
 #: Parameters that are out of the model by default; a preset need not give them.
 LEFT_OUT = tuple(key for key in _ZERO if key not in RARE)

@@ -135,6 +135,8 @@ class CostModel:
             self._per_round = self._table(latency.round_cycles)
         transfer = latency.transfer_cycles
         self._transfer = None if transfer is None else self._table(transfer)
+        shared = latency.off_chip_cycles if latency.rounds is None else None
+        self._shared = None if shared is None else self._table(shared)
         self._of_copies = self._tiles, self._units, self._per_unit, self._fixed
         if latency.rounds is not None:
             none, one = (self._table(np.full_like(latency.units, n)) for n in (0, 1))
@@ -152,7 +154,7 @@ class CostModel:
             PresetError: If the accelerator gives no energies.
         """
         parts = self.computation, self.mapping, self.conversion
-        return Energy(self.network, self.accelerator, *parts)
+        return Energy(self.network, self.accelerator, *parts, writes=self.latency.writes)
 
     @cached_property
     def one_copy(self) -> tuple[SettingTable[np.int64], SettingTable[np.int64]]:
@@ -184,6 +186,22 @@ class CostModel:
     def least_interval(self) -> int:
         """Cycles between two images below which no design gets: the digital unit's."""
         return self.latency.least_interval
+
+    def shared_cycles(self, settings: ArrayLike) -> IntArray | None:
+        """Count the cycles of every layer on the memory off the chip, where they take turns.
+
+        Args:
+            settings: Shape (..., L, K).
+
+        Returns:
+            Cycles, shape (..., L): a pipeline takes no less than their sum from image to image.
+            None for a chip without such a memory, and on a time-multiplexed one, whose layers take
+            turns in any case.
+
+        Raises:
+            DesignError: If the settings are out of range or of the wrong shape.
+        """
+        return None if self._shared is None else self._of_settings(self._shared, settings)
 
     def tiles_per_copy(self, settings: ArrayLike) -> IntArray:
         """Count the tiles that one copy of every layer holds.
@@ -427,6 +445,9 @@ class CostModel:
             clock_hz=self.accelerator.clock_hz,
             pipelined=self._rounds is None,
             networks=self._sizes,
+            off_chip_cycles=0
+            if self._shared is None
+            else int(self._shared.of_settings(places).sum()),
         )
 
     def evaluate_batch(
@@ -470,6 +491,9 @@ class CostModel:
                 if self._rounds is None
                 else latency[block]
             )
+            if self._shared is not None:
+                taken = np.broadcast_to(self._shared.of_settings(places), cycles.shape).sum(axis=1)
+                bottleneck[block] = np.maximum(bottleneck[block], taken)
             if with_energy:
                 energy[block] = self.energy.total_of_settings(places).sum(axis=1)
                 of_copies = self.energy.of_copies(places, copies, layer_tiles, cycles)

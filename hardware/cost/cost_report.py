@@ -42,8 +42,9 @@ class CostReport(FrozenArrays, LayerTable):
     and one more every ``bottleneck_cycles``, those of the slowest layer. The layers on the digital
     unit take turns on it: where its cycles add up to more than the slowest layer's, the unit is the
     bottleneck (layers then wait for it, with a buffer in front of each, and the first result may
-    come later). What overlaps within a layer is said in `Latency`. The layers of a time-multiplexed
-    chip take turns on its tiles, so nothing can be pipelined.
+    come later), and likewise the memory off the chip, which all layers share. What overlaps within
+    a layer is said in `Latency`. The layers of a time-multiplexed chip take turns on its tiles, so
+    nothing can be pipelined.
 
     Attributes:
         layer_tiles: Tiles held by all copies of a layer, shape (L,).
@@ -54,6 +55,8 @@ class CostReport(FrozenArrays, LayerTable):
         pipelined: Whether images can follow each other layer by layer.
         networks: How many layers every network has, where several share the chip and all is counted
             for a round; empty where there is one.
+        off_chip_cycles: Cycles of all layers on a memory off the chip, where they take turns; 0
+            for none.
     """
 
     layer_tiles: IntArray
@@ -62,6 +65,7 @@ class CostReport(FrozenArrays, LayerTable):
     clock_hz: int
     pipelined: bool = True
     networks: tuple[int, ...] = ()
+    off_chip_cycles: int = 0
 
     def __repr__(self) -> str:
         facts = [
@@ -100,10 +104,11 @@ class CostReport(FrozenArrays, LayerTable):
 
     @cached_property
     def bottleneck_cycles(self) -> int:
-        """Cycles between two images of a full pipeline: the slowest layer's or digital unit's."""
+        """Cycles between two images of a full pipeline: of the slowest layer or what they share."""
         if not self.pipelined:
             return self.latency_cycles
-        return max(int(self.layer_cycles.max()), int(self.component_cycles[_DIGITAL].sum()))
+        digital = int(self.component_cycles[_DIGITAL].sum())
+        return max(int(self.layer_cycles.max()), digital, self.off_chip_cycles)
 
     @cached_property
     def network_intervals(self) -> tuple[int, ...]:

@@ -63,7 +63,7 @@ class Energy:
     - buffer: the windows' bits read, and what is delivered written, each rounded; where blocks have
       bits of their own, also ``P * t`` times the index that tells the controller which;
     - noc: what is delivered, over the accelerator's mean hops;
-    - write: the cells of a layer that is written in every inference;
+    - write: the cells of a layer that is written in every inference, as often as it is;
     - leakage: see below.
 
     **What copies cost.** Every position is computed once, whichever copy does it: adc, cells,
@@ -85,6 +85,8 @@ class Energy:
         computation: What the crossbars compute, for every setting.
         mapping: Where the layers sit.
         conversion: What the ADCs resolve.
+        writes: How often a layer that is written is, per inference, for every setting; None for
+            once.
 
     Raises:
         PresetError: If the accelerator gives no energies.
@@ -98,6 +100,7 @@ class Energy:
         computation: Computation,
         mapping: TileMapping,
         conversion: Conversion,
+        writes: IntArray | None = None,
     ) -> None:
         if accelerator.energy is None:
             raise PresetError(
@@ -117,6 +120,7 @@ class Energy:
         written = on & (network.is_matmul | multiplexed)
         self._write_fj = written * self._per_event.cell_write_fj
         self._any_written = bool(written.any())
+        self._written_cells = mapping.cells if writes is None else mapping.cells * writes
         self._leaking_tiles: int = accelerator.tiles if accelerator.idle_power == "leaking" else 0
         self._most_tiles = accelerator.tiles if multiplexed else None
         noc_fj_per_bit = accelerator.noc_hops * self._per_event.noc_fj_per_bit_hop
@@ -146,7 +150,7 @@ class Energy:
 
     @cached_property
     def _cells(self) -> SettingTable[np.int64]:
-        return self._tabulate(self._mapping.cells)
+        return self._tabulate(self._written_cells)
 
     def _tabulate(self, array: NDArray[Number]) -> SettingTable[Number]:
         """Make a table over the knobs that numbers, in the form of `Computation`, depend on."""

@@ -4,7 +4,8 @@ import numpy as np
 
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.cost.conversion import Conversion
-from lrmp.hardware.cost.mapping import TileMapping, ceil_div
+from lrmp.hardware.cost.mapping import TileMapping, ceil_div, over
+from lrmp.hardware.cost.memory_traffic import MemoryTraffic
 from lrmp.hardware.frozen_arrays import IntArray, read_only
 from lrmp.hardware.networks.network import Network
 from lrmp.hardware.networks.shared_network import in_a_round
@@ -68,7 +69,9 @@ class Latency:
     A chip whose memory gives ``memory_bits_per_cycle`` takes no less for a layer than its distinct
     inputs and outputs, of as many bits as inputs, take there, and the matrix where it is written in
     every inference; what that is longer counts as input. Copies do not shorten it. Layers of a full
-    pipeline are taken to have as much of it each.
+    pipeline are taken to have as much of it each. With ``off_chip_bits_per_cycle`` that is the
+    buffer, and `MemoryTraffic` says what goes off the chip instead, which a layer waits for in the
+    same way; layers of a full pipeline take turns there.
 
     A matmul layer on the digital unit is one unit of ``ceil(MACs / digital_macs_per_cycle)``. The
     chip has one digital unit, whose whole rate this is: layers on it take turns.
@@ -86,6 +89,9 @@ class Latency:
             copies: a pipeline cannot take images faster.
         transfer_cycles: What the memory behind the chip takes for a layer, in all its runs; None
             for a chip without one.
+        off_chip_cycles: What the memory off the chip takes of them; None for a chip without one.
+        writes: How often weights are written per inference where positions come in blocks, as
+            `MemoryTraffic` decides; None for a chip without a memory off it.
         rounds: Times that a time-multiplexed chip writes and runs a layer per inference; None for a
             chip whose weights are stationary.
 
@@ -125,11 +131,11 @@ class Latency:
         steps = steps * computation.reads * mapping.passes
         mvm = steps * groups_in_turn * conversion.cycles
         accumulation = tree_levels * chip.accumulation_cycles * mapping.passes
-        stages = {"input": _over(inputs * arriving, chip.input_bits_per_cycle)}
+        stages = {"input": over(inputs * arriving, chip.input_bits_per_cycle)}
         if per_copy:
             unit_ops = ceil_div(network.vector_ops, network.positions * groups_shared)
-            stages["output"] = _over(network.columns, chip.output_elements_per_cycle)
-            stages["vector"] = _over(unit_ops, chip.vector_lanes)
+            stages["output"] = over(network.columns, chip.output_elements_per_cycle)
+            stages["vector"] = over(unit_ops, chip.vector_lanes)
         a_round = {}
         if chip.overlap == "positions":
             slowest = mvm + accumulation
@@ -139,13 +145,13 @@ class Latency:
                 slowest = np.maximum(slowest, cycles)
         in_crossbars = {"mvm": mvm, "accumulation": accumulation} | stages
         unit = {name: cycles * on * network.time_steps for name, cycles in in_crossbars.items()}
-        unit["digital"] = _over(network.macs_by_layer, chip.digital_macs_per_cycle) * ~on
+        unit["digital"] = over(network.macs_by_layer, chip.digital_macs_per_cycle) * ~on
 
         shared = ~on | (not per_copy)
         elements = network.positions * network.columns
         fixed = {
-            "output": _over(elements, chip.output_elements_per_cycle) * shared,
-            "vector": _over(network.vector_ops, chip.vector_lanes) * shared,
+            "output": over(elements, chip.output_elements_per_cycle) * shared,
+            "vector": over(network.vector_ops, chip.vector_lanes) * shared,
         }
         if chip.noc_bits_per_cycle:
             transfer = ceil_div(mapping.input_elements * arriving, chip.noc_bits_per_cycle)
@@ -161,13 +167,7 @@ class Latency:
             fetched = ceil_div(ceil_div(weights, self.rounds), chip.weight_bits_per_cycle)
             writing = np.maximum(writing, written * fetched)
         a_round["write"] = writing
-        self.transfer_cycles: IntArray | None = None
-        if chip.memory_bits_per_cycle:
-            inputs_and_outputs: IntArray = mapping.input_elements + elements
-            moved = inputs_and_outputs * arriving + np.where(written, weights, 0)
-            transfer = _over(moved, chip.memory_bits_per_cycle)
-            runs = 1 if network.runs is None else network.runs
-            self.transfer_cycles = read_only(transfer * runs)
+        weights = np.where(written, weights, 0)
 
         all_parts = (unit, a_round, fixed)
         shape = np.broadcast_shapes(*(np.shape(c) for part in all_parts for c in part.values()))
@@ -175,6 +175,11 @@ class Latency:
         if self.rounds is None:
             parts[2] += parts[1]
             parts[1] = 0
+        self.transfer_cycles: IntArray | None = None
+        self.off_chip_cycles: IntArray | None = None
+        self.writes: IntArray | None = None
+        if chip.off_chip_bits_per_cycle or chip.memory_bits_per_cycle:
+            parts = self._with_memory(network, chip, mapping, arriving, weights, parts)
         digital = unit["digital"]
         if network.runs is not None:
             parts, digital = (in_a_round(network.runs, cycles) for cycles in (parts, digital))
@@ -184,10 +189,41 @@ class Latency:
         self.fixed_cycles: IntArray = read_only(parts[2].sum(axis=0))
         self.least_interval = int(digital.sum())
 
+    def _with_memory(
+        self,
+        network: Network,
+        chip: Accelerator,
+        mapping: TileMapping,
+        arriving: IntArray | int,
+        weights: IntArray,
+        parts: IntArray,
+    ) -> IntArray:
+        """Count what the memory takes; return the parts, with weights written as often as it says.
 
-def _over(amount: IntArray, rate: int) -> IntArray:
-    """Return the cycles of an amount at a rate; none at rate 0, which leaves it out."""
-    return ceil_div(amount, rate) if rate else np.zeros_like(amount)
+        Arriving are the bits of an input or output, weights those of what is written.
+        """
+        runs = 1 if network.runs is None else network.runs
+        if not chip.off_chip_bits_per_cycle:
+            elements: IntArray = mapping.input_elements + network.positions * network.columns
+            transfer = over(elements * arriving + weights, chip.memory_bits_per_cycle)
+            self.transfer_cycles = read_only(transfer * runs)
+            return parts
+        work, of_a_round, rest = parts.sum(axis=1)
+        turns = 1 if self.rounds is None else self.rounds
+        traffic = MemoryTraffic.of(
+            network,
+            chip,
+            mapping,
+            value_bits=arriving,
+            weight_bits=weights,
+            work_cycles=self.units * work * turns + rest,
+            round_cycles=of_a_round * turns,
+        )
+        self.transfer_cycles = read_only(traffic.cycles * runs)
+        self.off_chip_cycles = read_only(traffic.off_chip_cycles * runs)
+        self.writes = traffic.blocks
+        in_blocks = parts[0], parts[1] * traffic.blocks, parts[2]
+        return np.stack(np.broadcast_arrays(*in_blocks))
 
 
 def _stack(shape: tuple[int, ...], parts: dict[str, IntArray]) -> IntArray:

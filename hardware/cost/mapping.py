@@ -27,6 +27,19 @@ def ceil_div(numerator: IntArray, denominator: IntArray | int) -> IntArray:
     return -(-numerator // denominator)
 
 
+def over(amount: IntArray, rate: int) -> IntArray:
+    """Count the cycles of an amount at a rate.
+
+    Args:
+        amount: Any shape.
+        rate: Per cycle; 0 leaves it out of the model.
+
+    Returns:
+        Cycles, rounded up; none at rate 0.
+    """
+    return ceil_div(amount, rate) if rate else np.zeros_like(amount)
+
+
 @dataclass(frozen=True, eq=False)
 class Matrices:
     """What crossbars are to hold of L layers, in cells, for every setting.
@@ -85,6 +98,9 @@ class TileMapping:
         driven_rows: Rows driven per input step and position, of all crossbars.
         row_tiles: Crossbars of a set among which the sums of a column are split.
         added_tiles: Crossbars whose results are added up to one sum, of all sets.
+        stacks: Sets of crossbars that give the same outputs together: row tiles, slices on
+            crossbars of their own, averaged sets. Where operation units are read there are none.
+        tiles_per_stack: Crossbars of one; 0 off the crossbars.
         row_groups: Row groups that the fullest crossbar reads one after the other.
         conversions_per_column: Row groups that hold rows of a column, over all its row tiles; where
             operation units are read, only ``conversions`` says.
@@ -166,8 +182,11 @@ class TileMapping:
         column_tiles = ceil_div(columns, chip.crossbar_columns)
         fitting = np.minimum(chip.crossbar_rows // rows, chip.crossbar_columns // columns)
         blocks_per_tile = np.clip(fitting, 1, groups)
-        tiles = ceil_div(groups, blocks_per_tile) * row_tiles * column_tiles * copies_of_block
-        self.tiles: IntArray = read_only(tiles * on)
+        stacks = ceil_div(groups, blocks_per_tile) * column_tiles
+        tiles_per_stack = row_tiles * copies_of_block * on
+        self.stacks: IntArray = read_only(stacks)
+        self.tiles_per_stack: IntArray = read_only(tiles_per_stack)
+        self.tiles: IntArray = read_only(stacks * tiles_per_stack)
         self.columns: IntArray = read_only(converted * groups * copies_of_block * on)
         self.cells: IntArray = read_only(columns * groups * copies_of_block * on * rows)
         self.driven_rows: IntArray = read_only(rows * groups * column_tiles * copies_of_block * on)

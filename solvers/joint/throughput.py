@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from lrmp.errors import SolverError
 from lrmp.hardware.cost.mapping import ceil_div
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.joint.problem import JointProblem, no_design_allowed
 from lrmp.solvers.joint.sharing import Needs, share_tiles
 from lrmp.solvers.joint.terms import JointTerms
+from lrmp.solvers.joint.two_budgets import choose_within_two
 from lrmp.solvers.replication.knapsack import Knapsack, solve_knapsack
 
 NEVER = 2**62  # tiles of settings that do not keep the limit
@@ -37,6 +39,7 @@ def search_throughput(problem: JointProblem, log: Callable[[str], None]) -> tupl
     Raises:
         InfeasibleBudgetError: If one copy of every layer does not fit in its smallest setting.
         InfeasibleAccuracyError: If no design that fits is allowed.
+        SolverError: If several networks share a memory off the chip.
     """
     choices = _Choices(problem)
     best = choices.first  # by the true penalty; promises are bounds
@@ -89,14 +92,29 @@ class _Choices:
         least_interval = posed[0].least_interval
         slowest = np.maximum(self._units * self._cycles + self._fixed, least_interval)
         slowest = np.maximum(slowest, self._least)
+        #: Cycles on a memory that all layers share, or nothing.
+        self._shared = np.stack([p.cycles_shared for p in posed], axis=1)
+        if self._shared.any() and len(problem.accuracy) > 1:
+            raise SolverError(
+                f"Expected one network on a chip whose layers share off_chip_bits_per_cycle, got "
+                f"{len(problem.accuracy)}: their joint optimum for throughput is not solved. "
+                "Evaluate designs of your own, or take objective latency."
+            )
         fastest = np.maximum(self._cycles + self._fixed, self._least)
         #: The least limit that any settings keep, and the least that all keep with one copy.
         self.limits = (
-            max(int(fastest.min(axis=1).max()), least_interval),
-            int(slowest.max()),
+            max(
+                int(fastest.min(axis=1).max()),
+                least_interval,
+                int(self._shared.min(axis=1).sum()),
+            ),
+            max(int(slowest.max()), int(self._shared.max(axis=1).sum())),
         )
         rows, tried = np.arange(len(slowest)), problem.simple_designs()
-        values = -np.log(slowest[rows, tried].max(axis=1)) - problem.paid_by(tried)
+        intervals = np.maximum(
+            slowest[rows, tried].max(axis=1), self._shared[rows, tried].sum(axis=1)
+        )
+        values = -np.log(intervals) - problem.paid_by(tried)
         #: A design to begin with: minus its logarithmic penalised cycles, and its settings.
         self.first = float(values.max()), tried[values.argmax()]
         worth = -self.first[0] - math.log(self.limits[0]) + CLOSE
@@ -148,5 +166,16 @@ class _Choices:
             capacity=self._budget,
         )
         best = solve_knapsack(knapsack, lambda: range(len(sizes)))
-        units = float(knapsack.costs[best].sum())
-        return float(self.terms[0].paid(np.array(units))), order[kept][best]
+        units, found = float(knapsack.costs[best].sum()), order[kept][best]
+        rows = np.arange(len(sizes))
+        if int(self._shared[rows, found].sum()) > limit:  # the other capacity plays a part
+            both = choose_within_two(
+                self._accuracy,
+                possible,
+                (copies * self._tiles, self._budget),
+                (self._shared, limit),
+            )
+            if both is None:
+                return None
+            units, found = float(self._accuracy[rows, both].sum()), both
+        return float(self.terms[0].paid(np.array(units))), found

@@ -15,8 +15,8 @@ def fewest_cycles(problem: ReplicationProblem) -> int:
 
     Returns:
         The interval at the highest throughput: the cycles of the slowest layer, or
-        ``least_interval``. ``problem.fewest_copies`` of it are optimal copies, and no others hold
-        so few tiles.
+        ``interval_at_least``. ``problem.fewest_copies`` of it are optimal copies, and no others
+        hold so few tiles.
     """
     low = problem.interval(problem.most_useful_copies)
     high = problem.interval(np.ones(len(problem), dtype=np.int64))

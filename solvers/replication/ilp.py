@@ -28,7 +28,7 @@ def solve_ilp(
 
     Binary x[l, k] says that layer l has k copies: each layer takes one k; the tiles of all copies
     fit the budget; minimise the sum of the layers' cycles (latency) or energies, or a bound z on
-    each layer's cycles, itself no less than ``least_interval`` (throughput), or first z and then
+    each layer's cycles, itself no less than ``interval_at_least`` (throughput), or first z and then
     the sum. Limits on copies and cycles remove variables, tied layers share them. The energy-delay
     product is no linear objective: it is minimised by a few weighted sums, see ``least_product``.
     For weighted throughput every network takes one interval, see ``IntervalChoices``.
@@ -236,7 +236,7 @@ def _fewest_cycles(problem: ReplicationProblem, deterministic_limit: float) -> t
         tiles=tiles,
         budget=problem.budget,
         deterministic_limit=deterministic_limit,
-        largest_from=problem.least_interval,
+        largest_from=problem.interval_at_least,
     )
     chosen = np.empty(len(problem.blocks), dtype=np.int64)
     picked = np.concatenate(kept)[np.array(best.values) == 1]

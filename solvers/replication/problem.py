@@ -95,7 +95,7 @@ class ReplicationProblem(FrozenArrays):
 
     - ``"latency"``: the sum of the layers' cycles;
     - ``"throughput"``: the interval, the cycles between two images of a full pipeline: the largest
-      of them, but no less than ``least_interval``;
+      of them, but no less than ``interval_at_least``;
     - ``"throughput_then_latency"``: the interval and, among equals, the sum;
     - ``"energy"``: the sum of the layers' energies, in femtojoules;
     - ``"edp"``: the energy-delay product, sum of energies times sum of cycles;
@@ -124,6 +124,8 @@ class ReplicationProblem(FrozenArrays):
         tied: Layers of the same number have the same copies, shape (L,); None if none are tied.
         least_interval: Cycles that the interval has whatever the copies, at least 0: those of a
             unit on which layers take turns, such as the digital one.
+        shared_cycles: Cycles of every layer on a memory that all share, however many copies it has,
+            shape (L,), each at least 0: the interval is no less than their sum; None for no such.
         networks: How many layers every network has, network after network; None for one network.
             Weighted throughput tells networks apart, and knows no limits and no shared unit.
 
@@ -146,6 +148,7 @@ class ReplicationProblem(FrozenArrays):
     least_interval: int = 0
     networks: tuple[int, ...] | None = None
     least_cycles: IntArray | None = None
+    shared_cycles: IntArray | None = None
 
     def __post_init__(self) -> None:
         if self.objective not in get_args(ReplicationObjective):
@@ -162,6 +165,7 @@ class ReplicationProblem(FrozenArrays):
         arrays += [] if self.most_copies is None else [("most_copies", 1)]
         arrays += [] if self.tied is None else [("tied", None)]
         arrays += [] if self.least_cycles is None else [("least_cycles", 0)]
+        arrays += [] if self.shared_cycles is None else [("shared_cycles", 0)]
         for name, least in arrays:
             object.__setattr__(self, name, self._per_layer(name, least))
         if (self.units > 1)[self.tiles == 0].any():
@@ -228,6 +232,7 @@ class ReplicationProblem(FrozenArrays):
             least_interval=cost_model.least_interval,
             networks=networks_of(cost_model, objective),
             least_cycles=cost_model.least_cycles(settings),
+            shared_cycles=cost_model.shared_cycles(settings),
         )
 
     @classmethod
@@ -292,6 +297,9 @@ class ReplicationProblem(FrozenArrays):
             least_cycles=None
             if all(problem.least_cycles is None for problem in problems)
             else np.concatenate([times(rate, p.cycles_at_least) for p, rate in rated]),
+            shared_cycles=None
+            if all(problem.shared_cycles is None for problem in problems)
+            else np.concatenate([times(rate, p.cycles_shared) for p, rate in rated]),
             networks=tuple(map(len, problems)) if weighted else None,
         )
 
@@ -343,6 +351,17 @@ class ReplicationProblem(FrozenArrays):
         none = np.zeros(len(self), dtype=np.int64)
         return none if self.least_cycles is None else self.least_cycles
 
+    @property
+    def cycles_shared(self) -> IntArray:
+        """What every layer takes on a memory that all share, shape (L,)."""
+        none = np.zeros(len(self), dtype=np.int64)
+        return none if self.shared_cycles is None else self.shared_cycles
+
+    @property
+    def interval_at_least(self) -> int:
+        """Cycles that the interval has whatever the copies: of what layers take turns on."""
+        return max(self.least_interval, int(self.cycles_shared.sum()))
+
     def interval(self, copies: IntArray) -> int:
         """Count the cycles between two images of a full pipeline.
 
@@ -350,9 +369,9 @@ class ReplicationProblem(FrozenArrays):
             copies: Shape (L,), each at least 1.
 
         Returns:
-            Cycles of the slowest layer, or ``least_interval`` if they are fewer.
+            Cycles of the slowest layer, or ``interval_at_least`` if they are fewer.
         """
-        return max(int(self.layer_cycles(copies).max()), self.least_interval)
+        return max(int(self.layer_cycles(copies).max()), self.interval_at_least)
 
     def energy_of(self, copies: IntArray) -> int:
         """Add up the energies of the layers.
@@ -502,7 +521,8 @@ class ReplicationProblem(FrozenArrays):
                 )
         if self.objective != "weighted_throughput":
             return
-        limits = self.most_copies, self.tied, self.max_layer_cycles, self.least_cycles
+        memory = self.least_cycles, self.shared_cycles
+        limits = self.most_copies, self.tied, self.max_layer_cycles, *memory
         if self.least_interval or any(limit is not None for limit in limits):
             raise SolverError(
                 "Expected weighted throughput without limits on copies or cycles, without layers "
@@ -558,7 +578,8 @@ class ReplicationProblem(FrozenArrays):
             sum(tiles[layer] for layer in block) * max(units[layer] for layer in block)
             for block in self.blocks
         )
-        largest = max(cycles, self.least_interval, sum(tiles), most)
+        shared = sum(self.cycles_shared.tolist())
+        largest = max(cycles, self.least_interval, shared, sum(tiles), most)
         if largest >= EXACT_LIMIT:
             raise SolverError(
                 "Expected total cycles and tiles below 2**62 so that 64-bit sums are exact, "

@@ -53,6 +53,8 @@ MAY_BE_ZERO = (
     "extra_input_steps",
     "weight_bits_per_cycle",
     "memory_bits_per_cycle",
+    "off_chip_bits_per_cycle",
+    "buffer_bits",
 )
 POSITIVE = tuple(key for key in PARAMETERS if key not in (*CHOICES, *MAY_BE_ZERO, *FRACTIONS, LIST))
 
@@ -67,6 +69,8 @@ def another(key):
         return {key: 7, "slice_placement": "packed"}
     if key == "weight_bits_per_cycle":
         return {key: 7, "weight_loading": "time-multiplexed", "tiles": 1}
+    if key == "buffer_bits":
+        return {key: 7, "off_chip_bits_per_cycle": 1}
     if key == "stored_bits":
         return {key: "magnitude", "weight_encoding": "differential-rows"}
     if key in CHOICES:

@@ -8,6 +8,7 @@ numbers.
 
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
+from functools import partial
 from math import ceil, log2
 
 import numpy as np
@@ -61,6 +62,7 @@ class Placement:
     row_tiles: int
     blocks_per_tile: int
     conversions: int
+    stacks: int = 1
 
 
 def units_of(layer, chip, weight_bits):
@@ -148,6 +150,7 @@ def place(layer, chip, weight_bits):
         driven_rows=driven_rows,
         row_tiles=len(row_pieces),
         blocks_per_tile=blocks_per_tile,
+        stacks=len(cut(layer.groups, blocks_per_tile)) * len(column_pieces),
         conversions=converted
         * layer.groups
         * sum(len(cut(piece, chip.active_rows)) for piece in row_pieces),
@@ -213,8 +216,100 @@ def adc_share(layer, chip, nonzeros):
     return fj[max(4, bits)] / fj[max(4, chip.adc_bits)]
 
 
-def plain_cycles(layer, chip, weight_bits, activation_bits, copies, reads=1, nonzeros=None):
+def plain_cycles(
+    layer, chip, weight_bits, activation_bits, copies, reads=1, nonzeros=None, ends=(False, False)
+):
     """Return the cycles of a layer by component."""
+    return cycles_and_writes(
+        layer, chip, weight_bits, activation_bits, copies, reads, nonzeros, ends
+    )[0]
+
+
+def cycles_and_writes(layer, chip, weight_bits, activation_bits, copies, reads, nonzeros, ends):
+    """Return the cycles of a layer by component, and how often it is written, if it is."""
+    counted = partial(array_cycles, layer, chip, weight_bits, activation_bits, copies, reads)
+    if not chip.off_chip_bits_per_cycle:
+        cycles, moved = counted(nonzeros), values_of(layer) * activation_bits
+        moved += written_bits(layer, chip, weight_bits)
+        waiting = over(moved, chip.memory_bits_per_cycle) - sum(cycles.values())
+        cycles["input"] += max(0, waiting)
+        return cycles, 1
+    found = []
+    for blocks in tried_blocks(layer, chip, weight_bits):
+        cycles = counted(nonzeros, blocks)
+        moved = plain_traffic(layer, chip, weight_bits, activation_bits, blocks, ends)
+        rates = chip.memory_bits_per_cycle, chip.off_chip_bits_per_cycle
+        waiting = max(map(over, moved, rates)) - sum(cycles.values())
+        cycles["input"] += max(0, waiting)
+        found.append((cycles, blocks or 1))
+    return min(found, key=lambda each: sum(each[0].values()))
+
+
+def values_of(layer):
+    return layer.input_elements + layer.columns * layer.positions
+
+
+def written_bits(layer, chip, weight_bits):
+    """Return the bits of a matrix that is written in every inference."""
+    written = chip.weight_loading == "time-multiplexed" or layer.kind == "matmul"
+    if not written or not on_crossbars(layer, chip):
+        return 0
+    return layer.rows * layer.columns * weight_bits
+
+
+def waiting_sums(layer, chip, weight_bits):
+    """Walk through the rounds; return the bits of the sums of a stack, and how often they wait."""
+    if chip.weight_loading == "stationary" or not on_crossbars(layer, chip):
+        return 0, 0
+    placement = place(layer, chip, weight_bits)
+    per_stack = placement.tiles // placement.stacks
+    stack_of = [stack for stack in range(placement.stacks) for _ in range(per_stack)]
+    starts = range(chip.tiles, len(stack_of), chip.tiles)
+    waits = sum(stack_of[start - 1] == stack_of[start] for start in starts)
+    outputs = ceil(Fraction(layer.columns * layer.positions, placement.stacks))
+    return outputs * chip.partial_sum_bits * bool(waits), waits
+
+
+def tried_blocks(layer, chip, weight_bits):
+    """Return into how many blocks the positions may be cut, None for all sums in one place."""
+    sums, waits = waiting_sums(layer, chip, weight_bits)
+    if not waits or not chip.buffer_bits or layer.time_steps > 1:
+        return [None]
+    blocks = 1
+    while ceil(Fraction(sums, blocks)) > chip.buffer_bits:
+        blocks += 1
+    return [None] if blocks > layer.positions else [None, blocks]
+
+
+def plain_traffic(layer, chip, weight_bits, activation_bits, blocks, ends):
+    """Return the bits of the buffer and those of the memory off the chip."""
+    sums, waits = waiting_sums(layer, chip, weight_bits)
+    off_chip = written_bits(layer, chip, weight_bits) * (blocks or 1)
+    inside = 0
+    outputs = layer.columns * layer.positions
+    for elements, leaves in zip((layer.input_elements, outputs), ends, strict=True):
+        if leaves:
+            off_chip += elements * activation_bits
+        else:
+            inside += elements * activation_bits
+    room = chip.buffer_bits
+    in_buffer = min(sums, room) if blocks is None else ceil(Fraction(sums, blocks))
+    room -= in_buffer
+    off_chip += max(0, inside - room)
+    buffered = min(inside, room)
+    # Written at the end of a round, read in the next.
+    if blocks is None:
+        off_chip += 2 * waits * (sums - in_buffer)
+        buffered += 2 * waits * in_buffer
+    else:
+        buffered += 2 * waits * sums
+    return buffered, off_chip
+
+
+def array_cycles(
+    layer, chip, weight_bits, activation_bits, copies, reads=1, nonzeros=None, blocks=None
+):
+    """Return the cycles of a layer whose memory is at once."""
     cycles = dict.fromkeys(CYCLE_COMPONENTS, 0)
     placement = place(layer, chip, weight_bits)
     outputs = layer.columns * layer.positions
@@ -227,9 +322,6 @@ def plain_cycles(layer, chip, weight_bits, activation_bits, copies, reads=1, non
         cycles["vector"] = over(layer.vector_ops, chip.vector_lanes)
     if digital:
         cycles["digital"] = over(layer.macs, chip.digital_macs_per_cycle)
-        moved = (layer.input_elements + outputs) * activation_bits
-        waiting = over(moved, chip.memory_bits_per_cycle) - sum(cycles.values())
-        cycles["input"] += max(0, waiting)
         return cycles
 
     groups = row_groups(layer, chip, weight_bits)
@@ -262,7 +354,8 @@ def plain_cycles(layer, chip, weight_bits, activation_bits, copies, reads=1, non
             spent = busiest * stages[name]
             slowest += stages[name]
         else:  # hidden behind the slower ones but for the first unit
-            spent = (busiest - 1) * max(0, stages[name] - slowest) + stages[name]
+            hidden = min(stages[name], slowest)
+            spent = busiest * (stages[name] - hidden) + (blocks or 1) * hidden
             slowest = max(slowest, stages[name])
         stages[name] = spent
     rounds = 0
@@ -270,12 +363,7 @@ def plain_cycles(layer, chip, weight_bits, activation_bits, copies, reads=1, non
         rounds = len(cut(placement.tiles, chip.tiles))
     for name, spent in stages.items():
         cycles[name] += spent * layer.time_steps * max(1, rounds)
-    cycles["write"] = plain_writes(layer, chip, weight_bits, rounds)
-    moved = (layer.input_elements + outputs) * activation_bits
-    if rounds or layer.kind == "matmul":  # a matrix that is written in every inference
-        moved += layer.rows * layer.columns * weight_bits
-    waiting = over(moved, chip.memory_bits_per_cycle) - sum(cycles.values())
-    cycles["input"] += max(0, waiting)
+    cycles["write"] = plain_writes(layer, chip, weight_bits, rounds) * (blocks or 1)
     return cycles
 
 
@@ -307,9 +395,14 @@ def inputs_of_a_tile(layer, chip, groups):
     return blocks * max(len(set(pairs[row : row + chip.crossbar_rows])) for row in first)
 
 
-def plain_energy(layer, chip, weight_bits, activation_bits, copies, reads=1, nonzeros=None):
+def plain_energy(
+    layer, chip, weight_bits, activation_bits, copies, reads=1, nonzeros=None, ends=(False, False)
+):
     """Return the energy of a layer by component, in whole femtojoules."""
-    placement, repeated = place(layer, chip, weight_bits), reads
+    placement = place(layer, chip, weight_bits)
+    cycles, writes = cycles_and_writes(
+        layer, chip, weight_bits, activation_bits, copies, reads, nonzeros, ends
+    )
     fj = {f.name: Fraction(getattr(chip.energy, f.name)) for f in fields(EventEnergies)}
     energy = dict.fromkeys(ENERGY_COMPONENTS, Fraction(0))
     outputs = layer.columns * layer.positions
@@ -341,7 +434,7 @@ def plain_energy(layer, chip, weight_bits, activation_bits, copies, reads=1, non
         if chip.weight_loading == "time-multiplexed":
             powered = min(powered, chip.tiles)
         if chip.weight_loading == "time-multiplexed" or layer.kind == "matmul":
-            energy["write"] = copies * placement.cells * fj["cell_write_fj"]
+            energy["write"] = copies * placement.cells * fj["cell_write_fj"] * writes
     if chip.idle_power == "leaking":
         powered = chip.tiles
     per_tile, per_chip = Fraction(0), Fraction(0)
@@ -361,14 +454,7 @@ def plain_energy(layer, chip, weight_bits, activation_bits, copies, reads=1, non
             per_chip += leakage
         else:
             per_tile += leakage * counts[component.per]
-    microseconds = Fraction(
-        sum(
-            plain_cycles(
-                layer, chip, weight_bits, activation_bits, copies, repeated, nonzeros
-            ).values()
-        ),
-        1,
-    ) / Fraction(chip.clock_mhz)
+    microseconds = Fraction(sum(cycles.values()), 1) / Fraction(chip.clock_mhz)
     energy["leakage"] = (powered * per_tile + per_chip) * microseconds * 1000  # 1 uW * us = 1 pJ
     whole = {name: round(value) for name, value in energy.items()}
     whole["buffer"] = sum(round(bits * fj["buffer_fj_per_bit"]) for bits in (windows, delivered))
@@ -454,6 +540,8 @@ CHIP_PARTS = {
     "extra_input_steps": st.sampled_from([0, 0, 3]),
     "weight_bits_per_cycle": RATES,
     "memory_bits_per_cycle": RATES,
+    "off_chip_bits_per_cycle": RATES,
+    "buffer_bits": st.one_of(st.just(0), st.integers(1, 20_000)),
     "components": st.sampled_from(COMPONENTS),
 }
 CHIPS = st.fixed_dictionaries(CHIP_PARTS)
@@ -493,6 +581,12 @@ def fit_slices(chip):
         chip["sum_columns"] = 0
     if chip["weight_loading"] == "stationary":
         chip["weight_bits_per_cycle"] = 0
+    if chip["active_columns"] and chip["weight_loading"] == "time-multiplexed":
+        chip["off_chip_bits_per_cycle"] = 0
+    if not chip["off_chip_bits_per_cycle"]:
+        chip["buffer_bits"] = 0
+    elif not chip["buffer_bits"]:
+        chip["memory_bits_per_cycle"] = 0
     weighed = chip["slices_per_conversion"]
     chip["slices_per_conversion"] = min(weighed, chip["columns_per_adc"])
 
@@ -572,6 +666,22 @@ PRUNABLE = {
 }
 
 
+# Layers in many rounds, with sums that do not fit, and writes that cost little beside them.
+WAITING = {
+    "weight_loading": "time-multiplexed",
+    "active_columns": 0,
+    "crossbar_rows": 6,
+    "crossbar_columns": 20,
+    "tiles": 2,
+    "write_cycles": 3,
+    "weight_bits_per_cycle": 0,
+    "partial_sum_bits": 24,
+    "off_chip_bits_per_cycle": 3,
+    "memory_bits_per_cycle": 11,
+    "output_elements_per_cycle": 0,
+}
+
+
 @pytest.mark.long
 @given(cases())
 @many
@@ -592,6 +702,13 @@ def test_costs_of_adcs_by_layer_are_those_of_the_plain_model(case):
     compare_with_plain_model(*case)
 
 
+@pytest.mark.long
+@given(st.one_of(cases(**WAITING, buffer_bits=700), cases(**WAITING, buffer_bits=3000)))
+@settings(many, max_examples=150)
+def test_costs_of_sums_that_wait_are_those_of_the_plain_model(case):
+    compare_with_plain_model(*case)
+
+
 def compare_with_plain_model(model, design):
     report = model.evaluate(design)
     chip = model.accelerator
@@ -601,10 +718,11 @@ def compare_with_plain_model(model, design):
         reads, nonzeros = row.get("reads", 1), row.get("column_nonzeros")
         layer = with_rows(layer, chip, row.get("kept_rows", "all"))
         placement = place(layer, chip, w)
-        cycles = plain_cycles(layer, chip, w, a, copies, reads, nonzeros)
+        ends = index == 0, index == len(model.network) - 1
+        cycles = plain_cycles(layer, chip, w, a, copies, reads, nonzeros, ends)
         assert report.layer_tiles[index] == placement.tiles * copies * on_crossbars(layer, chip)
         assert report.component_cycles[:, index].tolist() == list(cycles.values())
-        energy = plain_energy(layer, chip, w, a, copies, reads, nonzeros)
+        energy = plain_energy(layer, chip, w, a, copies, reads, nonzeros, ends)
         assert report.component_energy_fj[:, index].tolist() == list(energy.values())
 
 
@@ -632,7 +750,16 @@ def test_intervals_lie_between_bottleneck_and_latency(case):
     on_unit = [x for x in layers if x.kind == "matmul" and chip.dynamic_matmul == "digital"]
     digital = sum(over(layer.macs, chip.digital_macs_per_cycle) for layer in on_unit)
     assert model.least_interval == digital
-    slowest = max(*report.layer_cycles.tolist(), digital)
+    off_chip = 0
+    if chip.off_chip_bits_per_cycle:
+        for index, layer in enumerate(layers):
+            row = {name: values[index] for name, values in design.to_json().items()}
+            layer = with_rows(layer, chip, row.get("kept_rows", "all"))
+            ends = index == 0, index == len(layers) - 1
+            bits = row["weight_bits"], row["activation_bits"]
+            moved = plain_traffic(layer, chip, *bits, None, ends)[1]
+            off_chip += over(moved, chip.off_chip_bits_per_cycle)
+    slowest = max(*report.layer_cycles.tolist(), digital, off_chip)
     pipelined = model.accelerator.weight_loading == "stationary"
     assert report.bottleneck_cycles == (slowest if pipelined else report.latency_cycles)
     assert report.interval_cycles(1) == report.latency_cycles
@@ -652,7 +779,8 @@ def test_units_give_the_cycles_of_layers(case):
     cycles = -(-costs.units // design.replication) * costs.cycles_per_unit + costs.fixed_cycles
     least = model.least_cycles(design.settings)
     if model.accelerator.weight_loading == "stationary":
-        waits = bool(model.accelerator.memory_bits_per_cycle)
+        chip = model.accelerator
+        waits = bool(chip.memory_bits_per_cycle or chip.off_chip_bits_per_cycle)
         assert (least is not None) == model.waits_for_memory == waits
         assert (
             report.layer_cycles.tolist()

@@ -52,6 +52,8 @@ def test_separate_slices():
     assert place(DENSE) == {
         "on_crossbars": 1,
         "tiles": 3 * 2,
+        "stacks": 1,
+        "tiles_per_stack": 3 * 2,
         "columns": 3 * 5,
         "cells": 3 * 5 * 10,
         "driven_rows": 3 * 10,
@@ -69,10 +71,10 @@ def test_separate_slices():
 
 def test_packed_slices():
     # One block of 10 x 3*5 = 10 x 15: ceil(10/8) x ceil(15/8) = 2 x 2 crossbars; its 10 rows are
-    # driven in both columns of crossbars.
+    # driven in both columns of crossbars, each of which gives other outputs.
     separate, packed = place(DENSE), place(DENSE, slice_placement="packed")
     changed = {key: packed[key] for key in packed if packed[key] != separate[key]}
-    assert changed == {"tiles": 4, "driven_rows": 20}
+    assert changed == {"tiles": 4, "driven_rows": 20, "stacks": 2, "tiles_per_stack": 2}
 
 
 @pytest.mark.parametrize(
@@ -95,6 +97,8 @@ def test_differential_rows_double_the_rows():
     assert place(DENSE, weight_encoding="differential-rows") == {
         "on_crossbars": 1,
         "tiles": 9,
+        "stacks": 1,
+        "tiles_per_stack": 9,
         "columns": 15,
         "cells": 15 * 20,
         "driven_rows": 3 * 20,
@@ -163,6 +167,8 @@ def test_depthwise_blocks_on_the_diagonal(
     assert place(layer, weight_bits=2, active_rows=active_rows) == {
         "on_crossbars": 1,
         "tiles": 3,
+        "stacks": 3,
+        "tiles_per_stack": 1,
         "columns": 6,
         "cells": 18,
         "driven_rows": 18,

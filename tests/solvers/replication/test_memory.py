@@ -64,12 +64,18 @@ NETWORK = Network(
 )
 
 
-@pytest.mark.parametrize("rate", [4, 16, 33, 64, 1000])
+MEMORIES = [{"memory_bits_per_cycle": rate} for rate in (4, 16, 33, 64, 1000)] + [
+    {"off_chip_bits_per_cycle": rate, "buffer_bits": 700, "memory_bits_per_cycle": 40}
+    for rate in (9, 30, 80)
+]
+
+
+@pytest.mark.parametrize("memory", MEMORIES, ids=lambda memory: "-".join(map(str, memory.values())))
 @pytest.mark.parametrize("objective", ["latency", "throughput", "throughput_then_latency"])
-def test_copies_are_optimal(rate, objective):
+def test_copies_are_optimal(memory, objective):
     """Beside the ILP and an enumeration of all copies."""
-    model = CostModel(NETWORK, replace(CHIP, memory_bits_per_cycle=rate))
-    rng = np.random.default_rng(rate)
+    model = CostModel(NETWORK, replace(CHIP, **memory))
+    rng = np.random.default_rng(next(iter(memory.values())))
     for _ in range(6):
         settings = rng.integers(0, 7, (3, 2))
         tiles = model.tiles_per_copy(settings)
@@ -82,8 +88,10 @@ def test_copies_are_optimal(rate, objective):
         ]
         cycles = [model.layer_cycles(settings, copies) for copies in everything]
         latency = min(int(each.sum()) for each in cycles)
-        interval = min(int(each.max()) for each in cycles)
-        both = min((int(each.max()), int(each.sum())) for each in cycles)
+        shared = model.shared_cycles(settings)
+        shared = 0 if shared is None else int(shared.sum())
+        interval = min(max(int(each.max()), shared) for each in cycles)
+        both = min((max(int(each.max()), shared), int(each.sum())) for each in cycles)
         answer, ilp = solve_exact(problem), solve_ilp(problem)
         assert answer.objective_value == ilp.objective_value
         assert answer.copies.tolist() == ilp.copies.tolist()
@@ -92,9 +100,9 @@ def test_copies_are_optimal(rate, objective):
         if objective == "latency":
             assert int(found.sum()) == answer.objective_value == latency
         else:
-            assert int(found.max()) == interval
+            assert max(int(found.max()), shared) == problem.interval(answer.copies) == interval
         if objective == "throughput_then_latency":
-            assert (int(found.max()), int(found.sum())) == both
+            assert (interval, int(found.sum())) == both
 
 
 @pytest.mark.parametrize("objective", ["latency", "throughput"])
@@ -116,5 +124,7 @@ def test_several_networks_in_a_round():
     one = ReplicationProblem.of(model, settings, 100, "latency")
     both = ReplicationProblem.together([one, one], [1, 2])
     assert both.least_cycles.tolist() == [*one.least_cycles, *(2 * one.least_cycles)]
+    shared = replace(one, shared_cycles=[1, 2, 30])
+    assert ReplicationProblem.together([one, shared], [1, 2]).interval_at_least == 66
     with pytest.raises(SolverError, match="without layers that wait for a memory"):
         replace(one, objective="weighted_throughput", networks=(3,))
