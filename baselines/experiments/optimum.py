@@ -51,12 +51,13 @@ matters, so that neither the unit nor the offset of a table plays a part. Prices
 accuracy give a bound on all designs; every design better than a target stays within some room of
 that bound, and all designs within the room are enumerated, leaving out those that others beat.
 Where a bound is too loose for that, the designs are divided in two, time and again, each part with
-prices of its own (`lrmp.solvers.joint.branch`). For throughput the least loss of accuracy is found
-for every limit on the interval between two images (`lrmp.solvers.joint.throughput`), and for the
-energy-delay product a few weighted sums of energy and delay are minimised
-(`lrmp.solvers.joint.product`). The accuracy of Digits is that of the quantised network itself,
-which no table describes: there all settings are searched as a tree, leaving out what is too slow
-whatever its accuracy (`lrmp.baselines.searchers.tree_search`).
+prices of its own, and more are listed the more parts there are (`lrmp.solvers.joint.branch`). Work
+is counted, never timed; what is left over after so much of it would be a gap, and shown. For
+throughput the least loss of accuracy is found for every limit on the interval between two images
+(`lrmp.solvers.joint.throughput`), and for the energy-delay product a few weighted sums of energy
+and delay are minimised (`lrmp.solvers.joint.product`). The accuracy of Digits is that of the
+quantised network itself, which no table describes: there all settings are searched as a tree,
+leaving out what is too slow whatever its accuracy (`lrmp.baselines.searchers.tree_search`).
 
 An optimum is that of the task's model. What its design loses on a real network is [measured
 apart](results/headline/headline.md); where the table is *predicted*, nobody knows. Gains in energy

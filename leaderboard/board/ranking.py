@@ -22,6 +22,8 @@ class RankedAgent:
         high: Upper end.
         runs: How many it opened.
         finished: How many of them are finished; the others count as 0.
+        bounded: How many of those are on instances whose optimum is not proven: their scores are
+            divided by the bound, and may be better than they look.
     """
 
     rank: int | None
@@ -31,16 +33,20 @@ class RankedAgent:
     high: float | None
     runs: int
     finished: int
+    bounded: int
 
 
 def rank_agents(
-    scores: Mapping[str, Sequence[float]], finished: Mapping[str, int]
+    scores: Mapping[str, Sequence[float]],
+    finished: Mapping[str, int],
+    bounded: Mapping[str, int],
 ) -> list[RankedAgent]:
     """Rank agents; those whose intervals overlap share a rank.
 
     Args:
         scores: By agent, of every run that it opened: 0 where it is not finished.
         finished: By agent, how many are.
+        bounded: By agent, how many of those are on instances whose optimum is not proven.
 
     Returns:
         Ranked ones first, by rank, score and name.
@@ -56,7 +62,9 @@ def rank_agents(
         if runs >= LEAST_INSTANCES:
             assert high is not None
             rank = 1 + sum(other[2] is not None and other[2] > high for other in ranked)
-        found.append(RankedAgent(rank, agent, score, low, high, runs, finished[agent]))
+        found.append(
+            RankedAgent(rank, agent, score, low, high, runs, finished[agent], bounded[agent])
+        )
     return sorted(found, key=lambda a: (a.rank or math.inf, -a.score, a.agent))
 
 

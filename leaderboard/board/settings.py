@@ -48,7 +48,7 @@ class BoardSettings:
             weights and images.
         check_memory_mb: Address space of the process that runs networks.
         check_cpu_s: Processor time of running one.
-        lease_s: How long a worker has a job for itself.
+        lease_s: How long a worker that is not heard of has a job for itself.
         openid_issuer: Address of an OpenID provider; empty for none.
         openid_client_id: Of the board, there.
         openid_client_secret: Of the board, there.
@@ -69,7 +69,7 @@ class BoardSettings:
     network_checks: bool = True
     check_memory_mb: int = 16384
     check_cpu_s: int = 3600
-    lease_s: int = 600
+    lease_s: int = 60
     openid_issuer: str = ""
     openid_client_id: str = ""
     openid_client_secret: str = field(default="", repr=False)

@@ -18,7 +18,7 @@ def agents_table(ranking: dict[str, Any]) -> list[Column]:
         (
             "-" if each["rank"] is None else str(each["rank"]),
             each["agent"],
-            f"{each['score']:.3f}",
+            f"{'>=' if each['bounded'] else ''}{each['score']:.3f}",
             "-" if each["low"] is None else f"{each['low']:.3f} to {each['high']:.3f}",
             str(each["finished"]),
             str(each["runs"]),

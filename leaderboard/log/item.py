@@ -18,6 +18,8 @@ Kind = Literal[
     "run-opened",
     "run-finished",
     "withdrawn",
+    "disputed",  # somebody doubts an item
+    "answered",  # a dispute: upheld, and the item withdrawn, or dismissed
 ]
 
 

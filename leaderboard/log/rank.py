@@ -15,6 +15,7 @@ from lrmp.leaderboard.log.standings import SHOWN, count_accepted, rebuild
 from lrmp.leaderboard.log.tables import (
     Base,
     DesignStanding,
+    DisputeStanding,
     NetworkCheck,
     RunStanding,
     tables_of,
@@ -111,7 +112,8 @@ def rank_log(items: Iterable[Item]) -> list[DesignRanking]:
     table = DesignStanding
     with Database.in_memory().write() as session:
         Base.metadata.create_all(
-            session.connection(), tables=tables_of(table, NetworkCheck, RunStanding)
+            session.connection(),
+            tables=tables_of(table, NetworkCheck, RunStanding, DisputeStanding),
         )
         last = rebuild(session, items)
         keys = session.execute(sa.select(table.task, table.fingerprint).distinct()).all()

@@ -8,7 +8,13 @@ from sqlalchemy.orm import Session
 
 from lrmp.leaderboard.design_ranking import design_hash
 from lrmp.leaderboard.log.item import Item
-from lrmp.leaderboard.log.tables import NO_SCORE, DesignStanding, NetworkCheck, RunStanding
+from lrmp.leaderboard.log.tables import (
+    NO_SCORE,
+    DesignStanding,
+    DisputeStanding,
+    NetworkCheck,
+    RunStanding,
+)
 
 #: What a ranking shows of a design's standing as it is.
 SHOWN = (
@@ -63,9 +69,27 @@ def apply(session: Session, item: Item) -> None:
         case "run-finished":
             run = session.get_one(RunStanding, body["run"])
             run.finished, run.evaluations = item.number, len(body["evaluations"])
-            run.optimum, run.scores = body["optimum"]["value"], body["scores"]
+            run.optimum, run.bound = body["optimum"]["value"], body["optimum"]["bound"]
+            run.scores = body["scores"]
         case "withdrawn":
             _withdraw(session, body["number"], item.number)
+        case "disputed":
+            session.add(
+                DisputeStanding(
+                    number=item.number,
+                    id=body["dispute"],
+                    log_number=body["number"],
+                    user=body["user"],
+                    text=body["text"],
+                    state="open",
+                    created_at=item.at,
+                )
+            )
+        case "answered":
+            which = sa.select(DisputeStanding).where(DisputeStanding.id == body["dispute"])
+            dispute = session.scalars(which).one()
+            dispute.state, dispute.answer = body["verdict"], body["text"]
+            dispute.answered_by, dispute.closed_at = item.number, item.at
 
 
 def rebuild(session: Session, items: Iterable[Item]) -> int:
@@ -78,7 +102,7 @@ def rebuild(session: Session, items: Iterable[Item]) -> int:
     Returns:
         Number of the last item; 0 without any.
     """
-    for table in (DesignStanding, NetworkCheck, RunStanding):
+    for table in (DesignStanding, NetworkCheck, RunStanding, DisputeStanding):
         session.execute(sa.delete(table))
     last = 0
     for item in items:

@@ -123,6 +123,25 @@ class RunStanding(Base):
     opened: Mapped[int]  # number in the log
     finished: Mapped[int | None]  # number in the log
     evaluations: Mapped[int] = mapped_column(default=0)
-    optimum: Mapped[float | None]
+    optimum: Mapped[float | None]  # of the best design of the instance that is known
+    bound: Mapped[float | None]  # on all its designs
     scores: Mapped[dict[str, float]] = mapped_column(JSON, default=dict)  # by evaluations
     withdrawn_by: Mapped[int | None]
+
+
+class DisputeStanding(Base):
+    """Somebody's doubt about an item and what became of it, written from the log."""
+
+    __tablename__ = "disputes"
+    __table_args__ = (Index("ix_disputes_user_state", "user", "state"),)
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # in the log
+    id: Mapped[str] = mapped_column(ID, unique=True)
+    log_number: Mapped[int] = mapped_column(index=True)  # of the item that is doubted
+    user: Mapped[str] = mapped_column(NAME)
+    text: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(10))  # open, upheld, dismissed
+    answered_by: Mapped[int | None]  # number in the log
+    answer: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[str] = mapped_column(TIME)
+    closed_at: Mapped[str | None] = mapped_column(TIME)

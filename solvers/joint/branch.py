@@ -46,7 +46,6 @@ FIRST_TARGET = 2e-5  # above the bound, relative
 LONG_STEP = 8  # times as far is the next target, while few partial designs are kept,
 STEP = 2  # and while more are
 FEW_PARTIAL_DESIGNS = 1_000
-MOST_PARTIAL_DESIGNS = 5_000  # kept after each layer; where there are more, a branch is divided
 CLOSE = 1e-7  # relative: bounds are not improved beyond
 TIES = 10.0 ** np.arange(-9, 1)  # relative to the bound: options that a relaxed design may mix
 
@@ -110,6 +109,7 @@ class Branch:
         floor: No design of the branch has a smaller penalised cost.
         tile: Price of a tile.
         size: How many options there are.
+        work: How many partial designs were looked at so far.
     """
 
     def __init__(
@@ -150,20 +150,22 @@ class Branch:
         )
         self.floor = self._proven_floor()
         self.tile = self._prices.tile
-        self.size = len(kept)
+        self.size, self.work = len(kept), 0
 
-    def search(self, known: FoundDesign | None, log: Callable[[str], None]) -> Searched:
+    def search(self, known: FoundDesign | None, most: int, log: Callable[[str], None]) -> Searched:
         """Look for designs better than the best known.
 
         Args:
             known: The best design known.
+            most: Partial designs that are kept after each layer; where there are more, the branch
+                is not settled.
             log: Called with every line of the log.
 
         Returns:
             What is known after.
         """
         best, proven, distance = known, self.floor, FIRST_TARGET
-        step, memory = LONG_STEP, FEW_PARTIAL_DESIGNS
+        step, memory = LONG_STEP, min(FEW_PARTIAL_DESIGNS, most)
         dearest = float(self._options.most(self._cost).sum()) * math.exp(FORBIDDEN + 1)
         while True:
             target = min(self.floor * (1 + distance), dearest)
@@ -188,9 +190,9 @@ class Branch:
                     return Searched(best, min(listing.least, best.penalised), settled=True)
                 if target == dearest:
                     return Searched(best, math.inf, settled=True)
-            elif memory < MOST_PARTIAL_DESIGNS:
+            elif memory < most:
                 distance /= step  # back to the last target that was short work
-                step, memory = STEP, MOST_PARTIAL_DESIGNS
+                step, memory = STEP, most
             else:  # too many, with so loose a bound
                 return Searched(best, proven, settled=False)
             distance *= step if distance < 1 else step * distance
@@ -295,6 +297,7 @@ class Branch:
             layers, price = self._problem.layers[n], networks[n].price
             listing = list_designs(core, layers, price, found[n], memory)
             most = max(most, listing.most)
+            self.work += listing.work
             if not (self._terms[n].paid(listing.units) < math.inf).any():
                 return _Enumeration(None, target, whole=listing.whole, most=most)
             listings[n] = listing

@@ -1,6 +1,6 @@
 """Designs of all networks out of the designs of each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lrmp.solvers.joint.enumeration import roomiest, undominated_roughly
 from lrmp.solvers.joint.floats import Floats
+from lrmp.solvers.joint.pairs import pairs_in_chunks
 
 MOST_PAIRS = 2**28  # of designs of two networks that are looked at
 PAIRS_AT_A_TIME = 2**22
@@ -96,7 +97,7 @@ def _pairs(
             allowed /= 2
             counts = np.searchsorted(second.beyond, allowed - first.beyond, side="right")
     kept: list[Combination] = []
-    for a, b in _in_chunks(counts):
+    for a, b in pairs_in_chunks(counts, PAIRS_AT_A_TIME):
         fits = first.tiles[a] + second.tiles[b] <= budget
         a, b = a[fits], b[fits]
         pairs = Combination(
@@ -109,20 +110,6 @@ def _pairs(
         )
         kept.append(_narrowed(pairs, allowed, memory, best=best))
     return _narrowed(_joined(kept), allowed, memory, best=best)
-
-
-def _in_chunks(counts: NDArray[np.intp]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Number pairs of a design and one of the first so many others, not too many at a time."""
-    ends = np.cumsum(counts)
-    start = 0
-    while start < len(counts):
-        before = int(ends[start - 1]) if start else 0
-        stop = int(np.searchsorted(ends, before + PAIRS_AT_A_TIME, side="right"))
-        stop = max(stop, start + 1)
-        mine = counts[start:stop]
-        first = np.repeat(np.arange(start, stop), mine)
-        yield first, np.arange(len(first)) - np.repeat(ends[start:stop] - mine - before, mine)
-        start = stop
 
 
 def _narrowed(found: Combination, allowed: float, memory: int, *, best: bool) -> Combination:

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.joint.floats import ROUNDING, Floats
 from lrmp.solvers.joint.options import JointOptions, undominated
+from lrmp.solvers.joint.pairs import pairs_in_chunks
 from lrmp.solvers.joint.room import Room
 
-MOST_EXTENDED = 2**24  # partial designs times options of the next layer, at a time
+MOST_EXTENDED = 2**24  # partial designs of a layer that are looked at,
+AT_A_TIME = 2**19  # and so many of them at a time
 UNCOMPARED = 2_000  # partial designs; looking for dominated ones among fewer is not worth it
 LEVELS = 24  # of accuracy, in the search for dominated partial designs
 MOST_PLACES = 2**28  # options times tiles of what is tabulated of the layers to come,
@@ -89,6 +91,18 @@ class Core:
             blocks.append(mine[undominated(*self.columns[:3, mine])])
         return blocks
 
+    def options_of(self, layer: int) -> Floats:
+        """Say what the options of a layer are.
+
+        Args:
+            layer: Its number.
+
+        Returns:
+            Tiles, cost, units and reduced cost beyond the least, shape (4, n).
+        """
+        mine, priced = self.blocks[layer], self.priced
+        return np.stack([*self.columns[:3, mine], priced.reduced[mine] - priced.least[layer]])
+
     def rest(self, order: Sequence[int], own: int) -> "_Rest":
         """Say what some layers make of tiles.
 
@@ -114,6 +128,7 @@ class Listing:
         units: Accuracy that they give up, shape (N,).
         whole: Whether no partial design had to be left out for want of memory.
         most: The most partial designs kept after a layer.
+        work: How many were looked at.
     """
 
     tiles: Floats
@@ -121,6 +136,7 @@ class Listing:
     units: Floats
     whole: bool
     most: int
+    work: int
     _path: list[tuple[int, NDArray[np.intp], NDArray[np.intp]]]
 
     def options_of(self, design: int) -> NDArray[np.intp]:
@@ -155,38 +171,76 @@ def list_designs(core: Core, layers: slice, price: float, room: Room, memory: in
     """
     nothing = np.zeros(0)
     if core.allowed < 0:
-        return Listing(nothing, nothing, nothing, True, 0, [])
-    blocks, columns = core.blocks, core.columns
+        return Listing(nothing, nothing, nothing, True, 0, 0, [])
+    blocks = core.blocks
     own = range(len(blocks))[layers]
     order = sorted(range(len(blocks)), key=lambda layer: (layer not in own, len(blocks[layer])))
     rest = core.rest(order, len(own))
 
-    sums = np.zeros((3, 1))  # tiles, cost and units of the partial designs
-    left = np.zeros(1)
+    partial = _Partial(np.zeros(1, np.intp), np.zeros((4, 1)), np.zeros(1))
     path: list[tuple[int, NDArray[np.intp], NDArray[np.intp]]] = []
-    whole, most = True, 1
+    whole, most, work = True, 1, 0
     for done, layer in enumerate(order[: len(own)], start=1):
         mine = blocks[layer]
-        if len(left) * len(mine) > MOST_EXTENDED:
-            few, _ = roomiest(np.arange(len(left)), left, MOST_EXTENDED // len(mine))
-            whole, sums, path[-1] = False, sums[:, few], (*path[-1][:2], path[-1][2][few])
-        sums = (sums[:, :, None] + columns[:3, None, mine]).reshape(3, -1)
-        held_units = sums[2]
-        left = room(held_units + rest.least_units[done], held_units + rest.most_units[done])
-        left -= sums[1] + price * held_units + rest.priced(done, sums[0]) - core.slack
-        alive = np.flatnonzero(left >= 0)
-        if len(alive) > min(UNCOMPARED, memory):
-            alive, all_before = roomiest(alive, left, 4 * memory)
-            alive = alive[undominated_roughly(*sums[:, alive])]
-            alive, all_after = roomiest(alive, left, memory)
-            whole &= all_before and all_after
-        sums, left = sums[:, alive], left[alive]
-        path.append((layer, mine, alive))
-        most = max(most, len(alive))
-        if not len(alive):
-            return Listing(nothing, nothing, nothing, whole, most, [])
-    held_tiles, spent, given_up = sums
-    return Listing(held_tiles, spent, given_up, whole, most, path)
+        options = core.options_of(layer)
+        cheapest_first = np.argsort(options[3], kind="stable")
+        beyond = options[3, cheapest_first]
+        counts = np.searchsorted(beyond, core.allowed - partial.sums[3], side="right")
+        while counts.sum() > MOST_EXTENDED and len(counts) > 1:
+            few, _ = roomiest(np.arange(len(counts)), partial.left, len(counts) // 2)
+            whole, partial, counts = False, partial.only(few), counts[few]
+            path[-1] = (*path[-1][:2], partial.number)
+        work += int(counts.sum())
+        found = _Partial(np.zeros(0, np.intp), np.zeros((4, 0)), np.zeros(0))
+        for before, place in pairs_in_chunks(counts, AT_A_TIME):
+            option = cheapest_first[place]
+            sums = partial.sums[:, before] + options[:, option]
+            units = sums[2]
+            left = room(units + rest.least_units[done], units + rest.most_units[done])
+            left -= sums[1] + price * units + rest.priced(done, sums[0]) - core.slack
+            alive = left >= 0
+            number = before * len(mine) + option
+            found = found.and_also(_Partial(number[alive], sums[:, alive], left[alive]))
+            few, all_of_them = roomiest(np.arange(len(found.left)), found.left, 4 * memory)
+            found, whole = found.only(few), whole and all_of_them
+        partial = found.only(np.argsort(found.number))
+        if len(partial.left) > min(UNCOMPARED, memory):
+            kept = undominated_roughly(*partial.sums[:3])
+            kept, all_of_them = roomiest(kept, partial.left, memory)
+            partial, whole = partial.only(kept), whole and all_of_them
+        path.append((layer, mine, partial.number))
+        most = max(most, len(partial.left))
+        if not len(partial.left):
+            return Listing(nothing, nothing, nothing, whole, most, work, [])
+    held_tiles, spent, given_up, _ = partial.sums
+    return Listing(held_tiles, spent, given_up, whole, most, work, path)
+
+
+@dataclass(frozen=True, eq=False)
+class _Partial:
+    """Designs of the layers decided so far.
+
+    Attributes:
+        number: Each is the nth pair of one of the layers before and an option, shape (n,).
+        sums: Tiles, cost, units and reduced cost beyond the least, shape (4, n).
+        left: Their room, shape (n,).
+    """
+
+    number: NDArray[np.intp]
+    sums: Floats
+    left: Floats
+
+    def only(self, kept: NDArray[np.intp]) -> "_Partial":
+        """Keep some."""
+        return _Partial(self.number[kept], self.sums[:, kept], self.left[kept])
+
+    def and_also(self, others: "_Partial") -> "_Partial":
+        """Put others behind these."""
+        return _Partial(
+            np.concatenate([self.number, others.number]),
+            np.concatenate([self.sums, others.sums], axis=1),
+            np.concatenate([self.left, others.left]),
+        )
 
 
 class _Rest:
@@ -307,10 +361,11 @@ def undominated_roughly(tiles: Floats, cost: Floats, units: Floats) -> NDArray[n
     order, s, c = order[first], s[first], c[first]
     edges = np.quantile(s, np.linspace(0, 1, LEVELS + 1)[1:-1])
     level = np.searchsorted(edges, s, side="right")
-    best = np.full((len(order), LEVELS + 1), np.inf)
-    best[np.arange(len(order)), level + 1] = c
-    # best[i, k]: the least cost among earlier ones, no heavier, of levels below k.
-    best = np.minimum.accumulate(np.minimum.accumulate(best, axis=0), axis=1)
-    beaten = best[np.arange(len(order)), level] <= c
+    beaten = np.zeros(len(order), dtype=bool)
+    for k in range(1, LEVELS):
+        # By every one the least cost among earlier ones, no heavier, of lower levels.
+        best = np.minimum.accumulate(np.where(level < k, c, np.inf))
+        mine = level == k
+        beaten[mine] = best[mine] <= c[mine]
     kept: NDArray[np.intp] = np.sort(order[~beaten])
     return kept

@@ -7,7 +7,10 @@ accuracy s that it gives up depend on its own choice alone, and the return of a 
 
 for a penalty that never falls as the sum grows: a knapsack with two budgets, tiles and accuracy.
 Branch and bound: mostly the root settles it (``joint.branch``); where its bound is loose, it is
-divided, and the part with the lowest bound is looked at next.
+divided, and the part with the lowest bound is looked at next. Where dividing does not help, longer
+lists do: they double as often as the number of branches does.
+
+How much is done is counted, never timed: what is proven is the same on every machine.
 """
 
 import heapq
@@ -28,6 +31,9 @@ from lrmp.solvers.joint.problem import JointProblem, no_design_allowed
 from lrmp.solvers.joint.terms import JointTerms
 
 MOST_BRANCHES = 1_000  # looked at; those left over say what is proven
+MOST_WORK = 2**27  # partial designs looked at, likewise: a minute or two
+FIRST_LIST = 5_000  # partial designs kept after each layer of the first branch,
+LONGEST_LIST = 16 * FIRST_LIST  # and at most
 MOST_EXACT = 2.0**50  # costs that are no whole numbers are scaled to this and rounded down
 
 
@@ -84,8 +90,8 @@ class SumSearch:
         number = count()  # decides between equal bounds
         # Branches that wait hold no more than the numbers of their options.
         branches = [(0.0, next(number), np.arange(len(self._cost)))]
-        looked_at = 0
-        while branches and looked_at < MOST_BRANCHES:
+        looked_at = work = 0
+        while branches and looked_at < MOST_BRANCHES and work < MOST_WORK:
             floor, _, kept = heapq.heappop(branches)
             if best is not None and floor >= best.penalised:
                 least = min(least, best.penalised)
@@ -98,8 +104,9 @@ class SumSearch:
                 f"{branch.size} options of {len(self._options.first)} layers; penalised cost of at "
                 f"least {floor / self._scale:.9g} at {branch.tile / self._scale:.6g} per tile"
             )
-            searched = branch.search(best, self._log)
-            best = searched.best
+            longest = min(FIRST_LIST << (looked_at.bit_length() - 1), LONGEST_LIST)
+            searched = branch.search(best, longest, self._log)
+            best, work = searched.best, work + branch.work
             if searched.settled:
                 least = min(least, searched.least)
                 continue
@@ -113,7 +120,7 @@ class SumSearch:
         if best is None:
             if least == math.inf:
                 raise no_design_allowed()
-            raise SolverError(f"Expected a design in {MOST_BRANCHES} branches, got none.")
+            raise SolverError(f"Expected a design in {looked_at} branches, got none.")
         return SumOptimum(
             self._options.setting[best.options],
             self._options.copies[best.options],

@@ -1,4 +1,4 @@
-"""The tables of a board beside its log: who takes part, what waits, what was said."""
+"""The tables of a board beside its log: who takes part, and what waits."""
 
 from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -173,18 +173,3 @@ class Evaluation(Base):
     reward: Mapped[float]
     gain: Mapped[float]
     accuracy_drop: Mapped[float]
-
-
-class Dispute(Base):
-    """Somebody's doubt about an item of the log, and what became of it."""
-
-    __tablename__ = "disputes"
-
-    id: Mapped[str] = mapped_column(ID, primary_key=True)
-    log_number: Mapped[int] = mapped_column(index=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
-    text: Mapped[str] = mapped_column(Text)
-    state: Mapped[str] = mapped_column(String(10))  # open, upheld, dismissed
-    answer: Mapped[str | None] = mapped_column(Text)
-    created_at: Mapped[str] = mapped_column(TIME)
-    closed_at: Mapped[str | None] = mapped_column(TIME)

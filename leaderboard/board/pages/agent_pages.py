@@ -1,6 +1,6 @@
 """An agent over all tasks and rounds, and several agents side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
@@ -12,7 +12,7 @@ from lrmp.leaderboard.board.api.schemas import MAX_AGENT, Text
 from lrmp.leaderboard.board.errors import MalformedError
 from lrmp.leaderboard.board.pages.charts.xy_chart import Series, XYChart, draw_xy
 from lrmp.leaderboard.board.pages.rendering import PageRoute, render
-from lrmp.leaderboard.board.ranking import rank_agents
+from lrmp.leaderboard.board.ranking import RankedAgent, rank_agents
 from lrmp.leaderboard.board.service import agents, overview, rounds
 from lrmp.leaderboard.board.service.overview import AgentDesign, RunStand
 from lrmp.leaderboard.board.tracks import budgets_of
@@ -96,7 +96,7 @@ def compare_page(
         rounds=[found.name for found in known],
         round=chosen,
         budget=budget,
-        standings=rank_agents(scores, {name: _finished(runs[name]) for name in scores}),
+        standings=_ranked({name: runs[name] for name in scores}, scores),
         chances=_chances(scores),
         tasks=[(task, [_gap_on(designs[name], task) for name in names]) for task in tasks],
         profile=_profile(designs) if len(names) > 1 else None,
@@ -106,11 +106,15 @@ def compare_page(
 
 def _standing(name: str, runs: Sequence[RunStand], budget: int) -> Any:
     scores = {name: [run.score(budget) for run in runs]}
-    return rank_agents(scores, {name: _finished(runs)})[0]
+    return _ranked({name: runs}, scores)[0]
 
 
-def _finished(runs: Sequence[RunStand]) -> int:
-    return sum(run.finished is not None for run in runs)
+def _ranked(
+    runs: Mapping[str, Sequence[RunStand]], scores: Mapping[str, Sequence[float]]
+) -> list[RankedAgent]:
+    finished = {name: sum(run.finished is not None for run in own) for name, own in runs.items()}
+    bounded = {name: sum(run.is_bounded for run in own) for name, own in runs.items()}
+    return rank_agents(scores, finished, bounded)
 
 
 def _chances(scores: dict[str, list[float]]) -> dict[tuple[str, str], float]:

@@ -65,7 +65,10 @@ def run_page(
         ),
         None,
     )
-    optimum = stand.optimum if stand else None
+    levels = []
+    if stand and stand.optimum is not None and stand.bound is not None:
+        most = [(stand.optimum, "best known"), (stand.bound, "proven bound")]
+        levels = most if stand.is_bounded else [(stand.optimum, "certified optimum")]
     rises = [(float(number), score) for number, score in runs.curve(board, run_id)]
     curve = draw_xy(
         "Best score by evaluations, as the server counted them",
@@ -73,7 +76,7 @@ def run_page(
         "score",
         [Series(run.agent, rises, "steps", dots=True)],
         x_log=True,
-        levels=[] if optimum is None else [(optimum, "certified optimum")],
+        levels=levels,
     )
     return render(request, "run.html", run=run, round=found, stand=stand, curve=curve)
 

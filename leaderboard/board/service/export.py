@@ -31,6 +31,8 @@ _NEWS = {
     "round-closed": "Round {round} closed",
     "run-finished": "{agent}: run {instance} of {round}",
     "withdrawn": "Item {number} was withdrawn",
+    "disputed": "Item {number} is disputed",
+    "answered": "A dispute is answered: {verdict}",
 }
 
 

@@ -1,7 +1,7 @@
 """Jobs: queued with what they are for, leased by workers, done exactly once."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -11,8 +11,10 @@ from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.database.models import Job, Submission
 from lrmp.leaderboard.board.errors import ConflictError, NotFoundError
 from lrmp.leaderboard.board.service.principal import Principal
-from lrmp.leaderboard.board.settings import WALL_FACTOR
 from lrmp.leaderboard.log.clock import now
+
+#: What jobs are for, in the order in which one who does all takes them: seconds, minutes, an hour.
+KINDS = ("replay", "settle", "check")
 
 
 @dataclass(frozen=True)
@@ -79,19 +81,21 @@ def queue(session: Session, kind: str, subject: str) -> Job:
     return job
 
 
-def lease(board: Board) -> Lease | None:
-    """Take the job that has waited longest; checks on networks come after all others.
+def lease(board: Board, kinds: Sequence[str] = KINDS) -> Lease | None:
+    """Take the job that has waited longest, of the first kind of which any waits.
 
     Args:
         board: The board.
+        kinds: Of these.
 
     Returns:
         The lease, or None if nothing waits.
     """
+    place = sa.case({kind: place for place, kind in enumerate(kinds)}, value=Job.kind)
     query = (
         sa.select(Job)
-        .where(Job.state == "waiting", Job.free_at <= now())
-        .order_by(sa.case((Job.kind == "check", 1), else_=0), Job.id)  # networks run for minutes
+        .where(Job.state == "waiting", Job.free_at <= now(), Job.kind.in_(kinds))
+        .order_by(place, Job.id)
         .limit(1)
     )
     with board.database.read() as session:  # most looks find nothing: they take no lock
@@ -103,8 +107,26 @@ def lease(board: Board) -> Lease | None:
             return None
         lease = secrets.token_hex(8)
         job.lease, job.attempts = lease, job.attempts + 1
-        job.free_at = now(_lease_s(board, job.kind))
+        job.free_at = now(board.settings.lease_s)
         return Lease(job.id, job.kind, job.subject, job.attempts, lease)
+
+
+def renew(board: Board, leased: Lease) -> bool:
+    """Go on having a job: work may take longer than a lease lasts.
+
+    Args:
+        board: The board.
+        leased: What `lease` returned.
+
+    Returns:
+        Whether the lease was still good; if not, somebody else has the job.
+    """
+    with board.database.write() as session:
+        job = _held(session, leased)
+        if job is None:
+            return False
+        job.free_at = now(board.settings.lease_s)
+        return True
 
 
 def finish(
@@ -247,11 +269,6 @@ def _end(
         job.state, job.error, job.lease, job.done_at = state, error, None, now()
     board.mirror.catch_up(board.database)
     return True
-
-
-def _lease_s(board: Board, kind: str) -> float:
-    settings = board.settings
-    return settings.lease_s + (WALL_FACTOR * settings.check_cpu_s if kind == "check" else 0)
 
 
 def _held(session: Session, leased: Lease) -> Job | None:

@@ -1,20 +1,19 @@
-"""Withdrawals and disputes."""
+"""Withdrawals and disputes: items of the log, all of them."""
 
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from lrmp.leaderboard.board.core import Board
-from lrmp.leaderboard.board.database.models import Dispute, User
 from lrmp.leaderboard.board.errors import ConflictError, MalformedError, NotFoundError
 from lrmp.leaderboard.board.service.allowance import MOST_DISPUTES, refuse_more
 from lrmp.leaderboard.board.service.principal import Principal
 from lrmp.leaderboard.log.append import lock_head
-from lrmp.leaderboard.log.clock import now
 from lrmp.leaderboard.log.item import Item
-from lrmp.leaderboard.log.tables import DesignStanding, LogItem, RunStanding
+from lrmp.leaderboard.log.tables import DesignStanding, DisputeStanding, LogItem, RunStanding
 
 MAX_TEXT = 2000
 WITHDRAWABLE = ("design", "run-opened", "run-finished")
@@ -25,21 +24,25 @@ class DisputeRow:
     """A dispute.
 
     Attributes:
+        number: In the log, of the item that opens it.
         id: Names it.
         log_number: Of the item that is doubted.
         user: Who doubts.
         text: Why.
         state: ``"open"``, ``"upheld"`` or ``"dismissed"``.
+        answered_by: In the log, of the item that answers it, or None.
         answer: What was answered, or None.
         created_at: When it was opened.
         closed_at: When it was closed, or None.
     """
 
+    number: int
     id: str
     log_number: int
     user: str
     text: str
     state: str
+    answered_by: int | None
     answer: str | None
     created_at: str
     closed_at: str | None
@@ -93,19 +96,19 @@ def dispute(board: Board, principal: Principal, number: int, text: str) -> Dispu
     _check_text("text", text)
     with board.database.write() as session:
         _item(session, number)
-        mine = (Dispute.user_id == principal.user_id, Dispute.state == "open")
+        table = DisputeStanding
+        mine = (table.user == principal.user, table.state == "open")
         refuse_more(session, MOST_DISPUTES, "open disputes of a user", *mine)
-        added = Dispute(
-            id=secrets.token_hex(12),
-            log_number=number,
-            user_id=principal.user_id,
-            text=text,
-            state="open",
-            created_at=now(),
-        )
-        session.add(added)
-        session.flush()
-        return _row(added, principal.user)
+        body = {
+            "dispute": secrets.token_hex(12),
+            "number": number,
+            "user": principal.user,
+            "text": text,
+        }
+        item = board.log(session, "disputed", body)
+        row = _row(session, item.content["dispute"])
+    board.mirror.catch_up(board.database)
+    return row
 
 
 def answer(
@@ -132,22 +135,29 @@ def answer(
     principal.require("admin")
     _check_text("answer", text)
     with board.database.write() as session:
-        found = session.get(Dispute, dispute_id, with_for_update=True)
+        which = sa.select(DisputeStanding).where(DisputeStanding.id == dispute_id)
+        found = session.scalars(which.with_for_update()).one_or_none()
         if found is None:
             raise NotFoundError(f"Expected a dispute of the board, got {dispute_id[:40]!r}.")
         if found.state != "open":
             raise ConflictError(f"Expected a dispute that is open, got one that is {found.state}.")
         if uphold:
             _withdraw(board, session, found.log_number, text)
-        found.state, found.answer = "upheld" if uphold else "dismissed", text
-        found.closed_at = now()
-        row = _row(found, session.get_one(User, found.user_id).name)
+        verdict = "upheld" if uphold else "dismissed"
+        body = {"dispute": dispute_id, "verdict": verdict, "text": text}
+        board.log(session, "answered", body)
+        row = _row(session, dispute_id)
     board.mirror.catch_up(board.database)
     return row
 
 
 def list_disputes(
-    board: Board, *, number: int | None = None, state: str | None = None, limit: int = 100
+    board: Board,
+    *,
+    number: int | None = None,
+    state: str | None = None,
+    before: int | None = None,
+    limit: int = 100,
 ) -> list[DisputeRow]:
     """List disputes.
 
@@ -155,23 +165,22 @@ def list_disputes(
         board: The board.
         number: Only of this item of the log.
         state: Only in this state.
+        before: Only those that an earlier item than this one opened.
         limit: How many at most.
 
     Returns:
         Newest first.
     """
-    query = (
-        sa.select(Dispute, User.name)
-        .join(User, User.id == Dispute.user_id)
-        .order_by(Dispute.created_at.desc(), Dispute.id)
-        .limit(limit)
-    )
+    table = DisputeStanding
+    query = _rows().order_by(table.number.desc()).limit(limit)
     if number is not None:
-        query = query.where(Dispute.log_number == number)
+        query = query.where(table.log_number == number)
     if state is not None:
-        query = query.where(Dispute.state == state)
+        query = query.where(table.state == state)
+    if before is not None:
+        query = query.where(table.number < before)
     with board.database.read() as session:
-        return [_row(found, user) for found, user in session.execute(query)]
+        return [DisputeRow(*row) for row in session.execute(query)]
 
 
 def _withdraw(board: Board, session: Session, number: int, reason: str) -> Item:
@@ -203,14 +212,9 @@ def _check_text(name: str, text: str) -> None:
         raise MalformedError(f"Expected {name} of 1 to {MAX_TEXT} characters, got {len(text)}.")
 
 
-def _row(found: Dispute, user: str) -> DisputeRow:
-    return DisputeRow(
-        found.id,
-        found.log_number,
-        user,
-        found.text,
-        found.state,
-        found.answer,
-        found.created_at,
-        found.closed_at,
-    )
+def _rows() -> sa.Select[Any]:
+    return sa.select(*(getattr(DisputeStanding, name) for name in DisputeRow.__dataclass_fields__))
+
+
+def _row(session: Session, dispute_id: str) -> DisputeRow:
+    return DisputeRow(*session.execute(_rows().where(DisputeStanding.id == dispute_id)).one())

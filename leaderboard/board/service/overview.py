@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from lrmp.leaderboard.board.core import Board
-from lrmp.leaderboard.board.tracks import budgets_of
+from lrmp.leaderboard.board.tracks import budgets_of, is_bounded
 from lrmp.leaderboard.log.tables import DesignStanding, LogHead, LogItem, RunStanding
 
 MOST_RUNS = 1000  # of a round or an agent on one page
@@ -64,7 +64,8 @@ class RunStand:
         opened: Number in the log.
         finished: Number in the log, or None.
         evaluations: Designs scored, once it is finished.
-        optimum: Of the instance, once it is finished.
+        optimum: Of the instance, once it is finished: the best design that is known,
+        bound: and what no design exceeds.
         scores: Score / certified optimum by evaluations; empty until it is finished.
     """
 
@@ -76,7 +77,13 @@ class RunStand:
     finished: int | None
     evaluations: int
     optimum: float | None
+    bound: float | None
     scores: dict[str, float]
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether it is finished on an instance whose optimum is not proven."""
+        return is_bounded(self.optimum, self.bound)
 
     def score(self, evaluations: int) -> float:
         """Say what the run counts at a budget: 0 until it is finished.

@@ -1,5 +1,6 @@
 """Rankings, read from the standings that follow from the log."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.database.models import Round
 from lrmp.leaderboard.board.errors import MalformedError, NotFoundError
 from lrmp.leaderboard.board.ranking import RankedAgent, rank_agents
-from lrmp.leaderboard.board.tracks import budgets_of
+from lrmp.leaderboard.board.tracks import budgets_of, is_bounded
 from lrmp.leaderboard.design_ranking import DesignRanking, reference_of
 from lrmp.leaderboard.gap import design_gap
 from lrmp.leaderboard.log import rank
@@ -136,7 +137,7 @@ def agents_of_round(
             )
         at = position(session, as_of)
         query = (
-            sa.select(table.agent, table.finished, table.scores)
+            sa.select(table.agent, table.finished, table.scores, table.optimum, table.bound)
             .where(
                 table.round == round_name,
                 table.opened <= at,
@@ -146,12 +147,15 @@ def agents_of_round(
         )
         rows = list(session.execute(query))
     scores: dict[str, list[float]] = {}
-    finished: dict[str, int] = {}
-    for agent, number, at_budgets in rows:
+    finished: Counter[str] = Counter()
+    bounded: Counter[str] = Counter()
+    for agent, number, at_budgets, optimum, bound in rows:
         is_finished = number is not None and number <= at
         scores.setdefault(agent, []).append(at_budgets[str(budget)] if is_finished else 0.0)
-        finished[agent] = finished.get(agent, 0) + is_finished
-    return RoundRanking(round_name, found.track, budget, at, rank_agents(scores, finished))
+        finished[agent] += is_finished
+        bounded[agent] += is_finished and is_bounded(optimum, bound)
+    ranked = rank_agents(scores, finished, bounded)
+    return RoundRanking(round_name, found.track, budget, at, ranked)
 
 
 def standing_of(board: Board, submission_id: str) -> tuple[str, float | None, float | None]:

@@ -351,7 +351,7 @@ def settle(board: Board, session: Session, run_id: str, optimum: dict[str, Any])
             "fingerprint": run.fingerprint,
             "optimum": optimum,
             "evaluations": evaluations,
-            "scores": scores_at(found.track, [row.score for row in rows], optimum["value"]),
+            "scores": scores_at(found.track, [row.score for row in rows], optimum),
         },
     )
     run.state, run.log_number = "finished", item.number

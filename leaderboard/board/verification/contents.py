@@ -68,6 +68,8 @@ class Contents:
     _secrets: dict[str, str] = field(default_factory=dict)
     _designs: dict[int, tuple[str, Record]] = field(default_factory=dict)
     _withdrawn: set[int] = field(default_factory=set)
+    _doubted: dict[str, int] = field(default_factory=dict)
+    _answered: set[str] = field(default_factory=set)
 
     def check(
         self, items: Sequence[Item], progress: Callable[[int], None] = lambda number: None
@@ -116,6 +118,8 @@ class Contents:
             "run-finished": self._check_finished,
             "round-closed": self._check_closed,
             "withdrawn": self._check_withdrawn,
+            "disputed": self._check_disputed,
+            "answered": self._check_answered,
         }
 
     def _check_round(self, item: Item, body: dict[str, Any]) -> None:
@@ -178,6 +182,28 @@ class Contents:
             self._say(item, f"it withdraws item {number} again")
         self._withdrawn.add(number)
 
+    def _check_disputed(self, item: Item, body: dict[str, Any]) -> None:
+        number, dispute = body["number"], body["dispute"]
+        if number not in self._kinds:
+            self._say(item, f"it disputes item {number}, which was not there")
+        if dispute in self._doubted:
+            self._say(item, "the dispute was opened before")
+        self._doubted[dispute] = number
+        if not body["user"] or not body["text"].strip():
+            self._say(item, "nobody opened it, or with nothing to say")
+
+    def _check_answered(self, item: Item, body: dict[str, Any]) -> None:
+        dispute, verdict = body["dispute"], body["verdict"]
+        if dispute not in self._doubted or dispute in self._answered:
+            self._say(item, "it answers no dispute that was open")
+            return
+        self._answered.add(dispute)
+        if verdict not in ("upheld", "dismissed"):
+            self._say(item, f"expected a verdict of upheld or dismissed, got {verdict!r}")
+        number = self._doubted[dispute]
+        if verdict == "upheld" and number not in self._withdrawn:
+            self._say(item, f"it upholds a dispute, but item {number} was not withdrawn")
+
     def _check_opened(self, item: Item, body: dict[str, Any]) -> None:
         name, run = body["round"], body["run"]
         if name not in self._rounds or name in self._secrets:
@@ -201,7 +227,7 @@ class Contents:
         if len(body["evaluations"]) > found["evaluations"]:
             self._say(item, f"expected at most {found['evaluations']} evaluations")
         scores = [score for _, score in body["evaluations"]]
-        expected = scores_at(found["track"], scores, body["optimum"]["value"])
+        expected = scores_at(found["track"], scores, body["optimum"])
         if not _equal(body["scores"], expected):
             self._say(item, f"expected scores {expected}, got {body['scores']}")
         self._finished[body["run"]] = item, body

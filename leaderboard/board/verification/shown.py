@@ -1,6 +1,7 @@
 """What a board shows, compared with what follows from its log."""
 
 import math
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from itertools import zip_longest
@@ -8,7 +9,7 @@ from typing import Any
 
 from lrmp.errors import BoardError
 from lrmp.leaderboard.board.ranking import rank_agents
-from lrmp.leaderboard.board.tracks import budgets_of
+from lrmp.leaderboard.board.tracks import budgets_of, is_bounded
 from lrmp.leaderboard.client.connection import Connection, part
 from lrmp.leaderboard.design_ranking import DesignRanking
 from lrmp.leaderboard.log.item import Item
@@ -37,6 +38,7 @@ def check_rankings(connection: Connection, items: Sequence[Item]) -> list[str]:
             *_check_designs(connection, items),
             *_check_rounds(connection, items),
             *_check_agents(connection, items),
+            *_check_disputes(connection, items),
         ]
     except _FOREIGN as error:
         raise BoardError(
@@ -133,6 +135,42 @@ def _check_agents(connection: Connection, items: Sequence[Item]) -> list[str]:
     ]
 
 
+def _check_disputes(connection: Connection, items: Sequence[Item]) -> list[str]:
+    expected: dict[str, dict[str, Any]] = {}
+    for item in items:
+        body = item.content
+        if item.kind == "disputed":
+            expected[body["dispute"]] = {
+                "number": item.number,
+                "id": body["dispute"],
+                "log_number": body["number"],
+                "user": body["user"],
+                "text": body["text"],
+                "state": "open",
+                "answered_by": None,
+                "answer": None,
+                "created_at": item.at,
+                "closed_at": None,
+            }
+        elif item.kind == "answered":
+            expected[body["dispute"]] |= {
+                "state": body["verdict"],
+                "answered_by": item.number,
+                "answer": body["text"],
+                "closed_at": item.at,
+            }
+    shown: list[dict[str, Any]] = []
+    while True:
+        before = {"before": shown[-1]["number"]} if shown else {}
+        page = connection.get("/disputes", limit=PAGE, **before)
+        shown += page
+        if len(page) < PAGE:
+            break
+    if shown != list(expected.values())[::-1]:
+        return ["disputes: they are not those of the log"]
+    return []
+
+
 def expected_rounds(items: Sequence[Item]) -> dict[tuple[str, int], list[dict[str, Any]]]:
     """Rank agents by the log alone.
 
@@ -146,6 +184,7 @@ def expected_rounds(items: Sequence[Item]) -> dict[tuple[str, int], list[dict[st
     tracks: dict[str, str] = {}
     opened: dict[str, dict[str, Any]] = {}
     scores: dict[str, dict[str, float]] = {}
+    bounded: set[str] = set()
     hidden: set[str] = set()
     for item in items:
         body = item.content
@@ -158,18 +197,24 @@ def expected_rounds(items: Sequence[Item]) -> dict[tuple[str, int], list[dict[st
                 opened[body["run"]] = body
             else:
                 scores[body["run"]] = body["scores"]
+                if is_bounded(body["optimum"]["value"], body["optimum"]["bound"]):
+                    bounded.add(body["run"])
     found = {}
     for name, track in tracks.items():
+        runs = {
+            run: body["agent"]
+            for run, body in opened.items()
+            if body["round"] == name and run not in hidden
+        }
+        finished = Counter(agent for run, agent in runs.items() if run in scores)
+        not_proven = Counter(agent for run, agent in runs.items() if run in bounded)
         for budget in budgets_of(track):
             values: dict[str, list[float]] = {}
-            finished: dict[str, int] = {}
-            for run, body in opened.items():
-                if body["round"] == name and run not in hidden:
-                    agent = body["agent"]
-                    value = scores[run][str(budget)] if run in scores else 0.0
-                    values.setdefault(agent, []).append(value)
-                    finished[agent] = finished.get(agent, 0) + (run in scores)
-            found[name, budget] = [vars(agent) for agent in rank_agents(values, finished)]
+            for run, agent in runs.items():
+                value = scores[run][str(budget)] if run in scores else 0.0
+                values.setdefault(agent, []).append(value)
+            ranked = rank_agents(values, finished, not_proven)
+            found[name, budget] = [vars(agent) for agent in ranked]
     return found
 
 

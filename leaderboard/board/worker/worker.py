@@ -1,13 +1,19 @@
-"""The loop of a worker: lease a job, do it in a sandbox, write what it found."""
+"""The loops of a worker: lease a job, do it in a sandbox, write what it found.
+
+A loop for every kind of job: a replay waits for none but replays, and those who hand something in
+for nobody's proof. Proofs and networks leave the processor to replays, too.
+"""
 
 import json
 import logging
 import os
 import signal
 import threading
-import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import FrameType
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -17,10 +23,11 @@ from lrmp.leaderboard.board.service import checks, jobs, runs, submissions
 from lrmp.leaderboard.board.service.rounds import secret_of
 from lrmp.leaderboard.board.settings import BoardSettings
 from lrmp.leaderboard.board.structured_log import log_as_json
-from lrmp.leaderboard.board.worker.sandbox import Sandbox, SandboxError
+from lrmp.leaderboard.board.worker.sandbox import Sandbox, SandboxError, Work
 
 PAUSE_S = 0.2  # between looks at an empty queue
 CHORES_S = 60.0
+RENEWALS = 4  # of a lease, while it lasts
 
 logger = logging.getLogger("lrmp.board.worker")
 
@@ -39,34 +46,54 @@ class Worker:
     ) -> None:
         self._board = board
         settings = board.settings
-        self._sandbox = sandbox or Sandbox(settings.job_memory_mb, settings.job_cpu_s)
-        self._networks = networks or Sandbox(settings.check_memory_mb, settings.check_cpu_s)
+        limits = settings.job_memory_mb, settings.job_cpu_s
+        check_limits = settings.check_memory_mb, settings.check_cpu_s
+        self._sandboxes: dict[Work, Sandbox] = {
+            "replay": sandbox or Sandbox(*limits),
+            "settle": sandbox or Sandbox(*limits, patient=True),
+            "check": networks or Sandbox(*check_limits, patient=True),
+        }
         self._jobs = {"replay": self._replay, "settle": self._settle, "check": self._check}
 
     def run(self, stop: threading.Event, parent: int | None = None) -> None:
-        """Do jobs until told to stop.
+        """Do jobs of every kind side by side until told to stop.
 
         Args:
-            stop: When set, the job at hand is finished, and no other begun.
+            stop: When set, the jobs at hand are finished, and no others begun.
             parent: The process that started this one; the worker ends when it is gone.
         """
-        chores_at = 0.0
-        while not stop.is_set() and parent in (None, os.getppid()):
-            if time.monotonic() >= chores_at:
-                chores_at = time.monotonic() + CHORES_S
-                runs.finish_overdue(self._board)
-                self._board.mirror.catch_up(self._board.database)
-            if not self.do_one():
-                stop.wait(PAUSE_S)
-        self.close()
 
-    def do_one(self) -> bool:
-        """Do the job that has waited longest.
+        def loop(kinds: Sequence[str]) -> None:
+            try:
+                while not stop.is_set() and parent in (None, os.getppid()):
+                    if not self.do_one(kinds):
+                        stop.wait(PAUSE_S)
+            finally:  # a worker that has lost a loop ends, and is started again
+                stop.set()
+
+        with ThreadPoolExecutor(len(jobs.KINDS)) as pool:
+            loops = [pool.submit(loop, [kind]) for kind in jobs.KINDS]
+            try:
+                while not stop.is_set():
+                    runs.finish_overdue(self._board)
+                    self._board.mirror.catch_up(self._board.database)
+                    stop.wait(CHORES_S)
+            finally:
+                stop.set()
+        self.close()
+        for each in loops:
+            each.result()
+
+    def do_one(self, kinds: Sequence[str] = jobs.KINDS) -> bool:
+        """Do the job that has waited longest, of the first kind of which any waits.
+
+        Args:
+            kinds: Of these.
 
         Returns:
             Whether there was one.
         """
-        leased = jobs.lease(self._board)
+        leased = jobs.lease(self._board, kinds)
         if leased is None:
             return False
         try:
@@ -88,13 +115,22 @@ class Worker:
 
     def close(self) -> None:
         """End the inner processes."""
-        self._sandbox.close()
-        self._networks.close()
+        for sandbox in self._sandboxes.values():
+            sandbox.close()
+
+    def _call(self, work: Work, leased: jobs.Lease, text: str) -> Any:
+        found = self._sandboxes[work].call(
+            work,
+            text,
+            meanwhile=lambda: jobs.renew(self._board, leased),
+            every_s=self._board.settings.lease_s / RENEWALS,
+        )
+        return json.loads(found)
 
     def _replay(self, leased: jobs.Lease) -> bool:
         with self._board.database.read() as session:
             record = session.get_one(Submission, leased.subject).record
-        found = json.loads(self._sandbox.call("replay", record))
+        found = self._call("replay", leased, record)
         if "refused" in found:
             return jobs.finish(
                 self._board,
@@ -116,7 +152,7 @@ class Worker:
             run = session.get_one(Run, leased.subject)
             found, agent = secret_of(session, run)
             arguments = [found.secret, found.name, agent.name, run.instance, found.objective]
-        optimum = json.loads(self._sandbox.call("settle", json.dumps(arguments)))
+        optimum = self._call("settle", leased, json.dumps(arguments))
         return jobs.finish(
             self._board,
             leased,
@@ -128,7 +164,7 @@ class Worker:
             return jobs.finish(self._board, leased, lambda session: None)
         with self._board.database.read() as session:
             record = session.get_one(Submission, leased.subject).record
-        found = json.loads(self._networks.call("check", record))
+        found = self._call("check", leased, record)
         if "not run" in found:
             return jobs.finish(self._board, leased, lambda session: None, found["not run"])
         return jobs.finish(

@@ -17,7 +17,7 @@ from lrmp.leaderboard.board.settings import BoardSettings
 from lrmp.leaderboard.board.verification.links import check_links
 from lrmp.leaderboard.log.append import read_items
 from lrmp.leaderboard.log.database import Database
-from lrmp.leaderboard.log.tables import Base
+from lrmp.leaderboard.log.tables import Base, RunStanding
 
 
 def one_back():
@@ -48,6 +48,7 @@ def test_a_database_of_one_revision_back_is_upgraded_with_its_log(
     filled = fill(Board(settings))
     with filled.database.read() as session:
         items = read_items(session)
+        bounds = session.execute(sa.select(RunStanding.run, RunStanding.bound)).all()
     filled.close()
     # Down and up again: what the earlier lrmp wrote is what the later one reads.
     with database.engine.connect() as connection:
@@ -63,6 +64,8 @@ def test_a_database_of_one_revision_back_is_upgraded_with_its_log(
     again = Board(settings)
     with again.database.read() as session:
         assert read_items(session) == items
+        assert session.execute(sa.select(RunStanding.run, RunStanding.bound)).all() == bounds
+        assert all(bound > 0 for _, bound in bounds)
     again.close()
     assert check_links(items) == []
 

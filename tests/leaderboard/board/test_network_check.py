@@ -63,7 +63,7 @@ class Networks:
     def __init__(self, answer):
         self.answer, self.called = answer, 0
 
-    def call(self, work, text):
+    def call(self, work, text, **_):
         assert work == "check"
         self.called += 1
         return json.dumps(self.answer)
@@ -171,7 +171,8 @@ def test_a_check_is_an_item_of_the_log_and_shown(board, member, client, sandbox,
         "drop 0.50 points, 95 % interval 0.25 to 0.75, on 10"
         in page.get(f"/submissions/{mine}").text
     )
-    assert f'<a href="/log/{check.number}">0.50 [0.25, 0.75]</a>' in page.get(f"/tasks/{TASK}").text
+    drop = '0.50 <span class="whole">[0.25, 0.75]</span>'
+    assert f'<a href="/log/{check.number}">{drop}</a>' in page.get(f"/tasks/{TASK}").text
     assert "item 4</a> on its network: 0.50 points" in page.get("/log").text
     row = member.get(f"/rankings/designs/{TASK}").json()["designs"][0]
     told = {name: value for name, value in row.items() if name.startswith("network_")}

@@ -7,7 +7,7 @@ import pytest
 from lrmp.envs.procedural.generator import draw_task, split_of
 from lrmp.leaderboard.board.instances import instance_seed, instance_task
 from lrmp.leaderboard.board.ranking import rank_agents
-from lrmp.leaderboard.board.tracks import scores_at
+from lrmp.leaderboard.board.tracks import is_bounded, scores_at
 from lrmp.leaderboard.gap import design_gap
 
 
@@ -19,7 +19,7 @@ def test_overlapping_intervals_share_a_rank():
         "a/last@1": [0.1] * 10,
         "a/few@1": [1.0] * 9,
     }
-    ranked = rank_agents(scores, dict.fromkeys(scores, 9))
+    ranked = rank_agents(scores, dict.fromkeys(scores, 9), dict.fromkeys(scores, 2))
     assert [(row.agent, row.rank) for row in ranked] == [
         ("a/first@1", 1),
         ("a/wide@1", 1),
@@ -28,6 +28,7 @@ def test_overlapping_intervals_share_a_rank():
         ("a/few@1", None),
     ]
     first = ranked[0]
+    assert (first.finished, first.bounded) == (9, 2)
     assert (first.score, first.low, first.high) == pytest.approx((0.9, 0.9, 0.9))
 
 
@@ -43,7 +44,17 @@ def test_overlapping_intervals_share_a_rank():
     ],
 )
 def test_a_run_is_scored_by_its_best_design_so_far(track, scores, optimum, expected):
-    assert scores_at(track, scores, optimum) == expected
+    proven = {"value": optimum, "bound": optimum + 1e-13}
+    assert not is_bounded(**proven)
+    assert scores_at(track, scores, proven) == expected
+
+
+def test_where_the_optimum_is_not_proven_the_bound_measures():
+    bounded = {"value": 1.0, "bound": 1.25}
+    assert is_bounded(**bounded)
+    assert not is_bounded(None, None)  # of a run that is open
+    assert scores_at("search", [1.0], bounded)["100"] == 0.8
+    assert scores_at("zero-shot", [0.0], {"value": 0.0, "bound": 0.5}) == {"1": 0.0}
 
 
 def test_a_gap_is_relative():

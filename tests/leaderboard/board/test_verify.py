@@ -109,6 +109,16 @@ def test_a_second_administrators_edit_of_the_ranking_is_found(busy, client):
     assert len(check_rankings(Served(client), items)) == 4  # at three budgets of the round
 
 
+def test_a_forged_or_hidden_dispute_is_found(busy, client, admin_client):
+    admin_client.post("/disputes", {"number": 2, "text": "why"})
+    items = log_of(busy)
+    assert check_rankings(Served(client), items) == []
+    for forgery in ("UPDATE disputes SET text = 'fine'", "DELETE FROM disputes"):
+        with busy.database.write() as session:
+            session.execute(sa.text(forgery))
+        assert check_rankings(Served(client), items) == ["disputes: they are not those of the log"]
+
+
 FORGED_ROW = """
     INSERT INTO design_standings (number, ordinal, submission, task, fingerprint, agent, design,
         score, merit, gain, accuracy_drop, accuracy, latency_cycles, bottleneck_cycles, tiles, at)

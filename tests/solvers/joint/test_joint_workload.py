@@ -86,7 +86,7 @@ def test_no_design_is_better_on_three_thousand_tasks():
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_bounds_hold_where_little_memory_is_used(objective, monkeypatch):
     monkeypatch.setattr(joint_branch, "FEW_PARTIAL_DESIGNS", 1)
-    monkeypatch.setattr(joint_branch, "MOST_PARTIAL_DESIGNS", 2)
+    monkeypatch.setattr(joint_sum, "FIRST_LIST", 2)
     monkeypatch.setattr(joint_sum, "MOST_BRANCHES", 2)
     monkeypatch.setattr(joint_enumeration, "UNCOMPARED", 0)
     monkeypatch.setattr(combination, "MOST_PAIRS", 2)

@@ -18,10 +18,11 @@ def list_disputes(
     board: TheBoard,
     number: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
     state: Literal["open", "upheld", "dismissed"] | None = None,
+    before: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
     limit: Limit = 100,
 ) -> list[moderation.DisputeRow]:
     """List disputes, newest first."""
-    return moderation.list_disputes(board, number=number, state=state, limit=limit)
+    return moderation.list_disputes(board, number=number, state=state, before=before, limit=limit)
 
 
 @router.post("/disputes", status_code=201)

@@ -1,6 +1,7 @@
 """What holds for every page: its form, and that nothing a stranger wrote is more than text."""
 
 import hashlib
+import time
 from dataclasses import replace
 from importlib import resources
 from urllib.parse import quote
@@ -75,6 +76,28 @@ def test_everything_has_a_name_and_fits_a_phone(open_page, live_board):
         assert page.evaluate(UNNAMED) == [], path
         assert page.evaluate(OVERFLOW) <= 0, path
         assert page.locator("html").get_attribute("lang") == "en", path
+
+
+def test_a_ranking_is_whole_on_a_desk_and_on_a_phone(open_page, live_board, digits_record):
+    """With all that a row may hold: a long name, and what the network says."""
+    agent, board = "ants/policy-gradient-pretrained@2026", live_board.board
+    with live_board.connection() as connection:
+        connection.post("/agents", {"agent": agent, "code": None})
+        document = {"agent": agent, "record": replace(digits_record, seed=71).to_json()}
+        mine = connection.post("/submissions", document)["id"]
+        while (row := connection.get(f"/submissions/{mine}"))["state"] == "waiting":
+            time.sleep(0.1)
+    network = {"drop": 1.25, "low": -10.55, "high": 12.75, "images": 100}
+    with board.database.write() as session:
+        body = {"number": row["log_number"], "submission": mine, **network}
+        board.log(session, "checked", body)
+    for width in (1280, 1001, 1000, 640, 390):
+        page = open_page("/tasks/LRMP-Digits-v0", viewport={"width": width, "height": 844})
+        ranking = page.get_by_role("group", name="Designs")
+        assert ranking.evaluate("each => each.scrollWidth - each.clientWidth") <= 0, width
+        found = ranking.get_by_role("row").filter(has=page.get_by_role("link", name="policy"))
+        assert "1.25 [-10.55, 12.75]" in found.text_content()
+        assert found.get_by_role("cell").count() == 11, width  # whatever the layout is
 
 
 def test_htmx_is_the_registrys_file_with_its_licence():
