@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lrmp.accuracy.model.accuracy_model import accuracy_label
 from lrmp.envs.scoring.reward import SCORE_FORMULA
 from lrmp.leaderboard.log.item import canonical
-from lrmp.leaderboard.ranked_tasks import ranked_task
+from lrmp.leaderboard.ranked_tasks import is_current, proven_best
 
 if TYPE_CHECKING:
     from lrmp.leaderboard.entry import Entry
@@ -131,14 +131,12 @@ def reference_of(task_id: str, fingerprint: str) -> tuple[Reference, str] | None
     Returns:
         The reference row and the hash of its design; None if it is not known.
     """
-    found = ranked_task(task_id)
-    if found is None or found.fingerprint != fingerprint:
+    found = proven_best(task_id) if is_current(task_id, fingerprint) else None
+    if found is None:
         return None
-    proven, best = found.certificate, found.best
-    if proven is None or best is None:
-        return None
+    proven = found.certificate
     row = Reference(proven.value, proven.bound, proven.constant_value, found.method)
-    return row, design_hash(best)
+    return row, design_hash(found.design)
 
 
 def design_hash(design: dict[str, Any]) -> str:

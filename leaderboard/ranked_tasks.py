@@ -1,7 +1,6 @@
 """What designs are ranked on: registered tasks, and problems whose chip is chosen, too."""
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from lrmp.envs.chip_choice.optimum import optimal_design, stored_chip_optimum
@@ -19,19 +18,27 @@ class RankedTask:
     Attributes:
         fingerprint: Of the definition.
         accuracy_misses: In what its drops were not found to be the network's.
-        certificate: What is proven of it; None if nothing is.
-        best: The proven best design as records hold it; None if there is none.
-        method: How that was found and proven.
     """
 
     fingerprint: str
     accuracy_misses: tuple[str, ...]
-    certificate: Certificate | None
-    best: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Proven:
+    """What is known of the best design.
+
+    Attributes:
+        certificate: Its score, and bounds on all others.
+        design: As records hold it.
+        method: How it was found and proven.
+    """
+
+    certificate: Certificate
+    design: dict[str, Any]
     method: str
 
 
-@cache
 def ranked_task(task_id: str) -> RankedTask | None:
     """Look up a task or a chip problem.
 
@@ -42,22 +49,32 @@ def ranked_task(task_id: str) -> RankedTask | None:
         Its definition; None if this lrmp has none of the id.
     """
     if task_id in CHIP_PROBLEMS:
-        problem, proven = load_chip_problem(task_id), stored_chip_optimum(task_id)
-        misses = problem.plain_task.accuracy_misses
-        if proven is None or proven.problem_fingerprint != problem.fingerprint:
-            return RankedTask(problem.fingerprint, misses, None, None, "")
-        best = whole_design(problem, *optimal_design(problem, proven))
-        method = f"chips by bounds, {proven.solved} of {proven.chips} solved by the joint solver"
-        return RankedTask(problem.fingerprint, misses, proven, best, method)
+        problem = load_chip_problem(task_id)
+        return RankedTask(problem.fingerprint, problem.plain_task.accuracy_misses)
     if task_id not in TASKS:
         return None
     task = load_task(task_id)
-    optimum = stored_optimum(task)
-    misses = tuple(task.accuracy_misses)
-    if optimum is None:
-        return RankedTask(task.fingerprint, misses, None, None, "")
-    best = optimum.design.to_json()
-    return RankedTask(task.fingerprint, misses, optimum, best, optimum.method)
+    return RankedTask(task.fingerprint, task.accuracy_misses)
+
+
+def proven_best(task_id: str) -> Proven | None:
+    """Look up the proven best design of a task or a chip problem.
+
+    Args:
+        task_id: Of one that this lrmp has.
+
+    Returns:
+        The design; None if it is not known for today's definition.
+    """
+    if task_id in CHIP_PROBLEMS:
+        problem, found = load_chip_problem(task_id), stored_chip_optimum(task_id)
+        if found is None or found.problem_fingerprint != problem.fingerprint:
+            return None
+        best = whole_design(problem, *optimal_design(problem, found))
+        method = f"chips by bounds, {found.solved} of {found.chips} solved by the joint solver"
+        return Proven(found, best, method)
+    optimum = stored_optimum(load_task(task_id))
+    return optimum and Proven(optimum, optimum.design.to_json(), optimum.method)
 
 
 def is_current(task_id: str, fingerprint: str) -> bool:
