@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from lrmp.accuracy.model.accuracy_model import accuracy_label
 from lrmp.envs.scoring.reward import SCORE_FORMULA
-from lrmp.envs.task.optimum import Optimum, stored_optimum
-from lrmp.envs.task.task import TASKS, load_task
 from lrmp.leaderboard.log.item import canonical
+from lrmp.leaderboard.ranked_tasks import is_current, proven_best
 
 if TYPE_CHECKING:
     from lrmp.leaderboard.entry import Entry
@@ -132,13 +131,12 @@ def reference_of(task_id: str, fingerprint: str) -> tuple[Reference, str] | None
     Returns:
         The reference row and the hash of its design; None if it is not known.
     """
-    if task_id not in TASKS or load_task(task_id).fingerprint != fingerprint:
-        return None
-    found: Optimum | None = stored_optimum(load_task(task_id))
+    found = proven_best(task_id) if is_current(task_id, fingerprint) else None
     if found is None:
         return None
-    row = Reference(found.value, found.bound, found.constant_value, found.method)
-    return row, design_hash(found.design.to_json())
+    proven = found.certificate
+    row = Reference(proven.value, proven.bound, proven.constant_value, found.method)
+    return row, design_hash(found.design)
 
 
 def design_hash(design: dict[str, Any]) -> str:

@@ -2,8 +2,7 @@
 
 import math
 
-from lrmp.envs.task.optimum import stored_optimum
-from lrmp.envs.task.task import TASKS, load_task
+from lrmp.leaderboard.ranked_tasks import is_current, proven_best
 
 
 def optimum_gap(task_id: str, fingerprint: str, score: float | None) -> float | None:
@@ -18,10 +17,10 @@ def optimum_gap(task_id: str, fingerprint: str, score: float | None) -> float | 
         By how much what the task minimises is larger than the optimum's: 0.01 is 1 %. None where
         the optimum is not known, or the design has no score.
     """
-    if score is None or task_id not in TASKS or load_task(task_id).fingerprint != fingerprint:
+    if score is None or not is_current(task_id, fingerprint):
         return None
-    optimum = stored_optimum(load_task(task_id))
-    return design_gap(None if optimum is None else optimum.value, score)
+    found = proven_best(task_id)
+    return design_gap(None if found is None else found.certificate.value, score)
 
 
 def design_gap(optimum: float | None, score: float | None) -> float | None:

@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass, field, replace
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind, accuracy_label
+from lrmp.envs.chip_choice.record import claim_of, scale_of
 from lrmp.envs.records.record import Claim, Record
 from lrmp.envs.scoring.outcome import Outcome
 from lrmp.envs.task.task import Task
@@ -80,7 +81,7 @@ def recompute(record: Record, task: Task) -> Claim:
 
     Args:
         record: As it was read, of the published schema and of the task.
-        task: Its task.
+        task: Its task; of a chip problem, the task of its chip.
 
     Returns:
         The recomputed numbers.
@@ -98,7 +99,7 @@ def recompute(record: Record, task: Task) -> Claim:
         )
     divergence = task.accuracy.divergence(design)
     submitted = Replication.checked(problem, design.replication, NO_BOUND, wall_time_s=0.0)
-    claim = Claim.of(Outcome(task, design, submitted, divergence))
+    claim = claim_of(Outcome(task, design, submitted, divergence), scale_of(record))
     if differences := record.agrees_with(claim):
         raise RecordError(
             f"{'; '.join(differences)}. Claims are replayed: submit the numbers that "

@@ -6,6 +6,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from lrmp.baselines.running.run_directory import RECORD
+from lrmp.envs.chip_choice.problem import load_chip_problem
+from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
+from lrmp.envs.chip_choice.record import chip_of
 from lrmp.envs.records.record import Record
 from lrmp.envs.task.custom_task import CUSTOM_ID
 from lrmp.envs.task.task import TASKS, Task, load_task
@@ -113,7 +116,7 @@ def check_definition(record: Record, own_task: Task | None = None) -> Task:
         own_task: A task that is not registered, and that the record may be of.
 
     Returns:
-        The task.
+        The task; of a chip problem, the task of the record's chip.
 
     Raises:
         RecordError: If the task or its version is unknown, was defined differently where the
@@ -126,22 +129,34 @@ def check_definition(record: Record, own_task: Task | None = None) -> Task:
                 f"expected task_fingerprint {task.fingerprint[:16]}..., of the task beside the "
                 f"record, got {record.task_fingerprint[:16]}.... Repeat the run."
             )
+    elif record.task in CHIP_PROBLEMS:
+        _check_fingerprint(record, load_chip_problem(record.task).fingerprint)
+        try:
+            problem, chip = chip_of(record)
+        except DesignError as error:
+            raise RecordError(f"{_uncapitalised(error)} {ADVICE}") from error
+        task = problem.task(chip)
     elif record.task in TASKS:
         task = load_task(record.task)
+        _check_fingerprint(record, task.fingerprint)
     else:
         raise RecordError(_unknown_task(record.task))
-    if record.task_fingerprint != task.fingerprint:
-        raise RecordError(
-            f"expected task_fingerprint {task.fingerprint[:16]}..., {task.id} as lrmp "
-            f"{version('lrmp')} here defines it, got {record.task_fingerprint[:16]}..., recorded "
-            f"with lrmp {record.versions.get('lrmp', 'of unknown version')}. Repeat the run with "
-            "this lrmp, or replay the record with the lrmp that made it."
-        )
     try:
         record.design_for(task)
     except DesignError as error:
         raise RecordError(f"{_uncapitalised(error)} {ADVICE}") from error
     return task
+
+
+def _check_fingerprint(record: Record, fingerprint: str) -> None:
+    """Refuse a record of another definition."""
+    if record.task_fingerprint != fingerprint:
+        raise RecordError(
+            f"expected task_fingerprint {fingerprint[:16]}..., {record.task} as lrmp "
+            f"{version('lrmp')} here defines it, got {record.task_fingerprint[:16]}..., recorded "
+            f"with lrmp {record.versions.get('lrmp', 'of unknown version')}. Repeat the run with "
+            "this lrmp, or replay the record with the lrmp that made it."
+        )
 
 
 def _unknown_task(task_id: str) -> str:
@@ -151,14 +166,15 @@ def _unknown_task(task_id: str) -> str:
             "what everybody can run. `lrmp envs` lists the tasks that it ranks."
         )
     stem, _, _ = task_id.rpartition("-v")
-    versions = [known for known in TASKS if re.fullmatch(re.escape(stem) + r"-v\d+", known)]
+    known_ids = [*TASKS, *CHIP_PROBLEMS]
+    versions = [known for known in known_ids if re.fullmatch(re.escape(stem) + r"-v\d+", known)]
     if versions:
         return (
             f"expected a version of {stem} that lrmp {version('lrmp')} has "
             f"({', '.join(sorted(versions))}), got {task_id}. Repeat the run on one of these, or "
             "use the lrmp that has it."
         )
-    return _uncapitalised(unknown_name("task", task_id, TASKS))
+    return _uncapitalised(unknown_name("task", task_id, known_ids))
 
 
 def _uncapitalised(sentence: object) -> str:

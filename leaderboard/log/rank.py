@@ -6,7 +6,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from lrmp.envs.task.task import TASKS, load_task
 from lrmp.leaderboard.design_ranking import REFERENCE, DesignRanking, RankedDesign, reference_of
 from lrmp.leaderboard.gap import design_gap
 from lrmp.leaderboard.log.database import Database
@@ -20,6 +19,7 @@ from lrmp.leaderboard.log.tables import (
     RunStanding,
     tables_of,
 )
+from lrmp.leaderboard.ranked_tasks import ranked_task
 
 NOT_CHECKED: dict[str, Any] = {
     f"network_{name}": None for name in ("drop", "low", "high", "images", "check")
@@ -85,13 +85,13 @@ def rank_designs(
                 **{name: getattr(row, name) for name in SHOWN},
             )
         )
-    task = load_task(task_id) if task_id in TASKS else None
-    is_current = task is not None and task.fingerprint == fingerprint
+    today = ranked_task(task_id)
+    is_current = today is not None and today.fingerprint == fingerprint
     return DesignRanking(
         task=task_id,
         fingerprint=fingerprint,
         is_current=is_current,
-        accuracy_misses=list(task.accuracy_misses) if task and is_current else None,
+        accuracy_misses=list(today.accuracy_misses) if today and is_current else None,
         as_of=as_of,
         reference=reference[0] if reference else None,
         total=total,

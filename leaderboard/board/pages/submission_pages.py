@@ -8,8 +8,8 @@ from fastapi import APIRouter, File, Form, Path, Request, UploadFile
 from starlette.responses import RedirectResponse, Response
 
 from lrmp.envs.records.record import Record
-from lrmp.envs.task.task import TASKS, Task, load_task
-from lrmp.errors import LRMPError
+from lrmp.envs.task.task import Task
+from lrmp.errors import LRMPError, RecordError
 from lrmp.leaderboard.board.api.dependencies import TheBoard
 from lrmp.leaderboard.board.api.schemas import MAX_AGENT, Text
 from lrmp.leaderboard.board.errors import MalformedError
@@ -28,6 +28,7 @@ from lrmp.leaderboard.board.service import (
 from lrmp.leaderboard.board.service.accounts import account
 from lrmp.leaderboard.design_ranking import reference_of
 from lrmp.leaderboard.gap import design_gap
+from lrmp.leaderboard.submission import check_definition
 
 MOST_AGENTS = 500  # of one's teams, in a form
 
@@ -82,8 +83,9 @@ def submission_page(
     document = json.loads(row.record)
     item = history.item(board, row.log_number) if row.log_number else None
     found = item.content if item else {}
-    task = load_task(row.task) if row.task in TASKS else None
-    if task is not None and task.fingerprint != document["task_fingerprint"]:
+    try:
+        task = check_definition(Record.from_json(document))
+    except RecordError:  # of another definition, or no design of the task
         task = None
     reference = reference_of(row.task, document["task_fingerprint"])
     claim = found.get("claim", document["claim"])

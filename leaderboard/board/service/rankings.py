@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from lrmp.envs.task.task import TASKS, load_task
+from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
+from lrmp.envs.task.task import TASKS
 from lrmp.errors import unknown_name
 from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.database.models import Round
@@ -17,6 +18,7 @@ from lrmp.leaderboard.design_ranking import DesignRanking, reference_of
 from lrmp.leaderboard.gap import design_gap
 from lrmp.leaderboard.log import rank
 from lrmp.leaderboard.log.tables import DesignStanding, LogItem, RunStanding
+from lrmp.leaderboard.ranked_tasks import ranked_task
 
 
 @dataclass(frozen=True)
@@ -94,9 +96,10 @@ def designs(
         MalformedError: If ``as_of`` is neither.
     """
     if fingerprint is None:
-        if task_id not in TASKS:
-            raise NotFoundError(unknown_name("task", task_id[:120], TASKS))
-        fingerprint = load_task(task_id).fingerprint
+        today = ranked_task(task_id)
+        if today is None:
+            raise NotFoundError(unknown_name("task", task_id[:120], (*TASKS, *CHIP_PROBLEMS)))
+        fingerprint = today.fingerprint
     with board.database.read() as session:
         at = position(session, as_of)
         return rank.rank_designs(session, task_id, fingerprint, at, limit, offset)

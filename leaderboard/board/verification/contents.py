@@ -8,7 +8,6 @@ from typing import Any
 
 from lrmp.envs.records.record import Record
 from lrmp.envs.scoring.table_optimum import table_optimum
-from lrmp.envs.task.task import TASKS, load_task
 from lrmp.errors import LRMPError, RecordError
 from lrmp.leaderboard.board.instances import (
     commitment,
@@ -21,6 +20,7 @@ from lrmp.leaderboard.board.tracks import scores_at
 from lrmp.leaderboard.entry import content_hash, replayed
 from lrmp.leaderboard.log.item import Item, canonical
 from lrmp.leaderboard.network_drop import network_drop
+from lrmp.leaderboard.ranked_tasks import is_current
 from lrmp.leaderboard.replay import replay
 from lrmp.leaderboard.submission import check_definition, parse_record
 
@@ -133,7 +133,7 @@ class Contents:
         if item.kind == "design":
             self._designs[item.number] = body["submission"], record
         task = record.task
-        if task not in TASKS or load_task(task).fingerprint != record.task_fingerprint:
+        if not is_current(task, record.task_fingerprint):
             self.unknown += 1
             return
         if not self.with_replays:

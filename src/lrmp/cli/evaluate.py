@@ -14,7 +14,8 @@ from lrmp.cli.outcome_text import print_outcome
 from lrmp.cli.output import add_json, note, print_json
 from lrmp.cli.picture import save_picture
 from lrmp.cli.settings_argument import GivenSettings, add_settings
-from lrmp.envs.records.record import Claim, Record
+from lrmp.envs.chip_choice.record import claim_of, scale_of
+from lrmp.envs.records.record import Record
 from lrmp.envs.scoring.outcome import Outcome, evaluate_settings
 from lrmp.envs.task.custom_task import find_task
 from lrmp.envs.task.task import Task
@@ -159,6 +160,6 @@ def _recorded(record: Record, task: Task) -> Outcome:
     bound = best.replication.lower_bound
     placed = Replication.checked(problem, design.replication, bound, 0.0)
     outcome = replace(best, design=design, replication=placed)
-    if differences := record.agrees_with(Claim.of(outcome)):
+    if differences := record.agrees_with(claim_of(outcome, scale_of(record))):
         raise RecordError(f"The record claims what its design does not do: {differences[0]}.")
     return outcome

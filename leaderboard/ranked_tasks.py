@@ -1,0 +1,91 @@
+"""What designs are ranked on: registered tasks, and problems whose chip is chosen, too."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from lrmp.envs.chip_choice.optimum import optimal_design, stored_chip_optimum
+from lrmp.envs.chip_choice.problem import load_chip_problem
+from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
+from lrmp.envs.chip_choice.record import whole_design
+from lrmp.envs.task.optimum import Certificate, stored_optimum
+from lrmp.envs.task.task import TASKS, load_task
+
+
+@dataclass(frozen=True)
+class RankedTask:
+    """Today's definition of what is ranked.
+
+    Attributes:
+        fingerprint: Of the definition.
+        accuracy_misses: In what its drops were not found to be the network's.
+    """
+
+    fingerprint: str
+    accuracy_misses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Proven:
+    """What is known of the best design.
+
+    Attributes:
+        certificate: Its score, and bounds on all others.
+        design: As records hold it.
+        method: How it was found and proven.
+    """
+
+    certificate: Certificate
+    design: dict[str, Any]
+    method: str
+
+
+def ranked_task(task_id: str) -> RankedTask | None:
+    """Look up a task or a chip problem.
+
+    Args:
+        task_id: Any.
+
+    Returns:
+        Its definition; None if this lrmp has none of the id.
+    """
+    if task_id in CHIP_PROBLEMS:
+        problem = load_chip_problem(task_id)
+        return RankedTask(problem.fingerprint, problem.plain_task.accuracy_misses)
+    if task_id not in TASKS:
+        return None
+    task = load_task(task_id)
+    return RankedTask(task.fingerprint, task.accuracy_misses)
+
+
+def proven_best(task_id: str) -> Proven | None:
+    """Look up the proven best design of a task or a chip problem.
+
+    Args:
+        task_id: Of one that this lrmp has.
+
+    Returns:
+        The design; None if it is not known for today's definition.
+    """
+    if task_id in CHIP_PROBLEMS:
+        problem, found = load_chip_problem(task_id), stored_chip_optimum(task_id)
+        if found is None or found.problem_fingerprint != problem.fingerprint:
+            return None
+        best = whole_design(problem, *optimal_design(problem, found))
+        method = f"chips by bounds, {found.solved} of {found.chips} solved by the joint solver"
+        return Proven(found, best, method)
+    optimum = stored_optimum(load_task(task_id))
+    return optimum and Proven(optimum, optimum.design.to_json(), optimum.method)
+
+
+def is_current(task_id: str, fingerprint: str) -> bool:
+    """Say whether a definition is today's.
+
+    Args:
+        task_id: Any.
+        fingerprint: Of the definition.
+
+    Returns:
+        Whether this lrmp defines the task so.
+    """
+    found = ranked_task(task_id)
+    return found is not None and found.fingerprint == fingerprint
