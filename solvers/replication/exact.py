@@ -1,7 +1,9 @@
 """The fast exact method: knapsacks for sums, bisection for the interval."""
 
+import itertools
 import math
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -13,13 +15,14 @@ from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.replication.bisection import fewest_cycles
 from lrmp.solvers.replication.choices import Choices, copy_table
 from lrmp.solvers.replication.knapsack import Knapsack, solve_knapsack
-from lrmp.solvers.replication.method import compiled
+from lrmp.solvers.replication.method import compiled, threads
 from lrmp.solvers.replication.problem import Replication, ReplicationProblem
 from lrmp.solvers.replication.product import least_product
 from lrmp.solvers.replication.promising import promising
 from lrmp.solvers.replication.weighted_throughput import most_rounds
 
 FEW_COMBINATIONS = 2**14  # to try them all takes less time than two knapsacks
+BLOCK = 32  # problems for a thread, at least; to start one takes as long as a few problems
 MARGIN = 1e-12  # of products in floats, whose rounding takes a thousandth of it
 _NOTHING: IntArray = np.empty(0, dtype=np.int64)
 
@@ -111,11 +114,24 @@ def solve_many(
         np.ascontiguousarray, (costs.tiles, costs.cycles_per_unit, costs.fixed_cycles)
     )
     copies, status = np.empty(tiles.shape, np.int64), np.empty(len(tiles), np.int64)
-    core.solve_many(
-        *(table.start, table.copies, table.shares, table.step_bounds, *table.steps, table.ratios),
-        *(tiles, per_unit, fixed, energy_fj, tiles if starts is None else starts),
-        *(budget, copies, status),
-    )
+    starts = tiles if starts is None else starts
+
+    def solve(rows: slice) -> None:  # the compiled method lets other threads run
+        core.solve_many(
+            *(table.start, table.copies, table.shares),
+            *(table.step_bounds, *table.steps, table.ratios),
+            *(tiles[rows], per_unit[rows], fixed[rows], energy_fj, starts[rows]),
+            *(budget, copies[rows], status[rows]),
+        )
+
+    blocks = min(threads(), len(tiles) // BLOCK)
+    if blocks < 2:
+        solve(slice(None))
+    else:
+        edges = np.linspace(0, len(tiles), blocks + 1).astype(int).tolist()
+        # Threads of their own: those of a pool would be missing in a process that is forked later.
+        with ThreadPoolExecutor(blocks) as pool:
+            list(pool.map(solve, itertools.starmap(slice, itertools.pairwise(edges))))
     return copies, status == core.SOLVED
 
 

@@ -3,7 +3,8 @@
 Numba is an optional extra, ``lrmp[fast]``. Loading what it compiled takes half a second, and on a
 machine where nothing is compiled yet it takes some fifteen, once. So by default a process loads it
 when it has solved so many problems that more of them are likely. ``LRMP_COMPILED`` may say
-``always``, from the first problem on, or ``never``.
+``always``, from the first problem on, or ``never``. It solves many problems on as many threads as
+``LRMP_THREADS`` says, one if it does not; the copies are the same.
 """
 
 import importlib
@@ -14,6 +15,7 @@ from typing import Any, Final
 from lrmp.errors import MissingExtraError, SolverError, unknown_name
 
 VARIABLE: Final = "LRMP_COMPILED"
+THREADS: Final = "LRMP_THREADS"
 CHOICES: Final = ("auto", "always", "never")
 PAYS_AFTER: Final = 2_000  # problems; in NumPy they take as long as loading does
 
@@ -70,3 +72,21 @@ def compiled(problems: int = 1) -> Any:
         MissingExtraError: If it is ``always`` and Numba is not installed.
     """
     return _method.compiled(problems)
+
+
+def threads() -> int:
+    """Return how many threads the compiled method may use for many problems.
+
+    Returns:
+        What ``LRMP_THREADS`` says; 1 if it is not set.
+
+    Raises:
+        SolverError: If it is no number from 1 to 9999.
+    """
+    told = os.environ.get(THREADS, "1")
+    if not (told.isascii() and told.isdigit() and 0 < len(told) < 5 and int(told)):
+        raise SolverError(
+            f"Expected the variable {THREADS} to be a number from 1 to 9999, got {told!r}. "
+            "Set it to the number of cores to use, or leave it unset."
+        )
+    return int(told)

@@ -25,6 +25,7 @@ from lrmp.solvers import (
 from lrmp.solvers.replication import designs, method
 from lrmp.solvers.replication.designs import solve_designs
 from lrmp.solvers.replication.method import VARIABLE, compiled
+from lrmp.solvers.replication.poser import Poser
 
 pytestmark = pytest.mark.long
 
@@ -256,6 +257,37 @@ def test_a_choice_that_is_none_is_refused(monkeypatch):
     monkeypatch.setenv(VARIABLE, "alwys")
     with pytest.raises(SolverError, match=r"variable LRMP_COMPILED .*'alwys'.* mean 'always'\?"):
         compiled()
+
+
+@needs_numba
+@pytest.mark.parametrize("objective", ["latency", "edp"])
+def test_threads_change_no_copies(objective, monkeypatch):
+    task = load_task("LRMP-ResNet18-v0")
+    pose = Poser(task.cost_model, task.budget, objective)
+    drawn = task.space.sample(np.random.default_rng(5), 21, 101)
+    monkeypatch.setenv(VARIABLE, "always")
+    alone = solve_designs(pose, drawn)
+    shares = []
+    core = compiled()
+    solve_many = core.solve_many
+
+    def noted(*arguments):
+        shares.append(len(arguments[-1]))
+        solve_many(*arguments)
+
+    monkeypatch.setattr(core, "solve_many", noted)
+    monkeypatch.setenv(method.THREADS, "3")
+    together = solve_designs(pose, drawn)
+    assert sorted(shares) == [33, 34, 34]
+    assert np.array_equal(together.copies, alone.copies)
+    assert together.objective_values == alone.objective_values
+
+
+@pytest.mark.parametrize("told", ["0", "two", "-1", "9" * 5000])
+def test_threads_that_are_no_number_are_refused(told, monkeypatch):
+    monkeypatch.setenv(method.THREADS, told)
+    with pytest.raises(SolverError, match=r"variable LRMP_THREADS to be a number from 1 to 9999"):
+        method.threads()
 
 
 def test_a_missing_numba_is_named(monkeypatch):
