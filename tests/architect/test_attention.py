@@ -101,17 +101,16 @@ def _named(path):
 
 
 def test_what_cannot_be_measured_is_told_at_once(folders, tmp_path, capsys):
-    """A transposed convolution, by operator and node, before anything is run."""
+    """A product of integers whose step depends on the image, before anything is run."""
     onnx = pytest.importorskip("onnx")
     helper = onnx.helper
-    weights = [
-        onnx.numpy_helper.from_array(np.ones(shape, np.float32), name)
-        for name, shape in (("up", (1, 2, 2, 2)), ("w", (512, 10)))
-    ]
+    weights = [onnx.numpy_helper.from_array(np.ones((64, 10), np.uint8), "w")]
     nodes = [
-        helper.make_node("ConvTranspose", ["x", "up"], ["u"], name="grow", strides=[2, 2]),
-        helper.make_node("Flatten", ["u"], ["f"]),
-        helper.make_node("MatMul", ["f", "w"], ["y"]),
+        helper.make_node("Flatten", ["x"], ["f"]),
+        helper.make_node("DynamicQuantizeLinear", ["f"], ["q", "s", "z"]),
+        helper.make_node("MatMulInteger", ["q", "w", "z"], ["i"], name="grow"),
+        helper.make_node("Cast", ["i"], ["c"], to=1),
+        helper.make_node("Mul", ["c", "s"], ["y"]),
     ]
     graph = helper.make_graph(
         nodes,
@@ -127,6 +126,6 @@ def test_what_cannot_be_measured_is_told_at_once(folders, tmp_path, capsys):
     words += ["--validation", validation, "--out", str(tmp_path / "out")]
     assert main(words) == EXIT_BAD_INPUT
     said = capsys.readouterr().err
-    assert "ConvTranspose at 'grow'" in said
+    assert "MatMulInteger at 'grow'" in said
     assert "--no-accuracy" in said
     assert not (tmp_path / "out" / "measurements.jsonl").exists()

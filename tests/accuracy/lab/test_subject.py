@@ -555,8 +555,8 @@ def parametrised():
             r"Expected weights with a shape, got lazy ones in 1\.weight\. Run the module once\.",
         ),
         (
-            {"module": nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv3d(1, 2, 3))},
-            r"Expected layers of kinds that can be quantised, .*; got Conv3d in 1\. Write it with",
+            {"module": nn.Sequential(nn.Conv2d(3, 4, 3), nn.Bilinear(1, 2, 3))},
+            r"Expected layers of kinds that can be quantised, .*; got Bilinear in 1\. Write it ",
         ),
         ({"module": nn.GRUCell(3, 4)}, r"of kinds .*; got GRUCell in the module itself\."),
         ({"module": nn.GRU(3, 4)}, r"Expected GRU to hold layers .*; got one itself\. Wrap it"),

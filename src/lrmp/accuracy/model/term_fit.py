@@ -180,7 +180,8 @@ def fit_terms(
     if not chains:
         raise AccuracyTableError(
             f"Expected a knob that does something to the network among {', '.join(space.names)}, "
-            "got divergences of 0 alone. Measure them."
+            "got divergences of 0 alone: its answers are the same whatever the bits. Check that "
+            "its weights are not all 0, and measure it."
         )
     layers = settings.shape[1]
     # Column of the design matrix: a step of a layer's knob. A design takes all steps up to its

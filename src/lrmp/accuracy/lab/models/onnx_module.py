@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule, Interpreter, Node, Proxy, Tracer
 
+from lrmp.accuracy.lab.models.onnx_float import dequantise, fold_branches
 from lrmp.accuracy.lab.models.onnx_operators import NODE, OneByOne, open_operator
 from lrmp.accuracy.lab.models.opened import name_layers, open_products, opens, run_order
 from lrmp.errors import AccuracyDataError, MissingExtraError
@@ -34,7 +35,6 @@ _CLOSED = (
     "LinearAttention",
     "Gemm",
     "General",
-    "ConvTranspose",
     "ConvInteger",
     "MatMulInteger",
     "QLinearConv",
@@ -110,10 +110,12 @@ def _load(path: Path) -> Any:
             model = onnx.inliner.inline_local_functions(model)
         check_nodes(model.graph)
         load_external_data_for_model(model, str(path.parent))
+        fold_branches(model)
     except Exception as error:  # whatever damage leads onnx to
         raise AccuracyDataError(
             f"Expected {path} to be a whole ONNX file with its weights: {error}. Export it again."
         ) from error
+    dequantise(model, path)
     foreign = [node for node in model.graph.node if node.domain not in _DOMAINS]
     if foreign:
         raise AccuracyDataError(

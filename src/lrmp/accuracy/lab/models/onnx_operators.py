@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from lrmp.accuracy.lab.models.attention import ScaledAttention
 from lrmp.accuracy.lab.models.recurrent import RecurrentStack
+from lrmp.accuracy.lab.models.transposed import OpenedTransposed, Transposed
 from lrmp.errors import AccuracyDataError
 
 #: Attribute of an operator's module: what it is called in the file.
@@ -79,7 +80,8 @@ def open_operator(operator: nn.Module) -> nn.Module:
             and operator.softmax_precision is None
         )
         return OpenedAttention(operator) if plain else operator
-    return operator
+    # Its part is the one of torch; what onnx2pytorch has around it crops the outputs.
+    return OpenedTransposed(operator) if isinstance(operator, Transposed) else operator
 
 
 def _open_recurrent(operator: Any, place: str) -> nn.Module:

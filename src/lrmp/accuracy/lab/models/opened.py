@@ -1,7 +1,8 @@
 """Modules with every matrix in the open: a layer, or a product of activations, of its own.
 
-Torch keeps some inside: attention, recurrent modules of several layers, and what a network's code
-multiplies itself. They are exchanged for modules that compute the same and can be quantised.
+Torch keeps some inside: attention, recurrent modules of several layers, transposed convolutions,
+and what a network's code multiplies itself. They are exchanged for modules that compute the same
+and can be quantised.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ from lrmp.accuracy.lab.models.attention import OpenedMultihead, ScaledAttention
 from lrmp.accuracy.lab.models.recurrent import RecurrentStack
 from lrmp.accuracy.lab.models.staged import LAYER_NAME, LAYERS
 from lrmp.accuracy.lab.models.traced import trace_whole
+from lrmp.accuracy.lab.models.transposed import OpenedTransposed, Transposed
 from lrmp.hardware.networks.layer import Layer
 
 #: How far outputs of the opened module may be from those of the module, of the largest.
@@ -132,7 +134,7 @@ def open_products(graph_module: GraphModule) -> None:
 
 
 def _open_modules(module: nn.Module, inputs: Tensor) -> nn.Module:
-    """Open attention, and recurrent modules of several layers or directions."""
+    """Open attention, transposed convolutions, and recurrent modules of several layers."""
     packed = _self_attention(module, inputs)
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
@@ -140,6 +142,8 @@ def _open_modules(module: nn.Module, inputs: Tensor) -> nn.Module:
                 made: nn.Module = OpenedMultihead(child, packed=packed.get(id(child), False))
             elif isinstance(child, nn.RNNBase) and _holds_several(child):
                 made = RecurrentStack(child)
+            elif isinstance(child, Transposed):
+                made = OpenedTransposed(child)
             else:
                 continue
             setattr(parent, name, made.eval())

@@ -13,9 +13,12 @@ from lrmp.errors import AccuracyDataError
 Stage = Callable[[Tensor], Tensor]
 
 #: Modules whose matrix sits in crossbars; recurrent ones of one layer and direction.
-LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear, nn.LSTM, nn.GRU, nn.RNN, ActivationProduct)
-#: Modules that hold several layers, which can be opened.
-OPENED = (nn.MultiheadAttention,)
+LAYERS = (
+    *(nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, nn.LSTM, nn.GRU, nn.RNN),
+    ActivationProduct,
+)
+#: Modules that hold layers, which can be opened.
+OPENED = (nn.MultiheadAttention, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 #: Others of torch whose weights would, but which nothing here rounds.
 _UNKNOWN = (nn.modules.conv._ConvNd, nn.RNNCellBase, nn.Bilinear)
 
@@ -96,7 +99,7 @@ def layer_modules(model: nn.Module) -> dict[str, nn.Module]:
             f"{kinds}; got {got}"
         )
     for name, module in found.items():
-        has_one = isinstance(module, nn.Conv1d | nn.Conv2d | nn.Linear)
+        has_one = isinstance(module, nn.modules.conv._ConvNd | nn.Linear)
         if has_one and module._parameters.get("weight") is None:
             raise AccuracyDataError(
                 f"Expected weights of {name} that are a parameter, got such as are computed from "

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.fx import Graph, GraphModule, Interpreter, Node, Tracer
 
 from lrmp.accuracy.lab.models.staged import LAYERS, Stage
+from lrmp.accuracy.lab.models.transposed import OverlapAdd
 
 #: Where a module hangs while it is traced.
 _PLACE = "module"
@@ -18,6 +19,7 @@ _PLACE = "module"
 FOLDED: dict[type[nn.Module], type[nn.Module]] = {
     nn.Conv1d: nn.BatchNorm1d,
     nn.Conv2d: nn.BatchNorm2d,
+    nn.Conv3d: nn.BatchNorm3d,
 }
 
 
@@ -119,7 +121,8 @@ class _Tracer(Tracer):
         The operators of ONNX files stay whole as well: some look at values.
         """
         of_onnx = type(m).__module__.startswith("onnx2pytorch.")
-        return isinstance(m, LAYERS) or of_onnx or super().is_leaf_module(m, module_qualified_name)
+        whole = isinstance(m, (*LAYERS, OverlapAdd))
+        return whole or of_onnx or super().is_leaf_module(m, module_qualified_name)
 
 
 class _Recorder(Interpreter):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lrmp.accuracy.lab.quantization.layers import QuantizedLayer, QuantizedProduct
-from lrmp.accuracy.lab.quantization.row_groups import row_groups, unfold_rows
+from lrmp.accuracy.lab.quantization.row_groups import Convolution, row_groups, unfold_rows
 from lrmp.accuracy.lab.quantization.steps import quantize_activation
 from lrmp.accuracy.model.bit_widths import MIN_BITS
 from lrmp.errors import AccuracyDataError
@@ -120,9 +120,7 @@ class SaturatingADC:
         return found
 
 
-def _patches(
-    module: nn.Conv1d | nn.Conv2d | nn.Linear, inputs: Tensor
-) -> tuple[Tensor, tuple[int, ...]]:
+def _patches(module: Convolution | nn.Linear, inputs: Tensor) -> tuple[Tensor, tuple[int, ...]]:
     """Cut inputs into those of every position.
 
     Returns:
@@ -131,13 +129,11 @@ def _patches(
     if isinstance(module, nn.Linear):
         outputs = (*inputs.shape[:-1], module.out_features)
         return inputs.reshape(-1, module.in_features).T[None], outputs
-    flat_maps = isinstance(module, nn.Conv1d)
-    rows, places = unfold_rows(module, inputs[:, :, None] if flat_maps else inputs)
-    ends = places[1:] if flat_maps else places
-    return rows.permute(1, 2, 0, 3).flatten(2), (len(inputs), module.out_channels, *ends)
+    rows, places = unfold_rows(module, inputs)
+    return rows.permute(1, 2, 0, 3).flatten(2), (len(inputs), module.out_channels, *places)
 
 
-def _pads_otherwise(module: nn.Conv1d | nn.Conv2d | nn.Linear) -> bool:
+def _pads_otherwise(module: Convolution | nn.Linear) -> bool:
     """Say whether a convolution pads otherwise than by a number of zeros."""
     return not isinstance(module, nn.Linear) and (
         module.padding_mode != "zeros" or isinstance(module.padding, str)

@@ -97,5 +97,5 @@ def make_circulant(layer: QuantizedLayer, block: str) -> None:
     if size == 1:
         return
     module = layer.module if isinstance(layer, QuantizedProduct) else None
-    groups = module.groups if isinstance(module, nn.Conv1d | nn.Conv2d) else 1
+    groups = module.groups if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) else 1
     layer.project_weights("block_size", size, lambda weight: CirculantBlocks(weight, size, groups))

@@ -420,7 +420,7 @@ class QuantizedLayer(nn.Module, ABC):
 
 
 class QuantizedProduct(QuantizedLayer):
-    """A convolution in one or two dimensions, grouped or not, or a fully connected layer.
+    """A convolution, grouped or not, or a fully connected layer.
 
     Args:
         module: The float layer; it shares its tensors with this one and is never changed.
@@ -429,7 +429,7 @@ class QuantizedProduct(QuantizedLayer):
         example_inputs: Those of the first two calibration images.
     """
 
-    def __init__(self, module: nn.Conv1d | nn.Conv2d | nn.Linear) -> None:
+    def __init__(self, module: nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear) -> None:
         super().__init__()
         # A shallow copy with its own table of parameters: exchanging the weight here leaves the
         # float network alone, and a subclass keeps its own forward pass.
@@ -551,7 +551,7 @@ class QuantizedProduct(QuantizedLayer):
             weight = self.float_weight.clone().requires_grad_()
             total = self._total(weight, inputs)
             (gradient,) = torch.autograd.grad(total, weight)
-        if type(self.module) not in (nn.Conv1d, nn.Conv2d, nn.Linear):
+        if type(self.module) not in (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear):
             rest = self._total(torch.zeros_like(weight), inputs)
             error = (total - rest - (weight * gradient).sum()).abs()
             if not error <= 1e-4 * (weight * gradient).abs().sum():  # nor if it is no number

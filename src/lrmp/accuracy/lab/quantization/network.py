@@ -212,8 +212,8 @@ def fold_batch_norm(model: nn.Module, traced: TracedStages | None = None) -> nn.
         pairs, folded.batch_norms = folded.batch_norms, {}
     for conv_name, norm_name in pairs.items():
         conv, norm = folded.get_submodule(conv_name), folded.get_submodule(norm_name)
-        assert isinstance(conv, nn.Conv1d | nn.Conv2d)
-        assert isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)
+        assert isinstance(conv, nn.Conv1d | nn.Conv2d | nn.Conv3d)
+        assert isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d)
         fused = fuse_conv_bn_eval(conv, norm)
         fused.requires_grad_(False)
         _exchange(folded, conv, fused)

@@ -108,4 +108,4 @@ def _apply(layer: QuantizedLayer) -> None:
 
 def _groups(layer: QuantizedLayer) -> int:
     module = layer.module if isinstance(layer, QuantizedProduct) else None
-    return module.groups if isinstance(module, nn.Conv1d | nn.Conv2d) else 1
+    return module.groups if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) else 1

@@ -24,5 +24,5 @@ def quantized(module: nn.Module) -> QuantizedLayer:
         return QuantizedActivationProduct(module)
     if isinstance(module, nn.RNNBase):
         return QuantizedRecurrent(module)
-    assert isinstance(module, nn.Conv1d | nn.Conv2d | nn.Linear)
+    assert isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear)
     return QuantizedProduct(module)

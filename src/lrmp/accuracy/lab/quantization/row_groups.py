@@ -1,6 +1,7 @@
 """Which inputs of a product a crossbar reads together: the products unfolded row by row."""
 
 from collections.abc import Callable, Iterator
+from math import prod
 from typing import TYPE_CHECKING
 
 import torch
@@ -58,22 +59,23 @@ def group_slices(rows: int, chip: Accelerator) -> list[tuple[slice, int]]:
     return found
 
 
-def unfold_rows(module: nn.Conv1d | nn.Conv2d, maps: Tensor) -> tuple[Tensor, tuple[int, int]]:
+Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
+
+
+def unfold_rows(module: Convolution, maps: Tensor) -> tuple[Tensor, tuple[int, ...]]:
     """Cut padded maps into the rows of every position, as ``F.unfold`` in an eighth of its time.
 
     Args:
         module: Says window, stride and padding.
-        maps: Shape (N, channels, height, width); height 1 of one dimension.
+        maps: Shape (N, channels, height, width), or of other dimensions.
 
     Returns:
-        Shape (N, groups, K, P), and the height and width of the P positions.
+        Shape (N, groups, K, P), and the height and width, or other sizes, of the P positions.
     """
-    padded = F.pad(maps, _paddings(module)).contiguous()
-    kernel, steps, gaps = (
-        (1, *size) if len(size) == 1 else size
-        for size in (module.kernel_size, module.stride, module.dilation)
-    )
-    height, width = (
+    # torch keeps paddings from the last dimension to the first, whatever text they were given as.
+    padded = F.pad(maps, tuple(module._reversed_padding_repeated_twice)).contiguous()
+    kernel, steps, gaps = module.kernel_size, module.stride, module.dilation
+    places = tuple(
         (size - gap * (window - 1) - 1) // step + 1
         for size, window, step, gap in zip(padded.shape[2:], kernel, steps, gaps, strict=True)
     )
@@ -83,16 +85,16 @@ def unfold_rows(module: nn.Conv1d | nn.Conv2d, maps: Tensor) -> tuple[Tensor, tu
         *(gap * line for gap, line in zip(gaps, lines, strict=True)),
         *(step * line for step, line in zip(steps, lines, strict=True)),
     )
-    windows = padded.as_strided((*padded.shape[:2], *kernel, height, width), strides)
+    windows = padded.as_strided((*padded.shape[:2], *kernel, *places), strides)
     patches = torch.empty(windows.shape, dtype=maps.dtype).copy_(windows)
-    return patches.view(len(maps), module.groups, -1, height * width), (height, width)
+    return patches.view(len(maps), module.groups, -1, prod(places)), places
 
 
 class RowwiseProduct:
     """A layer's products, its inputs changed row group by row group before.
 
     Args:
-        layer: A convolution in one or two dimensions, or a fully connected layer. Its weights are
+        layer: A convolution or a fully connected layer. Its weights are
             those that it has when it runs.
         change: Changes inputs in place: shape (images, groups of the layer, row groups, rows of a
             row group, positions).
@@ -104,14 +106,14 @@ class RowwiseProduct:
 
     def __init__(self, layer: "QuantizedLayer", change: Callable[[Tensor], None]) -> None:
         module = getattr(layer, "module", None)
-        plain = type(module) in (nn.Conv1d, nn.Conv2d, nn.Linear)
+        plain = type(module) in (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
         if not plain or getattr(module, "padding_mode", "zeros") != "zeros":
             raise AccuracyDataError(
                 "Expected a convolution that pads with zeros, or a fully connected layer, whose "
                 f"inputs are taken row by row; got {module or type(layer).__name__}. Leave the "
                 "knob out."
             )
-        self._module: nn.Conv1d | nn.Conv2d | nn.Linear = module  # type: ignore[assignment]
+        self._module: Convolution | nn.Linear = module  # type: ignore[assignment]
         self._change = change
         rows = layer.float_weight[0].numel()
         self._slices = group_slices(rows, layer.chip)
@@ -130,10 +132,7 @@ class RowwiseProduct:
             flat = inputs.reshape(-1, inputs.shape[-1])
             rows = torch.empty_like(flat.T, memory_format=torch.contiguous_format).copy_(flat.T)
             return self._multiply(rows[None, None])[0].T.reshape(*inputs.shape[:-1], -1)
-        flat_maps = isinstance(module, nn.Conv1d)
-        maps = inputs.unsqueeze(-2) if flat_maps else inputs
-        outputs = torch.cat([self._convolve(part) for part in self._parts(maps)])
-        return outputs.squeeze(-2) if flat_maps else outputs
+        return torch.cat([self._convolve(part) for part in self._parts(inputs)])
 
     def _parts(self, maps: Tensor) -> Iterator[Tensor]:
         """Cut a batch so that its unfolded inputs fit the cache."""
@@ -142,7 +141,7 @@ class RowwiseProduct:
 
     def _convolve(self, maps: Tensor) -> Tensor:
         module = self._module
-        assert isinstance(module, nn.Conv1d | nn.Conv2d)
+        assert isinstance(module, Convolution)
         rows, places = unfold_rows(module, maps)
         return torch.unflatten(self._multiply(rows), 2, places)
 
@@ -155,10 +154,3 @@ class RowwiseProduct:
         outputs = torch.matmul(weight, patches.to(weight.dtype)).flatten(1, 2)
         bias = self._module.bias
         return outputs if bias is None else outputs.add_(bias[:, None])
-
-
-def _paddings(module: nn.Conv1d | nn.Conv2d) -> tuple[int, int, int, int]:
-    """Return the zeros at the left, right, top and bottom."""
-    # torch keeps them from the last dimension to the first, whatever text they were given as.
-    pads = tuple(module._reversed_padding_repeated_twice)
-    return (*pads, 0, 0) if len(pads) == 2 else pads  # type: ignore[return-value]
