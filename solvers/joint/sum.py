@@ -30,8 +30,8 @@ from lrmp.solvers.joint.options import JointOptions
 from lrmp.solvers.joint.problem import JointProblem, no_design_allowed
 from lrmp.solvers.joint.terms import JointTerms
 
-MOST_BRANCHES = 1_000  # looked at; those left over say what is proven
-MOST_WORK = 2**27  # partial designs looked at, likewise: a minute or two
+MOST_BRANCHES = 300  # looked at; those left over say what is proven
+MOST_WORK = 2**26  # partial designs looked at, likewise: about a minute for both
 FIRST_LIST = 5_000  # partial designs kept after each layer of the first branch,
 LONGEST_LIST = 16 * FIRST_LIST  # and at most
 MOST_EXACT = 2.0**50  # costs that are no whole numbers are scaled to this and rounded down

@@ -141,6 +141,7 @@ def await_work(board):
         if logged_work(board) > before:
             return
         time.sleep(0.1)
+    print("a minute without work")
 
 
 def logged_work(board):
@@ -169,6 +170,7 @@ def test_nothing_is_lost_or_double(settings, free_port, digits, patient):
             for load in loads:
                 load.start()
             for _ in range(KILLS):
+                await_work(board)
                 time.sleep(rng.uniform(0.1, 2.0))
                 server.kill(rng)
                 connection.get("/account")

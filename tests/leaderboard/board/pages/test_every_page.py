@@ -93,7 +93,7 @@ def test_a_ranking_is_whole_on_a_desk_and_on_a_phone(open_page, live_board, digi
         board.log(session, "checked", body)
     for width in (1280, 1001, 1000, 640, 390):
         page = open_page("/tasks/LRMP-Digits-v0", viewport={"width": width, "height": 844})
-        ranking = page.get_by_role("group", name="Designs")
+        ranking = page.get_by_role("group", name="Designs", exact=True)
         assert ranking.evaluate("each => each.scrollWidth - each.clientWidth") <= 0, width
         found = ranking.get_by_role("row").filter(has=page.get_by_role("link", name="policy"))
         assert "1.25 [-10.55, 12.75]" in found.text_content()
