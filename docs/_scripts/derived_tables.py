@@ -10,6 +10,7 @@ from pathlib import Path
 from lrmp.accuracy.lab.protocol import Protocol, read_protocols
 from lrmp.baselines.clients.measure import format_measurements
 from lrmp.baselines.experiments.chip_choice import format_searches, format_worth
+from lrmp.baselines.experiments.chip_front import format_front
 from lrmp.baselines.experiments.energy_models import format_energy_models
 from lrmp.baselines.experiments.headline import format_held, read_rows
 from lrmp.baselines.experiments.knob_gain import format_gains
@@ -133,7 +134,11 @@ TABLES: dict[str, tuple[Callable[[], str], ...]] = {
     "docs/hardware/presets.md": (format_presets,),
     "docs/hardware/energies.md": (format_energy_models,),
     **{f"docs/families/{family}.md": (partial(_worth, family),) for family in WORTH},
-    CHIP_PAGE: (partial(format_worth, CHIP_RESULTS), partial(format_searches, CHIP_RESULTS)),
+    CHIP_PAGE: (
+        partial(format_worth, CHIP_RESULTS),
+        partial(format_front, CHIP_RESULTS.with_name("chip-front.json")),
+        partial(format_searches, CHIP_RESULTS),
+    ),
     "docs/hardware/validation.md": (lambda: format_cases(run_validation(), markdown=True),),
 }
 BEGIN, END = "<!-- table -->\n", "\n<!-- end of table -->"

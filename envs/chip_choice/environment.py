@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from lrmp.envs.chip_choice.optimum import stored_chip_optimum
+from lrmp.envs.chip_choice.chip_info import chip_info
 from lrmp.envs.chip_choice.problem import ChipProblem, load_chip_problem
 from lrmp.envs.forms.action import ActionCode, check_discrete, kinds_of, within
 from lrmp.envs.forms.reset_options import check_no_options
@@ -18,7 +18,6 @@ from lrmp.envs.procedural.features import transfer_feature_names, transfer_featu
 from lrmp.envs.rendering.episode_renderer import EpisodeRenderer
 from lrmp.envs.rendering.episode_view import EpisodeView
 from lrmp.envs.rendering.shown_episode import ShownEpisode
-from lrmp.envs.scoring.design_info import design_info, fresh, no_design
 from lrmp.envs.scoring.dynamics import Dynamics
 from lrmp.envs.scoring.observation import TOTALS, knob_features
 from lrmp.envs.scoring.outcome import Outcome
@@ -63,13 +62,6 @@ class _ChipBase(ShownEpisode, OwnSpec, gym.Env[Observation, Action]):  # pyright
         sizes = (*CHIP_SPACE.sizes, *plain.space.sizes * each)
         self._code = ActionCode(sizes, self.discrete)
         self.action_space = self._code.space
-        proven = stored_chip_optimum(self.problem.id)
-        self._facts = {
-            "optimum_known": np.array(proven is not None),
-            "optimum": np.float64(0.0 if proven is None else proven.value),
-            "optimum_bound": np.float64(0.0 if proven is None else proven.bound),
-            "optimum_without": np.float64(0.0 if proven is None else proven.without),
-        }
         self.outcome: Outcome | None = None
         self._decided: int | None = None  # None: reset needed
 
@@ -127,7 +119,7 @@ class _ChipBase(ShownEpisode, OwnSpec, gym.Env[Observation, Action]):  # pyright
 
     def _set_up(self, chip: int) -> None:
         self._chip = chip
-        self._dynamics, self._described = _rules(self.problem, chip)
+        self._dynamics, self._described = chip_rules(self.problem, chip)
         self._scaled = knob_features(CHIP_SPACE, self.problem.chips[chip])
 
     def _places(self, action: Action) -> IntArray:
@@ -148,11 +140,7 @@ class _ChipBase(ShownEpisode, OwnSpec, gym.Env[Observation, Action]):  # pyright
 
     def _build(self, setting: IntArray) -> None:
         """Take the chip of a setting or, if it does not hold the plain design, the nearest."""
-        number = self.problem.number_of(setting)
-        if number is None:
-            distance = np.abs(self.problem.chips - setting).sum(axis=1)
-            number = int(distance.argmin())
-        self._set_up(number)
+        self._set_up(self.problem.nearest(setting))
 
     def _finish(self) -> float:
         """Place the copies, and reward the design."""
@@ -162,16 +150,8 @@ class _ChipBase(ShownEpisode, OwnSpec, gym.Env[Observation, Action]):  # pyright
         return reward
 
     def _info(self) -> dict[str, Any]:
-        info = no_design(self.task) if self.outcome is None else design_info(self.outcome)
-        if self.outcome is not None:
-            offset = self.problem.offset(self._chip)
-            info["score"] = np.float64(self.score or 0.0)
-            info["gain"] = np.float64(self.outcome.gain * np.exp(offset))
-        numbers = CHIP_SPACE.numbers(self.problem.chips[self._chip][None])
-        chip = {f"chip_{name}": np.int64(value[0]) for name, value in numbers.items()}
-        area = np.float64(self.problem.area_um2(self._chip) / 1e6)
-        finished = np.array(self.outcome is not None)
-        return fresh({**info, **chip, "chip_mm2": area, "finished": finished, **self._facts})
+        finished = self.outcome is not None
+        return chip_info(self.problem, self._chip, self.outcome, finished=finished)
 
     @abstractmethod
     def _observe(self) -> Observation:
@@ -370,7 +350,15 @@ class ChipOneShotEnv(_ChipBase):
 
 
 @cache
-def _rules(problem: ChipProblem, chip: int) -> tuple[Dynamics, NDArray[np.float32]]:
-    """Return the rules of a chip's task, and the features of its layers."""
+def chip_rules(problem: ChipProblem, chip: int) -> tuple[Dynamics, NDArray[np.float32]]:
+    """Return the rules of a chip's task.
+
+    Args:
+        problem: What is solved.
+        chip: Number of the chip among the problem's.
+
+    Returns:
+        The dynamics, and the features of its layers; the same objects again.
+    """
     task = problem.task(chip)
     return Dynamics(task), transfer_features(task)

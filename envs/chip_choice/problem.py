@@ -80,6 +80,20 @@ class ChipProblem:
         """
         return self._numbers.get(tuple(int(place) for place in setting))
 
+    def nearest(self, setting: IntArray) -> int:
+        """Find a chip, or the one most like it that holds the plain design.
+
+        Args:
+            setting: Places of values in ``CHIP_SPACE``, shape (5,).
+
+        Returns:
+            Its number among `chips`; of chips as near by places, the first.
+        """
+        number = self.number_of(setting)
+        if number is None:
+            number = int(np.abs(self.chips - setting).sum(axis=1).argmin())
+        return number
+
     @property
     def plain_chip(self) -> int:
         """The number of LRMP's own chip."""

@@ -293,7 +293,9 @@ class DesignAgentsEnv(ShownEpisode, pettingzoo.ParallelEnv[str, Observation, Act
         return state
 
 
-def in_turn(env: DesignAgentsEnv) -> pettingzoo.AECEnv[str, Observation, Action]:
+def in_turn(
+    env: pettingzoo.ParallelEnv[str, Observation, Action],
+) -> pettingzoo.AECEnv[str, Observation, Action]:
     """Let agents act one after the other, blind to those before.
 
     Args:

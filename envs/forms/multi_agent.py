@@ -14,6 +14,8 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
+from lrmp.envs.chip_choice import chip_agents
+from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
 from lrmp.envs.forms import network_agents
 from lrmp.envs.forms.action import ActionCode, Discrete
 from lrmp.envs.forms.design_agents import DesignAgentsEnv, in_turn
@@ -167,7 +169,8 @@ class MultiAgentEnv(DesignAgentsEnv):
     ## Registered Configurations
     `LRMP/*-v0` for every `LRMP-*-v0` that `LayerwiseEnv` names, such as `LRMP/ResNet18-EDP-v0`,
     once as `"parallel"` and once as `"aec"`, where layers act one after the other without seeing
-    what those before chose. `NetworkAgentsEnv` has an agent per network of a shared chip.
+    what those before chose. `NetworkAgentsEnv` has an agent per network of a shared chip,
+    `ChipAgentsEnv` one more for the chip.
 
     ## Version History
     - v0: first release.
@@ -320,18 +323,20 @@ def register_multi_agent_envs() -> None:
             f"by {__name__}.parallel_env and env."
         )
     for task_id in TASKS:
-        _register(multi_agent_id(task_id), __name__, task_id)
+        _register(multi_agent_id(task_id), __name__, task=task_id)
     for task_id in list_tasks(family=SHARED):
         env_id = multi_agent_id(environment_id(task_id, PER_NETWORK))
-        _register(env_id, network_agents.__name__, task_id)
+        _register(env_id, network_agents.__name__, task=task_id)
+    for problem_id in CHIP_PROBLEMS:
+        _register(multi_agent_id(problem_id), chip_agents.__name__, problem=problem_id)
 
 
-def _register(env_id: str, module: str, task_id: str) -> None:
+def _register(env_id: str, module: str, **settings: str) -> None:
     import pettingzoo
 
     if env_id not in pettingzoo.parallel_registry:
-        pettingzoo.register("parallel", env_id, f"{module}:parallel_env", kwargs={"task": task_id})
-        pettingzoo.register("aec", env_id, f"{module}:env", kwargs={"task": task_id})
+        pettingzoo.register("parallel", env_id, f"{module}:parallel_env", kwargs=settings)
+        pettingzoo.register("aec", env_id, f"{module}:env", kwargs=settings)
 
 
 def _has_registry() -> bool:
