@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lrmp.errors import PresetError
-from lrmp.hardware import Accelerator, CostModel, Design, Layer, Network
+from lrmp.hardware import Accelerator, CostModel, Design, Layer, Network, load_network
 from lrmp.hardware.networks.shared_network import SharedNetwork
 
 # A crossbar of 16 x 16 cells of 8 bits; 8 input steps of a cycle each.
@@ -145,3 +145,33 @@ def test_positions_in_blocks_where_that_is_faster():
 def test_contradictions_are_refused(changes, message):
     with pytest.raises(PresetError, match=message):
         replace(CHIP, **changes)
+
+
+def test_one_tile_with_a_small_buffer():
+    """The chip of ZigZag's example of an analog macro, as the page on validation has it."""
+    chip = Accelerator(
+        name="aimc",
+        crossbar_rows=128,
+        crossbar_columns=256,
+        cell_bits=4,
+        dac_bits=2,
+        active_rows=128,
+        columns_per_adc=1,
+        clock_mhz=100,
+        output_elements_per_cycle=0,
+        slice_placement="packed",
+        weight_loading="time-multiplexed",
+        tiles=1,
+        weight_bits_per_cycle=64,
+        off_chip_bits_per_cycle=64,
+        memory_bits_per_cycle=512,
+        buffer_bits=262_144,
+    )
+    network = load_network("resnet18")
+    report = report_of(chip, network)
+    assert report.latency_cycles == 3_098_208
+    # conv1: 49 blocks of 75,264 bits of weights, and 953,344 values of 8 bits, at 64 a cycle.
+    cycles = dict(zip([each.name for each in network.layers], report.layer_cycles, strict=True))
+    assert cycles["conv1"] == 49 * 1176 + 953_344 * 8 // 64 == 176_792
+    # layer2.1: 9 rounds, in each of 7 blocks, of 2048 cycles, and 9 x 784 x 4 cycles of products.
+    assert cycles["layer2.1.conv1"] == 7 * 9 * 2048 + 9 * 784 * 4 == 157_248

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +22,9 @@ class OverlapAdd(nn.Module):
 
     def __init__(self, module: Transposed) -> None:
         super().__init__()
-        self.kernel_size, self.dilation = module.kernel_size, module.dilation
-        self.stride = module.stride
+        self.kernel_size: tuple[int, ...] = module.kernel_size
+        self.dilation: tuple[int, ...] = module.dilation
+        self.stride: tuple[int, ...] = module.stride
         self.padding = [int(each) for each in module.padding]  # torch refuses text here
         self.output_padding = module.output_padding
         self.bias = module.bias
@@ -52,15 +54,17 @@ class OverlapAdd(nn.Module):
         sizes = self._with_rest(covered, output_size)
         maps = kernels.new_zeros((*parts.shape[:2], *sizes))
         for number, offsets in enumerate(every):
-            region = tuple(
+            every_step = (
                 slice(gap * offset, gap * offset + step * (place - 1) + 1, step)
                 for gap, offset, step, place in zip(
                     self.dilation, offsets, self.stride, places, strict=True
                 )
             )
-            maps[..., *region] += parts[:, :, number]
-        inner = tuple(slice(cut, size - cut) for cut, size in zip(self.padding, sizes, strict=True))
-        maps = maps[..., *inner]
+            region: tuple[Any, ...] = (..., *every_step)
+            maps[region] += parts[:, :, number]
+        kept = (slice(cut, size - cut) for cut, size in zip(self.padding, sizes, strict=True))
+        inner: tuple[Any, ...] = (..., *kept)
+        maps = maps[inner]
         if self.bias is not None:
             maps = maps + self.bias.view(-1, *[1] * axes)
         return maps if batched else maps[0]
