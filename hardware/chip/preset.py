@@ -363,7 +363,8 @@ def _numbers(
     if missing := [key for key in absent if key not in left_out]:
         faults.add(
             f"Expected [{section}] of preset {preset!r} to give every number that the model needs; "
-            f"{', '.join(missing)} missing."
+            f'{", ".join(missing)} missing. Give them, or like = "PRESET" at the top, whose '
+            "numbers then count as assumed."
         )
     prefix = "" if section == "parameters" else f"{section}."
     values = {}

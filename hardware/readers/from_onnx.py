@@ -310,7 +310,12 @@ class _Reader:
         """Refuse what shape inference cannot take."""
         if node.op_type == "If":
             numbers = [name for name, shape in self.inputs.shapes.items() if prod(shape) == 1]
-            hint = f" (or pass input_values={{{numbers[0]!r}: ...}})" if numbers else ""
+            hint = ""
+            if numbers:
+                hint = (
+                    f" (or pass input_values={{{numbers[0]!r}: ...}}, on the command line "
+                    f"--input-value {numbers[0]}=...)"
+                )
             unsupported(f"the operator If on a computed value{hint}", self.recorder.label)
         if any(a.type in _SUBGRAPHS for a in node.attribute):
             unsupported(f"the operator {node.op_type}", self.recorder.label)
