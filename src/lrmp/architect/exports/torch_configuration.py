@@ -37,6 +37,9 @@ def quantized(model: torch.nn.Module) -> torch.nn.Module:
         torch.nn.Conv2d: QuantConv2d,
         torch.nn.Linear: QuantLinear,
     }}
+    modules = dict(model.named_modules())
+    if others := [name for name in BITS if not isinstance(modules[name], tuple(layers))]:
+        raise ValueError(f"Expected Conv1d, Conv2d and Linear, got {{', '.join(others)}}.")
     options = {{
         "weight_quant": Int8WeightPerChannelFloat,
         "weight_bit_width": lambda module, name: BITS[name][0],
