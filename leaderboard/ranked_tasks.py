@@ -74,7 +74,9 @@ def proven_best(task_id: str) -> Proven | None:
         method = f"chips by bounds, {found.solved} of {found.chips} solved by the joint solver"
         return Proven(found, best, method)
     optimum = stored_optimum(load_task(task_id))
-    return optimum and Proven(optimum, optimum.design.to_json(), optimum.method)
+    if optimum is None:
+        return None
+    return Proven(optimum, optimum.design.to_json(), optimum.method)
 
 
 def is_current(task_id: str, fingerprint: str) -> bool:

@@ -113,11 +113,13 @@ def chip_front(
         design = Design(task.space, chosen_settings(task, found.settings), found.copies)
         points.append(
             ChipPoint(
-                problem.id,
-                allowance,
-                task.accuracy.drop(design),
-                *map(math.exp, (value, max(bound, value), without)),
-                chip_values(problem, number),
+                problem=problem.id,
+                allowance=allowance,
+                drop=task.accuracy.drop(design),
+                gain=math.exp(value),
+                bound=math.exp(max(bound, value)),
+                without=math.exp(without),
+                chip=chip_values(problem, number),
             )
         )
     return points
