@@ -20,6 +20,7 @@ from pettingzoo.test.state_test import state_test
 
 import lrmp.envs.forms.multi_agent
 from lrmp.envs import TASKS, list_tasks, load_task
+from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
 from lrmp.envs.forms.multi_agent import (
     MultiAgentEnv,
     env,
@@ -418,10 +419,12 @@ def test_every_task_is_registered_once():
     names = {multi_agent_id(task_id): task_id for task_id in TASKS}
     for task_id in list_tasks(family="shared"):
         names[multi_agent_id(environment_id(task_id, "PerNetwork"))] = task_id
+    names |= {multi_agent_id(problem_id): problem_id for problem_id in CHIP_PROBLEMS}
     assert names["LRMP/ResNet18-EDP-v0"] == "LRMP-ResNet18-EDP-v0"
     for registry in (pettingzoo.parallel_registry, pettingzoo.aec_registry):
         before = {env_id: spec for env_id, spec in registry.items() if "LRMP" in env_id}
-        assert {env_id: spec.kwargs["task"] for env_id, spec in before.items()} == names
+        played = {env_id: next(iter(spec.kwargs.values())) for env_id, spec in before.items()}
+        assert played == names
         register_multi_agent_envs()
         assert all(registry[env_id] is spec for env_id, spec in before.items())
     assert str(pettingzoo.make("parallel", "LRMP/MLP-v0")) == "LRMP-MLP-v0"

@@ -26,7 +26,7 @@ MODES = pytest.mark.parametrize("mode", list(AutoresetMode), ids=lambda mode: mo
 def test_one_environment_per_network_with_a_table():
     own = set(list_tasks(family="precision"))
     networks = [load_task(name).network.name for name in MULTI_OBJECTIVE_TASKS if name in own]
-    assert len(networks) == len(set(networks)) == 10
+    assert len(networks) == len(set(networks)) == 11
     for task_id in MULTI_OBJECTIVE_TASKS:
         env_id = environment_id(task_id, MULTI_OBJECTIVE)
         assert load_task(env_id) is load_task(task_id)

@@ -17,6 +17,7 @@ from lrmp.envs.forms.multi_agent import MultiAgentEnv
 from lrmp.envs.task.task_definition import task_document, task_of_document
 from lrmp.leaderboard import format_ranking, to_json
 from lrmp.leaderboard.log import rank as log_rank
+from lrmp.leaderboard.ranked_tasks import RankedTask
 
 HOLDS, MISSED = TableVerdict(()), TableVerdict(("divergence off", "test drop off"))
 FORMS = ("LRMP-Custom-v0", "LRMP-Custom-OneShot-v0", "LRMP-Custom-Refine-v0")
@@ -124,8 +125,8 @@ def test_environments_are_listed_with_their_verdicts(task_with, monkeypatch, cap
 
 def test_rankings_by_a_table_that_misses_say_so(task_with, monkeypatch):
     task = dataclasses.replace(task_with(MISSED), id="LRMP-Missed-v0")
-    monkeypatch.setattr(log_rank, "TASKS", {task.id: task})
-    monkeypatch.setattr(log_rank, "load_task", {task.id: task}.__getitem__)
+    today = RankedTask(task.fingerprint, task.accuracy_misses)
+    monkeypatch.setattr(log_rank, "ranked_task", {task.id: today}.__getitem__)
     monkeypatch.setattr(log_rank, "reference_of", lambda task_id, fingerprint: None)
     with log_rank.Database.in_memory().write() as session:
         log_rank.Base.metadata.create_all(session.connection())
