@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,8 @@ class Server:
     """`lrmp board serve` with two workers, which can be killed and started again."""
 
     def __init__(self, settings, port):
-        self.environment = os.environ | settings.to_environment() | {"LRMP_BOARD_LEASE_S": "20"}
+        settings = replace(settings, lease_s=20, waiting_per_team=0)
+        self.environment = os.environ | settings.to_environment()
         self.port = port
         self.log = (settings.folder / "server.log").open("ab")
         self.process = None

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from urllib.request import urlopen
 
 import pytest
@@ -46,6 +46,7 @@ BATCH = 20
 @pytest.fixture
 def served(settings, free_port):
     """A board under `lrmp board serve` without workers, and the token of its administrator."""
+    settings = replace(settings, waiting_per_team=0)  # nobody replays
     board = Board(settings)
     secret = accounts.add_admin(board, "root")
     root = tokens.authenticate(board, secret)
