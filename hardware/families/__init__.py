@@ -13,12 +13,24 @@ from lrmp.hardware.families.float import FLOAT
 from lrmp.hardware.families.noise import NOISE
 from lrmp.hardware.families.precision import PRECISION
 from lrmp.hardware.families.prune import PRUNE
+from lrmp.hardware.families.ranges import RANGES
 
 #: By name; LRMP's own is the first.
 FAMILIES: Mapping[str, Family] = MappingProxyType(
     {
         family.name: family
-        for family in (PRECISION, CIM_AQ, CIM_AQ_2_BIT, ADC, NOISE, BLOCK, FLOAT, CIRCULANT, PRUNE)
+        for family in (
+            PRECISION,
+            CIM_AQ,
+            CIM_AQ_2_BIT,
+            ADC,
+            NOISE,
+            BLOCK,
+            FLOAT,
+            CIRCULANT,
+            PRUNE,
+            RANGES,
+        )
     }
 )
 

@@ -1,5 +1,8 @@
 """Knobs of analog ranges: what the DACs of a layer cover, and what its ADCs do. They cost nothing.
 
+What a range does depends on the bits that are spread over it, and what the ADCs see on what the
+DACs clip: so both act with ``activation_bits``.
+
 Lammie et al., "Improving the accuracy of analog-based in-memory computing accelerators
 post-training", ISCAS 2024 (arXiv 2401.09859): K is a percentile of the inputs, L a number of
 standard deviations of the sums of a column.
@@ -24,6 +27,7 @@ INPUT_RANGE = Knob(
     network_effect=f"{_EFFECTS}:cover_inputs",
     about="Percentile of the magnitudes of a layer's inputs that its range covers: a lower one "
     "clips more of them and rounds the others more finely.",
+    acts_with="activation_bits",
 )
 
 COLUMN_RANGE = Knob(
@@ -33,4 +37,5 @@ COLUMN_RANGE = Knob(
     network_effect=f"{_EFFECTS}:cover_columns",
     about="Standard deviations above the mean magnitude of a column's sums that its ADC covers: "
     "fewer clip more of them and convert the others more finely.",
+    acts_with="activation_bits",
 )

@@ -164,6 +164,18 @@ def test_the_best_column_range_is_in_between_where_the_adc_saturates():
     assert int(np.argmin(found["fine"])) > best  # what does not round should not clip
 
 
+def test_a_layer_whose_sums_are_converted_is_not_told_by_its_weights():
+    torch.manual_seed(0)
+    inputs = torch.rand(8, 6)
+    layer = network_of(nn.Linear(6, 4), inputs=inputs).layers["0"]
+    layer.round_inputs(4)
+    whole = layer.state
+    network_effect(INPUT_RANGE)(layer, "95")
+    assert layer.state not in (None, whole)
+    network_effect(COLUMN_RANGE)(layer, "4")
+    assert layer.state is None
+
+
 def test_unknown_percentiles_and_recurrent_layers_are_refused():
     inputs = torch.rand(8, 4)
     layer = network_of(nn.Linear(4, 2), inputs=inputs).layers["0"]

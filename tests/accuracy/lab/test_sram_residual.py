@@ -149,6 +149,23 @@ def test_words_correct_noise_whatever_the_order_of_the_knobs(network):
     assert not torch.equal(other, one)
 
 
+def test_what_no_words_are_like_does_not_matter_to_what_a_layer_is(network):
+    network, _ = network
+    layer = network.layers["0"]
+
+    def state(seed=None, space=SPACE, **values):
+        network.set_design(design(space, **values), seed)
+        return layer.state
+
+    none = state(sram_sparsity=100, sram_bits=2, sram_shift=0)
+    assert state(sram_sparsity=100, sram_bits=4, sram_shift=3) == none
+    others = [state(sram_sparsity=0, sram_bits=2), state(sram_sparsity=0, sram_bits=4)]
+    assert len({none, *others, state(sram_sparsity=100, weight_bits=5)}) == 4
+    assert state(sram_sparsity=100, activation_bits=3) != none
+    assert state(1, NOISY, sram_sparsity=100, averaging_copies=1) is None  # it draws
+    network.set_float()
+
+
 def test_nothing_is_left_for_the_next_design(network):
     network, images = network
     with torch.inference_mode():

@@ -79,6 +79,29 @@ def test_knobs_that_act_together_rise_along_the_first():
     assert fitted[pair][1, :, 2] == pytest.approx(true[pair][1, :, 2], rel=0.2)
 
 
+def test_values_that_measure_alike_are_fitted_alike():
+    """Of a share 0 the kind does not matter: what is learnt of one holds for the other."""
+    rng = np.random.default_rng(4)
+    share, kind = Knob("share", (0, 1), 0), Knob("kind", ("a", "b"), "a", acts_with="share")
+    space = DesignSpace((PRECISION["weight_bits"], share, kind))
+    axes = ("weight_bits", "share", "kind")
+    falling = 10.0 ** (-1 - 0.5 * np.arange(7))
+    measured = falling[None, :, None, None] * np.exp(rng.normal(0, 0.3, (LAYERS, 1, 2, 2)))
+    measured[:, :, 0, 1] = measured[:, :, 0, 0]
+    settings = rng.integers(0, [7, 2, 2], (200, LAYERS, 3))
+    settings[..., 2] *= settings[..., 1]  # no share of kind b was run
+
+    def sums(entries):
+        terms = {axes: entries}
+        return TableAccuracy(terms, "x", is_estimate=False, space=space).sums(settings)
+
+    true = measured * np.array([3.0, 1.0])[:, None]
+    fitted = fit_terms({axes: measured}, space, settings, sums(true), np.ones(200))[axes]
+    assert (fitted[:, :, 0, 1] == fitted[:, :, 0, 0]).all()
+    assert fitted[:, 2:4, 0, 1] == pytest.approx(true[:, 2:4, 0, 1], rel=0.3)
+    assert (fitted[:, :, 1, 1] != fitted[:, :, 1, 0]).all()
+
+
 def test_without_much_to_go_by_the_measured_terms_stay():
     rng = np.random.default_rng(1)
     measured = terms_of(rng)

@@ -3,7 +3,7 @@
 import copy
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Hashable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, chain, pairwise, takewhile
@@ -585,8 +585,9 @@ class NetworkEvaluator:
     ) -> Iterator[tuple[Turned, float]]:
         """Turn one knob of one layer that first runs in a stage at a time, on the search images.
 
-        Knobs that act together are turned together. All else stays in float, and there is one copy
-        of the layer. What comes before the stage runs once and is kept for the next one.
+        Knobs that act together are turned together; values that make the same of a layer run once.
+        All else stays in float, and there is one copy of the layer. What comes before the stage
+        runs once and is kept for the next one.
 
         Args:
             index: Of the stage.
@@ -605,6 +606,7 @@ class NetworkEvaluator:
             if name in before:
                 continue
             layer = self.network.layers[name]
+            remembered: dict[Hashable, float] = {}
             for names, values in turns(space):
                 if (name, names, values) in known:
                     continue
@@ -615,7 +617,11 @@ class NetworkEvaluator:
                         for knob, value in zip(names, values, strict=True):
                             network_effect(space[knob])(layer, value)
                         layer.close()
-                        found.append(self._compare(stages, inputs, "search").divergence)
+                        state = layer.state
+                        if state is None or state not in remembered:
+                            divergence = self._compare(stages, inputs, "search").divergence
+                            remembered[state] = divergence
+                        found.append(remembered[state])
                         if not layer.draws_noise:
                             break
                     finally:

@@ -16,8 +16,8 @@ they are. So few designs correct a few factors, and many correct steps. A knob w
 are all 0 does nothing to the network, and its terms stay 0.
 
 The terms of knobs that act together are such sums along the first of them, for every value of the
-others. Where its least value does nothing, there it stays 0, whatever the others are; and where no
-value does anything to a layer.
+others; those that measure the same have one fit. Where its least value does nothing, there it stays
+0, whatever the others are; and where no value does anything to a layer.
 """
 
 from collections.abc import Mapping
@@ -71,8 +71,9 @@ class _Chain:
     Attributes:
         axes: Names of these knobs; the steps are along the first.
         places: Of the knobs in the space.
-        number: Of the fixed values among all of theirs, the last knob's changing fastest.
-        others: Their places.
+        numbers: Of the fixed values among all of theirs, the last knob's changing fastest; several
+            where they measure the same in every layer, and so do the same.
+        others: Their places, for each of these numbers.
         order: Places of the first one's values, from the least term to the most.
         steps: As measured, shape (L, steps); one less than values where the first does nothing.
         matters: Of knobs that act together, whether they do anything to a layer; shape (L,).
@@ -80,8 +81,8 @@ class _Chain:
 
     axes: tuple[str, ...]
     places: tuple[int, ...]
-    number: int
-    others: tuple[int, ...]
+    numbers: tuple[int, ...]
+    others: tuple[tuple[int, ...], ...]
     order: IntArray
     steps: Floats
     matters: NDArray[np.bool_]
@@ -90,13 +91,13 @@ class _Chain:
     def of(
         cls,
         axes: tuple[str, ...],
-        number: int,
+        numbers: tuple[int, ...],
         entries: Floats,
         space: DesignSpace,
         exponent: float,
     ) -> "_Chain":
         """Order what was measured."""
-        given = np.maximum(_by_chain(entries)[:, :, number], 0.0) ** (1 / exponent)
+        given = np.maximum(_by_chain(entries)[:, :, numbers[0]], 0.0) ** (1 / exponent)
         falling = bool(given[:, 0].sum() > given[:, -1].sum())
         order = np.arange(given.shape[1])[:: -1 if falling else 1]
         rising = np.maximum.accumulate(given[:, order], axis=1)
@@ -105,9 +106,10 @@ class _Chain:
         if len(axes) > 1 and not given[:, order[0]].any():
             steps = steps[:, 1:]
         places = tuple(map(space.place, axes))
-        others = tuple(int(place) for place in np.unravel_index(number, entries.shape[2:] or (1,)))
+        others = np.transpose(np.unravel_index(numbers, entries.shape[2:] or (1,)))
+        fixed = tuple(map(tuple, others[:, : len(axes) - 1].tolist()))
         matters = np.logical_or(given.any(axis=1), len(axes) == 1)
-        return cls(axes, places, number, others[: len(axes) - 1], order, steps, matters)
+        return cls(axes, places, numbers, fixed, order, steps, matters)
 
     def taken(self, settings: IntArray) -> NDArray[np.bool_]:
         """Say which steps the layers of designs take, shape (N, L, steps)."""
@@ -116,8 +118,9 @@ class _Chain:
         first, *fixed = self.places
         skipped = len(self.order) - self.steps.shape[1]
         reached = rank[settings[:, :, first]][:, :, None] >= np.arange(skipped, len(self.order))
-        for place, value in zip(fixed, self.others, strict=True):
-            reached = reached & (settings[:, :, place] == value)[:, :, None]
+        if fixed:
+            found = settings[:, :, None, fixed] == np.array(self.others)
+            reached = reached & found.all(-1).any(-1)[:, :, None]
         return reached
 
     def put(self, steps: NDArray[np.float64], entries: Floats) -> None:
@@ -125,7 +128,17 @@ class _Chain:
         rising = np.cumsum(steps.reshape(self.steps.shape), axis=1)
         rising[~self.matters] = 0
         skipped = len(self.order) - rising.shape[1]
-        _by_chain(entries)[:, self.order[skipped:], self.number] = rising
+        for number in self.numbers:
+            _by_chain(entries)[:, self.order[skipped:], number] = rising
+
+
+def _alike(entries: Floats) -> list[tuple[int, ...]]:
+    """Number the chains of a term, those together that are measured alike in every layer."""
+    found: dict[bytes, list[int]] = {}
+    chains = _by_chain(entries)
+    for number in range(chains.shape[2]):
+        found.setdefault(chains[:, :, number].tobytes(), []).append(number)
+    return [tuple(numbers) for numbers in found.values()]
 
 
 def _by_chain(entries: Floats) -> Floats:
@@ -172,10 +185,10 @@ def fit_terms(
             f"{int((divergences <= 0).sum())} of them not positive. Measure other designs."
         )
     chains = [
-        _Chain.of(axes, number, entries, space, exponent)
+        _Chain.of(axes, numbers, entries, space, exponent)
         for axes, entries in terms.items()
         if entries.any()
-        for number in range(entries[0, 0].size)
+        for numbers in _alike(entries)
     ]
     if not chains:
         raise AccuracyTableError(

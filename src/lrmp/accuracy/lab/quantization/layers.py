@@ -4,6 +4,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from functools import partial
+from hashlib import sha256
 from typing import Literal
 
 import torch
@@ -177,6 +178,11 @@ class QuantizedLayer(nn.Module, ABC):
                 f"Expected the effect of a knob to ask for {what} when it is applied, got a layer "
                 "that is running. Ask in the effect itself, and let what it adds keep the answer."
             )
+
+    @property
+    def state(self) -> Hashable:
+        """What the layer computes with, equal where outputs are; None where that is not known."""
+        return None
 
     @property
     def weight_steps(self) -> Tensor | None:
@@ -475,6 +481,17 @@ class QuantizedProduct(QuantizedLayer):
         for loss in self.losses:
             outputs = outputs - loss(inputs)
         return self._change_outputs(outputs)
+
+    @property
+    def state(self) -> Hashable:
+        """What the layer computes with, equal where outputs are; None where functions change it."""
+        changed = self.changes_products or self._product_changes or self.on_outputs
+        if changed or self.draws_noise:
+            return None
+        numbers = [each.detach().cpu().numpy() for each in self.module.parameters()]
+        hashes = tuple(sha256(each.tobytes()).digest() for each in numbers)
+        widths = self.weight_bits, self.activation_bits, self.input_limit
+        return hashes, widths, self.changes_weights
 
     def set_float(self) -> None:
         """Take back all that was set; compute as the float layer does."""
