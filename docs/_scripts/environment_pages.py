@@ -117,8 +117,9 @@ def _forms() -> list[Form]:
         forms.append(Form(environment, specs, make, _spaces))
     if find_spec("lrmp.envs.forms.multi_agent"):
         forms += [
-            _multi_agent_form("multi_agent", "MultiAgentEnv"),
-            _multi_agent_form("network_agents", "NetworkAgentsEnv"),
+            _multi_agent_form("forms.multi_agent", "MultiAgentEnv"),
+            _multi_agent_form("forms.network_agents", "NetworkAgentsEnv"),
+            _multi_agent_form("chip_choice.chip_agents", "ChipAgentsEnv"),
         ]
     return forms
 
@@ -126,8 +127,8 @@ def _forms() -> list[Form]:
 def _multi_agent_form(module: str, name: str) -> Form:
     import pettingzoo
 
-    import_module("lrmp.envs.forms.multi_agent")  # registers both
-    environment = getattr(import_module(f"lrmp.envs.forms.{module}"), name)
+    import_module("lrmp.envs.forms.multi_agent")  # registers all
+    environment = getattr(import_module(f"lrmp.envs.{module}"), name)
     specs = [
         spec
         for spec in pettingzoo.parallel_registry.values()
