@@ -220,7 +220,7 @@ def _envs(options: argparse.Namespace) -> int:
     print_table(
         [
             Column("id", [row["id"] for row in rows], text=True),
-            Column("network", [*map(_networks, rows)], text=True, fit="shorten"),
+            Column("network", [*map(_networks, rows)], text=True, fit="shorten", leaves=4),
             Column("objective", [row["objective"] for row in rows], text=True, leaves=3),
             Column("layers", [str(row["layers"]) for row in rows], leaves=1),
             Column("tiles", [f"{row['budget_tiles']:,}" for row in rows], leaves=2),
