@@ -16,9 +16,10 @@ import gymnasium as gym
 import numpy as np
 from tqdm import tqdm
 
-from lrmp.envs.chip_choice.optimum import ChipOptimum, prove_chip_optimum
+from lrmp.envs.chip_choice.optimum import ChipOptimum
 from lrmp.envs.chip_choice.problem import load_chip_problem
 from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
+from lrmp.envs.chip_choice.proof import prove_chip_optimum
 from lrmp.envs.records.record import library_versions
 from lrmp.foreign_file import read_foreign_text
 from lrmp.foreign_text import parse_json

@@ -9,11 +9,11 @@ from lrmp.envs import evaluate_settings, stored_optimum
 from lrmp.envs.chip_choice.optimum import (
     ChipOptimum,
     optimal_design,
-    prove_chip_optimum,
     stored_chip_optimum,
 )
 from lrmp.envs.chip_choice.problem import ChipProblem, load_chip_problem
 from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
+from lrmp.envs.chip_choice.proof import prove_chip_optimum
 from lrmp.envs.scoring.reward import STEEP
 from lrmp.envs.scoring.table_optimum import table_optimum
 from lrmp.errors import TaskError
