@@ -153,7 +153,7 @@ def test_no_random_design_fits_and_judges(name, family):
 def test_file_is_the_text_of_its_table(name, family):
     text = load_table(name, family).to_text()
     assert SensitivityTable.from_text(text).to_text() == text
-    assert len(text.splitlines()) < 140 + len(load_table(name, family).layers)
+    assert len(text.splitlines()) < 150 + len(load_table(name, family).layers)
 
 
 # The table itself
