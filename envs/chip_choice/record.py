@@ -53,7 +53,9 @@ def whole_design(problem: ChipProblem, chip: int, design: Design) -> dict[str, l
         copies as ``"replication"``.
     """
     layers = len(design.settings)
-    of_chip = {name: [value] * layers for name, value in chip_values(problem, chip).items()}
+    of_chip: dict[str, list[Value]] = {
+        name: [value] * layers for name, value in chip_values(problem, chip).items()
+    }
     return {**of_chip, **design.to_json()}
 
 

@@ -212,7 +212,7 @@ def _check_text(name: str, text: str) -> None:
         raise MalformedError(f"Expected {name} of 1 to {MAX_TEXT} characters, got {len(text)}.")
 
 
-def _rows() -> sa.Select[Any]:
+def _rows() -> Any:  # SQLAlchemy 2.0 and 2.1 name the type of many columns differently
     return sa.select(*(getattr(DisputeStanding, name) for name in DisputeRow.__dataclass_fields__))
 
 

@@ -43,7 +43,8 @@ def test_making_a_design_beyond_the_allowance_cheaper_never_pays(task_id):
     told = faded & (np.minimum(before.gain, after.gain) >= 1)
     # Measured tables have a few entries that are a millionth smaller for fewer bits.
     alike, worse = after.divergence == before.divergence, after.divergence > before.divergence
-    assert (alike | worse).sum() >= 0.7 * len(settings)
+    # Ranges are best somewhere in the middle, so that steps away from plain often lead to less.
+    assert (alike | worse).sum() >= len(settings) / 2
     assert (after.reward < before.reward)[told & worse].all()
     assert (after.reward == before.reward)[told & alike].all()
     assert (beyond & ~faded).sum() <= 0.05 * len(settings)

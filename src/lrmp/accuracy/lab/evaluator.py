@@ -256,6 +256,7 @@ class NetworkEvaluator:
         # module that views the memory of maps as rows does not take them, nor do three dimensions.
         cubes = any(value.ndim == CUBES for value in model.parameters())
         layouts = (torch.channels_last, torch.contiguous_format)
+        failure: Exception | None = None
         for layout in layouts[cubes:]:
             self._layout = layout
             model.to(self._processor, memory_format=layout)  # type: ignore[call-overload]
