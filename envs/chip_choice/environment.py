@@ -1,7 +1,6 @@
 """Environments in which the chip, too, is chosen: once, by the first step."""
 
 from abc import abstractmethod
-from functools import cache
 from typing import Any
 
 import gymnasium as gym
@@ -10,20 +9,18 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from lrmp.envs.chip_choice.chip_info import chip_info
-from lrmp.envs.chip_choice.problem import ChipProblem, load_chip_problem
-from lrmp.envs.forms.action import ActionCode, check_discrete, kinds_of, within
+from lrmp.envs.chip_choice.chosen_chip import ChosenChip
+from lrmp.envs.forms.action import ActionCode, read_action
 from lrmp.envs.forms.reset_options import check_no_options
 from lrmp.envs.forms.task_spec import OwnSpec
-from lrmp.envs.procedural.features import transfer_feature_names, transfer_features
+from lrmp.envs.procedural.features import transfer_feature_names
 from lrmp.envs.rendering.episode_renderer import EpisodeRenderer
 from lrmp.envs.rendering.episode_view import EpisodeView
 from lrmp.envs.rendering.shown_episode import ShownEpisode
-from lrmp.envs.scoring.dynamics import Dynamics
 from lrmp.envs.scoring.observation import TOTALS, knob_features
 from lrmp.envs.scoring.outcome import Outcome
-from lrmp.envs.scoring.reward import RewardName, reward_function
-from lrmp.envs.task.task import Task
-from lrmp.errors import ActionError, TaskError
+from lrmp.envs.scoring.reward import RewardName
+from lrmp.errors import ActionError
 from lrmp.hardware.families.chip import CHIP_SPACE
 from lrmp.hardware.frozen_arrays import IntArray
 
@@ -33,7 +30,7 @@ CHIP_KNOBS = len(CHIP_SPACE)
 
 
 # A property stands for Gymnasium's attribute `spec`.
-class _ChipBase(ShownEpisode, OwnSpec, gym.Env[Observation, Action]):  # pyright: ignore
+class _ChipBase(ChosenChip, ShownEpisode, OwnSpec, gym.Env[Observation, Action]):  # pyright: ignore
     """What both forms share: which chip is meant, and how a design on it is scored."""
 
     metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}  # noqa: RUF012  Gymnasium's way
@@ -47,33 +44,16 @@ class _ChipBase(ShownEpisode, OwnSpec, gym.Env[Observation, Action]):  # pyright
         reward: RewardName = "lrmp",
         render_mode: str | None = None,
     ) -> None:
-        #: What is solved.
-        self.problem: ChipProblem = load_chip_problem(problem)
         self.render_mode, self._renderer = render_mode, EpisodeRenderer(render_mode)
-        if check_discrete(discrete) == "flat":
-            raise TaskError('Expected discrete to be False or True, got "flat".')
-        reward_function(reward)
-        self.discrete = bool(discrete)
-        self._reward: RewardName = reward
+        self._pose(problem, discrete, reward)
         plain = self.problem.plain_task
         self._count = len(plain.network)
-        self._set_up(self.problem.plain_chip)
         each = self._count if layers else 1
         sizes = (*CHIP_SPACE.sizes, *plain.space.sizes * each)
         self._code = ActionCode(sizes, self.discrete)
         self.action_space = self._code.space
         self.outcome: Outcome | None = None
         self._decided: int | None = None  # None: reset needed
-
-    @property
-    def task(self) -> Task:
-        """The task of the chip of the running or last episode; LRMP's before it is chosen."""
-        return self.problem.task(self._chip)
-
-    @property
-    def chip(self) -> int:
-        """The number of that chip among the problem's."""
-        return self._chip
 
     @property
     def score(self) -> float | None:
@@ -97,8 +77,8 @@ class _ChipBase(ShownEpisode, OwnSpec, gym.Env[Observation, Action]):  # pyright
         """
         super().reset(seed=seed)
         check_no_options(options)
-        self._set_up(self.problem.plain_chip)
-        self._settings = self._dynamics.plain.copy()
+        self._take(self.problem.plain_chip)
+        self._settings = self.dynamics.plain.copy()
         self.outcome, self._decided = None, 0
         return self._observe(), self._info()
 
@@ -117,34 +97,26 @@ class _ChipBase(ShownEpisode, OwnSpec, gym.Env[Observation, Action]):  # pyright
         progress = f"{decided} of {self._count} layers decided"
         return EpisodeView(self.task, self._settings, decided, progress, self.outcome)
 
-    def _set_up(self, chip: int) -> None:
-        self._chip = chip
-        self._dynamics, self._described = chip_rules(self.problem, chip)
+    def _take(self, chip: int) -> None:
+        super()._take(chip)
         self._scaled = knob_features(CHIP_SPACE, self.problem.chips[chip])
 
     def _places(self, action: Action) -> IntArray:
         """Turn an action into places of values, or say what is wrong with it."""
         if self._decided is None:
             raise gym.error.ResetNeeded("Expected reset() before step(): no episode is running.")
-        try:
-            values: NDArray[Any] = np.asarray(action)
-        except ValueError:  # ragged nesting
-            values = np.empty(0)
-        if (
-            values.shape != self.action_space.shape
-            or values.dtype.kind not in kinds_of(self.action_space)
-            or not within(self.action_space, values).all()
-        ):
+        values = read_action(self.action_space, action)
+        if values is None:
             raise ActionError(f"Expected an action in {self.action_space}, got {action!r}.")
         return self._code.places(values)
 
     def _build(self, setting: IntArray) -> None:
         """Take the chip of a setting or, if it does not hold the plain design, the nearest."""
-        self._set_up(self.problem.nearest(setting))
+        self._take(self.problem.nearest(setting))
 
     def _finish(self) -> float:
         """Place the copies, and reward the design."""
-        outcome = self._dynamics.outcome(self._settings)
+        outcome = self.dynamics.outcome(self._settings)
         reward = self.problem.reward(self._chip, outcome, self._reward)
         self.outcome, self._decided = outcome, None
         return reward
@@ -267,8 +239,8 @@ class ChipEnv(_ChipBase):
     def _observe(self) -> Observation:
         decided = self._count if self._decided is None else self._decided
         layer, before = min(decided, self._count - 1), max(decided - 1, 0)
-        previous = knob_features(self._dynamics.space, self._settings[before])
-        totals = self._dynamics.design_totals(self._settings[None])
+        previous = knob_features(self.dynamics.space, self._settings[before])
+        totals = self.dynamics.design_totals(self._settings[None])
         running = np.concatenate([previous, *totals])
         described = self._described[layer]
         return np.concatenate([self._scaled, described, running]).astype(np.float32)
@@ -344,21 +316,6 @@ class ChipOneShotEnv(_ChipBase):
         return self._observe(), reward, True, False, self._info()
 
     def _observe(self) -> Observation:
-        settings = knob_features(self._dynamics.space, self._settings).ravel()
-        totals = self._dynamics.design_totals(self._settings[None])
+        settings = knob_features(self.dynamics.space, self._settings).ravel()
+        totals = self.dynamics.design_totals(self._settings[None])
         return np.concatenate([self._scaled, settings, *totals]).astype(np.float32)
-
-
-@cache
-def chip_rules(problem: ChipProblem, chip: int) -> tuple[Dynamics, NDArray[np.float32]]:
-    """Return the rules of a chip's task.
-
-    Args:
-        problem: What is solved.
-        chip: Number of the chip among the problem's.
-
-    Returns:
-        The dynamics, and the features of its layers; the same objects again.
-    """
-    task = problem.task(chip)
-    return Dynamics(task), transfer_features(task)

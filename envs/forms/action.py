@@ -196,3 +196,26 @@ def within(space: gym.Space[Any], values: NDArray[Any]) -> NDArray[np.bool_]:
         most = space.nvec - 1
     inside: NDArray[np.bool_] = (values >= least) & (values <= most)
     return inside
+
+
+def read_action(
+    space: gym.Space[Any], action: object, used: int | None = None
+) -> NDArray[Any] | None:
+    """Read an action as an array.
+
+    Args:
+        space: ``Box``, or from 0 on ``Discrete`` or ``MultiDiscrete``.
+        action: An array or a sequence.
+        used: How many of its numbers count; None for all.
+
+    Returns:
+        The array; None if the action is not in the space.
+    """
+    try:
+        values: NDArray[Any] = np.asarray(action)
+    except ValueError:  # ragged nesting
+        return None
+    if values.shape != space.shape or values.dtype.kind not in kinds_of(space):
+        return None
+    counted = slice(used) if space.shape else ...
+    return values if within(space, values)[counted].all() else None

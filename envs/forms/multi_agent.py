@@ -18,7 +18,8 @@ from lrmp.envs.chip_choice import chip_agents
 from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
 from lrmp.envs.forms import network_agents
 from lrmp.envs.forms.action import ActionCode, Discrete
-from lrmp.envs.forms.design_agents import DesignAgentsEnv, in_turn
+from lrmp.envs.forms.agents_in_rounds import in_turn
+from lrmp.envs.forms.design_agents import DesignAgentsEnv
 from lrmp.envs.forms.layerwise import Action
 from lrmp.envs.forms.multi_agent_vector import (
     Credit,
@@ -223,7 +224,8 @@ class MultiAgentEnv(DesignAgentsEnv):
             for agent in agents
         }
         parts = {agent: slice(layer, layer + 1) for layer, agent in enumerate(agents)}
-        self._set_agents(parts, codes, observation_spaces)
+        self._parts = parts
+        self._set_agents(codes, observation_spaces)
         self._masks = codes[agents[0]].masks(space.masks(len(layers)))
 
     def action_masks(self) -> dict[str, NDArray[np.bool_]]:

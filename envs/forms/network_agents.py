@@ -8,8 +8,9 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
-from lrmp.envs.forms.action import ActionCode, Discrete, kinds_of, within
-from lrmp.envs.forms.design_agents import DesignAgentsEnv, in_turn
+from lrmp.envs.forms.action import ActionCode, Discrete, read_action
+from lrmp.envs.forms.agents_in_rounds import in_turn
+from lrmp.envs.forms.design_agents import DesignAgentsEnv
 from lrmp.envs.forms.design_observation import setting_names
 from lrmp.envs.forms.layerwise import Action
 from lrmp.envs.forms.multi_agent_vector import Credit
@@ -153,7 +154,8 @@ class NetworkAgentsEnv(DesignAgentsEnv):
             agent: spaces.Box(0.0, 1.0, (len(names),), np.float32)
             for agent, names in self.feature_names.items()
         }
-        self._set_agents(parts, codes, observation_spaces)
+        self._parts = parts
+        self._set_agents(codes, observation_spaces)
 
     def action_masks(self) -> dict[str, NDArray[np.bool_]]:
         """Say what the layers of the agents' networks may have.
@@ -177,14 +179,8 @@ class NetworkAgentsEnv(DesignAgentsEnv):
 
     def _decode_one(self, agent: str, action: Action) -> IntArray | None:
         code = self._codes[agent]
-        try:
-            values: NDArray[Any] = np.asarray(action)
-        except ValueError:  # ragged nesting
-            return None
-        shape, kinds = code.space.shape, kinds_of(code.space)
-        if values.shape != shape or values.dtype.kind not in kinds:
-            return None
-        return code.places(values) if within(code.space, values).all() else None
+        values = read_action(code.space, action)
+        return None if values is None else code.places(values)
 
     def _infos(self, team_reward: float, outcome: Outcome | None) -> dict[str, dict[str, Any]]:
         """Say to every agent what its network has, and how the team stands."""

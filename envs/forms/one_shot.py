@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
-from lrmp.envs.forms.action import ActionCode, Discrete, kinds_of, within
+from lrmp.envs.forms.action import ActionCode, Discrete, read_action
 from lrmp.envs.forms.design_observation import DesignObservation, DesignView, observe_designs
 from lrmp.envs.forms.layerwise import Action
 from lrmp.envs.forms.reset_options import check_no_options
@@ -236,17 +236,9 @@ class OneShotEnv(ShownEpisode, OwnSpec, gym.Env[Observation, Action]):  # pyrigh
 
     def _decode(self, action: Action) -> IntArray:
         """Turn an action into settings, shape (L, K), or say what is wrong with it."""
-        try:
-            values: NDArray[Any] = np.asarray(action)
-        except ValueError:  # ragged nesting
-            values = np.empty(0)
-        actions = self.action_space
-        if (
-            values.shape != actions.shape
-            or values.dtype.kind not in kinds_of(actions)
-            or not within(actions, values).all()
-        ):
-            raise ActionError(f"Expected an action in {actions}, got {action!r}.")
+        values = read_action(self.action_space, action)
+        if values is None:
+            raise ActionError(f"Expected an action in {self.action_space}, got {action!r}.")
         return self.dynamics.space.nearest(self._code.places(values))
 
     def _info(self, settings: IntArray) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from lrmp.envs.forms.action import ActionCode, Discrete, kinds_of, within
+from lrmp.envs.forms.action import ActionCode, Discrete, read_action
 from lrmp.envs.task.task import Task
 from lrmp.errors import ActionError, TaskError
 from lrmp.hardware.space.design_space import DesignSpace
@@ -163,18 +163,9 @@ class Slots:
         return found
 
     def _checked(self, action: Any, used: int | None) -> NDArray[Any]:
-        actions = self.action_space
-        try:
-            values: NDArray[Any] = np.asarray(action)
-        except ValueError:  # ragged nesting
-            values = np.empty(0)
-        looked_at = slice(used) if actions.shape else ...
-        if (
-            values.shape != actions.shape
-            or values.dtype.kind not in kinds_of(actions)
-            or not within(actions, values)[looked_at].all()
-        ):
-            raise ActionError(f"Expected an action in {actions}, got {action!r}.")
+        values = read_action(self.action_space, action, used)
+        if values is None:
+            raise ActionError(f"Expected an action in {self.action_space}, got {action!r}.")
         return values
 
 
