@@ -8,7 +8,7 @@ designs to try.
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import gymnasium as gym
 import numpy as np
 from tqdm import tqdm
 
+from lrmp.baselines.experiments.gain_plot import WITH, WITHOUT
 from lrmp.envs.chip_choice.optimum import ChipOptimum
 from lrmp.envs.chip_choice.problem import load_chip_problem
 from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
@@ -29,7 +30,6 @@ from lrmp.whole_file import replacing, write_whole
 
 #: Scores designs, places of values of shape (n,): reward, and ranked score of those within.
 Score = Callable[[IntArray], tuple[float, float]]
-WITH, WITHOUT = "#1f6f8b", "#e08e45"
 
 
 @dataclass
@@ -179,6 +179,21 @@ def prove(args: Args) -> list[ChipOptimum]:
     return found
 
 
+def chip_words(chip: Mapping[str, int]) -> str:
+    """Say what a chip is like, but for its area.
+
+    Args:
+        chip: The value of every knob of the chip, by name.
+
+    Returns:
+        Words for a table.
+    """
+    return (
+        f"{chip['crossbar_side']}², {chip['cell_bits']} bit, {chip['active_rows']} rows, "
+        f"{chip['columns_per_adc']} per ADC"
+    )
+
+
 def format_worth(path: Path) -> str:
     """Lay out what was computed before.
 
@@ -190,11 +205,7 @@ def format_worth(path: Path) -> str:
     """
     rows = []
     for each in parse_json(read_foreign_text(path))["optima"]:
-        chip = each["chip"]
-        words = (
-            f"{chip['crossbar_side']}², {chip['cell_bits']} bit, {chip['active_rows']} rows, "
-            f"{chip['columns_per_adc']} per ADC, {chip['area_eighths']}/8"
-        )
+        words = f"{chip_words(each['chip'])}, {each['chip']['area_eighths']}/8"
         best, without = math.exp(each["value"]), math.exp(each["without"])
         constant = math.exp(each["constant"]["value"])
         rows.append(

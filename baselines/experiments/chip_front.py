@@ -12,8 +12,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from lrmp.baselines.experiments.chip_choice import chip_words
 from lrmp.baselines.experiments.front import best_within
-from lrmp.baselines.experiments.knob_gain import WITH, WITHOUT
+from lrmp.baselines.experiments.gain_plot import draw_gains
 from lrmp.envs.chip_choice.optimum import chip_values
 from lrmp.envs.chip_choice.problem import ChipProblem, load_chip_problem
 from lrmp.envs.records.record import library_versions
@@ -138,17 +139,11 @@ def markdown(points: Sequence[ChipPoint]) -> str:
         "| problem | allowed drop | gain | on LRMP's chip | worth | best chip |\n"
         "| --- | --- | --- | --- | --- | --- |\n"
     )
-    rows = []
-    for each in points:
-        chip = each.chip
-        words = (
-            f"{chip['crossbar_side']}², {chip['cell_bits']} bit, {chip['active_rows']} rows, "
-            f"{chip['columns_per_adc']} per ADC"
-        )
-        rows.append(
-            f"| `{each.problem}` | {each.allowance:g} | {each.gain:.2f}x | {each.without:.2f}x | "
-            f"{each.gain / each.without:.2f}x | {words} |"
-        )
+    rows = [
+        f"| `{each.problem}` | {each.allowance:g} | {each.gain:.2f}x | {each.without:.2f}x | "
+        f"{each.gain / each.without:.2f}x | {chip_words(each.chip)} |"
+        for each in points
+    ]
     return head + "\n".join(rows)
 
 
@@ -176,16 +171,14 @@ def plot(points: Sequence[ChipPoint], path: Path) -> None:
     panels = figure.subplots(1, len(problems), squeeze=False)[0]
     for axes, problem in zip(panels, problems, strict=True):
         own = [each for each in points if each.problem == problem]
-        drops = [each.allowance for each in own]
-        axes.plot(drops, [each.gain for each in own], "o-", color=WITH, label="any chip")
-        others = [each.without for each in own]
-        axes.plot(drops, others, "s--", color=WITHOUT, label="LRMP's chip")
-        axes.set_xscale("log")
-        axes.set_xticks(drops, [f"{drop:g}" for drop in drops])
-        axes.minorticks_off()
+        draw_gains(
+            axes,
+            [each.allowance for each in own],
+            ("any chip", [each.gain for each in own]),
+            ("LRMP's chip", [each.without for each in own]),
+        )
         axes.set_ylim(bottom=0)
         axes.set_title(problem.removeprefix("LRMP-").removesuffix("-v0"), fontsize="small")
-        axes.spines[["top", "right"]].set_visible(False)
     panels[0].legend(fontsize="small", frameon=False)
     figure.supxlabel("allowed drop, points", fontsize="medium")
     figure.supylabel("proven best gain in the same area", fontsize="medium")

@@ -14,6 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from lrmp.baselines.experiments.front import best_within
+from lrmp.baselines.experiments.gain_plot import draw_gains
 from lrmp.envs.records.record import library_versions
 from lrmp.envs.task.custom_task import TaskLike, find_task
 from lrmp.envs.task.task import Task, list_tasks
@@ -27,7 +28,6 @@ from lrmp.plotting.design_plot import new_figure
 from lrmp.whole_file import replacing, write_whole
 
 ALLOWANCES = (0.5, 1.0, 2.0, 4.0)  # points
-WITH, WITHOUT = "#1f6f8b", "#e08e45"
 
 
 @dataclass
@@ -186,15 +186,13 @@ def plot(family: Family, found: Sequence[KnobGain], path: Path) -> None:
     for row, network in zip(panels, networks, strict=True):
         for axes, objective in zip(row, objectives, strict=True):
             own = [x for x in found if (x.network, x.objective) == (network, objective)]
-            drops = [each.allowance for each in own]
-            axes.plot(drops, [x.with_knobs for x in own], "o-", color=WITH, label="with")
-            others = [x.without_knobs for x in own]
-            axes.plot(drops, others, "s--", color=WITHOUT, label="without")
-            axes.set_xscale("log")
-            axes.set_xticks(drops, [f"{drop:g}" for drop in drops])
-            axes.minorticks_off()
+            draw_gains(
+                axes,
+                [each.allowance for each in own],
+                ("with", [each.with_knobs for each in own]),
+                ("without", [each.without_knobs for each in own]),
+            )
             axes.set_title(f"{network}, {objective}", fontsize="small")
-            axes.spines[["top", "right"]].set_visible(False)
     panels[0][0].legend(fontsize="small", frameon=False)
     figure.supxlabel("allowed drop, points", fontsize="medium")
     figure.supylabel("proven best gain over the plain design", fontsize="medium")
