@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lrmp.accuracy.model.accuracy_model import accuracy_label
 from lrmp.envs.scoring.reward import SCORE_FORMULA
 from lrmp.leaderboard.log.item import canonical
-from lrmp.leaderboard.ranked_tasks import is_current, proven_best
+from lrmp.leaderboard.ranked_tasks import proven_best
 
 if TYPE_CHECKING:
     from lrmp.leaderboard.entry import Entry
@@ -131,7 +131,7 @@ def reference_of(task_id: str, fingerprint: str) -> tuple[Reference, str] | None
     Returns:
         The reference row and the hash of its design; None if it is not known.
     """
-    found = proven_best(task_id) if is_current(task_id, fingerprint) else None
+    found = proven_best(task_id, fingerprint)
     if found is None:
         return None
     proven = found.certificate

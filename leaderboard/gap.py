@@ -2,7 +2,7 @@
 
 import math
 
-from lrmp.leaderboard.ranked_tasks import is_current, proven_best
+from lrmp.leaderboard.ranked_tasks import proven_best
 
 
 def optimum_gap(task_id: str, fingerprint: str, score: float | None) -> float | None:
@@ -17,9 +17,7 @@ def optimum_gap(task_id: str, fingerprint: str, score: float | None) -> float | 
         By how much what the task minimises is larger than the optimum's: 0.01 is 1 %. None where
         the optimum is not known, or the design has no score.
     """
-    if score is None or not is_current(task_id, fingerprint):
-        return None
-    found = proven_best(task_id)
+    found = None if score is None else proven_best(task_id, fingerprint)
     return design_gap(None if found is None else found.certificate.value, score)
 
 

@@ -57,18 +57,21 @@ def ranked_task(task_id: str) -> RankedTask | None:
     return RankedTask(task.fingerprint, task.accuracy_misses)
 
 
-def proven_best(task_id: str) -> Proven | None:
+def proven_best(task_id: str, fingerprint: str) -> Proven | None:
     """Look up the proven best design of a task or a chip problem.
 
     Args:
-        task_id: Of one that this lrmp has.
+        task_id: Any.
+        fingerprint: Of the definition.
 
     Returns:
-        The design; None if it is not known for today's definition.
+        The design; None if it is not known, or the definition is not today's.
     """
+    if not is_current(task_id, fingerprint):
+        return None
     if task_id in CHIP_PROBLEMS:
         problem, found = load_chip_problem(task_id), stored_chip_optimum(task_id)
-        if found is None or found.problem_fingerprint != problem.fingerprint:
+        if found is None or found.problem_fingerprint != fingerprint:
             return None
         best = whole_design(problem, *optimal_design(problem, found))
         method = f"chips by bounds, {found.solved} of {found.chips} solved by the joint solver"
