@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from lrmp.accuracy.lab.quantization.convolution import Convolution
 from lrmp.accuracy.lab.quantization.layers import QuantizedLayer, QuantizedProduct
-from lrmp.accuracy.lab.quantization.row_groups import Convolution, row_groups, unfold_rows
+from lrmp.accuracy.lab.quantization.row_groups import row_groups, unfold_rows
 from lrmp.accuracy.lab.quantization.steps import quantize_activation
 from lrmp.accuracy.model.bit_widths import MIN_BITS
 from lrmp.errors import AccuracyDataError

@@ -11,7 +11,7 @@ Outputs of a block read the same stored numbers, so they share their steps.
 import torch
 from torch import Tensor, nn
 
-from lrmp.accuracy.lab.quantization.layers import QuantizedLayer, QuantizedProduct
+from lrmp.accuracy.lab.quantization.layers import QuantizedLayer
 from lrmp.accuracy.lab.quantization.weight_projection import WeightProjection
 from lrmp.hardware.space.block_circulant import side
 
@@ -96,6 +96,6 @@ def make_circulant(layer: QuantizedLayer, block: str) -> None:
     size = side(block)
     if size == 1:
         return
-    module = layer.module if isinstance(layer, QuantizedProduct) else None
-    groups = module.groups if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) else 1
-    layer.project_weights("block_size", size, lambda weight: CirculantBlocks(weight, size, groups))
+    layer.project_weights(
+        "block_size", size, lambda weight: CirculantBlocks(weight, size, layer.groups)
+    )

@@ -5,12 +5,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from functools import partial
 from hashlib import sha256
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from lrmp.accuracy.lab.noise import Noise, NoiseRun
+from lrmp.accuracy.lab.quantization.convolution import Convolution
 from lrmp.accuracy.lab.quantization.deferred_maps import DeferredMaps, defers_exactly
 from lrmp.accuracy.lab.quantization.integer_product import (
     Grid,
@@ -183,6 +184,11 @@ class QuantizedLayer(nn.Module, ABC):
     def state(self) -> Hashable:
         """What the layer computes with, equal where outputs are; None where that is not known."""
         return None
+
+    @property
+    def groups(self) -> int:
+        """Groups of channels that the layer keeps apart."""
+        return 1
 
     @property
     def weight_steps(self) -> Tensor | None:
@@ -435,7 +441,7 @@ class QuantizedProduct(QuantizedLayer):
         example_inputs: Those of the first two calibration images.
     """
 
-    def __init__(self, module: nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear) -> None:
+    def __init__(self, module: Convolution | nn.Linear) -> None:
         super().__init__()
         # A shallow copy with its own table of parameters: exchanging the weight here leaves the
         # float network alone, and a subclass keeps its own forward pass.
@@ -481,6 +487,11 @@ class QuantizedProduct(QuantizedLayer):
         for loss in self.losses:
             outputs = outputs - loss(inputs)
         return self._change_outputs(outputs)
+
+    @property
+    def groups(self) -> int:
+        """Groups of channels that the layer keeps apart."""
+        return self.module.groups if isinstance(self.module, Convolution) else 1
 
     @property
     def state(self) -> Hashable:
@@ -568,7 +579,7 @@ class QuantizedProduct(QuantizedLayer):
             weight = self.float_weight.clone().requires_grad_()
             total = self._total(weight, inputs)
             (gradient,) = torch.autograd.grad(total, weight)
-        if type(self.module) not in (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear):
+        if type(self.module) not in (*get_args(Convolution), nn.Linear):
             rest = self._total(torch.zeros_like(weight), inputs)
             error = (total - rest - (weight * gradient).sum()).abs()
             if not error <= 1e-4 * (weight * gradient).abs().sum():  # nor if it is no number

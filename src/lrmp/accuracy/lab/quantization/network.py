@@ -11,6 +11,7 @@ from lrmp.accuracy.lab.models.staged import Stage, StagedModel, layer_modules
 from lrmp.accuracy.lab.models.traced import TracedStages
 from lrmp.accuracy.lab.network_effect import network_effect
 from lrmp.accuracy.lab.noise import NoiseRun
+from lrmp.accuracy.lab.quantization.convolution import Convolution
 from lrmp.accuracy.lab.quantization.deferred_maps import settled
 from lrmp.accuracy.lab.quantization.layers import QuantizedLayer
 from lrmp.accuracy.lab.quantization.quantized import quantized
@@ -212,7 +213,7 @@ def fold_batch_norm(model: nn.Module, traced: TracedStages | None = None) -> nn.
         pairs, folded.batch_norms = folded.batch_norms, {}
     for conv_name, norm_name in pairs.items():
         conv, norm = folded.get_submodule(conv_name), folded.get_submodule(norm_name)
-        assert isinstance(conv, nn.Conv1d | nn.Conv2d | nn.Conv3d)
+        assert isinstance(conv, Convolution)
         assert isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d)
         fused = fuse_conv_bn_eval(conv, norm)
         fused.requires_grad_(False)

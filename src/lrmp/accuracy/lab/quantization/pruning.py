@@ -5,10 +5,10 @@ on average goes to its bias, as with rounding. Nothing is trained.
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lrmp.accuracy.lab.quantization.column_pruning import largest_weights
-from lrmp.accuracy.lab.quantization.layers import QuantizedLayer, QuantizedProduct
+from lrmp.accuracy.lab.quantization.layers import QuantizedLayer
 from lrmp.accuracy.lab.quantization.weight_projection import KeptWeights
 from lrmp.errors import AccuracyDataError
 from lrmp.hardware.space.pruning import PRUNING_METHOD, PRUNING_RATIO, pruned_count
@@ -94,7 +94,7 @@ def _apply(layer: QuantizedLayer) -> None:
 
     def mask(weight: Tensor) -> KeptWeights:
         if method == "channels":
-            return KeptWeights(largest_channels(weight, percent, _groups(layer)))
+            return KeptWeights(largest_channels(weight, percent, layer.groups))
         if method == "columns":
             rows = layer.chip.active_rows
             return KeptWeights(
@@ -104,8 +104,3 @@ def _apply(layer: QuantizedLayer) -> None:
 
     which = (method, percent, layer.chip if method == "columns" else None)
     layer.project_weights(_RATIO, which, mask)
-
-
-def _groups(layer: QuantizedLayer) -> int:
-    module = layer.module if isinstance(layer, QuantizedProduct) else None
-    return module.groups if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) else 1

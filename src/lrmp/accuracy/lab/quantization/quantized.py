@@ -4,6 +4,7 @@ from torch import nn
 
 from lrmp.accuracy.lab.models.activation_product import ActivationProduct
 from lrmp.accuracy.lab.quantization.activation_product import QuantizedActivationProduct
+from lrmp.accuracy.lab.quantization.convolution import Convolution
 from lrmp.accuracy.lab.quantization.layers import QuantizedLayer, QuantizedProduct
 from lrmp.accuracy.lab.quantization.recurrent import QuantizedRecurrent
 
@@ -24,5 +25,5 @@ def quantized(module: nn.Module) -> QuantizedLayer:
         return QuantizedActivationProduct(module)
     if isinstance(module, nn.RNNBase):
         return QuantizedRecurrent(module)
-    assert isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear)
+    assert isinstance(module, Convolution | nn.Linear)
     return QuantizedProduct(module)

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lrmp.accuracy.lab.quantization.convolution import Convolution
 from lrmp.errors import AccuracyDataError
 from lrmp.hardware.chip.accelerator import Accelerator
 
@@ -59,9 +60,6 @@ def group_slices(rows: int, chip: Accelerator) -> list[tuple[slice, int]]:
     return found
 
 
-Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
-
-
 def unfold_rows(module: Convolution, maps: Tensor) -> tuple[Tensor, tuple[int, ...]]:
     """Cut padded maps into the rows of every position, as ``F.unfold`` in an eighth of its time.
 
@@ -106,7 +104,7 @@ class RowwiseProduct:
 
     def __init__(self, layer: "QuantizedLayer", change: Callable[[Tensor], None]) -> None:
         module = getattr(layer, "module", None)
-        plain = type(module) in (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
+        plain = type(module) in (*get_args(Convolution), nn.Linear)
         if not plain or getattr(module, "padding_mode", "zeros") != "zeros":
             raise AccuracyDataError(
                 "Expected a convolution that pads with zeros, or a fully connected layer, whose "
