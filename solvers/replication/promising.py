@@ -97,10 +97,10 @@ def _above(lines: list[_Line], product: float, low: float, high: float) -> tuple
     """
     for line in lines:
         under = line.bound**2 - 4 * line.steepness * product
-        if under <= 0:
+        if line.bound <= 0 or under <= 0:
             continue
-        left = (line.bound - under**0.5) / (2 * line.steepness)
         right = (line.bound + under**0.5) / (2 * line.steepness)
+        left = product / (line.steepness * right)  # the difference of the two would cancel
         if left <= low < right:
             low = min(right, high)
         if left < high <= right:

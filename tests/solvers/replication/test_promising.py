@@ -37,6 +37,22 @@ def drawn(rng, layers, *, sizes=12, kinds=None, **limits):
     )
 
 
+def far_apart(rng, layers):
+    """Draw a problem whose energies fall from up to 2^55 to a few femtojoules, copy by copy."""
+    units = rng.integers(2, 12, layers)
+    factor = 2 ** int(rng.integers(0, 52))
+    falling = (np.arange(len(useful_copies(u)))[::-1] * factor for u in units.tolist())
+    return ReplicationProblem(
+        rng.integers(1, 9, layers),
+        units,
+        rng.integers(1, 9, layers) * 2 ** rng.integers(0, 52),
+        rng.integers(0, 9, layers),
+        9 * layers + int(rng.integers(0, 40 * layers)),
+        "edp",
+        tuple(energies + int(rng.integers(1, 9)) for energies in falling),
+    )
+
+
 def best_options(choices):
     """All best solutions, by trying every choice: copies of the blocks."""
     blocks = [range(a, b) for a, b in zip(choices.start[:-1], choices.start[1:], strict=True)]
@@ -64,6 +80,13 @@ def test_every_best_solution_is_kept(kinds):
         assert best_options(left) == best_options(choices), choices.problem
         dropped += len(choices.copies) - len(left.copies)
     assert dropped > 200
+
+
+def test_every_best_solution_is_kept_where_numbers_are_far_apart():
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        choices = Choices.of(far_apart(rng, int(rng.integers(1, 4))))
+        assert best_options(promising(choices)) == best_options(choices), choices.problem
 
 
 def test_few_options_are_left_of_a_real_network():
