@@ -1,6 +1,7 @@
 """What designs are ranked on: registered tasks, and problems whose chip is chosen, too."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from lrmp.envs.chip_choice.optimum import optimal_design, stored_chip_optimum
@@ -10,6 +11,8 @@ from lrmp.envs.chip_choice.record import whole_design
 from lrmp.envs.task.optimum import Certificate, stored_optimum
 from lrmp.envs.task.task import TASKS, load_task
 
+REMEMBERED = 512  # answers, those to unknown ids among them
+
 
 @dataclass(frozen=True)
 class RankedTask:
@@ -17,11 +20,16 @@ class RankedTask:
 
     Attributes:
         fingerprint: Of the definition.
-        accuracy_misses: In what its drops were not found to be the network's.
+        facts: What it is, as ``Task.to_json`` says; of a chip problem, ``ChipProblem.to_json``.
     """
 
     fingerprint: str
-    accuracy_misses: tuple[str, ...]
+    facts: dict[str, Any]
+
+    @property
+    def accuracy_misses(self) -> tuple[str, ...]:
+        """In what its drops were not found to be the network's."""
+        return tuple(self.facts["accuracy_misses"])
 
 
 @dataclass(frozen=True)
@@ -32,13 +40,25 @@ class Proven:
         certificate: Its score, and bounds on all others.
         design: As records hold it.
         method: How it was found and proven.
+        log: What the solver reported, line by line; empty if that was not kept.
     """
 
     certificate: Certificate
     design: dict[str, Any]
     method: str
+    log: tuple[str, ...] = ()
 
 
+def ranked_ids() -> tuple[str, ...]:
+    """List what is ranked.
+
+    Returns:
+        The ids of tasks, then those of chip problems.
+    """
+    return (*TASKS, *CHIP_PROBLEMS)
+
+
+@lru_cache(REMEMBERED)
 def ranked_task(task_id: str) -> RankedTask | None:
     """Look up a task or a chip problem.
 
@@ -46,15 +66,25 @@ def ranked_task(task_id: str) -> RankedTask | None:
         task_id: Any.
 
     Returns:
-        Its definition; None if this lrmp has none of the id.
+        Its definition, shared, not to be changed; None if this lrmp has none of the id.
     """
     if task_id in CHIP_PROBLEMS:
         problem = load_chip_problem(task_id)
-        return RankedTask(problem.fingerprint, problem.plain_task.accuracy_misses)
+        return RankedTask(problem.fingerprint, problem.to_json())
     if task_id not in TASKS:
         return None
     task = load_task(task_id)
-    return RankedTask(task.fingerprint, task.accuracy_misses)
+    return RankedTask(task.fingerprint, task.to_json())
+
+
+def ranked_tasks() -> list[RankedTask]:
+    """Look up all that is ranked.
+
+    Returns:
+        In the order of `ranked_ids`.
+    """
+    found = (ranked_task(task_id) for task_id in ranked_ids())
+    return [task for task in found if task is not None]
 
 
 def proven_best(task_id: str, fingerprint: str) -> Proven | None:
@@ -79,7 +109,7 @@ def proven_best(task_id: str, fingerprint: str) -> Proven | None:
     optimum = stored_optimum(load_task(task_id))
     if optimum is None:
         return None
-    return Proven(optimum, optimum.design.to_json(), optimum.method)
+    return Proven(optimum, optimum.design.to_json(), optimum.method, optimum.log)
 
 
 def is_current(task_id: str, fingerprint: str) -> bool:

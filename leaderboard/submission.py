@@ -15,6 +15,7 @@ from lrmp.envs.task.task import TASKS, Task, load_task
 from lrmp.errors import DesignError, NoRecordsError, RecordError, unknown_name
 from lrmp.foreign_file import read_foreign
 from lrmp.leaderboard.agent_name import skeleton
+from lrmp.leaderboard.ranked_tasks import ranked_ids
 from lrmp.leaderboard.record_schema import check_record_schema
 from lrmp.leaderboard.strict_json import ADVICE, parse_strict_json
 
@@ -166,7 +167,7 @@ def _unknown_task(task_id: str) -> str:
             "what everybody can run. `lrmp envs` lists the tasks that it ranks."
         )
     stem, _, _ = task_id.rpartition("-v")
-    known_ids = [*TASKS, *CHIP_PROBLEMS]
+    known_ids = list(ranked_ids())
     versions = [known for known in known_ids if re.fullmatch(re.escape(stem) + r"-v\d+", known)]
     if versions:
         return (

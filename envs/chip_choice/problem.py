@@ -5,6 +5,7 @@ import json
 import math
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 
@@ -177,6 +178,23 @@ class ChipProblem:
         tasks = [self.task(number).fingerprint for number in range(len(self.chips))]
         text = json.dumps([self.id, self.objective, self.chips.tolist(), tasks])
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the problem is, in few plain JSON values, as `Task.to_json` does.
+
+        Returns:
+            A mapping; ``fingerprint`` covers the whole definition.
+        """
+        plain = self.plain_task.to_json()
+        del plain["budget_tiles"]  # every chip has its own
+        return plain | {
+            "id": self.id,
+            "accelerator": "to be chosen",
+            "objective": self.objective,
+            "knobs": [*CHIP_SPACE.names, *plain["knobs"]],
+            "area_budget_um2": self.area_budget_um2,
+            "chips": len(self.chips),
+        }
 
     def _fits(self, setting: IntArray) -> bool:
         chip = build_chip(setting)

@@ -226,6 +226,7 @@ def test_qonnx_reads_the_bits_of_the_file(qdq):
     assert bits == sorted(bit for pair in BITS for bit in pair)
 
 
+@pytest.mark.filterwarnings("ignore")  # importing Brevitas warns of what it lacks and deprecates
 def test_brevitas_takes_the_configuration(task_file, design_file, tmp_path, trained):
     path = tmp_path / "bits.py"
     assert export(task_file, design_file, "brevitas", path) == EXIT_OK

@@ -1,19 +1,18 @@
 """The board: tasks with the best that was handed in, and rounds with their best agents."""
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from lrmp.envs.task.task import TASKS, load_task
 from lrmp.leaderboard.board.api.dependencies import TheBoard
 from lrmp.leaderboard.board.api.schemas import Text
 from lrmp.leaderboard.board.pages.rendering import PageRoute, render
 from lrmp.leaderboard.board.service import history, overview, rankings, rounds
 from lrmp.leaderboard.design_ranking import reference_of
 from lrmp.leaderboard.gap import design_gap
+from lrmp.leaderboard.ranked_tasks import ranked_tasks
 
 MOST_ROUNDS = 4  # shown with their agents
 SHOWN_AGENTS = 10
@@ -28,7 +27,7 @@ class TaskRow:
     """A task on the board.
 
     Attributes:
-        facts: What ``Task.to_json`` says.
+        facts: Those of `RankedTask`.
         designs: How many are ranked.
         gap: Of the best one to the certified optimum.
         optimum: Score of the certified optimum, or None.
@@ -55,7 +54,8 @@ def board_page(
     """Show what is ranked."""
     known = overview.tasks(board)
     rows = []
-    for facts, fingerprint in task_facts():
+    for task in ranked_tasks():
+        facts, fingerprint = task.facts, task.fingerprint
         summary = known.get((facts["id"], fingerprint))
         reference = reference_of(facts["id"], fingerprint)
         optimum = reference[0].value if reference else None
@@ -100,16 +100,6 @@ def board_page(
 def take_part(request: Request) -> Response:
     """Say how to take part."""
     return render(request, "take_part.html")
-
-
-@cache
-def task_facts() -> list[tuple[dict[str, Any], str]]:
-    """Describe all registered tasks.
-
-    Returns:
-        What ``Task.to_json`` says, and the fingerprint.
-    """
-    return [(task.to_json(), task.fingerprint) for task in map(load_task, TASKS)]
 
 
 def _has(row: TaskRow, words: list[str]) -> bool:

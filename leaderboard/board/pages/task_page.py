@@ -7,17 +7,22 @@ import numpy as np
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from lrmp.envs.chip_choice.optimum import optimal_design, stored_chip_optimum
+from lrmp.envs.chip_choice.problem import ChipProblem, load_chip_problem
+from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
 from lrmp.envs.scoring.dynamics import Dynamics
 from lrmp.envs.scoring.front import stored_front
-from lrmp.envs.task.optimum import Optimum, stored_optimum
+from lrmp.envs.task.optimum import Certificate, stored_optimum
 from lrmp.envs.task.task import TASKS, Task, load_task
 from lrmp.errors import TaskError
+from lrmp.hardware.families.chip import CHIP_SPACE
 from lrmp.leaderboard.board.api.dependencies import TheBoard
 from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.pages.charts.xy_chart import Point, Series, XYChart, draw_xy
 from lrmp.leaderboard.board.pages.rendering import PageRoute, render
 from lrmp.leaderboard.board.service import overview, rankings
 from lrmp.leaderboard.design_ranking import DesignRanking
+from lrmp.leaderboard.ranked_tasks import proven_best, ranked_task
 
 PAGE = 50
 REMEMBERED = 64  # rankings
@@ -39,23 +44,29 @@ def task_page(
     with board.database.read() as session:
         last = rankings.position(session, as_of or None)
     ranking = _ranking(board, task_id, fingerprint, last, offset)
-    task = load_task(task_id) if task_id in TASKS and ranking.is_current else None
-    optimum = stored_optimum(task) if task else None
+    today = ranked_task(task_id) if ranking.is_current else None
+    task = load_task(task_id) if today and task_id in TASKS else None
+    problem = load_chip_problem(task_id) if today and task_id in CHIP_PROBLEMS else None
+    plain = problem.plain_task if problem else task
+    proven = proven_best(task_id, ranking.fingerprint)
+    optimum = proven.certificate if proven else None
     bodies = overview.contents(board, [design.number for design in ranking.designs])
     gaps = [design.gap for design in ranking.designs if design.gap is not None]
     return render(
         request,
         "task.html",
-        task=task,
-        facts=task.to_json() if task else None,
+        facts=today.facts if today else None,
+        plain=plain,
+        chip_space=CHIP_SPACE if problem else (),
+        proven=proven,
         optimum=optimum,
         ranking=ranking,
         offset=offset,
         page=PAGE,
         widest=max([*gaps, 1e-9]),
         curves=_curves(ranking, bodies, optimum),
-        front=_front(ranking, task, optimum),
-        chip=_chip(task) if task else [],
+        front=_front(ranking, task, optimum, _optimal_drop(task, problem)),
+        chip=_chip(plain) if plain else [],
     )
 
 
@@ -70,7 +81,7 @@ def _ranking(
 
 
 def _curves(
-    ranking: DesignRanking, bodies: dict[int, dict[str, Any]], optimum: Optimum | None
+    ranking: DesignRanking, bodies: dict[int, dict[str, Any]], optimum: Certificate | None
 ) -> XYChart | None:
     """Draw how the best score of agents rose, as far as they recorded it."""
     series: dict[str, Series] = {}
@@ -104,7 +115,12 @@ def _rising(curve: list[Point], end: Point) -> list[Point]:
     return [point for point in points if point[0] < first] + [(first, end[1])]
 
 
-def _front(ranking: DesignRanking, task: Task | None, optimum: Optimum | None) -> XYChart | None:
+def _front(
+    ranking: DesignRanking,
+    task: Task | None,
+    optimum: Certificate | None,
+    drop: tuple[float, float] | None,
+) -> XYChart | None:
     """Draw gain by accuracy drop: entries, the certified optimum, and the front that is known."""
     series = []
     front = _front_points(task.id) if task else []
@@ -115,10 +131,11 @@ def _front(ranking: DesignRanking, task: Task | None, optimum: Optimum | None) -
         return None
     series.append(Series("designs handed in", entries, "dots"))
     verticals = []
-    if task is not None and optimum is not None:
-        drop = task.accuracy.drop(optimum.design)
-        series.append(Series("certified optimum", [(drop, float(np.exp(optimum.value)))], "dots"))
-        verticals = [(task.allowed_drop, "allowed drop")]
+    if drop is not None and optimum is not None:
+        of_optimum, allowed = drop
+        point = (of_optimum, float(np.exp(optimum.value)))
+        series.append(Series("certified optimum", [point], "dots"))
+        verticals = [(allowed, "allowed drop")]
     return draw_xy(
         f"Gain by accuracy drop on {ranking.task}",
         "accuracy drop, percentage points",
@@ -143,6 +160,17 @@ def _front_points(task_id: str) -> list[Point]:
             points.append((drop, gain))
     near = 4 * task.allowed_drop  # what is far beyond the allowance would press the rest together
     return [point for point in points if point[0] <= near]
+
+
+def _optimal_drop(task: Task | None, problem: ChipProblem | None) -> tuple[float, float] | None:
+    """Look up the drop of the certified optimum, and what is allowed; None if it is not known."""
+    if problem is not None and (found := stored_chip_optimum(problem.id)) is not None:
+        number, design = optimal_design(problem, found)
+        on_chip = problem.task(number)
+        return on_chip.accuracy.drop(design), on_chip.allowed_drop
+    if task is not None and (optimum := stored_optimum(task)) is not None:
+        return task.accuracy.drop(optimum.design), task.allowed_drop
+    return None
 
 
 def _chip(task: Task) -> list[tuple[str, Any]]:

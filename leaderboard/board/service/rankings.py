@@ -6,8 +6,6 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
-from lrmp.envs.task.task import TASKS
 from lrmp.errors import unknown_name
 from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.database.models import Round
@@ -18,7 +16,7 @@ from lrmp.leaderboard.design_ranking import DesignRanking, reference_of
 from lrmp.leaderboard.gap import design_gap
 from lrmp.leaderboard.log import rank
 from lrmp.leaderboard.log.tables import DesignStanding, LogItem, RunStanding
-from lrmp.leaderboard.ranked_tasks import ranked_task
+from lrmp.leaderboard.ranked_tasks import ranked_ids, ranked_task
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ def designs(
     if fingerprint is None:
         today = ranked_task(task_id)
         if today is None:
-            raise NotFoundError(unknown_name("task", task_id[:120], (*TASKS, *CHIP_PROBLEMS)))
+            raise NotFoundError(unknown_name("task", task_id[:120], ranked_ids()))
         fingerprint = today.fingerprint
     with board.database.read() as session:
         at = position(session, as_of)

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
-from lrmp.envs.task.task import TASKS, load_task
 from lrmp.errors import unknown_name
 from lrmp.leaderboard.board.api.dependencies import IdempotencyKey, TheBoard, Who
 from lrmp.leaderboard.board.api.schemas import NewSubmission
 from lrmp.leaderboard.board.errors import NotFoundError
 from lrmp.leaderboard.board.service import checks, jobs, overview, rankings, submissions
 from lrmp.leaderboard.design_ranking import DesignRanking, Reference, reference_of
+from lrmp.leaderboard.ranked_tasks import ranked_ids, ranked_task, ranked_tasks
 
 router = APIRouter(tags=["designs"])
 
@@ -28,23 +28,22 @@ def list_tasks(board: TheBoard) -> list[dict[str, Any]]:
     """List the tasks that are ranked, with how many designs each has."""
     known = overview.tasks(board)
     found = []
-    for task_id in TASKS:
-        task = load_task(task_id)
-        summary = known.get((task_id, task.fingerprint))
+    for task in ranked_tasks():
+        summary = known.get((task.facts["id"], task.fingerprint))
         designs = summary.designs if summary else 0
-        found.append(task.to_json() | {"fingerprint": task.fingerprint, "designs": designs})
+        found.append(task.facts | {"fingerprint": task.fingerprint, "designs": designs})
     return found
 
 
 @router.get("/tasks/{task_id}")
 def get_task(board: TheBoard, task_id: TaskId) -> dict[str, Any]:
     """Say what a task is, and what is proven of it."""
-    if task_id not in TASKS:
-        raise NotFoundError(unknown_name("task", task_id, TASKS))
-    task = load_task(task_id)
+    task = ranked_task(task_id)
+    if task is None:
+        raise NotFoundError(unknown_name("task", task_id, ranked_ids()))
     reference = reference_of(task_id, task.fingerprint)
     row: Reference | None = reference[0] if reference else None
-    return task.to_json() | {"fingerprint": task.fingerprint, "optimum": row and vars(row)}
+    return task.facts | {"fingerprint": task.fingerprint, "optimum": row and vars(row)}
 
 
 @router.get("/rankings/designs/{task_id}")
