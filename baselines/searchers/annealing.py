@@ -42,13 +42,13 @@ class Args:
     # Algorithm specific arguments
     start: float = 0.5
     """where all knobs start: 0 for the first value, 1 for the last; 0.5 is 5 of 2 to 8 bits"""
-    hottest: float = 0.01
+    hottest: float = 0.03
     """first temperature, in units of the reward"""
     coldest: float = 0.001
     """last temperature"""
     changes: int = 1
     """most knobs of layers that change in one step"""
-    reach: int = 1
+    reach: int = 2
     """most values by which a knob changes"""
 
     def __post_init__(self) -> None:

@@ -40,7 +40,7 @@ class Args:
     # Algorithm specific arguments
     population: int = 10
     """designs per generation; the first one is drawn at random"""
-    mutated: float = 4.0
+    mutated: float = 2.0
     """knobs of layers that mutate in a child, on average"""
     closeness: float = 3.0
     """the polynomial mutation's eta: the higher, the smaller the changes"""

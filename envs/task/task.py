@@ -357,7 +357,7 @@ def _family_task(task_id: str, family: Family, entry: NetworkEntry, objective: O
         id=task_id,
         workload=Workload((Tenant(network, accuracy_factory),)),
         accelerator=chip,
-        budget=CostModel(network, chip, space).plain_budget,
+        budget=family.budget(CostModel(network, chip, space)),
         objective=objective,
         space=space,
     )

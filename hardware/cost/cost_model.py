@@ -183,6 +183,18 @@ class CostModel:
         return chip.tiles if chip.is_time_multiplexed else self.baseline.tiles
 
     @property
+    def largest_budget(self) -> int:
+        """Tiles of a chip that holds every design with one copy of all layers.
+
+        Of a time-multiplexed chip, its own.
+        """
+        chip = self.accelerator
+        if chip.is_time_multiplexed:
+            return chip.tiles
+        uniform = self.space.uniform(len(self.network))
+        return int(self.tiles_per_copy(uniform).max(axis=0).sum())
+
+    @property
     def least_interval(self) -> int:
         """Cycles between two images below which no design gets: the digital unit's."""
         return self.latency.least_interval

@@ -10,6 +10,7 @@ from lrmp.hardware.families.cim_aq import CIM_AQ, CIM_AQ_2_BIT
 from lrmp.hardware.families.circulant import CIRCULANT
 from lrmp.hardware.families.family import Family
 from lrmp.hardware.families.float import FLOAT
+from lrmp.hardware.families.hybrid import HYBRID
 from lrmp.hardware.families.noise import NOISE
 from lrmp.hardware.families.precision import PRECISION
 from lrmp.hardware.families.prune import PRUNE
@@ -30,6 +31,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             CIRCULANT,
             PRUNE,
             RANGES,
+            HYBRID,
         )
     }
 )

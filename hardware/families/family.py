@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from lrmp.hardware.chip.accelerator import Accelerator
+from lrmp.hardware.cost.cost_model import CostModel
 from lrmp.hardware.cost.cost_report import NETWORK_OBJECTIVES, Objective
 from lrmp.hardware.networks.network import Network
 from lrmp.hardware.space.design_space import DesignSpace
@@ -26,6 +27,8 @@ class Family:
             what the family adds. Their plain values are always among them.
         rival: Builds the space of its comparator where that is no part of its own: other knobs on
             the same chip; None where ``without`` says it.
+        holds_all_designs: Whether chips have the tiles of the largest design instead of those of
+            the plain one, with one copy of every layer.
     """
 
     name: str
@@ -37,6 +40,18 @@ class Family:
     objectives: tuple[Objective, ...] = NETWORK_OBJECTIVES
     without: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     rival: Callable[[Network, Accelerator], DesignSpace] | None = None
+    holds_all_designs: bool = False
+
+    def budget(self, model: CostModel) -> int:
+        """Say how many tiles the chip of a task has.
+
+        Args:
+            model: Of the network on the family's chip, with the family's knobs.
+
+        Returns:
+            Tiles.
+        """
+        return model.largest_budget if self.holds_all_designs else model.plain_budget
 
     @property
     def is_compared(self) -> bool:

@@ -47,12 +47,11 @@ class Args:
     """passes over the steps of an iteration"""
     minibatches: int = 4
     """parts of a pass"""
-    clip: float = 0.8
-    """how far the ratio of new to old probabilities counts; for 10,000 designs, 50 side by side,
-    take 0.4, for difference rewards 0.2"""
-    entropy: float = 0.02
+    clip: float = 0.4
+    """how far the ratio of new to old probabilities counts; for difference rewards take 0.2"""
+    entropy: float = 0.0
     """first weight of the entropy; it falls linearly to zero; for 10,000 designs, 50 side by side,
-    take 0.005, for difference rewards 0"""
+    take 0.005"""
     value_weight: float = 0.5
     """weight of the value loss"""
     max_gradient: float = 0.5

@@ -31,7 +31,7 @@ class Args:
     """designs per iteration"""
     learning_rate: float = 3e-3
     """Adam's first learning rate; it falls linearly to zero"""
-    entropy: float = 0.005
+    entropy: float = 0.02
     """first weight of the entropy; it falls linearly to zero"""
     max_gradient: float = 0.5
     """largest norm of a gradient"""

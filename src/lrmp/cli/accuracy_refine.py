@@ -11,6 +11,7 @@ from lrmp.accuracy.model.sensitivity_table import table_name
 from lrmp.cli.exit_codes import EPILOG, EXIT_OK
 from lrmp.envs.task.custom_task import make_task
 from lrmp.errors import MissingExtraError
+from lrmp.hardware.cost.cost_model import CostModel
 from lrmp.hardware.families import FAMILIES
 from lrmp.hardware.families.precision import PRECISION
 from lrmp.hardware.networks import load_network
@@ -111,7 +112,13 @@ def _refine(options: argparse.Namespace) -> int:
             f" --{name.replace('_', '-')} {value}" for name, value in given.items()
         )
         measurement.measure_divergences()
-        task = make_task(layout, chip, accuracy=measurement.table(), space=space)
+        task = make_task(
+            layout,
+            chip,
+            accuracy=measurement.table(),
+            budget=family.budget(CostModel(layout, chip, space)),
+            space=space,
+        )
         table, _ = refine(measurement, task, plan, command, lambda found: print(found, flush=True))
         judge_designs(measurement, task, table, plan)
         table = judged(table, measurement.log.results)
