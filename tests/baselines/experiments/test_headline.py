@@ -76,6 +76,7 @@ def test_page_names_what_is_left_out_and_why():
     assert "D-Predicted" not in left_out
     # Of 0.9, 1.4, 2.0 and 0.9 points two are within 1; they are 0.32 more than 0.98 on average.
     assert "2 of 4 proven best designs" in left_out
+    assert "3 within the sampling error" in left_out  # but not 2.0 [1.1, 2.9]
     assert "+0.32 points more" in left_out
     measured, predicted = page.partition("## Beside")[2].split("Tables predicted")
     assert "| A-v0 | table | 2.00x | 3.00x | 3.00x | 2.00x | 12.00x | 12.00x |" in measured
