@@ -401,9 +401,9 @@ def verdict(rows: list[dict[str, Any]]) -> str:
     excess = np.mean([row[BEST]["test"]["drop"] - row[BEST]["table_drop"] for row in checked])
     return (
         f"Held or not, {within} of {len(checked)} proven best designs of measured tables lose no "
-        f"more than is allowed on the test images, {likely} within the sampling error (the 95 % interval "
-        f"reaches down to what is allowed); on average they lose {excess:+.2f} points more than the "
-        "table says."
+        f"more than is allowed on the test images, {likely} within the sampling error (the 95 % "
+        f"interval reaches down to what is allowed); on average they lose {excess:+.2f} points "
+        "more than the table says."
     )
 
 

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.skipif(not PAGE.exists(), reason="the page lies in the 
 
 CLIENTS = read_clients(PAGE) if PAGE.exists() else []
 
+
 @pytest.fixture(autouse=True)
 def working_folder(tmp_path, monkeypatch):
     """Where clients leave what they leave."""
