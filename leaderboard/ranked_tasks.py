@@ -5,13 +5,13 @@ from functools import lru_cache
 from typing import Any
 
 from lrmp.envs.chip_choice.optimum import optimal_design, stored_chip_optimum
-from lrmp.envs.chip_choice.problem import load_chip_problem
+from lrmp.envs.chip_choice.problem import ChipProblem, load_chip_problem
 from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
 from lrmp.envs.chip_choice.record import whole_design
 from lrmp.envs.task.optimum import Certificate, stored_optimum
-from lrmp.envs.task.task import TASKS, load_task
+from lrmp.envs.task.task import TASKS, Task, load_task
 
-REMEMBERED = 512  # answers, those to unknown ids among them
+REMEMBERED = 256  # definitions
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,20 @@ class RankedTask:
     """Today's definition of what is ranked.
 
     Attributes:
-        fingerprint: Of the definition.
-        facts: What it is, as ``Task.to_json`` says; of a chip problem, ``ChipProblem.to_json``.
+        definition: The task, or the chip problem.
     """
 
-    fingerprint: str
-    facts: dict[str, Any]
+    definition: Task | ChipProblem
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the definition."""
+        return self.definition.fingerprint
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What it is, as its ``to_json`` says; shared, not to be changed."""
+        return _facts(self.definition)
 
     @property
     def accuracy_misses(self) -> tuple[str, ...]:
@@ -58,7 +66,6 @@ def ranked_ids() -> tuple[str, ...]:
     return (*TASKS, *CHIP_PROBLEMS)
 
 
-@lru_cache(REMEMBERED)
 def ranked_task(task_id: str) -> RankedTask | None:
     """Look up a task or a chip problem.
 
@@ -66,15 +73,16 @@ def ranked_task(task_id: str) -> RankedTask | None:
         task_id: Any.
 
     Returns:
-        Its definition, shared, not to be changed; None if this lrmp has none of the id.
+        Its definition; None if this lrmp has none of the id.
     """
     if task_id in CHIP_PROBLEMS:
-        problem = load_chip_problem(task_id)
-        return RankedTask(problem.fingerprint, problem.to_json())
-    if task_id not in TASKS:
-        return None
-    task = load_task(task_id)
-    return RankedTask(task.fingerprint, task.to_json())
+        return RankedTask(load_chip_problem(task_id))
+    return RankedTask(load_task(task_id)) if task_id in TASKS else None
+
+
+@lru_cache(REMEMBERED)
+def _facts(definition: Task | ChipProblem) -> dict[str, Any]:
+    return definition.to_json()
 
 
 def ranked_tasks() -> list[RankedTask]:

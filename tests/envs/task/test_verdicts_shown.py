@@ -125,7 +125,7 @@ def test_environments_are_listed_with_their_verdicts(task_with, monkeypatch, cap
 
 def test_rankings_by_a_table_that_misses_say_so(task_with, monkeypatch):
     task = dataclasses.replace(task_with(MISSED), id="LRMP-Missed-v0")
-    today = RankedTask(task.fingerprint, task.to_json())
+    today = RankedTask(task)
     monkeypatch.setattr(log_rank, "ranked_task", {task.id: today}.__getitem__)
     monkeypatch.setattr(log_rank, "reference_of", lambda task_id, fingerprint: None)
     with log_rank.Database.in_memory().write() as session:
