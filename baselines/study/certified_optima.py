@@ -12,6 +12,9 @@ from lrmp.envs.task.optimum import Optimum, stored_optimum
 from lrmp.envs.task.task import TASKS
 from lrmp.errors import StudyError
 from lrmp.foreign_file import is_present, read_foreign_text
+from lrmp.foreign_text import parse_json
+from lrmp.hardware.space.catalogue import space_from_json
+from lrmp.hardware.space.precision import PRECISION
 from lrmp.whole_file import write_whole
 
 OPTIMA = "optima.jsonl"
@@ -49,16 +52,29 @@ def keep_optima(folder: Path, optima: dict[str, Optimum]) -> None:
         optima: What ``certified_optima`` returned.
     """
     ordered = sorted(optima.values(), key=lambda optimum: (optimum.task, optimum.task_fingerprint))
-    lines = [json.dumps(optimum.to_json()) + "\n" for optimum in ordered]
-    write_whole(folder / OPTIMA, "".join(lines))
+    write_whole(folder / OPTIMA, "".join(f"{_line(optimum)}\n" for optimum in ordered))
+
+
+def _line(optimum: Optimum) -> str:
+    """Write an optimum with the knobs of its design, where these are not just the two bits."""
+    space = optimum.design.space
+    knobs = {} if space == PRECISION else {"space": space.to_json()}
+    return json.dumps(optimum.to_json() | knobs)
+
+
+def _optimum(line: str) -> Optimum:
+    document = parse_json(line)
+    space = document.pop("space", None)
+    knobs = PRECISION if space is None else space_from_json(space)
+    return Optimum.from_text(json.dumps(document), knobs)
 
 
 def _read(path: Path) -> dict[str, Optimum]:
     if not is_present(path):
         return {}
     try:
-        optima = [Optimum.from_text(line) for line in read_foreign_text(path).splitlines()]
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        optima = [_optimum(line) for line in read_foreign_text(path).splitlines()]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise StudyError(
             f"Expected an optimum a line in {path}, as `lrmp study run` writes it, got one that "
             f"cannot be read ({error}). Delete the file to go without them."
