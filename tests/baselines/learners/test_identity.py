@@ -31,7 +31,7 @@ ALLOWED = {"Constant": 0.05, "Echo": 1.0, "Delayed": 0.05}
 AGENTS = {
     "ddpg": (ddpg, {"evaluations": 100, "sigma_decay": 0.96}),
     "td3": (td3, {"evaluations": 200, "explored": 0.5}),
-    "ppo": (ppo, {"evaluations": 2000, "learning_rate": 2e-3}),
+    "ppo": (ppo, {"evaluations": 2000, "learning_rate": 2e-3, "entropy": 0.01}),
     "policy-gradient": (policy_gradient, {"evaluations": 3000, "learning_rate": 1e-3}),
 }
 

@@ -48,7 +48,9 @@ def test_record_is_the_best_episode(short_run, best_of_run):
 
 @pytest.mark.long
 def test_learns_what_random_designs_do_not_find(tmp_path):
-    run = ppo.train(settings(tmp_path, evaluations=1200), progress=False)
+    # The defaults are chosen for the best design, and may lose the policy in the end.
+    steady = settings(tmp_path, evaluations=1200, learning_rate=1e-3, entropy=0.01)
+    run = ppo.train(steady, progress=False)
     optimum = stored_optimum(TASK)
     best, rewards = optimum.value, run.rewards()
     assert run.record()["claim"]["score"] > optimum.constant.value
