@@ -29,8 +29,8 @@ class Args:
     """episodes side by side, which one iteration learns from; for 10,240 designs in the time of
     600, take --num-envs 256 --epochs 1 --minibatches 8 --hidden 64 --entropy 0.01"""
     learning_rate: float = 3e-3
-    """Adam's first learning rate; it falls linearly to zero; with 1e-3 and an entropy of 0.01 the best
-    design is found later, and the policy is not lost afterwards"""
+    """Adam's first learning rate; it falls linearly to zero; with 1e-3 and an entropy of 0.01 the
+    best design is found later, and the policy is not lost afterwards"""
     gamma: float = 1.0
     """discount"""
     gae_lambda: float = 0.95

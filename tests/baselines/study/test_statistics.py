@@ -178,7 +178,7 @@ def test_coverage_page_is_reproduced(tmp_path, monkeypatch):
         pytest.skip("the tests run outside the repository")
     args = interval_coverage.Args(out=tmp_path / "one", study=study, repeats=2)
     page = interval_coverage.write_page(args, progress=False).read_text("utf-8")
-    assert page.count("| runs of the study |") == 2
+    assert page.count("| runs of the study |") == 3
     assert page.count("| widened percentile bootstrap |") == 3
     again = interval_coverage.write_page(replace(args, out=tmp_path / "two"), progress=False)
     assert again.read_text("utf-8").replace(str(tmp_path / "two"), str(args.out)) == page
