@@ -196,7 +196,7 @@ def test_damaged_round_of_a_log_is_told(refined, folder, protocol, tmp_path):
 
 def test_design_of_several_optimisers_runs_once(refined):
     *_, found = refined
-    settings = np.full((10, 2), 3)
+    settings = np.arange(20).reshape(10, 2) % 7  # which no optimiser comes to
     picked = [
         OptimisedDesign(settings, "best", "latency", 1.0),
         OptimisedDesign(settings, "best", "energy", 2.0),
