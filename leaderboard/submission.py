@@ -167,7 +167,7 @@ def _unknown_task(task_id: str) -> str:
             "what everybody can run. `lrmp envs` lists the tasks that it ranks."
         )
     stem, _, _ = task_id.rpartition("-v")
-    known_ids = list(ranked_ids())
+    known_ids = ranked_ids()
     versions = [known for known in known_ids if re.fullmatch(re.escape(stem) + r"-v\d+", known)]
     if versions:
         return (

@@ -233,6 +233,25 @@ def with_noise(chip: Accelerator, name: str, **changes: Any) -> Accelerator:
     )
 
 
+def with_number(
+    chip: Accelerator, name: str, field: str, value: Any, source: Provenance
+) -> Accelerator:
+    """Build a chip that differs in one number.
+
+    Args:
+        chip: Any.
+        name: Of the new one.
+        field: Of ``Accelerator``.
+        value: Its number.
+        source: Where that comes from.
+
+    Returns:
+        The chip; everything else, and where it comes from, as before.
+    """
+    provenance = {**chip.provenance, field: source}
+    return replace(chip, name=name, provenance=provenance, **{field: value})
+
+
 def _shipped_text(name: str) -> str:
     if name not in list_presets():
         raise PresetError(unknown_name("preset", name, list_presets()))

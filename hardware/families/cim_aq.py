@@ -9,7 +9,7 @@ from functools import partial
 
 from lrmp.errors import DesignError
 from lrmp.hardware.chip.accelerator import Accelerator
-from lrmp.hardware.chip.preset import load_preset
+from lrmp.hardware.chip.preset import load_preset, with_number
 from lrmp.hardware.chip.provenance import Provenance
 from lrmp.hardware.families.family import Family
 from lrmp.hardware.networks.network import Network
@@ -43,12 +43,8 @@ def cim_aq_chip(cell_bits: int = 4) -> Accelerator:
     if cell_bits == chip.cell_bits:
         return chip
     source = Provenance("published", f"results/resnet18/policy-*-rcell{cell_bits}.npy")
-    return replace(
-        chip,
-        name=f"{chip.name}_{cell_bits}_bit_cells",
-        cell_bits=cell_bits,
-        provenance={**chip.provenance, "cell_bits": source},
-    )
+    name = f"{chip.name}_{cell_bits}_bit_cells"
+    return with_number(chip, name, "cell_bits", cell_bits, source)
 
 
 def cim_aq_space(

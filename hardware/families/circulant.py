@@ -1,9 +1,7 @@
 """The family of ReBoc (DATE 2020): bits, and circulant blocks of weights."""
 
-from dataclasses import replace
-
 from lrmp.hardware.chip.accelerator import Accelerator
-from lrmp.hardware.chip.preset import load_preset
+from lrmp.hardware.chip.preset import load_preset, with_number
 from lrmp.hardware.chip.provenance import Provenance
 from lrmp.hardware.families.family import Family
 from lrmp.hardware.networks.layer import Layer
@@ -22,13 +20,10 @@ def _chip() -> Accelerator:
     layer of a network of 256 outputs or fewer has columns to spare, however few it stores.
     """
     preset = load_preset("lrmp_frontiers_2024")
-    source = "ReBoc, abstract: horizontal weight slicing; its layout is not known"
-    return replace(
-        preset,
-        name="lrmp_packed_slices",
-        slice_placement="packed",
-        provenance={**preset.provenance, "slice_placement": Provenance("assumed", source)},
+    source = Provenance(
+        "assumed", "ReBoc, abstract: horizontal weight slicing; its layout is not known"
     )
+    return with_number(preset, "lrmp_packed_slices", "slice_placement", "packed", source)
 
 
 def _is_dense(layer: Layer) -> bool:

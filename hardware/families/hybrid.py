@@ -8,7 +8,7 @@ every design with one copy of all layers.
 from dataclasses import replace
 
 from lrmp.hardware.chip.accelerator import Accelerator
-from lrmp.hardware.chip.preset import load_preset
+from lrmp.hardware.chip.preset import load_preset, with_number
 from lrmp.hardware.chip.provenance import Provenance
 from lrmp.hardware.families.family import Family
 from lrmp.hardware.networks.network import Network
@@ -29,12 +29,7 @@ _SOURCE = Provenance("assumed", "half of the bits that a tile's 256 x 256 cells 
 def _chip() -> Accelerator:
     """Build LRMP's chip with SRAM in its tiles."""
     preset = load_preset("lrmp_frontiers_2024")
-    return replace(
-        preset,
-        name="lrmp_with_sram",
-        sram_bits_per_tile=_SRAM_BITS_PER_TILE,
-        provenance={**preset.provenance, "sram_bits_per_tile": _SOURCE},
-    )
+    return with_number(preset, "lrmp_with_sram", "sram_bits_per_tile", _SRAM_BITS_PER_TILE, _SOURCE)
 
 
 def _space(network: Network, chip: Accelerator) -> DesignSpace:

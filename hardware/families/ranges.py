@@ -8,7 +8,7 @@ with ADCs of few bits: where these are many, no range matters.
 from dataclasses import replace
 
 from lrmp.hardware.chip.accelerator import Accelerator
-from lrmp.hardware.chip.preset import load_preset
+from lrmp.hardware.chip.preset import load_preset, with_number
 from lrmp.hardware.chip.provenance import Provenance
 from lrmp.hardware.families.family import Family
 from lrmp.hardware.networks.network import Network
@@ -30,12 +30,7 @@ _SOURCE = Provenance(
 def _chip() -> Accelerator:
     """Build NeuRRAM's chip with ADCs of 5 bits."""
     preset = load_preset("neurram_nature_2022")
-    return replace(
-        preset,
-        name="neurram_5_bit_adc",
-        adc_resolution_bits=_ADC_BITS,
-        provenance={**preset.provenance, "adc_resolution_bits": _SOURCE},
-    )
+    return with_number(preset, "neurram_5_bit_adc", "adc_resolution_bits", _ADC_BITS, _SOURCE)
 
 
 def _space(network: Network, chip: Accelerator) -> DesignSpace:
