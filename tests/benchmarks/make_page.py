@@ -16,17 +16,26 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+from unittest.mock import patch
 
 import gymnasium as gym
 import numpy as np
+import torch
 from c_core import CoreInC
 from page_timing import in_turn, method, peak_bytes, seconds, table
 
+from lrmp.accuracy.lab.evaluator import NetworkEvaluator
+from lrmp.accuracy.lab.examples import Examples
+from lrmp.accuracy.lab.models import load_model
+from lrmp.accuracy.lab.quantization import integer_product
+from lrmp.accuracy.lab.subject import Subject
 from lrmp.baselines.running.algorithms import load_algorithm
 from lrmp.envs import load_task, make_task
 from lrmp.envs.scoring.dynamics import Dynamics
 from lrmp.envs.task.environment_id import environment_id
-from lrmp.hardware import CostModel, Layer, Network, load_preset
+from lrmp.hardware import CostModel, Layer, Network, load_network, load_preset
+from lrmp.hardware.space.design import Design
+from lrmp.hardware.space.precision import PRECISION
 from lrmp.plotting.design_plot import new_figure
 from lrmp.solvers import ReplicationBatch, solve_batch, solve_exact, solve_ilp
 from lrmp.solvers.replication.choices import Choices
@@ -300,6 +309,48 @@ def search_rows(designs=10_000):
         yield row
 
 
+#: Networks in the loop, and how many images the page runs them on.
+IN_THE_LOOP = {"lenet": 5000, "resnet20": 500, "resnet18": 100}
+
+
+def speed_in_the_loop(evaluator, designs, at_a_time):
+    def run():
+        for start in range(0, len(designs), at_a_time):
+            evaluator.evaluate_all(designs[start : start + at_a_time], "search")
+
+    return 60 * len(designs) / seconds(run, 3)
+
+
+def loop_rows(designs=20):
+    """Designs a minute on one core, of weights and images as they are drawn."""
+    torch.set_num_threads(1)
+    for name, count in IN_THE_LOOP.items():
+        rng, model = np.random.default_rng(0), load_model(name)
+        drawn = rng.normal(0, 1, (count, *model.input_shape)).astype(np.float32)
+        images = Examples(drawn)
+        evaluator = NetworkEvaluator(Subject("drawn", model, images, images))
+        layers = len(evaluator.layers)
+        ones = np.ones(layers, np.int64)
+        apart = [Design(PRECISION, PRECISION.sample(rng, layers), ones) for _ in range(designs)]
+        alike = []
+        for _ in range(designs):  # each has a tenth of the layers of its own, at least one
+            settings = apart[0].settings.copy()
+            own = rng.random(layers) < 0.1
+            own[rng.integers(layers)] = True
+            settings[own] = PRECISION.sample(rng, layers)[own]
+            alike.append(Design(PRECISION, settings, ones))
+        few = apart[:5]
+        evaluator.evaluate(few[0], "search")  # loads and calibrates
+        with patch.object(integer_product, "kernels_are_exact", lambda: False):
+            speeds = [speed_in_the_loop(evaluator, few, 1)]
+        speeds += [speed_in_the_loop(evaluator, few, 1), speed_in_the_loop(evaluator, alike, 20)]
+        ratios = [f"{speed / speeds[0]:.1f}" for speed in speeds[1:]]
+        yield (
+            *(load_network(name).name, f"{count:,}", f"{speeds[0]:,.0f}", f"{speeds[1]:,.0f}"),
+            *(ratios[0], f"{speeds[2]:,.0f}", ratios[1]),
+        )
+
+
 def start_rows():
     """Processor seconds of fresh processes."""
     code = {
@@ -446,6 +497,13 @@ def main():
         ),
         "learning": table(("training", "speed"), learning_rows()),
         "search": table(("designs at a time", "as in", *METHODS), search_rows()),
+        "loop": table(
+            (
+                *("network", "images", "float", "integers", "/ float"),
+                *("integers, 20 side by side", "/ float"),
+            ),
+            loop_rows(),
+        ),
         "start": table(("process", "processor seconds"), start_rows()),
         "profile": table(("part", "share of the time"), profile_rows()),
     }

@@ -119,7 +119,7 @@ def test_shortcut_is_added_on_the_way(shape, layout, runs):
     for found in (DeferredMaps(*given) + shortcut, shortcut + DeferredMaps(*given)):
         assert type(found) is torch.Tensor
         assert same(found, outputs + shortcut)
-    assert len(runs) == (0 if layout == torch.channels_last else 2)
+    assert runs == [None, None]
     assert torch.equal(shortcut, before)
     both = F.relu(DeferredMaps(*given)) + DeferredMaps(*given)
     assert same(both, F.relu(outputs) + outputs)
@@ -228,7 +228,7 @@ def test_layer_without_the_kernels_is_not_deferred(monkeypatch):
     def missing(self, *args):
         raise RuntimeError("no such kernel")
 
-    monkeypatch.setattr(IntegerConvolution, "onto", missing)
+    monkeypatch.setattr(IntegerConvolution, "__call__", missing)
     assert defers_exactly.__wrapped__() is False
 
 

@@ -71,7 +71,7 @@ def test_designs_of_different_spaces_share_nothing(evaluator):
 def test_number_of_batches_kept_changes_nothing(evaluator, monkeypatch):
     designs = random_designs(4, seed=1)
     expected = evaluator.evaluate_all(designs, "test")
-    monkeypatch.setattr(evaluator_module, "BATCHES_KEPT", 1)
+    monkeypatch.setattr(evaluator_module, "PIXELS_KEPT", 1)
     assert evaluator.evaluate_all(designs, "test") == expected
 
 

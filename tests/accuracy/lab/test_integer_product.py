@@ -1,4 +1,4 @@
-"""Convolutions of integers: exact sums, the numbers of the float path, and when there are none."""
+"""Products of integers: exact sums, the numbers of the float path, and when there are none."""
 
 import copy
 
@@ -9,11 +9,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from lrmp.accuracy.lab.quantization import QuantizedNetwork, integer_product
-from lrmp.accuracy.lab.quantization.deferred_maps import settled
+from lrmp.accuracy.lab.quantization.deferred_maps import defers_exactly, settled
 from lrmp.accuracy.lab.quantization.integer_product import (
     SIGNED_ZERO,
     Grid,
     IntegerConvolution,
+    IntegerLinear,
     integer_inputs,
     kernels_are_exact,
 )
@@ -82,6 +83,34 @@ def test_convolution_is_the_exact_sum_scaled_once(shape, signed, bias):
             torch.testing.assert_close(found.double(), expected, rtol=1e-6, atol=2e-5)
 
 
+@needs_kernels
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("rows", [1, 30, 800])
+def test_linear_layer_is_the_exact_sum_scaled_once(rows, signed, bias):
+    rng, step = np.random.default_rng(0), 0.37
+    steps = torch.from_numpy(rng.uniform(0.5, 2, 24)).float()
+    maps = drawn(1, (3, 5, rows)) if signed else drawn(1, (3, 5, rows)).abs()
+    shift = drawn(2, (24,)) if bias else None
+    for bits in BITS:
+        low, high = weight_range(bits)
+        integers = torch.from_numpy(rng.integers(low, high + 1, (24, rows)))
+        weight = integers.float() * steps[:, None]
+        run = IntegerLinear(weight if bits % 2 else weight.T.contiguous().T, steps)
+        for inputs, width in ((maps, 8), (maps[:1, 0], 5), (maps.transpose(0, 1), 2), (maps, bits)):
+            grid = Grid(step, width, signed)
+            given = integer_inputs(inputs, grid)
+            with torch.inference_mode():
+                found = run(given, grid, shift)
+            whole = given.double() - (SIGNED_ZERO if signed else 0)
+            sums = F.linear(whole, integers.double())
+            assert sums.abs().max() > 0
+            expected = sums * steps.double() * float(np.float32(step))
+            if shift is not None:
+                expected += shift.double()
+            torch.testing.assert_close(found.double(), expected, rtol=1e-6, atol=2e-5)
+
+
 @pytest.mark.parametrize("signed", [True, False])
 @pytest.mark.parametrize("bits", BITS)
 def test_integers_are_those_of_the_rounded_activations(bits, signed):
@@ -114,15 +143,19 @@ def layer():
 
 @pytest.fixture
 def runs(monkeypatch):
-    """Count the convolutions of integers."""
+    """Count the products of integers."""
+    defers_exactly()  # tries some once
     counted = []
-    call = IntegerConvolution.__call__
 
-    def counting(self, *args, **options):
-        counted.append(self)
-        return call(self, *args, **options)
+    def counting(call):
+        def counted_call(self, *args, **options):
+            counted.append(self)
+            return call(self, *args, **options)
 
-    monkeypatch.setattr(IntegerConvolution, "__call__", counting)
+        return counted_call
+
+    for kind in (IntegerConvolution, IntegerLinear):
+        monkeypatch.setattr(kind, "__call__", counting(kind.__call__))
     return counted
 
 
@@ -154,6 +187,29 @@ def test_layer_gives_what_it_gives_in_float(shape, signed, layout, layer, runs, 
         assert outputs.stride() == expected.stride()
         scale = float(expected.abs().max())
         torch.testing.assert_close(outputs, expected, rtol=1e-5, atol=1e-6 * scale)
+
+
+@needs_kernels
+@pytest.mark.parametrize("shape", [(6, 12), (4, 9, 12), (2, 3, 4, 12)])
+@pytest.mark.parametrize("signed", [True, False])
+def test_linear_layer_gives_what_it_gives_in_float(signed, shape, runs, monkeypatch):
+    module = nn.Linear(12, 24).requires_grad_(False)
+    inputs = drawn(3, shape) if signed else drawn(3, shape).abs()
+    network = QuantizedNetwork(nn.Sequential(module).eval())
+    network.calibrate(inputs)
+    found = network.layers["0"]
+    for bits, width in ((2, 2), (8, 3), (5, 8), (8, 8)):
+        found.round_weights(bits)
+        found.round_inputs(width)
+        for given in (inputs, inputs.transpose(0, -2)):
+            before = len(runs)
+            outputs = run(found, given)
+            assert len(runs) == before + 1
+            expected = run_in_float(found, given, monkeypatch)
+            assert len(runs) == before + 1
+            scale = float(expected.abs().max())
+            torch.testing.assert_close(outputs, expected, rtol=1e-5, atol=1e-6 * scale)
+        assert torch.equal(run(copy.deepcopy(found), inputs), run(found, inputs))
 
 
 @needs_kernels
@@ -299,22 +355,27 @@ def test_weights_that_another_knob_changes_need_floats(layer, runs):
     assert torch.allclose(run(found, inputs), outputs + 3, atol=1e-4)
 
 
+KINDS = [IntegerConvolution, IntegerLinear]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("error", [AttributeError, RuntimeError, NotImplementedError, TypeError])
-def test_missing_kernels_are_not_exact(error, monkeypatch):
+def test_missing_kernels_are_not_exact(error, kind, monkeypatch):
     def missing(self, *args, **options):
         raise error("no such kernel")
 
-    monkeypatch.setattr(IntegerConvolution, "__call__", missing)
+    monkeypatch.setattr(kind, "__call__", missing)
     assert kernels_are_exact.__wrapped__() is False
 
 
-def test_kernels_that_saturate_are_not_exact(monkeypatch):
-    call = IntegerConvolution.__call__
+@pytest.mark.parametrize("kind", KINDS)
+def test_kernels_that_saturate_are_not_exact(kind, monkeypatch):
+    call = kind.__call__
 
     def saturating(self, *args, **options):
         return call(self, *args, **options).clamp(-(2**15), 2**15 - 1)
 
-    monkeypatch.setattr(IntegerConvolution, "__call__", saturating)
+    monkeypatch.setattr(kind, "__call__", saturating)
     assert kernels_are_exact.__wrapped__() is False
 
 

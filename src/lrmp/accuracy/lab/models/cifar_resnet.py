@@ -36,7 +36,7 @@ class OptionABlock(nn.Module):
         inner = F.relu(self.bn1(self.conv1(maps)))
         inner = self.bn2(self.conv2(inner))
         around = maps if self.stride == 1 else maps[:, :, :: self.stride, :: self.stride]
-        return F.relu(inner + pad_channels(around, self.width))
+        return F.relu(inner + pad_channels(around, self.width), inplace=True)
 
 
 class CifarResNet(StagedModel):
@@ -102,7 +102,8 @@ class TinyBlock(nn.Module):
         """
         inner = F.relu(self.bn1(self.conv1(self.pad(maps))))
         inner = self.bn2(self.conv2(inner))
-        return F.relu(inner + (maps if self.shortcut is None else self.shortcut(maps)))
+        around = maps if self.shortcut is None else self.shortcut(maps)
+        return F.relu(inner + around, inplace=True)
 
 
 class ResNet8(StagedModel):

@@ -34,7 +34,8 @@ class BasicBlock(nn.Module):
         """
         inner = F.relu(self.bn1(self.conv1(maps)))
         inner = self.bn2(self.conv2(inner))
-        return F.relu(inner + (maps if self.downsample is None else self.downsample(maps)))
+        around = maps if self.downsample is None else self.downsample(maps)
+        return F.relu(inner + around, inplace=True)
 
 
 class Bottleneck(nn.Module):
@@ -65,7 +66,8 @@ class Bottleneck(nn.Module):
         inner = F.relu(self.bn1(self.conv1(maps)))
         inner = F.relu(self.bn2(self.conv2(inner)))
         inner = self.bn3(self.conv3(inner))
-        return F.relu(inner + (maps if self.downsample is None else self.downsample(maps)))
+        around = maps if self.downsample is None else self.downsample(maps)
+        return F.relu(inner + around, inplace=True)
 
 
 def shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:

@@ -147,7 +147,10 @@ def pad_channels(maps: Tensor, channels: int) -> Tensor:
         channels: Wanted number, at least C.
 
     Returns:
-        Shape (N, channels, height, width).
+        Shape (N, channels, height, width); the same maps where none are wanted, no copy.
     """
-    margin = (channels - maps.shape[1]) // 2
-    return torch.nn.functional.pad(maps, (0, 0, 0, 0, margin, channels - maps.shape[1] - margin))
+    added = channels - maps.shape[1]
+    if not added:
+        return maps
+    margin = added // 2
+    return torch.nn.functional.pad(maps, (0, 0, 0, 0, margin, added - margin))

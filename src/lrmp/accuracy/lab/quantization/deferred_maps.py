@@ -31,9 +31,9 @@ class DeferredMaps(Tensor):
     """Outputs of a convolution of integers that has not run yet.
 
     Mostly an activation function comes next, and the rounding of the next layer, or a shortcut is
-    added. The kernels do that on their way, without passes over memory, and with the same results
-    to the bit; so the convolution waits for it. All else sees a tensor like any other: then the
-    convolution runs in float.
+    added. The kernels round on their way, without passes over memory, and what is added goes into
+    the outputs, without new memory; the results are the same to the bit. So the convolution waits
+    for what comes. All else sees a tensor like any other: then the convolution runs in float.
 
     Args:
         convolution: What runs.
@@ -114,15 +114,14 @@ class DeferredMaps(Tensor):
         return DeferredMaps(self._convolution, *self._given, activation)
 
     def _added_to(self, other: Any) -> Tensor | None:
-        """Add on the way; None where the kernels cannot."""
+        """Add to the outputs in their place; None where the sum may have another shape or type."""
         if (
             type(other) is Tensor
             and other.dtype == torch.float32
             and other.shape == self.shape
-            and other.is_contiguous(memory_format=torch.channels_last)
-            and self.is_contiguous(memory_format=torch.channels_last)
+            and other.stride() == self.stride()
         ):
-            return self._convolution.onto(other, *self._given)
+            return self._convolution(*self._given).add_(other)
         return None
 
     @classmethod
@@ -184,8 +183,7 @@ def defers_exactly() -> bool:
     given = (convolution, integer_inputs(maps, grid), grid, None)
     try:
         with torch.inference_mode():
-            outputs = convolution(*given[1:])
-            right = torch.equal(DeferredMaps(*given) + maps, outputs + maps)
+            outputs, right = convolution(*given[1:]), True
             for activation in (F.relu, F.relu6, nn.Identity()):
                 then = activation(outputs)
                 right &= torch.equal(settled(activation(DeferredMaps(*given))), then)

@@ -1,4 +1,4 @@
-"""Convolutions of integers in 8-bit kernels: exact, and several times faster than in float."""
+"""Products of integers in 8-bit kernels: exact, and several times faster than in float."""
 
 from functools import cache
 from typing import Any, NamedTuple
@@ -110,27 +110,6 @@ class IntegerConvolution:
         # The kernels give channels last; whoever views rows behind a layer wants rows.
         return found.contiguous() if self.gives_rows(inputs) else found
 
-    def onto(
-        self, summand: Tensor, inputs: Tensor, grid: Grid, bias: Tensor | None = None
-    ) -> Tensor:
-        """Convolve and add.
-
-        Args:
-            summand: Channels last, of the shape of the outputs.
-            inputs: From ``integer_inputs``, shape (N, C, height, width).
-            grid: Theirs.
-            bias: Shape (M,), or None.
-
-        Returns:
-            The sum, in float.
-        """
-        float32, given = torch.float32, self._operands(inputs, grid)
-        plain: tuple[Any, ...] = (1.0, 0, float32, 1.0, 0, "sum", 1.0, "none", [], "")
-        found: Tensor = torch.ops.onednn.qconv2d_pointwise.binary(
-            *given, summand.clone(), bias, *self._places, *plain
-        )
-        return found
-
     def _operands(self, inputs: Tensor, grid: Grid) -> tuple[Any, ...]:
         """Return inputs, packed weights and the steps of both, as the kernels take them."""
         zero = SIGNED_ZERO if grid.signed else 0
@@ -164,6 +143,46 @@ class IntegerConvolution:
         sides = zip(inputs.shape[2:], self._kernel, stride, padding, dilation, strict=True)
         places = ((side + 2 * p - d * (k - 1) - 1) // s + 1 for side, k, s, p, d in sides)
         return (len(inputs), len(self._steps), *places)
+
+
+class IntegerLinear:
+    """A fully connected layer whose weights and inputs are integers times steps.
+
+    Args:
+        weight: Multiples of the steps, shape (M, K).
+        steps: Of the weights, shape (M,).
+    """
+
+    def __init__(self, weight: Tensor, steps: Tensor) -> None:
+        # The kernels read rows, whatever the strides say.
+        self._integers = (weight / steps[:, None]).round().to(torch.int8).contiguous()
+        self._steps = steps.float().contiguous()
+        self._zeros = torch.zeros(len(steps), dtype=torch.int64)
+        self._packed: Tensor | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What the kernels have packed has no storage that could be copied: a copy packs its own.
+        return self.__dict__ | {"_packed": None}
+
+    def __call__(self, inputs: Tensor, grid: Grid, bias: Tensor | None = None) -> Tensor:
+        """Multiply.
+
+        Args:
+            inputs: From ``integer_inputs``, shape (..., K).
+            grid: Theirs.
+            bias: Shape (M,), or None.
+
+        Returns:
+            In float, shape (..., M).
+        """
+        if self._packed is None:
+            self._packed = torch.ops.onednn.qlinear_prepack(self._integers, None)
+        zero = SIGNED_ZERO if grid.signed else 0
+        weights = self._packed, self._steps, self._zeros
+        found: Tensor = torch.ops.onednn.qlinear_pointwise(
+            *(inputs, grid.step, zero, *weights, bias), 1.0, 0, torch.float32, "none", [], ""
+        )
+        return found
 
 
 def integer_inputs(maps: Tensor, grid: Grid) -> Tensor:
@@ -204,24 +223,29 @@ def _as_bytes(rounded: Tensor, grid: Grid) -> Tensor:
 
 
 def takes_integers(module: nn.Module, inputs: Tensor) -> bool:
-    """Say whether a layer can be computed by ``IntegerConvolution`` on this machine.
+    """Say whether a layer can be computed with integers on this machine.
 
     Args:
         module: The float layer.
         inputs: What it is given.
 
     Returns:
-        Whether it is a plain convolution of single precision on a processor whose kernels are
-        exact, given a batch of maps.
+        Whether it is a plain convolution, or a fully connected layer, of single precision on a
+        processor whose kernels are exact, given a batch.
     """
+    if type(module) not in (nn.Conv2d, nn.Linear):
+        return False
+    if isinstance(module, nn.Conv2d):
+        padded_so = module.padding_mode == "zeros" and not isinstance(module.padding, str)
+        fits = inputs.ndim == 4 and padded_so
+    else:
+        fits = inputs.ndim > 1
+    assert isinstance(module.weight, Tensor)
     return (
-        type(module) is nn.Conv2d
-        and inputs.ndim == 4
+        fits
         and inputs.dtype == module.weight.dtype == torch.float32
         and not module._forward_hooks
         and not module._forward_pre_hooks
-        and module.padding_mode == "zeros"
-        and not isinstance(module.padding, str)
         and module.weight.is_cpu
         and kernels_are_exact()
     )
@@ -235,16 +259,20 @@ def kernels_are_exact() -> bool:
         Whether they are there and give the right sums.
     """
     module = nn.Conv2d(64, 32, 3, padding=1, bias=False)
-    weight = torch.full_like(module.weight, 127.0)
+    weight, rows, ones = torch.full_like(module.weight, 127.0), torch.empty(32, 512), torch.ones(32)
     weight[::2] = -127.0
+    rows[:] = weight[:, 0, 0, :1]
     try:
         with torch.inference_mode():
             for signed, value in ((False, 255.0), (True, -128.0)):
-                maps = torch.full((1, 64, 8, 8), value)
-                grid = Grid(1.0, 8, signed)
-                run = IntegerConvolution(module, weight, torch.ones(32))
-                found = run(integer_inputs(maps, grid), grid)
+                maps, grid = torch.full((1, 64, 8, 8), value), Grid(1.0, 8, signed)
+                given = integer_inputs(maps, grid)
+                found = IntegerConvolution(module, weight, ones)(given, grid)
                 right = F.conv2d(maps.double(), weight.double(), padding=1)
+                if not torch.equal(found.double(), right):
+                    return False
+                found = IntegerLinear(rows, ones)(given.reshape(8, 512), grid)
+                right = F.linear(maps.double().reshape(8, 512), rows.double())
                 if not torch.equal(found.double(), right):
                     return False
     except MISSING_KERNEL:

@@ -16,6 +16,7 @@ from lrmp.accuracy.lab.quantization.deferred_maps import DeferredMaps, defers_ex
 from lrmp.accuracy.lab.quantization.integer_product import (
     Grid,
     IntegerConvolution,
+    IntegerLinear,
     integer_inputs,
     takes_integers,
 )
@@ -465,11 +466,11 @@ class QuantizedProduct(QuantizedLayer):
             self._observe(inputs)
             self._observe_patches(inputs)
             inputs = inputs.detach()
-        convolution = self._integer_convolution(inputs)
+        in_integers = self._in_integers(inputs)
         if self.products is not None:
             self.runs += 1
             outputs = self.products(inputs)
-        elif convolution is None or self.activation_bits is None:
+        elif in_integers is None or self.activation_bits is None:
             product: Product = self.module
             for change in self._product_changes:
                 product = partial(change, product)
@@ -481,9 +482,10 @@ class QuantizedProduct(QuantizedLayer):
                 integers = inputs.rounded_to(grid)
             else:
                 integers = integer_inputs(inputs, grid)
-            outputs = DeferredMaps(convolution, integers, grid, self.module.bias)
-            if not defers_exactly():
-                outputs = outputs.settle()
+            if isinstance(in_integers, IntegerConvolution) and defers_exactly():
+                outputs = DeferredMaps(in_integers, integers, grid, self.module.bias)
+            else:
+                outputs = in_integers(integers, grid, self.module.bias)
         for loss in self.losses:
             outputs = outputs - loss(inputs)
         return self._change_outputs(outputs)
@@ -522,7 +524,7 @@ class QuantizedProduct(QuantizedLayer):
         """
         self._product_changes.append(change)
 
-    def _integer_convolution(self, inputs: Tensor) -> IntegerConvolution | None:
+    def _in_integers(self, inputs: Tensor) -> IntegerConvolution | IntegerLinear | None:
         """Return what computes the layer in integers, where its weights and inputs are such."""
         bits, module, grids = self.weight_bits, self.module, self.grids
         if bits is None or self.activation_bits is None or grids is None:
@@ -535,7 +537,7 @@ class QuantizedProduct(QuantizedLayer):
             return None
         if not takes_integers(module, inputs):
             return None
-        assert isinstance(module, nn.Conv2d)
+        assert isinstance(module, nn.Conv2d | nn.Linear)
         return grids.in_integers(bits, module)
 
     def _use_weights(self, bits: int | None) -> None:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from lrmp.accuracy.lab.quantization.integer_product import IntegerConvolution
+from lrmp.accuracy.lab.quantization.integer_product import IntegerConvolution, IntegerLinear
 from lrmp.accuracy.lab.quantization.recipe import Recipe
 from lrmp.accuracy.lab.quantization.steps import quantize_weight, weight_steps
 from lrmp.accuracy.lab.quantization.weight_projection import WeightProjection
@@ -38,7 +38,7 @@ class WeightGrids:
     ) -> None:
         self._weight, self.projection = weight, projection
         self._rounded: dict[int, nn.Parameter] = {}
-        self._in_integers: dict[int, IntegerConvolution] = {}
+        self._in_integers: dict[int, IntegerConvolution | IntegerLinear] = {}
         if projection is None:
             self.steps = weight_steps(weight, recipe.weight_clip_ratios)
         else:
@@ -73,19 +73,25 @@ class WeightGrids:
             self._rounded[bits] = nn.Parameter(found, requires_grad=False)
         return self._rounded[bits]
 
-    def in_integers(self, bits: int, module: nn.Conv2d) -> IntegerConvolution:
-        """Return what convolves integers with the rounded weights; built once.
+    def in_integers(
+        self, bits: int, module: nn.Conv2d | nn.Linear
+    ) -> IntegerConvolution | IntegerLinear:
+        """Return what multiplies integers by the rounded weights; built once.
 
         Args:
             bits: 2..8.
-            module: Gives stride, padding, dilation and groups.
+            module: Of the weights; a convolution gives stride, padding, dilation and groups.
 
         Returns:
-            The convolution.
+            What computes the layer.
         """
         if bits not in self._in_integers:
-            steps = self.steps[bits - MIN_BITS]
-            self._in_integers[bits] = IntegerConvolution(module, self.rounded(bits), steps)
+            weight, steps = self.rounded(bits), self.steps[bits - MIN_BITS]
+            self._in_integers[bits] = (
+                IntegerLinear(weight, steps)
+                if isinstance(module, nn.Linear)
+                else IntegerConvolution(module, weight, steps)
+            )
         return self._in_integers[bits]
 
     def forget_rounded(self) -> None:
