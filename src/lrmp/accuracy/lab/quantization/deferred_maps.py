@@ -61,10 +61,7 @@ class DeferredMaps(Tensor):
         activation: Activation = IDENTITY,
     ) -> "DeferredMaps":
         """Wait."""
-        shape = convolution.shape_of_outputs(inputs)
-        in_rows = convolution.gives_rows(inputs)
-        layout = torch.contiguous_format if in_rows else torch.channels_last
-        strides = torch.empty(shape, device="meta", memory_format=layout).stride()
+        shape, strides, _ = convolution.outputs(inputs)
         made: DeferredMaps = Tensor._make_wrapper_subclass(
             cls, shape, strides=strides, dtype=torch.float32
         )

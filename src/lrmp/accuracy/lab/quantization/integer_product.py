@@ -45,6 +45,20 @@ class Activation(NamedTuple):
 IDENTITY, RELU, RELU6 = Activation(), Activation("relu"), Activation("hardtanh", (0.0, 6.0))
 
 
+class Outputs(NamedTuple):
+    """What the outputs of a convolution are like.
+
+    Attributes:
+        shape: Of (N, M, height, width).
+        strides: In memory.
+        in_rows: Whether they lie row by row; else channels last.
+    """
+
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    in_rows: bool
+
+
 class IntegerConvolution:
     """A convolution whose weights and inputs are integers times steps.
 
@@ -74,6 +88,7 @@ class IntegerConvolution:
         self._in_rows = _lies_in_rows(weight)
         self._kernel = weight.shape[2:]
         self._packed: dict[bool, Tensor] = {}
+        self._outputs: dict[tuple[torch.Size, tuple[int, ...]], Outputs] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         # What the kernels have packed has no storage that could be copied: a copy packs its own.
@@ -108,7 +123,7 @@ class IntegerConvolution:
         if to is not None:
             found = _as_bytes(found, to)
         # The kernels give channels last; whoever views rows behind a layer wants rows.
-        return found.contiguous() if self.gives_rows(inputs) else found
+        return found.contiguous() if self.outputs(inputs).in_rows else found
 
     def _operands(self, inputs: Tensor, grid: Grid) -> tuple[Any, ...]:
         """Return inputs, packed weights and the steps of both, as the kernels take them."""
@@ -119,30 +134,26 @@ class IntegerConvolution:
             )
         return inputs, grid.step, zero, self._packed[grid.signed], self._steps, self._zeros
 
-    def gives_rows(self, inputs: Tensor) -> bool:
-        """Say how outputs lie in memory.
+    def outputs(self, inputs: Tensor) -> Outputs:
+        """Say what outputs are like.
 
         Args:
             inputs: Shape (N, C, height, width).
 
         Returns:
-            Whether row by row; else channels last.
+            Shape (N, M, height, width), and how it lies in memory.
         """
-        return self._in_rows and _lies_in_rows(inputs)
-
-    def shape_of_outputs(self, inputs: Tensor) -> tuple[int, ...]:
-        """Compute the shape of the outputs.
-
-        Args:
-            inputs: Shape (N, C, height, width).
-
-        Returns:
-            Of (N, M, height, width).
-        """
-        stride, padding, dilation, _ = self._places
-        sides = zip(inputs.shape[2:], self._kernel, stride, padding, dilation, strict=True)
-        places = ((side + 2 * p - d * (k - 1) - 1) // s + 1 for side, k, s, p, d in sides)
-        return (len(inputs), len(self._steps), *places)
+        given = inputs.shape, inputs.stride()
+        if given not in self._outputs:
+            stride, padding, dilation, _ = self._places
+            sides = zip(inputs.shape[2:], self._kernel, stride, padding, dilation, strict=True)
+            places = ((side + 2 * p - d * (k - 1) - 1) // s + 1 for side, k, s, p, d in sides)
+            shape = (len(inputs), len(self._steps), *places)
+            in_rows = self._in_rows and _lies_in_rows(inputs)
+            layout = torch.contiguous_format if in_rows else torch.channels_last
+            strides = torch.empty(shape, device="meta", memory_format=layout).stride()
+            self._outputs[given] = Outputs(shape, strides, in_rows)
+        return self._outputs[given]
 
 
 class IntegerLinear:
