@@ -33,7 +33,8 @@ from lrmp.baselines.running.algorithms import load_algorithm
 from lrmp.envs import load_task, make_task
 from lrmp.envs.scoring.dynamics import Dynamics
 from lrmp.envs.task.environment_id import environment_id
-from lrmp.hardware import CostModel, Layer, Network, load_network, load_preset
+from lrmp.hardware import CostModel, Layer, Network, load_preset
+from lrmp.hardware.networks.catalogue import NETWORKS
 from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.precision import PRECISION
 from lrmp.plotting.design_plot import new_figure
@@ -346,7 +347,7 @@ def loop_rows(designs=20):
         speeds += [speed_in_the_loop(evaluator, few, 1), speed_in_the_loop(evaluator, alike, 20)]
         ratios = [f"{speed / speeds[0]:.1f}" for speed in speeds[1:]]
         yield (
-            *(load_network(name).name, f"{count:,}", f"{speeds[0]:,.0f}", f"{speeds[1]:,.0f}"),
+            *(NETWORKS[name].label, f"{count:,}", f"{speeds[0]:,.0f}", f"{speeds[1]:,.0f}"),
             *(ratios[0], f"{speeds[2]:,.0f}", ratios[1]),
         )
 

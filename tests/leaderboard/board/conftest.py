@@ -61,7 +61,8 @@ DIGITS = {"weight_bits": [6, 5, 4, 5, 6], "activation_bits": [6, 6, 5, 5, 8]}
 
 def pytest_generate_tests(metafunc):
     if "database_kind" in metafunc.fixturenames:
-        metafunc.parametrize("database_kind", ["sqlite", "postgresql"], scope="session")
+        kinds = ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)]
+        metafunc.parametrize("database_kind", kinds, scope="session")
 
 
 def postgresql_binaries():
