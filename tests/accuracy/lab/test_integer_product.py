@@ -305,6 +305,22 @@ def test_other_convolutions_stay_in_float(module, layer, runs):
 
 
 @needs_kernels
+def test_sums_that_32_bits_may_not_hold_stay_in_float(runs):
+    for rows, integers in ((65_792, True), (65_793, False)):  # 255 * 128 each, below 2**31
+        module = nn.Linear(rows, 2, bias=False).requires_grad_(False)
+        module.weight[:] = 1.0
+        network = QuantizedNetwork(nn.Sequential(module).eval())
+        network.calibrate(torch.ones(4, rows))
+        found = network.layers["0"]
+        found.round_weights(8)
+        found.round_inputs(8)
+        before = len(runs)
+        outputs = run(found, torch.ones(4, rows))
+        assert (len(runs) > before) == integers
+        torch.testing.assert_close(outputs, torch.full((4, 2), float(rows)), rtol=1e-4, atol=0)
+
+
+@needs_kernels
 def test_single_maps_stay_in_float(layer, runs):
     found, inputs = layer(convolution("3 x 3"))
     found.round_weights(8)

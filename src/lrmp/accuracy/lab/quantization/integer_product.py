@@ -11,6 +11,8 @@ from lrmp.accuracy.lab.quantization.steps import activation_range, inverse_step
 
 #: The kernels take unsigned inputs: signed ones are moved up by this, which counts as zero.
 SIGNED_ZERO = 128
+#: Products, of bytes and signed bytes, whose sum a 32-bit integer holds in any case.
+MOST_PRODUCTS = (2**31 - 1) // (255 * 128)
 #: What private operators raise: another version of torch may lack them or take other arguments, and
 #: another processor may have no such kernel. Then convolutions are computed in float.
 MISSING_KERNEL = (AttributeError, RuntimeError, NotImplementedError, TypeError)
@@ -242,7 +244,7 @@ def takes_integers(module: nn.Module, inputs: Tensor) -> bool:
 
     Returns:
         Whether it is a plain convolution, or a fully connected layer, of single precision on a
-        processor whose kernels are exact, given a batch.
+        processor whose kernels are exact, given a batch, with sums that 32 bits hold.
     """
     if type(module) not in (nn.Conv2d, nn.Linear):
         return False
@@ -254,6 +256,7 @@ def takes_integers(module: nn.Module, inputs: Tensor) -> bool:
     assert isinstance(module.weight, Tensor)
     return (
         fits
+        and module.weight[0].numel() <= MOST_PRODUCTS
         and inputs.dtype == module.weight.dtype == torch.float32
         and not module._forward_hooks
         and not module._forward_pre_hooks
