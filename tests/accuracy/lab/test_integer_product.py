@@ -306,7 +306,7 @@ def test_other_convolutions_stay_in_float(module, layer, runs):
 
 @needs_kernels
 def test_sums_that_32_bits_may_not_hold_stay_in_float(runs):
-    for rows, integers in ((65_792, True), (65_793, False)):  # 255 * 128 each, below 2**31
+    for rows, integers in ((65_793, True), (65_794, False)):  # 255 * 128 each, below 2**31
         module = nn.Linear(rows, 2, bias=False).requires_grad_(False)
         module.weight[:] = 1.0
         network = QuantizedNetwork(nn.Sequential(module).eval())
