@@ -140,6 +140,7 @@ def test_refine_refuses_bad_input(words, message, capsys, tmp_path):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_report_writes_page_and_picture(capsys, tmp_path):
     assert main(["accuracy", "report", "--out", str(tmp_path)]) == 0
     assert "| resnet20 |" in (tmp_path / "fidelity.md").read_text("utf-8")

@@ -53,6 +53,7 @@ def check(text):
             printed = run(language, block, names)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", sorted(path.name for path in TUTORIALS.glob("*.md")))
 def test_tutorial_prints_what_it_says(page, tmp_path, monkeypatch):
     for module in EXTRAS.get(page, ()):

@@ -98,6 +98,7 @@ def test_damaged_records_are_refused_or_true(request, tmp_path, write, name, cha
     assert refused > MUTATIONS // 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(4))
 def test_a_damaged_store_is_refused_or_what_it_shows_is_true(tmp_path, digits_replay, seed):
     path = tmp_path / "store.sqlite"

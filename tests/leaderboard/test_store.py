@@ -242,6 +242,7 @@ def test_everything_stored_is_tried(three):
     assert {f"claim.{name}" for name in body["claim"]} <= set(SHOWN)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("what", EDITS)
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_an_altered_entry_is_left_out_and_reported(three, what, number):

@@ -311,6 +311,7 @@ def export(module, path, **options):
     return path
 
 
+@pytest.mark.long
 @needs_onnx2pytorch
 @pytest.mark.parametrize("open_batch", [False, True], ids=["one", "open"])
 @pytest.mark.parametrize("kind", MODULES)

@@ -120,6 +120,7 @@ def test_provenance_names_the_protocol(name, family):
     assert table.provenance["search"] == str(protocol.search)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "family"), EVERY_MEASURED)
 def test_table_is_the_fit_to_the_shipped_measurements(name, family):
     table = load_table(name, family)

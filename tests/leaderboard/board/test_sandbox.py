@@ -48,6 +48,7 @@ def test_limits_end_a_job(monkeypatch, work, message):
     made.close()
 
 
+@pytest.mark.long
 def test_a_killed_process_is_replaced(digits):
     made = Sandbox(memory_mb=4096, cpu_s=60)
     made.call("replay", json.dumps(digits()))

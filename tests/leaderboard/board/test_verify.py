@@ -98,6 +98,7 @@ def test_an_honest_board_has_nothing_wrong(busy, client):
     assert check_rankings(Served(client), items) == []
 
 
+@pytest.mark.long
 def test_a_second_administrators_edit_of_the_ranking_is_found(busy, client):
     items = log_of(busy)
     with busy.database.write() as session:
@@ -109,6 +110,7 @@ def test_a_second_administrators_edit_of_the_ranking_is_found(busy, client):
     assert len(check_rankings(Served(client), items)) == 4  # at three budgets of the round
 
 
+@pytest.mark.long
 def test_a_forged_or_hidden_dispute_is_found(busy, client, admin_client):
     admin_client.post("/disputes", {"number": 2, "text": "why"})
     items = log_of(busy)
@@ -129,6 +131,7 @@ FORGED_ROW = """
 MLP = load_task("LRMP-MLP-v0")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
