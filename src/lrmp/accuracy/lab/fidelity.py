@@ -1,5 +1,6 @@
 """How well a table tells the real drop of held-out random designs, run on the test images."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -54,13 +55,13 @@ class Fidelity:
 
     @property
     def mean_error(self) -> float:
-        """Mean absolute error of the drop where the true drop is small, in points."""
-        return float(np.abs(self.predicted - self.drops)[self.small].mean())
+        """Mean absolute error of the drop where the true drop is small, in points; NaN for none."""
+        return _mean(np.abs(self.predicted - self.drops)[self.small])
 
     @property
     def bias(self) -> float:
-        """Mean of predicted minus true drop where the true drop is small, in points."""
-        return float((self.predicted - self.drops)[self.small].mean())
+        """Mean of predicted minus true drop where the true drop is small, in points; NaN for none."""
+        return _mean((self.predicted - self.drops)[self.small])
 
     @property
     def sampling_error(self) -> float:
@@ -69,7 +70,7 @@ class Fidelity:
         A normal error of standard deviation s is s * sqrt(2 / pi) on average.
         """
         deviations = self.half_widths[self.small] / NORMAL_95
-        return float(deviations.mean() * np.sqrt(2 / np.pi))
+        return _mean(deviations) * math.sqrt(2 / math.pi)
 
     def misses(self) -> list[str]:
         """Name the figures that are not met.
@@ -85,6 +86,10 @@ class Fidelity:
         if self.mean_error > MOST_ERROR:
             misses.append(f"error over by {self.mean_error - MOST_ERROR:.2f} points")
         return misses
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(values.mean()) if len(values) else math.nan
 
 
 def held_out(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
