@@ -60,7 +60,7 @@ class Fidelity:
 
     @property
     def bias(self) -> float:
-        """Mean of predicted minus true drop where the true drop is small, in points; NaN for none."""
+        """Mean of predicted minus true drop where this is small, in points; NaN for none."""
         return _mean((self.predicted - self.drops)[self.small])
 
     @property
