@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 WIDTH, HEIGHT = 1280, 900
+PATIENCE = 20_000  # milliseconds, for a busy machine
 PHONE = {"width": 390, "height": 844}
 
 
@@ -18,6 +19,7 @@ def browser():
     with playwright.sync_playwright() as started:
         # Nothing but this machine is looked at; as root its sandbox does not work.
         launched = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        playwright.expect.set_options(timeout=PATIENCE)
         yield launched
         launched.close()
 
@@ -34,7 +36,7 @@ def open_page(browser, live_board):
         if token:
             context.add_cookies([{"name": "lrmp_session", "value": token, "url": live_board.url}])
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("dialog", lambda dialog: wrong.append(f"dialog {dialog.message}"))
         page.on(
