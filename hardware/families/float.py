@@ -1,10 +1,8 @@
 """The family of floating-point inputs: how far they are shifted to a shared exponent."""
 
-from dataclasses import replace
-
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.half_precision import STORED_BITS
-from lrmp.hardware.chip.preset import load_preset
+from lrmp.hardware.chip.preset import load_preset, with_number
 from lrmp.hardware.chip.provenance import Provenance
 from lrmp.hardware.families.family import Family
 from lrmp.hardware.networks.network import Network
@@ -18,8 +16,7 @@ _SOURCE = Provenance("published", "IEEE 754-2019: binary16; Abdel-Aziz et al., M
 def _chip() -> Accelerator:
     """Return LRMP's chip, whose row groups align half-precision inputs."""
     chip = load_preset("lrmp_frontiers_2024")
-    provenance = {**chip.provenance, "float_input_bits": _SOURCE}
-    return replace(chip, float_input_bits=STORED_BITS, provenance=provenance)
+    return with_number(chip, chip.name, "float_input_bits", STORED_BITS, _SOURCE)
 
 
 def _space(network: Network, chip: Accelerator) -> DesignSpace:

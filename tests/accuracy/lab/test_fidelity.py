@@ -180,8 +180,8 @@ def test_page_has_rows_of_every_network(tmp_path):
             row = cells(page, "## Designs that optimisers pick", found.table.name)
             assert row[-1].startswith("yes" if found.table.verdict.holds else "no: ")
         row = cells(page, "## Random designs", found.table.name)
-        few = found.random.small.any()
-        assert (f"{found.random.mean_error:.2f}" if few else "none") in row
+        error = f"{found.random.mean_error:.2f}" if found.random.small.any() else "none"
+        assert error in row
         assert row[-1] == ("; ".join(found.random.misses()) or "met")
     predictions = page.partition("## Predicted tables")[2]
     for found in leave_one_out(measured_tables()):

@@ -326,15 +326,15 @@ def _fit_row(judged: JudgedTable) -> list[str]:
 
 def _random_row(found: Fidelity) -> list[str]:
     errors = [f"{found.mean_error:.2f}", f"{found.bias:+.2f}", f"{found.sampling_error:.2f}"]
-    few = int(found.small.sum())
+    small = int(found.small.sum())
     return [
         found.network,
         f"{found.float_top1:.1f}",
         f"{found.images}",
         f"{len(found.drops)}",
         f"{found.spearman:.3f}",
-        f"{few}",
-        *(errors if few else ["none"] * len(errors)),
+        f"{small}",
+        *(errors if small else ["none"] * len(errors)),
         "; ".join(found.misses()) or "met",
     ]
 

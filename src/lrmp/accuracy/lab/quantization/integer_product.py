@@ -14,7 +14,7 @@ SIGNED_ZERO = 128
 #: Products, of bytes and signed bytes, whose sum a 32-bit integer holds in any case.
 MOST_PRODUCTS = (2**31 - 1) // (255 * 128)
 #: What private operators raise: another version of torch may lack them or take other arguments, and
-#: another processor may have no such kernel. Then convolutions are computed in float.
+#: another processor may have no such kernel. Then products are computed in float.
 MISSING_KERNEL = (AttributeError, RuntimeError, NotImplementedError, TypeError)
 
 
