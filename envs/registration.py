@@ -4,7 +4,6 @@ from typing import Any
 
 import gymnasium as gym
 
-from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
 from lrmp.envs.forms.task_spec import TaskSpec
 from lrmp.envs.procedural.most_layers import MAX_LAYERS
 from lrmp.envs.task.custom_task import CUSTOM_ID
@@ -12,6 +11,7 @@ from lrmp.envs.task.environment_id import FORMS, MULTI_OBJECTIVE, environment_id
 from lrmp.envs.task.optimum import shipped_value
 from lrmp.envs.task.shared_chip import SHARED
 from lrmp.envs.task.task import LAYERS, TASKS, list_tasks
+from lrmp.envs.variant_choice.problem_ids import VARIANT_PROBLEMS
 
 #: The families of random tasks: module and class, and the steps of the longest episode.
 PROCEDURAL = {
@@ -66,13 +66,13 @@ def register_envs() -> None:
             entry_point=f"lrmp.envs.procedural.{module}:{name}Env",
             vector_entry_point=f"lrmp.envs.procedural.{module}_vector:{name}VectorEnv",
         )
-
-    for problem_id, problem in CHIP_PROBLEMS.items():
-        for form, name in (("", "Chip"), ("OneShot", "ChipOneShot")):
+    for problem_id, problem in VARIANT_PROBLEMS.items():
+        module = f"lrmp.envs.variant_choice.{problem.kind}_environment"
+        for form, longest in (("", problem.layers), ("OneShot", 1)):
             _register(
                 environment_id(problem_id, form),
-                problem.layers if not form else 1,
-                entry_point=f"lrmp.envs.chip_choice.environment:{name}Env",
+                longest,
+                entry_point=f"{module}:{problem.kind.capitalize()}{form}Env",
                 kwargs={"problem": problem_id},
             )
 

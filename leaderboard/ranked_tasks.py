@@ -1,15 +1,15 @@
-"""What designs are ranked on: registered tasks, and problems whose chip is chosen, too."""
+"""What designs are ranked on: registered tasks, and problems with variants."""
 
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from lrmp.envs.chip_choice.optimum import optimal_design, stored_chip_optimum
-from lrmp.envs.chip_choice.problem import ChipProblem, load_chip_problem
-from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
-from lrmp.envs.chip_choice.record import whole_design
 from lrmp.envs.task.optimum import Certificate, stored_optimum
 from lrmp.envs.task.task import TASKS, Task, load_task
+from lrmp.envs.variant_choice.optimum import VariantOptimum, optimal_design, stored_variant_optimum
+from lrmp.envs.variant_choice.problem import VariantProblem, load_problem
+from lrmp.envs.variant_choice.problem_ids import VARIANT_PROBLEMS
+from lrmp.envs.variant_choice.record import whole_design
 
 REMEMBERED = 256  # definitions
 
@@ -19,10 +19,10 @@ class RankedTask:
     """Today's definition of what is ranked.
 
     Attributes:
-        definition: The task, or the chip problem.
+        definition: The task, or the problem with variants.
     """
 
-    definition: Task | ChipProblem
+    definition: Task | VariantProblem
 
     @property
     def fingerprint(self) -> str:
@@ -61,13 +61,13 @@ def ranked_ids() -> tuple[str, ...]:
     """List what is ranked.
 
     Returns:
-        The ids of tasks, then those of chip problems.
+        The ids of tasks, then those of problems with variants.
     """
-    return (*TASKS, *CHIP_PROBLEMS)
+    return (*TASKS, *VARIANT_PROBLEMS)
 
 
 def ranked_task(task_id: str) -> RankedTask | None:
-    """Look up a task or a chip problem.
+    """Look up a task or a problem with variants.
 
     Args:
         task_id: Any.
@@ -75,13 +75,13 @@ def ranked_task(task_id: str) -> RankedTask | None:
     Returns:
         Its definition; None if this lrmp has none of the id.
     """
-    if task_id in CHIP_PROBLEMS:
-        return RankedTask(load_chip_problem(task_id))
+    if task_id in VARIANT_PROBLEMS:
+        return RankedTask(load_problem(task_id))
     return RankedTask(load_task(task_id)) if task_id in TASKS else None
 
 
 @lru_cache(REMEMBERED)
-def _facts(definition: Task | ChipProblem) -> dict[str, Any]:
+def _facts(definition: Task | VariantProblem) -> dict[str, Any]:
     return definition.to_json()
 
 
@@ -96,7 +96,7 @@ def ranked_tasks() -> list[RankedTask]:
 
 
 def proven_best(task_id: str, fingerprint: str) -> Proven | None:
-    """Look up the proven best design of a task or a chip problem.
+    """Look up the proven best design of a task or a problem with variants.
 
     Args:
         task_id: Any.
@@ -107,17 +107,23 @@ def proven_best(task_id: str, fingerprint: str) -> Proven | None:
     """
     if not is_current(task_id, fingerprint):
         return None
-    if task_id in CHIP_PROBLEMS:
-        problem, found = load_chip_problem(task_id), stored_chip_optimum(task_id)
+    if task_id in VARIANT_PROBLEMS:
+        problem, found = load_problem(task_id), stored_variant_optimum(task_id)
         if found is None or found.problem_fingerprint != fingerprint:
             return None
         best = whole_design(problem, *optimal_design(problem, found))
-        method = f"chips by bounds, {found.solved} of {found.chips} solved by the joint solver"
-        return Proven(found, best, method)
+        return Proven(found, best, _method(problem.noun, found))
     optimum = stored_optimum(load_task(task_id))
     if optimum is None:
         return None
     return Proven(optimum, optimum.design.to_json(), optimum.method, optimum.log)
+
+
+def _method(noun: str, found: VariantOptimum) -> str:
+    """Say how the best of all variants, called by a noun, was proven."""
+    if found.solved == found.variants:
+        return f"all {found.variants} {noun}s solved by the joint solver"
+    return f"{noun}s by bounds, {found.solved} of {found.variants} solved by the joint solver"
 
 
 def is_current(task_id: str, fingerprint: str) -> bool:

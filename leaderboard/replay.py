@@ -4,10 +4,10 @@ import time
 from dataclasses import dataclass, field, replace
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind, accuracy_label
-from lrmp.envs.chip_choice.record import claim_of, scale_of
 from lrmp.envs.records.record import Claim, Record
 from lrmp.envs.scoring.outcome import Outcome
 from lrmp.envs.task.task import Task
+from lrmp.envs.variant_choice.record import claim_of, scale_of
 from lrmp.errors import InfeasibleBudgetError, RecordError, SolverError
 from lrmp.hardware.cost.cost_report import COST_UNITS
 from lrmp.hardware.space.design import Design
@@ -81,7 +81,7 @@ def recompute(record: Record, task: Task) -> Claim:
 
     Args:
         record: As it was read, of the published schema and of the task.
-        task: Its task; of a chip problem, the task of its chip.
+        task: Its task; of a problem with variants, the task of its variant.
 
     Returns:
         The recomputed numbers.

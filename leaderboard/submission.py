@@ -6,12 +6,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 from lrmp.baselines.running.run_directory import RECORD
-from lrmp.envs.chip_choice.problem import load_chip_problem
-from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
-from lrmp.envs.chip_choice.record import chip_of
 from lrmp.envs.records.record import Record
 from lrmp.envs.task.custom_task import CUSTOM_ID
 from lrmp.envs.task.task import TASKS, Task, load_task
+from lrmp.envs.variant_choice.problem import load_problem
+from lrmp.envs.variant_choice.problem_ids import VARIANT_PROBLEMS
+from lrmp.envs.variant_choice.record import variant_of
 from lrmp.errors import DesignError, NoRecordsError, RecordError, unknown_name
 from lrmp.foreign_file import read_foreign
 from lrmp.leaderboard.agent_name import skeleton
@@ -117,7 +117,7 @@ def check_definition(record: Record, own_task: Task | None = None) -> Task:
         own_task: A task that is not registered, and that the record may be of.
 
     Returns:
-        The task; of a chip problem, the task of the record's chip.
+        The task; of a problem with variants, the task of the record's variant.
 
     Raises:
         RecordError: If the task or its version is unknown, was defined differently where the
@@ -130,13 +130,13 @@ def check_definition(record: Record, own_task: Task | None = None) -> Task:
                 f"expected task_fingerprint {task.fingerprint[:16]}..., of the task beside the "
                 f"record, got {record.task_fingerprint[:16]}.... Repeat the run."
             )
-    elif record.task in CHIP_PROBLEMS:
-        _check_fingerprint(record, load_chip_problem(record.task).fingerprint)
+    elif record.task in VARIANT_PROBLEMS:
+        _check_fingerprint(record, load_problem(record.task).fingerprint)
         try:
-            problem, chip = chip_of(record)
+            problem, variant = variant_of(record)
         except DesignError as error:
             raise RecordError(f"{_uncapitalised(error)} {ADVICE}") from error
-        task = problem.task(chip)
+        task = problem.task(variant)
     elif record.task in TASKS:
         task = load_task(record.task)
         _check_fingerprint(record, task.fingerprint)

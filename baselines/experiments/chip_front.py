@@ -1,7 +1,7 @@
 """Gain against drop over all chips: ``python -m lrmp.baselines.experiments.chip_front``.
 
-For several allowances the proven best chip and design of a problem of ``lrmp.envs.chip_choice``,
-beside the proven best on LRMP's chip in the same area.
+For several allowances the proven best chip and design of a problem of a chip, beside the
+proven best on LRMP's chip in the same area.
 """
 
 import json
@@ -15,10 +15,10 @@ from tqdm import tqdm
 from lrmp.baselines.experiments.chip_choice import chip_words
 from lrmp.baselines.experiments.front import best_within
 from lrmp.baselines.experiments.gain_plot import draw_gains
-from lrmp.envs.chip_choice.optimum import chip_values
-from lrmp.envs.chip_choice.problem import ChipProblem, load_chip_problem
 from lrmp.envs.records.record import library_versions
 from lrmp.envs.scoring.table_optimum import chosen_settings
+from lrmp.envs.variant_choice.chip_problem import ChipProblem
+from lrmp.envs.variant_choice.problem import VariantProblem, load_problem
 from lrmp.errors import TaskError
 from lrmp.foreign_file import read_foreign_text
 from lrmp.foreign_text import parse_json
@@ -67,7 +67,7 @@ class ChipPoint:
 
 
 def chip_front(
-    problem: ChipProblem | str, allowances: Sequence[float] = ALLOWANCES
+    problem: VariantProblem | str, allowances: Sequence[float] = ALLOWANCES
 ) -> list[ChipPoint]:
     """Prove the best chip and design for several allowances.
 
@@ -82,18 +82,18 @@ def chip_front(
         A point for every allowance that some design of LRMP's chip is within.
 
     Raises:
-        TaskError: If area is part of what the problem minimises.
+        TaskError: If the problem is not of a chip, or area is part of what it minimises.
     """
     if isinstance(problem, str):
-        problem = load_chip_problem(problem)
-    if problem.objective == "edap":
+        problem = load_problem(problem)
+    if not isinstance(problem, ChipProblem) or problem.objective == "edap":
         raise TaskError(
-            f"Expected a problem in which area is a limit alone, got {problem.id}: where less of "
-            "it counts, the chips of the whole area are not the best."
+            f"Expected a problem of a chip in which area is a limit alone, got {problem.id}: where "
+            "less of it counts, the chips of the whole area are not the best."
         )
     share = CHIP_SPACE.place(AREA.name)
     whole = AREA.values.index(AREA.plain)
-    numbers = [n for n, chip in enumerate(problem.chips) if chip[share] == whole]
+    numbers = [n for n, chip in enumerate(problem.variants) if chip[share] == whole]
     points = []
     for allowance in allowances:
         best, bound, without = None, -math.inf, None
@@ -105,7 +105,7 @@ def chip_front(
             bound = max(bound, found.bound + offset)
             if best is None or found.value + offset > best[0]:
                 best = found.value + offset, number, found
-            if number == problem.plain_chip:
+            if number == problem.plain_variant:
                 without = found.value
         if best is None or without is None:
             continue
@@ -120,7 +120,7 @@ def chip_front(
                 gain=math.exp(value),
                 bound=math.exp(max(bound, value)),
                 without=math.exp(without),
-                chip=chip_values(problem, number),
+                chip=problem.values(number),
             )
         )
     return points

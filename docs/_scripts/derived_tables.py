@@ -9,14 +9,15 @@ from pathlib import Path
 
 from lrmp.accuracy.lab.protocol import Protocol, read_protocols
 from lrmp.baselines.clients.measure import format_measurements
-from lrmp.baselines.experiments.chip_choice import format_searches, format_worth
+from lrmp.baselines.experiments.chip_choice import format_worth
 from lrmp.baselines.experiments.chip_front import format_front
 from lrmp.baselines.experiments.energy_models import format_energy_models
 from lrmp.baselines.experiments.headline import format_held, read_rows
 from lrmp.baselines.experiments.knob_gain import format_gains
+from lrmp.baselines.experiments.variant_searches import format_searches
 from lrmp.baselines.validation import format_cases, run_validation
 from lrmp.envs import Task, list_tasks, load_task
-from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
+from lrmp.envs.variant_choice.problem_ids import CHIP_PROBLEMS
 from lrmp.hardware import NETWORKS
 from lrmp.hardware.chip.preset_table import format_presets
 from lrmp.hardware.families import FAMILIES

@@ -14,8 +14,6 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from lrmp.accuracy.model.accuracy_model import AccuracyKind
-from lrmp.envs.chip_choice import chip_agents
-from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
 from lrmp.envs.forms import network_agents
 from lrmp.envs.forms.action import ActionCode, Discrete
 from lrmp.envs.forms.agents_in_rounds import in_turn
@@ -42,6 +40,7 @@ from lrmp.envs.task.custom_task import TaskLike
 from lrmp.envs.task.environment_id import PER_NETWORK, environment_id, multi_agent_id
 from lrmp.envs.task.shared_chip import SHARED
 from lrmp.envs.task.task import TASKS, list_tasks
+from lrmp.envs.variant_choice.problem_ids import VARIANT_PROBLEMS
 from lrmp.errors import MissingExtraError
 from lrmp.solvers.replication.oracle import SolverName
 
@@ -329,8 +328,9 @@ def register_multi_agent_envs() -> None:
     for task_id in list_tasks(family=SHARED):
         env_id = multi_agent_id(environment_id(task_id, PER_NETWORK))
         _register(env_id, network_agents.__name__, task=task_id)
-    for problem_id in CHIP_PROBLEMS:
-        _register(multi_agent_id(problem_id), chip_agents.__name__, problem=problem_id)
+    for problem_id, problem in VARIANT_PROBLEMS.items():
+        module = f"lrmp.envs.variant_choice.{problem.kind}_agents"
+        _register(multi_agent_id(problem_id), module, problem=problem_id)
 
 
 def _register(env_id: str, module: str, **settings: str) -> None:

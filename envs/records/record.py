@@ -9,12 +9,12 @@ from functools import cache
 from operator import index
 from typing import Any, Literal, Self
 
-from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
 from lrmp.envs.scoring.outcome import Outcome
 from lrmp.envs.scoring.reward import score_text
 from lrmp.envs.task.task import Task
+from lrmp.envs.variant_choice.problem import load_problem
+from lrmp.envs.variant_choice.problem_ids import VARIANT_PROBLEMS
 from lrmp.errors import DesignError
-from lrmp.hardware.families.chip import CHIP_SPACE
 from lrmp.hardware.short_repr import short_name, short_repr
 from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.knob import Value
@@ -170,7 +170,7 @@ class Record:
         """Read the design as one of a task.
 
         Args:
-            task: The record's task; of a chip problem, the task of the record's chip.
+            task: The record's task; of a problem with variants, the task of the record's variant.
 
         Returns:
             The design.
@@ -180,9 +180,9 @@ class Record:
                 that a layer may not have, or copies on a chip on which layers take turns.
         """
         names = [layer.name for layer in task.network.layers]
-        # Where the chip is chosen, too, its knobs stand beside those of the task on it.
-        chip = set(CHIP_SPACE.names if self.task in CHIP_PROBLEMS else ())
-        values = {name: given for name, given in self.design.items() if name not in chip}
+        # Where a variant is chosen, too, its knobs stand beside those of its task.
+        of_variant = load_problem(self.task).space.names if self.task in VARIANT_PROBLEMS else ()
+        values = {name: given for name, given in self.design.items() if name not in of_variant}
         design = Design.from_json(values, task.space, names)
         most = int(design.replication.max())
         if task.accelerator.is_time_multiplexed and most > 1:

@@ -6,10 +6,10 @@ import pytest
 
 from lrmp.cli.evaluate import outcome_of_run
 from lrmp.envs import evaluate_settings
-from lrmp.envs.chip_choice.optimum import optimal_design, stored_chip_optimum
-from lrmp.envs.chip_choice.problem import load_chip_problem
-from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
-from lrmp.envs.chip_choice.record import record_of
+from lrmp.envs.variant_choice.optimum import optimal_design, stored_variant_optimum
+from lrmp.envs.variant_choice.problem import load_problem
+from lrmp.envs.variant_choice.problem_ids import CHIP_PROBLEMS
+from lrmp.envs.variant_choice.record import record_of
 from lrmp.errors import RecordError
 from lrmp.hardware.families.chip import CHIP_SPACE
 from lrmp.leaderboard import rank, replay, submit
@@ -22,8 +22,8 @@ LENET = "LRMP-LeNet-Chip-v0"
 
 def record(problem_id, chip=None, settings=None, **about):
     """Write down the proven best, or settings of a chip."""
-    problem = load_chip_problem(problem_id)
-    number, design = optimal_design(problem, stored_chip_optimum(problem_id))
+    problem = load_problem(problem_id)
+    number, design = optimal_design(problem, stored_variant_optimum(problem_id))
     if settings is None:
         settings = design.settings
     number = number if chip is None else chip
@@ -39,18 +39,18 @@ def best():
 
 @pytest.mark.parametrize("problem_id", CHIP_PROBLEMS)
 def test_the_proven_best_of_every_problem_is_replayed(problem_id):
-    made, proven = record(problem_id), stored_chip_optimum(problem_id)
+    made, proven = record(problem_id), stored_variant_optimum(problem_id)
     found = replay(made)
     assert found.claim == made.claim
     assert found.claim.score == pytest.approx(proven.value, abs=1e-12)
-    assert {name: values[0] for name, values in made.design.items() if name in proven.chip} == (
-        proven.chip
+    assert {name: values[0] for name, values in made.design.items() if name in proven.variant} == (
+        proven.variant
     )
     assert optimum_gap(made.task, made.task_fingerprint, made.claim.score) < 1e-9
 
 
 def test_it_is_handed_in_and_ranked_beside_the_proven_best(tmp_path, best):
-    plain = load_chip_problem(LENET).plain_chip
+    plain = load_problem(LENET).plain_variant
     other = record(LENET, plain, [[4, 4]] * 4, agent="other")
     beyond = record(LENET, plain, [[0, 0]] * 4, agent="bold")
     file, store = tmp_path / "records.jsonl", tmp_path / "store.sqlite"
@@ -62,7 +62,7 @@ def test_it_is_handed_in_and_ranked_beside_the_proven_best(tmp_path, best):
     assert [each.agent for each in ranking.designs] == ["tester", "other", "bold"]
     assert [each.known_as for each in ranking.designs] == [REFERENCE, None, None]
     assert ranking.designs[2].score is None
-    assert ranking.reference.value == stored_chip_optimum(LENET).value
+    assert ranking.reference.value == stored_variant_optimum(LENET).value
 
 
 def test_a_line_is_costed_by_the_command(tmp_path, best):
@@ -104,8 +104,8 @@ def test_a_chip_that_is_not_said_is_refused(best):
 
 
 def test_claims_are_over_the_plain_design_on_lrmps_chip(best):
-    problem = load_chip_problem(LENET)
-    number, design = optimal_design(problem, stored_chip_optimum(LENET))
+    problem = load_problem(LENET)
+    number, design = optimal_design(problem, stored_variant_optimum(LENET))
     on_its_own_chip = evaluate_settings(problem.task(number), design.settings)
     assert on_its_own_chip.score != pytest.approx(best.claim.score)
     claim = {"score": on_its_own_chip.score, "gain": on_its_own_chip.gain}
@@ -115,8 +115,8 @@ def test_claims_are_over_the_plain_design_on_lrmps_chip(best):
 
 def test_another_chip_costs_another_time(best):
     """The chip of a record is what is costed: LRMP's is slower, with the same settings."""
-    problem = load_chip_problem(LENET)
-    _, design = optimal_design(problem, stored_chip_optimum(LENET))
+    problem = load_problem(LENET)
+    _, design = optimal_design(problem, stored_variant_optimum(LENET))
     plain = CHIP_SPACE.decode(CHIP_SPACE.plain)
     other = {name: [int(value)] * 4 for name, value in plain.items()}
     outcome = evaluate_settings(problem.plain_task, design.settings)

@@ -7,15 +7,14 @@ import numpy as np
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from lrmp.envs.chip_choice.optimum import optimal_design, stored_chip_optimum
-from lrmp.envs.chip_choice.problem import ChipProblem, load_chip_problem
-from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
 from lrmp.envs.scoring.dynamics import Dynamics
 from lrmp.envs.scoring.front import stored_front
 from lrmp.envs.task.optimum import Certificate, stored_optimum
 from lrmp.envs.task.task import TASKS, Task, load_task
+from lrmp.envs.variant_choice.optimum import optimal_design, stored_variant_optimum
+from lrmp.envs.variant_choice.problem import VariantProblem, load_problem
+from lrmp.envs.variant_choice.problem_ids import VARIANT_PROBLEMS
 from lrmp.errors import TaskError
-from lrmp.hardware.families.chip import CHIP_SPACE
 from lrmp.leaderboard.board.api.dependencies import TheBoard
 from lrmp.leaderboard.board.core import Board
 from lrmp.leaderboard.board.pages.charts.xy_chart import Point, Series, XYChart, draw_xy
@@ -46,7 +45,7 @@ def task_page(
     ranking = _ranking(board, task_id, fingerprint, last, offset)
     today = ranked_task(task_id) if ranking.is_current else None
     task = load_task(task_id) if today and task_id in TASKS else None
-    problem = load_chip_problem(task_id) if today and task_id in CHIP_PROBLEMS else None
+    problem = load_problem(task_id) if today and task_id in VARIANT_PROBLEMS else None
     plain = problem.plain_task if problem else task
     proven = proven_best(task_id, ranking.fingerprint)
     optimum = proven.certificate if proven else None
@@ -57,7 +56,7 @@ def task_page(
         "task.html",
         facts=today.facts if today else None,
         plain=plain,
-        chip_space=CHIP_SPACE if problem else (),
+        problem=problem,
         proven=proven,
         optimum=optimum,
         ranking=ranking,
@@ -162,12 +161,12 @@ def _front_points(task_id: str) -> list[Point]:
     return [point for point in points if point[0] <= near]
 
 
-def _optimal_drop(task: Task | None, problem: ChipProblem | None) -> tuple[float, float] | None:
+def _optimal_drop(task: Task | None, problem: VariantProblem | None) -> tuple[float, float] | None:
     """Look up the drop of the certified optimum, and what is allowed; None if it is not known."""
-    if problem is not None and (found := stored_chip_optimum(problem.id)) is not None:
+    if problem is not None and (found := stored_variant_optimum(problem.id)) is not None:
         number, design = optimal_design(problem, found)
-        on_chip = problem.task(number)
-        return on_chip.accuracy.drop(design), on_chip.allowed_drop
+        own = problem.task(number)
+        return own.accuracy.drop(design), own.allowed_drop
     if task is not None and (optimum := stored_optimum(task)) is not None:
         return task.accuracy.drop(optimum.design), task.allowed_drop
     return None

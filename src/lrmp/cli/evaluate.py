@@ -14,11 +14,11 @@ from lrmp.cli.outcome_text import print_outcome
 from lrmp.cli.output import add_json, note, print_json
 from lrmp.cli.picture import save_picture
 from lrmp.cli.settings_argument import GivenSettings, add_settings
-from lrmp.envs.chip_choice.record import claim_of, scale_of
 from lrmp.envs.records.record import Record
 from lrmp.envs.scoring.outcome import Outcome, evaluate_settings
 from lrmp.envs.task.custom_task import find_task
 from lrmp.envs.task.task import Task
+from lrmp.envs.variant_choice.record import claim_of, scale_of
 from lrmp.errors import MissingExtraError, RecordError, RunError
 from lrmp.plotting.cost_plot import plot_cost
 from lrmp.plotting.design_plot import plot_design

@@ -11,8 +11,8 @@ from lrmp.baselines.experiments.chip_front import (
     markdown,
     plot,
 )
-from lrmp.envs.chip_choice.optimum import stored_chip_optimum
-from lrmp.envs.chip_choice.problem import load_chip_problem
+from lrmp.envs.variant_choice.optimum import stored_variant_optimum
+from lrmp.envs.variant_choice.problem import load_problem
 from lrmp.errors import TaskError
 
 LENET = "LRMP-LeNet-Chip-v0"
@@ -24,11 +24,11 @@ def points():
 
 
 def test_at_its_own_allowance_it_is_the_stored_optimum(points):
-    proven = stored_chip_optimum(LENET)
-    assert load_chip_problem(LENET).plain_task.allowed_drop == 1.0
+    proven = stored_variant_optimum(LENET)
+    assert load_problem(LENET).plain_task.allowed_drop == 1.0
     assert math.log(points[-1].gain) == pytest.approx(proven.value, abs=1e-9)
     assert math.log(points[-1].without) == pytest.approx(proven.without, abs=1e-9)
-    assert points[-1].chip == proven.chip
+    assert points[-1].chip == proven.variant
 
 
 def test_points_are_proven_and_rise(points):
@@ -44,11 +44,11 @@ def test_points_are_proven_and_rise(points):
 def test_problems_that_pay_for_area_are_refused():
     with pytest.raises(TaskError, match=r"area is a limit alone, got LRMP-LeNet-Chip-EDAP-v0"):
         chip_front("LRMP-LeNet-Chip-EDAP-v0")
-    assert all(load_chip_problem(each).objective != "edap" for each in Args().problems)
+    assert all(load_problem(each).objective != "edap" for each in Args().problems)
 
 
 def test_points_are_laid_out_and_drawn(tmp_path):
-    chip = stored_chip_optimum(LENET).chip
+    chip = stored_variant_optimum(LENET).variant
     made = [ChipPoint(LENET, each, each, 4.0, 4.0, 2.0, chip) for each in (0.5, 1.0)]
     text = markdown(made)
     assert text.splitlines()[2] == (

@@ -20,7 +20,6 @@ from pettingzoo.test.state_test import state_test
 
 import lrmp.envs.forms.multi_agent
 from lrmp.envs import TASKS, list_tasks, load_task
-from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
 from lrmp.envs.forms.multi_agent import (
     MultiAgentEnv,
     env,
@@ -30,6 +29,7 @@ from lrmp.envs.forms.multi_agent import (
 from lrmp.envs.scoring.observation import layer_features
 from lrmp.envs.scoring.reward import REWARDS
 from lrmp.envs.task.environment_id import environment_id, multi_agent_id
+from lrmp.envs.variant_choice.problem_ids import VARIANT_PROBLEMS
 from lrmp.errors import ActionError, InfeasibleBudgetError, TaskError
 from lrmp.install_command import install_command
 
@@ -419,7 +419,7 @@ def test_every_task_is_registered_once():
     names = {multi_agent_id(task_id): task_id for task_id in TASKS}
     for task_id in list_tasks(family="shared"):
         names[multi_agent_id(environment_id(task_id, "PerNetwork"))] = task_id
-    names |= {multi_agent_id(problem_id): problem_id for problem_id in CHIP_PROBLEMS}
+    names |= {multi_agent_id(problem_id): problem_id for problem_id in VARIANT_PROBLEMS}
     assert names["LRMP/ResNet18-EDP-v0"] == "LRMP-ResNet18-EDP-v0"
     for registry in (pettingzoo.parallel_registry, pettingzoo.aec_registry):
         before = {env_id: spec for env_id, spec in registry.items() if "LRMP" in env_id}

@@ -13,9 +13,9 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import CloudpickleWrapper
 
 from lrmp.envs import CUSTOM_ID, TASKS, load_task, register_envs
-from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
 from lrmp.envs.registration import MULTI_OBJECTIVE_TASKS, PROCEDURAL
 from lrmp.envs.task.environment_id import FORMS, MULTI_OBJECTIVE, environment_id
+from lrmp.envs.variant_choice.problem_ids import VARIANT_PROBLEMS
 
 
 def registered():
@@ -27,7 +27,7 @@ def test_registered_ids_are_the_pinned_tasks(golden):
     forms = {environment_id(task_id, form) for task_id in (*TASKS, CUSTOM_ID) for form in FORMS}
     with_table = (*MULTI_OBJECTIVE_TASKS, CUSTOM_ID)
     forms |= {environment_id(task_id, MULTI_OBJECTIVE) for task_id in with_table}
-    forms |= {environment_id(each, form) for each in CHIP_PROBLEMS for form in ("", "OneShot")}
+    forms |= {environment_id(each, form) for each in VARIANT_PROBLEMS for form in ("", "OneShot")}
     assert set(registered()) == forms | set(PROCEDURAL)
 
 
@@ -85,7 +85,7 @@ if before or len(after) != COUNT or heavy:
     sys.exit(f"{before} {after} {heavy}")
 """
     count = 3 * (len(TASKS) + 1) + len(MULTI_OBJECTIVE_TASKS) + 1 + len(PROCEDURAL)
-    count += 2 * len(CHIP_PROBLEMS)
+    count += 2 * len(VARIANT_PROBLEMS)
     assert run_python(code.replace("COUNT", str(count)), tmp_path) == ""
 
 

@@ -6,10 +6,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from lrmp.envs import TASKS, evaluate_settings
-from lrmp.envs.chip_choice.optimum import optimal_design, stored_chip_optimum
-from lrmp.envs.chip_choice.problem import load_chip_problem
-from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
-from lrmp.envs.chip_choice.record import record_of
+from lrmp.envs.variant_choice.optimum import optimal_design, stored_variant_optimum
+from lrmp.envs.variant_choice.problem import load_problem
+from lrmp.envs.variant_choice.problem_ids import CHIP_PROBLEMS, VARIANT_PROBLEMS
+from lrmp.envs.variant_choice.record import record_of
 from lrmp.leaderboard.board.api.app import create_app
 from lrmp.leaderboard.board.pages.routes import page_routes
 
@@ -18,8 +18,8 @@ LENET = "LRMP-LeNet-Chip-v0"
 
 @pytest.fixture
 def record():
-    problem = load_chip_problem(LENET)
-    number, design = optimal_design(problem, stored_chip_optimum(LENET))
+    problem = load_problem(LENET)
+    number, design = optimal_design(problem, stored_variant_optimum(LENET))
     outcome = evaluate_settings(problem.task(number), design.settings)
     about = {"agent": "x", "seed": 0, "evaluated_designs": 5, "env_steps": 0, "wall_time_s": 0.5}
     return json.loads(record_of(problem, number, outcome, **about).to_line())
@@ -32,14 +32,14 @@ def pages(board):
 
 def test_they_are_listed_with_what_is_proven_of_them(client):
     rows = {row["id"]: row for row in client.get("/tasks").json()}
-    assert list(rows) == [*TASKS, *CHIP_PROBLEMS]
+    assert list(rows) == [*TASKS, *VARIANT_PROBLEMS]
     row = rows[LENET]
     assert (row["network"], row["objective"], row["layers"]) == ("lenet", "latency", 4)
-    assert row["chips"] == len(load_chip_problem(LENET).chips)
+    assert row["chips"] == len(load_problem(LENET).variants)
     assert row["knobs"][:2] == ["crossbar_side", "cell_bits"]
     one = client.get(f"/tasks/{LENET}").json()
-    assert one["fingerprint"] == row["fingerprint"] == load_chip_problem(LENET).fingerprint
-    assert one["optimum"]["value"] == stored_chip_optimum(LENET).value
+    assert one["fingerprint"] == row["fingerprint"] == load_problem(LENET).fingerprint
+    assert one["optimum"]["value"] == stored_variant_optimum(LENET).value
 
 
 def test_an_unknown_one_is_told_the_nearest(client):

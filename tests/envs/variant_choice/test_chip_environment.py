@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env, data_equivalence
 
-import lrmp.envs.chip_choice.environment
+import lrmp.envs.variant_choice.chip_environment
 from lrmp.envs import evaluate_settings
-from lrmp.envs.chip_choice.optimum import optimal_design, stored_chip_optimum
-from lrmp.envs.chip_choice.problem import load_chip_problem
-from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
+from lrmp.envs.variant_choice.optimum import optimal_design, stored_variant_optimum
+from lrmp.envs.variant_choice.problem import load_problem
+from lrmp.envs.variant_choice.problem_ids import CHIP_PROBLEMS
 from lrmp.errors import ActionError, TaskError
 from lrmp.hardware.families.chip import CHIP_SPACE
 
@@ -29,7 +29,7 @@ def test_check_env_finds_nothing(env_id, discrete):
 
 @pytest.mark.parametrize("problem_id", CHIP_PROBLEMS)
 def test_every_problem_has_both_forms(problem_id):
-    layers = len(load_chip_problem(problem_id).plain_task.network)
+    layers = len(load_problem(problem_id).plain_task.network)
     assert gym.spec(problem_id).max_episode_steps == layers + 1
     assert gym.spec(problem_id.replace("-v0", "-OneShot-v0")).max_episode_steps == 2
 
@@ -45,31 +45,31 @@ def play(env, chip, settings):
 
 @pytest.mark.parametrize("number", [0, 40, 90])
 def test_the_first_step_chooses_the_chip_and_the_others_do_not(number):
-    problem = load_chip_problem(LAYERWISE)
+    problem = load_problem(LAYERWISE)
     env = gym.make(LAYERWISE, discrete=True).unwrapped
     settings = np.array([[4, 5], [3, 3], [2, 4], [5, 6]])
-    *_, last = play(env, problem.chips[number], settings)
+    *_, last = play(env, problem.variants[number], settings)
     outcome = evaluate_settings(problem.task(number), settings)
     _, reward, terminated, truncated, info = last
     assert (terminated, truncated) == (True, False)
     assert reward == problem.reward(number, outcome)
     assert info["score"] == (problem.score(number, outcome) or 0)
-    values = CHIP_SPACE.numbers(problem.chips[number][None])
+    values = CHIP_SPACE.numbers(problem.variants[number][None])
     assert all(info[f"chip_{name}"] == value[0] for name, value in values.items())
     assert info["chip_mm2"] == problem.area_um2(number) / 1e6
     assert env.outcome.design.settings.tolist() == settings.tolist()
     one_shot = gym.make(ONE_SHOT, discrete=True).unwrapped
     one_shot.reset()
-    whole = np.concatenate([problem.chips[number], settings.ravel()])
+    whole = np.concatenate([problem.variants[number], settings.ravel()])
     assert one_shot.step(whole)[1] == reward
 
 
 def test_the_proven_best_is_played():
-    stored = stored_chip_optimum(LAYERWISE)
-    problem = load_chip_problem(LAYERWISE)
+    stored = stored_variant_optimum(LAYERWISE)
+    problem = load_problem(LAYERWISE)
     number, design = optimal_design(problem, stored)
     env = gym.make(LAYERWISE, discrete=True).unwrapped
-    info = play(env, problem.chips[number], design.settings)[-1][4]
+    info = play(env, problem.variants[number], design.settings)[-1][4]
     assert info["score"] == pytest.approx(info["optimum"], abs=1e-12)
     assert info["optimum"] == stored.value
     assert info["optimum_without"] == stored.without < info["optimum"]
@@ -85,14 +85,14 @@ def test_no_random_design_is_above_the_bound():
 
 
 def test_a_chip_that_does_not_hold_the_plain_design_counts_as_the_nearest():
-    problem = load_chip_problem(LAYERWISE)
+    problem = load_problem(LAYERWISE)
     env = gym.make(ONE_SHOT, discrete=True).unwrapped
     env.reset()
     too_large = np.array([2, 0, 3, 0, 2])
     assert problem.number_of(too_large) is None
     env.step(np.concatenate([too_large, [6] * 8]))
-    distances = np.abs(problem.chips - too_large).sum(axis=1)
-    assert distances[env.chip] == distances.min() > 0
+    distances = np.abs(problem.variants - too_large).sum(axis=1)
+    assert distances[env.variant] == distances.min() > 0
 
 
 @IDS
@@ -167,6 +167,6 @@ def test_wrong_use_is_refused(env_id):
 
 
 def test_docstring_examples():
-    found = doctest.testmod(lrmp.envs.chip_choice.environment)
+    found = doctest.testmod(lrmp.envs.variant_choice.chip_environment)
     assert found.attempted > 0
     assert found.failed == 0

@@ -1,4 +1,4 @@
-"""The best chip and design known for a problem, as it is stored with lrmp."""
+"""The best variant and design known for a problem, as it is stored with lrmp."""
 
 import json
 from dataclasses import dataclass
@@ -6,37 +6,36 @@ from functools import cache
 from importlib import resources
 from typing import Any, Self
 
-from lrmp.envs.chip_choice.problem import ChipProblem
 from lrmp.envs.task.optimum import Certificate, Constant
+from lrmp.envs.variant_choice.problem import VariantProblem
 from lrmp.foreign_text import parse_json
-from lrmp.hardware.families.chip import CHIP_SPACE
 from lrmp.hardware.space.design import Design
 
 FOLDER = "optima"  # one JSON file per problem, beside this module
 
 
 @dataclass(frozen=True)
-class ChipOptimum(Certificate):
-    """The best chip and design known for a problem, and bounds on all.
+class VariantOptimum(Certificate):
+    """The best variant and design known for a problem, and bounds on all.
 
     Attributes:
         problem: Id.
         problem_fingerprint: SHA-256 of the problem's definition when it was solved.
-        chip: The value of every knob of the chip, by name.
+        variant: The value of every knob of the variant, by name.
         design: What ``Design.to_json`` returns.
-        without: Score of the proven best design on LRMP's own chip, which fills the same area.
-        constant_chip: The chip of the best constant, likewise.
-        chips: That hold the plain design.
+        without: Score of the proven best design of the plain variant, in LRMP's own task.
+        constant_variant: The variant of the best constant, likewise.
+        variants: That count.
         solved: Of these, how many were solved; the bounds of the others are no better.
     """
 
     problem: str
     problem_fingerprint: str
-    chip: dict[str, int]
+    variant: dict[str, int]
     design: dict[str, list[int]]
     without: float
-    constant_chip: dict[str, int]
-    chips: int
+    constant_variant: dict[str, int]
+    variants: int
     solved: int
 
     def to_text(self) -> str:
@@ -65,7 +64,7 @@ class ChipOptimum(Certificate):
 
 
 @cache
-def stored_chip_optimum(problem_id: str) -> ChipOptimum | None:
+def stored_variant_optimum(problem_id: str) -> VariantOptimum | None:
     """Read the optimum that ships with lrmp.
 
     Args:
@@ -74,25 +73,11 @@ def stored_chip_optimum(problem_id: str) -> ChipOptimum | None:
     Returns:
         The optimum, or None if there is no file.
     """
-    file = resources.files("lrmp.envs.chip_choice").joinpath(FOLDER, f"{problem_id}.json")
-    return ChipOptimum.from_text(file.read_text("utf-8")) if file.is_file() else None
+    file = resources.files("lrmp.envs.variant_choice").joinpath(FOLDER, f"{problem_id}.json")
+    return VariantOptimum.from_text(file.read_text("utf-8")) if file.is_file() else None
 
 
-def chip_values(problem: ChipProblem, number: int) -> dict[str, int]:
-    """Return the values of a chip's knobs.
-
-    Args:
-        problem: What is solved.
-        number: Of the chip.
-
-    Returns:
-        By name.
-    """
-    decoded = CHIP_SPACE.decode(problem.chips[number])
-    return {name: int(value) for name, value in decoded.items()}
-
-
-def optimal_design(problem: ChipProblem, optimum: ChipOptimum) -> tuple[int, Design]:
+def optimal_design(problem: VariantProblem, optimum: VariantOptimum) -> tuple[int, Design]:
     """Read the best design of a problem.
 
     Args:
@@ -100,9 +85,9 @@ def optimal_design(problem: ChipProblem, optimum: ChipOptimum) -> tuple[int, Des
         optimum: Its optimum.
 
     Returns:
-        The number of its chip, and the design in the task of this.
+        The number of its variant, and the design in the task of this.
     """
-    (setting,) = CHIP_SPACE.encode(optimum.chip, [""])
+    (setting,) = problem.space.encode(optimum.variant, [""])
     number = problem.number_of(setting)
     assert number is not None
-    return number, Design.from_json(optimum.design, problem.plain_task.space)
+    return number, Design.from_json(optimum.design, problem.task(number).space)

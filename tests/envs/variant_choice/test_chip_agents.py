@@ -8,12 +8,12 @@ import pettingzoo
 import pytest
 from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test
 
-import lrmp.envs.chip_choice.chip_agents
-from lrmp.envs.chip_choice.chip_agents import env, parallel_env
-from lrmp.envs.chip_choice.optimum import optimal_design, stored_chip_optimum
-from lrmp.envs.chip_choice.problem import load_chip_problem
-from lrmp.envs.chip_choice.problem_ids import CHIP_PROBLEMS
+import lrmp.envs.variant_choice.chip_agents
 from lrmp.envs.task.environment_id import multi_agent_id
+from lrmp.envs.variant_choice.chip_agents import env, parallel_env
+from lrmp.envs.variant_choice.optimum import optimal_design, stored_variant_optimum
+from lrmp.envs.variant_choice.problem import load_problem
+from lrmp.envs.variant_choice.problem_ids import CHIP_PROBLEMS
 from lrmp.errors import ActionError, TaskError
 
 LENET = "LRMP-LeNet-Chip-v0"
@@ -38,12 +38,14 @@ def test_pettingzoo_finds_nothing(settings):
 def test_every_problem_is_registered_and_its_best_is_played(problem_id):
     import lrmp.envs.forms.multi_agent  # noqa: F401  registers
 
-    problem = load_chip_problem(problem_id)
-    proven = stored_chip_optimum(problem_id)
+    problem = load_problem(problem_id)
+    proven = stored_variant_optimum(problem_id)
     number, design = optimal_design(problem, proven)
     agents = pettingzoo.make("parallel", multi_agent_id(problem_id), discrete=True)
     agents.reset()
-    _, rewards, terminations, _, infos = agents.step(joint(problem.chips[number], design.settings))
+    _, rewards, terminations, _, infos = agents.step(
+        joint(problem.variants[number], design.settings)
+    )
     assert all(terminations.values())
     assert len(set(rewards.values())) == 1
     assert rewards["layer_0"] == pytest.approx(proven.value, abs=1e-12)
@@ -53,15 +55,15 @@ def test_every_problem_is_registered_and_its_best_is_played(problem_id):
 
 @pytest.mark.parametrize("number", [0, 40, 90])
 def test_it_scores_what_the_one_shot_form_scores(number):
-    problem = load_chip_problem(LENET)
+    problem = load_problem(LENET)
     settings = np.array([[4, 5], [3, 3], [2, 4], [5, 6]])
     one_shot = gym.make("LRMP-LeNet-Chip-OneShot-v0", discrete=True)
     one_shot.reset()
-    whole = np.concatenate([problem.chips[number], settings.ravel()])
+    whole = np.concatenate([problem.variants[number], settings.ravel()])
     _, reward, _, _, info = one_shot.step(whole)
     agents = parallel_env(LENET, discrete=True)
     agents.reset()
-    _, rewards, _, _, infos = agents.step(joint(problem.chips[number], settings))
+    _, rewards, _, _, infos = agents.step(joint(problem.variants[number], settings))
     assert set(rewards.values()) == {reward}
     assert infos["layer_2"].keys() == info.keys()
     assert all(np.array_equal(infos["layer_2"][key], info[key]) for key in info)
@@ -121,4 +123,4 @@ def test_it_is_shown(mode):
 
 
 def test_its_example_runs():
-    assert doctest.testmod(lrmp.envs.chip_choice.chip_agents).failed == 0
+    assert doctest.testmod(lrmp.envs.variant_choice.chip_agents).failed == 0

@@ -1,4 +1,4 @@
-"""The problems of a chip in an area, by name; registration asks, and loads nothing else."""
+"""The problems with variants, by name; registration asks, and loads nothing else."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -6,26 +6,31 @@ from typing import Literal, NamedTuple
 
 from lrmp.hardware.networks.catalogue import NETWORKS
 
-ChipObjective = Literal["latency", "energy", "edap"]
+#: What is chosen first. Modules and classes are named after it: `chip_problem.ChipProblem`,
+#: `chip_environment.ChipEnv` and `ChipOneShotEnv`, and `chip_agents`.
+Kind = Literal["chip"]
+ProblemObjective = Literal["latency", "energy", "edap"]
 
 
 class ProblemName(NamedTuple):
-    """The network and the objective that the id of a problem stands for.
+    """What the id of a problem stands for.
 
     Attributes:
+        kind: What is chosen first.
         network: Name of what runs.
         objective: What is minimised.
         layers: Of the network, the steps of an episode.
     """
 
+    kind: Kind
     network: str
-    objective: ChipObjective
+    objective: ProblemObjective
     layers: int
 
 
-def _problems() -> Mapping[str, ProblemName]:
+def _chip_problems() -> Mapping[str, ProblemName]:
     found = {}
-    objectives: tuple[tuple[str, ChipObjective], ...] = (
+    objectives: tuple[tuple[str, ProblemObjective], ...] = (
         ("", "latency"),
         ("-Energy", "energy"),
         ("-EDAP", "edap"),
@@ -36,10 +41,12 @@ def _problems() -> Mapping[str, ProblemName]:
                 continue  # two objectives in one on every chip: not proven in hours
             entry = NETWORKS[network]
             found[f"LRMP-{entry.label}-Chip{suffix}-v0"] = ProblemName(
-                network, objective, entry.layers
+                "chip", network, objective, entry.layers
             )
     return MappingProxyType(found)
 
 
-#: By the id of the layer-wise environment: those whose optimum is proven.
-CHIP_PROBLEMS = _problems()
+#: By the id of the layer-wise environment: those of a chip in an area, whose optimum is proven.
+CHIP_PROBLEMS = _chip_problems()
+#: Those of every kind.
+VARIANT_PROBLEMS: Mapping[str, ProblemName] = MappingProxyType({**CHIP_PROBLEMS})

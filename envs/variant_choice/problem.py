@@ -1,0 +1,266 @@
+"""A problem with variants: a task for every one in question, scored on one scale."""
+
+import hashlib
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib import import_module
+from typing import Any, ClassVar
+
+import numpy as np
+
+from lrmp.envs.scoring.outcome import Outcome
+from lrmp.envs.scoring.reward import Measured, RewardName, reward_function
+from lrmp.envs.task.task import Task, load_task
+from lrmp.envs.variant_choice.problem_ids import VARIANT_PROBLEMS, ProblemObjective
+from lrmp.errors import TaskError, unknown_name
+from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.hardware.networks.catalogue import NETWORKS
+from lrmp.hardware.space.design_space import DesignSpace
+
+#: How ids of LRMP's own tasks name what is minimised; area is the same in all their designs.
+_SUFFIXES: dict[ProblemObjective, str] = {"latency": "", "energy": "-Energy", "edap": "-EDP"}
+
+
+@dataclass(frozen=True)
+class VariantProblem(ABC):
+    """Choose a variant once for the whole design, a chip or a narrower network, then its settings.
+
+    Of every variant that counts there is a `Task`. The score of a design is
+    ``ln(baseline / cost)``, where the baseline is the plain design of the plain variant: the score
+    in the variant's own task and an `offset`.
+
+    Attributes:
+        id: Of the environment.
+        network: Name of what runs.
+        objective: What is minimised.
+        noun: What a variant is, in a word for people.
+        prefix: Of the keys that name the values of its knobs in infos.
+    """
+
+    id: str
+    network: str
+    objective: ProblemObjective
+
+    noun: ClassVar[str]
+    prefix: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def space(self) -> DesignSpace:
+        """The K0 knobs of a variant."""
+
+    @property
+    @abstractmethod
+    def variants(self) -> IntArray:
+        """Settings of `space` that count, the plain one among them, shape (V, K0)."""
+
+    @property
+    @abstractmethod
+    def requirement(self) -> str:
+        """What a setting of `space` has to be to count, as messages say it."""
+
+    @abstractmethod
+    def build_task(self, number: int) -> Task:
+        """Build the task of a variant that is not the plain one.
+
+        Args:
+            number: Among `variants`.
+
+        Returns:
+            A new one, whose id begins with that of the problem.
+        """
+
+    def info(self, number: int) -> dict[str, Any]:
+        """Return what infos say of a variant beside the values of its knobs.
+
+        Args:
+            number: Among `variants`.
+
+        Returns:
+            Scalars of NumPy by key, the same keys and types for all.
+        """
+        return {}
+
+    def bounds(self, log: Callable[[str], None]) -> list[float]:
+        """Bound scores and default rewards of every variant's designs, beyond the allowance, too.
+
+        Args:
+            log: Called with lines on what was found.
+
+        Returns:
+            V numbers; infinity where nothing is known, so that a proof has to solve the variant.
+        """
+        return [math.inf] * len(self.variants)
+
+    @cached_property
+    def plain_task(self) -> Task:
+        """LRMP's own task of the network with this objective, that of the plain variant."""
+        return load_task(f"LRMP-{NETWORKS[self.network].label}{_SUFFIXES[self.objective]}-v0")
+
+    @cached_property
+    def _numbers(self) -> dict[tuple[int, ...], int]:
+        return {tuple(setting): number for number, setting in enumerate(self.variants.tolist())}
+
+    def number_of(self, setting: IntArray) -> int | None:
+        """Find a variant.
+
+        Args:
+            setting: Places of values in `space`, shape (K0,).
+
+        Returns:
+            Its number among `variants`; None if it does not count.
+        """
+        return self._numbers.get(tuple(int(place) for place in setting))
+
+    def nearest(self, setting: IntArray) -> int:
+        """Find a variant, or the one most like it that counts.
+
+        Args:
+            setting: Places of values in `space`, shape (K0,).
+
+        Returns:
+            Its number among `variants`; of those as near by places, the first.
+        """
+        number = self.number_of(setting)
+        if number is None:
+            number = int(np.abs(self.variants - setting).sum(axis=1).argmin())
+        return number
+
+    @property
+    def plain_variant(self) -> int:
+        """The number of the variant that LRMP's own task is of."""
+        number = self.number_of(self.space.plain)
+        assert number is not None
+        return number
+
+    def values(self, number: int) -> dict[str, int]:
+        """Return the values of a variant's knobs.
+
+        Args:
+            number: Among `variants`.
+
+        Returns:
+            By name.
+        """
+        decoded = self.space.decode(self.variants[number])
+        return {name: int(value) for name, value in decoded.items()}
+
+    def task(self, number: int) -> Task:
+        """Return the task of a variant.
+
+        Args:
+            number: Among `variants`.
+
+        Returns:
+            Of the plain one LRMP's own; the same object again.
+        """
+        return self.plain_task if number == self.plain_variant else _built_task(self, number)
+
+    def plain_cost(self, number: int) -> int:
+        """Return the cost of a variant's plain design.
+
+        Args:
+            number: Among `variants`.
+
+        Returns:
+            What is minimised, in a unit that is the same for all variants.
+        """
+        task = self.task(number)
+        return task.cost_model.baseline.cost(task.objective)
+
+    def offset(self, number: int) -> float:
+        """Return what the score on this scale has beyond the score in the variant's own task.
+
+        Args:
+            number: Among `variants`.
+
+        Returns:
+            The logarithm of the plain variant's `plain_cost` over that of this one; 0 for the plain
+            one.
+        """
+        if number == self.plain_variant:
+            return 0.0
+        return math.log(self.plain_cost(self.plain_variant) / self.plain_cost(number))
+
+    def score(self, number: int, outcome: Outcome) -> float | None:
+        """Score a design.
+
+        Args:
+            number: Of its variant.
+            outcome: In the task of the variant.
+
+        Returns:
+            ``ln(baseline / cost)``; None beyond the allowed drop.
+        """
+        return None if outcome.score is None else outcome.score + self.offset(number)
+
+    def reward(self, number: int, outcome: Outcome, reward: RewardName = "lrmp") -> float:
+        """Reward a design by a formula, which sees its gain over the plain design of the plain one.
+
+        Args:
+            number: Of its variant.
+            outcome: In the task of the variant.
+            reward: Which formula.
+
+        Returns:
+            The reward.
+        """
+        gain = outcome.gain * math.exp(self.offset(number))
+        excess = outcome.task.allowance.excess(outcome.divergence)
+        measured = Measured(gain, excess, outcome.accuracy_drop, outcome.task.allowed_drop)
+        return reward_function(reward)(measured)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the objective and of the tasks of all variants."""
+        tasks = [self.task(number).fingerprint for number in range(len(self.variants))]
+        text = json.dumps([self.id, self.objective, self.variants.tolist(), tasks])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the problem is, in few plain JSON values, as `Task.to_json` does.
+
+        Returns:
+            A mapping; ``fingerprint`` covers the whole definition.
+        """
+        plain = self.plain_task.to_json()
+        return plain | {
+            "id": self.id,
+            "objective": self.objective,
+            "knobs": [*self.space.names, *plain["knobs"]],
+        }
+
+
+@cache
+def _built_task(problem: VariantProblem, number: int) -> Task:
+    return problem.build_task(number)
+
+
+@cache
+def load_problem(env_id: str) -> VariantProblem:
+    """Look up a problem.
+
+    Args:
+        env_id: Such as ``"LRMP-LeNet-Chip-v0"``, or that of the one-shot form.
+
+    Returns:
+        The problem, of its kind's class; the same object for the same id.
+
+    Raises:
+        TaskError: If there is none.
+    """
+    plain = env_id.removeprefix("lrmp:").replace("-OneShot-", "-")
+    if plain not in VARIANT_PROBLEMS:
+        raise TaskError(unknown_name("problem", env_id, VARIANT_PROBLEMS, like=plain))
+    if plain != env_id:
+        return load_problem(plain)
+    kind, network, objective, _ = VARIANT_PROBLEMS[plain]
+    module = import_module(f"lrmp.envs.variant_choice.{kind}_problem")
+    problem: VariantProblem = getattr(module, f"{kind.capitalize()}Problem")(
+        plain, network, objective
+    )
+    return problem
