@@ -19,7 +19,7 @@ from lrmp.hardware.families.chip import (
     chip_name,
     most_tiles,
 )
-from lrmp.hardware.frozen_arrays import IntArray, read_only
+from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.space.design_space import DesignSpace
 
 #: What a task on one chip minimises where the chip is chosen, too.
@@ -47,16 +47,22 @@ class ChipProblem(VariantProblem):
         """The knobs of a chip."""
         return CHIP_SPACE
 
-    @cached_property
-    def variants(self) -> IntArray:
-        """Settings of ``CHIP_SPACE`` whose chips hold the plain design, shape (C, 5)."""
-        fitting = [setting for setting in CHIP_SPACE.settings if self._fits(setting)]
-        return read_only(np.array(fitting))
-
     @property
     def requirement(self) -> str:
         """That the chip holds the plain design."""
         return f"a chip that holds the plain design of {self.id} in its share of the area"
+
+    def counts(self, setting: IntArray) -> bool:
+        """Say whether a chip holds the plain design in its share of the area.
+
+        Args:
+            setting: Places of values in ``CHIP_SPACE``, shape (5,).
+
+        Returns:
+            Whether it does.
+        """
+        needed = _plain_tiles(self.network, setting[:2].tobytes())
+        return area_um2(build_chip(setting), needed) <= self._share_um2(setting)
 
     @cached_property
     def area_budget_um2(self) -> int:
@@ -150,10 +156,6 @@ class ChipProblem(VariantProblem):
         """Return how much of the area budget a chip may take."""
         share = CHIP_SPACE.decode(setting)["area_eighths"]
         return self.area_budget_um2 * int(share) // AREA_PARTS
-
-    def _fits(self, setting: IntArray) -> bool:
-        needed = _plain_tiles(self.network, setting[:2].tobytes())
-        return area_um2(build_chip(setting), needed) <= self._share_um2(setting)
 
 
 @cache

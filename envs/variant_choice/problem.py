@@ -17,7 +17,7 @@ from lrmp.envs.scoring.reward import Measured, RewardName, reward_function
 from lrmp.envs.task.task import Task, load_task
 from lrmp.envs.variant_choice.problem_ids import VARIANT_PROBLEMS, ProblemObjective
 from lrmp.errors import TaskError, unknown_name
-from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.hardware.frozen_arrays import IntArray, read_only
 from lrmp.hardware.networks.catalogue import NETWORKS
 from lrmp.hardware.space.design_space import DesignSpace
 
@@ -55,13 +55,19 @@ class VariantProblem(ABC):
 
     @property
     @abstractmethod
-    def variants(self) -> IntArray:
-        """Settings of `space` that count, the plain one among them, shape (V, K0)."""
-
-    @property
-    @abstractmethod
     def requirement(self) -> str:
-        """What a setting of `space` has to be to count, as messages say it."""
+        """What a variant has to be to count, as messages say it."""
+
+    @abstractmethod
+    def counts(self, setting: IntArray) -> bool:
+        """Say whether a variant is one of the problem's; the plain one has to be.
+
+        Args:
+            setting: Places of values in `space`, shape (K0,).
+
+        Returns:
+            Whether it meets the `requirement`.
+        """
 
     @abstractmethod
     def build_task(self, number: int) -> Task:
@@ -100,6 +106,11 @@ class VariantProblem(ABC):
     def plain_task(self) -> Task:
         """LRMP's own task of the network with this objective, that of the plain variant."""
         return load_task(f"LRMP-{NETWORKS[self.network].label}{_SUFFIXES[self.objective]}-v0")
+
+    @cached_property
+    def variants(self) -> IntArray:
+        """Settings of `space` that count, shape (V, K0)."""
+        return read_only([setting for setting in self.space.settings if self.counts(setting)])
 
     @cached_property
     def _numbers(self) -> dict[tuple[int, ...], int]:

@@ -27,7 +27,7 @@ IDS = pytest.mark.parametrize("problem_id", CHIP_PROBLEMS)
 
 def some(objective, every, kind=ChipProblem):
     """A problem of few chips: of some geometries all areas, and LRMP's."""
-    problem = kind(f"some-{objective}", "lenet", objective)
+    problem = kind(f"some-{objective}-{every}", "lenet", objective)
     chips = problem.variants
     geometries = sorted({tuple(chip[:4]) for chip in chips.tolist()})[::every]
     plain = tuple(CHIP_SPACE.plain[:4].tolist())
