@@ -12,15 +12,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from lrmp.baselines.experiments.gain_plot import WITH, WITHOUT
+from lrmp.baselines.experiments.variant_optima import prove
 from lrmp.baselines.experiments.variant_searches import run_searches
 from lrmp.envs.records.record import library_versions
 from lrmp.envs.variant_choice.optimum import VariantOptimum
-from lrmp.envs.variant_choice.problem import load_problem
 from lrmp.envs.variant_choice.problem_ids import CHIP_PROBLEMS
-from lrmp.envs.variant_choice.proof import prove_optimum
 from lrmp.foreign_file import read_foreign_text
 from lrmp.foreign_text import parse_json
 from lrmp.plotting.design_plot import new_figure
@@ -43,29 +41,6 @@ class Args:
     """designs that every search may try"""
     seeds: int = 3
     """runs of every search"""
-
-
-def prove(problem_ids: Sequence[str], optima: Path) -> list[VariantOptimum]:
-    """Prove what is not proven of problems as they are defined today.
-
-    Args:
-        problem_ids: Of what.
-        optima: Folder for ID.json.
-
-    Returns:
-        The optimum of every problem, in order.
-    """
-    found = []
-    for problem_id in problem_ids:
-        path = optima / f"{problem_id}.json"
-        stored = VariantOptimum.from_text(read_foreign_text(path)) if path.is_file() else None
-        problem = load_problem(problem_id)
-        if stored is None or stored.problem_fingerprint != problem.fingerprint:
-            stored = prove_optimum(problem, tqdm.write)
-            optima.mkdir(parents=True, exist_ok=True)
-            write_whole(path, stored.to_text())
-        found.append(stored)
-    return found
 
 
 def chip_words(chip: Mapping[str, int]) -> str:

@@ -120,7 +120,7 @@ def near_best(
         allowed = allowances[(turn // len(objectives)) % len(allowances)]
         budget = budgets[(turn // (len(objectives) * len(allowances))) % len(budgets)]
         posed = _task_with(task, table, objective, allowed, budget)
-        settings = _solve(posed, _thinned(joint_problem(posed, math.inf), rng))
+        settings = _solve(posed, thinned(joint_problem(posed, math.inf), rng))
         if settings is None or settings.tobytes() in known:
             continue
         known.add(settings.tobytes())
@@ -136,6 +136,7 @@ def annealed(
     seed: int,
     evaluations: int,
     allowances: Sequence[float] = ALLOWANCES,
+    objectives: Sequence[Objective] = OBJECTIVES,
 ) -> Iterator[OptimisedDesign]:
     """Let simulated annealing find designs, which sees the table's rewards alone.
 
@@ -145,11 +146,12 @@ def annealed(
         seed: Of the search.
         evaluations: Designs that it scores for each.
         allowances: Points of drop.
+        objectives: What is optimised.
 
     Yields:
         The best design of every objective and allowance, where one is within it.
     """
-    for posed in _posed(task, table, allowances):
+    for posed in _posed(task, table, allowances, objectives):
         args = AnnealingArgs(env_id=posed, seed=seed, evaluations=evaluations)
         best, found = -math.inf, None
         for settings, scored in score_proposals(posed, propose(posed, args), evaluations):
@@ -197,7 +199,7 @@ def _posed(
     task: Task,
     table: TableAccuracy,
     allowances: Sequence[float],
-    objectives: Sequence[Objective] = OBJECTIVES,
+    objectives: Sequence[Objective],
 ) -> Iterator[Task]:
     """Pose a task with a table, for every objective and every allowance."""
     for objective in objectives:
@@ -222,8 +224,16 @@ def _solve(task: Task, problem: JointProblem) -> IntArray | None:
         return None
 
 
-def _thinned(problem: JointProblem, rng: np.random.Generator) -> JointProblem:
-    """Leave settings out, all but the most accurate of a layer: their terms exceed any limit."""
+def thinned(problem: JointProblem, rng: np.random.Generator) -> JointProblem:
+    """Leave settings out, all but the most accurate of a layer: their terms exceed any limit.
+
+    Args:
+        problem: Of one network.
+        rng: Says which.
+
+    Returns:
+        The problem without them.
+    """
     (accuracy,) = problem.accuracy
     terms = accuracy.terms.copy()
     out = rng.random(terms.shape) < LEFT_OUT

@@ -12,7 +12,7 @@ log at once, and a repeated command goes on where the last one stopped.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,9 +114,73 @@ class Round:
         )
 
 
+class Optimisers(Protocol):
+    """Picks designs from a table, in its own space."""
+
+    def to_fit(self, table: SensitivityTable, plan: Plan, number: int) -> Iterator[OptimisedDesign]:
+        """Pick designs that the table is fitted to in a round.
+
+        Args:
+            table: As it stands.
+            plan: How many.
+            number: Of the round.
+
+        Yields:
+            The designs; the proven best at the allowances that tables are judged at among them.
+        """
+        ...
+
+    def to_judge(
+        self, table: SensitivityTable, plan: Plan, rng: np.random.Generator
+    ) -> Iterator[OptimisedDesign]:
+        """Pick designs that judge the table.
+
+        Args:
+            table: As it will be shipped.
+            plan: How many.
+            rng: Says what is left out near the best.
+
+        Yields:
+            The designs.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class TaskOptimisers:
+    """Picks designs of a task.
+
+    Attributes:
+        task: Network, chip and budget; objective, allowance and accuracy play no part.
+    """
+
+    task: Task
+
+    def to_fit(self, table: SensitivityTable, plan: Plan, number: int) -> Iterator[OptimisedDesign]:
+        """Pick the proven best, others near them, and what searches by rewards find."""
+        task, accuracy = self.task, table.accuracy(self.task.space)
+        rng = np.random.default_rng([plan.seed, number])
+        yield from proven_best(task, accuracy, FITTED_ALLOWANCES)
+        yield from near_best(task, accuracy, plan.near, rng, FITTED_ALLOWANCES, BUDGETS)
+        seed, objective = plan.seed + number, OBJECTIVES[number % len(OBJECTIVES)]
+        if plan.annealed:
+            yield from annealed(task, accuracy, seed, plan.annealed)
+        if plan.learnt:
+            yield from learned(task, accuracy, seed, plan.learnt, objective)
+
+    def to_judge(
+        self, table: SensitivityTable, plan: Plan, rng: np.random.Generator
+    ) -> Iterator[OptimisedDesign]:
+        """Pick the proven best, and others near them."""
+        accuracy = table.accuracy(self.task.space)
+        best = list(proven_best(self.task, accuracy))
+        yield from best
+        yield from near_best(self.task, accuracy, plan.judged_near, rng, without=best)
+
+
 def refine(
     measurement: Measurement,
-    task: Task,
+    optimisers: Optimisers,
     plan: Plan,
     command: str,
     report: Callable[[Round], None] = lambda found: None,
@@ -125,7 +189,7 @@ def refine(
 
     Args:
         measurement: Of the network; its log is gone on with.
-        task: Network, chip and budget; objective, allowance and accuracy play no part.
+        optimisers: Pick what is run.
         plan: How much is run.
         command: What was called, for the provenance.
         report: Called with every round, those that the log holds included.
@@ -143,7 +207,7 @@ def refine(
         if _settled(rounds):
             break
         table = fitted_table(measurement, command, number)
-        picked = list(_winners(task, table, plan, number))
+        picked = list(optimisers.to_fit(table, plan, number))
         before = len(measurement.log.results)
         results = run_optimised(measurement, picked, {"round": number})
         new = len(measurement.log.results) - before
@@ -173,7 +237,7 @@ def _settled(rounds: Sequence[Round]) -> bool:
 
 
 def judge_designs(
-    measurement: Measurement, task: Task, table: SensitivityTable, plan: Plan
+    measurement: Measurement, optimisers: Optimisers, table: SensitivityTable, plan: Plan
 ) -> None:
     """Run designs on the search images and on the test images, which no fit has seen.
 
@@ -181,14 +245,12 @@ def judge_designs(
 
     Args:
         measurement: Of the network.
-        task: Network, chip and budget.
+        optimisers: Pick what is run.
         table: As it will be shipped.
         plan: How much is run.
     """
-    accuracy = table.accuracy(measurement.space)
     rng = np.random.default_rng([plan.seed, JUDGE_SEED])
-    best = list(proven_best(task, accuracy))
-    picked = [*best, *near_best(task, accuracy, plan.judged_near, rng, without=best)]
+    picked = list(optimisers.to_judge(table, plan, rng))
     for line in measurement.log.results:
         if "origins" in line:
             line["origins"] = [each for each in line["origins"] if not each.get("judges")]
@@ -239,20 +301,6 @@ def _run(
     first = {each.settings.tobytes(): each.settings for each in picked}
     lines = measurement.run_designs(split, np.array(list(first.values())), list(origins.values()))
     return dict(zip(first, lines, strict=True))
-
-
-def _winners(
-    task: Task, table: SensitivityTable, plan: Plan, number: int
-) -> Iterator[OptimisedDesign]:
-    accuracy = table.accuracy(task.space)
-    rng = np.random.default_rng([plan.seed, number])
-    yield from proven_best(task, accuracy, FITTED_ALLOWANCES)
-    yield from near_best(task, accuracy, plan.near, rng, FITTED_ALLOWANCES, BUDGETS)
-    seed, objective = plan.seed + number, OBJECTIVES[number % len(OBJECTIVES)]
-    if plan.annealed:
-        yield from annealed(task, accuracy, seed, plan.annealed)
-    if plan.learnt:
-        yield from learned(task, accuracy, seed, plan.learnt, objective)
 
 
 def _round(

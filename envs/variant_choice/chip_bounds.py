@@ -30,7 +30,7 @@ def chip_bounds(problem: ChipProblem, log: Callable[[str], None]) -> list[float]
     """
     bound = _product_bound if problem.objective == "edap" else _whole_area_bound
     remembered: dict[int, float] = {}
-    found = [bound(problem, number, remembered) for number in range(len(problem.variants))]
+    found = [bound(problem, number, remembered) for number in range(problem.count)]
     log(f"{problem.id}: bounds of {len(found)} chips, at most {max(found):.9f}")
     return found
 
@@ -45,7 +45,7 @@ def _product_bound(problem: ChipProblem, number: int, remembered: dict[int, floa
 
 def _whole_area_bound(problem: ChipProblem, number: int, remembered: dict[int, float]) -> float:
     """Bound by the twin of the whole area, whose plain design costs the same."""
-    twin = problem.variants[number].copy()
+    twin = problem.setting(number).copy()
     twin[_AREA] = _FULL
     whole = problem.number_of(twin)
     assert whole is not None  # more area holds the plain design, too

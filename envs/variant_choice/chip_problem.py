@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from lrmp.hardware.families.chip import (
 )
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.space.design_space import DesignSpace
+
+if TYPE_CHECKING:
+    from lrmp.envs.variant_choice.best_variant import BestVariant
 
 #: What a task on one chip minimises where the chip is chosen, too.
 _INNER: dict[ProblemObjective, Objective] = {
@@ -90,7 +93,7 @@ class ChipProblem(VariantProblem):
         Returns:
             The network on the chip with the tiles of its area.
         """
-        setting, plain = self.variants[number], self.plain_task
+        setting, plain = self.setting(number), self.plain_task
         chip = build_chip(setting)
         return Task(
             id=f"{self.id}:{chip_name(setting)}",
@@ -124,19 +127,20 @@ class ChipProblem(VariantProblem):
         """
         return {"chip_mm2": np.float64(self.area_um2(number) / 1e6)}
 
-    def bounds(self, log: Callable[[str], None]) -> list[float]:
-        """Bound scores and default rewards on every chip.
+    def search(self, log: Callable[[str], None]) -> "BestVariant":
+        """Find the best chip and design: chips in the order of their bounds.
 
         Args:
-            log: Called with a line on all.
+            log: Called with a line on the bounds, and for every chip that is solved.
 
         Returns:
-            C numbers.
+            The best of all chips.
         """
         # Whoever plays a problem needs no solver.
+        from lrmp.envs.variant_choice.best_variant import search_by_bounds
         from lrmp.envs.variant_choice.chip_bounds import chip_bounds
 
-        return chip_bounds(self, log)
+        return search_by_bounds(self, chip_bounds(self, log), log)
 
     def to_json(self) -> dict[str, Any]:
         """Return what the problem is, in few plain JSON values.
@@ -149,7 +153,7 @@ class ChipProblem(VariantProblem):
         return document | {
             "accelerator": "to be chosen",
             "area_budget_um2": self.area_budget_um2,
-            "chips": len(self.variants),
+            "chips": self.count,
         }
 
     def _share_um2(self, setting: IntArray) -> int:

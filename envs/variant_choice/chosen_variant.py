@@ -1,6 +1,6 @@
 """What environments with variants share: which one is meant, and the rules of it."""
 
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from lrmp.envs.scoring.dynamics import Dynamics
 from lrmp.envs.scoring.observation import knob_features
 from lrmp.envs.scoring.reward import RewardName, reward_function
 from lrmp.envs.task.task import Task
-from lrmp.envs.variant_choice.problem import VariantProblem, load_problem
+from lrmp.envs.variant_choice.problem import REMEMBERED, VariantProblem, load_problem
 from lrmp.errors import TaskError
 
 
@@ -51,11 +51,11 @@ class ChosenVariant:
     def _take(self, variant: int) -> None:
         """Go on with a variant."""
         self._variant = variant
-        self._scaled = knob_features(self.problem.space, self.problem.variants[variant])
+        self._scaled = knob_features(self.problem.space, self.problem.setting(variant))
         self.dynamics, self._described = variant_rules(self.problem, variant)
 
 
-@cache
+@lru_cache(REMEMBERED)
 def variant_rules(problem: VariantProblem, variant: int) -> tuple[Dynamics, NDArray[np.float32]]:
     """Return the rules of a variant's task.
 

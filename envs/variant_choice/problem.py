@@ -4,11 +4,11 @@ import hashlib
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -21,8 +21,18 @@ from lrmp.hardware.frozen_arrays import IntArray, read_only
 from lrmp.hardware.networks.catalogue import NETWORKS
 from lrmp.hardware.space.design_space import DesignSpace
 
+if TYPE_CHECKING:
+    from lrmp.envs.variant_choice.best_variant import BestVariant
+
+#: Variants whose tasks and rules are kept: all chips of a problem.
+REMEMBERED = 512
 #: How ids of LRMP's own tasks name what is minimised; area is the same in all their designs.
-_SUFFIXES: dict[ProblemObjective, str] = {"latency": "", "energy": "-Energy", "edap": "-EDP"}
+_SUFFIXES: dict[ProblemObjective, str] = {
+    "latency": "",
+    "throughput": "-Throughput",
+    "energy": "-Energy",
+    "edap": "-EDP",
+}
 
 
 @dataclass(frozen=True)
@@ -91,16 +101,27 @@ class VariantProblem(ABC):
         """
         return {}
 
-    def bounds(self, log: Callable[[str], None]) -> list[float]:
-        """Bound scores and default rewards of every variant's designs, beyond the allowance, too.
+    def search(self, log: Callable[[str], None]) -> "BestVariant":
+        """Find the best variant and design: here all variants, one by one.
 
         Args:
             log: Called with lines on what was found.
 
         Returns:
-            V numbers; infinity where nothing is known, so that a proof has to solve the variant.
+            The best, with bounds on all.
         """
-        return [math.inf] * len(self.variants)
+        # Whoever plays a problem needs no solver.
+        from lrmp.envs.variant_choice.best_variant import search_by_bounds
+
+        return search_by_bounds(self, [math.inf] * self.count, log)
+
+    def constants(self) -> Iterable[int]:
+        """List the variants that a constant, one setting for all layers, is sought with.
+
+        Returns:
+            Numbers; of all variants.
+        """
+        return range(self.count)
 
     @cached_property
     def plain_task(self) -> Task:
@@ -111,6 +132,23 @@ class VariantProblem(ABC):
     def variants(self) -> IntArray:
         """Settings of `space` that count, shape (V, K0)."""
         return read_only([setting for setting in self.space.settings if self.counts(setting)])
+
+    @property
+    def count(self) -> int:
+        """How many variants count, V."""
+        return len(self.variants)
+
+    def setting(self, number: int) -> IntArray:
+        """Return a variant.
+
+        Args:
+            number: Less than V.
+
+        Returns:
+            Places of values in `space`, shape (K0,).
+        """
+        variant: IntArray = self.variants[number]
+        return variant
 
     @cached_property
     def _numbers(self) -> dict[tuple[int, ...], int]:
@@ -157,7 +195,7 @@ class VariantProblem(ABC):
         Returns:
             By name.
         """
-        decoded = self.space.decode(self.variants[number])
+        decoded = self.space.decode(self.setting(number))
         return {name: int(value) for name, value in decoded.items()}
 
     def task(self, number: int) -> Task:
@@ -228,7 +266,7 @@ class VariantProblem(ABC):
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the objective and of the tasks of all variants."""
-        tasks = [self.task(number).fingerprint for number in range(len(self.variants))]
+        tasks = [self.task(number).fingerprint for number in range(self.count)]
         text = json.dumps([self.id, self.objective, self.variants.tolist(), tasks])
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -246,7 +284,7 @@ class VariantProblem(ABC):
         }
 
 
-@cache
+@lru_cache(REMEMBERED)
 def _built_task(problem: VariantProblem, number: int) -> Task:
     return problem.build_task(number)
 

@@ -8,8 +8,8 @@ from lrmp.hardware.networks.catalogue import NETWORKS
 
 #: What is chosen first. Modules and classes are named after it: `chip_problem.ChipProblem`,
 #: `chip_environment.ChipEnv` and `ChipOneShotEnv`, and `chip_agents`.
-Kind = Literal["chip"]
-ProblemObjective = Literal["latency", "energy", "edap"]
+Kind = Literal["chip", "filters"]
+ProblemObjective = Literal["latency", "throughput", "energy", "edap"]
 
 
 class ProblemName(NamedTuple):
@@ -46,7 +46,27 @@ def _chip_problems() -> Mapping[str, ProblemName]:
     return MappingProxyType(found)
 
 
+def _filters_problems() -> Mapping[str, ProblemName]:
+    found = {}
+    objectives: tuple[tuple[str, ProblemObjective], ...] = (
+        ("", "latency"),
+        ("-Throughput", "throughput"),
+        ("-Energy", "energy"),
+    )
+    for network in ("lenet",):
+        entry = NETWORKS[network]
+        for suffix, objective in objectives:
+            found[f"LRMP-{entry.label}-Filters{suffix}-v0"] = ProblemName(
+                "filters", network, objective, entry.layers
+            )
+    return MappingProxyType(found)
+
+
 #: By the id of the layer-wise environment: those of a chip in an area, whose optimum is proven.
 CHIP_PROBLEMS = _chip_problems()
+#: Likewise those of pruned filters.
+FILTERS_PROBLEMS = _filters_problems()
 #: Those of every kind.
-VARIANT_PROBLEMS: Mapping[str, ProblemName] = MappingProxyType({**CHIP_PROBLEMS})
+VARIANT_PROBLEMS: Mapping[str, ProblemName] = MappingProxyType(
+    {**CHIP_PROBLEMS, **FILTERS_PROBLEMS}
+)

@@ -1,10 +1,8 @@
-"""The proof of a best variant and design: one by one, those left out that cannot be better."""
+"""The proof of a best variant and design, and how it is stored."""
 
 from collections.abc import Callable
-from typing import Any
 
 from lrmp.envs.scoring.best_constant import best_constant
-from lrmp.envs.scoring.table_optimum import table_optimum
 from lrmp.envs.task.optimum import Constant
 from lrmp.envs.variant_choice.optimum import VariantOptimum
 from lrmp.envs.variant_choice.problem import VariantProblem, load_problem
@@ -14,9 +12,6 @@ def prove_optimum(
     problem: VariantProblem | str, log: Callable[[str], None] = lambda line: None
 ) -> VariantOptimum:
     """Find the best variant and design, and bound all others.
-
-    Every variant is a problem of settings and copies, which the joint solver proves, in the order
-    of `VariantProblem.bounds`, until no bound left is above the best value.
 
     Args:
         problem: Or its id.
@@ -30,45 +25,28 @@ def prove_optimum(
     """
     if isinstance(problem, str):
         problem = load_problem(problem)
-    bounds = problem.bounds(log)
-    best: tuple[float, int, Any] | None = None
-    most, most_reward, solved = 0.0, 0.0, 0
-    for number in sorted(range(len(bounds)), key=lambda n: -bounds[n]):
-        if best is not None and bounds[number] <= best[0]:
-            most = max(most, bounds[number])
-            break  # and so are all that follow
-        found, offset = table_optimum(problem.task(number)), problem.offset(number)
-        solved += 1
-        value = found.value + offset
-        log(f"{found.task}: {value:.9f}, bound {found.bound + offset:.9f}")
-        most = max(most, found.bound + offset)
-        most_reward = max(most_reward, found.reward_bound + offset)
-        if best is None or value > best[0]:
-            best = value, number, found
-    assert best is not None
-    value, number, found = best
+    best = problem.search(log)
     constant, constant_variant = _best_constant(problem)
-    plain = table_optimum(problem.task(problem.plain_variant))
     return VariantOptimum(
-        value=value,
-        bound=max(most, value),
-        reward_bound=max(most_reward, most, value),
+        value=best.value,
+        bound=best.bound,
+        reward_bound=best.reward_bound,
         constant=constant,
         problem=problem.id,
         problem_fingerprint=problem.fingerprint,
-        variant=problem.values(number),
-        design=found.design.to_json(),
-        without=plain.value,
+        variant=problem.values(best.variant),
+        design=best.design.to_json(),
+        without=best.without,
         constant_variant=problem.values(constant_variant),
-        variants=len(bounds),
-        solved=solved,
+        variants=problem.count,
+        solved=best.solved,
     )
 
 
 def _best_constant(problem: VariantProblem) -> tuple[Constant | None, int]:
     """Find the best variant and setting for all layers alike."""
     best, variant = None, problem.plain_variant
-    for number in range(len(problem.variants)):
+    for number in problem.constants():
         found = best_constant(problem.task(number))
         if found is None:
             continue

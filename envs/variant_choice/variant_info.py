@@ -29,7 +29,7 @@ def variant_info(
         info["score"] = np.float64(problem.score(variant, outcome) or 0.0)
         info["gain"] = np.float64(outcome.gain * np.exp(problem.offset(variant)))
     proven = stored_variant_optimum(problem.id)
-    numbers = problem.space.numbers(problem.variants[variant][None])
+    numbers = problem.space.numbers(problem.setting(variant)[None])
     return fresh(
         {
             **info,

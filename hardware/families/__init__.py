@@ -9,6 +9,7 @@ from lrmp.hardware.families.block import BLOCK
 from lrmp.hardware.families.cim_aq import CIM_AQ, CIM_AQ_2_BIT
 from lrmp.hardware.families.circulant import CIRCULANT
 from lrmp.hardware.families.family import Family
+from lrmp.hardware.families.filters import FILTERS
 from lrmp.hardware.families.float import FLOAT
 from lrmp.hardware.families.hybrid import HYBRID
 from lrmp.hardware.families.noise import NOISE
@@ -35,6 +36,8 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         )
     }
 )
+#: Those and the one that has no tasks on one network: all that have accuracy tables.
+WITH_TABLES: Mapping[str, Family] = MappingProxyType({**FAMILIES, FILTERS.name: FILTERS})
 
 
 def find_family(name: str) -> Family:

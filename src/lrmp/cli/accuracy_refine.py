@@ -12,7 +12,8 @@ from lrmp.cli.exit_codes import EPILOG, EXIT_OK
 from lrmp.envs.task.custom_task import make_task
 from lrmp.errors import MissingExtraError
 from lrmp.hardware.cost.cost_model import CostModel
-from lrmp.hardware.families import FAMILIES
+from lrmp.hardware.families import WITH_TABLES
+from lrmp.hardware.families.filters import FILTERS
 from lrmp.hardware.families.precision import PRECISION
 from lrmp.hardware.networks import load_network
 
@@ -58,10 +59,11 @@ def add_refine(commands: Any, tables: Path) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--family",
-        choices=FAMILIES,
+        choices=WITH_TABLES,
         metavar="FAMILY",
         default=PRECISION.name,
-        help=f"whose knobs are turned, on its chip, of {', '.join(FAMILIES)}; default: %(default)s",
+        help="whose knobs are turned, on its chip, of "
+        f"{', '.join(WITH_TABLES)}; default: %(default)s",
     )
     for name, text in COUNTS.items():
         parser.add_argument(
@@ -83,13 +85,14 @@ def _refine(options: argparse.Namespace) -> int:
         from lrmp.accuracy.lab.measurement import Measurement
         from lrmp.accuracy.lab.table_build import extend_shipped, write_table
         from lrmp.accuracy.model.optimised_fidelity import judged
-        from lrmp.baselines.refinement.refine import Plan, judge_designs, refine
+        from lrmp.baselines.refinement.refine import Plan, TaskOptimisers, judge_designs, refine
+        from lrmp.baselines.refinement.width_designs import WidthOptimisers
     except ImportError as error:
         raise MissingExtraError.of(error.name, "to run networks", "accuracy") from error
 
     given = {name: value for name in COUNTS if (value := getattr(options, name)) is not None}
     plan = Plan(**given)
-    family, own = FAMILIES[options.family], options.family == PRECISION.name
+    family, own = WITH_TABLES[options.family], options.family == PRECISION.name
     networks = list(read_protocols()) if ALL in options.network else options.network
     for network in networks:
         layout, chip = load_network(network), family.chip()
@@ -119,10 +122,15 @@ def _refine(options: argparse.Namespace) -> int:
             budget=family.budget(CostModel(layout, chip, space)),
             space=space,
         )
-        table, _ = refine(measurement, task, plan, command, lambda found: print(found, flush=True))
-        judge_designs(measurement, task, table, plan)
+        optimisers = WidthOptimisers(network) if family is FILTERS else TaskOptimisers(task)
+        table, _ = refine(measurement, optimisers, plan, command, _print_round)
+        judge_designs(measurement, optimisers, table, plan)
         table = judged(table, measurement.log.results)
         path = write_table(table, measurement, options.out)
         verdict = "; ".join(table.verdict.misses) or "it holds on optimised designs"
         print(f"wrote {path}; {verdict}")
     return EXIT_OK
+
+
+def _print_round(found: object) -> None:
+    print(found, flush=True)

@@ -20,7 +20,13 @@ from lrmp.baselines.refinement.optimised_designs import (
     near_best,
     proven_best,
 )
-from lrmp.baselines.refinement.refine import Plan, judge_designs, refine, run_optimised
+from lrmp.baselines.refinement.refine import (
+    Plan,
+    TaskOptimisers,
+    judge_designs,
+    refine,
+    run_optimised,
+)
 from lrmp.envs.scoring.outcome import evaluate_settings
 from lrmp.envs.scoring.table_optimum import table_optimum
 from lrmp.envs.task.custom_task import make_task
@@ -123,8 +129,8 @@ def refined(folder, protocol, tmp_path_factory):
     found = measurement(folder, protocol, out / "log.jsonl")
     found.measure_divergences()
     task = make_task("resnet8", accuracy=found.table())
-    table, rounds = refine(found, task, PLAN, "refine")
-    judge_designs(found, task, table, PLAN)
+    table, rounds = refine(found, TaskOptimisers(task), PLAN, "refine")
+    judge_designs(found, TaskOptimisers(task), table, PLAN)
     write_table(table, found, out)
     return out, task, table, rounds, found
 
@@ -164,8 +170,8 @@ def test_interrupted_refinement_goes_on_and_ends_the_same(refined, folder, proto
     log = tmp_path / "log.jsonl"
     log.write_text("".join(lines[: len(lines) - 20])[:-10])  # in a line of the second round
     again = measurement(folder, protocol, log)
-    other, others = refine(again, task, PLAN, "refine")
-    judge_designs(again, task, other, PLAN)
+    other, others = refine(again, TaskOptimisers(task), PLAN, "refine")
+    judge_designs(again, TaskOptimisers(task), other, PLAN)
     assert again.log.results == found.log.results
     assert [dataclasses.replace(each, new=0) for each in others] == [
         dataclasses.replace(each, new=0) for each in rounds
@@ -179,7 +185,9 @@ def test_rounds_of_the_log_are_not_solved_again(refined, folder, protocol, tmp_p
     log.write_bytes((out / "log.jsonl").read_bytes())
     again, told = measurement(folder, protocol, log), []
     # Rounds of another plan would run other designs.
-    other, others = refine(again, task, dataclasses.replace(PLAN, near=9), "refine", told.append)
+    other, others = refine(
+        again, TaskOptimisers(task), dataclasses.replace(PLAN, near=9), "refine", told.append
+    )
     assert others == told == rounds
     assert again.log.results == found.log.results
     assert other.to_text() == dataclasses.replace(table, provenance=other.provenance).to_text()
@@ -191,7 +199,7 @@ def test_damaged_round_of_a_log_is_told(refined, folder, protocol, tmp_path):
     log.write_text((out / "log.jsonl").read_text() + '{"round":{"number":2}}\n')
     expected = r"Expected rounds with number, designs, .* in .*log\.jsonl, got \{'number': 2\}\."
     with pytest.raises(AccuracyDataError, match=expected):
-        refine(measurement(folder, protocol, log), task, PLAN, "refine")
+        refine(measurement(folder, protocol, log), TaskOptimisers(task), PLAN, "refine")
 
 
 def test_design_of_several_optimisers_runs_once(refined):

@@ -31,7 +31,7 @@ from lrmp.accuracy.model.sensitivity_table import (
 from lrmp.accuracy.model.table_fit import fitted_lines, is_plain, is_random, refit
 from lrmp.errors import AccuracyDataError, AccuracyTableError, DesignError
 from lrmp.hardware import Layer, Network, load_network
-from lrmp.hardware.families import FAMILIES
+from lrmp.hardware.families import WITH_TABLES
 from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.knob import Knob
@@ -97,7 +97,7 @@ def test_uniform_designs_lose_less_with_more_bits(name):
 
 @pytest.mark.parametrize(("name", "family"), OF_FAMILIES)
 def test_table_of_a_family_knows_its_knobs_on_its_chip(name, family):
-    table, of_family, network = load_table(name, family), FAMILIES[family], load_network(name)
+    table, of_family, network = load_table(name, family), WITH_TABLES[family], load_network(name)
     chip = of_family.chip()
     space = of_family.space(network, chip)
     assert (table.family, table.space.names) == (family, space.names)

@@ -11,7 +11,7 @@ from lrmp.accuracy.model.drop_map import DropMap
 from lrmp.accuracy.model.optimised_fidelity import judge_optimised
 from lrmp.accuracy.model.sensitivity_table import SensitivityTable, load_designs, shipped_tables
 from lrmp.baselines.refinement.optimised_designs import ALLOWANCES, near_best, proven_best
-from lrmp.baselines.refinement.refine import Plan, judge_designs
+from lrmp.baselines.refinement.refine import Plan, TaskOptimisers, judge_designs
 from lrmp.envs import evaluate_settings, list_tasks, load_task, make_task, stored_optimum
 from lrmp.hardware import load_network
 from lrmp.hardware.space.precision import PRECISION
@@ -97,7 +97,7 @@ def test_designs_near_the_best_are_none_of_the_best(task, table):
 
 def test_best_and_near_designs_judge_on_both_splits(task, table):
     bench = Bench()
-    judge_designs(bench, task, table(), Plan(judged_near=10, judged_random=5))
+    judge_designs(bench, TaskOptimisers(task), table(), Plan(judged_near=10, judged_random=5))
     for split in ("search", "test"):
         best, near = judging(bench, split, "best"), judging(bench, split, "near")
         assert len(near) == 10
@@ -115,17 +115,17 @@ def test_best_and_near_designs_judge_on_both_splits(task, table):
 @pytest.mark.long
 def test_designs_of_an_earlier_table_judge_no_longer(task, table):
     bench, plan = Bench(), Plan(judged_near=10, judged_random=5)
-    judge_designs(bench, task, table(weights=30.0), plan)
+    judge_designs(bench, TaskOptimisers(task), table(weights=30.0), plan)
     earlier = judging(bench, "test", "best") | judging(bench, "test", "near")
-    judge_designs(bench, task, table(), plan)
+    judge_designs(bench, TaskOptimisers(task), table(), plan)
     fresh = Bench()
-    judge_designs(fresh, task, table(), plan)
+    judge_designs(fresh, TaskOptimisers(task), table(), plan)
     for split in ("search", "test"):
         for how in ("best", "near"):
             assert judging(bench, split, how) == judging(fresh, split, how)
     assert earlier - judging(fresh, "test", "best") - judging(fresh, "test", "near")
     before = [line["origins"] for line in bench.log.results]
-    judge_designs(bench, task, table(), plan)  # nothing is new
+    judge_designs(bench, TaskOptimisers(task), table(), plan)  # nothing is new
     assert [line["origins"] for line in bench.log.results] == before
 
 
@@ -135,7 +135,7 @@ def test_a_design_that_was_fitted_to_judges_too_and_stays_fitted(task, table):
     first = next(iter(proven_best(task, table().accuracy())))
     fitted = [first.origin | {"round": 0}]
     bench.run_designs("search", first.settings[None], [fitted])
-    judge_designs(bench, task, table(), Plan(judged_near=10, judged_random=5))
+    judge_designs(bench, TaskOptimisers(task), table(), Plan(judged_near=10, judged_random=5))
     line = bench.by_settings("search")[first.settings.tobytes()]
     assert line["origins"][0] == fitted[0]
     assert first.origin | {"judges": True} in line["origins"]
@@ -144,7 +144,7 @@ def test_a_design_that_was_fitted_to_judges_too_and_stays_fitted(task, table):
     drawn = np.array([first.settings, np.zeros_like(first.settings)])
     bench = Bench()
     bench.run_designs("test", drawn, [[{"how": "random"}]] * 2)
-    judge_designs(bench, task, table(), Plan(judged_near=10, judged_random=5))
+    judge_designs(bench, TaskOptimisers(task), table(), Plan(judged_near=10, judged_random=5))
     assert bench.by_settings("test")[drawn[1].tobytes()]["origins"] == [{"how": "random"}]
 
 

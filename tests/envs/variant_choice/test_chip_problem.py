@@ -107,7 +107,7 @@ def test_the_proof_over_chips_is_that_of_all_of_them(objective):
 class UnboundedProblem(ChipProblem):
     """One whose kind knows no bounds."""
 
-    bounds = VariantProblem.bounds
+    search = VariantProblem.search
 
 
 def test_without_bounds_every_variant_is_solved():

@@ -21,6 +21,7 @@ from lrmp.accuracy.lab.noise_seeds import check_seeds
 from lrmp.accuracy.lab.protocol import SplitName
 from lrmp.accuracy.lab.quantization import QuantizedNetwork
 from lrmp.accuracy.lab.quantization.deferred_maps import settled
+from lrmp.accuracy.lab.quantization.filter_pruning import rank_filters
 from lrmp.accuracy.lab.quantization.network import CALIBRATION_BATCH
 from lrmp.accuracy.lab.subject import Subject
 from lrmp.accuracy.model.design_result import DesignResult
@@ -28,7 +29,7 @@ from lrmp.accuracy.model.turn import Turned, turns
 from lrmp.errors import AccuracyDataError, NetworkError, unlike_names
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.networks import load_network
-from lrmp.hardware.networks.layer import Layer
+from lrmp.hardware.networks.network import Network
 from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.design_space import DesignSpace
 
@@ -283,13 +284,16 @@ class NetworkEvaluator:
         _check_scores(subject.name, scores, len(inputs))
         if isinstance(model, StagedModel):
             return model
-        return open_layers(model, self._laid_out(inputs.clone()), self._costed_layers)
+        layers = None if self._costed is None else self._costed.layers
+        return open_layers(model, self._laid_out(inputs.clone()), layers)
 
     @cached_property
-    def _costed_layers(self) -> Sequence[Layer] | None:
-        """The layers that costs are known by; None where nobody can read them."""
+    def _costed(self) -> Network | None:
+        """The network that costs are known by; None where nobody can read it."""
+        if self.subject.protocol is not None:
+            return load_network(self.subject.protocol.network)
         try:
-            return self.subject.network().layers
+            return self.subject.network()
         except NetworkError:
             return None  # it can be measured all the same
 
@@ -321,20 +325,20 @@ class NetworkEvaluator:
         network = QuantizedNetwork(model, self.subject.recipe, traced, self.chip)
         network.calibrate(batches)
         self._check_layers(list(network.layers))
+        if self._costed is not None:
+            rank_filters(list(network.layers.values()), self._costed)
         return network
 
     def _check_layers(self, names: list[str]) -> None:
         """Check that the layers are those of the network as the cost model sees it."""
-        subject, protocol = self.subject, self.subject.protocol
-        costed = self._costed_layers if protocol is None else load_network(protocol.network).layers
-        if costed is None:
+        if self._costed is None:
             return
-        expected = [layer.name for layer in costed]
+        expected = [layer.name for layer in self._costed.layers]
         if names != expected:
             raise AccuracyDataError(
-                f"Expected {subject.name} to be quantised in all layers that Network.from_torch "
-                f"finds, {unlike_names('layers', expected, names)}. Only modules of the kinds "
-                "Conv1d, Conv2d, Conv3d, ConvTranspose, Linear, LSTM, GRU, RNN and "
+                f"Expected {self.subject.name} to be quantised in all layers that "
+                f"Network.from_torch finds, {unlike_names('layers', expected, names)}. Only those "
+                "of the kinds Conv1d, Conv2d, Conv3d, ConvTranspose, Linear, LSTM, GRU, RNN and "
                 "MultiheadAttention are, each with weights of its own, and products of activations "
                 "that torch.fx can follow; write the network with those, or give --no-accuracy."
             )

@@ -217,6 +217,45 @@ class TableAccuracy:
             added[:, place] = -change if knob.probe_index > knob.plain_index else change
         return np.maximum(added, 0)
 
+    def with_fixed(self, name: str, places: IntArray) -> "TableAccuracy":
+        """Return the table of what is left to choose once a knob is fixed.
+
+        Args:
+            name: Of the knob; there is another.
+            places: Of its values by layer, shape (L,).
+
+        Returns:
+            A table of the other knobs, with the same drops.
+
+        Raises:
+            DesignError: If there is no such knob, or no other.
+        """
+        self.space.place(name)
+        kept = DesignSpace(
+            (knob for knob in self.space if knob.name != name),
+            [entry for entry in self.space.allowed if entry[0] != name],
+        )
+        terms: dict[tuple[str, ...], Floats] = {}
+        for axes, values in self.terms.items():
+            if name in axes:
+                axis = 1 + axes.index(name)
+                which = places.reshape(-1, *[1] * (values.ndim - 1))
+                values = np.take_along_axis(values, which, axis).squeeze(axis)
+                axes = tuple(each for each in axes if each != name)
+            terms[axes] = terms.get(axes, 0) + values
+        constant = terms.pop((), np.zeros(self.layers))
+        first = next(iter(terms))
+        terms[first] = (terms[first].T + constant).T
+        return TableAccuracy(
+            terms,
+            self.provenance,
+            is_estimate=self.is_estimate,
+            drop_map=self.drop_map,
+            space=kept,
+            exponent=self.exponent,
+            verdict=self.verdict,
+        )
+
     def test_drop(self, design: Design) -> None:
         """Return None: a table holds no test images.
 

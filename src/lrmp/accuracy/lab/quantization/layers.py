@@ -67,6 +67,8 @@ class QuantizedLayer(nn.Module, ABC):
         reads_copies: Whether a knob has asked for the copies.
         draws_noise: Whether a knob has asked for noise.
         told: What knobs that act together have said so far, by their names.
+        rank_inputs: Returns the numbers of the input channels, the most important one to all layers
+            that read them first; None where their filters cannot be pruned.
         float_weight: The weights as they were, of the shape of the kind of layer.
     """
 
@@ -90,6 +92,7 @@ class QuantizedLayer(nn.Module, ABC):
         self.number = 0
         self.noise_run = NoiseRun()
         self.told: dict[str, Value] = {}
+        self.rank_inputs: Callable[[], Tensor] | None = None
         self._rounding: Callable[[WeightGrids], Tensor] | None = None
         self._weight_changes: list[Callable[[Tensor], Tensor]] = []
         self._correct: Callable[[Tensor], Tensor] | None = None

@@ -1,4 +1,4 @@
-"""Records of chip problems: replayed, stored and ranked like any other."""
+"""Records of problems with variants: replayed, stored and ranked like any other."""
 
 import json
 
@@ -8,7 +8,7 @@ from lrmp.cli.evaluate import outcome_of_run
 from lrmp.envs import evaluate_settings
 from lrmp.envs.variant_choice.optimum import optimal_design, stored_variant_optimum
 from lrmp.envs.variant_choice.problem import load_problem
-from lrmp.envs.variant_choice.problem_ids import CHIP_PROBLEMS
+from lrmp.envs.variant_choice.problem_ids import VARIANT_PROBLEMS
 from lrmp.envs.variant_choice.record import record_of
 from lrmp.errors import RecordError
 from lrmp.hardware.families.chip import CHIP_SPACE
@@ -37,7 +37,7 @@ def best():
     return record(LENET)
 
 
-@pytest.mark.parametrize("problem_id", CHIP_PROBLEMS)
+@pytest.mark.parametrize("problem_id", VARIANT_PROBLEMS)
 def test_the_proven_best_of_every_problem_is_replayed(problem_id):
     made, proven = record(problem_id), stored_variant_optimum(problem_id)
     found = replay(made)
