@@ -6,18 +6,19 @@ from typing import Any
 from lrmp.accuracy.lab.images import data_root
 from lrmp.accuracy.lab.network import accuracy_on
 from lrmp.accuracy.lab.protocol import protocol_of
-from lrmp.envs.records.record import library_versions
-from lrmp.envs.task.task import Task
+from lrmp.envs.records.record import Record, library_versions
+from lrmp.envs.variant_choice.problem_ids import VARIANT_PROBLEMS
+from lrmp.envs.variant_choice.record import variant_of
 from lrmp.errors import AccuracyDataError, MissingExtraError, RecordError
-from lrmp.hardware.space.design import Design
+from lrmp.leaderboard.submission import check_definition
 
 
-def network_drop(task: Task, design: Design) -> dict[str, Any]:
-    """Run a design on the test images of its network.
+def network_drop(record: Record) -> dict[str, Any]:
+    """Run the design of a record on the test images of its network.
 
     Args:
-        task: The design's task.
-        design: What to run. Needs torch, and weights and images in ``LRMP_DATA``.
+        record: Of a task or problem of today. Needs torch, and weights and images in
+            ``LRMP_DATA``.
 
     Returns:
         Plain JSON values: ``drop`` in percentage points, the mean over ``runs`` with other seeds of
@@ -25,11 +26,16 @@ def network_drop(task: Task, design: Design) -> dict[str, Any]:
         and ``protocol``, the fingerprint of how it was run; ``checked_with``, versions.
 
     Raises:
-        RecordError: If it cannot be run here, and why.
+        RecordError: If it cannot be run here, and why; or the record is none of today.
     """
+    task = check_definition(record)
+    network, design = task.network, record.design_for(task)
+    if record.task in VARIANT_PROBLEMS:
+        problem, variant = variant_of(record)
+        network, design = problem.on_network(variant, design)
     try:
-        protocol = protocol_of(task.network)
-        accuracy = accuracy_on(protocol, task.space, task.accelerator, None)
+        protocol = protocol_of(network)
+        accuracy = accuracy_on(protocol, design.space, task.accelerator, None)
         found = accuracy.evaluator.evaluate(design, "test")
     except (AccuracyDataError, MissingExtraError) as error:
         # Where this machine keeps its data is nobody else's business.

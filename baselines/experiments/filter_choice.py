@@ -79,7 +79,7 @@ def width_gains(
     return found
 
 
-def format_worth(path: Path) -> str:
+def format_filter_worth(path: Path) -> str:
     """Lay the gains out.
 
     Args:
@@ -89,10 +89,10 @@ def format_worth(path: Path) -> str:
         Markdown.
     """
     gains = parse_json(read_foreign_text(path))["gains"]
-    return markdown(FILTERS, [KnobGain(**each) for each in gains])
+    return markdown(FILTERS, [KnobGain(**each) for each in gains]).rstrip("\n")
 
 
-def format_optima(path: Path) -> str:
+def format_filter_optima(path: Path) -> str:
     """Lay the proven best designs within a point out.
 
     Args:

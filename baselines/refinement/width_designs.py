@@ -41,13 +41,12 @@ class WidthOptimisers:
         """Pick the proven best, others near them, and what searches by rewards find."""
         name, accuracy = self.network, table.accuracy(_space_of(self.network))
         rng = np.random.default_rng([plan.seed, number])
-        best = list(proven_best_widths(name, accuracy, FITTED_ALLOWANCES))
+        best = list(proven_best_widths(name, accuracy))
         yield from best
         yield from near_best_widths(name, accuracy, plan.near, rng, FITTED_ALLOWANCES, BUDGETS)
         if plan.annealed:
-            judged = (each for each in best if each.allowed in ALLOWANCES)
             seed = plan.seed + number
-            yield from annealed_at_best_widths(name, accuracy, judged, seed, plan.annealed)
+            yield from annealed_at_best_widths(name, accuracy, best, seed, plan.annealed)
 
     def to_judge(
         self, table: SensitivityTable, plan: Plan, rng: np.random.Generator

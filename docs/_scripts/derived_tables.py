@@ -12,15 +12,17 @@ from lrmp.baselines.clients.measure import format_measurements
 from lrmp.baselines.experiments.chip_choice import format_worth
 from lrmp.baselines.experiments.chip_front import format_front
 from lrmp.baselines.experiments.energy_models import format_energy_models
+from lrmp.baselines.experiments.filter_choice import format_filter_optima, format_filter_worth
 from lrmp.baselines.experiments.headline import format_held, read_rows
 from lrmp.baselines.experiments.knob_gain import format_gains
 from lrmp.baselines.experiments.variant_searches import format_searches
 from lrmp.baselines.validation import format_cases, run_validation
 from lrmp.envs import Task, list_tasks, load_task
-from lrmp.envs.variant_choice.problem_ids import CHIP_PROBLEMS
+from lrmp.envs.variant_choice.problem_ids import CHIP_PROBLEMS, FILTERS_PROBLEMS
 from lrmp.hardware import NETWORKS
 from lrmp.hardware.chip.preset_table import format_presets
 from lrmp.hardware.families import FAMILIES
+from lrmp.hardware.families.filters import FILTERS
 from lrmp.hardware.space.catalogue import KNOBS
 
 ROOT = Path(__file__).parents[2]
@@ -37,10 +39,12 @@ PAGES = {
     for name in (*FAMILIES, "shared")
     if name != "precision"
 }
-#: Problems of a chip are environments of their own, not tasks on one chip.
+#: Problems of a chip or of widths are environments of their own, not tasks of one chip and network.
 CHIP_PAGE = "docs/families/chip.md"
 CHIP_TITLE = "the chip itself within an area, and bits (after CIMNAS)"
 CHIP_RESULTS = ROOT / "docs" / "results" / "families" / "chip.json"
+FILTERS_PAGE = "docs/families/filters.md"
+FILTERS_RESULTS = CHIP_RESULTS.with_name("filters.json")
 SHARED_TITLE = "bits of several networks that share a chip"
 
 NOT_HELD = ", not found to hold on optimised designs"
@@ -77,9 +81,13 @@ def _families() -> Iterator[str]:
         title = SHARED_TITLE if name == "shared" else FAMILIES[name].title
         ids = ", ".join(f"`{task_id}`" for task_id in list_tasks("latency", family=name))
         yield f"| [{name}]({page}) | {title} | {ids} |"
-    chips = (name for name in CHIP_PROBLEMS if name.endswith("-Chip-v0"))
-    ids = ", ".join(f"`{problem_id}`" for problem_id in chips)
-    yield f"| [chip]({CHIP_PAGE}) | {CHIP_TITLE} | {ids} |"
+    for name, page, title, problems in (
+        ("filters", FILTERS_PAGE, FILTERS.title, FILTERS_PROBLEMS),
+        ("chip", CHIP_PAGE, CHIP_TITLE, CHIP_PROBLEMS),
+    ):
+        latency = (each for each in problems if each.endswith(f"-{name.capitalize()}-v0"))
+        ids = ", ".join(f"`{problem_id}`" for problem_id in latency)
+        yield f"| [{name}]({page}) | {title} | {ids} |"
 
 
 def _splits(protocol: Protocol) -> list[str]:
@@ -135,6 +143,11 @@ TABLES: dict[str, tuple[Callable[[], str], ...]] = {
     "docs/hardware/presets.md": (format_presets,),
     "docs/hardware/energies.md": (format_energy_models,),
     **{f"docs/families/{family}.md": (partial(_worth, family),) for family in WORTH},
+    FILTERS_PAGE: (
+        partial(format_filter_worth, FILTERS_RESULTS),
+        partial(format_filter_optima, FILTERS_RESULTS),
+        partial(format_searches, FILTERS_RESULTS),
+    ),
     CHIP_PAGE: (
         partial(format_worth, CHIP_RESULTS),
         partial(format_front, CHIP_RESULTS.with_name("chip-front.json")),

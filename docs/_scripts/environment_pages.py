@@ -120,6 +120,7 @@ def _forms() -> list[Form]:
             _multi_agent_form("forms.multi_agent", "MultiAgentEnv"),
             _multi_agent_form("forms.network_agents", "NetworkAgentsEnv"),
             _multi_agent_form("variant_choice.chip_agents", "ChipAgentsEnv"),
+            _multi_agent_form("variant_choice.filters_agents", "FiltersAgentsEnv"),
         ]
     return forms
 

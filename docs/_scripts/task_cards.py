@@ -52,8 +52,9 @@ the accuracy table; and how to play it. *Best constant* is the best setting for 
 a share of the optimum: near 1 the task is easy. *Holds* says whether the drops of the table were
 found on the network, too, on [designs that optimisers pick](../accuracy/fidelity.md).
 
-The [problems of a chip](../families/chip.md) and the [random tasks](../procedural.md) have no
-single network, chip and optimum, and pages of their own.
+The problems of [a chip](../families/chip.md) and of [pruned filters](../families/filters.md) and
+the [random tasks](../procedural.md) have no single network, chip and optimum, and pages of their
+own.
 """
 
 

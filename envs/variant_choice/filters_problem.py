@@ -18,6 +18,8 @@ from lrmp.hardware.cost.cost_report import Objective
 from lrmp.hardware.families.filters import FILTERS, filter_space
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.networks import load_network
+from lrmp.hardware.networks.network import Network
+from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.design_space import DesignSpace
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ class FiltersProblem(VariantProblem):
     of the whole network, the plain variant. All of them read one accuracy table.
     """
 
-    noun: ClassVar[str] = "width"
+    noun: ClassVar[str] = "network"
     prefix: ClassVar[str] = ""
 
     @property
@@ -123,6 +125,23 @@ class FiltersProblem(VariantProblem):
             for task in (self.task(number), self.plain_task)
         )
         return {"weights_left": np.float64(narrow / whole)}
+
+    def on_network(self, number: int, design: Design) -> tuple[Network, Design]:
+        """Say what is run to measure a design.
+
+        Args:
+            number: Of its widths.
+            design: In the task of the widths.
+
+        Returns:
+            The whole network, and the design with the inputs that every layer loses: the filters
+            behind them are read by nobody.
+        """
+        lost = self.tasks.by_layer(self.setting(number))
+        settings = np.column_stack([design.settings, lost])
+        return self.plain_task.network, Design(
+            self.tasks.table.space, settings, design.replication
+        )
 
     def search(self, log: Callable[[str], None]) -> "BestVariant":
         """Find the best widths and bits, by branching over the groups of filters.

@@ -19,6 +19,8 @@ from lrmp.envs.variant_choice.problem_ids import VARIANT_PROBLEMS, ProblemObject
 from lrmp.errors import TaskError, unknown_name
 from lrmp.hardware.frozen_arrays import IntArray, read_only
 from lrmp.hardware.networks.catalogue import NETWORKS
+from lrmp.hardware.networks.network import Network
+from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.design_space import DesignSpace
 
 if TYPE_CHECKING:
@@ -100,6 +102,18 @@ class VariantProblem(ABC):
             Scalars of NumPy by key, the same keys and types for all.
         """
         return {}
+
+    def on_network(self, number: int, design: Design) -> tuple[Network, Design]:
+        """Say what is run to measure a design.
+
+        Args:
+            number: Of its variant.
+            design: In the task of the variant.
+
+        Returns:
+            The network whose weights are known, and a design of it; here those of the task.
+        """
+        return self.task(number).network, design
 
     def search(self, log: Callable[[str], None]) -> "BestVariant":
         """Find the best variant and design: here all variants, one by one.

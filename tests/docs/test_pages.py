@@ -50,7 +50,12 @@ def test_every_multi_agent_id_is_in_its_table(sources):
     import pettingzoo
 
     ids = [env_id for env_id in pettingzoo.parallel_registry if env_id.startswith("LRMP/")]
-    pages = ("MultiAgentEnv.md", "NetworkAgentsEnv.md", "ChipAgentsEnv.md")
+    pages = (
+        "MultiAgentEnv.md",
+        "NetworkAgentsEnv.md",
+        "ChipAgentsEnv.md",
+        "FiltersAgentsEnv.md",
+    )
     folder = sources / "docs" / "environments"
     page = "".join((folder / name).read_text("utf-8") for name in pages)
     assert ids

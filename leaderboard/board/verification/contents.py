@@ -22,7 +22,7 @@ from lrmp.leaderboard.log.item import Item, canonical
 from lrmp.leaderboard.network_drop import network_drop
 from lrmp.leaderboard.ranked_tasks import is_current
 from lrmp.leaderboard.replay import replay
-from lrmp.leaderboard.submission import check_definition, parse_record
+from lrmp.leaderboard.submission import parse_record
 
 #: What a body that no board wrote may raise.
 _FOREIGN = (
@@ -163,8 +163,7 @@ class Contents:
             return
         self.checked += 1
         try:
-            task = check_definition(record)
-            found = network_drop(task, record.design_for(task))
+            found = network_drop(record)
         except RecordError as error:
             self._say(item, f"it cannot be run again: {error}")
             return

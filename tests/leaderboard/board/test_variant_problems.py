@@ -1,4 +1,4 @@
-"""Problems whose chip is chosen, too, stand on the board beside the tasks."""
+"""Problems with variants, of a chip or of widths, stand on the board beside the tasks."""
 
 import json
 
@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 from lrmp.envs import TASKS, evaluate_settings
 from lrmp.envs.variant_choice.optimum import optimal_design, stored_variant_optimum
 from lrmp.envs.variant_choice.problem import load_problem
-from lrmp.envs.variant_choice.problem_ids import CHIP_PROBLEMS, VARIANT_PROBLEMS
+from lrmp.envs.variant_choice.problem_ids import VARIANT_PROBLEMS
 from lrmp.envs.variant_choice.record import record_of
 from lrmp.leaderboard.board.api.app import create_app
 from lrmp.leaderboard.board.pages.routes import page_routes
@@ -63,8 +63,14 @@ def test_a_design_is_ranked_and_shown(client, pages, member, worker, record):
     assert "Gain by accuracy drop" in page
 
 
-@pytest.mark.parametrize("problem_id", CHIP_PROBLEMS)
+@pytest.mark.parametrize("problem_id", VARIANT_PROBLEMS)
 def test_every_one_has_a_page(pages, problem_id):
     page = pages.get(f"/tasks/{problem_id}")
     assert page.status_code == 200
     assert "None is known for this definition" not in page.text
+
+
+def test_widths_are_said_of_the_network(pages):
+    page = pages.get("/tasks/LRMP-LeNet-Filters-v0").text
+    assert "pruned filters conv1, of the network" in page
+    assert "networks by bounds" in page
