@@ -121,9 +121,9 @@ def proven_best(task_id: str, fingerprint: str) -> Proven | None:
 
 def _method(noun: str, found: VariantOptimum) -> str:
     """Say how the best of all variants, called by a noun, was proven."""
-    if found.solved == found.variants:
-        return f"all {found.variants} {noun}s solved by the joint solver"
-    return f"{noun}s by bounds, {found.solved} of {found.variants} solved by the joint solver"
+    return (
+        f"{found.solved:,} problems of the joint solver, which bound all {found.variants:,} {noun}s"
+    )
 
 
 def is_current(task_id: str, fingerprint: str) -> bool:

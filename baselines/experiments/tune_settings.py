@@ -143,6 +143,18 @@ GRIDS = {
         "lost afterwards: on LRMP-LeNet-v0, 1,200 designs, the last hundred of one seed of five "
         "were below the plain chip.",
     ),
+    "td3": Grid(
+        "td3",
+        1000,
+        ANY,
+        {
+            "explored": (0.1, 0.2),
+            "actor_learning_rate": (5e-4, 1e-3),
+            "first_action": (0.0, 0.5),
+        },
+        fixed={"updates_per_episode": 5},
+        remark="Its other settings were [tried before](../td3/tuning.md), with an earlier reward.",
+    ),
     "ippo": Grid(
         "ippo",
         1000,
@@ -155,8 +167,6 @@ GRIDS = {
         LARGE,
         {"clip": (0.2, 0.3, 0.4), "entropy": (0.0, 0.005, 0.01)},
         fixed={"num_envs": 50},
-        chosen={"clip": 0.4, "entropy": 0.005},
-        remark="What is used was chosen with an earlier reward.",
     ),
 }
 

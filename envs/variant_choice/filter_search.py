@@ -14,7 +14,7 @@ from lrmp.envs.scoring.reward import STEEP
 from lrmp.envs.scoring.table_optimum import chosen_settings, joint_problem, table_optimum
 from lrmp.envs.variant_choice.best_variant import BestVariant
 from lrmp.envs.variant_choice.filter_tasks import FilterTasks
-from lrmp.errors import InfeasibleAccuracyError, SolverError
+from lrmp.errors import InfeasibleAccuracyError, InfeasibleBudgetError, SolverError
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.solvers.joint.problem import JointProblem
 from lrmp.solvers.joint.solve import solve_joint
@@ -61,6 +61,9 @@ class WidthSearch:
         steep: What excess beyond the allowance costs; infinite to forbid it.
         values: For every group the places that it may have; None for all.
         change: Changes the problem of every width.
+
+    Raises:
+        SolverError: If a group has no value.
     """
 
     def __init__(
@@ -73,6 +76,8 @@ class WidthSearch:
         self.tasks, self._steep, self._change = tasks, steep, change
         sizes = tasks.space.sizes
         self.values = [np.arange(size) for size in sizes] if values is None else list(values)
+        if not all(map(len, self.values)):
+            raise SolverError("Expected at least one share of filters for every group, got none.")
         self.solved = 0
         self._known: dict[bytes, _Answer] = {}
 
@@ -112,8 +117,8 @@ class WidthSearch:
                     self._report(log, best, "by branching")
         if best.settings is None:
             raise InfeasibleAccuracyError(
-                f"Expected some widths and bits of {self.tasks.network} within the allowed drop, "
-                "got none. Allow a larger drop."
+                f"Expected some widths and bits of {self.tasks.network} within the budget and the "
+                "allowed drop, got none. Raise the budget or allow a larger drop."
             )
         self._report(log, best, "proven")
         return WidthsAndBits(
@@ -144,7 +149,9 @@ class WidthSearch:
         Returns:
             What was found last, without settings where no design is within the limit.
         """
-        best, better = self._solve(self.tasks.space.plain), True
+        plain = zip(self.tasks.space.plain.tolist(), self.values, strict=True)
+        start = np.array([place if place in values else values[0] for place, values in plain])
+        best, better = self._solve(start), True
         while better:
             better = False
             for group, values in enumerate(self.values):
@@ -158,27 +165,29 @@ class WidthSearch:
 
     def _relaxed(self, branch: _Branch) -> "_Answer":
         """Solve a branch whose open groups are as narrow as they may get and lose nothing."""
-        parts = zip(branch, self.values, self.tasks.space.plain.tolist(), strict=True)
         ends = [
-            (int(values.max()), plain) if decided is None else (decided, decided)
-            for decided, values, plain in parts
+            (int(values.max()), self.tasks.least_lost(group, values))
+            if decided is None
+            else (decided, decided)
+            for group, (decided, values) in enumerate(zip(branch, self.values, strict=True))
         ]
         widths, lost = np.array(ends).T
         return self._solve(widths, lost)
 
     def _solve(self, widths: IntArray, lost: IntArray | None = None) -> "_Answer":
-        lost = widths if lost is None else lost
-        key = widths.tobytes() + lost.tobytes()
+        if lost is not None and (lost == widths).all():
+            lost = None
+        key = widths.tobytes() + (b"" if lost is None else lost.tobytes())
         if key not in self._known:
             self.solved += 1
             self._known[key] = self._answer(widths, lost)
         return self._known[key]
 
-    def _answer(self, widths: IntArray, lost: IntArray) -> "_Answer":
+    def _answer(self, widths: IntArray, lost: IntArray | None) -> "_Answer":
         task = self.tasks.task(widths, lost)
         try:
             found = solve_joint(self._change(joint_problem(task, self._steep)))
-        except InfeasibleAccuracyError:
+        except (InfeasibleAccuracyError, InfeasibleBudgetError):
             return _Answer(widths, None, -math.inf, -math.inf)
         offset, settings = self.tasks.offset(task), chosen_settings(task, found.settings)
         return _Answer(widths, settings, found.value + offset, found.bound + offset)

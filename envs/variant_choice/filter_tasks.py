@@ -13,10 +13,9 @@ from lrmp.envs.task.workload import Tenant, Workload
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.cost.cost_model import CostModel
 from lrmp.hardware.cost.cost_report import Objective
-from lrmp.hardware.families.filters import FILTERS, filter_space, narrow_network
+from lrmp.hardware.families.filters import FILTERS, filter_space, groups_of, narrow_network
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.networks import load_network
-from lrmp.hardware.networks.filter_groups import filter_groups
 from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.pruned_inputs import PRUNED_INPUTS
 
@@ -65,8 +64,11 @@ class FilterTasks:
             PRUNED_INPUTS.name, self.by_layer(widths if lost is None else lost)
         )
         network = narrow_network(self.network, widths)
-        shown = "-".join(str(value) for value in self.space.decode(widths).values())
-        name = self.id if (widths == self.space.plain).all() else f"{self.id}:pruned-{shown}"
+        name = self.id
+        if lost is not None:
+            name += ":relaxed"
+        elif (widths != self.space.plain).any():
+            name += ":pruned-" + "-".join(map(str, self.space.decode(widths).values()))
         tenant = Tenant(network, GivenAccuracy(table), self.allowed_drop)
         return Task(
             name, Workload((tenant,)), self._chip, self._budget, self.objective, table.space
@@ -81,8 +83,8 @@ class FilterTasks:
         Returns:
             A difference of logarithms; 0 of the whole network.
         """
-        costs = (each.baseline_report.cost(self.objective) for each in (self.plain, task))
-        whole, narrow = costs
+        whole = self.plain.baseline_report.cost(self.objective)
+        narrow = task.baseline_report.cost(self.objective)
         return 0.0 if whole == narrow else math.log(whole / narrow)
 
     def by_layer(self, widths: IntArray) -> IntArray:
@@ -94,11 +96,24 @@ class FilterTasks:
         Returns:
             Places of values of ``PRUNED_INPUTS``, shape (L,).
         """
-        network = load_network(self.network)
-        places = np.full(len(network), PRUNED_INPUTS.plain_index)
-        for group, place in zip(filter_groups(network), widths.tolist(), strict=True):
+        places = np.full(self.table.layers, PRUNED_INPUTS.plain_index)
+        for group, place in zip(groups_of(self.network), widths.tolist(), strict=True):
             places[list(group.readers)] = place
         return places
+
+    def least_lost(self, group: int, places: IntArray) -> int:
+        """Find the share of filters with which a group loses least.
+
+        Args:
+            group: Its number.
+            places: Of values that are in question.
+
+        Returns:
+            One of them.
+        """
+        terms = self.table.terms[(PRUNED_INPUTS.name,)]
+        readers = list(groups_of(self.network)[group].readers)
+        return int(places[terms[readers][:, places].sum(axis=0).argmin()])
 
     def widths_of(self, settings: IntArray) -> IntArray:
         """Turn back what ``by_layer`` returns.
@@ -109,7 +124,7 @@ class FilterTasks:
         Returns:
             Shape (G,).
         """
-        readers = [group.readers[0] for group in filter_groups(load_network(self.network))]
+        readers = [group.readers[0] for group in groups_of(self.network)]
         widths: IntArray = settings[readers, self.table.space.place(PRUNED_INPUTS.name)]
         return widths
 

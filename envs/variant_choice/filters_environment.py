@@ -24,7 +24,9 @@ class FiltersEnv(VariantEnv):
 
     ## Observation Space
     `Box(0, 1, (G + 20,), float32)`: the widths, whole until they are chosen (G); the 14 features of
-    `ProceduralEnv` of the layer to decide in the narrower network; and its running features (6).
+    `ProceduralEnv` of the layer to decide in the narrower network; and its running features (6),
+    whose cycles are in shares of the most that this narrower network takes, and tiles in shares of
+    the budget.
 
     ## Rewards
     0 until the last step; then by the formula `reward` as `LayerwiseEnv` has it, with the gain over

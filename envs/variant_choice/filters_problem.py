@@ -120,11 +120,13 @@ class FiltersProblem(VariantProblem):
         Returns:
             The share of the whole network's weights that is left.
         """
-        narrow, whole = (
-            sum(layer.weights for layer in task.network.layers)
-            for task in (self.task(number), self.plain_task)
-        )
-        return {"weights_left": np.float64(narrow / whole)}
+        narrow = sum(layer.weights for layer in self.task(number).network.layers)
+        return {"weights_left": np.float64(narrow / self._weights)}
+
+    @cached_property
+    def _weights(self) -> int:
+        """Of the whole network."""
+        return sum(layer.weights for layer in self.plain_task.network.layers)
 
     def on_network(self, number: int, design: Design) -> tuple[Network, Design]:
         """Say what is run to measure a design.
@@ -139,9 +141,7 @@ class FiltersProblem(VariantProblem):
         """
         lost = self.tasks.by_layer(self.setting(number))
         settings = np.column_stack([design.settings, lost])
-        return self.plain_task.network, Design(
-            self.tasks.table.space, settings, design.replication
-        )
+        return self.plain_task.network, Design(self.tasks.table.space, settings, design.replication)
 
     def search(self, log: Callable[[str], None]) -> "BestVariant":
         """Find the best widths and bits, by branching over the groups of filters.

@@ -24,9 +24,10 @@ class VariantOptimum(Certificate):
         variant: The value of every knob of the variant, by name.
         design: What ``Design.to_json`` returns.
         without: Score of the proven best design of the plain variant, in LRMP's own task.
-        constant_variant: The variant of the best constant, likewise.
+        constant_variant: The variant of the best constant, of those that
+            `VariantProblem.constants` names.
         variants: That count.
-        solved: Of these, how many were solved; the bounds of the others are no better.
+        solved: Problems of settings and copies that were solved on the way.
     """
 
     problem: str

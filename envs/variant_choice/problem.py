@@ -26,7 +26,7 @@ from lrmp.hardware.space.design_space import DesignSpace
 if TYPE_CHECKING:
     from lrmp.envs.variant_choice.best_variant import BestVariant
 
-#: Variants whose tasks and rules are kept: all chips of a problem.
+#: Variants whose tasks and rules are kept: all chips of a problem, not all widths of a network.
 REMEMBERED = 512
 #: How ids of LRMP's own tasks name what is minimised; area is the same in all their designs.
 _SUFFIXES: dict[ProblemObjective, str] = {
@@ -193,7 +193,7 @@ class VariantProblem(ABC):
             number = int(np.abs(self.variants - setting).sum(axis=1).argmin())
         return number
 
-    @property
+    @cached_property
     def plain_variant(self) -> int:
         """The number of the variant that LRMP's own task is of."""
         number = self.number_of(self.space.plain)

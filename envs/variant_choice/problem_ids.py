@@ -53,7 +53,7 @@ def _filters_problems() -> Mapping[str, ProblemName]:
         ("-Throughput", "throughput"),
         ("-Energy", "energy"),
     )
-    for network in ("lenet",):
+    for network in ("lenet", "resnet20"):
         entry = NETWORKS[network]
         for suffix, objective in objectives:
             found[f"LRMP-{entry.label}-Filters{suffix}-v0"] = ProblemName(

@@ -70,15 +70,19 @@ def variant_of(record: Record) -> tuple[VariantProblem, int]:
         The problem, and the number of the variant among the problem's.
 
     Raises:
-        DesignError: If the variant is not said, differs from layer to layer, or does not count.
+        DesignError: If the variant is not said, differs from layer to layer, is not said
+            once for each, or does not count.
     """
     problem, values = load_problem(record.task), {}
+    layers = len(problem.plain_task.network)
     for knob in problem.space:
         given = record.design.get(knob.name, [])
-        if not given or any(value != given[0] for value in given):
+        # Another length would be the same design under another hash.
+        if len(given) != layers or any(value != given[0] for value in given):
+            more = f" and {len(given) - layers} more" if len(given) > layers else ""
             raise DesignError(
                 f"Expected one {knob.name} for the whole {problem.noun} of {problem.id}, the same "
-                f"in every layer, got {given or 'none'}."
+                f"in each of {layers} layers, got {given[:layers] or 'none'}{more}."
             )
         values[knob.name] = given[0]
     (setting,) = problem.space.encode({name: np.array([v]) for name, v in values.items()}, [""])

@@ -46,6 +46,19 @@ def filter_knob(network: Network, group: FilterGroup) -> Knob:
 
 
 @cache
+def groups_of(network: str) -> tuple[FilterGroup, ...]:
+    """Find the groups of filters of a known network.
+
+    Args:
+        network: Its name.
+
+    Returns:
+        G groups.
+    """
+    return filter_groups(load_network(network))
+
+
+@cache
 def filter_space(network: str) -> DesignSpace:
     """Declare what is chosen of a network before its bits.
 
@@ -56,7 +69,7 @@ def filter_space(network: str) -> DesignSpace:
         A knob for each of its G groups of filters, in their order.
     """
     layout = load_network(network)
-    return DesignSpace(filter_knob(layout, group) for group in filter_groups(layout))
+    return DesignSpace(filter_knob(layout, group) for group in groups_of(network))
 
 
 def narrow_network(network: str, setting: IntArray) -> Network:
@@ -69,10 +82,8 @@ def narrow_network(network: str, setting: IntArray) -> Network:
     Returns:
         The network without them; of n filters ``floor(ratio * n)`` go.
     """
-    layout, space = load_network(network), filter_space(network)
-    groups = filter_groups(layout)
-    kept = {}
-    for group, knob, place in zip(groups, space, setting.tolist(), strict=True):
+    layout, space, kept = load_network(network), filter_space(network), {}
+    for group, knob, place in zip(groups_of(network), space, setting.tolist(), strict=True):
         if place != knob.plain_index:
             percent = int(knob.values[place])
             kept[group] = group.channels - pruned_count(group.channels, percent)

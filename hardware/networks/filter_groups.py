@@ -5,11 +5,11 @@ layer that reads it, the rows of that channel. Layers whose outputs are added up
 filters, or the sum would have the channel still.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from lrmp.errors import NetworkError, unknown_name
+from lrmp.errors import NetworkError
 from lrmp.hardware.networks.layer import Layer
 from lrmp.hardware.networks.network import Network
 
@@ -33,9 +33,13 @@ class FilterGroup(NamedTuple):
 def filter_groups(network: Network) -> tuple[FilterGroup, ...]:
     """Find the groups whose filters can be pruned.
 
-    Left out is what is not computed by convolutions and fully connected layers of one group of
-    channels each, channels that are put beside others (concatenation), and sums of maps of unequal
-    width, such as those of shortcuts that fill up with zeros.
+    Left out is what is not computed by convolutions with square kernels and fully connected layers
+    of one group of channels each, channels that are put beside others (concatenation), and sums of
+    maps of unequal width, such as those of shortcuts that fill up with zeros.
+
+    Edges do not say who reads the input of the network, or whose outputs leave it beside the last
+    layer's. Where the input is added to what a layer computes, or maps that others read leave the
+    network, as in none of lrmp's own networks, a group is found that cannot be pruned.
 
     Args:
         network: L layers, whose edges are known.
@@ -54,13 +58,19 @@ def filter_groups(network: Network) -> tuple[FilterGroup, ...]:
     group_of = list(range(len(network)))
     for first, second in _read_together(network):
         joined, other = group_of[first], group_of[second]
-        group_of = [joined if each == other else each for each in group_of]
+        if joined != other:
+            group_of = [joined if each == other else each for each in group_of]
+    members: dict[int, list[int]] = {}
+    for number, name in enumerate(group_of):
+        members.setdefault(name, []).append(number)
+    readers: dict[int, set[int]] = {name: set() for name in members}
+    for source, reader in network.edges:
+        readers[group_of[source]].add(reader)
     found = []
-    for name in dict.fromkeys(group_of):
-        producers = [number for number, each in enumerate(group_of) if each == name]
-        readers = sorted({reader for source, reader in network.edges if source in producers})
-        group = FilterGroup(network.layers[producers[0]].columns, *map(tuple, (producers, readers)))
-        if readers and _is_prunable(network, group):
+    for name, producers in members.items():
+        channels = network.layers[producers[0]].columns
+        group = FilterGroup(channels, tuple(producers), tuple(sorted(readers[name])))
+        if group.readers and _is_prunable(network, group):
             found.append(group)
     return tuple(sorted(found, key=lambda group: group.producers))
 
@@ -105,30 +115,6 @@ def narrowed(network: Network, kept: Mapping[FilterGroup, int]) -> Network:
     return Network(network.name, tuple(layers), network.edges)
 
 
-def group_of_layers(network: Network, producers: Sequence[str]) -> FilterGroup:
-    """Find a group by the names of its producers.
-
-    Args:
-        network: L layers, whose edges are known.
-        producers: Names of layers, all those of the group.
-
-    Returns:
-        The group.
-
-    Raises:
-        NetworkError: If there is no such group.
-    """
-    by_names = {
-        tuple(network.layers[number].name for number in group.producers): group
-        for group in filter_groups(network)
-    }
-    wanted = tuple(producers)
-    if wanted not in by_names:
-        known = [" + ".join(names) for names in by_names]
-        raise NetworkError(unknown_name("group of filters", " + ".join(wanted), known))
-    return by_names[wanted]
-
-
 def _read_together(network: Network) -> list[tuple[int, int]]:
     """List pairs of layers that the same layer reads."""
     assert network.edges is not None
@@ -144,16 +130,20 @@ def _is_prunable(network: Network, group: FilterGroup) -> bool:
         and layers[number].columns == group.channels
         and layers[number].vector_ops % group.channels == 0
         for number in group.producers
-    ) and all(_reads(layers[number], group.channels, several=several) for number in group.readers)
+    ) and all(
+        _reads(layers[number], layers[group.producers[0]], several) for number in group.readers
+    )
 
 
 def _is_dense(layer: Layer) -> bool:
     return layer.kind in _PRUNABLE and layer.groups == 1
 
 
-def _reads(layer: Layer, channels: int, *, several: bool) -> bool:
-    """Say whether a layer reads so many channels; of one producer it may read flattened maps."""
+def _reads(layer: Layer, producer: Layer, several: bool) -> bool:
+    """Say whether a layer reads a producer's channels; of a single one perhaps flattened maps."""
     per_channel = layer.kernel_elements if layer.kind != "linear" else 1
-    places, rest = divmod(layer.rows, channels * per_channel)
-    whole = rest == 0 and (places == 1 or (layer.kind == "linear" and not several))
-    return _is_dense(layer) and whole and layer.input_elements % channels == 0
+    places, rest = divmod(layer.rows, producer.columns * per_channel)
+    if not _is_dense(layer) or rest or layer.input_elements % producer.columns:
+        return False
+    flattened = layer.kind == "linear" and not several and producer.positions % max(places, 1) == 0
+    return places == 1 or flattened

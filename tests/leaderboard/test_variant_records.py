@@ -1,6 +1,7 @@
 """Records of problems with variants: replayed, stored and ranked like any other."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -81,7 +82,7 @@ def changed(record, design=(), claim=()):
 @pytest.mark.parametrize(
     ("design", "message"),
     [
-        ({"cell_bits": [1, 2, 2, 2]}, "expected one cell_bits for the whole chip .* every layer"),
+        ({"cell_bits": [1, 2, 2, 2]}, "expected one cell_bits for the whole chip .* in each of 4"),
         ({"cell_bits": []}, "expected .*cell_bits"),
         ({"cell_bits": [3] * 4}, "expected cell_bits among 1, 2, 4, got 3"),
         (
@@ -129,3 +130,14 @@ def test_another_definition_is_refused(best):
     document = json.loads(best.to_line()) | {"task_fingerprint": "0" * 64}
     with pytest.raises(RecordError, match=rf"expected task_fingerprint .*, {LENET} as lrmp"):
         replay(type(best).from_json(document))
+
+
+@pytest.mark.parametrize("problem_id", ["LRMP-LeNet-Chip-v0", "LRMP-LeNet-Filters-v0"])
+@pytest.mark.parametrize("length", [1, 3, 5, 1000])
+def test_a_variant_is_said_once_for_every_layer(problem_id, length):
+    """Else the same design could be handed in again under another hash."""
+    made = record(problem_id)
+    name = load_problem(problem_id).space.names[0]
+    longer = replace(made, design=made.design | {name: made.design[name][:1] * length})
+    with pytest.raises(RecordError, match=f"one {name} for the whole .* in each of 4 layers, got"):
+        replay(longer)

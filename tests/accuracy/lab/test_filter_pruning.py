@@ -1,5 +1,7 @@
 """Pruned filters: which go, and that nothing which is left depends on them."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -112,3 +114,11 @@ def test_nothing_pruned_is_the_network_without_the_knob(evaluator):
     plain = evaluator.evaluate(Design.of(bits, layers=4), "search")
     assert evaluator.evaluate(design(0, **bits), "search") == plain
     assert evaluator.evaluate(design([0, 50, 0, 50], **bits), "search") != plain
+
+
+def test_a_network_that_knows_its_filters_can_be_sent_to_other_processes(evaluator):
+    network, (images, _) = evaluator.network, next(evaluator.subject.batches("search", 32))
+    copied = pickle.loads(pickle.dumps(network))
+    for each in (network, copied):
+        each.set_design(design([0, 25, 50, 25]))
+    assert torch.equal(network(images), copied(images))

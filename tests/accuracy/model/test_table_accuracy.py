@@ -131,3 +131,25 @@ def test_knob_without_a_term_is_refused():
         AccuracyTableError, match=r"a term for every knob, got none for mode\. Give"
     ):
         table(np.zeros((2, 7)), np.zeros((2, 7)), space=SPACE)
+
+
+def test_with_a_knob_fixed_the_others_drop_as_before():
+    rng = np.random.default_rng(0)
+    table = TableAccuracy(
+        {name: rng.random((3, 7)) for name in PRECISION.names}, "own", is_estimate=False
+    )
+    places = np.array([1, 6, 3])
+    fixed = table.with_fixed("activation_bits", places)
+    assert fixed.space.names == ("weight_bits",)
+    for weights in rng.integers(0, 7, (5, 3)):
+        whole = np.column_stack([weights, places])
+        assert fixed.sums(weights[:, None]) == pytest.approx(table.sums(whole), rel=1e-12)
+
+
+@pytest.mark.parametrize("places", [[0, 0], [0, 0, 7], [0, 0, -1], [[0, 0, 0]]])
+def test_a_knob_is_fixed_to_one_of_its_values_in_every_layer(places):
+    table = TableAccuracy(
+        {name: np.zeros((3, 7)) for name in PRECISION.names}, "own", is_estimate=False
+    )
+    with pytest.raises(AccuracyTableError, match="place of 0 to 6 of weight_bits for each of 3"):
+        table.with_fixed("weight_bits", np.array(places))

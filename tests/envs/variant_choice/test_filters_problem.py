@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lrmp.accuracy.model.table import TableAccuracy
 from lrmp.envs import evaluate_settings, load_task
 from lrmp.envs.scoring.reward import STEEP
 from lrmp.envs.scoring.table_optimum import joint_problem
@@ -15,8 +16,8 @@ from lrmp.envs.variant_choice.optimum import stored_variant_optimum
 from lrmp.envs.variant_choice.problem import load_problem
 from lrmp.envs.variant_choice.problem_ids import FILTERS_PROBLEMS
 from lrmp.envs.variant_choice.proof import prove_optimum
-from lrmp.errors import InfeasibleAccuracyError, TaskError
-from lrmp.hardware import CostModel, Design, load_network, load_preset
+from lrmp.errors import InfeasibleAccuracyError, SolverError, TaskError
+from lrmp.hardware import PRECISION, CostModel, Design, load_network, load_preset
 from lrmp.hardware.space.pruned_inputs import PRUNED_INPUTS
 from lrmp.solvers.joint.solve import solve_joint
 
@@ -92,24 +93,64 @@ def test_a_score_is_the_gain_over_the_whole_plain_network(problem):
         assert problem.reward(number, outcome) == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize("network", ["lenet", "resnet20"])
 @pytest.mark.parametrize("objective", ["latency", "throughput", "energy"])
-def test_narrower_is_never_more_expensive(objective):
-    """What the bounds of the proof rest on, in every layer and at every setting."""
-    tasks = FiltersProblem(LENET, "lenet", objective).tasks
+def test_narrower_is_never_more_expensive(network, objective):
+    """What the bounds of the proof rest on: in every layer, whatever its bits and copies."""
+    tasks = FiltersProblem("narrower", network, objective).tasks
+    groups, layers = len(tasks.space), tasks.table.layers
     rng = np.random.default_rng(3)
-    for _ in range(20):
-        wide = rng.integers(0, 5, 3)
-        narrow = np.maximum(wide, rng.integers(0, 5, 3))
-        settings = rng.integers(0, 7, (4, 2))
-        bits = {"weight_bits": settings[:, 0] + 2, "activation_bits": settings[:, 1] + 2}
+    for _ in range(12):
+        wide = rng.integers(0, 5, groups)
+        narrow = np.maximum(wide, rng.integers(0, 5, groups))
+        settings, copies = rng.integers(0, 7, (layers, 2)), rng.integers(1, 9, layers)
         less, more = (
-            CostModel(tasks.task(widths).network, tasks.plain.accelerator).evaluate(
-                Design.of(bits, layers=4)
-            )
+            tasks.task(widths).cost_model.evaluate(Design(PRECISION, settings, copies))
             for widths in (narrow, wide)
         )
         for name in ("layer_tiles", "layer_cycles", "layer_energy_fj"):
             assert (getattr(less, name) <= getattr(more, name)).all(), name
+        assert less.cost(objective) <= more.cost(objective)
+        best = [evaluate_settings(tasks.task(widths), settings) for widths in (narrow, wide)]
+        costs = [outcome.report.cost(objective) for outcome in best]
+        assert costs[0] <= costs[1]
+
+
+def test_branching_starts_from_values_that_are_allowed(problem):
+    values = [np.array([3, 4]), np.array([2]), np.array([1])]
+    found = WidthSearch(problem.tasks, STEEP, values).run()
+    assert found.widths.tolist() in ([3, 2, 1], [4, 2, 1])
+    with pytest.raises(SolverError, match="at least one share of filters for every group"):
+        WidthSearch(problem.tasks, STEEP, [np.array([], int)] * 3)
+
+
+def test_where_less_than_all_filters_lose_less_the_bound_still_holds(problem):
+    """A measured table may say that the network is better off without some filters."""
+    table = problem.tasks.table
+    terms = {axes: values.copy() for axes, values in table.terms.items()}
+    terms[(PRUNED_INPUTS.name,)][1] = [0.3, 0.05, 0.2, 0.0, 0.3]
+    odd = TableAccuracy(
+        terms,
+        "odd",
+        is_estimate=False,
+        drop_map=table.drop_map,
+        space=table.space,
+        exponent=table.exponent,
+    )
+    tasks = replace(problem.tasks, table=odd)
+    found = WidthSearch(tasks, STEEP).run()
+    values = []
+    for widths in tasks.space.settings:
+        task = tasks.task(widths)
+        values.append(solve_joint(joint_problem(task, STEEP)).value + tasks.offset(task))
+    assert found.value == max(values) <= found.bound
+
+
+def test_a_chip_too_small_for_the_whole_network_holds_a_narrower_one(problem):
+    tasks = replace(problem.tasks, share=0.2)
+    values = [np.array([4])] * 3
+    assert WidthSearch(tasks, STEEP, values).run().widths.tolist() == [4, 4, 4]
+    assert WidthSearch(tasks, STEEP, [np.array([0])] * 3).descend().settings is None
 
 
 @pytest.mark.parametrize(

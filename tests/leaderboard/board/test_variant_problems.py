@@ -57,7 +57,11 @@ def test_a_design_is_ranked_and_shown(client, pages, member, worker, record):
     board = pages.get("/").text
     assert f'href="/tasks/{LENET}"' in board
     page = pages.get(f"/tasks/{LENET}").text
-    for text in ("chips hold the plain design", "crossbar side, of the chip", "chips by bounds"):
+    for text in (
+        "chips hold the plain design",
+        "crossbar side, of the chip",
+        "which bound all 123 chips",
+    ):
         assert text in page
     assert "certified optimum" in page
     assert "Gain by accuracy drop" in page
@@ -73,4 +77,4 @@ def test_every_one_has_a_page(pages, problem_id):
 def test_widths_are_said_of_the_network(pages):
     page = pages.get("/tasks/LRMP-LeNet-Filters-v0").text
     assert "pruned filters conv1, of the network" in page
-    assert "networks by bounds" in page
+    assert "which bound all 125 networks" in page

@@ -228,9 +228,15 @@ class TableAccuracy:
             A table of the other knobs, with the same drops.
 
         Raises:
+            AccuracyTableError: If the places are not some of its values' for every layer.
             DesignError: If there is no such knob, or no other.
         """
-        self.space.place(name)
+        size = len(self.space[name])
+        if places.shape != (self.layers,) or places.min() < 0 or places.max() >= size:
+            raise AccuracyTableError(
+                f"Expected a place of 0 to {size - 1} of {name} for each of {self.layers} layers, "
+                f"got {places.tolist()}."
+            )
         kept = DesignSpace(
             (knob for knob in self.space if knob.name != name),
             [entry for entry in self.space.allowed if entry[0] != name],

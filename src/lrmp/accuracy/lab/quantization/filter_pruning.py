@@ -5,7 +5,7 @@ there is to do. Which ones go is the same for all readers: the least important o
 """
 
 from collections.abc import Sequence
-from functools import cache, partial
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -29,9 +29,28 @@ def rank_filters(layers: Sequence[QuantizedLayer], network: Network) -> None:
         return
     for group in filter_groups(network):
         readers = [layers[number] for number in group.readers]
-        ranking = cache(partial(most_important, readers, group.channels))
+        ranking = _Ranking(readers, group.channels)
         for reader in readers:
             reader.rank_inputs = ranking
+
+
+class _Ranking:
+    """Remembers the order of the channels that some layers read.
+
+    Args:
+        readers: The layers.
+        channels: How many.
+    """
+
+    def __init__(self, readers: Sequence[QuantizedLayer], channels: int) -> None:
+        self._readers, self._channels = readers, channels
+
+    def __call__(self) -> Tensor:
+        return self._order
+
+    @cached_property
+    def _order(self) -> Tensor:
+        return most_important(self._readers, self._channels)
 
 
 def most_important(readers: Sequence[QuantizedLayer], channels: int) -> Tensor:
