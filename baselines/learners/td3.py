@@ -8,14 +8,14 @@ DDPG with twin critics, delayed policy updates and smoothed targets (TD3: Fujimo
   Targets of whole episodes need no target networks, nor what TD3 does to them.
 - **Exploration of few decisions.** Noise on every decision ruins the accuracy of nearly every
   design, and no layer can be told to have done it. A tenth of the decisions explores.
-- **A cautious start**, near 7 of 2 to 8 bits, where designs are not ruined.
 - **Inverted gradients** (Hausknecht & Stone, ICLR 2016): a squashed output that has run into an end
   passes no slope to come back on.
 - **Compressed rewards**, ``-ln(1 - r)`` below zero, as in `lrmp.baselines.learners.ppo`.
 
 Every part can be switched off; what each is worth is in docs/results/td3, where one run of
-`lrmp.baselines.learners.ddpg`, of many more updates and wider networks, does as well. It plays
-``num_envs`` episodes side by side, and then learns from the replay buffer.
+`lrmp.baselines.learners.ddpg`, of many more updates and wider networks, does no worse. It plays
+``num_envs`` episodes side by side, and then learns from the replay buffer. The untrained policy
+answers the middle, 5 of 2 to 8 bits; ``first_action`` moves it.
 
 Writes a run directory: config.json, TensorBoard events, episodes.csv, record.jsonl (the best
 design, for the leaderboard) and policy.safetensors (the last policy). A run that was interrupted

@@ -35,7 +35,7 @@ class Args:
     """learn rewards below zero through -ln(1 - r)"""
     exploration: Literal["few", "all"] = "few"
     """few decisions of an episode; or all, first at random, then with HAQ's decaying spread"""
-    first_action: float = 0.5
+    first_action: float = 0.0
     """what the untrained policy answers"""
     inverted_gradients: bool = True
     """scale slopes by the room that is left for the action, not by the squashing"""
