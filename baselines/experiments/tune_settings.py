@@ -152,7 +152,6 @@ GRIDS = {
             "actor_learning_rate": (5e-4, 1e-3),
             "first_action": (0.0, 0.5),
         },
-        fixed={"updates_per_episode": 5},
         remark="Its other settings were [tried before](../td3/tuning.md), with an earlier reward.",
     ),
     "ippo": Grid(
