@@ -9,6 +9,7 @@ import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import cycle, islice, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -113,18 +114,57 @@ def near_best(
     Yields:
         Different designs; fewer than wanted where there are not so many.
     """
+
+    def candidates() -> Iterator[OptimisedDesign | None]:
+        for objective, allowed, budget in in_turn(objectives, allowances, budgets):
+            posed = _task_with(task, table, objective, allowed, budget)
+            settings = _solve(posed, thinned(joint_problem(posed, math.inf), rng))
+            yield (
+                None
+                if settings is None
+                else OptimisedDesign(settings, "near", objective, allowed, budget)
+            )
+
+    yield from different(candidates(), count, without)
+
+
+def in_turn(
+    objectives: Sequence[Objective], allowances: Sequence[float], budgets: Sequence[float]
+) -> Iterator[tuple[Objective, float, float]]:
+    """Go through all that designs near the best are wanted for, again and again.
+
+    Args:
+        objectives: What is optimised; changes with every turn.
+        allowances: Points of drop; change once all objectives had their turn.
+        budgets: Shares of the task's tiles; change last.
+
+    Yields:
+        One of each, without end.
+    """
+    for budget, allowed, objective in cycle(product(budgets, allowances, objectives)):
+        yield objective, allowed, budget
+
+
+def different(
+    candidates: Iterable[OptimisedDesign | None], count: int, without: Iterable[OptimisedDesign]
+) -> Iterator[OptimisedDesign]:
+    """Take the first designs that are not the same.
+
+    Args:
+        candidates: Designs, and None where there was none; no more than four for every one wanted.
+        count: Designs that are wanted.
+        without: Designs that are not wanted again.
+
+    Yields:
+        Different designs; fewer than wanted where there are not so many.
+    """
     known = {each.settings.tobytes() for each in without}
     found = 0
-    for turn in range(4 * count):
-        objective = objectives[turn % len(objectives)]
-        allowed = allowances[(turn // len(objectives)) % len(allowances)]
-        budget = budgets[(turn // (len(objectives) * len(allowances))) % len(budgets)]
-        posed = _task_with(task, table, objective, allowed, budget)
-        settings = _solve(posed, thinned(joint_problem(posed, math.inf), rng))
-        if settings is None or settings.tobytes() in known:
+    for design in islice(candidates, 4 * count):
+        if design is None or design.settings.tobytes() in known:
             continue
-        known.add(settings.tobytes())
-        yield OptimisedDesign(settings, "near", objective, allowed, budget)
+        known.add(design.settings.tobytes())
+        yield design
         found += 1
         if found == count:
             return

@@ -13,13 +13,14 @@ from lrmp.baselines.refinement.optimised_designs import (
     BUDGETS,
     OptimisedDesign,
     annealed,
+    different,
+    in_turn,
     thinned,
 )
 from lrmp.baselines.refinement.refine import FITTED_ALLOWANCES, Plan
 from lrmp.envs.variant_choice.filter_search import WidthSearch
 from lrmp.envs.variant_choice.filter_tasks import FilterTasks
-from lrmp.errors import InfeasibleAccuracyError, InfeasibleBudgetError
-from lrmp.hardware.cost.cost_report import Objective
+from lrmp.errors import InfeasibleAccuracyError
 from lrmp.hardware.families.filters import FILTERS
 from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.networks import load_network
@@ -58,29 +59,22 @@ class WidthOptimisers:
         yield from near_best_widths(name, accuracy, plan.judged_near, rng, without=best)
 
 
-def proven_best_widths(
-    network: str,
-    table: TableAccuracy,
-    allowances: Sequence[float] = ALLOWANCES,
-    objectives: Sequence[Objective] = FILTERS.objectives,
-) -> Iterator[OptimisedDesign]:
-    """Find the best widths and bits of a network by a table.
+def proven_best_widths(network: str, table: TableAccuracy) -> Iterator[OptimisedDesign]:
+    """Find the best widths and bits of a network by a table, for all objectives and allowances.
 
     Args:
         network: Its name.
         table: In ``FILTERS.space``.
-        allowances: Points of drop.
-        objectives: What is optimised.
 
     Yields:
         The best designs; none where nothing is within the allowance.
     """
-    for objective in objectives:
-        for allowed in allowances:
+    for objective in FILTERS.objectives:
+        for allowed in ALLOWANCES:
             tasks = FilterTasks(f"{network}-{objective}", network, table, objective, allowed)
             try:
                 found = WidthSearch(tasks).run()
-            except (InfeasibleAccuracyError, InfeasibleBudgetError):
+            except InfeasibleAccuracyError:
                 continue
             yield _design(tasks, found.widths, found.settings, "best")
 
@@ -108,30 +102,21 @@ def near_best_widths(
     Yields:
         Different designs; fewer than wanted where there are not so many.
     """
-    known = {each.settings.tobytes() for each in without}
-    objectives, found = FILTERS.objectives, 0
-    for turn in range(4 * count):
-        objective = objectives[turn % len(objectives)]
-        allowed = allowances[turn // len(objectives) % len(allowances)]
-        budget = budgets[turn // (len(objectives) * len(allowances)) % len(budgets)]
-        tasks = FilterTasks(f"{network}-{objective}", network, table, objective, allowed, budget)
-        plain = tasks.space.plain.tolist()
-        values = [
-            np.unique([place, *np.flatnonzero(rng.random(size) > 0.5)])
-            for place, size in zip(plain, tasks.space.sizes, strict=True)
-        ]
-        change = partial(_thinned_alike, seed=int(rng.integers(2**31)))
-        best = WidthSearch(tasks, values=values, change=change).descend()
-        if best.settings is None:
-            continue
-        design = _design(tasks, best.widths, best.settings, "near")
-        if design.settings.tobytes() in known:
-            continue
-        known.add(design.settings.tobytes())
-        yield design
-        found += 1
-        if found == count:
-            return
+
+    def candidates() -> Iterator[OptimisedDesign | None]:
+        for objective, allowed, budget in in_turn(FILTERS.objectives, allowances, budgets):
+            name = f"{network}-{objective}"
+            tasks = FilterTasks(name, network, table, objective, allowed, budget)
+            values = [
+                np.unique([place, *np.flatnonzero(rng.random(size) > 0.5)])
+                for place, size in zip(tasks.space.plain.tolist(), tasks.space.sizes, strict=True)
+            ]
+            change = partial(_thinned_alike, seed=int(rng.integers(2**31)))
+            best = WidthSearch(tasks, values=values, change=change).descend()
+            settings = best.settings
+            yield None if settings is None else _design(tasks, best.widths, settings, "near")
+
+    yield from different(candidates(), count, without)
 
 
 def annealed_at_best_widths(

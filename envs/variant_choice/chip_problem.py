@@ -1,5 +1,7 @@
 """The problem of a chip in an area: a task for every chip that holds the plain design."""
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -7,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from lrmp.envs.task.task import Task
+from lrmp.envs.task.task import Task, load_task
 from lrmp.envs.variant_choice.problem import VariantProblem
 from lrmp.envs.variant_choice.problem_ids import ProblemObjective
 from lrmp.hardware.cost.cost_report import Objective
@@ -19,12 +21,15 @@ from lrmp.hardware.families.chip import (
     chip_name,
     most_tiles,
 )
-from lrmp.hardware.frozen_arrays import IntArray
+from lrmp.hardware.frozen_arrays import IntArray, read_only
+from lrmp.hardware.networks.catalogue import NETWORKS
 from lrmp.hardware.space.design_space import DesignSpace
 
 if TYPE_CHECKING:
     from lrmp.envs.variant_choice.best_variant import BestVariant
 
+#: How ids of LRMP's own tasks name what is minimised; area is the same in all their designs.
+_SUFFIXES: dict[ProblemObjective, str] = {"latency": "", "energy": "-Energy", "edap": "-EDP"}
 #: What a task on one chip minimises where the chip is chosen, too.
 _INNER: dict[ProblemObjective, Objective] = {
     "latency": "latency",
@@ -71,6 +76,69 @@ class ChipProblem(VariantProblem):
     def area_budget_um2(self) -> int:
         """The area of LRMP's chip with the tiles of the plain design."""
         return area_um2(self.plain_task.accelerator, self.plain_task.budget)
+
+    @cached_property
+    def plain_task(self) -> Task:
+        """LRMP's own task of the network with this objective."""
+        return load_task(f"LRMP-{NETWORKS[self.network].label}{_SUFFIXES[self.objective]}-v0")
+
+    @cached_property
+    def variants(self) -> IntArray:
+        """Settings of ``CHIP_SPACE`` that count, shape (V, 5)."""
+        return read_only([setting for setting in CHIP_SPACE.settings if self.counts(setting)])
+
+    @property
+    def count(self) -> int:
+        """How many chips count."""
+        return len(self.variants)
+
+    def setting(self, number: int) -> IntArray:
+        """Return a chip.
+
+        Args:
+            number: Among `variants`.
+
+        Returns:
+            Places of values in ``CHIP_SPACE``, shape (5,).
+        """
+        chip: IntArray = self.variants[number]
+        return chip
+
+    @cached_property
+    def _numbers(self) -> dict[tuple[int, ...], int]:
+        return {tuple(setting): number for number, setting in enumerate(self.variants.tolist())}
+
+    def number_of(self, setting: IntArray) -> int | None:
+        """Find a chip.
+
+        Args:
+            setting: Places of values in ``CHIP_SPACE``, shape (5,).
+
+        Returns:
+            Its number among `variants`; None if it does not hold the plain design.
+        """
+        return self._numbers.get(tuple(int(place) for place in setting))
+
+    def nearest(self, setting: IntArray) -> int:
+        """Find a chip, or the one most like it that holds the plain design.
+
+        Args:
+            setting: Places of values in ``CHIP_SPACE``, shape (5,).
+
+        Returns:
+            Its number among `variants`; of those as near by places, the first.
+        """
+        number = self.number_of(setting)
+        if number is None:
+            number = int(np.abs(self.variants - setting).sum(axis=1).argmin())
+        return number
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the objective and of the tasks of all chips."""
+        tasks = [self.task(number).fingerprint for number in range(self.count)]
+        text = json.dumps([self.id, self.objective, self.variants.tolist(), tasks])
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def area_um2(self, number: int) -> int:
         """Return the area that a chip takes.

@@ -89,16 +89,16 @@ class FiltersProblem(VariantProblem):
         """
         return int(np.ravel_multi_index(tuple(setting), self.space.sizes))
 
-    def counts(self, setting: IntArray) -> bool:
-        """Say whether widths count: all do.
+    def nearest(self, setting: IntArray) -> int:
+        """Find widths: all count.
 
         Args:
             setting: Places of values, shape (G,).
 
         Returns:
-            True.
+            Their number.
         """
-        return True
+        return self.number_of(setting)
 
     def build_task(self, number: int) -> Task:
         """Build the task of a narrower network.

@@ -1,7 +1,5 @@
 """A problem with variants: a task for every one in question, scored on one scale."""
 
-import hashlib
-import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
@@ -10,15 +8,12 @@ from functools import cache, cached_property, lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from lrmp.envs.scoring.outcome import Outcome
 from lrmp.envs.scoring.reward import Measured, RewardName, reward_function
-from lrmp.envs.task.task import Task, load_task
+from lrmp.envs.task.task import Task
 from lrmp.envs.variant_choice.problem_ids import VARIANT_PROBLEMS, ProblemObjective
 from lrmp.errors import TaskError, unknown_name
-from lrmp.hardware.frozen_arrays import IntArray, read_only
-from lrmp.hardware.networks.catalogue import NETWORKS
+from lrmp.hardware.frozen_arrays import IntArray
 from lrmp.hardware.networks.network import Network
 from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.design_space import DesignSpace
@@ -28,13 +23,6 @@ if TYPE_CHECKING:
 
 #: Variants whose tasks and rules are kept: all chips of a problem, not all widths of a network.
 REMEMBERED = 512
-#: How ids of LRMP's own tasks name what is minimised; area is the same in all their designs.
-_SUFFIXES: dict[ProblemObjective, str] = {
-    "latency": "",
-    "throughput": "-Throughput",
-    "energy": "-Energy",
-    "edap": "-EDP",
-}
 
 
 @dataclass(frozen=True)
@@ -70,23 +58,60 @@ class VariantProblem(ABC):
     def requirement(self) -> str:
         """What a variant has to be to count, as messages say it."""
 
+    @cached_property
     @abstractmethod
-    def counts(self, setting: IntArray) -> bool:
-        """Say whether a variant is one of the problem's; the plain one has to be.
+    def plain_task(self) -> Task:
+        """The task of the plain variant."""
+
+    @property
+    @abstractmethod
+    def count(self) -> int:
+        """How many variants count, V."""
+
+    @abstractmethod
+    def setting(self, number: int) -> IntArray:
+        """Return a variant.
+
+        Args:
+            number: Less than V.
+
+        Returns:
+            Places of values in `space`, shape (K0,).
+        """
+
+    @abstractmethod
+    def number_of(self, setting: IntArray) -> int | None:
+        """Find a variant.
 
         Args:
             setting: Places of values in `space`, shape (K0,).
 
         Returns:
-            Whether it meets the `requirement`.
+            Its number; None if it does not count, as the plain one always does.
         """
+
+    @abstractmethod
+    def nearest(self, setting: IntArray) -> int:
+        """Find a variant, or the one most like it that counts.
+
+        Args:
+            setting: Places of values in `space`, shape (K0,).
+
+        Returns:
+            Its number.
+        """
+
+    @cached_property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """SHA-256 of the definition: the objective and the tasks of all variants."""
 
     @abstractmethod
     def build_task(self, number: int) -> Task:
         """Build the task of a variant that is not the plain one.
 
         Args:
-            number: Among `variants`.
+            number: Less than V.
 
         Returns:
             A new one, whose id begins with that of the problem.
@@ -96,7 +121,7 @@ class VariantProblem(ABC):
         """Return what infos say of a variant beside the values of its knobs.
 
         Args:
-            number: Among `variants`.
+            number: Less than V.
 
         Returns:
             Scalars of NumPy by key, the same keys and types for all.
@@ -138,64 +163,8 @@ class VariantProblem(ABC):
         return range(self.count)
 
     @cached_property
-    def plain_task(self) -> Task:
-        """LRMP's own task of the network with this objective, that of the plain variant."""
-        return load_task(f"LRMP-{NETWORKS[self.network].label}{_SUFFIXES[self.objective]}-v0")
-
-    @cached_property
-    def variants(self) -> IntArray:
-        """Settings of `space` that count, shape (V, K0)."""
-        return read_only([setting for setting in self.space.settings if self.counts(setting)])
-
-    @property
-    def count(self) -> int:
-        """How many variants count, V."""
-        return len(self.variants)
-
-    def setting(self, number: int) -> IntArray:
-        """Return a variant.
-
-        Args:
-            number: Less than V.
-
-        Returns:
-            Places of values in `space`, shape (K0,).
-        """
-        variant: IntArray = self.variants[number]
-        return variant
-
-    @cached_property
-    def _numbers(self) -> dict[tuple[int, ...], int]:
-        return {tuple(setting): number for number, setting in enumerate(self.variants.tolist())}
-
-    def number_of(self, setting: IntArray) -> int | None:
-        """Find a variant.
-
-        Args:
-            setting: Places of values in `space`, shape (K0,).
-
-        Returns:
-            Its number among `variants`; None if it does not count.
-        """
-        return self._numbers.get(tuple(int(place) for place in setting))
-
-    def nearest(self, setting: IntArray) -> int:
-        """Find a variant, or the one most like it that counts.
-
-        Args:
-            setting: Places of values in `space`, shape (K0,).
-
-        Returns:
-            Its number among `variants`; of those as near by places, the first.
-        """
-        number = self.number_of(setting)
-        if number is None:
-            number = int(np.abs(self.variants - setting).sum(axis=1).argmin())
-        return number
-
-    @cached_property
     def plain_variant(self) -> int:
-        """The number of the variant that LRMP's own task is of."""
+        """The number of the plain variant."""
         number = self.number_of(self.space.plain)
         assert number is not None
         return number
@@ -204,7 +173,7 @@ class VariantProblem(ABC):
         """Return the values of a variant's knobs.
 
         Args:
-            number: Among `variants`.
+            number: Less than V.
 
         Returns:
             By name.
@@ -216,10 +185,10 @@ class VariantProblem(ABC):
         """Return the task of a variant.
 
         Args:
-            number: Among `variants`.
+            number: Less than V.
 
         Returns:
-            Of the plain one LRMP's own; the same object again.
+            The same object again.
         """
         return self.plain_task if number == self.plain_variant else _built_task(self, number)
 
@@ -227,7 +196,7 @@ class VariantProblem(ABC):
         """Return the cost of a variant's plain design.
 
         Args:
-            number: Among `variants`.
+            number: Less than V.
 
         Returns:
             What is minimised, in a unit that is the same for all variants.
@@ -239,7 +208,7 @@ class VariantProblem(ABC):
         """Return what the score on this scale has beyond the score in the variant's own task.
 
         Args:
-            number: Among `variants`.
+            number: Less than V.
 
         Returns:
             The logarithm of the plain variant's `plain_cost` over that of this one; 0 for the plain
@@ -276,13 +245,6 @@ class VariantProblem(ABC):
         excess = outcome.task.allowance.excess(outcome.divergence)
         measured = Measured(gain, excess, outcome.accuracy_drop, outcome.task.allowed_drop)
         return reward_function(reward)(measured)
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 of the objective and of the tasks of all variants."""
-        tasks = [self.task(number).fingerprint for number in range(self.count)]
-        text = json.dumps([self.id, self.objective, self.variants.tolist(), tasks])
-        return hashlib.sha256(text.encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
         """Return what the problem is, in few plain JSON values, as `Task.to_json` does.

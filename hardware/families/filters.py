@@ -7,7 +7,6 @@ others have lost: the widths of the whole network are chosen first, and each cho
 its own.
 """
 
-from collections.abc import Iterable
 from functools import cache, partial
 
 from lrmp.hardware.chip.accelerator import Accelerator
@@ -90,27 +89,14 @@ def narrow_network(network: str, setting: IntArray) -> Network:
     return narrowed(layout, kept)
 
 
-def read_by(network: Network, readers: Iterable[int]) -> DesignSpace:
-    """Declare the designs of a network whose pruned filters are seen by those that read them.
-
-    Args:
-        network: L layers.
-        readers: Numbers of the layers that may lose inputs.
-
-    Returns:
-        Bits of every layer, and the share of its inputs that are not there.
-    """
-    chosen = set(readers)
+def _space(network: Network, chip: Accelerator) -> DesignSpace:
+    """Declare designs whose pruned filters are seen by those that would read them."""
+    readers = {number for group in filter_groups(network) for number in group.readers}
     every, none = PRUNED_INPUTS.values, (PRUNED_INPUTS.plain,)
-    allowed = [every if number in chosen else none for number in range(len(network))]
+    allowed = [every if number in readers else none for number in range(len(network))]
     return DesignSpace(
         (weight_bits(), activation_bits(), PRUNED_INPUTS), {PRUNED_INPUTS.name: allowed}
     )
-
-
-def _space(network: Network, chip: Accelerator) -> DesignSpace:
-    readers = (number for group in filter_groups(network) for number in group.readers)
-    return read_by(network, readers)
 
 
 #: Not among the families of tasks on one network: its tables are measured like theirs.
