@@ -22,7 +22,6 @@ PLAIN = {
     "n_steps": 1,
     "compress_rewards": False,
     "exploration": "all",
-    "first_action": 0.0,
     "inverted_gradients": False,
 }
 
@@ -88,6 +87,21 @@ def test_interrupted_run_resumes_to_the_same_result(changes, tmp_path, monkeypat
     assert resumed.rewards() == whole.rewards()
     assert resumed.policy_path.read_bytes() == whole.policy_path.read_bytes()
     assert not resumed.checkpoint_path.exists()
+
+
+def test_every_part_is_on_unless_switched_off(tmp_path):
+    ours = vars(settings(tmp_path))
+    assert [part for part, off in PLAIN.items() if ours[part] == off] == []
+
+
+def test_first_action_moves_where_the_policy_begins(tmp_path):
+    # Nothing is learnt from ten designs; 0.5 of -1 to 1 are 6.5 of 2 to 8 bits.
+    gains = []
+    for first in (0.0, 0.5):
+        args = settings(tmp_path / str(first), evaluations=10, first_action=first)
+        policy = load_policy(td3.train(args, progress=False).policy_path)
+        gains.append(evaluate_policy(policy, TASK).gain)
+    assert gains[0] > 2 * gains[1]
 
 
 @pytest.mark.long
