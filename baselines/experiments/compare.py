@@ -185,7 +185,7 @@ Made by
 
 ```sh
 python -m lrmp.baselines.experiments.compare --env-id {args.env_id} --seeds {args.seeds} \\
-  --evaluations {args.evaluations} --out {args.out}
+  --evaluations {args.evaluations} --out FOLDER
 ```
 
 which trains what is missing. The untrained DDPG policy answers the middle of every knob. The
