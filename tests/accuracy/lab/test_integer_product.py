@@ -1,6 +1,7 @@
 """Products of integers: exact sums, the numbers of the float path, and when there are none."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from lrmp.accuracy.lab.quantization import QuantizedNetwork, integer_product
+from lrmp.accuracy.lab.quantization.block_bits import round_blocks
 from lrmp.accuracy.lab.quantization.deferred_maps import defers_exactly, settled
 from lrmp.accuracy.lab.quantization.integer_product import (
     SIGNED_ZERO,
@@ -24,6 +26,7 @@ from lrmp.accuracy.lab.quantization.steps import (
     quantize_activation,
     weight_range,
 )
+from lrmp.hardware import load_preset
 from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.precision import PRECISION
 
@@ -354,7 +357,7 @@ def test_gradients_need_floats(layer, runs):
 
 
 @needs_kernels
-def test_weights_that_another_knob_changes_need_floats(layer, runs):
+def test_weights_that_are_multiples_of_no_steps_need_floats(layer, runs):
     found, inputs = layer(convolution("3 x 3"))
     found.round_weights(8)
     found.round_inputs(8)
@@ -369,6 +372,47 @@ def test_weights_that_another_knob_changes_need_floats(layer, runs):
     assert len(runs) == 2
     found.module.bias = nn.Parameter(found.module.bias + 3, requires_grad=False)
     assert torch.allclose(run(found, inputs), outputs + 3, atol=1e-4)
+
+
+@needs_kernels
+@pytest.mark.parametrize("module", [convolution("grouped"), nn.Linear(12, 24)], ids=["conv", "fc"])
+@pytest.mark.parametrize("mean_quarters", [5, 14, 22, 32])
+def test_blocks_are_multiplied_in_integers(mean_quarters, module, runs, monkeypatch):
+    inputs = drawn(3, (4, 12, 9, 7) if isinstance(module, nn.Conv2d) else (40, 12))
+    chip = replace(load_preset("lrmp_frontiers_2024"), active_columns=8, columns_per_adc=32)
+    network = QuantizedNetwork(nn.Sequential(module).eval(), chip=chip)
+    network.calibrate(inputs)
+    found = network.layers["0"]
+    for mean in (mean_quarters, 18):  # the second one's weights are others
+        round_blocks(found, mean)
+        found.round_inputs(7)
+        before = len(runs)
+        outputs = run(found, inputs)
+        assert len(runs) == before + 1
+        expected = run_in_float(found, inputs, monkeypatch)
+        scale = float(expected.abs().max())
+        torch.testing.assert_close(outputs, expected, rtol=1e-5, atol=1e-6 * scale)
+        assert torch.equal(run(copy.deepcopy(found), inputs), run(found, inputs))
+
+
+@needs_kernels
+def test_zeros_among_rounded_weights_are_multiplied_in_integers(layer, runs, monkeypatch):
+    found, inputs = layer(convolution("3 x 3"))
+    kept = (drawn(5, found.float_weight.shape) > 0).float()
+    found.round_weights(5)
+    found.round_inputs(8)
+    found.change_weights(lambda weight: weight * kept)
+    outputs = run(found, inputs)
+    assert len(runs) == 1
+    expected = run_in_float(found, inputs, monkeypatch)
+    torch.testing.assert_close(outputs, expected, rtol=1e-5, atol=1e-5)
+    found.change_weights(lambda weight: weight + 1e-3)
+    run(found, inputs)
+    assert len(runs) == 1
+    found.set_float()
+    found.round_inputs(8)
+    run(found, inputs)  # float weights
+    assert len(runs) == 1
 
 
 KINDS = [IntegerConvolution, IntegerLinear]

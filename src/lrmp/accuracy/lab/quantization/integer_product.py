@@ -198,6 +198,24 @@ class IntegerLinear:
         return found
 
 
+def multiply_integers(
+    module: nn.Conv2d | nn.Linear, weight: Tensor, steps: Tensor
+) -> IntegerConvolution | IntegerLinear:
+    """Return what multiplies integers by weights.
+
+    Args:
+        module: A convolution gives stride, padding, dilation and groups.
+        weight: Multiples of the steps that signed bytes hold, shape as the module's.
+        steps: Shape (M,).
+
+    Returns:
+        What computes the layer.
+    """
+    if isinstance(module, nn.Linear):
+        return IntegerLinear(weight, steps)
+    return IntegerConvolution(module, weight, steps)
+
+
 def integer_inputs(maps: Tensor, grid: Grid) -> Tensor:
     """Round activations to the integers of their grid, those of ``quantize_activation``.
 

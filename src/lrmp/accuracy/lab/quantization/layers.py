@@ -18,6 +18,7 @@ from lrmp.accuracy.lab.quantization.integer_product import (
     IntegerConvolution,
     IntegerLinear,
     integer_inputs,
+    multiply_integers,
     takes_integers,
 )
 from lrmp.accuracy.lab.quantization.recipe import Recipe
@@ -455,6 +456,8 @@ class QuantizedProduct(QuantizedLayer):
         self.float_bias = None if module.bias is None else module.bias.detach()
         self._product_changes: list[Callable[[Product, Tensor], Tensor]] = []
         self.example_inputs: Tensor | None = None
+        #: Weights that knobs have rounded or changed, and what multiplies by them in integers.
+        self._own_integers: tuple[Tensor, IntegerConvolution | IntegerLinear | None] | None = None
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Compute the layer on rounded inputs with rounded weights.
@@ -512,7 +515,7 @@ class QuantizedProduct(QuantizedLayer):
     def set_float(self) -> None:
         """Take back all that was set; compute as the float layer does."""
         super().set_float()
-        self._product_changes = []
+        self._product_changes, self._own_integers = [], None
 
     @property
     def changes_products(self) -> bool:
@@ -530,18 +533,22 @@ class QuantizedProduct(QuantizedLayer):
     def _in_integers(self, inputs: Tensor) -> IntegerConvolution | IntegerLinear | None:
         """Return what computes the layer in integers, where its weights and inputs are such."""
         bits, module, grids = self.weight_bits, self.module, self.grids
-        if bits is None or self.activation_bits is None or grids is None:
+        if self.activation_bits is None or grids is None or self._product_changes:
             return None
-        if self._product_changes:
+        if bits is None and self._rounding is None:
             return None
-        # Gradients, which fine-tuning asks for, do not pass integers; and what else changes the
-        # weights may leave no multiples of the steps.
-        if module.weight is not grids.rounded(bits) or torch.is_grad_enabled():
-            return None
-        if not takes_integers(module, inputs):
+        # Gradients, which fine-tuning asks for, do not pass integers.
+        if torch.is_grad_enabled() or not takes_integers(module, inputs):
             return None
         assert isinstance(module, nn.Conv2d | nn.Linear)
-        return grids.in_integers(bits, module)
+        if bits is not None and module.weight is grids.rounded(bits):
+            return grids.in_integers(bits, module)
+        # Knobs have rounded or changed them, so that they may be multiples of no steps.
+        if self._own_integers is None or self._own_integers[0] is not module.weight:
+            steps = grids.find_steps(module.weight)
+            found = None if steps is None else multiply_integers(module, module.weight, steps)
+            self._own_integers = module.weight, found
+        return self._own_integers[1]
 
     def _use_weights(self, bits: int | None) -> None:
         bias, grids = self.float_bias, self.grids

@@ -3,9 +3,13 @@
 import torch
 from torch import Tensor, nn
 
-from lrmp.accuracy.lab.quantization.integer_product import IntegerConvolution, IntegerLinear
+from lrmp.accuracy.lab.quantization.integer_product import (
+    IntegerConvolution,
+    IntegerLinear,
+    multiply_integers,
+)
 from lrmp.accuracy.lab.quantization.recipe import Recipe
-from lrmp.accuracy.lab.quantization.steps import quantize_weight, weight_steps
+from lrmp.accuracy.lab.quantization.steps import quantize_weight, weight_range, weight_steps
 from lrmp.accuracy.lab.quantization.weight_projection import WeightProjection
 from lrmp.accuracy.model.bit_widths import BIT_WIDTHS, MIN_BITS
 
@@ -87,14 +91,36 @@ class WeightGrids:
         """
         if bits not in self._in_integers:
             weight, steps = self.rounded(bits), self.steps[bits - MIN_BITS]
-            self._in_integers[bits] = (
-                IntegerLinear(weight, steps)
-                if isinstance(module, nn.Linear)
-                else IntegerConvolution(module, weight, steps)
-            )
+            self._in_integers[bits] = multiply_integers(module, weight, steps)
         return self._in_integers[bits]
+
+    def find_steps(self, weight: Tensor) -> Tensor | None:
+        """Find steps that other weights are signed bytes of: blocks' or pruned ones, for example.
+
+        Args:
+            weight: Shape of the weights.
+
+        Returns:
+            Shape (M,), those of a width divided so that a byte holds them; None where none fit.
+        """
+        for bits in BIT_WIDTHS:
+            # Multiples of the steps themselves are multiples of these, and a byte holds them, too.
+            steps = self.steps[bits - MIN_BITS] * 2.0 ** (bits - BIT_WIDTHS[-1])
+            # Most that do not fit show it in their first output.
+            if _are_bytes(weight[:1], steps[:1]) and _are_bytes(weight, steps):
+                return steps
+        return None
 
     def forget_rounded(self) -> None:
         """Free what can be computed again; steps and corrections stay."""
         self._rounded.clear()
         self._in_integers.clear()
+
+
+def _are_bytes(weight: Tensor, steps: Tensor) -> bool:
+    """Say whether weights, shape (M, ...), are signed bytes times steps, shape (M,), to the bit."""
+    column = steps.view(-1, *[1] * (weight.ndim - 1))
+    whole = (weight / column).round_()
+    return bool((whole.abs() <= weight_range(BIT_WIDTHS[-1])[1]).all()) and torch.equal(
+        whole.mul_(column), weight
+    )
