@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from lrmp.accuracy.lab.quantization import QuantizedNetwork
-from lrmp.accuracy.lab.quantization.bit_assignment import assign_bits
+from lrmp.accuracy.lab.quantization.bit_assignment import BitAssignment
 from lrmp.accuracy.lab.quantization.block_bits import BlockRounding, LayerBlocks, round_blocks
 from lrmp.accuracy.lab.quantization.weight_projection import KeptWeights
 from lrmp.errors import AccuracyDataError
@@ -44,7 +44,7 @@ def test_assignment_is_the_best_where_errors_are_convex():
         errors = convex_errors(rng, 4, 5)
         best = least_errors(errors)
         for total in range(17):
-            bits = assign_bits(errors, total)
+            bits = BitAssignment(errors).assign(total)
             assert bits.sum() == total
             assert sum_of(errors, bits) == pytest.approx(best[total], abs=1e-12)
 
@@ -60,7 +60,7 @@ def test_assignment_of_real_blocks_is_within_a_step_of_the_best():
     best = least_errors(rounding.errors)
     exact = 0
     for total in range(33):
-        bits = assign_bits(rounding.errors, total)
+        bits = BitAssignment(rounding.errors).assign(total)
         error = sum_of(rounding.errors, bits)
         assert bits.sum() <= total
         assert best[total] - 1e-9 <= error <= best[max(0, total - 8)] + 1e-9
@@ -70,13 +70,13 @@ def test_assignment_of_real_blocks_is_within_a_step_of_the_best():
 
 def test_bits_that_help_nobody_are_not_spent():
     errors = np.array([[4.0, 1.0, 0.0, 0.0], [2.0, 2.0, 0.5, 0.5]])
-    assert assign_bits(errors, 0).tolist() == [0, 0]
+    assert BitAssignment(errors).assign(0).tolist() == [0, 0]
     # 3 for the first bit, 1 for the second of the first block; 1.5 for two bits of the second.
-    assert assign_bits(errors, 1).tolist() == [1, 0]
-    assert assign_bits(errors, 2).tolist() == [2, 0]
-    assert assign_bits(errors, 3).tolist() == [2, 0]  # two bits do not fit one
-    assert assign_bits(errors, 4).tolist() == [2, 2]
-    assert assign_bits(errors, 6).tolist() == [2, 2]
+    assert BitAssignment(errors).assign(1).tolist() == [1, 0]
+    assert BitAssignment(errors).assign(2).tolist() == [2, 0]
+    assert BitAssignment(errors).assign(3).tolist() == [2, 0]  # two bits do not fit one
+    assert BitAssignment(errors).assign(4).tolist() == [2, 2]
+    assert BitAssignment(errors).assign(6).tolist() == [2, 2]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lrmp.accuracy.lab.quantization.bit_assignment import assign_bits
+from lrmp.accuracy.lab.quantization.bit_assignment import BitAssignment
 from lrmp.accuracy.lab.quantization.steps import weight_range
 from lrmp.accuracy.lab.quantization.weight_grids import WeightGrids
 from lrmp.accuracy.model.bit_widths import BIT_WIDTHS, MIN_BITS
@@ -55,6 +55,7 @@ class BlockRounding:
             lowest.append(least.indices)
         self.errors = torch.stack(errors, -1).flatten(0, -2).double().numpy()
         self.lowest = torch.stack(lowest, -1).flatten(0, -2)
+        self._assignment = BitAssignment(self.errors)
 
     def _errors(self) -> dict[int, list[Tensor]]:
         """Try every width with every lowest bit: the squared errors of the blocks."""
@@ -77,9 +78,9 @@ class BlockRounding:
             mean_quarters: Quarters of a bit that a weight has on average, at most.
 
         Returns:
-            Bits of every block, by ``assign_bits``, and the squared error of the layer.
+            Bits of every block, by ``BitAssignment``, and the squared error of the layer.
         """
-        bits = assign_bits(self.errors, len(self.errors) * mean_quarters // PARTS)
+        bits = self._assignment.assign(len(self.errors) * mean_quarters // PARTS)
         return bits, float(self.errors[np.arange(len(bits)), bits].sum())
 
     def rounded(self, block_bits: IntArray) -> Tensor:
