@@ -24,10 +24,12 @@ from lrmp.accuracy.lab.protocol import (
 )
 from lrmp.accuracy.lab.table_build import build_table, extend_shipped, write_table
 from lrmp.accuracy.model.design_result import design_result
+from lrmp.accuracy.model.factories import noise_seeds
 from lrmp.accuracy.model.sensitivity_table import SensitivityTable, load_designs
 from lrmp.envs import LayerwiseEnv, load_task
 from lrmp.errors import AccuracyDataError, AccuracyTableError
 from lrmp.hardware import load_network
+from lrmp.hardware.families import FAMILIES
 from lrmp.hardware.space.design import Design
 from lrmp.hardware.space.precision import PRECISION
 
@@ -430,11 +432,16 @@ def whole_float_top1(name, data):
 
 
 @pytest.mark.long
-def test_shipped_designs_are_reproduced(data):
-    protocol = PROTOCOLS["resnet20"]
-    evaluator = NetworkEvaluator(protocol.subject(data))
-    for entry in [line for line in load_designs("resnet20") if line["split"] == "test"][:3]:
-        found = evaluator.evaluate(Design.of(entry["design"]), "test")
+@pytest.mark.parametrize(
+    "family", [name for name, family in FAMILIES.items() if "resnet20" in family.networks]
+)
+def test_shipped_designs_are_reproduced(family, data):
+    layout, chip = load_network("resnet20"), FAMILIES[family].chip()
+    space = FAMILIES[family].space(layout, chip)
+    subject = PROTOCOLS["resnet20"].subject(data)
+    evaluator = NetworkEvaluator(subject, noise_seeds=noise_seeds(chip), chip=chip)
+    for entry in [line for line in load_designs("resnet20", family) if line["split"] == "test"][:3]:
+        found = evaluator.evaluate(Design.of(entry["design"], space=space), "test")
         expected = design_result(entry)
         assert found.divergence == pytest.approx(expected.divergence, rel=0.02)
         # Other processors add in another order: an image on the edge may fall either way.
