@@ -28,9 +28,8 @@ ANSWERS = {
 }
 #: Drops that a reward can be measured by; the least of a layer is 0.1.
 ALLOWED = {"Constant": 0.05, "Echo": 1.0, "Delayed": 0.05}
-#: Settings, seeds, and the share of the best that the last designs come to, in the median of seeds:
-#: at least 0.6 for the actor-critics, which sometimes stay at one answer for all layers, 0.8 for the
-#: others.
+#: Settings, seeds, and the share of the best that the last designs come to, in the median of
+#: seeds: 0.8 and more, but 0.6 for the actor-critics, which may stay at one answer for all layers.
 AGENTS = {
     "ddpg": (ddpg, {"evaluations": 100, "sigma_decay": 0.96}, (1, 2, 3), 0.55),
     "td3": (td3, {"evaluations": 200, "explored": 0.5}, (1, 2, 3), 0.5),
