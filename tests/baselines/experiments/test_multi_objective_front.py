@@ -121,7 +121,7 @@ def test_stored_front_is_what_its_designs_attain(task_id):
     vectors = objective_vectors(task, front.settings, copies)
     assert front.hypervolume == pytest.approx(hypervolume(vectors, front.reference), rel=1e-12)
     assert front.share(vectors) == pytest.approx(front.best_known_share, rel=1e-12)
-    assert 0.6 < front.best_known_share < 1
+    assert 0.5 < front.best_known_share < 1  # of a bound that few designs come near
     again = Front.from_text(front.to_text(task.space), task)
     assert (again.settings == front.settings).all()
     assert (again.bound, again.hypervolume) == (front.bound, front.hypervolume)
