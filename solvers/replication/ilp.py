@@ -92,6 +92,10 @@ def _canonical(problem: ReplicationProblem, value: int) -> IntArray:
     return exact.copies
 
 
+class _CostsTooLargeError(SolverError):
+    """CP-SAT cannot add up the costs of all options in 64 bits."""
+
+
 @dataclass(frozen=True)
 class _Solution:
     """What CP-SAT returned: the variables, and a lower bound on the minimum."""
@@ -126,8 +130,16 @@ def _minimise(
         How often each option is chosen.
 
     Raises:
-        SolverError: If nothing is found within the limit.
+        SolverError: If nothing is found within the limit, or 64 bits are too short for the sum of
+            all options' costs, as if all were chosen, which CP-SAT asks for.
     """
+    chosen_from = zip(sizes, members, strict=True)
+    most = [member for size, member in chosen_from for _ in range(size)]
+    if largest_from is None and sum(c * n for c, n in zip(costs, most, strict=True)) >= EXACT_LIMIT:
+        raise _CostsTooLargeError(
+            f"Expected options whose costs CP-SAT can add up, below {EXACT_LIMIT} together, got "
+            f"{len(costs)} of up to {max(costs)}. Take solve_exact."
+        )
     from ortools.sat.python import cp_model  # a third of a second that `import lrmp` must not pay
 
     model = cp_model.CpModel()
@@ -269,7 +281,10 @@ def _least_edp(problem: ReplicationProblem, deterministic_limit: float) -> tuple
     def solve(cycle_weight: int, energy_weight: int) -> tuple[IntArray, int] | None:
         if cycle_weight * cycles + energy_weight * energy >= EXACT_LIMIT:
             return None
-        return _least_sum(choices, cycle_weight, energy_weight, deterministic_limit)
+        try:
+            return _least_sum(choices, cycle_weight, energy_weight, deterministic_limit)
+        except _CostsTooLargeError:
+            return None
 
     best, bound = least_product(solve, problem.cycles_and_energy, choices.largest)
     return best[0], bound

@@ -4,9 +4,14 @@ import sys
 import numpy as np
 import pytest
 
+from lrmp.envs import load_task
+from lrmp.envs.task.optimum import stored_optimum
 from lrmp.errors import SolverError
 from lrmp.hardware import CostModel, load_network, load_preset
 from lrmp.solvers import ReplicationProblem, solve_ilp, solve_replication
+from lrmp.solvers.replication import ilp
+from lrmp.solvers.replication.exact import solve_exact
+from lrmp.solvers.replication.problem import useful_copies
 
 objectives = pytest.mark.parametrize("objective", ["latency", "throughput"])
 
@@ -101,3 +106,53 @@ solve_replication(problem, "ilp")
 assert "ortools.sat.python.cp_model" in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def energetic(rng, objective, layers, least):
+    """Draw layers of many useful copies, of an energy that falls with every copy."""
+    units = rng.integers(2000, 12000, layers)
+    energy = []
+    for each in units:
+        count = len(useful_copies(int(each)))
+        energy.append(np.sort(rng.integers(least, 3 * least, count))[::-1].tolist())
+    tiles = rng.integers(1, 30, layers)
+    return ReplicationProblem(
+        tiles,
+        units,
+        rng.integers(10, 60, layers),
+        rng.integers(0, 500, layers),
+        int(tiles.sum()) + 900,
+        objective,
+        energy_fj=tuple(energy),
+    )
+
+
+def test_weighted_sums_that_64_bits_do_not_hold_refuse_no_honest_product(monkeypatch):
+    # The proven best bits, whose layers have 907 useful copies: some sums of all are beyond 2**62.
+    task = load_task("LRMP-ResNet18-Block-EDP-v0")
+    settings = stored_optimum(task).design.settings
+    problem = ReplicationProblem.of(task.cost_model, settings, task.budget, "edp")
+    refused, minimise = [], ilp._minimise
+
+    def watched(**options):
+        try:
+            return minimise(**options)
+        except SolverError as error:
+            refused.append(error)
+            raise
+
+    monkeypatch.setattr(ilp, "_minimise", watched)
+    found, exact = solve_ilp(problem, canonical=False), solve_exact(problem)
+    assert len(refused) == 1
+    assert found.objective_value == exact.objective_value
+    assert exact.proven_optimal
+
+
+def test_costs_that_64_bits_do_not_hold_together_are_named():
+    problem = energetic(np.random.default_rng(0), "energy", layers=2, least=2**59)
+    message = (
+        r"Expected options whose costs CP-SAT can add up, below 4611686018427387904 together, got"
+    )
+    with pytest.raises(SolverError, match=message):
+        solve_ilp(problem)
+    assert solve_exact(problem).proven_optimal
