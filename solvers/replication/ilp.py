@@ -4,6 +4,7 @@ import math
 import time
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from operator import mul
 
 import numpy as np
 
@@ -133,9 +134,8 @@ def _minimise(
         SolverError: If nothing is found within the limit, or 64 bits are too short for the sum of
             all options' costs, as if all were chosen, which CP-SAT asks for.
     """
-    chosen_from = zip(sizes, members, strict=True)
-    most = [member for size, member in chosen_from for _ in range(size)]
-    if largest_from is None and sum(c * n for c, n in zip(costs, most, strict=True)) >= EXACT_LIMIT:
+    most = np.repeat(members, sizes).tolist()
+    if largest_from is None and sum(map(mul, costs, most)) >= EXACT_LIMIT:
         raise _CostsTooLargeError(
             f"Expected options whose costs CP-SAT can add up, below {EXACT_LIMIT} together, got "
             f"{len(costs)} of up to {max(costs)}. Take solve_exact."

@@ -108,25 +108,6 @@ assert "ortools.sat.python.cp_model" in sys.modules
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def energetic(rng, objective, layers, least):
-    """Draw layers of many useful copies, of an energy that falls with every copy."""
-    units = rng.integers(2000, 12000, layers)
-    energy = []
-    for each in units:
-        count = len(useful_copies(int(each)))
-        energy.append(np.sort(rng.integers(least, 3 * least, count))[::-1].tolist())
-    tiles = rng.integers(1, 30, layers)
-    return ReplicationProblem(
-        tiles,
-        units,
-        rng.integers(10, 60, layers),
-        rng.integers(0, 500, layers),
-        int(tiles.sum()) + 900,
-        objective,
-        energy_fj=tuple(energy),
-    )
-
-
 def test_weighted_sums_that_64_bits_do_not_hold_refuse_no_honest_product(monkeypatch):
     # The proven best bits, whose layers have 907 useful copies: some sums of all are beyond 2**62.
     task = load_task("LRMP-ResNet18-Block-EDP-v0")
@@ -149,7 +130,11 @@ def test_weighted_sums_that_64_bits_do_not_hold_refuse_no_honest_product(monkeyp
 
 
 def test_costs_that_64_bits_do_not_hold_together_are_named():
-    problem = energetic(np.random.default_rng(0), "energy", layers=2, least=2**59)
+    # Two layers whose energy falls with every copy, from 2**60 on.
+    units = [3000, 5000]
+    energy = tuple(2**60 - np.arange(len(useful_copies(each))) * 2**52 for each in units)
+    budget, ones = 900, [1, 1]
+    problem = ReplicationProblem(ones, units, ones, ones, budget, "energy", energy_fj=energy)
     message = (
         r"Expected options whose costs CP-SAT can add up, below 4611686018427387904 together, got"
     )

@@ -339,9 +339,9 @@ class NetworkEvaluator:
                 f"Expected {self.subject.name} to be quantised in all layers that "
                 f"Network.from_torch finds, {unlike_names('layers', expected, names)}. Only "
                 "modules of the kinds Conv1d, Conv2d, Conv3d, ConvTranspose, Linear, LSTM, GRU, "
-                "RNN and "
-                "MultiheadAttention are, each with weights of its own, and products of activations "
-                "that torch.fx can follow; write the network with those, or give --no-accuracy."
+                "RNN and MultiheadAttention are, each with weights of its own, and products of "
+                "activations that torch.fx can follow; write the network with those, or give "
+                "--no-accuracy."
             )
 
     @property
