@@ -111,7 +111,8 @@ def _problems(html: str) -> Iterator[str]:
         yield f"Expected nothing from elsewhere, got {url}."
     text = re.sub(r"<(pre|code|script|style)\b.*?</\1>", "", html, flags=re.DOTALL)
     # GitHub reads a list or table without a blank line before it, Python-Markdown does not.
-    for mark in re.findall(r"^(?:<p>)?((?:\| ?-{3}|```|- |\d+\. ).*)", text, flags=re.MULTILINE):
+    # A number other than 1 starts no list there either: a sentence may end in one.
+    for mark in re.findall(r"^(?:<p>)?((?:\| ?-{3}|```|- |1\. ).*)", text, flags=re.MULTILINE):
         yield f"Expected HTML, got Markdown {mark!r}. Put a blank line before it."
 
 

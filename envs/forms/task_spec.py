@@ -58,6 +58,8 @@ class TaskSpec(EnvSpec):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, EnvSpec):
             return NotImplemented
+        if self.id != other.id:
+            return False
         same = TaskSpec.of(other)  # what is read from JSON is of Gymnasium's own class
         if super().__eq__(same):
             return True

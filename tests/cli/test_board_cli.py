@@ -17,6 +17,8 @@ from lrmp.cli import main
 from lrmp.leaderboard.client.connection import Connection
 from lrmp.leaderboard.client.credentials import credentials_path, load_token
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

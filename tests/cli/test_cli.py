@@ -140,6 +140,7 @@ def test_evaluate_uniform_settings(capsys):
     assert "8.618x" in capsys.readouterr().out
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("ending", "magic"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")]
 )
@@ -151,6 +152,7 @@ def test_evaluate_draws(tmp_path, capsys, uniform_run, ending, magic):
     assert str(picture) in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_evaluate_draws_a_deep_network(tmp_path):
     pytest.importorskip("matplotlib")
     picture = tmp_path / "design.png"
@@ -306,6 +308,7 @@ def test_missing_extra_is_named(tmp_path, hidden, words, extra):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_interrupt_exits_with_130(tmp_path):
     command = str(Path(sys.executable).with_name("lrmp"))
     task_id = "LRMP-ResNet101-Predicted-v0"
@@ -398,6 +401,7 @@ def test_folder_that_cannot_be_made(capsys, tmp_path):
     assert "file" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_closed_pipe_is_no_traceback(tmp_path):
     command = Path(sys.executable).with_name("lrmp")
     done = subprocess.run(

@@ -196,6 +196,7 @@ def digit_folder(tmp_path):
     return tmp_path / "images"
 
 
+@pytest.mark.long
 def test_measure_takes_a_folder_of_images(digit_folder, capsys, tmp_path):
     words = ["--network", "mlp", "--images", str(digit_folder), "--designs", "12"]
     command = ["accuracy", "measure", *words, "--out", str(tmp_path / "out")]

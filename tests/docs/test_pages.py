@@ -188,7 +188,9 @@ def test_links_lead_to_pages(scripts, tmp_path):
         ("::: lrmp.envs.Nothing", "Could not collect 'lrmp.envs.Nothing'"),
         ("A list:\n- without a line before", "got Markdown '- without a line before"),
         ('<img src="https://example.org/a.png">', "got https://example.org/a.png"),
+        ("Steps:\n1. without a line before", "got Markdown '1. without a line before"),
         ("![fine](a.png)", None),
+        ("A line may begin with the number\n125. It ends a sentence there.", None),
     ],
 )
 def test_a_bad_page_fails_the_build(text, problem, scripts, tmp_path):

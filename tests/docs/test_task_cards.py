@@ -82,6 +82,7 @@ def test_scores_of_an_earlier_definition_are_on_no_card(script):
     assert rows["random"] == rows["uniform"] == [scores.NOT_RUN] * len(scores.COUNTS)
 
 
+@pytest.mark.long
 def test_agents_of_a_study_of_today_are_on_the_card(script):
     scores = script("card_scores")
     records = [

@@ -63,6 +63,7 @@ def test_tutorial_prints_what_it_says(page, tmp_path, monkeypatch):
     check((TUTORIALS / page).read_text("utf-8"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", SECTIONS)
 def test_section_prints_what_it_says(page, tmp_path, monkeypatch):
     pytest.importorskip("torch")

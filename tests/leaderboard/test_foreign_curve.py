@@ -297,6 +297,7 @@ def mutated(draw):
     return "".join(lines)
 
 
+@pytest.mark.long
 @settings(
     max_examples=150,
     deadline=None,

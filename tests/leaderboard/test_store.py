@@ -752,6 +752,7 @@ def test_a_store_that_stays_busy_is_refused_and_nothing_added(full, digits_repla
     assert len(full.entries()) == 3
 
 
+@pytest.mark.long
 def test_processes_that_add_at_once_wait_for_each_other(store, digits_replay):
     spawn = multiprocessing.get_context("spawn")
     processes = [

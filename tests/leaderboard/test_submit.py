@@ -73,6 +73,7 @@ def test_known_runs_are_refused_before_anything_is_replayed(tmp_path, write, edi
             submit(write([edit(forged | {"agent": "new"}), edit(changes)]), store)
 
 
+@pytest.mark.long
 def test_processes_that_submit_at_once_all_succeed(tmp_path, write, resnet_record):
     store = tmp_path / "new" / "store.sqlite"
     spawn = multiprocessing.get_context("spawn")
@@ -91,6 +92,7 @@ def test_processes_that_submit_at_once_all_succeed(tmp_path, write, resnet_recor
     assert {e.record.seed for e in Store(store).entries()} == {0, 1}
 
 
+@pytest.mark.long
 def test_of_processes_that_submit_the_same_record_one_succeeds(tmp_path, write, resnet_record):
     path, store = write([resnet_record.to_line()]), tmp_path / "store.sqlite"
     spawn = multiprocessing.get_context("spawn")

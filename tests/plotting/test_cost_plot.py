@@ -158,6 +158,7 @@ def test_every_part_of_an_area_has_a_colour():
     assert set(get_args(Part)) <= set(COLOURS)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["resnet18", "bert_base"])
 def test_nothing_overlaps(name):
     network = load_network(name)

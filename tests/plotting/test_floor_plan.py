@@ -158,6 +158,7 @@ def test_layers_without_tiles_are_listed_without_a_colour():
     assert [text.get_text() for text in figure.axes[0].texts] == ["1"]
 
 
+@pytest.mark.long
 def test_list_of_105_layers_is_beside_the_map():
     model = CostModel(load_network("resnet101"), LRMP)
     figure = plot_floor_plan(model, Design.of({"weight_bits": 4, "activation_bits": 5}, layers=105))

@@ -22,6 +22,7 @@ def shown(axes):
     return [label.get_text() for label in axes.get_xticklabels()]
 
 
+@pytest.mark.long
 def test_105_layers_are_named_and_their_names_do_not_overlap(deep):
     names = [layer.name for layer in deep.task.network.layers]
     assert len(names) == 105
@@ -63,6 +64,7 @@ def test_before_and_after_share_a_scale():
         assert before.get_ylabel() == after.get_ylabel()
 
 
+@pytest.mark.long
 def test_files_are_vectors_the_same_every_time_and_fonts_are_embedded(tmp_path):
     outcome = lrmp.evaluate("LRMP-LeNet-v0", weight_bits=6)
     for ending in ("svg", "pdf", "png"):

@@ -38,6 +38,7 @@ def runs(evaluator):
     return sum(layer.runs for layer in evaluator.network.layers.values())
 
 
+@pytest.mark.long
 def test_batch_gives_what_every_design_gives_alone(evaluator):
     designs = random_designs(12)
     designs += [designs[3], designs[0], designs[3]]
@@ -130,6 +131,7 @@ def writing(folder, protocol):
     return make(True), make(False)
 
 
+@pytest.mark.long
 def test_stages_that_write_in_place_leave_kept_maps_alone(writing):
     in_place, plain = writing
     designs = random_designs(6, layers=4)

@@ -64,6 +64,7 @@ def test_unreachable_file_is_refused(server, tmp_path):
         fetch(server[1], "none", md5(b""), tmp_path / "data")
 
 
+@pytest.mark.long
 def test_cifar_is_written_as_the_protocols_read_it(cifar, tmp_path):
     folder, batches = cifar
     digest = md5((folder / "cifar.tar.gz").read_bytes())

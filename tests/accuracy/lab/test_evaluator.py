@@ -234,6 +234,7 @@ def test_stages_name_the_layers_they_run(evaluator):
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stage", [0, 2, 4])
 def test_kept_prefix_changes_no_divergence(folder, protocol, evaluator, stage):
     fresh = NetworkEvaluator(protocol.subject(folder))
@@ -292,6 +293,7 @@ def test_search_never_touches_the_test_split(folder, protocol, requested):
     assert images_of(protocol, "test") <= requested
 
 
+@pytest.mark.long
 def test_table_is_made_without_the_test_split(folder, protocol, requested, tmp_path):
     measurement = Measurement(protocol.subject(folder), tmp_path / "log.jsonl")
     table = build_table(measurement, "a test", fit_designs=12)
@@ -311,6 +313,7 @@ def test_table_is_made_without_the_test_split(folder, protocol, requested, tmp_p
 # Resuming
 
 
+@pytest.mark.long
 def test_interrupted_measurement_goes_on_and_gives_the_same_log(
     folder, protocol, tmp_path, monkeypatch
 ):

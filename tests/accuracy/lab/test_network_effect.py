@@ -25,6 +25,8 @@ from lrmp.hardware.space.design_space import DesignSpace
 from lrmp.hardware.space.knob import Knob
 from lrmp.hardware.space.precision import PRECISION, precision, weight_bits
 
+pytestmark = pytest.mark.long
+
 
 def limit_outputs(layer, value):
     """Keep outputs within a limit, as an amplifier would; the whole knob is here and below."""

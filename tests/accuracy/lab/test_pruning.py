@@ -199,6 +199,7 @@ def subject():
     return Subject("stripes", model.eval(), search, search)
 
 
+@pytest.mark.long
 def test_pairs_of_ratio_and_method_are_measured(subject, tmp_path):
     """Turned one at a time, neither would say what both do."""
     bits = weight_bits()

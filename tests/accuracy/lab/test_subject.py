@@ -333,6 +333,7 @@ def test_own_model_of_lrmp_has_the_layers_of_its_network():
 # From a subject to a task
 
 
+@pytest.mark.long
 def test_table_of_a_subject_makes_a_task(tmp_path):
     measurement = Measurement(
         subject(search=Examples(images(64, 1)), test=None), tmp_path / "log.jsonl", space=FEW

@@ -46,6 +46,7 @@ def test_shipped_prediction_is_repeated(name):
     assert again.provenance["fitted_on"] == shipped.provenance["fitted_on"]
 
 
+@pytest.mark.long
 def test_known_network_is_predicted_better_with_its_own_table():
     results = {result.network: result for result in leave_one_out(TABLES)}
     assert len(results) >= 4

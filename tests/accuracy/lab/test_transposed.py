@@ -169,6 +169,7 @@ needs_onnx2pytorch = pytest.mark.skipif(
 )
 
 
+@pytest.mark.long
 @needs_onnx2pytorch
 @pytest.mark.parametrize("axes", [1, 2, 3])
 def test_onnx_files_run_with_every_matrix_in_the_open(axes, tmp_path):

@@ -188,6 +188,7 @@ def lines_of(settings, divergences, drops, how="near", **origin):
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("exponent", [1.0, 2.5])
 def test_exponent_and_map_come_out_again(exponent):
     rng = np.random.default_rng(3)

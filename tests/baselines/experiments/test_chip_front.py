@@ -23,6 +23,7 @@ def points():
     return chip_front(LENET, (0.005, 0.5, 1.0))
 
 
+@pytest.mark.long
 def test_at_its_own_allowance_it_is_the_stored_optimum(points):
     proven = stored_variant_optimum(LENET)
     assert load_problem(LENET).plain_task.allowed_drop == 1.0

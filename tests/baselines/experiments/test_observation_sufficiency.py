@@ -13,6 +13,7 @@ from lrmp.errors import RunError
 ENV = "LRMP-ResNet8-v0"
 
 
+@pytest.mark.long
 def test_the_prefix_tells_more_of_the_gain_than_the_layer():
     layer, prefix = (explained(ENV, observation, 2000, 0) for observation in ("layer", "prefix"))
     assert layer < 0.9 < 0.95 < prefix <= 1

@@ -9,6 +9,7 @@ from lrmp.envs.procedural.published_split import InstanceOptimum, optima_file, p
 from lrmp.errors import RunError
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("draws", ["precision", "spaces"])
 def test_the_command_goes_on_where_it_stopped(draws, tmp_path):
     args = Args(tmp_path, objectives=("throughput",), draws=(draws,), instances=3, workers=1)

@@ -53,6 +53,7 @@ def test_finished_tuning_is_not_repeated_and_unfinished_agents_are_not_shown(tmp
     assert (tmp_path / "tuning.jsonl").read_text().splitlines() == lines
 
 
+@pytest.mark.long
 def test_a_torn_line_is_run_again(tmp_path):
     args, grids = small(tmp_path)
     page = tune_settings.tune(args, grids)

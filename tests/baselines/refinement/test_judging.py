@@ -99,6 +99,7 @@ def test_designs_near_the_best_are_none_of_the_best(task, table):
         assert gain <= most * (1 + 1e-9)
 
 
+@pytest.mark.long
 def test_best_and_near_designs_judge_on_both_splits(task, table):
     bench = Bench()
     judge_designs(bench, TaskOptimisers(task), table(), Plan(judged_near=10, judged_random=5))

@@ -55,6 +55,7 @@ def test_the_one_of_the_docs_trains_and_is_evaluated(folder):
     assert "--evaluations" in lrmp(folder, "train", "climber:train", "--help").stdout
 
 
+@pytest.mark.long
 def test_it_is_a_part_of_studies_in_worker_processes(folder):
     (folder / "s.toml").write_text(
         'tasks = ["LRMP-MLP-v0"]\nevaluations = 12\nseeds = 2\n'

@@ -164,6 +164,7 @@ def test_journal_of_another_search_is_refused(tmp_path):
         random_search.train(random_search.Args(SMALL, evaluations=3, runs_dir=tmp_path))
 
 
+@pytest.mark.long
 def test_killed_run_resumes(tmp_path):
     words = ["--env-id", "LRMP-ResNet18-v0", "--evaluations", "600", "--runs-dir", str(tmp_path)]
     command = [sys.executable, "-m", "lrmp.baselines.searchers.annealing", *words]

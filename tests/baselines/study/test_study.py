@@ -106,6 +106,7 @@ def essence(folder):
     }
 
 
+@pytest.mark.long
 def test_a_run_that_finds_nothing_within_the_allowance_has_no_curve(write, tmp_path):
     path = write("""
 tasks = ["LRMP-ResNet18-v0"]
@@ -213,6 +214,7 @@ def test_interrupted_killed_and_torn_it_ends_as_if_nothing_had_happened(referenc
     assert results.read_bytes().count(b"\n") == 14
 
 
+@pytest.mark.long
 def test_a_dead_process_costs_its_run_alone(write, tmp_path):
     path = write(STUDY)
     study = read_study(path)
@@ -227,6 +229,7 @@ def test_a_dead_process_costs_its_run_alone(write, tmp_path):
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.long
 def test_a_failed_run_is_named_and_tried_again(write, tmp_path, capsys):
     path = write('tasks = ["LRMP-MLP-v0"]\nseeds = 2\nevaluations = 10\n[agents.random]\n')
     words = ["study", "run", str(path), "--out", str(tmp_path / "out")]
@@ -255,6 +258,7 @@ def test_two_studies_in_one_folder_refuse_each_other(write, tmp_path, capsys):
     assert not (tmp_path / "out" / "results.jsonl").exists()
 
 
+@pytest.mark.long
 def test_other_settings_are_not_mixed_into_old_results(reference, write, capsys):
     path = write(STUDY.replace("hottest = 1", "hottest = 2"))
     assert main(["study", "run", str(path), "--out", str(reference)]) == 2

@@ -470,6 +470,7 @@ def test_documented_arguments_are_the_constructors():
     ]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not PAGE.exists(), reason="the tests run outside the repository")
 def test_example_of_the_page_learns_faster_with_difference_rewards():
     (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)

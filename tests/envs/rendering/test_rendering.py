@@ -75,6 +75,7 @@ def test_frames_have_one_even_size_and_do_not_share_memory(env):
         assert not np.shares_memory(before, after)
 
 
+@pytest.mark.long
 def test_frame_depends_on_the_state_alone(env):
     start = env.render()
     for _ in range(10):

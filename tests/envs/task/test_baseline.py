@@ -259,6 +259,7 @@ def _without_shapes(tmp_path, save):
     return file
 
 
+@pytest.mark.long
 def test_optimize_takes_them(save, tmp_path, capsys):
     pytest.importorskip("jinja2")
     pytest.importorskip("matplotlib")

@@ -20,6 +20,8 @@ from lrmp.envs.variant_choice.proof import prove_optimum
 from lrmp.errors import TaskError
 from lrmp.hardware.families.chip import AREA_PARTS, CHIP_SPACE, area_um2
 
+pytestmark = pytest.mark.long
+
 LENET = load_problem("LRMP-LeNet-Chip-v0")
 EDAP = load_problem("LRMP-LeNet-Chip-EDAP-v0")
 IDS = pytest.mark.parametrize("problem_id", CHIP_PROBLEMS)

@@ -21,6 +21,8 @@ from lrmp.hardware import PRECISION, CostModel, Design, load_network, load_prese
 from lrmp.hardware.space.pruned_inputs import PRUNED_INPUTS
 from lrmp.solvers.joint.solve import solve_joint
 
+pytestmark = pytest.mark.long
+
 LENET = "LRMP-LeNet-Filters-v0"
 PROBLEMS = pytest.mark.parametrize("problem_id", FILTERS_PROBLEMS)
 

@@ -124,6 +124,7 @@ def test_built_in_transformers_equal_exported_torch_models(torch_model, tmp_path
     assert network.layers[0].name == "layer.0.self.query"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("exporter", ["program", "script"])
 def test_exported_lstm_equals_the_torch_module(exporter, tmp_path):
     import torch
@@ -643,6 +644,7 @@ def test_changed_bytes_are_read_or_refused(write):
     assert refused > 100
 
 
+@pytest.mark.long
 def test_onnx_is_loaded_when_a_file_is_read(write):
     path = write([node("MatMul", "x,w")], {"x": (1, 4)}, [constant("w", 4, 4)])
     code = f"""

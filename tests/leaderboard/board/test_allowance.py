@@ -9,6 +9,8 @@ from lrmp.leaderboard.board.api.app import create_app
 from lrmp.leaderboard.board.api.routes import exports
 from lrmp.leaderboard.board.service import allowance
 
+pytestmark = pytest.mark.long
+
 
 def refused(answer, what):
     assert answer.status_code == 429, answer.text

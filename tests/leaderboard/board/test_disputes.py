@@ -7,6 +7,8 @@ from lrmp.leaderboard.board.verification.shown import check_rankings
 from lrmp.leaderboard.log.append import append, read_items
 from lrmp.leaderboard.log.standings import rebuild
 
+pytestmark = pytest.mark.long
+
 
 class Served:
     """Asks the test's own board as a client does."""

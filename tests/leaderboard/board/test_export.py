@@ -7,6 +7,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 TASK = "LRMP-Digits-v0"
 
 

@@ -110,6 +110,7 @@ def requests(member, admin_client, digits, constant):
     return [("POST", *each) for each in posts] + [("GET", *each) for each in gets]
 
 
+@pytest.mark.long
 def test_no_mutated_request_is_a_fault_or_wrongly_accepted(board, requests, worker):
     http = TestClient(create_app(board), raise_server_exceptions=False)
     rng, statuses = random.Random(11), Counter()

@@ -20,6 +20,8 @@ from lrmp.leaderboard.log.append import read_items
 from lrmp.leaderboard.log.item import Item, canonical
 from lrmp.leaderboard.log.rank import rank_log
 
+pytestmark = pytest.mark.long
+
 TASK = "LRMP-LeNet-v0"
 LENET = {"weight_bits": [6, 4, 4, 5], "activation_bits": [5, 5, 6, 8]}
 FOUND = {

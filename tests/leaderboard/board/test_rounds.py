@@ -26,6 +26,7 @@ def evaluate(client, run, first, designs):
     return client.post(f"/runs/{run['id']}/evaluations", document)
 
 
+@pytest.mark.long
 def test_a_run_from_opening_to_its_rank(client, member, admin_client, round_name, worker, constant):
     for number in range(INSTANCES):
         run = open_run(member).json()

@@ -11,6 +11,8 @@ import pytest
 from lrmp.leaderboard.board.worker import sandbox as sandbox_module
 from lrmp.leaderboard.board.worker.sandbox import Sandbox, SandboxError
 
+pytestmark = pytest.mark.long
+
 
 def test_work_is_done_and_errors_are_told(sandbox, digits):
     found = json.loads(sandbox.call("replay", json.dumps(digits())))

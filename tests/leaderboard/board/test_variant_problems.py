@@ -13,6 +13,8 @@ from lrmp.envs.variant_choice.record import record_of
 from lrmp.leaderboard.board.api.app import create_app
 from lrmp.leaderboard.board.pages.routes import page_routes
 
+pytestmark = pytest.mark.long
+
 LENET = "LRMP-LeNet-Chip-v0"
 
 

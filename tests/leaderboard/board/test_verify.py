@@ -22,6 +22,8 @@ from lrmp.leaderboard.log.append import read_items
 from lrmp.leaderboard.log.item import Item, canonical, chained
 from lrmp.leaderboard.log.tables import LogItem
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def busy(board, fill):

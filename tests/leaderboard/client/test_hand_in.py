@@ -119,6 +119,7 @@ def signed_in(live_board, monkeypatch):
     return live_board.url
 
 
+@pytest.mark.long
 def test_lrmp_submit_hands_in_and_says_what_became_of_it(capsys, signed_in, write, digits_record):
     path = write([replace(digits_record, seed=71).to_line()])
     words = ("submit", path, "--board", signed_in, "--agent", "ants/new@1", "--code", CODE)

@@ -104,6 +104,7 @@ def test_bounds_hold_where_the_work_is_over(monkeypatch):
     assert cut_off
 
 
+@pytest.mark.long
 def test_what_dividing_does_not_part_longer_lists_do():
     """One of some 300 drawn networks: within a ten-thousandth of its best lie 37,000 designs."""
     task = draw_task("test", HARD, "latency")

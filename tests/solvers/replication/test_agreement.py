@@ -125,6 +125,7 @@ def test_a_larger_budget_never_hurts(problem, more):
     assert solve_replication(larger).objective_value <= solve_replication(problem).objective_value
 
 
+@pytest.mark.long
 @given(problems(), st.data())
 @reproducible
 def test_no_copies_that_fit_are_faster(problem, data):
