@@ -1,4 +1,8 @@
-"""The family of ReBoc (DATE 2020): bits, and circulant blocks of weights."""
+"""The family of ReBoc (DATE 2020): bits, and circulant blocks of weights.
+
+Blocks that do not divide a layer's channels are padded, so that with all rotations some take more
+tiles than the dense layer; the chip of these tasks holds every design with one copy of all layers.
+"""
 
 from lrmp.hardware.chip.accelerator import Accelerator
 from lrmp.hardware.chip.preset import load_preset, with_number
@@ -44,8 +48,9 @@ CIRCULANT = Family(
     name="circulant",
     label="Circulant",
     title="bits, and circulant blocks of weights (ReBoc)",
-    networks=("mlp", "resnet20"),
+    networks=("mlp", "lenet", "resnet20"),
     chip=_chip,
     space=_space,
     without={knob.name: (knob.plain,) for knob in _CIRCULANT},
+    holds_all_designs=True,
 )
