@@ -386,8 +386,7 @@ Reports give interquartile means with 95 % intervals of few runs. Here runs are 
 populations whose interquartile mean is known (that of infinitely many runs), and the intervals
 that hold it are counted: {repeats} draws a number, so that its standard error is {error} points.
 *Runs of the study* are finished ones: the ten seeds of an agent, of which seeds are drawn again, on
-one task or on the three that have so many. Other pooled tasks have centres that spread over two
-standard deviations.
+tasks drawn at random. Other pooled tasks have centres that spread over two standard deviations.
 
 ## Methods
 
