@@ -84,7 +84,7 @@ def test_every_task_has_scores_between_the_constant_and_the_optimum():
         last = reference.COUNTS[-1]
         constant = optimum.constant and optimum.constant.value
         assert scores.uniform[last] == pytest.approx(constant, rel=1e-9), task_id
-        # None is no design within the allowance. One within it may still cost more than the plain one.
+        # None is no design within the allowance; one within it may still cost more than the plain.
         by_count = np.array([scores.random[count] for count in reference.COUNTS], dtype=float)
         by_count = np.nan_to_num(by_count, nan=-np.inf)
         assert by_count.shape[1] == len(reference.SEEDS)
