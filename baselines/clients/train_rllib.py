@@ -69,6 +69,7 @@ def run(config: PPOConfig, iterations: int, workers: int) -> list[float]:
         Mean return of the episodes that ended lately, after every iteration.
     """
     ray.init(
+        address="local",  # not the cluster of somebody else on this machine
         num_cpus=workers + 2,
         include_dashboard=False,
         log_to_driver=False,
