@@ -46,12 +46,8 @@ def trained(client, seed):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
 def test_client_beats_the_best_constant(client):
-    """One seed does, or, where that one has bad luck on the machine at hand, both others do."""
     run = trained(client, seed=1)
-    floor = best_constant(run.task).value + 0.01
-    assert run.policy_return > floor or all(
-        trained(client, seed).policy_return > floor for seed in (2, 3)
-    )
+    assert run.policy_return > best_constant(run.task).value + 0.01
 
 
 @pytest.mark.slow
